@@ -1,0 +1,19 @@
+"""Cityscapes: labels, ground truth, data set, scoring, submission, and a synthetic stand-in.
+
+Nothing here imports torch until the data set is asked for, so that the tools that need none start at once.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cityscapes.dataset import CityScapes, get_transforms
+
+__all__ = ["CityScapes", "get_transforms"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        from cityscapes import dataset
+
+        return getattr(dataset, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

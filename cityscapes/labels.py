@@ -1,0 +1,117 @@
+"""The Cityscapes label table, and every lookup that follows from it.
+
+The values are those of cityscapesScripts (`helpers/labels.py`), against which a test checks them.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.faults import InputError
+from engine.labels import ClassTable
+
+VOID = 255
+"""The train id of pixels that are neither trained on nor scored."""
+
+
+class Label(NamedTuple):
+    """One row of the table."""
+
+    name: str
+    id: int
+    """What label-id masks and submissions hold; -1 is never drawn."""
+    train_id: int
+    """The class index for training, 0 to 18, or VOID."""
+    category: str
+    has_instances: bool
+    ignore_in_eval: bool
+    color: tuple[int, int, int]
+
+
+LABELS = (
+    Label("unlabeled", 0, VOID, "void", False, True, (0, 0, 0)),
+    Label("ego vehicle", 1, VOID, "void", False, True, (0, 0, 0)),
+    Label("rectification border", 2, VOID, "void", False, True, (0, 0, 0)),
+    Label("out of roi", 3, VOID, "void", False, True, (0, 0, 0)),
+    Label("static", 4, VOID, "void", False, True, (0, 0, 0)),
+    Label("dynamic", 5, VOID, "void", False, True, (111, 74, 0)),
+    Label("ground", 6, VOID, "void", False, True, (81, 0, 81)),
+    Label("road", 7, 0, "flat", False, False, (128, 64, 128)),
+    Label("sidewalk", 8, 1, "flat", False, False, (244, 35, 232)),
+    Label("parking", 9, VOID, "flat", False, True, (250, 170, 160)),
+    Label("rail track", 10, VOID, "flat", False, True, (230, 150, 140)),
+    Label("building", 11, 2, "construction", False, False, (70, 70, 70)),
+    Label("wall", 12, 3, "construction", False, False, (102, 102, 156)),
+    Label("fence", 13, 4, "construction", False, False, (190, 153, 153)),
+    Label("guard rail", 14, VOID, "construction", False, True, (180, 165, 180)),
+    Label("bridge", 15, VOID, "construction", False, True, (150, 100, 100)),
+    Label("tunnel", 16, VOID, "construction", False, True, (150, 120, 90)),
+    Label("pole", 17, 5, "object", False, False, (153, 153, 153)),
+    Label("polegroup", 18, VOID, "object", False, True, (153, 153, 153)),
+    Label("traffic light", 19, 6, "object", False, False, (250, 170, 30)),
+    Label("traffic sign", 20, 7, "object", False, False, (220, 220, 0)),
+    Label("vegetation", 21, 8, "nature", False, False, (107, 142, 35)),
+    Label("terrain", 22, 9, "nature", False, False, (152, 251, 152)),
+    Label("sky", 23, 10, "sky", False, False, (70, 130, 180)),
+    Label("person", 24, 11, "human", True, False, (220, 20, 60)),
+    Label("rider", 25, 12, "human", True, False, (255, 0, 0)),
+    Label("car", 26, 13, "vehicle", True, False, (0, 0, 142)),
+    Label("truck", 27, 14, "vehicle", True, False, (0, 0, 70)),
+    Label("bus", 28, 15, "vehicle", True, False, (0, 60, 100)),
+    Label("caravan", 29, VOID, "vehicle", True, True, (0, 0, 90)),
+    Label("trailer", 30, VOID, "vehicle", True, True, (0, 0, 110)),
+    Label("train", 31, 16, "vehicle", True, False, (0, 80, 100)),
+    Label("motorcycle", 32, 17, "vehicle", True, False, (0, 0, 230)),
+    Label("bicycle", 33, 18, "vehicle", True, False, (119, 11, 32)),
+    Label("license plate", -1, VOID, "vehicle", False, True, (0, 0, 142)),
+)
+
+BY_NAME = {label.name: label for label in LABELS}
+BY_ID = {label.id: label for label in LABELS}
+BY_TRAIN_ID = {label.train_id: label for label in LABELS if label.train_id != VOID}
+CATEGORIES = tuple(dict.fromkeys(label.category for label in LABELS))
+
+CLASSES = ClassTable(
+    names=tuple(BY_TRAIN_ID[train_id].name for train_id in sorted(BY_TRAIN_ID)),
+    colors=tuple(BY_TRAIN_ID[train_id].color for train_id in sorted(BY_TRAIN_ID)),
+    void=VOID,
+)
+"""The 19 classes that are trained and scored, in the order of their train ids."""
+
+
+def _lookup(pairs: dict[int, int], default: int) -> npt.NDArray[np.uint8]:
+    table = np.full(256, default, np.uint8)
+    for key, value in pairs.items():
+        table[key] = value
+    return table
+
+
+TRAIN_ID_OF = _lookup({label.id: label.train_id for label in LABELS if label.id >= 0}, VOID)
+"""(256,) uint8: label id -> train id; what the table does not know is VOID."""
+
+LABEL_ID_OF = _lookup({train_id: label.id for train_id, label in BY_TRAIN_ID.items()}, 0)
+"""(256,) uint8: train id -> label id; VOID and all else become 0, `unlabeled`."""
+
+COLOR_OF = np.zeros((256, 3), np.uint8)
+"""(256, 3) uint8 RGB: label id -> colour; what the table does not know is black."""
+for _label in LABELS:
+    if _label.id >= 0:
+        COLOR_OF[_label.id] = _label.color
+
+
+def find(name: str) -> tuple[Label, bool]:
+    """The label of an annotated object, and whether the object is a group.
+
+    A name the table lacks that ends in `group` (`cargroup`) means a group of its base label, as in the
+    official tools; `polegroup` is a label of its own.
+
+    Raises:
+        InputError: if there is no such label.
+    """
+    if name in BY_NAME:
+        return BY_NAME[name], False
+    base = name.removesuffix("group")
+    if base != name and base in BY_NAME:
+        return BY_NAME[base], True
+    raise InputError(f"unknown label {name!r}; the Cityscapes labels are: {', '.join(sorted(BY_NAME))}")

@@ -1,0 +1,101 @@
+"""The folders and file names of Cityscapes.
+
+    <root>/leftImg8bit/<split>/<city>/<stem>_leftImg8bit.png
+    <root>/gtFine/<split>/<city>/<stem>_gtFine_{polygons.json,labelIds.png,instanceIds.png,...}
+    <root>/generated_gt/<split>/<city>/<stem>_{labelId,trainId,color}.png
+
+A stem names one scene: `aachen_000000_000019` is city, sequence and frame.
+"""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.faults import InputError
+
+SPLITS = ("train", "val", "test")
+IMAGE_SIZE = (2048, 1024)
+"""Width and height of every official image."""
+
+IMAGES = "leftImg8bit"
+ANNOTATIONS = "gtFine"
+GENERATED = "generated_gt"
+
+_FRAME = re.compile(r"[^_]+_\d{6}_\d{6}")
+
+
+class Scene(NamedTuple):
+    """One annotated or pictured moment, and where its files lie under a root folder."""
+
+    split: str
+    city: str
+    """The folder that the files lie in."""
+    stem: str
+
+    def image(self, root: Path) -> Path:
+        """The photograph."""
+        return self._file(root, IMAGES, f"{IMAGES}.png")
+
+    def polygons(self, root: Path) -> Path:
+        """The annotation."""
+        return self._file(root, ANNOTATIONS, f"{ANNOTATIONS}_polygons.json")
+
+    def official_mask(self, root: Path, kind: str) -> Path:
+        """A mask beside the polygons; kind is labelIds, instanceIds, labelTrainIds or color."""
+        return self._file(root, ANNOTATIONS, f"{ANNOTATIONS}_{kind}.png")
+
+    def generated_mask(self, root: Path, kind: str) -> Path:
+        """A mask from `generate_gt.py`; kind is labelId, trainId, color or instanceId."""
+        return self._file(root, GENERATED, f"{kind}.png")
+
+    def _file(self, root: Path, folder: str, suffix: str) -> Path:
+        return root / folder / self.split / self.city / f"{self.stem}_{suffix}"
+
+
+def pictured_scenes(root: Path, split: str) -> list[Scene]:
+    """The scenes of a split that have an image, sorted; empty if there is none."""
+    return _scenes(root, IMAGES, split, f"_{IMAGES}.png")
+
+
+def annotated_scenes(root: Path, split: str) -> list[Scene]:
+    """The scenes of a split that have polygons, sorted; empty if there is none."""
+    return _scenes(root, ANNOTATIONS, split, f"_{ANNOTATIONS}_polygons.json")
+
+
+def labelled_scenes(root: Path, split: str) -> list[Scene]:
+    """The scenes of a split that have the official label-id mask, sorted; empty if there is none."""
+    return _scenes(root, ANNOTATIONS, split, f"_{ANNOTATIONS}_labelIds.png")
+
+
+def _scenes(root: Path, folder: str, split: str, suffix: str) -> list[Scene]:
+    found = (root / folder / split).glob(f"*/*{suffix}")
+    return sorted(
+        Scene(split, path.parent.name, path.name.removesuffix(suffix)) for path in found if path.name[0] != "."
+    )
+
+
+def frame_of(name: str) -> str | None:
+    """The official stem that a file name starts with (`<city>_<6 digits>_<6 digits>`), or None.
+
+    This is how the evaluation server tells which image a prediction belongs to.
+    """
+    match = _FRAME.match(name)
+    return match.group() if match else None
+
+
+def require_root(root: Path) -> None:
+    """Check that a folder looks like a Cityscapes root.
+
+    Raises:
+        InputError: if it does not, with what to do.
+    """
+    remedy = "or draw a synthetic set: python -m cityscapes.demo --root data/demo"
+    if not root.is_dir():
+        raise InputError(
+            f"{root}: no such folder; give the folder that has {IMAGES}/ and {ANNOTATIONS}/ as --root, {remedy}"
+        )
+    if not (root / IMAGES).is_dir() and not (root / ANNOTATIONS).is_dir():
+        raise InputError(
+            f"{root}: neither {IMAGES}/ nor {ANNOTATIONS}/ in it; unpack leftImg8bit_trainvaltest.zip and "
+            f"gtFine_trainvaltest.zip (cityscapes-dataset.com) there, {remedy}"
+        )

@@ -1,0 +1,1 @@
+"""What every network and every benchmark share; it never names one of them."""

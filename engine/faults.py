@@ -1,0 +1,57 @@
+"""Bad input, told to the person who can mend it."""
+
+import functools
+import sys
+from collections.abc import Callable, Sequence
+
+BAD_INPUT = 2
+INTERRUPTED = 130
+
+
+class InputError(Exception):
+    """Input that cannot be used, as one or more messages for a person.
+
+    Each message names the file, what was got, what was expected and what to do about it.
+    """
+
+    def __init__(self, *messages: str) -> None:
+        super().__init__(*messages)
+        self.messages = messages
+
+    def __str__(self) -> str:
+        return "\n".join(self.messages)
+
+
+Command = Callable[[Sequence[str] | None], int]
+
+
+def command(main: Command) -> Command:
+    """Make a command's `main` end with a message and an exit code, never with a traceback.
+
+    Bad input ends with code 2, as for a wrong flag; Ctrl-C with 130. A fault that is not the user's
+    keeps its traceback: it is ours to mend.
+    """
+
+    @functools.wraps(main)
+    def guarded(argv: Sequence[str] | None = None) -> int:
+        try:
+            return main(argv)
+        except InputError as error:
+            report(error.messages)
+            return BAD_INPUT
+        except OSError as error:
+            if error.filename is None:
+                raise
+            report([f"{error.filename}: {error.strerror}"])
+            return BAD_INPUT
+        except KeyboardInterrupt:
+            print("\ninterrupted; what was finished is kept, run the same command to go on", file=sys.stderr)
+            return INTERRUPTED
+
+    return guarded
+
+
+def report(messages: Sequence[str]) -> None:
+    """Print every message on stderr, each with `error:` before it."""
+    for message in messages:
+        print(f"error: {message}", file=sys.stderr)

@@ -1,0 +1,85 @@
+"""Image files: read with a clear word about what is wrong, written whole."""
+
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from engine.faults import InputError
+from engine.files import replacing
+
+UInt8Array = npt.NDArray[np.uint8]
+
+_MAX_PIXELS = 1 << 28
+"""Larger images are refused before they are decoded: nothing in this field has 268 megapixels."""
+
+
+def open_image(path: Path) -> Image.Image:
+    """Decode an image file completely.
+
+    Raises:
+        InputError: if the file is missing, empty, truncated, absurdly large or no image at all.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path)
+        if image.width * image.height > _MAX_PIXELS:
+            raise InputError(f"{path}: {image.width} x {image.height} pixels is more than is read here; tile the image")
+        image.load()
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except UnidentifiedImageError as error:
+        size = path.stat().st_size
+        kind = "the file is empty" if size == 0 else f"the file ({size} bytes) is no image"
+        raise InputError(f"{path}: {kind}; unpack or download it again") from error
+    except (
+        OSError,
+        SyntaxError,
+        ValueError,
+        EOFError,
+        struct.error,
+        zlib.error,
+        Image.DecompressionBombError,
+    ) as error:
+        raise InputError(f"{path}: damaged image ({error}); unpack or download it again") from error
+    return image
+
+
+def read_image(path: Path) -> UInt8Array:
+    """Read a colour image.
+
+    Returns:
+        (H, W, 3) uint8, RGB.
+    """
+    return np.asarray(open_image(path).convert("RGB"))
+
+
+def read_ids(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
+    """Read an image whose pixel values are ids: label ids, train ids or instance ids.
+
+    Returns:
+        (H, W) uint8, or uint16 where the file has 16 bits. A palette image gives its indices.
+
+    Raises:
+        InputError: as for `open_image`, and if the image has more than one channel.
+    """
+    image = open_image(path)
+    if image.mode in ("L", "P"):
+        return np.asarray(image)
+    if image.mode.startswith("I"):
+        return np.asarray(image).astype(np.uint16)
+    raise InputError(
+        f"{path}: expected one channel of ids, got a {image.mode} image; "
+        "this looks like a colour mask, give the id mask instead"
+    )
+
+
+def write_png(path: Path, pixels: npt.NDArray[np.uint8 | np.uint16], *, compress_level: int = 1) -> None:
+    """Write (H, W) uint8 or uint16 ids, or (H, W, 3) uint8 RGB, as PNG."""
+    with replacing(path) as file:
+        Image.fromarray(pixels).save(file, format="PNG", compress_level=compress_level)

@@ -1,0 +1,64 @@
+"""The same work on many files, by several processes, with every fault kept."""
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from engine.faults import InputError
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+def available_cpus() -> int:
+    """The number of CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def each(
+    work: Callable[[Item], Result], items: Sequence[Item], *, workers: int, title: str
+) -> Iterator[tuple[Item, Result | InputError]]:
+    """Do `work` on every item and yield (item, result) in the order of the items, with a progress bar.
+
+    An item that raises InputError yields that error in place of a result, and the others go on. With more
+    than one worker, `work` and the items must pickle. Memory does not grow with the number of items.
+    """
+    pairs = _here(work, items) if workers <= 1 or len(items) <= 1 else _in_processes(work, items, workers)
+    yield from tqdm(pairs, total=len(items), desc=title, disable=None, leave=False)
+
+
+def _here(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tuple[Item, Result | InputError]]:
+    for item in items:
+        yield item, _attempt(work, item)
+
+
+def _in_processes(
+    work: Callable[[Item], Result], items: Sequence[Item], workers: int
+) -> Iterator[tuple[Item, Result | InputError]]:
+    # A fresh server process forks the workers: quick to start, and safe beside the threads of torch.
+    context = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(min(workers, len(items)), mp_context=context) as pool:
+        waiting: deque[tuple[Item, Future[Result | InputError]]] = deque()
+        try:
+            for item in items:
+                waiting.append((item, pool.submit(_attempt, work, item)))
+                if len(waiting) >= 4 * workers:
+                    done, future = waiting.popleft()
+                    yield done, future.result()
+            while waiting:
+                done, future = waiting.popleft()
+                yield done, future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _attempt(work: Callable[[Item], Result], item: Item) -> Result | InputError:
+    try:
+        return work(item)
+    except InputError as error:
+        return error
