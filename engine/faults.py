@@ -1,8 +1,10 @@
 """Bad input, told to the person who can mend it."""
 
 import functools
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 BAD_INPUT = 2
 INTERRUPTED = 130
@@ -22,7 +24,10 @@ class InputError(Exception):
         return "\n".join(self.messages)
 
 
-Command = Callable[[Sequence[str] | None], int]
+class Command(Protocol):
+    """A command's `main`: from arguments (those of the process by default) to an exit code."""
+
+    def __call__(self, argv: Sequence[str] | None = None) -> int: ...  # noqa: D102
 
 
 def command(main: Command) -> Command:
@@ -39,6 +44,10 @@ def command(main: Command) -> Command:
         except InputError as error:
             report(error.messages)
             return BAD_INPUT
+        except BrokenPipeError:
+            # `| head` has seen enough; Python must not complain either when it closes stdout.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
         except OSError as error:
             if error.filename is None:
                 raise

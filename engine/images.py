@@ -8,11 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
+from PIL.PngImagePlugin import PngInfo
 
 from engine.faults import InputError
 from engine.files import replacing
 
 UInt8Array = npt.NDArray[np.uint8]
+IdArray = npt.NDArray[np.uint8 | np.uint16]
 
 _MAX_PIXELS = 1 << 28
 """Larger images are refused before they are decoded: nothing in this field has 268 megapixels."""
@@ -28,9 +30,12 @@ def open_image(path: Path) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(path)
-        if image.width * image.height > _MAX_PIXELS:
-            raise InputError(f"{path}: {image.width} x {image.height} pixels is more than is read here; tile the image")
-        image.load()
+        with image:
+            if image.width * image.height > _MAX_PIXELS:
+                raise InputError(
+                    f"{path}: {image.width} x {image.height} pixels is more than is read here; tile the image"
+                )
+            image.load()
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file") from error
     except UnidentifiedImageError as error:
@@ -59,7 +64,7 @@ def read_image(path: Path) -> UInt8Array:
     return np.asarray(open_image(path).convert("RGB"))
 
 
-def read_ids(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
+def read_ids(path: Path) -> IdArray:
     """Read an image whose pixel values are ids: label ids, train ids or instance ids.
 
     Returns:
@@ -79,7 +84,41 @@ def read_ids(path: Path) -> npt.NDArray[np.uint8 | np.uint16]:
     )
 
 
-def write_png(path: Path, pixels: npt.NDArray[np.uint8 | np.uint16], *, compress_level: int = 1) -> None:
-    """Write (H, W) uint8 or uint16 ids, or (H, W, 3) uint8 RGB, as PNG."""
+def write_png(path: Path, pixels: IdArray, *, software: str | None = None) -> None:
+    """Write (H, W) uint8 or uint16 ids, or (H, W, 3) uint8 RGB, as PNG.
+
+    Args:
+        path: of the file.
+        pixels: what to write.
+        software: a note in the file of what made it, for `software_of`.
+    """
+    notes = PngInfo()
+    if software is not None:
+        notes.add_text("Software", software)
     with replacing(path) as file:
-        Image.fromarray(pixels).save(file, format="PNG", compress_level=compress_level)
+        Image.fromarray(pixels).save(file, format="PNG", compress_level=1, pnginfo=notes)
+
+
+def software_of(path: Path) -> str | None:
+    """What a PNG says that it was made by, None if it says nothing or cannot be read."""
+    try:
+        with Image.open(path) as image:
+            note = image.info.get("Software")
+    except (OSError, SyntaxError, ValueError):
+        return None
+    return note if isinstance(note, str) else None
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image, from its header alone.
+
+    Raises:
+        InputError: if the file is missing or no image.
+    """
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise InputError(f"{path}: no readable image ({error}); unpack or download it again") from error

@@ -11,7 +11,6 @@ import jsonargparse
 import yaml
 
 from engine.faults import InputError
-from engine.files import write_text
 
 Options = TypeVar("Options")
 
@@ -62,24 +61,20 @@ def parse(
         name = chosen.parse_known_args(argv)[0].recipe
         defaults = _recipe(name, recipes, options) if name else {}
     parser.add_class_arguments(options, as_group=False)
+    for action in parser._actions:
+        if action.default is False:  # --redo alone means --redo true
+            action.nargs, action.const, action.metavar = "?", True, "BOOL"
     parser.set_defaults(defaults)
     values = parser.parse_args(argv).as_dict()
     values.pop("recipe", None)
     return options(**values)
 
 
-def to_yaml(options: Any) -> str:
-    """The options as YAML, in the order of their fields; `from_yaml` reads it back."""
-    plain = {
-        name: str(value) if isinstance(value, Path) else list(value) if isinstance(value, tuple) else value
-        for name, value in dataclasses.asdict(options).items()
+def plain(options: Any) -> dict[str, Any]:
+    """The options as names and values that YAML and JSON have, in the order of their fields."""
+    return {
+        name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(options).items()
     }
-    return yaml.safe_dump(plain, sort_keys=False)
-
-
-def save(options: Any, path: Path) -> None:
-    """Write options as a YAML file."""
-    write_text(path, to_yaml(options))
 
 
 def _recipe(name: str, recipes: Path, options: type[Any]) -> dict[str, Any]:

@@ -1,0 +1,78 @@
+"""Weights with what is needed to use them again."""
+
+import pickle
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine.faults import InputError
+from engine.files import replacing
+
+StateDict = dict[str, torch.Tensor]
+
+_NESTED = ("weights", "model_state_dict", "state_dict", "model")
+"""Keys under which programs keep the weights of a checkpoint; the first is ours."""
+
+
+@dataclass(frozen=True)
+class About:
+    """What weights belong to."""
+
+    network: str
+    num_classes: int
+    benchmark: str
+    mean: tuple[float, ...]
+    """Of the images that the network expects, per channel, 0 to 1."""
+    std: tuple[float, ...]
+    epoch: int
+    """How many epochs it was trained for."""
+    miou: float | None
+    """On the validation split, 0 to 1; None before the first evaluation."""
+
+
+def save(path: Path, weights: StateDict, about: About, **more: Any) -> None:
+    """Write weights, what they belong to, and any state of tensors, numbers and strings beside them."""
+    with replacing(path, durable=True) as file:
+        torch.save({"about": asdict(about), "weights": weights, **more}, file)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint of any program onto the CPU; nothing in it is run.
+
+    Returns:
+        A dict with the state dict under `weights`, and, if it is one of ours, an `About` under `about`.
+
+    Raises:
+        InputError: if the file is no checkpoint.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder; give a weights file, as {path / 'best.pth'}")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file; train_fcn.py writes weights to saved/<run>/best.pth") from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{path}: not a PyTorch checkpoint, or damaged ({str(error).splitlines()[0][:120]}); "
+            "expected a file written by train_fcn.py or by torch.save(network.state_dict(), ...)"
+        ) from error
+    weights = _weights(content)
+    if weights is None:
+        raise InputError(f"{path}: a PyTorch file without network weights; expected a state dict: names and tensors")
+    ours = isinstance(content.get("about"), dict)
+    return {**content, "about": About(**content["about"])} if ours else {"weights": weights}
+
+
+def _weights(content: Any) -> StateDict | None:
+    """The state dict in a checkpoint, without the `module.` that data-parallel training leaves on names."""
+    if not isinstance(content, dict):
+        return None
+    for key in _NESTED:
+        if isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    if not content or not all(isinstance(value, torch.Tensor) for value in content.values()):
+        return None
+    return {str(key).removeprefix("module."): value for key, value in content.items()}

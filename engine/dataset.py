@@ -1,0 +1,184 @@
+"""The contract of a benchmark, and its samples as a torch data set."""
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import Dataset, Sampler, default_collate
+from torchvision import tv_tensors
+
+from engine.faults import InputError
+from engine.images import UInt8Array, image_size, read_ids, read_image
+from engine.labels import ClassTable
+
+Transform = Callable[[tv_tensors.Image, tv_tensors.Mask], tuple[torch.Tensor, torch.Tensor]]
+Batch = tuple[torch.Tensor, torch.Tensor]
+"""Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 of train ids."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a split, and its mask of train ids where there is one."""
+
+    name: str
+    """Path of the prediction without its ending, as `aachen/aachen_000000_000019`."""
+    image: Path
+    mask: Path | None
+
+
+class Benchmark(ABC):
+    """What a benchmark tells the engine about itself."""
+
+    name: str
+    classes: ClassTable
+    splits: tuple[str, ...]
+    prediction_ids: UInt8Array
+    """(256,) the pixel value that a submission holds for each train id."""
+    prediction_suffix: str
+    """What follows a sample's name in the file name of its prediction."""
+    prediction_colors: UInt8Array
+    """(256, 3) RGB of each such pixel value."""
+
+    @abstractmethod
+    def samples(self, root: Path, split: str) -> list[Sample]:
+        """The samples of a split, in a fixed order.
+
+        Raises:
+            InputError: if there is none, or if masks that the split should have are missing.
+        """
+
+    @abstractmethod
+    def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
+        """The benchmark's own scores of a folder of predictions: as JSON content, and as a table to print."""
+
+    @abstractmethod
+    def pack(self, predictions: Path, archive: Path, root: Path, workers: int) -> str:
+        """Check a folder of test predictions, write the archive to upload, and say what was packed.
+
+        Raises:
+            InputError: with every fault, if the server would not accept it.
+        """
+
+
+def require_equal_sizes(samples: Sequence[Sample]) -> None:
+    """Compare the sizes of images and masks, from the file headers alone.
+
+    Raises:
+        InputError: with every pair that differs and every file that is no image.
+    """
+    faults = []
+    for sample in samples:
+        try:
+            if sample.mask is not None and (found := image_size(sample.mask)) != (size := image_size(sample.image)):
+                faults.append(
+                    f"{sample.mask}: the mask is {found[0]} x {found[1]}, its image {size[0]} x {size[1]}; "
+                    "make the masks again from the polygons of these images"
+                )
+        except InputError as error:
+            faults.extend(error.messages)
+    if faults:
+        raise InputError(*faults)
+
+
+class SegmentationDataset(Dataset[Batch]):
+    """Samples as (3, H, W) uint8 images and (H, W) uint8 masks, after the transform.
+
+    An index may be a number, or a pair with a seed: then all that is random about the sample follows from
+    the seed, whichever process draws it.
+    """
+
+    def __init__(self, samples: Sequence[Sample], transform: Transform | None = None) -> None:
+        self.samples = samples
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int | tuple[int, int]) -> Batch:
+        number, seed = index if isinstance(index, tuple) else (index, None)
+        sample = self.samples[number]
+        if sample.mask is None:
+            raise InputError(f"{sample.image}: this split has no masks to train on or to score against")
+        image = tv_tensors.Image(torch.from_numpy(read_image(sample.image).copy()).permute(2, 0, 1))
+        mask = tv_tensors.Mask(torch.from_numpy(read_ids(sample.mask).copy()))
+        if self.transform is None:
+            return image, mask
+        if seed is None:
+            return self.transform(image, mask)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.transform(image, mask)
+
+
+class GuardedDataset(Dataset[Any]):
+    """Gives bad files back as errors rather than raising them, as the loader's workers garble what is raised."""
+
+    def __init__(self, dataset: Dataset[Batch]) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, index: Any) -> Batch | InputError:
+        try:
+            return self.dataset[index]
+        except InputError as error:
+            return error
+
+
+def collate(items: list[Batch | InputError]) -> Batch | InputError:
+    """Stack samples to a batch, or pass on their errors as one."""
+    faults = [message for item in items if isinstance(item, InputError) for message in item.messages]
+    if faults:
+        return InputError(*faults)
+    batch: Batch = tuple(default_collate(items))
+    return batch
+
+
+def batches(loader: Any) -> Iterator[Batch]:
+    """The batches of a loader.
+
+    Raises:
+        InputError: where one of its files is bad.
+    """
+    for batch in loader:
+        if isinstance(batch, InputError):
+            raise batch
+        yield batch
+
+
+class EpochSampler(Sampler[list[tuple[int, int]]]):
+    """The batches of one process in one epoch, as a function of the seed and the epoch alone.
+
+    Every sample comes once; to fill the last batch, the first ones come again. Nothing here has a state, so
+    training can go on from any epoch, and the processes of a job share out each batch without talking.
+    """
+
+    def __init__(self, length: int, batch_size: int, seed: int, *, rank: int = 0, world_size: int = 1) -> None:
+        self.length, self.batch_size, self.seed = length, batch_size, seed
+        self.rank, self.world_size = rank, world_size
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return math.ceil(self.length / (self.batch_size * self.world_size))
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        random = torch.Generator().manual_seed(derive(self.seed, self.epoch))
+        order = torch.randperm(self.length, generator=random).tolist()
+        size = self.batch_size * self.world_size
+        for step in range(len(self)):
+            places = range(step * size + self.rank, (step + 1) * size, self.world_size)
+            yield [(order[place % self.length], derive(self.seed, self.epoch, place)) for place in places]
+
+
+def derive(*numbers: int) -> int:
+    """A seed that depends on all the numbers, their order included; the same on every machine."""
+    seed = 0
+    for number in numbers:
+        # The mixing step of SplitMix64 (Steele, Lea and Flood 2014).
+        seed = (seed ^ number) + 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
+        seed = (seed ^ seed >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
+        seed = (seed ^ seed >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
+        seed ^= seed >> 31
+    return seed >> 1

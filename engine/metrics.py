@@ -1,0 +1,66 @@
+"""Metrics of semantic segmentation: counted once in a confusion matrix, reduced many ways."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """What a confusion matrix says, as fractions from 0 to 1; void pixels are left out.
+
+    The means are over the classes that occur: nan if none does.
+    """
+
+    miou: float
+    """Mean over classes of intersection over union."""
+    mean_dice: float
+    """Mean over classes of 2 x intersection over the sum of both sizes (the F1 score)."""
+    mean_pixel_accuracy: float
+    """Mean over classes of the share of its pixels that were found (recall)."""
+    pixel_accuracy: float
+    """Share of all pixels that are right."""
+    iou: list[float]
+    """Per class; nan for a class in neither the masks nor the predictions."""
+
+    def summary(self) -> dict[str, Any]:
+        """The four averages by name."""
+        values = asdict(self)
+        values.pop("iou")
+        return values
+
+
+class ConfusionMatrix:
+    """Counts of pixels by true class (rows) and predicted class (columns).
+
+    A last column counts the pixels that were given no class at all: a miss, but nobody's false positive.
+    """
+
+    def __init__(self, num_classes: int, void: int = 255, device: torch.device | str = "cpu") -> None:
+        self.num_classes, self.void = num_classes, void
+        self.counts = torch.zeros(num_classes, num_classes + 1, dtype=torch.int64, device=device)
+
+    def update(self, prediction: torch.Tensor, mask: torch.Tensor) -> None:
+        """Count a batch of train ids, both of any one shape, without waiting for the device."""
+        columns = self.num_classes + 1
+        predicted = prediction.to(torch.int64).clamp(max=self.num_classes)
+        cell = torch.where(mask < self.num_classes, mask.to(torch.int64) * columns + predicted, self.counts.numel())
+        counts = torch.bincount(cell.flatten(), minlength=self.counts.numel() + 1)
+        self.counts += counts[:-1].view_as(self.counts)
+
+    def reduce(self) -> Metrics:
+        """The metrics of all that was counted so far."""
+        counts = self.counts.double().cpu()
+        found = counts[:, :-1].diagonal()
+        true, predicted = counts.sum(1), counts[:, :-1].sum(0)
+        union = true + predicted - found
+        occurs = union > 0
+        iou = found / union  # nan where the class occurs nowhere
+        return Metrics(
+            miou=iou[occurs].mean().item(),
+            mean_dice=(2 * found / (true + predicted))[occurs].mean().item(),
+            mean_pixel_accuracy=(found / true)[true > 0].mean().item(),
+            pixel_accuracy=(found.sum() / counts.sum()).item(),
+            iou=iou.tolist(),
+        )

@@ -1,0 +1,132 @@
+"""How long a prediction takes, stage by stage, and how much memory it needs."""
+
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import torch
+
+from engine import environment
+from engine.images import image_size
+from engine.prediction import Predictor
+
+STAGES = ("decode", "transfer", "forward", "argmax", "encode")
+
+_MIB = 1 << 20
+
+Value = TypeVar("Value")
+
+
+def profile(
+    predictor: Predictor, images: Sequence[Path], scratch: Path, *, precision: str, warm_up: int
+) -> dict[str, Any]:
+    """Predict images one at a time, and time every stage by itself.
+
+    The device is made to finish before each clock reading, so a stage's time is its own; nothing overlaps,
+    hence the total is the latency of one image, not the throughput of many.
+
+    Args:
+        predictor: to be measured.
+        images: files to predict; the first `warm_up` are predicted once more before, untimed.
+        scratch: path of a PNG to write predictions to; removed again.
+        precision: what to note as the precision.
+        warm_up: how many images to predict before.
+
+    Returns:
+        JSON content: protocol, milliseconds per stage, memory in MiB, environment.
+    """
+    device = predictor.device
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+    for path in images[:warm_up]:
+        predictor.encode(predictor(path)[1], scratch)
+    times: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    for path in images:
+        image = _timed(times["decode"], device, predictor.decode, path)
+        tensor = _timed(times["transfer"], device, predictor.transfer, image)
+        logits = _timed(times["forward"], device, predictor.forward, tensor)
+        prediction = _timed(times["argmax"], device, predictor.argmax, logits)
+        _timed(times["encode"], device, predictor.encode, prediction, scratch)
+    scratch.unlink(missing_ok=True)
+    times["total"] = [sum(stages) for stages in zip(*(times[stage] for stage in STAGES), strict=True)]
+    sizes = sorted({"x".join(map(str, image_size(path))) for path in images})
+    return {
+        "protocol": "batch size 1, one image after the other, device synchronised before each clock reading",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else environment.cpu_name(),
+        "precision": precision,
+        "image_size": sizes,
+        "images": len(images),
+        "warm_up": min(warm_up, len(images)),
+        "milliseconds": {stage: _summary(values) for stage, values in times.items()},
+        "memory_mib": _memory(device),
+        "environment": environment.describe(),
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The profile as a table to print."""
+    lines = [
+        f"{result['device']}, {result['precision']}, {', '.join(result['image_size'])}, "
+        f"{result['images']} images after {result['warm_up']} to warm up",
+        f"{'stage':<10}{'median ms':>12}{'p95 ms':>12}",
+    ]
+    lines += [
+        f"{stage:<10}{values['median']:>12.1f}{values['p95']:>12.1f}"
+        for stage, values in result["milliseconds"].items()
+    ]
+    lines += [
+        f"{name.replace('_', ' ')}: {'not measured' if value is None else f'{value:.0f} MiB'}"
+        for name, value in result["memory_mib"].items()
+    ]
+    return "\n".join(lines)
+
+
+def _timed(into: list[float], device: torch.device, work: Callable[..., Value], *arguments: Any) -> Value:
+    """Do the work and note its milliseconds."""
+    began = time.perf_counter()
+    value = work(*arguments)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    into.append(1000 * (time.perf_counter() - began))
+    return value
+
+
+def _summary(values: Sequence[float]) -> dict[str, float]:
+    """Median and 95th percentile, the latter by the nearest rank."""
+    ordered = sorted(values)
+    return {"median": statistics.median(ordered), "p95": ordered[-(-95 * len(ordered) // 100) - 1]}
+
+
+def _memory(device: torch.device) -> dict[str, float | None]:
+    """Peak memory in MiB by each definition; None where it cannot be measured."""
+    on_gpu = device.type == "cuda"
+    return {
+        "gpu_allocated_peak": torch.cuda.max_memory_allocated(device) / _MIB if on_gpu else None,
+        "gpu_reserved_peak": torch.cuda.max_memory_reserved(device) / _MIB if on_gpu else None,
+        "gpu_process": _nvml_process_memory(device) if on_gpu else None,
+        "process": psutil.Process().memory_info().rss / _MIB,
+        "process_peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        / (_MIB if sys.platform == "darwin" else 1024),
+    }
+
+
+def _nvml_process_memory(device: torch.device) -> float | None:
+    """What the driver counts for this process, as nvidia-smi shows it, the CUDA context included."""
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
+        for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
+            if process.pid == os.getpid() and process.usedGpuMemory is not None:
+                return float(process.usedGpuMemory / _MIB)
+    except pynvml.NVMLError:
+        return None
+    return None

@@ -1,0 +1,102 @@
+"""A run: one training, and its folder."""
+
+import contextlib
+import hashlib
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from engine import checkpoints, environment
+from engine.checkpoints import About, StateDict
+from engine.faults import InputError
+from engine.files import require_writable, write_json, write_text
+
+Row = dict[str, Any]
+"""One epoch of a history: plain names and numbers."""
+
+
+class Run:
+    """A training's folder.
+
+    config.yaml       what was asked for
+    environment.json  commit, versions and hardware, once for each time the run was started
+    history.jsonl     one line an epoch, only ever appended to
+    last.pth          everything needed to go on after the last epoch
+    best.pth          the weights of the epoch with the best validation mIoU
+    curves.png        loss and metrics over epochs
+    tensorboard/      the same as events
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.last = folder / "last.pth"
+        self.best = folder / "best.pth"
+        self.curves = folder / "curves.png"
+        self.tensorboard = folder / "tensorboard"
+        self._config = folder / "config.yaml"
+        self._environment = folder / "environment.json"
+        self._history = folder / "history.jsonl"
+
+    def start(self, config: dict[str, Any], free: Collection[str]) -> None:
+        """Create the folder, or come back to it, and note the environment.
+
+        Args:
+            config: plain names and values.
+            free: names whose values may change between one start and the next.
+
+        Raises:
+            InputError: if the folder cannot be written to, or holds a run with another configuration.
+        """
+        require_writable(self.folder)
+        if self._config.is_file():
+            before = yaml.safe_load(self._config.read_text())
+            changed = [name for name in config if name not in free and config[name] != before.get(name)]
+            if changed:
+                differences = ", ".join(f"{name} {before.get(name)} -> {config[name]}" for name in changed)
+                raise InputError(
+                    f"{self.folder}: holds a run with other settings ({differences}); "
+                    "give another --name, or the same settings to go on with it"
+                )
+        write_text(self._config, yaml.safe_dump(config, sort_keys=False))
+        starts = json.loads(self._environment.read_text()) if self._environment.is_file() else []
+        write_json(self._environment, [*starts, environment.describe()])
+
+    def history(self) -> list[Row]:
+        """The epochs so far; a line that a killed process left unfinished is no epoch."""
+        if not self._history.is_file():
+            return []
+        rows = []
+        for line in self._history.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+        return rows
+
+    def append(self, row: Row) -> None:
+        """Add an epoch to the history, unless it is there already."""
+        if any(row["epoch"] == before["epoch"] for before in self.history()):
+            return
+        with self._history.open("a") as file:
+            # After a kill in mid-line, a new line keeps the fragment apart.
+            unfinished = file.tell() > 0 and not self._history.read_text().endswith("\n")
+            file.write(("\n" if unfinished else "") + json.dumps(row) + "\n")
+
+    def save(self, weights: StateDict, about: About, **state: Any) -> None:
+        """Replace the state from which the run can go on."""
+        checkpoints.save(self.last, weights, about, **state)
+
+    def save_best(self, weights: StateDict, about: About) -> None:
+        """Replace the best weights."""
+        checkpoints.save(self.best, weights, about)
+
+    def load(self) -> dict[str, Any] | None:
+        """The state to go on from; None for a run that has not got that far."""
+        return checkpoints.load(self.last) if self.last.is_file() else None
+
+
+def default_name(config: dict[str, Any], free: Collection[str], *readable: str) -> str:
+    """A folder name that is the same for the same settings and differs for others."""
+    fixed = json.dumps({name: value for name, value in config.items() if name not in free}, sort_keys=True)
+    return "-".join([*readable, hashlib.sha256(fixed.encode()).hexdigest()[:8]])
