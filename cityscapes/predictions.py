@@ -1,0 +1,80 @@
+"""Prediction files: which scene each belongs to, and whether its ids are label ids."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cityscapes.labels import BY_ID, BY_TRAIN_ID, VOID
+from cityscapes.layout import frame_of
+from engine.faults import InputError
+
+LABEL_IDS = max(BY_ID) + 1
+"""Label ids run from 0 to this, exclusive."""
+
+_TRAIN_IDS = "these look like train ids; the server expects label ids: python -m cityscapes.submission fix"
+
+
+class Found(NamedTuple):
+    """The PNG files under a folder."""
+
+    by_stem: dict[str, list[Path]]
+    """The files of each scene, sorted; more than one is a fault, told by who needs the scene."""
+    strangers: list[Path]
+    """The files whose names start with no `<city>_<6 digits>_<6 digits>`, sorted."""
+
+
+def find(folder: Path) -> Found:
+    """All PNG files under a folder, at any depth, by the scene that their names start with.
+
+    Hidden files are left out, and links to folders are not followed, as in the official scorer.
+
+    Raises:
+        InputError: if there is no such folder or no PNG file in it.
+    """
+    if not folder.is_dir():
+        kind = "is a file" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {kind}; give the folder that the predictions were written to")
+    found = Found({}, [])
+    for path in sorted(folder.rglob("*.png")):
+        if path.name[0] == "." or not path.is_file():
+            continue
+        stem = frame_of(path.name)
+        (found.strangers if stem is None else found.by_stem.setdefault(stem, [])).append(path)
+    if not found.by_stem and not found.strangers:
+        raise InputError(f"{folder}: no PNG file in it; give the folder that the predictions were written to")
+    return found
+
+
+def foreign_ids(path: Path, pixels: npt.NDArray[np.int64]) -> list[str]:
+    """What is wrong with the ids of a prediction; nothing if all are label ids.
+
+    Args:
+        path: the file, to be named.
+        pixels: (n,) the number of pixels of each id from 0.
+    """
+    present = np.flatnonzero(pixels)
+    foreign = present[present >= LABEL_IDS]
+    if not foreign.size:
+        return []
+    named = ", ".join(map(str, foreign[:8])) + (", ..." if foreign.size > 8 else "")
+    found = f"{path}: {'ids' if foreign.size > 1 else 'id'} {named} on {pixels[foreign].sum()} pixels"
+    if foreign.tolist() != [VOID]:
+        return [f"{found}; write only label ids, 0 to {LABEL_IDS - 1}"]
+    if present[-2:-1].max(initial=0) <= max(BY_TRAIN_ID):
+        return [f"{found}; {_TRAIN_IDS}"]
+    return [f"{found}, beside label ids; write 0 (unlabeled) for what is no class"]
+
+
+def train_id_doubt(predicted: npt.NDArray[np.int64], labelled: npt.NDArray[np.int64]) -> str | None:
+    """Why label ids that are all in the table may still be train ids, or None if they are not.
+
+    Args:
+        predicted: (34,) the number of pixels of each id in all predictions.
+        labelled: (34,) the same in the ground truth.
+    """
+    above = slice(max(BY_TRAIN_ID) + 1, None)
+    if predicted[above].any() or not labelled[above].any():
+        return None
+    return f"no prediction has an id above {max(BY_TRAIN_ID)}, though the ground truth does; {_TRAIN_IDS}"
