@@ -1,0 +1,135 @@
+"""Use a trained network: predict a split or a folder, score it, pack the submission, profile."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from lightning_fabric import Fabric
+
+import catalogue
+from engine import options, profiling
+from engine.checkpoints import About
+from engine.dataset import Benchmark, Sample
+from engine.devices import make_fabric, precision_of
+from engine.faults import InputError, command
+from engine.files import require_writable, write_json
+from engine.prediction import Overlays, Predictor, list_images, predict
+
+EXAMPLES = (
+    "python test_fcn.py --model_weights_path saved/x.pth",
+    "python test_fcn.py --model_weights_path saved/x.pth --split val --root /data/cityscapes",
+    "python test_fcn.py --model_weights_path saved/x.pth --images holiday/",
+)
+
+
+@dataclass(frozen=True)
+class PredictionOptions:
+    """What to predict, and with which weights."""
+
+    model_weights_path: Path
+    """weights of train_fcn.py (saved/<run>/best.pth), or a state dict of a network that is known here"""
+    root: Path = Path("data")
+    """folder of the data set"""
+    benchmark: str = "cityscapes"
+    """which data set it is"""
+    split: str = "test"
+    """which split to predict: test is packed for the server, the others are scored"""
+    images: Path | None = None
+    """predict every image in this folder instead, with colour overlays"""
+    output: Path = Path("outputs")
+    """folder that results go to"""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    """arithmetic; auto is bf16-mixed on GPUs that have it, else 32-true"""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """where to predict"""
+    profile_images: int = 10
+    """how many images to time stage by stage; 0 for no profile"""
+    workers: int = 2
+    """processes that check and score files"""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Predict, then profile, score or pack."""
+    chosen = options.parse(
+        PredictionOptions,
+        argv,
+        prog="test_fcn.py",
+        description="Predict with a trained network; by default the test split, as a zip that the server accepts.",
+        examples=EXAMPLES,
+    )
+    benchmark = catalogue.benchmark(chosen.benchmark)
+    network, about = catalogue.load_network(chosen.model_weights_path)
+    _require_fit(about, benchmark, chosen.model_weights_path)
+    samples = _samples(benchmark, chosen)
+    folder = chosen.output / _name(chosen.model_weights_path) / (chosen.images.name if chosen.images else chosen.split)
+    require_writable(folder)
+
+    fabric = make_fabric(chosen.accelerator, chosen.precision)
+    predictor = Predictor(fabric, network, about, benchmark.prediction_ids)
+    predictions = folder / "predictions"
+    overlays = Overlays(folder / "overlays", benchmark.prediction_colors) if chosen.images else None
+    predict(fabric, predictor, samples, predictions, benchmark.prediction_suffix, overlays)
+    fabric.barrier()
+    if not fabric.is_global_zero:
+        return 0
+
+    print(f"{predictions}: {len(samples)} predictions of {about.network}, trained for {about.epoch} epochs")
+    if overlays:
+        print(f"{overlays.folder}: the same in colour over the images")
+    if chosen.profile_images > 0:
+        _profile(fabric, predictor, samples[: chosen.profile_images], folder)
+    if not chosen.images:
+        _hand_in(benchmark, predictions, folder, chosen)
+    return 0
+
+
+def _require_fit(about: About, benchmark: Benchmark, weights: Path) -> None:
+    """Refuse weights of another benchmark; one output more than classes is taken as void."""
+    classes = len(benchmark.classes)
+    if about.benchmark != benchmark.name:
+        raise InputError(f"{weights}: trained on {about.benchmark}; give --benchmark {about.benchmark}")
+    if about.num_classes not in (classes, classes + 1):
+        raise InputError(
+            f"{weights}: a network with {about.num_classes} outputs, expected {classes} for {benchmark.name} "
+            f"(or {classes + 1}, with void)"
+        )
+
+
+def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
+    if chosen.images is not None:
+        return list_images(chosen.images)
+    if chosen.split not in benchmark.splits:
+        raise InputError(f"--split {chosen.split}: {benchmark.name} has {', '.join(benchmark.splits)}")
+    return benchmark.samples(chosen.root, chosen.split)
+
+
+def _name(weights: Path) -> str:
+    """Results of a run's best weights go by the name of the run, others by the name of their file."""
+    if not (weights.parent / "config.yaml").is_file():
+        return weights.stem
+    return weights.parent.name if weights.stem == "best" else f"{weights.parent.name}-{weights.stem}"
+
+
+def _profile(fabric: Fabric, predictor: Predictor, samples: Sequence[Sample], folder: Path) -> None:
+    images = [sample.image for sample in samples]
+    scratch = folder / "profile.part.png"
+    result = profiling.profile(predictor, images, scratch, precision=precision_of(fabric), warm_up=2)
+    write_json(folder / "profile.json", result)
+    print(f"\n{profiling.table(result)}\n{folder / 'profile.json'}: the profile in full")
+
+
+def _hand_in(benchmark: Benchmark, predictions: Path, folder: Path, chosen: PredictionOptions) -> None:
+    """Pack what only the server can score, and score the rest."""
+    if chosen.split == "test":
+        print("\n" + benchmark.pack(predictions, folder / "submission.zip", chosen.root, chosen.workers))
+        return
+    scores, table = benchmark.score(predictions, chosen.root, chosen.split, chosen.workers)
+    write_json(folder / "scores.json", scores)
+    print(f"\n{table}\n{folder / 'scores.json'}: the scores in full")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,144 @@
+"""Train a segmentation network: masks in generated_gt/ -> a run in saved/."""
+
+import dataclasses
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+import catalogue
+from engine import options, runs
+from engine.checkpoints import About
+from engine.dataset import derive, require_equal_sizes
+from engine.devices import make_fabric
+from engine.faults import InputError, command
+from engine.runs import Run
+from engine.training import Recipe, Training
+from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
+
+RECIPES = Path(__file__).parent / "recipes"
+EXAMPLES = (
+    "python train_fcn.py",
+    "python train_fcn.py --recipe ancestor --root /data/cityscapes",
+    "python train_fcn.py --root data/demo --backbone_weights none --crop_size 128 --epochs 20",
+    "torchrun --nproc_per_node 4 train_fcn.py --batch_size 4",
+)
+
+
+@dataclass(frozen=True)
+class TrainOptions:
+    """What to train, on what, and how."""
+
+    root: Path = Path("data")
+    """folder of the data set"""
+    benchmark: str = "cityscapes"
+    """which data set it is"""
+    network: str = "fcn8s"
+    """which network to train"""
+    backbone_weights: str = "imagenet"
+    """where the backbone starts: imagenet, none (random), or a file with torchvision's VGG weights"""
+    epochs: int = 120
+    """how often to see every image"""
+    batch_size: int = 8
+    """images a step, on each device"""
+    crop_size: int = 768
+    """side of the square crops to train on, in pixels"""
+    augmentation: Literal["default", "ancestor"] = "default"
+    """how to vary the images"""
+    loss: Literal["cross_entropy", "focal", "focal_over_void"] = "cross_entropy"
+    """what to minimise; focal_over_void counts void pixels in its mean"""
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    """how to minimise it"""
+    learning_rate: float = 5e-4
+    """the highest that the schedule reaches"""
+    weight_decay: float = 1e-2
+    """on weights, not on biases and batch norms"""
+    schedule: Literal["poly", "step", "cosine", "constant"] = "poly"
+    """how the learning rate falls"""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    """arithmetic; auto is bf16-mixed on GPUs that have it, else 32-true"""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """where to train"""
+    workers: int = 4
+    """processes that load images, beside each training process"""
+    seed: int = 0
+    """of all that is random"""
+    name: str | None = None
+    """folder of the run under saved/; by default it follows from the settings, so the same command goes on"""
+    saved: Path = Path("saved")
+    """folder of all runs"""
+
+    FREE = frozenset({"epochs", "precision", "accelerator", "workers", "name", "saved"})
+    """Options that may change when a run goes on."""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        faults = [
+            f"--{name} {value}: expected {'at least' if low else 'more than'} {low}"
+            for name, low in (("epochs", 0), ("batch_size", 1), ("crop_size", 32), ("workers", 0), ("seed", 0))
+            if (value := getattr(self, name)) < low
+        ]
+        if self.learning_rate <= 0:
+            faults.append(f"--learning_rate {self.learning_rate}: expected more than 0")
+        if faults:
+            raise InputError(*faults)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, or go on with a run that was interrupted."""
+    chosen = options.parse(
+        TrainOptions,
+        argv,
+        prog="train_fcn.py",
+        description="Train a segmentation network. Run the same command again to go on after an interruption.",
+        examples=EXAMPLES,
+        recipes=RECIPES,
+    )
+    benchmark = catalogue.benchmark(chosen.benchmark)
+    training, validation = benchmark.samples(chosen.root, "train"), benchmark.samples(chosen.root, "val")
+    require_equal_sizes([*training, *validation])
+
+    fabric = make_fabric(chosen.accelerator, chosen.precision)
+    config = options.plain(chosen)
+    name = chosen.name or runs.default_name(config, chosen.FREE, chosen.network, chosen.benchmark)
+    run = Run(chosen.saved / name)
+    torch.manual_seed(derive(chosen.seed))
+    network = catalogue.network(chosen.network, len(benchmark.classes))
+    if not run.last.is_file():
+        catalogue.load_backbone(network, chosen.backbone_weights)
+    if fabric.is_global_zero:
+        run.start(config, chosen.FREE)
+    fabric.barrier()
+
+    about = About(chosen.network, len(benchmark.classes), benchmark.name, IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    fields = {field.name for field in dataclasses.fields(Recipe)}
+    recipe = Recipe(**{name: value for name, value in config.items() if name in fields})
+    fabric.print(
+        f"{run.folder}: {chosen.network} on {len(training)} images of {chosen.benchmark} "
+        f"({len(validation)} to validate), {fabric.device}, {fabric.world_size} process(es)"
+    )
+    best = Training(fabric, run, network, about, benchmark.classes, recipe).fit(training, validation)
+    if fabric.is_global_zero:
+        print(_summary(run, best, chosen))
+    return 0
+
+
+def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions) -> str:
+    """What came out, and what to type next."""
+    if best is None:
+        return f"no epoch trained; the initial weights are in {run.last}"
+    return (
+        f"best epoch {best['epoch']}: val mIoU {100 * best['val_miou']:.2f}, Dice {100 * best['val_mean_dice']:.2f}, "
+        f"pixel accuracy {100 * best['val_pixel_accuracy']:.2f} (mean over classes "
+        f"{100 * best['val_mean_pixel_accuracy']:.2f})\n"
+        f"weights {run.best}, curves {run.curves}\n"
+        f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root}"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
