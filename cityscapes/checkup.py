@@ -1,0 +1,96 @@
+"""One scene, all its files read: are they whole, and do they agree?"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cityscapes import polygons
+from cityscapes.inventory import SceneFiles
+from cityscapes.labels import BY_TRAIN_ID, LABELS, VOID, find
+from engine.faults import InputError
+from engine.images import open_image, read_ids
+
+Size = tuple[int, int]
+"""Width and height."""
+
+_SCORED = [label.id for label in LABELS if not label.ignore_in_eval]
+
+
+class Complaint(NamedTuple):
+    """Something that is wrong with one file."""
+
+    kind: str
+    """unreadable, polygons or ids."""
+    detail: str
+    """The file and what is wrong with it."""
+
+
+class Checkup(NamedTuple):
+    """What the files of a scene say."""
+
+    sizes: dict[str, Size]
+    """Kind of file -> its size, for those that could be read."""
+    complaints: list[Complaint]
+    blank: bool
+    """Whether the annotation has no object of a scored class, as the dummies of the test set."""
+
+
+def check_up(scene: SceneFiles) -> Checkup:
+    """Read every file of a scene."""
+    found = Checkup({}, [], blank=False)
+    scored: list[bool] = []  # one entry for each annotation or label-id mask
+    for kind, path in scene.files.items():
+        try:
+            if kind == "polygons":
+                annotation = polygons.read(path)
+                found.sizes[kind] = annotation.width, annotation.height
+                scored.append(any(not find(shape.label)[0].ignore_in_eval for shape in annotation.shapes))
+            elif kind in _ALLOWED:
+                pixels = _read_ids(path, kind, found)
+                if kind in ("labelIds", "labelId"):
+                    scored.append(bool(pixels[_SCORED].any()))
+            else:
+                found.sizes[kind] = open_image(path).size
+        except InputError as error:
+            complaint = "polygons" if kind == "polygons" else "unreadable"
+            found.complaints.extend(Complaint(complaint, _without_remedy(message)) for message in error.messages)
+        except OSError as error:
+            found.complaints.append(Complaint("unreadable", f"{path}: {error.strerror}"))
+    return found._replace(blank=bool(scored) and not any(scored))
+
+
+def _read_ids(path: Path, kind: str, found: Checkup) -> npt.NDArray[np.int64]:
+    """(65536,) how many pixels have each id."""
+    ids = read_ids(path)
+    found.sizes[kind] = ids.shape[1], ids.shape[0]
+    pixels = np.bincount(ids.ravel(), minlength=1 << 16)
+    foreign = np.flatnonzero((pixels > 0) & ~_ALLOWED[kind])
+    if foreign.size:
+        shown = ", ".join(map(str, foreign[:6])) + (", ..." if foreign.size > 6 else "")
+        found.complaints.append(Complaint("ids", f"{path}: {shown}"))
+    return pixels
+
+
+def _without_remedy(message: str) -> str:
+    """The first part of a message: the finding has a remedy for all its files."""
+    return message.split(";", maxsplit=1)[0]
+
+
+def _table(*ids: int | range) -> npt.NDArray[np.bool_]:
+    """(65536,) True for the ids that may occur."""
+    table = np.zeros(1 << 16, bool)
+    for allowed in ids:
+        table[list(allowed) if isinstance(allowed, range) else allowed] = True
+    return table
+
+
+_LABEL_IDS = range(34)
+_INSTANCE_IDS = (range(1000 * label.id, 1000 * label.id + 1000) for label in LABELS if label.has_instances)
+_ALLOWED = {
+    "labelIds": _table(_LABEL_IDS),
+    "labelId": _table(_LABEL_IDS),
+    "trainId": _table(range(len(BY_TRAIN_ID)), VOID),
+}
+_ALLOWED["instanceIds"] = _ALLOWED["instanceId"] = _table(_LABEL_IDS, *_INSTANCE_IDS)

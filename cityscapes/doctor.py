@@ -1,0 +1,220 @@
+"""Is a Cityscapes data folder complete and sane, and what is to be done if not?"""
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cityscapes import inventory, pairing
+from cityscapes.census import IMAGES_OF
+from cityscapes.checkup import Checkup, Size, check_up
+from cityscapes.findings import Finding, counted, fault, note, of_severity
+from cityscapes.inventory import ARCHIVES, KINDS, Inventory, SceneFiles
+from cityscapes.layout import ANNOTATIONS, IMAGE_SIZE, SPLITS
+from engine import faults
+from engine.faults import BAD_INPUT, InputError
+from engine.options import tool_parser
+from engine.parallel import available_cpus, each
+
+_COMPLAINTS = {
+    "unreadable": ("that cannot be read", "unpack or generate them again"),
+    "polygons": ("in polygon files, expected those of gtFine", f"unpack {ARCHIVES[ANNOTATIONS]} again or mend them"),
+    "ids": (
+        "with ids that the label table lacks, expected label ids 0 to 33, train ids 0 to 18 or 255",
+        "unpack or generate them again",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Count:
+    """The files of one city."""
+
+    split: str
+    city: str
+    """The folder that the files lie in."""
+    files: Mapping[str, int]
+    """Kind of file -> number, for every kind of `inventory.KINDS`."""
+    official: int | None
+    """Images that the official set has here; None for a city that it lacks."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What is in a data folder and what is wrong with it."""
+
+    root: Path
+    counts: tuple[Count, ...]
+    """By split, then city."""
+    findings: tuple[Finding, ...]
+    """Faults before notes."""
+
+    @property
+    def healthy(self) -> bool:
+        """Whether there is no fault."""
+        return not of_severity("fault", self.findings)
+
+    def as_json(self) -> str:
+        """The diagnosis for other programs."""
+        content = {
+            "root": str(self.root),
+            "healthy": self.healthy,
+            "counts": [asdict(count) for count in self.counts],
+            "findings": [asdict(finding) for finding in self.findings],
+        }
+        return json.dumps(content, indent=2)
+
+
+def examine(root: Path, workers: int) -> Diagnosis:
+    """Read every file of a data folder once.
+
+    Raises:
+        InputError: if there is no data set in the folder.
+    """
+    misplaced = list(inventory.misplaced(root))
+    found = inventory.take(root)
+    checked: list[_Checked] = []
+    for scene, checkup in each(check_up, found.scenes, workers=workers, title="examine"):
+        if isinstance(checkup, InputError):
+            raise checkup
+        checked.append((scene, checkup))
+    findings = [
+        *misplaced,
+        *_strayed(found),
+        *pairing.findings(found),
+        *_complaints(root, checked),
+        *_sizes(checked),
+        *_blank(checked),
+        *pairing.numbers(found),
+    ]
+    ordered = (*of_severity("fault", findings), *of_severity("note", findings))
+    return Diagnosis(root, tuple(_counts(found)), ordered)
+
+
+_Checked = tuple[SceneFiles, Checkup]
+
+
+def _counts(found: Inventory) -> Iterator[Count]:
+    for split in SPLITS:
+        for city in sorted({city for part, city, _ in found.counts if part == split}):
+            files = {kind: found.counts.get((split, city, kind), 0) for kind in KINDS}
+            yield Count(split, city, files, IMAGES_OF[split].get(city))
+
+
+def _strayed(found: Inventory) -> Iterator[Finding]:
+    if found.strayed:
+        what = f"got {counted(len(found.strayed), 'file')} in the folder of another city"
+        yield fault("wrong city", what, "move each to the city that its name starts with", found.strayed)
+
+
+def _complaints(root: Path, checked: Sequence[_Checked]) -> Iterator[Finding]:
+    """Broken files, by what is broken."""
+    details = defaultdict(list)
+    for _, checkup in checked:
+        for complaint in checkup.complaints:
+            details[complaint.kind].append(complaint.detail.removeprefix(f"{root}/"))
+    for kind, (what, remedy) in _COMPLAINTS.items():
+        if details[kind]:
+            noun = "error" if kind == "polygons" else "file"
+            yield fault(kind, f"got {counted(len(details[kind]), noun)} {what}", remedy, details[kind])
+
+
+def _sizes(checked: Sequence[_Checked]) -> Iterator[Finding]:
+    """Scenes whose files differ in size, or agree on another size than the official one."""
+    differing, unusual = [], []
+    for scene, checkup in checked:
+        sizes = set(checkup.sizes.values())
+        if len(sizes) > 1:
+            differing.append(f"{scene.stem}: {_by_size(checkup.sizes)}")
+        elif sizes - {IMAGE_SIZE}:
+            unusual += [f"{scene.stem}: {width} x {height}" for width, height in sizes]
+    if differing:
+        what = f"got {counted(len(differing), 'scene')} whose image and masks differ in size"
+        yield fault("size", what, "generate the masks again, or unpack the images that belong to them", differing)
+    if unusual:
+        what = (
+            f"got {counted(len(unusual), 'scene')} of another size than the official {' x '.join(map(str, IMAGE_SIZE))}"
+        )
+        yield note("size", what, "right for a synthetic or scaled set, not for the evaluation server", unusual)
+
+
+def _by_size(sizes: Mapping[str, Size]) -> str:
+    """The sizes of the files of a scene: `image 2048 x 1024, labelIds 1024 x 512`."""
+    kinds = defaultdict(list)
+    for kind, size in sizes.items():
+        kinds[size].append(kind)
+    return ", ".join(f"{'/'.join(names)} {width} x {height}" for (width, height), names in kinds.items())
+
+
+def _blank(checked: Sequence[_Checked]) -> Iterator[Finding]:
+    """Annotations without any scored class."""
+    dummies = [scene.stem for scene, checkup in checked if checkup.blank and scene.split == "test"]
+    blank = [scene.stem for scene, checkup in checked if checkup.blank and scene.split != "test"]
+    if dummies:
+        what = f"test: got {counted(len(dummies), 'dummy annotation')}, as expected: the server keeps the true ones"
+        yield note("dummies", what, "score on val, or send predictions of test to the server", dummies)
+    if blank:
+        what = f"got {counted(len(blank), 'annotation')} without any scored class"
+        yield note("blank", what, "look at them; nothing can be learned from a void mask", blank)
+
+
+def _table(counts: Sequence[Count]) -> list[str]:
+    """The counts as aligned lines, with a total for each split."""
+    folders = [folder for folder, _ in KINDS.values()]
+    groups = [folder if folders.index(folder) == place else "" for place, folder in enumerate(folders)]
+    rows = [["", "", *groups, ""], ["split", "city", *KINDS, "official"]]
+    for split in SPLITS:
+        of_split = [count for count in counts if count.split == split]
+        rows += [_row(split, count.city, count.files, count.official) for count in of_split]
+        total = {kind: sum(count.files[kind] for count in of_split) for kind in KINDS}
+        rows.append(_row(split, "all", total, sum(IMAGES_OF[split].values())))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+
+
+def _row(split: str, city: str, files: Mapping[str, int], official: int | None) -> list[str]:
+    return [split, city, *(str(files[kind]) for kind in KINDS), "-" if official is None else str(official)]
+
+
+def _print(diagnosis: Diagnosis) -> None:
+    for line in _table(diagnosis.counts):
+        print(line)
+    print()
+    for finding in diagnosis.findings:
+        print(f"{finding.severity}  {finding}")
+    found, noted = (len(of_severity(severity, diagnosis.findings)) for severity in ("fault", "note"))
+    verdict = "healthy" if diagnosis.healthy else counted(found, "fault")
+    print(f"{diagnosis.root}: {verdict}, {counted(noted, 'note')}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = tool_parser(
+        "cityscapes.doctor",
+        "Say what is missing or odd in a Cityscapes data folder, and what to do. Code 0: no faults, 2: faults.",
+        [
+            "python -m cityscapes.doctor --root data",
+            "python -m cityscapes.doctor --root data/demo --json > diagnosis.json",
+        ],
+    )
+    parser.add_argument("--root", type=Path, default=Path("data"), help="the data folder (default: %(default)s)")
+    parser.add_argument("--workers", type=int, default=available_cpus(), help="processes (default: %(default)s)")
+    parser.add_argument("--json", action="store_true", help="print the diagnosis as JSON instead")
+    return parser
+
+
+@faults.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Examine a data folder and print the diagnosis."""
+    arguments = _parser().parse_args(argv)
+    diagnosis = examine(arguments.root, arguments.workers)
+    if arguments.json:
+        print(diagnosis.as_json())
+    else:
+        _print(diagnosis)
+    return 0 if diagnosis.healthy else BAD_INPUT
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

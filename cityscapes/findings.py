@@ -1,0 +1,56 @@
+"""What is wrong or odd with many files, told in one line for each kind."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+_SHOWN = 4
+
+Severity = Literal["fault", "note"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The same trouble of one or more files, and its remedy."""
+
+    severity: Severity
+    """A fault makes the files useless for their purpose; a note is only good to know."""
+    kind: str
+    what: str
+    """What was got and what was expected, with the number of files."""
+    remedy: str
+    count: int
+    examples: tuple[str, ...]
+    """The first few files, each with what is particular to it."""
+
+    def __str__(self) -> str:
+        hidden = self.count - len(self.examples)
+        more = f" and {hidden} more" if hidden > 0 else ""
+        shown = f" ({', '.join(self.examples)}{more})" if self.examples else ""
+        return f"{self.kind}: {self.what}{shown}; {self.remedy}"
+
+
+def fault(kind: str, what: str, remedy: str, files: Sequence[str], count: int | None = None) -> Finding:
+    """A fault of `files`, of which the first few are shown; `count` is their number unless it is given."""
+    return Finding("fault", kind, what, remedy, len(files) if count is None else count, tuple(files[:_SHOWN]))
+
+
+def note(kind: str, what: str, remedy: str, files: Sequence[str], count: int | None = None) -> Finding:
+    """A note on `files`, see `fault`."""
+    return Finding("note", kind, what, remedy, len(files) if count is None else count, tuple(files[:_SHOWN]))
+
+
+def of_severity(severity: Severity, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """The findings of one severity, in their order."""
+    return tuple(finding for finding in findings if finding.severity == severity)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number and its noun: `1 image`, `2 images`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def tally(names: Iterable[str]) -> str:
+    """How often each name occurs: `berlin 2, bonn 1`."""
+    return ", ".join(f"{name} {number}" for name, number in sorted(Counter(names).items()))

@@ -1,0 +1,122 @@
+"""Which files a data folder has, and whether they lie where they are looked for."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from cityscapes.findings import Finding, counted, fault
+from cityscapes.layout import ANNOTATIONS, GENERATED, IMAGES, SPLITS, require_root
+from engine.faults import InputError
+
+KINDS = {
+    "image": (IMAGES, f"_{IMAGES}.png"),
+    "polygons": (ANNOTATIONS, f"_{ANNOTATIONS}_polygons.json"),
+    "labelIds": (ANNOTATIONS, f"_{ANNOTATIONS}_labelIds.png"),
+    "instanceIds": (ANNOTATIONS, f"_{ANNOTATIONS}_instanceIds.png"),
+    "labelId": (GENERATED, "_labelId.png"),
+    "trainId": (GENERATED, "_trainId.png"),
+    "instanceId": (GENERATED, "_instanceId.png"),
+    "color": (GENERATED, "_color.png"),
+}
+"""Kind of file -> its folder under the root, and the end of its name after the stem."""
+
+ARCHIVES = {IMAGES: "leftImg8bit_trainvaltest.zip", ANNOTATIONS: "gtFine_trainvaltest.zip"}
+"""Folder -> the official zip that it comes from."""
+
+
+class SceneFiles(NamedTuple):
+    """The files of one scene."""
+
+    split: str
+    stem: str
+    files: Mapping[str, Path]
+    """Kind -> path, for those that exist."""
+
+
+class Inventory(NamedTuple):
+    """All files of a data folder."""
+
+    scenes: list[SceneFiles]
+    """Sorted by split, as in SPLITS, and stem."""
+    counts: Mapping[tuple[str, str, str], int]
+    """(split, city folder, kind) -> number of files."""
+    strayed: list[str]
+    """Files in the folder of a city that their names do not start with."""
+
+
+def take(root: Path) -> Inventory:
+    """List the files of a data folder."""
+    scenes = []
+    counts: Counter[tuple[str, str, str]] = Counter()
+    strayed = []
+    for split in SPLITS:
+        found: dict[str, dict[str, Path]] = {}
+        for kind in KINDS:
+            for stem, path in _files(root, split, kind):
+                city = path.parent.name
+                counts[split, city, kind] += 1
+                if city != stem.split("_", maxsplit=1)[0]:
+                    strayed.append(path.relative_to(root).as_posix())
+                found.setdefault(stem, {})[kind] = path
+        scenes += [SceneFiles(split, stem, found[stem]) for stem in sorted(found)]
+    return Inventory(scenes, counts, strayed)
+
+
+def misplaced(root: Path) -> Iterator[Finding]:
+    """Folders within folders, and split and city folders with nothing in them.
+
+    Raises:
+        InputError: if there is no data set at all in the folder, nested or not.
+    """
+    nested = [
+        path for folder in ARCHIVES for path in sorted(root.glob(f"{folder}*/{folder}")) if path.is_dir()
+    ]  # fmt: skip
+    for path in nested:
+        what = f"got {path.relative_to(root)}/, expected {path.name}/ directly in {root}"
+        yield fault("nesting", what, f"move its split folders to {root / path.name}/", [], count=1)
+    if not nested:
+        _require_set(root)
+    yield from _empty(root)
+
+
+def _files(root: Path, split: str, kind: str) -> Iterator[tuple[str, Path]]:
+    """The stem and path of each file of a kind, those that lie in the right city last, so that they count."""
+    folder, suffix = KINDS[kind]
+    paths = [path for path in (root / folder / split).glob(f"*/*{suffix}") if path.name[0] != "."]
+    for path in sorted(paths, key=lambda path: (path.name.startswith(f"{path.parent.name}_"), path)):
+        yield path.name.removesuffix(suffix), path
+
+
+def _require_set(root: Path) -> None:
+    """Check that images or annotations are in the folder, or say where they are."""
+    if root.is_dir() and not any((root / folder).is_dir() for folder in ARCHIVES):
+        if root.name in ARCHIVES or any((root / split).is_dir() for split in SPLITS):
+            raise InputError(f"{root}: this is one part of a data set; give the folder around it, {root.parent}")
+        inner = [path for path in sorted(root.iterdir()) for folder in ARCHIVES if (path / folder).is_dir()]
+        if inner:
+            raise InputError(f"{root}: no {' or '.join(ARCHIVES)} in it, but in {inner[0]}; give that folder")
+    require_root(root)
+
+
+def _empty(root: Path) -> Iterator[Finding]:
+    """Half-unpacked archives."""
+    for folder, archive in ARCHIVES.items():
+        splits = [root / folder / split for split in SPLITS if (root / folder / split).is_dir()]
+        entries = {split: [entry for entry in split.iterdir() if entry.name[0] != "."] for split in splits}
+        cities = [entry for found in entries.values() for entry in found if entry.is_dir()]
+        loose = [entry for found in entries.values() for entry in found if entry.name.endswith((".png", ".json"))]
+        remedy = f"unpack {archive} again"
+        for kind, expected, paths in (
+            ("empty split", "one folder for each city", [split for split in splits if not entries[split]]),
+            ("empty city", "files", [city for city in cities if not any(city.iterdir())]),
+        ):
+            if paths:
+                names = [path.relative_to(root).as_posix() for path in paths]
+                yield fault(
+                    kind, f"got {counted(len(paths), 'empty folder')}, expected {expected} in it", remedy, names
+                )
+        if loose:
+            what = f"got {counted(len(loose), 'file')} directly in a split folder, expected them in folders by city"
+            names = [path.relative_to(root).as_posix() for path in sorted(loose)]
+            yield fault("no city folder", what, f"move them, or {remedy}", names)

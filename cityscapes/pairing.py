@@ -1,0 +1,100 @@
+"""Does every scene have its image, its annotation and its masks, and is every scene there?"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from cityscapes.census import IMAGES_OF
+from cityscapes.findings import Finding, Severity, counted, fault, note
+from cityscapes.inventory import ARCHIVES, KINDS, Inventory, SceneFiles
+from cityscapes.layout import ANNOTATIONS, GENERATED, IMAGES, SPLITS
+
+_ANNOTATED = tuple(kind for kind, (folder, _) in KINDS.items() if folder == ANNOTATIONS)
+_GENERATED = tuple(kind for kind, (folder, _) in KINDS.items() if folder == GENERATED)
+
+
+class _Role(NamedTuple):
+    """What a kind of file is for."""
+
+    noun: str
+    absent: Severity
+    """How bad it is if train or val has none at all; that only some are there is a fault."""
+    without: str
+    """What cannot be done."""
+
+
+_ROLES = {
+    "image": _Role("image", "fault", "such scenes can be neither trained on nor predicted"),
+    "polygons": _Role("polygons", "note", "generate_gt.py has nothing to draw masks from"),
+    "labelIds": _Role("labelIds mask", "note", "the official scorer compares with these"),
+    "instanceIds": _Role("instanceIds mask", "note", "iIoU cannot be computed"),
+}
+
+
+def findings(found: Inventory) -> Iterator[Finding]:
+    """Every fault and note about files that other files need."""
+    undrawn = []
+    for split in SPLITS:
+        scenes = [scene for scene in found.scenes if scene.split == split]
+        official = [scene for scene in scenes if _has(scene, "image", *_ANNOTATED)]
+        if any(_has(scene, *_GENERATED) for scene in scenes):
+            yield from _half_generated(split, official)
+        elif split != "test":
+            undrawn += [scene.stem for scene in official if _has(scene, "polygons")]
+        yield from _unpaired(split, official)
+        yield from _left_over(split, [scene.stem for scene in scenes if not _has(scene, "image", *_ANNOTATED)])
+    if undrawn:
+        what = f"got no {GENERATED}/ masks for {counted(len(undrawn), 'annotated scene')}"
+        yield note("not generated", what, "run generate_gt.py before training", undrawn)
+
+
+def numbers(found: Inventory) -> Iterator[Finding]:
+    """A note for each split that has other images than the official one."""
+    for split, official in IMAGES_OF.items():
+        got: Counter[str] = Counter()
+        for (part, city, kind), number in found.counts.items():
+            if part == split and kind == "image":
+                got[city] += number
+        differing = [city for city in {*official, *got} if got[city] != official.get(city, 0)]
+        if differing:
+            differing.sort(key=lambda city: (got[city] == 0, city))
+            lines = [f"{city} {got[city]} of {official.get(city, 0)}" for city in differing]
+            what = f"{split}: got {counted(got.total(), 'image')}, the official set has {sum(official.values())}"
+            remedy = "right for a subset or a synthetic set, whose scores compare with no published ones"
+            yield note("numbers", what, remedy, lines)
+
+
+def _has(scene: SceneFiles, *kinds: str) -> bool:
+    return any(kind in scene.files for kind in kinds)
+
+
+def _unpaired(split: str, scenes: Sequence[SceneFiles]) -> Iterator[Finding]:
+    """Official files that only some scenes have, or none; what the test set's dummies lack harms nobody."""
+    if split != "test" and scenes and not any(_has(scene, *_ANNOTATED, *_GENERATED) for scene in scenes):
+        what = f"{split}: got {counted(len(scenes), 'image')} without any annotation"
+        yield fault("unpaired", what, f"unpack {ARCHIVES[ANNOTATIONS]} as well", [scene.stem for scene in scenes])
+        return
+    for kind, role in _ROLES.items():
+        lacking = [scene.stem for scene in scenes if not _has(scene, kind)]
+        none = len(lacking) == len(scenes)
+        if not lacking or (split == "test" and none and kind != "image"):
+            continue
+        harmless = (split == "test" and (none or kind != "image")) or (none and role.absent == "note")
+        what = f"{split}: got no {role.noun} for {len(lacking)} of {counted(len(scenes), 'scene')}: {role.without}"
+        remedy = f"unpack {ARCHIVES[KINDS[kind][0]]} again, or delete the other files of these scenes"
+        yield (note if harmless else fault)("unpaired", what, remedy, lacking)
+
+
+def _half_generated(split: str, scenes: Sequence[SceneFiles]) -> Iterator[Finding]:
+    for kind in _GENERATED:
+        lacking = [scene.stem for scene in scenes if _has(scene, "polygons") and not _has(scene, kind)]
+        if lacking and any(_has(scene, kind) for scene in scenes):
+            what = f"{split}: got no generated {kind} mask for {counted(len(lacking), 'annotated scene')}"
+            yield (note if split == "test" else fault)("half generated", what, "run generate_gt.py again", lacking)
+
+
+def _left_over(split: str, stems: Sequence[str]) -> Iterator[Finding]:
+    if stems:
+        what = f"{split}: got {GENERATED}/ masks of {counted(len(stems), 'scene')} with neither image nor annotation"
+        remedy = f"delete them, or unpack {ARCHIVES[IMAGES]} and {ARCHIVES[ANNOTATIONS]} again"
+        yield fault("left over", what, remedy, stems)

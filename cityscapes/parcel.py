@@ -1,0 +1,137 @@
+"""A folder or zip of files, listed and read into memory one by one; nothing is ever unpacked."""
+
+import lzma
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from cityscapes.findings import Finding, counted, fault
+from engine.faults import InputError
+
+MAX_MEMBERS = 20_000
+MAX_BYTES = 64 << 20
+"""Larger files are not read: a 2048x1024 mask has 2 MiB before it is compressed."""
+
+_PACK_AGAIN = "pack the folder again: python -m cityscapes.submission pack DIR ZIP"
+_TROUBLES = {
+    "unsafe name": ("names that leave the folder (absolute, or with `..`)", _PACK_AGAIN),
+    "backslash": ("names with a backslash, expected `/` between folders", _PACK_AGAIN),
+    "encrypted": ("encrypted files, which the server cannot read", "pack again without a password"),
+    "symbolic link": ("symbolic links, expected the files themselves", _PACK_AGAIN),
+    "nested archive": ("archives within the archive", f"unpack them and {_PACK_AGAIN}"),
+    "too large": (f"files of more than {MAX_BYTES >> 20} MiB, which no mask has", "write 8-bit PNGs of label ids"),
+}
+_ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+_UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    OSError,
+    EOFError,
+    RuntimeError,  # NotImplementedError for unknown compression is one
+    ValueError,
+)
+
+
+class Member(NamedTuple):
+    """One file of a parcel."""
+
+    name: str
+    """The path below the folder or within the zip."""
+    place: int = 0
+    """The position in the zip's listing: two members may have the same name."""
+    trouble: str | None = None
+    """Why the file must not be read, if so."""
+
+    @property
+    def basename(self) -> str:
+        """The last part of the name."""
+        return re.split(r"[/\\]", self.name)[-1]
+
+
+def members(source: Path) -> list[Member]:
+    """The files of a folder at any depth, or of a zip, sorted by name.
+
+    Raises:
+        InputError: if there is no such folder or zip, or far too many files in it.
+    """
+    if source.is_dir():
+        files = (path for path in source.rglob("*") if path.is_file())
+        found = [_of_folder(path, path.relative_to(source).as_posix()) for path in files]
+    elif source.is_file():
+        with _opened(source) as archive:
+            found = [_of_zip(info, place) for place, info in enumerate(archive.infolist()) if not info.is_dir()]
+    else:
+        raise InputError(f"{source}: no such folder or zip; give the folder of the predictions, or their zip")
+    if len(found) > MAX_MEMBERS:
+        raise InputError(f"{source}: got {len(found)} files, expected at most {MAX_MEMBERS}; is this the right one?")
+    return sorted(found)
+
+
+def read(source: Path, wanted: Sequence[Member]) -> Iterator[bytes | InputError]:
+    """The content of each member in turn, or what is wrong with it."""
+    if source.is_dir():
+        for member in wanted:
+            try:
+                yield (source / member.name).read_bytes()
+            except OSError as error:
+                yield InputError(str(error.strerror))
+        return
+    with _opened(source) as archive:
+        infos = archive.infolist()
+        for member in wanted:
+            yield _content(archive, infos[member.place])
+
+
+def troubles(found: Sequence[Member]) -> Iterator[Finding]:
+    """One fault for each reason why members must not be read."""
+    for trouble, (what, remedy) in _TROUBLES.items():
+        names = [member.name for member in found if member.trouble == trouble]
+        if names:
+            yield fault(trouble, f"got {counted(len(names), 'file')}: {what}", remedy, names)
+
+
+def _of_folder(path: Path, name: str) -> Member:
+    trouble = "too large" if path.stat().st_size > MAX_BYTES else "backslash" if "\\" in name else None
+    return Member(name, trouble=trouble)
+
+
+def _of_zip(info: zipfile.ZipInfo, place: int) -> Member:
+    name = info.filename
+    trouble = None
+    if name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in re.split(r"[/\\]", name):
+        trouble = "unsafe name"
+    elif "\\" in name:
+        trouble = "backslash"
+    elif info.flag_bits & 1:
+        trouble = "encrypted"
+    elif stat.S_ISLNK(info.external_attr >> 16):
+        trouble = "symbolic link"
+    elif name.lower().endswith(_ARCHIVES):
+        trouble = "nested archive"
+    elif max(info.file_size, info.compress_size) > MAX_BYTES:
+        trouble = "too large"
+    return Member(name, place, trouble)
+
+
+def _opened(source: Path) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(source)
+    except _UNREADABLE as error:
+        kind = "the file is empty" if source.stat().st_size == 0 else f"no whole zip ({error})"
+        raise InputError(f"{source}: {kind}; {_PACK_AGAIN}") from error
+
+
+def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | InputError:
+    try:
+        with archive.open(info) as file:
+            # One byte more than declared makes the checksum count, and no more is ever inflated.
+            return file.read(info.file_size + 1)
+    except _UNREADABLE as error:
+        return InputError(str(error))

@@ -1,0 +1,218 @@
+"""Predictions of the test set -> a zip that the evaluation server accepts."""
+
+import argparse
+import sys
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from cityscapes import id_check, parcel, pngs, roll_call
+from cityscapes.findings import Finding, counted, fault, note, of_severity
+from cityscapes.layout import frame_of
+from cityscapes.parcel import Member
+from cityscapes.roll_call import Prediction
+from engine import faults
+from engine.faults import InputError
+from engine.files import replacing
+from engine.options import tool_parser
+from engine.parallel import available_cpus, each
+
+_BATCH = 16
+"""Files that a process reads at a time, so that the listing of a zip is not parsed for each of them."""
+_HARMLESS = "harmless, the server ignores them; `python -m cityscapes.submission pack` leaves them out"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found."""
+
+    predictions: int
+    """PNG files that the server would take for predictions."""
+    faults: tuple[Finding, ...]
+    """Why the server would refuse the submission or score it wrongly; empty if it is fine."""
+    warnings: tuple[Finding, ...]
+    """What is odd but does no harm."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no fault."""
+        return not self.faults
+
+
+class _Sorted(NamedTuple):
+    """The files of a parcel by what the server makes of their names."""
+
+    predictions: list[tuple[str, Member]]
+    """Each with the stem of its image."""
+    nameless: list[str]
+    capitals: list[str]
+    others: list[str]
+    litter: list[str]
+
+
+def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
+    """Check the predictions in a folder or zip, and find every fault.
+
+    The expected images are those of `<root>/leftImg8bit/test`; without `root` the official numbers.
+
+    Raises:
+        InputError: if there is nothing to check: no such path, no zip, no file, no test images under `root`.
+    """
+    return _inspect(path, root, workers)[0]
+
+
+def pack(folder: Path, archive: Path, root: Path | None, *, workers: int = 1) -> Report:
+    """Check the predictions in a folder and zip them; the same files give the same bytes.
+
+    Raises:
+        InputError: with every fault, if there is any; then no zip is written.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder that the predictions were written to")
+    if archive.suffix.lower() != ".zip" or archive.is_dir():
+        raise InputError(f"{archive}: expected the name of a file ending in .zip; choose another")
+    report, names = _inspect(folder, root, workers)
+    if report.faults:
+        raise InputError(*_told(folder, report.faults))
+    _write(folder, names, archive)
+    return report
+
+
+def _inspect(path: Path, root: Path | None, workers: int) -> tuple[Report, list[str]]:
+    """The report, and the names of the predictions."""
+    images = roll_call.wanted(root)
+    members = parcel.members(path)
+    if not members:
+        raise InputError(f"{path}: got no file at all, expected PNG predictions; predict the test split first")
+    files = _sort_out(members)
+    findings = [*parcel.troubles(members), *_naming(files)]
+    if files.predictions:
+        predictions = _read(path, files.predictions, workers)
+        findings += [*roll_call.findings(predictions, images), *id_check.findings(predictions)]
+    elif not files.nameless:
+        what = f"got no PNG among {counted(len(members), 'file')}, expected one for each test image"
+        findings.append(fault("no predictions", what, "predict the test split first", []))
+    names = [member.name for _, member in files.predictions]
+    return Report(len(names), of_severity("fault", findings), of_severity("note", findings)), names
+
+
+def _sort_out(members: Sequence[Member]) -> _Sorted:
+    files = _Sorted([], [], [], [], [])
+    for member in members:
+        stem = frame_of(member.basename)
+        if member.basename[0] == "." or "__MACOSX" in member.name.split("/"):
+            files.litter.append(member.name)
+        elif not member.name.lower().endswith(".png"):
+            if member.trouble is None:
+                files.others.append(member.name)
+        elif not member.name.endswith(".png"):
+            files.capitals.append(member.name)
+        elif stem is None:
+            files.nameless.append(member.name)
+        else:
+            files.predictions.append((stem, member))
+    return files
+
+
+def _naming(files: _Sorted) -> Iterator[Finding]:
+    """Findings that follow from the names alone."""
+    if files.nameless:
+        what = f"got {counted(len(files.nameless), 'PNG name')} without <city>_<6 digits>_<6 digits> at the start"
+        yield fault("name", what, "name them after their images, as berlin_000000_000019.png", files.nameless)
+    if files.capitals:
+        what = f"got {counted(len(files.capitals), 'name')} in .PNG, expected .png, which is all the server looks for"
+        yield fault("suffix", what, "rename them", files.capitals)
+    if files.others:
+        what = f"got {counted(len(files.others), 'file')} beside the PNGs"
+        yield note("no prediction", what, _HARMLESS, files.others)
+    if files.litter:
+        what = f"got {counted(len(files.litter), 'hidden file')}, as macOS leaves them"
+        yield note("hidden", what, _HARMLESS, files.litter)
+
+
+def _read(path: Path, files: Sequence[tuple[str, Member]], workers: int) -> list[Prediction]:
+    """Look into every prediction that may be read."""
+    safe = [member for _, member in files if member.trouble is None]
+    batches = [(path, safe[start : start + _BATCH]) for start in range(0, len(safe), _BATCH)]
+    looks: dict[Member, pngs.Look] = {}
+    for (_, members), found in each(_look, batches, workers=workers, title="check"):
+        if isinstance(found, InputError):
+            raise found
+        looks.update(zip(members, found, strict=True))
+    return [Prediction(stem, member.name, looks.get(member, pngs.Look("unread"))) for stem, member in files]
+
+
+def _look(batch: tuple[Path, list[Member]]) -> list[pngs.Look]:
+    return [
+        pngs.Look("damaged", str(content)) if isinstance(content, InputError) else pngs.look(content)
+        for content in parcel.read(*batch)
+    ]
+
+
+def _write(folder: Path, names: Sequence[str], archive: Path) -> None:
+    """Zip files under their names, sorted, without times and owners, and read the zip back before it gets its name."""
+    with replacing(archive) as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:  # PNGs do not get any smaller
+            for name in names:
+                info = zipfile.ZipInfo(name)
+                info.create_system, info.external_attr = 3, 0o100644 << 16
+                packed.writestr(info, (folder / name).read_bytes())
+        file.flush()
+        with zipfile.ZipFile(file.name) as packed:
+            damaged = packed.testzip()
+            if damaged is not None or packed.namelist() != list(names):
+                part = damaged or "its listing"
+                raise InputError(f"{archive}: {part} reads back wrongly; is the disk full or failing?")
+
+
+def _told(path: Path, findings: Sequence[Finding]) -> list[str]:
+    return [f"{path}: {finding}" for finding in findings]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = tool_parser(
+        "cityscapes.submission",
+        "Check predictions of the Cityscapes test set as the evaluation server would, and zip them.",
+        [
+            "python -m cityscapes.submission check outputs/fcn/test --root data",
+            "python -m cityscapes.submission check submission.zip",
+            "python -m cityscapes.submission pack outputs/fcn/test submission.zip --root data",
+        ],
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="check|pack")
+    checking = actions.add_parser("check", help="list every fault of a folder or zip", description="List every fault.")
+    checking.add_argument("path", type=Path, metavar="PATH", help="folder or zip of label-id PNGs")
+    packing = actions.add_parser("pack", help="check a folder, then zip it", description="Check a folder, then zip it.")
+    packing.add_argument("path", type=Path, metavar="DIR", help="folder of label-id PNGs")
+    packing.add_argument("archive", type=Path, metavar="ZIP", help="the zip to write; replaced if it exists")
+    for action in (checking, packing):
+        action.add_argument(
+            "--root", type=Path, help="data folder with leftImg8bit/test (default: expect the official 1525 images)"
+        )
+        action.add_argument("--workers", type=int, default=available_cpus(), help="processes (default: %(default)s)")
+    return parser
+
+
+@faults.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check or pack a submission; code 2 if it has a fault."""
+    arguments = _parser().parse_args(argv)
+    path: Path = arguments.path
+    if arguments.action == "pack":
+        report = pack(path, arguments.archive, arguments.root, workers=arguments.workers)
+    else:
+        report = check(path, arguments.root, workers=arguments.workers)
+    for line in _told(path, report.warnings):
+        print(f"warning: {line}", file=sys.stderr)
+    if not report.ok:
+        raise InputError(*_told(path, report.faults))
+    print(f"ok: {counted(report.predictions, 'prediction')}, one for each test image, all of label ids")
+    if arguments.action == "pack":
+        print(f"packed into {arguments.archive}; upload it at cityscapes-dataset.com")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,473 @@
+import io
+import struct
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from cityscapes import parcel, roll_call
+from cityscapes.labels import LABEL_ID_OF
+from cityscapes.submission import check, main, pack
+from engine.faults import InputError
+
+Ids = npt.NDArray[Any]
+
+SIZE = (32, 16)
+STEMS = [f"{city}_000000_{frame:06d}" for city in ("berlin", "bonn") for frame in (19, 20, 21)]
+LABEL_IDS = LABEL_ID_OF[np.arange(SIZE[0] * SIZE[1]).reshape(SIZE[::-1]) % 19]
+
+
+class Told(Protocol):
+    """Check a folder or zip by command, expect it to be refused, and give the error lines."""
+
+    def __call__(self, path: Path = ..., *, with_root: bool = True) -> list[str]: ...
+
+
+def save(path: Path, pixels: Ids) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+    return path
+
+
+def png(pixels: Ids) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for stem in STEMS:
+        city = stem.split("_", maxsplit=1)[0]
+        save(tmp_path / "data/leftImg8bit/test" / city / f"{stem}_leftImg8bit.png", np.zeros((16, 32, 3), np.uint8))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for stem in STEMS:
+        save(prediction(tmp_path / "results", stem), LABEL_IDS)
+    return tmp_path / "results"
+
+
+def prediction(folder: Path, stem: str) -> Path:
+    return folder / stem.split("_", maxsplit=1)[0] / f"{stem}_labelId_preds.png"
+
+
+def zipped(folder: Path, archive: Path) -> Path:
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in sorted(folder.rglob("*.png")):
+            packed.write(path, path.relative_to(folder))
+    return archive
+
+
+@pytest.fixture
+def told(root: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Told:
+    def run(path: Path = folder, *, with_root: bool = True) -> list[str]:
+        options = ["--root", str(root)] if with_root else []
+        assert main(["check", str(path), "--workers", "1", *options]) == 2
+        printed = capsys.readouterr()
+        assert not printed.out
+        lines = printed.err.splitlines()
+        assert all(line.startswith((f"error: {path}: ", f"warning: {path}: ")) for line in lines)
+        return [line.partition(f"{path}: ")[2] for line in lines if line.startswith("error")]
+
+    return run
+
+
+def test_whole_submission_passes(root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for path in (folder, zipped(folder, tmp_path / "made.zip")):
+        assert main(["check", str(path), "--root", str(root), "--workers", "1"]) == 0
+        printed = capsys.readouterr()
+        assert printed.out == "ok: 6 predictions, one for each test image, all of label ids\n"
+        assert printed.err == ""
+
+
+def test_processes_find_the_same(root: Path, folder: Path, tmp_path: Path) -> None:
+    prediction(folder, STEMS[0]).write_bytes(b"")
+    archive = zipped(folder, tmp_path / "made.zip")
+    parallel = check(archive, root, workers=2)
+    assert parallel == check(archive, root)
+    assert [finding.kind for finding in parallel.faults] == ["damaged"]
+
+
+@pytest.mark.parametrize("void", [255, 19])
+def test_train_ids_are_recognised(void: int, folder: Path, told: Told) -> None:
+    train_ids = np.arange(SIZE[0] * SIZE[1]).reshape(SIZE[::-1]) % 19
+    train_ids[0] = void
+    for stem in STEMS:
+        save(prediction(folder, stem), train_ids.astype(np.uint8))
+    (line,) = told()
+    assert f"ids 0, 1, 2, 3, ..., 17, 18, {void} in 6 predictions: these are train ids, expected label ids" in line
+    assert "and 2 more); convert them with cityscapes.labels.LABEL_ID_OF" in line
+
+
+def test_train_ids_without_void_are_recognised(folder: Path, told: Told) -> None:
+    for stem in STEMS:
+        save(prediction(folder, stem), np.arange(512, dtype=np.uint8).reshape(16, 32) % 19)
+    (line,) = told()
+    assert line.startswith("train ids: got only ids 0, 1, 2, 3, ..., 16, 17, 18 in 6 predictions")
+
+
+def test_label_ids_of_few_classes_are_no_train_ids(root: Path, folder: Path) -> None:
+    for stem in STEMS:
+        save(prediction(folder, stem), np.where(LABEL_IDS > 20, 7, LABEL_IDS).astype(np.uint8))
+    assert check(folder, root).ok
+
+
+def test_foreign_ids(folder: Path, told: Told) -> None:
+    for stem, value in zip(STEMS, (255, 255, 34), strict=False):
+        save(prediction(folder, stem), np.where(LABEL_IDS == 7, value, LABEL_IDS).astype(np.uint8))
+    (line,) = told()
+    assert line == (
+        "ids: got ids 34, 255 in 3 predictions, expected label ids, 0 to 33 "
+        "(berlin/berlin_000000_000019_labelId_preds.png: id 255, berlin/berlin_000000_000020_labelId_preds.png: id 255,"
+        " berlin/berlin_000000_000021_labelId_preds.png: id 34); write 0 (unlabeled) where no class is predicted"
+    )
+
+
+def test_blank_predictions(folder: Path, told: Told) -> None:
+    for stem in STEMS:
+        save(prediction(folder, stem), np.zeros((16, 32), np.uint8))
+    (line,) = told()
+    assert line.startswith("nothing scored: got only id 0 in 6 predictions")
+
+
+def test_never_scored_ids_are_a_warning(root: Path, folder: Path) -> None:
+    save(prediction(folder, STEMS[0]), np.full((16, 32), 4, np.uint8))
+    report = check(folder, root)
+    assert report.ok
+    assert [finding.kind for finding in report.warnings] == ["unscored ids"]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "expected"),
+    [
+        (np.zeros((16, 32, 3), np.uint8), "colour: got 1 file in colour, expected one channel of label ids ({}: RGB)"),
+        (np.zeros((16, 32, 4), np.uint8), "colour: got 1 file in colour, expected one channel of label ids ({}: RGBA)"),
+        (np.zeros((16, 32), np.uint16), "16-bit: got 1 file with 16 bits a pixel, expected 8 ({}: 16 bits a pixel)"),
+        (np.zeros((16, 32), bool), "bit depth: got 1 file with less than 8 bits a pixel"),
+        (LABEL_IDS[:8, :16], "size: got 1 prediction of another size than the image ({}: got 16 x 8, expected 32 x 16"),
+    ],
+)
+def test_wrong_kind_of_image(pixels: Ids, expected: str, folder: Path, told: Told) -> None:
+    path = save(prediction(folder, STEMS[0]), pixels)
+    (line,) = told()
+    assert line.startswith(expected.format(path.relative_to(folder)))
+    assert "; " in line
+
+
+def test_palette_is_only_a_warning(root: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    image = Image.fromarray(LABEL_IDS, "L")
+    image.putpalette(bytes(768))
+    image.save(prediction(folder, STEMS[0]))
+    assert main(["check", str(folder), "--root", str(root), "--workers", "1"]) == 0
+    assert "palette: got 1 palette image, whose indices are read as ids" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("spoil", "expected"),
+    [
+        (lambda content: content[: len(content) // 2], "cut off: "),
+        (lambda content: content[:20], "cut off within the header"),
+        (lambda content: b"", "the file is empty"),
+        (lambda content: content[:16] + struct.pack(">II", 50_000, 50_000) + content[24:], "claims 50000 x 50000"),
+    ],
+)
+def test_damaged(spoil: Callable[[bytes], bytes], expected: str, folder: Path, told: Told) -> None:
+    path = prediction(folder, STEMS[0])
+    path.write_bytes(spoil(png(LABEL_IDS)))
+    line = told()[-1]
+    assert line.startswith(f"damaged: got 1 file that cannot be decoded ({path.relative_to(folder)}: {expected}")
+
+
+@pytest.mark.parametrize(("format_", "kind"), [("JPEG", "is JPEG"), (None, "is no image")])
+def test_no_png_under_a_png_name(format_: str | None, kind: str, folder: Path, told: Told) -> None:
+    path = prediction(folder, STEMS[0])
+    path.write_bytes(b"hello")
+    if format_:
+        Image.fromarray(LABEL_IDS).save(path, format=format_)
+    (line,) = told()
+    assert line.startswith("no PNG: got 1 file with another kind of image under a PNG name")
+    assert f"{path.name}: {kind})" in line
+
+
+def test_missing_images_by_name(folder: Path, told: Told) -> None:
+    for stem in STEMS[2:5]:
+        prediction(folder, stem).unlink()
+    (line,) = told()
+    assert line == (
+        "missing: got no prediction of 3 of 6 test images: berlin 1, bonn 2 "
+        "(berlin_000000_000021, bonn_000000_000019, bonn_000000_000020); predict the whole test split"
+    )
+
+
+def test_official_numbers_without_root(
+    folder: Path, told: Told, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(roll_call, "IMAGE_SIZE", SIZE)
+    monkeypatch.setattr(roll_call, "_TEST", {"berlin": 3, "bonn": 3})
+    assert main(["check", str(folder), "--workers", "1"]) == 0
+    assert capsys.readouterr().out.startswith("ok: 6 predictions")
+    monkeypatch.setattr(roll_call, "_TEST", {"berlin": 1, "bonn": 5, "mainz": 4})
+    assert told(with_root=False) == [
+        "missing: got no prediction of 6 of 10 test images: bonn 3 of 5, mainz 0 of 4; "
+        "predict the whole test split; --root names the images",
+        "not in the test set: got predictions of 2 images more than the test set has: berlin 3, expected 1; "
+        "predict the test split, and pack nothing else; --root names them",
+    ]
+
+
+def test_official_test_set(folder: Path, told: Told) -> None:
+    missing, size = told(with_root=False)
+    assert "got no prediction of 1519 of 1525 test images: berlin 3 of 544, bielefeld 0 of 181" in missing
+    assert "got 32 x 16, expected 2048 x 1024" in size
+
+
+def test_predictions_of_another_split(folder: Path, told: Told) -> None:
+    save(folder / "frankfurt_000000_000294.png", LABEL_IDS)
+    (line,) = told()
+    assert line == (
+        "not in the test set: got predictions of 1 image that the test set lacks: frankfurt 1 (frankfurt_000000_000294)"
+        "; these cities belong to val: predict the test split, and pack nothing else"
+    )
+
+
+def test_two_predictions_of_one_image(folder: Path, told: Told) -> None:
+    save(folder / "again" / f"{STEMS[0]}.png", LABEL_IDS)
+    (line,) = told()
+    assert line == (
+        "duplicates: got more than one prediction for 1 image, expected one prediction (again/berlin_000000_000019.png "
+        "and berlin/berlin_000000_000019_labelId_preds.png); keep one of each, the label ids"
+    )
+
+
+def test_colour_and_id_images_together(folder: Path, told: Told) -> None:
+    for stem in STEMS:
+        save(folder / f"{stem}_color.png", np.zeros((16, 32, 3), np.uint8))
+    (line,) = told()
+    assert line.startswith("colour beside ids: got colour and id images together for 6 images")
+    assert line.endswith("remove the colour images")
+
+
+def test_names(folder: Path, told: Told) -> None:
+    path = prediction(folder, STEMS[0])
+    path.rename(folder / "0001.png")
+    prediction(folder, STEMS[1]).rename(folder / f"{STEMS[1]}.PNG")
+    name, suffix, missing = told()
+    assert "name: got 1 PNG name without <city>_<6 digits>_<6 digits> at the start (0001.png)" in name
+    assert "suffix: got 1 name in .PNG, expected .png" in suffix
+    assert "got no prediction of 2 of 6 test images" in missing
+
+
+def test_every_fault_at_once(folder: Path, told: Told) -> None:
+    prediction(folder, STEMS[0]).unlink()
+    save(prediction(folder, STEMS[1]), np.full((16, 32), 200, np.uint8))
+    save(prediction(folder, STEMS[2]), LABEL_IDS[:8])
+    save(prediction(folder, STEMS[3]), np.zeros((16, 32, 3), np.uint8))
+    prediction(folder, STEMS[4]).write_bytes(b"no")
+    save(folder / "mainz_000000_000000.png", LABEL_IDS)
+    kinds = [line.partition(":")[0] for line in told()]
+    assert kinds == ["missing", "not in the test set", "size", "no PNG", "colour", "ids"]
+
+
+def test_litter_is_only_a_warning(root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    archive = zipped(folder, tmp_path / "made.zip")
+    with zipfile.ZipFile(archive, "a") as packed:
+        packed.writestr("__MACOSX/._berlin_000000_000019.png", b"fork")
+        packed.writestr(".DS_Store", b"")
+        packed.writestr("readme.txt", b"")
+    assert main(["check", str(archive), "--root", str(root), "--workers", "1"]) == 0
+    warnings = capsys.readouterr().err
+    assert "no prediction: got 1 file beside the PNGs (readme.txt); harmless" in warnings
+    assert "hidden: got 2 hidden files, as macOS leaves them" in warnings
+
+
+@pytest.mark.parametrize(
+    ("prepare", "expected"),
+    [
+        (lambda path: None, "no such folder or zip"),
+        (lambda path: path.mkdir(), "got no file at all"),
+        (lambda path: path.touch(), "the file is empty"),
+        (lambda path: path.write_bytes(b"Rar!"), "no whole zip"),
+        (lambda path: zipfile.ZipFile(path, "w").close(), "got no file at all"),
+    ],
+)
+def test_nothing_to_check(prepare: Callable[[Path], object], expected: str, tmp_path: Path, told: Told) -> None:
+    path = tmp_path / "made.zip"
+    prepare(path)
+    (line,) = told(path)
+    assert line.startswith(expected)
+
+
+def test_no_png_at_all(tmp_path: Path, told: Told) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs/notes.txt").touch()
+    assert told(tmp_path / "logs") == [
+        "no predictions: got no PNG among 1 file, expected one for each test image; predict the test split first"
+    ]
+
+
+def test_root_without_test_images(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "other/leftImg8bit/train").mkdir(parents=True)
+    assert main(["check", str(folder), "--root", str(tmp_path / "other")]) == 2
+    assert "other/leftImg8bit/test: no images, expected those of the test set" in capsys.readouterr().err
+
+
+def test_damaged_images_of_the_test_set(root: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for stem in STEMS[:2]:
+        (root / f"leftImg8bit/test/berlin/{stem}_leftImg8bit.png").write_bytes(b"")
+    assert main(["check", str(folder), "--root", str(root)]) == 2
+    assert capsys.readouterr().err.count("no readable image (") == 2
+
+
+def test_truncated_zip(folder: Path, tmp_path: Path, told: Told) -> None:
+    archive = zipped(folder, tmp_path / "made.zip")
+    archive.write_bytes(archive.read_bytes()[:-40])
+    assert told(archive)[0].startswith("no whole zip")
+
+
+def test_corrupt_member(folder: Path, tmp_path: Path, told: Told) -> None:
+    archive = tmp_path / "made.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
+        for stem in STEMS:
+            packed.writestr(f"{stem}.png", png(LABEL_IDS))
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"IDAT") + 9] ^= 0xFF
+    archive.write_bytes(content)
+    (line,) = told(archive)
+    assert "damaged: got 1 file that cannot be decoded (berlin_000000_000019.png: Bad CRC-32" in line
+
+
+def test_member_that_inflates_beyond_its_declared_size(folder: Path, tmp_path: Path, told: Told) -> None:
+    archive = zipped(folder, tmp_path / "made.zip")
+    with zipfile.ZipFile(archive) as packed:
+        info = packed.infolist()[0]
+    declared = struct.pack("<II", info.compress_size, info.file_size)
+    archive.write_bytes(archive.read_bytes().replace(declared, struct.pack("<II", info.compress_size, 20)))
+    (line,) = told(archive)
+    assert line.startswith("damaged: got ")
+    assert f"{info.filename}: " in line
+
+
+def entry(name: str, external_attr: int = 0) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = external_attr
+    return info
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (entry(f"/tmp/{STEMS[0]}.png"), "unsafe name: got 1 file: names that leave the folder"),
+        (entry(f"../{STEMS[0]}.png"), "unsafe name: got 1 file: names that leave the folder"),
+        (entry(f"C:\\{STEMS[0]}.png"), "unsafe name: got 1 file: names that leave the folder"),
+        (entry(f"results\\{STEMS[0]}.png"), "backslash: got 1 file: names with a backslash"),
+        (entry(f"{STEMS[0]}.png", external_attr=0o120777 << 16), "symbolic link: got 1 file: symbolic links"),
+        (entry("inner.zip"), "nested archive: got 1 file: archives within the archive"),
+    ],
+)
+def test_unsafe_member(info: zipfile.ZipInfo, expected: str, folder: Path, tmp_path: Path, told: Told) -> None:
+    if info.filename != "inner.zip":
+        prediction(folder, STEMS[0]).unlink()
+    archive = zipped(folder, tmp_path / "made.zip")
+    with zipfile.ZipFile(archive, "a") as packed:
+        packed.writestr(info, b"never read")
+    (line,) = told(archive)
+    assert line.startswith(expected)
+    assert not (tmp_path / "tmp").exists()
+
+
+def test_encrypted_member(folder: Path, tmp_path: Path, told: Told) -> None:
+    archive = zipped(folder, tmp_path / "made.zip")
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(content)
+    (line,) = told(archive)
+    assert line.startswith("encrypted: got 1 file: encrypted files, which the server cannot read (berlin/berlin_000000")
+
+
+def test_large_members_are_refused_unread(
+    folder: Path, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parcel, "MAX_BYTES", 50)
+    for path in (folder, zipped(folder, tmp_path / "made.zip")):
+        (line,) = told(path)
+        assert line.startswith("too large: got 6 files: files of more than 64 MiB")
+
+
+def test_too_many_members(folder: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parcel, "MAX_MEMBERS", 5)
+    assert told() == ["got 6 files, expected at most 5; is this the right one?"]
+
+
+def test_pack(root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "notes.txt").touch()
+    archive = tmp_path / "zips/made.zip"
+    arguments = ["pack", str(folder), str(archive), "--root", str(root), "--workers", "1"]
+    assert main(arguments) == 0
+    assert f"packed into {archive}" in capsys.readouterr().out
+    with zipfile.ZipFile(archive) as packed:
+        assert packed.namelist() == [f"{stem.split('_')[0]}/{stem}_labelId_preds.png" for stem in STEMS]
+        assert packed.read(packed.namelist()[0]) == prediction(folder, STEMS[0]).read_bytes()
+    assert check(archive, root).ok
+
+    first = archive.read_bytes()
+    for path in folder.rglob("*.png"):
+        path.chmod(0o600)
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
+    assert main(arguments) == 0
+    assert archive.read_bytes() == first
+    assert [path.name for path in archive.parent.iterdir()] == ["made.zip"]
+
+
+def test_pack_refuses_and_leaves_nothing(
+    root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prediction(folder, STEMS[0]).unlink()
+    prediction(folder, STEMS[1]).write_bytes(b"")
+    archive = tmp_path / "made.zip"
+    before = sorted(tmp_path.iterdir())
+    assert main(["pack", str(folder), str(archive), "--root", str(root), "--workers", "1"]) == 2
+    errors = capsys.readouterr().err
+    assert f"error: {folder}: missing: " in errors
+    assert f"error: {folder}: damaged: " in errors
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_failed_write_keeps_the_older_zip(
+    root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "made.zip"
+    pack(folder, archive, root)
+    older = archive.read_bytes()
+    monkeypatch.setattr(zipfile.ZipFile, "testzip", lambda self: "berlin.png")
+    with pytest.raises(InputError, match=r"made\.zip: berlin\.png reads back wrongly"):
+        pack(folder, archive, root)
+    assert archive.read_bytes() == older
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "results", "made.zip"}
+
+
+@pytest.mark.parametrize("name", ["made.tar", "results"])
+def test_pack_needs_a_zip_name(name: str, root: Path, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected the name of a file ending in \.zip"):
+        pack(folder, tmp_path / name, root)
+
+
+def test_pack_needs_a_folder(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        pack(tmp_path / "nowhere", tmp_path / "made.zip", root)
+
+
+def test_help_ends_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    assert "python -m cityscapes.submission pack" in capsys.readouterr().out
