@@ -65,7 +65,8 @@ class CityscapesBenchmark(Benchmark):
         from cityscapes import submission
 
         report = submission.pack(predictions, archive, root, workers=workers)
-        return f"{archive}: {report.predictions} predictions, accepted by the submission check"
+        warnings = "".join(f"warning: {finding}\n" for finding in report.warnings)
+        return f"{warnings}{archive}: {report.predictions} predictions, as the server wants them"
 
 
 class CityScapes(SegmentationDataset):

@@ -54,8 +54,9 @@ def load(path: Path) -> dict[str, Any]:
     except FileNotFoundError as error:
         raise InputError(f"{path}: no such file; train_fcn.py writes weights to saved/<run>/best.pth") from error
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError, AttributeError, TypeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:120]
         raise InputError(
-            f"{path}: not a PyTorch checkpoint, or damaged ({str(error).splitlines()[0][:120]}); "
+            f"{path}: not a PyTorch checkpoint, or damaged ({reason}); "
             "expected a file written by train_fcn.py or by torch.save(network.state_dict(), ...)"
         ) from error
     weights = _weights(content)

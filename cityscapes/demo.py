@@ -1,0 +1,170 @@
+"""A small synthetic Cityscapes: `python -m cityscapes.demo --root data/demo`.
+
+It has the folders, file names and formats of the real one, and the awkward things in it, so that every
+command runs without a download. It is drawn for that, not for research: scores on it say nothing about streets.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from cityscapes import polygons
+from cityscapes.layout import ANNOTATIONS, IMAGES, SPLITS, Scene
+from cityscapes.street import draw_street
+from engine.faults import InputError, command
+from engine.files import require_writable, write_json
+from engine.images import write_png
+from engine.options import tool_parser
+from engine.parallel import available_cpus, each
+
+MARKER = "demo.json"
+"""Beside the image folder; it says that the set is a drawn one, and with which options."""
+
+_CITIES = {"train": ("aachen", "bremen"), "val": ("frankfurt", "lindau"), "test": ("berlin", "munich")}
+_SMALLEST, _LARGEST = (64, 32), (4096, 2048)
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """What to draw; the same options give the same pixels on every machine."""
+
+    width: int = 256
+    height: int = 128
+    train: int = 48
+    val: int = 12
+    test: int = 6
+    seed: int = 0
+
+
+class _Order(NamedTuple):
+    """One scene to draw."""
+
+    root: Path
+    options: DemoOptions
+    scene: Scene
+    number: int
+    """Within its split."""
+
+
+def draw_dataset(root: Path, options: DemoOptions | None = None, *, workers: int = 1) -> None:
+    """Draw the images, polygons and, but for the test split, official masks of a data set under `root`.
+
+    Raises:
+        InputError: for options that cannot be drawn, and if `root` holds anything but this very set.
+    """
+    options = options or DemoOptions()
+    _check(options)
+    _claim(root, options)
+    orders = [_Order(root, options, scene, number) for scene, number in _scenes(options)]
+    for _, result in each(_draw_scene, orders, workers=workers, title="draw"):
+        if isinstance(result, InputError):
+            raise result
+
+
+def _check(options: DemoOptions) -> None:
+    size = options.width, options.height
+    if not all(low <= side <= high for low, side, high in zip(_SMALLEST, size, _LARGEST, strict=True)):
+        raise InputError(
+            f"--size: expected {_name(_SMALLEST)} to {_name(_LARGEST)} pixels, width first, got {_name(size)}"
+        )
+    for name in (*SPLITS, "seed"):
+        if getattr(options, name) < 0:
+            raise InputError(f"--{name}: expected 0 or more, got {getattr(options, name)}")
+
+
+def _claim(root: Path, options: DemoOptions) -> None:
+    """Mark a folder as ours, unless it holds something else."""
+    marker, remedy = root / MARKER, "choose another --root, or remove that folder first"
+    if marker.exists():
+        there, asked = _drawn(marker), asdict(options)
+        if there != asked:
+            have, want = (" ".join(f"{name}={value}" for name, value in some.items()) for some in (there, asked))
+            raise InputError(f"{root}: holds a demo with {have}, asked for {want}; {remedy}")
+    else:
+        for folder in (IMAGES, ANNOTATIONS):
+            if (root / folder).exists():
+                raise InputError(f"{root}: has a {folder}/ that was not drawn by this command (no {MARKER}); {remedy}")
+    require_writable(root)
+    write_json(marker, asdict(options))
+
+
+def _drawn(marker: Path) -> dict[str, Any]:
+    """The options that a demo was drawn with."""
+    try:
+        options = json.loads(marker.read_bytes())
+    except ValueError as error:
+        raise InputError(f"{marker}: broken JSON ({error}); remove the folder and draw the demo again") from error
+    if not isinstance(options, dict):
+        raise InputError(f"{marker}: expected the options of a demo, got {options!r}; choose another --root")
+    return options
+
+
+def _scenes(options: DemoOptions) -> Iterator[tuple[Scene, int]]:
+    """Every scene with its index in the split; the cities of a split take turns."""
+    for split in SPLITS:
+        cities = _CITIES[split]
+        for index in range(getattr(options, split)):
+            city = cities[index % len(cities)]
+            yield Scene(split, city, f"{city}_{index // len(cities):06d}_000019"), index
+
+
+def _draw_scene(order: _Order) -> None:
+    """Draw and write the files of one scene."""
+    root, options, scene, number = order
+    rng = np.random.default_rng([options.seed, SPLITS.index(scene.split), number])
+    street = draw_street(rng, options.width, options.height)
+    hidden = scene.split == "test"  # whose annotations the benchmark keeps to itself
+    objects = street.dummy_objects if hidden else street.objects
+    path = scene.polygons(root)
+    write_json(path, {"imgHeight": options.height, "imgWidth": options.width, "objects": objects})
+    if not hidden:
+        masks = polygons.draw(polygons.read(path))
+        write_png(scene.official_mask(root, "labelIds"), masks.label_ids)
+        write_png(scene.official_mask(root, "instanceIds"), masks.instance_ids)
+    write_png(scene.image(root), street.picture)
+
+
+def _name(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if match is None:
+        raise InputError(f"--size: expected WIDTHxHEIGHT, such as 256x128, got {text!r}")
+    return int(match[1]), int(match[2])
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Draw the set and say what to do with it."""
+    usual = DemoOptions()
+    parser = tool_parser(
+        "cityscapes.demo",
+        "Draw a small synthetic data set in the layout of Cityscapes, to try everything without a download.",
+        ["python -m cityscapes.demo --root data/demo", "python -m cityscapes.demo --root data/large --size 2048x1024"],
+    )
+    parser.add_argument("--root", type=Path, default=Path("data/demo"), help="folder to draw in (%(default)s)")
+    size = _name((usual.width, usual.height))
+    parser.add_argument("--size", default=size, metavar="WIDTHxHEIGHT", help="of every image (%(default)s)")
+    for split in SPLITS:
+        parser.add_argument(f"--{split}", type=int, default=getattr(usual, split), help="scenes in it (%(default)s)")
+    parser.add_argument("--seed", type=int, default=usual.seed, help="other seeds give other scenes (%(default)s)")
+    parser.add_argument("--workers", type=int, default=available_cpus(), help="processes (all CPUs: %(default)s)")
+    args = parser.parse_args(argv)
+
+    width, height = _size(args.size)
+    options = DemoOptions(width, height, args.train, args.val, args.test, args.seed)
+    draw_dataset(args.root, options, workers=args.workers)
+    print(f"{args.root}: {args.train} train, {args.val} val and {args.test} test scenes of {width} x {height} pixels")
+    print(f"next: python generate_gt.py --root {args.root}")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
