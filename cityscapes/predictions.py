@@ -13,7 +13,7 @@ from engine.faults import InputError
 LABEL_IDS = max(BY_ID) + 1
 """Label ids run from 0 to this, exclusive."""
 
-_TRAIN_IDS = "these look like train ids; convert them to label ids with cityscapes.labels.LABEL_ID_OF[train_ids]"
+_TRAIN_IDS = "these look like train ids; convert them to label ids: cityscapes.labels.LABEL_ID_OF[train_ids]"
 
 
 class Found(NamedTuple):

@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cityscapes import parcel, roll_call
 from cityscapes.labels import LABEL_ID_OF
-from cityscapes.submission import check, main, pack
+from cityscapes.submission import check, main, pack, parcel, roll_call
 from engine.faults import InputError
 
 Ids = npt.NDArray[Any]

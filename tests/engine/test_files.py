@@ -14,7 +14,7 @@ from engine.parallel import each
 def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "a.txt"
     write_text(path, "old")
-    with pytest.raises(RuntimeError), replacing(path) as file:
+    with pytest.raises(RuntimeError), replacing(path) as file:  # noqa: PT012
         file.write(b"half of the n")
         raise RuntimeError
     assert path.read_text() == "old"
@@ -33,7 +33,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_ids_come_back_as_they_were(tmp_path: Path, dtype: type[np.uint8 | np.uint16]) -> None:
-    ids = np.arange(200, dtype=dtype).reshape(10, 20) * (1 if dtype is np.uint8 else 300)
+    ids = (np.arange(200).reshape(10, 20) * (1 if dtype is np.uint8 else 300)).astype(dtype)
     write_png(tmp_path / "a.png", ids, software="test")
     assert np.array_equal(read_ids(tmp_path / "a.png"), ids)
     assert read_ids(tmp_path / "a.png").dtype == dtype

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from cityscapes.census import IMAGES_OF
-from cityscapes.findings import Finding, Severity, counted, fault, note
-from cityscapes.inventory import ARCHIVES, KINDS, Inventory, SceneFiles
+from cityscapes.doctor.inventory import ARCHIVES, KINDS, Inventory, SceneFiles
 from cityscapes.layout import ANNOTATIONS, GENERATED, IMAGES, SPLITS
+from engine.findings import Finding, Severity, counted, fault, note
 
 _ANNOTATED = tuple(kind for kind, (folder, _) in KINDS.items() if folder == ANNOTATIONS)
 _GENERATED = tuple(kind for kind, (folder, _) in KINDS.items() if folder == GENERATED)

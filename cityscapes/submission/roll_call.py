@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cityscapes import pngs
 from cityscapes.census import IMAGES_OF, SPLIT_OF
-from cityscapes.findings import Finding, counted, fault, tally
 from cityscapes.layout import IMAGE_SIZE, IMAGES, pictured_scenes, require_root
+from cityscapes.submission import pngs
 from engine.faults import InputError
+from engine.findings import Finding, counted, fault, tally
 from engine.images import image_size
 
 _TEST = IMAGES_OF["test"]

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from cityscapes import id_check, parcel, pngs, roll_call
-from cityscapes.findings import Finding, counted, fault, note, of_severity
 from cityscapes.layout import frame_of
-from cityscapes.parcel import Member
-from cityscapes.roll_call import Prediction
+from cityscapes.submission import id_check, parcel, pngs, roll_call
+from cityscapes.submission.parcel import Member
+from cityscapes.submission.roll_call import Prediction
 from engine import faults
 from engine.faults import InputError
 from engine.files import replacing
+from engine.findings import Finding, counted, fault, note, of_severity
 from engine.options import tool_parser
 from engine.parallel import available_cpus, each
 
@@ -212,7 +212,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.action == "pack":
         print(f"packed into {arguments.archive}; upload it at cityscapes-dataset.com")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

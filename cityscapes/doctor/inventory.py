@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from cityscapes.findings import Finding, counted, fault
 from cityscapes.layout import ANNOTATIONS, GENERATED, IMAGES, SPLITS, require_root
 from engine.faults import InputError
+from engine.findings import Finding, counted, fault
 
 KINDS = {
     "image": (IMAGES, f"_{IMAGES}.png"),

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cityscapes import polygons
+from cityscapes.demo.street import draw_street
 from cityscapes.layout import ANNOTATIONS, IMAGES, SPLITS, Scene
-from cityscapes.street import draw_street
 from engine.faults import InputError, command
 from engine.files import require_writable, write_json
 from engine.images import write_png
@@ -164,7 +164,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{args.root}: {args.train} train, {args.val} val and {args.test} test scenes of {width} x {height} pixels")
     print(f"next: python generate_gt.py --root {args.root}")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

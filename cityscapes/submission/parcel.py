@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cityscapes.findings import Finding, counted, fault
 from engine.faults import InputError
+from engine.findings import Finding, counted, fault
 
 MAX_MEMBERS = 20_000
 MAX_BYTES = 64 << 20

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cityscapes import inventory, pairing
 from cityscapes.census import IMAGES_OF
-from cityscapes.checkup import Checkup, Size, check_up
-from cityscapes.findings import Finding, counted, fault, note, of_severity
-from cityscapes.inventory import ARCHIVES, KINDS, Inventory, SceneFiles
+from cityscapes.doctor import inventory, pairing
+from cityscapes.doctor.checkup import Checkup, Size, check_up
+from cityscapes.doctor.inventory import ARCHIVES, KINDS, Inventory, SceneFiles
 from cityscapes.layout import ANNOTATIONS, IMAGE_SIZE, SPLITS
 from engine import faults
 from engine.faults import BAD_INPUT, InputError
+from engine.findings import Finding, counted, fault, note, of_severity
 from engine.options import tool_parser
 from engine.parallel import available_cpus, each
 
@@ -214,7 +214,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         _print(diagnosis)
     return 0 if diagnosis.healthy else BAD_INPUT
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

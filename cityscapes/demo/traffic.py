@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cityscapes.canvas import Canvas, Color, Point, Points, circle, hull, shade, vary
+from cityscapes.demo.canvas import Canvas, Color, Point, Points, circle, hull, shade, vary
 
 _SKIN: list[Color] = [(236, 188, 154), (214, 160, 122), (150, 102, 72), (112, 76, 54)]
 _CLOTHES: list[Color] = [(196, 40, 70), (150, 44, 120), (214, 92, 132), (66, 84, 170), (232, 226, 214), (60, 130, 96)]

@@ -5,7 +5,7 @@ A side of the road is -1, the left, or 1, the right.
 
 import numpy as np
 
-from cityscapes.canvas import Canvas, Color, Points, circle, hull, shade, vary
+from cityscapes.demo.canvas import Canvas, Color, Points, circle, hull, shade, vary
 
 LANES = (-2.9, 0.0, 2.9)
 KERB = 4.3

@@ -5,9 +5,9 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from cityscapes.findings import Finding, counted, fault, note
 from cityscapes.labels import BY_ID, CLASSES, LABELS, VOID
-from cityscapes.roll_call import Prediction, coloured_doubles
+from cityscapes.submission.roll_call import Prediction, coloured_doubles
+from engine.findings import Finding, counted, fault, note
 
 _HIGHEST = max(BY_ID)
 _SCORED = frozenset(label.id for label in LABELS if not label.ignore_in_eval)

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityscapes import polygons
-from cityscapes.inventory import SceneFiles
+from cityscapes.doctor.inventory import SceneFiles
 from cityscapes.labels import BY_TRAIN_ID, LABELS, VOID, find
 from engine.faults import InputError
 from engine.images import open_image, read_ids

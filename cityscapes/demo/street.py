@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cityscapes import scenery, traffic
-from cityscapes.canvas import Camera, Canvas, Color, Points, circle, shade, vary
-from cityscapes.scenery import KERB, LANES
+from cityscapes.demo import scenery, traffic
+from cityscapes.demo.canvas import Camera, Canvas, Color, Points, circle, shade, vary
+from cityscapes.demo.scenery import KERB, LANES
 from engine.images import UInt8Array
 
 
