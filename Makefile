@@ -18,7 +18,26 @@ setup: .venv/installed  ## create .venv with everything in it (once)
 
 .PHONY: demo
 demo: setup  ## the whole pipeline on a synthetic data set, on the CPU, in a few minutes
-	PATH="$(CURDIR)/$(BIN):$$PATH" ./demo.sh
+	$(BIN)/python -m cityscapes.demo --root data/demo
+	$(BIN)/python generate_gt.py --root data/demo
+	$(BIN)/python -m cityscapes.doctor --root data/demo
+	@printf '\n--- the untrained network ---\n'
+	$(BIN)/python train_fcn.py --recipe demo --root data/demo --name demo-untrained --epochs 0
+	$(BIN)/python test_fcn.py --model_weights_path saved/demo-untrained/last.pth --root data/demo --split val --profile_images 0
+	@printf '\n--- training ---\n'
+	$(BIN)/python train_fcn.py --recipe demo --root data/demo --name demo
+	@printf '\n--- the trained network ---\n'
+	$(BIN)/python test_fcn.py --model_weights_path saved/demo/best.pth --root data/demo --split val --profile_images 0
+	$(BIN)/python test_fcn.py --model_weights_path saved/demo/best.pth --root data/demo --images data/demo/leftImg8bit/test --profile_images 0
+	$(BIN)/python test_fcn.py --model_weights_path saved/demo/best.pth --root data/demo
+	$(BIN)/python -m cityscapes.submission check outputs/demo/test/submission.zip --root data/demo
+	@printf '\n--- where to look ---\n'
+	@printf '%s\n' \
+	  'the run        saved/demo/ (history.jsonl, curves.png, best.pth)' \
+	  'scores         outputs/demo/val/scores.json, untrained outputs/demo-untrained-last/val/scores.json' \
+	  'overlays       outputs/demo/images/overlays/' \
+	  'profile        outputs/demo/test/profile.json' \
+	  'submission     outputs/demo/test/submission.zip'
 
 .PHONY: test
 test: setup  ## run the tests

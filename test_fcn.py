@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     network, about = catalogue.load_network(chosen.model_weights_path)
     _require_fit(about, benchmark, chosen.model_weights_path)
     samples = _samples(benchmark, chosen)
-    folder = chosen.output / _name(chosen.model_weights_path) / (chosen.images.name if chosen.images else chosen.split)
+    folder = chosen.output / _name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
     require_writable(folder)
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)

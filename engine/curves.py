@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from engine.files import replacing
 
@@ -30,6 +31,7 @@ def draw(history: Sequence[dict[str, Any]], path: Path, title: str) -> None:
             scale = 100 if name == "miou" else 1
             axes.plot(epochs, [scale * row[key] for row in history], label=key.partition("_")[0], marker=".")
         axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
         if len(series) > 1:
             axes.legend()

@@ -1,7 +1,9 @@
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from PIL import Image
 
@@ -33,7 +35,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_ids_come_back_as_they_were(tmp_path: Path, dtype: type[np.uint8 | np.uint16]) -> None:
-    ids = (np.arange(200).reshape(10, 20) * (1 if dtype is np.uint8 else 300)).astype(dtype)
+    ids: npt.NDArray[Any] = (np.arange(200).reshape(10, 20) * (1 if dtype is np.uint8 else 300)).astype(dtype)
     write_png(tmp_path / "a.png", ids, software="test")
     assert np.array_equal(read_ids(tmp_path / "a.png"), ids)
     assert read_ids(tmp_path / "a.png").dtype == dtype
