@@ -1,0 +1,357 @@
+"""The three commands from end to end, on a small synthetic data set."""
+
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import vgg11_bn
+
+import test_fcn
+import train_fcn
+from cityscapes import submission
+from engine.images import read_ids, read_image, write_png
+from fcn import FCN8s
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture
+def settings(demo_root: Path, tmp_path: Path) -> list[str]:
+    """A training that takes seconds."""
+    return [
+        *("--root", str(demo_root), "--saved", str(tmp_path / "saved"), "--backbone_weights", "none"),
+        *("--epochs", "2", "--batch_size", "2", "--crop_size", "64", "--workers", "0", "--accelerator", "cpu"),
+    ]
+
+
+@pytest.fixture(scope="module")
+def run(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three epochs; tests must not change it."""
+    saved = tmp_path_factory.mktemp("saved")
+    arguments = "--backbone_weights none --epochs 3 --batch_size 2 --crop_size 64 --workers 1 --accelerator cpu"
+    assert train_fcn.main(["--root", str(demo_root), "--saved", str(saved), "--name", "r", *arguments.split()]) == 0
+    return saved / "r"
+
+
+def weights(path: Path) -> dict[str, torch.Tensor]:
+    return torch.load(path, weights_only=True)["weights"]  # type: ignore[no-any-return]
+
+
+def assert_equal_weights(left: Path, right: Path) -> None:
+    ours, theirs = weights(left), weights(right)
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+Ending = Callable[..., str]
+
+
+@pytest.fixture
+def error_of(capsys: pytest.CaptureFixture[str]) -> Ending:
+    def run_command(main: Callable[[list[str]], int], *arguments: object) -> str:
+        capsys.readouterr()
+        assert main([str(argument) for argument in arguments]) == 2
+        message = capsys.readouterr().err
+        assert "Traceback" not in message
+        return message
+
+    return run_command
+
+
+# Training
+
+
+def test_a_run_leaves_everything_behind(run: Path) -> None:
+    assert {path.name for path in run.iterdir()} == {
+        *("config.yaml", "environment.json", "history.jsonl", "last.pth", "best.pth", "curves.png", "tensorboard")
+    }
+    rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    names = ("loss", "miou", "mean_dice", "mean_pixel_accuracy", "pixel_accuracy", "iou")
+    assert {f"{split}_{name}" for split in ("train", "val") for name in names} <= set(rows[0])
+    environment = json.loads((run / "environment.json").read_text())
+    assert environment[0]["packages"]["torch"] == torch.__version__.partition("+")[0]
+    assert read_image(run / "curves.png").shape[2] == 3
+    assert len(list((run / "tensorboard").iterdir())) == 3
+    best = max(rows, key=lambda row: row["val_miou"])
+    assert torch.load(run / "best.pth", weights_only=True)["about"]["miou"] == best["val_miou"]
+
+
+def test_training_learns(run: Path) -> None:
+    rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    assert rows[-1]["train_loss"] < rows[0]["train_loss"]
+
+
+def test_the_same_seed_gives_the_same_weights(settings: list[str], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert train_fcn.main([*settings, "--name", name]) == 0
+    assert train_fcn.main([*settings, "--name", "c", "--seed", "1"]) == 0
+    a, b, c = (tmp_path / "saved" / name / "last.pth" for name in "abc")
+    assert_equal_weights(a, b)
+    assert not torch.equal(weights(a)["upscore_8.weight"], weights(c)["upscore_8.weight"])
+
+
+def test_the_number_of_loading_processes_changes_nothing(settings: list[str], tmp_path: Path) -> None:
+    for workers in (0, 2):
+        assert train_fcn.main([*settings, "--epochs", "1", "--name", str(workers), "--workers", str(workers)]) == 0
+    assert_equal_weights(tmp_path / "saved" / "0" / "last.pth", tmp_path / "saved" / "2" / "last.pth")
+
+
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_killed_run_goes_on_as_if_it_had_not_been(settings: list[str], tmp_path: Path, epoch: int) -> None:
+    """kill -9 somewhere in the epoch after the given one, then the same command again."""
+    assert train_fcn.main([*settings, "--name", "whole", "--epochs", "3"]) == 0
+    command = [sys.executable, "train_fcn.py", *settings, "--name", "killed", "--epochs", "3"]
+    history = tmp_path / "saved" / "killed" / "history.jsonl"
+    mark = history if epoch else history.with_name("last.pth")
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL) as process:
+        while not mark.is_file():
+            assert process.poll() is None
+            time.sleep(0.02)
+        time.sleep(0.2)
+        process.send_signal(signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    again = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    assert "going on" in again.stdout
+    whole = history.parents[1] / "whole"
+    assert_equal_weights(history.with_name("last.pth"), whole / "last.pth")
+    assert_equal_weights(history.with_name("best.pth"), whole / "best.pth")
+
+    def measured(path: Path) -> list[dict[str, Any]]:
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        return [{key: row[key] for key in row if "second" not in key} for row in rows]
+
+    assert measured(history) == measured(whole / "history.jsonl")
+
+
+def test_more_epochs_go_on_with_the_run(settings: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert train_fcn.main([*settings, "--epochs", "0"]) == 0
+    assert "no epoch trained" in capsys.readouterr().out
+    assert train_fcn.main([*settings, "--epochs", "1"]) == 0
+    assert "0 of 1 epochs are done, going on" in capsys.readouterr().out
+    assert train_fcn.main([*settings, "--epochs", "1"]) == 0
+    assert "1 of 1 epochs are done" in capsys.readouterr().out
+
+
+def test_the_ancestors_recipe_trains(settings: list[str], tmp_path: Path) -> None:
+    arguments = ["--recipe", "ancestor", *settings, "--precision", "32-true", "--epochs", "1", "--name", "a"]
+    assert train_fcn.main(arguments) == 0
+    config = (tmp_path / "saved" / "a" / "config.yaml").read_text()
+    assert "loss: focal_over_void" in config
+    assert "schedule: step" in config
+
+
+def test_the_backbone_starts_from_a_file(settings: list[str], tmp_path: Path, error_of: Ending) -> None:
+    torch.manual_seed(5)
+    pretrained = vgg11_bn(weights=None).state_dict()
+    torch.save(pretrained, tmp_path / "vgg.pth")
+    start = [*settings, "--epochs", "0", "--name", "a"]
+    assert train_fcn.main([*start, "--backbone_weights", str(tmp_path / "vgg.pth")]) == 0
+    loaded = weights(tmp_path / "saved" / "a" / "last.pth")
+    assert torch.equal(loaded["vgg.os_32.3.weight"], pretrained["features.25.weight"])
+    torch.save({"a": torch.ones(1)}, tmp_path / "other.pth")
+    message = error_of(train_fcn.main, *settings, "--backbone_weights", tmp_path / "other.pth")
+    assert "not the weights of torchvision's vgg11_bn" in message
+    assert "missing: os_8.0.weight" in message
+
+
+def test_without_a_network_imagenet_weights_say_what_to_do(
+    settings: list[str], error_of: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr("torch.hub.load_state_dict_from_url", offline)
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
+    message = error_of(train_fcn.main, *settings, "--backbone_weights", "imagenet")
+    assert "Network is unreachable" in message
+    assert "--backbone_weights FILE" in message
+    assert "--backbone_weights none" in message
+
+
+# Bad input to training
+
+
+def test_no_data(tmp_path: Path, error_of: Ending) -> None:
+    assert "no such folder" in error_of(train_fcn.main, "--root", tmp_path / "nothing")
+    assert "neither leftImg8bit/ nor gtFine/ in it" in error_of(train_fcn.main, "--root", tmp_path)
+
+
+@pytest.fixture
+def changed_root(demo_root: Path, tmp_path: Path) -> Path:
+    """A copy of the data, to be damaged."""
+    return Path(shutil.copytree(demo_root, tmp_path / "data"))
+
+
+def test_masks_that_were_not_drawn(changed_root: Path, error_of: Ending) -> None:
+    shutil.rmtree(changed_root / "generated_gt" / "val")
+    message = error_of(train_fcn.main, "--root", changed_root)
+    assert "3 of 3 masks of the val split are missing" in message
+    assert "python generate_gt.py --root" in message
+
+
+def test_masks_and_images_of_different_sizes(changed_root: Path, settings: list[str], error_of: Ending) -> None:
+    masks = sorted((changed_root / "generated_gt").glob("*/*/*_trainId.png"))
+    for path in masks[:2]:
+        write_png(path, np.zeros((64, 128), np.uint8))
+    message = error_of(train_fcn.main, *settings, "--root", changed_root)
+    assert message.count("error:") == 2
+    assert f"{masks[0]}: the mask is 128 x 64, its image 256 x 128" in message
+
+
+@pytest.mark.parametrize("workers", ["0", "1"])
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_truncated_image(changed_root: Path, settings: list[str], error_of: Ending, workers: str, split: str) -> None:
+    path = next((changed_root / "leftImg8bit" / split).rglob("*.png"))
+    path.write_bytes(path.read_bytes()[:5000])
+    message = error_of(train_fcn.main, *settings, "--root", changed_root, "--workers", workers)
+    assert message.count("error:") == 1
+    assert f"{path}: damaged image" in message
+
+
+def test_a_folder_that_cannot_be_written_to(settings: list[str], tmp_path: Path, error_of: Ending) -> None:
+    (tmp_path / "saved").write_text("a file where the folder should be")
+    assert "cannot write here" in error_of(train_fcn.main, *settings)
+
+
+def test_senseless_numbers_are_all_listed(error_of: Ending) -> None:
+    message = error_of(train_fcn.main, "--batch_size", "0", "--epochs", "-1", "--learning_rate", "0")
+    assert message.count("error:") == 3
+
+
+def test_unknown_names(settings: list[str], error_of: Ending) -> None:
+    assert "choose from fcn8s" in error_of(train_fcn.main, *settings, "--network", "fcn9s")
+    assert "choose from cityscapes" in error_of(train_fcn.main, *settings, "--benchmark", "townscapes")
+
+
+def test_another_configuration_under_the_same_name(settings: list[str], error_of: Ending) -> None:
+    named = [*settings, "--name", "a", "--epochs", "0"]
+    assert train_fcn.main(named) == 0
+    assert "seed 0 -> 1" in error_of(train_fcn.main, *named, "--seed", "1")
+
+
+def test_a_loss_that_is_no_number(settings: list[str], error_of: Ending) -> None:
+    message = error_of(train_fcn.main, *settings, "--learning_rate", "1e30", "--optimizer", "sgd", "--epochs", "3")
+    assert "the loss of epoch" in message
+    assert "Lower --learning_rate" in message
+
+
+# Testing
+
+
+def predict(run: Path, root: Path, output: Path, *more: str) -> int:
+    return test_fcn.main(
+        [
+            *("--model_weights_path", str(run), "--root", str(root), "--output", str(output), "--accelerator", "cpu"),
+            *("--workers", "1", *more),
+        ]
+    )
+
+
+def test_the_test_split_becomes_a_zip_that_the_server_accepts(
+    run: Path, demo_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(run / "best.pth", demo_root, tmp_path) == 0
+    folder = tmp_path / "r" / "test"
+    images = sorted((demo_root / "leftImg8bit" / "test").rglob("*.png"))
+    names = [f"{path.parent.name}/{path.name.replace('leftImg8bit', 'labelId_preds')}" for path in images]
+    assert sorted(str(path.relative_to(folder / "predictions")) for path in folder.rglob("*.png")) == names
+    mask = read_ids(folder / "predictions" / names[0])
+    assert mask.shape == (128, 256)
+    assert set(mask.flatten().tolist()) <= {7, 8, 11, 12, 13, 17, 19, 20, *range(21, 29), 31, 32, 33}
+    with zipfile.ZipFile(folder / "submission.zip") as archive:
+        assert archive.namelist() == names
+    assert submission.check(folder / "submission.zip", demo_root).ok
+    printed = capsys.readouterr().out
+    assert "forward" in printed
+
+    profile = json.loads((folder / "profile.json").read_text())
+    assert set(profile["milliseconds"]) == {"decode", "transfer", "forward", "argmax", "encode", "total"}
+    assert all(0 < stage["median"] <= stage["p95"] for stage in profile["milliseconds"].values())
+    assert profile["precision"] == "32-true"
+    assert profile["image_size"] == ["256x128"]
+    assert profile["memory_mib"]["process"] > 0
+
+
+def test_the_val_split_is_scored(run: Path, demo_root: Path, tmp_path: Path) -> None:
+    assert predict(run / "best.pth", demo_root, tmp_path, "--split", "val", "--profile_images", "0") == 0
+    scores = json.loads((tmp_path / "r" / "val" / "scores.json").read_text())
+    best = torch.load(run / "best.pth", weights_only=True)["about"]["miou"]
+    assert scores["averageScoreClasses"] == pytest.approx(best, abs=1e-6), "training measures as the server does"
+
+
+def test_any_folder_of_images(run: Path, demo_root: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    (photos / "sub").mkdir(parents=True)
+    image = read_image(next((demo_root / "leftImg8bit" / "test").rglob("*.png")))
+    write_png(photos / "a.png", image[:77, :91])
+    write_png(photos / "sub" / "b.PNG", image)
+    (photos / "notes.txt").write_text("no image")
+    assert predict(run / "best.pth", demo_root, tmp_path, "--images", str(photos)) == 0
+    found = tmp_path / "r" / "images"
+    assert read_ids(found / "predictions" / "a_labelId_preds.png").shape == (77, 91)
+    assert read_image(found / "overlays" / "sub" / "b_overlay.png").shape == image.shape
+
+
+def test_predictions_of_before_do_not_linger(run: Path, demo_root: Path, tmp_path: Path) -> None:
+    old = tmp_path / "r" / "test" / "predictions" / "berlin" / "berlin_999999_000019_labelId_preds.png"
+    write_png(old, np.zeros((2, 2), np.uint8))
+    assert predict(run / "best.pth", demo_root, tmp_path, "--profile_images", "0") == 0
+    assert not old.exists()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_ancestors_weights_load_without_being_told(demo_root: Path, tmp_path: Path, nested: bool) -> None:
+    torch.manual_seed(0)
+    network = FCN8s(20)
+    with torch.no_grad():
+        network.state_dict()["score_pool_8.bias"][19] = 100  # void everywhere
+        network.upscore_8.weight.clamp_(min=0)
+    state = network.state_dict()
+    torch.save({"model_state_dict": state} if nested else state, tmp_path / "fcn_e_50.pth")
+    assert predict(tmp_path / "fcn_e_50.pth", demo_root, tmp_path, "--split", "val", "--profile_images", "0") == 0
+    mask = read_ids(next((tmp_path / "fcn_e_50" / "val" / "predictions").rglob("*.png")))
+    assert set(mask.flatten().tolist()) == {0}, "the 20th output is void, which is label id 0"
+
+
+def test_weights_that_do_not_fit(run: Path, demo_root: Path, tmp_path: Path, error_of: Ending) -> None:
+    def error(path: Path) -> str:
+        arguments = ("--root", demo_root, "--output", tmp_path, "--accelerator", "cpu")
+        return error_of(test_fcn.main, "--model_weights_path", path, *arguments)
+
+    assert "no such file" in error(tmp_path / "nothing.pth")
+    (tmp_path / "text.pth").write_text("not a checkpoint")
+    assert "not a PyTorch checkpoint" in error(tmp_path / "text.pth")
+    torch.save(vgg11_bn(weights=None).state_dict(), tmp_path / "vgg.pth")
+    assert "a network that is not known here" in error(tmp_path / "vgg.pth")
+    torch.save(FCN8s(11).state_dict(), tmp_path / "camvid.pth")
+    assert "a network with 11 outputs, expected 19" in error(tmp_path / "camvid.pth")
+    content = torch.load(run / "best.pth", weights_only=True)
+    content["weights"].pop("score_pool_8.bias")
+    torch.save(content, tmp_path / "holes.pth")
+    assert "missing: score_pool_8.bias (19,)" in error(tmp_path / "holes.pth")
+
+
+def test_predicting_what_is_not_there(run: Path, demo_root: Path, tmp_path: Path, error_of: Ending) -> None:
+    weights = ("--model_weights_path", run / "best.pth", "--output", tmp_path / "out")
+    assert "--split dev: cityscapes has train, val, test" in error_of(
+        test_fcn.main, *weights, "--root", demo_root, "--split", "dev"
+    )
+    assert "no such folder" in error_of(test_fcn.main, *weights, "--images", tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    assert "no image in it" in error_of(test_fcn.main, *weights, "--images", tmp_path / "empty")
+    assert "neither leftImg8bit/ nor gtFine/" in error_of(test_fcn.main, *weights, "--root", tmp_path / "empty")
+    (tmp_path / "file").write_text("")
+    assert "cannot write here" in error_of(
+        test_fcn.main, "--model_weights_path", run / "best.pth", "--root", demo_root, "--output", tmp_path / "file"
+    )
