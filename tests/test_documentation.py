@@ -1,0 +1,56 @@
+"""Every command in the documentation is one that the program takes."""
+
+import importlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+DOCUMENTS = [
+    *REPOSITORY.glob("*.md"),
+    *(REPOSITORY / "docs").rglob("*.md"),
+    *(REPOSITORY / "recipes").glob("*.yaml"),
+    REPOSITORY / "Makefile",
+]
+COMMAND = re.compile(r"python (?:-m ([\w.]+)|(\w+\.py))((?: +(?!#|->)[^\s`#]+)*)")
+
+
+def commands() -> list[tuple[str, str]]:
+    """Module and arguments of every Python command in the documents."""
+    found = set()
+    for document in DOCUMENTS:
+        for module, script, arguments in COMMAND.findall(document.read_text()):
+            name = module or script.removesuffix(".py")
+            if name.partition(".")[0] in {"cityscapes", "generate_gt", "train_fcn", "test_fcn"}:
+                found.add((name, arguments.strip().rstrip(".,:)")))
+    return sorted(found)
+
+
+def test_there_are_commands() -> None:
+    assert len(commands()) > 10
+
+
+@pytest.mark.parametrize(("module", "arguments"), commands())
+def test_a_documented_command_is_understood(module: str, arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+    main = importlib.import_module(module).main
+    # --help makes the parser check what stands before it and do nothing.
+    with pytest.raises(SystemExit) as caught:
+        main([*shlex.split(arguments), "--help"])
+    printed = capsys.readouterr()
+    assert caught.value.code == 0, printed.err
+    assert set(re.findall(r"--\w+", arguments)) <= {"--help", *re.findall(r"--\w+", printed.out)}
+
+
+@pytest.mark.parametrize("name", ["generate_gt", "train_fcn", "test_fcn"])
+def test_help_ends_with_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        importlib.import_module(name).main(["--help"])
+    assert "examples:\n  python " in capsys.readouterr().out
+
+
+def test_every_link_leads_somewhere() -> None:
+    for document in DOCUMENTS:
+        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
