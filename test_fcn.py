@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_writable(folder)
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
-    predictor = Predictor(fabric, network, about, benchmark.prediction_ids)
+    predictor = Predictor(fabric, network, about, benchmark)
     predictions = folder / "predictions"
     overlays = Overlays(folder / "overlays", benchmark.prediction_colors) if chosen.images else None
     predict(fabric, predictor, samples, predictions, benchmark.prediction_suffix, overlays)
@@ -123,7 +123,7 @@ def _profile(fabric: Fabric, predictor: Predictor, samples: Sequence[Sample], fo
 
 def _hand_in(benchmark: Benchmark, predictions: Path, folder: Path, chosen: PredictionOptions) -> None:
     """Pack what only the server can score, and score the rest."""
-    if chosen.split == "test":
+    if chosen.split in benchmark.hidden_splits:
         print("\n" + benchmark.pack(predictions, folder / "submission.zip", chosen.root, chosen.workers))
         return
     scores, table = benchmark.score(predictions, chosen.root, chosen.split, chosen.workers)

@@ -100,7 +100,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     benchmark = catalogue.benchmark(chosen.benchmark)
     training, validation = benchmark.samples(chosen.root, "train"), benchmark.samples(chosen.root, "val")
-    require_equal_sizes([*training, *validation])
+    require_equal_sizes(benchmark, [*training, *validation])
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
     config = options.plain(chosen)
@@ -121,7 +121,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"{run.folder}: {chosen.network} on {len(training)} images of {chosen.benchmark} "
         f"({len(validation)} to validate), {fabric.device}, {fabric.world_size} process(es)"
     )
-    best = Training(fabric, run, network, about, benchmark.classes, recipe).fit(training, validation)
+    best = Training(fabric, run, network, about, benchmark, recipe).fit(training, validation)
     if fabric.is_global_zero:
         print(_summary(run, best, chosen))
     return 0

@@ -20,6 +20,7 @@ class CityscapesBenchmark(Benchmark):
     name = "cityscapes"
     classes = CLASSES
     splits = layout.SPLITS
+    hidden_splits = ("test",)
     prediction_ids = LABEL_ID_OF
     prediction_suffix = "_labelId_preds.png"
     prediction_colors = COLOR_OF
@@ -79,7 +80,8 @@ class CityScapes(SegmentationDataset):
     """
 
     def __init__(self, root_dir: str | Path, split: str, transform: Transform | None = None) -> None:
-        super().__init__(CityscapesBenchmark().samples(Path(root_dir), split), transform)
+        benchmark = CityscapesBenchmark()
+        super().__init__(benchmark.samples(Path(root_dir), split), benchmark.read_mask, transform)
 
 
 def get_transforms(

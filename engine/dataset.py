@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler, default_collate
 from torchvision import tv_tensors
@@ -36,12 +37,16 @@ class Benchmark(ABC):
     name: str
     classes: ClassTable
     splits: tuple[str, ...]
+    hidden_splits: tuple[str, ...] = ()
+    """Those whose ground truth only a server has: they are packed for it rather than scored."""
     prediction_ids: UInt8Array
-    """(256,) the pixel value that a submission holds for each train id."""
+    """(256,) the pixel value that a prediction file holds for each train id."""
     prediction_suffix: str
     """What follows a sample's name in the file name of its prediction."""
     prediction_colors: UInt8Array
     """(256, 3) RGB of each such pixel value."""
+    confidence_class: int | None = None
+    """If set, prediction files hold this class's probability, 0 to 255, in place of ids."""
 
     @abstractmethod
     def samples(self, root: Path, split: str) -> list[Sample]:
@@ -50,6 +55,14 @@ class Benchmark(ABC):
         Raises:
             InputError: if there is none, or if masks that the split should have are missing.
         """
+
+    def read_mask(self, path: Path) -> UInt8Array:
+        """The (H, W) train ids in a mask file."""
+        return read_ids(path).astype(np.uint8, copy=False)
+
+    def mask_size(self, path: Path) -> tuple[int, int]:
+        """Width and height of a mask file, without reading all of it."""
+        return image_size(path)
 
     @abstractmethod
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
@@ -64,7 +77,7 @@ class Benchmark(ABC):
         """
 
 
-def require_equal_sizes(samples: Sequence[Sample]) -> None:
+def require_equal_sizes(benchmark: Benchmark, samples: Sequence[Sample]) -> None:
     """Compare the sizes of images and masks, from the file headers alone.
 
     Raises:
@@ -73,7 +86,10 @@ def require_equal_sizes(samples: Sequence[Sample]) -> None:
     faults = []
     for sample in samples:
         try:
-            if sample.mask is not None and (found := image_size(sample.mask)) != (size := image_size(sample.image)):
+            if sample.mask is None:
+                continue
+            found, size = benchmark.mask_size(sample.mask), image_size(sample.image)
+            if found != size:
                 faults.append(
                     f"{sample.mask}: the mask is {found[0]} x {found[1]}, its image {size[0]} x {size[1]}; "
                     "make the masks again from the polygons of these images"
@@ -91,9 +107,13 @@ class SegmentationDataset(Dataset[Batch]):
     the seed, whichever process draws it.
     """
 
-    def __init__(self, samples: Sequence[Sample], transform: Transform | None = None) -> None:
-        self.samples = samples
-        self.transform = transform
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        read_mask: Callable[[Path], UInt8Array],
+        transform: Transform | None = None,
+    ) -> None:
+        self.samples, self.read_mask, self.transform = samples, read_mask, transform
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -103,8 +123,8 @@ class SegmentationDataset(Dataset[Batch]):
         sample = self.samples[number]
         if sample.mask is None:
             raise InputError(f"{sample.image}: this split has no masks to train on or to score against")
-        image = tv_tensors.Image(torch.from_numpy(read_image(sample.image).copy()).permute(2, 0, 1))
-        mask = tv_tensors.Mask(torch.from_numpy(read_ids(sample.mask).copy()))
+        image = tv_tensors.Image(torch.tensor(read_image(sample.image)).permute(2, 0, 1))
+        mask = tv_tensors.Mask(torch.tensor(self.read_mask(sample.mask)))
         if self.transform is None:
             return image, mask
         if seed is None:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from engine.dataset import GuardedDataset, Sample, SegmentationDataset, batches, collate
+from engine.dataset import Benchmark, GuardedDataset, Sample, SegmentationDataset, batches, collate
 from engine.metrics import ConfusionMatrix, Metrics
 
 
@@ -18,10 +18,9 @@ def evaluate(
     fabric: Fabric,
     forward: Callable[[torch.Tensor], torch.Tensor],
     loss: nn.Module,
+    benchmark: Benchmark,
     samples: Sequence[Sample],
     *,
-    num_classes: int,
-    void: int,
     workers: int,
 ) -> tuple[float, Metrics]:
     """Mean loss over samples, and metrics, of a network on one split; every sample counts exactly once.
@@ -30,15 +29,14 @@ def evaluate(
         fabric: the processes share out the samples.
         forward: (N, 3, H, W) uint8 images -> (N, C, H, W) logits; the caller sets evaluation mode.
         loss: of logits and masks.
+        benchmark: whose classes are scored; the network may have more outputs, which count as no class.
         samples: may differ in size from each other.
-        num_classes: that are scored; the network may have more outputs, which count as no class.
-        void: the train id that is left out.
         workers: processes that load files.
     """
     mine = samples[fabric.global_rank :: fabric.world_size]
-    dataset = GuardedDataset(SegmentationDataset(mine))
+    dataset = GuardedDataset(SegmentationDataset(mine, benchmark.read_mask))
     loader = DataLoader(dataset, batch_size=1, collate_fn=collate, num_workers=workers, sampler=range(len(mine)))
-    matrix = ConfusionMatrix(num_classes, void, fabric.device)
+    matrix = ConfusionMatrix(len(benchmark.classes), benchmark.classes.void, fabric.device)
     total = torch.zeros(2, dtype=torch.float64, device=fabric.device)  # sum of losses, number of samples
     for images, masks in tqdm(
         batches(loader), total=len(mine), desc="evaluate", disable=progress_bar_disabled(fabric), leave=False

@@ -12,7 +12,7 @@ from torch import nn
 from tqdm import tqdm
 
 from engine.checkpoints import About
-from engine.dataset import Sample
+from engine.dataset import Benchmark, Sample
 from engine.evaluation import progress_bar_disabled
 from engine.faults import InputError
 from engine.images import UInt8Array, read_image, write_png
@@ -28,14 +28,15 @@ class Predictor:
         fabric: where and in which precision the network runs.
         network: (N, 3, H, W) float -> (N, C, H, W) logits.
         about: what its weights belong to.
-        ids: (256,) uint8, what to write for each train id.
+        benchmark: says what a prediction holds.
     """
 
-    def __init__(self, fabric: Fabric, network: nn.Module, about: About, ids: UInt8Array) -> None:
+    def __init__(self, fabric: Fabric, network: nn.Module, about: About, benchmark: Benchmark) -> None:
         self.device = fabric.device
         self._model = fabric.setup_module(network.eval().to(memory_format=torch.channels_last))
         self._normalize = fabric.to_device(Normalize(about.mean, about.std))
-        self._ids = torch.from_numpy(ids).to(fabric.device)
+        self._ids = torch.from_numpy(benchmark.prediction_ids).to(fabric.device)
+        self._confidence_class = benchmark.confidence_class
 
     def decode(self, path: Path) -> UInt8Array:
         """Image file -> (H, W, 3) RGB."""
@@ -53,8 +54,12 @@ class Predictor:
 
     @torch.inference_mode()
     def argmax(self, logits: torch.Tensor) -> UInt8Array:
-        """(1, C, H, W) logits -> (H, W) ids, back in memory."""
-        prediction: UInt8Array = self._ids[logits[0].argmax(0)].cpu().numpy()
+        """(1, C, H, W) logits -> (H, W) ids or confidences, back in memory."""
+        if self._confidence_class is None:
+            pixels = self._ids[logits[0].argmax(0)]
+        else:
+            pixels = (255 * logits[0].float().softmax(0)[self._confidence_class]).round().to(torch.uint8)
+        prediction: UInt8Array = pixels.cpu().numpy()
         return prediction
 
     def encode(self, prediction: UInt8Array, path: Path) -> None:

@@ -15,10 +15,18 @@ from tqdm import tqdm
 
 from engine import curves
 from engine.checkpoints import About
-from engine.dataset import EpochSampler, GuardedDataset, Sample, SegmentationDataset, batches, collate, derive
+from engine.dataset import (
+    Benchmark,
+    EpochSampler,
+    GuardedDataset,
+    Sample,
+    SegmentationDataset,
+    batches,
+    collate,
+    derive,
+)
 from engine.evaluation import all_sum, evaluate, progress_bar_disabled
 from engine.faults import InputError
-from engine.labels import ClassTable
 from engine.losses import LOSSES
 from engine.metrics import ConfusionMatrix, Metrics
 from engine.runs import Row, Run
@@ -54,12 +62,12 @@ class Training:
     """
 
     def __init__(
-        self, fabric: Fabric, run: Run, network: nn.Module, about: About, classes: ClassTable, recipe: Recipe
+        self, fabric: Fabric, run: Run, network: nn.Module, about: About, benchmark: Benchmark, recipe: Recipe
     ) -> None:
         self.fabric, self.run, self.network, self.about = fabric, run, network, about
-        self.classes, self.recipe = classes, recipe
+        self.benchmark, self.classes, self.recipe = benchmark, benchmark.classes, recipe
         self.best: Row | None = None
-        self.loss = LOSSES[recipe.loss](classes.void)
+        self.loss = LOSSES[recipe.loss](self.classes.void)
         network.to(memory_format=torch.channels_last)  # twice as fast on CPUs, and faster on tensor cores
         self.model, self.optimizer = fabric.setup(network, _optimizer(network, recipe))
         self.normalize = fabric.to_device(Normalize(about.mean, about.std))
@@ -106,7 +114,7 @@ class Training:
         )
         augment = AUGMENTATIONS[recipe.augmentation](recipe.crop_size, self.classes.void)
         loader: DataLoader[Any] = DataLoader(
-            GuardedDataset(SegmentationDataset(samples, augment)),
+            GuardedDataset(SegmentationDataset(samples, self.benchmark.read_mask, augment)),
             batch_sampler=sampler,
             collate_fn=collate,
             num_workers=recipe.workers,
@@ -167,15 +175,7 @@ class Training:
 
     def _evaluate(self, samples: Sequence[Sample]) -> tuple[float, Metrics]:
         self.model.eval()
-        return evaluate(
-            self.fabric,
-            self.forward,
-            self.loss,
-            samples,
-            num_classes=len(self.classes),
-            void=self.classes.void,
-            workers=self.recipe.workers,
-        )
+        return evaluate(self.fabric, self.forward, self.loss, self.benchmark, samples, workers=self.recipe.workers)
 
     def _record(self, row: Row) -> None:
         """Keep an epoch; a kill at any point in here loses at most this epoch, which is then trained again."""

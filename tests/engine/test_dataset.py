@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 import torch
 
+from cityscapes.dataset import CityscapesBenchmark
 from engine.dataset import EpochSampler, Sample, SegmentationDataset, derive, require_equal_sizes
 from engine.faults import InputError
 from engine.images import write_png
 from engine.transforms import AUGMENTATIONS
+
+BENCHMARK = CityscapesBenchmark()
+READ_MASK = BENCHMARK.read_mask
 
 
 def sampler(epoch: int, **options: int) -> list[list[tuple[int, int]]]:
@@ -57,7 +61,7 @@ def sample(tmp_path: Path) -> Sample:
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
 @pytest.mark.parametrize("size", [32, 50, 128])
 def test_augmented_samples_follow_from_their_seed(sample: Sample, augmentation: str, size: int) -> None:
-    dataset = SegmentationDataset([sample], AUGMENTATIONS[augmentation](size, 255))
+    dataset = SegmentationDataset([sample], READ_MASK, AUGMENTATIONS[augmentation](size, 255))
     state = torch.random.get_rng_state()
     image, mask = dataset[0, 5]
     again, _ = dataset[0, 5]
@@ -72,7 +76,7 @@ def test_augmented_samples_follow_from_their_seed(sample: Sample, augmentation: 
 
 
 def test_without_a_transform_a_sample_is_its_files(sample: Sample) -> None:
-    image, mask = SegmentationDataset([sample])[0]
+    image, mask = SegmentationDataset([sample], READ_MASK)[0]
     assert image.shape == (3, 40, 60)
     assert mask.shape == (40, 60)
 
@@ -83,11 +87,11 @@ def test_every_pair_of_different_sizes_is_named(sample: Sample, tmp_path: Path) 
     (tmp_path / "b.png").write_bytes(b"no image")
     broken = Sample("b", sample.image, tmp_path / "b.png")
     with pytest.raises(InputError) as caught:
-        require_equal_sizes([sample, broken, sample])
+        require_equal_sizes(BENCHMARK, [sample, broken, sample])
     assert len(caught.value.messages) == 3
     assert f"{sample.mask}: the mask is 30 x 20, its image 60 x 40" in caught.value.messages[0]
 
 
 def test_a_sample_without_mask_cannot_be_trained_on(sample: Sample) -> None:
     with pytest.raises(InputError, match="no masks"):
-        SegmentationDataset([Sample("a", sample.image, None)])[0]
+        SegmentationDataset([Sample("a", sample.image, None)], READ_MASK)[0]
