@@ -14,8 +14,8 @@ from engine.checkpoints import About
 from engine.dataset import Benchmark, Sample
 from engine.devices import make_fabric, precision_of
 from engine.faults import InputError, command
-from engine.files import require_writable, write_json
-from engine.prediction import Overlays, Predictor, list_images, predict
+from engine.files import require_writable, sha256, write_json
+from engine.prediction import Overlays, Predictions, Predictor, list_images, predict
 
 EXAMPLES = (
     "python test_fcn.py --model_weights_path saved/x.pth",
@@ -47,7 +47,7 @@ class PredictionOptions:
     profile_images: int = 10
     """how many images to time stage by stage; 0 for no profile"""
     workers: int = 2
-    """processes that check and score files"""
+    """threads that decode and encode images, and processes that check and score predictions"""
 
 
 @command
@@ -69,20 +69,23 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
     predictor = Predictor(fabric, network, about, benchmark)
-    predictions = folder / "predictions"
-    overlays = Overlays(folder / "overlays", benchmark.prediction_colors) if chosen.images else None
-    predict(fabric, predictor, samples, predictions, benchmark.prediction_suffix, overlays)
+    predictions = _predictions(benchmark, folder, chosen, precision_of(fabric))
+    faults = predict(fabric, predictor, samples, predictions, workers=chosen.workers)
     fabric.barrier()
+    if faults:
+        raise InputError(
+            *faults, f"{predictions.folder}: the other images are predicted; run again once these are mended"
+        )
     if not fabric.is_global_zero:
         return 0
 
-    print(f"{predictions}: {len(samples)} predictions of {about.network}, trained for {about.epoch} epochs")
-    if overlays:
-        print(f"{overlays.folder}: the same in colour over the images")
+    print(f"{predictions.folder}: {len(samples)} predictions of {about.network}, trained for {about.epoch} epochs")
+    if predictions.overlays:
+        print(f"{predictions.overlays.folder}: the same in colour over the images")
     if chosen.profile_images > 0:
         _profile(fabric, predictor, samples[: chosen.profile_images], folder)
     if not chosen.images:
-        _hand_in(benchmark, predictions, folder, chosen)
+        _hand_in(benchmark, predictions.folder, folder, chosen)
     return 0
 
 
@@ -111,6 +114,13 @@ def _name(weights: Path) -> str:
     if not (weights.parent / "config.yaml").is_file():
         return weights.stem
     return weights.parent.name if weights.stem == "best" else f"{weights.parent.name}-{weights.stem}"
+
+
+def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, precision: str) -> Predictions:
+    """The folder of predictions; those that the same weights left there before are kept."""
+    origin = {"weights_sha256": sha256(chosen.model_weights_path), "precision": precision, "benchmark": benchmark.name}
+    overlays = Overlays(folder / "overlays", benchmark.prediction_colors) if chosen.images else None
+    return Predictions(folder / "predictions", benchmark.prediction_suffix, origin, overlays)
 
 
 def _profile(fabric: Fabric, predictor: Predictor, samples: Sequence[Sample], folder: Path) -> None:

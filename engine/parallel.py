@@ -4,7 +4,7 @@ import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -43,18 +43,29 @@ def _in_processes(
     # A fresh server process forks the workers: quick to start, and safe beside the threads of torch.
     context = multiprocessing.get_context("forkserver")
     with ProcessPoolExecutor(min(workers, len(items)), mp_context=context) as pool:
-        waiting: deque[tuple[Item, Future[Result | InputError]]] = deque()
-        try:
-            for item in items:
-                waiting.append((item, pool.submit(_attempt, work, item)))
-                if len(waiting) >= 4 * workers:
-                    done, future = waiting.popleft()
-                    yield done, future.result()
-            while waiting:
+        yield from ahead(pool, work, items, depth=4 * workers)
+
+
+def ahead(
+    pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], *, depth: int
+) -> Iterator[tuple[Item, Result | InputError]]:
+    """Yield (item, result) in the order of the items, while a pool works on the next `depth` of them.
+
+    An item that raises InputError yields that error in place of a result.
+    """
+    waiting: deque[tuple[Item, Future[Result | InputError]]] = deque()
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(_attempt, work, item)))
+            if len(waiting) > depth:
                 done, future = waiting.popleft()
                 yield done, future.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+        while waiting:
+            done, future = waiting.popleft()
+            yield done, future.result()
+    finally:
+        for _, future in waiting:
+            future.cancel()
 
 
 def _attempt(work: Callable[[Item], Result], item: Item) -> Result | InputError:

@@ -1,9 +1,11 @@
 """Prediction: image files in, masks of a benchmark's ids out."""
 
-from collections import Counter
-from collections.abc import Sequence
+import json
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +17,9 @@ from engine.checkpoints import About
 from engine.dataset import Benchmark, Sample
 from engine.evaluation import progress_bar_disabled
 from engine.faults import InputError
+from engine.files import write_json
 from engine.images import UInt8Array, read_image, write_png
+from engine.parallel import ahead
 from engine.transforms import Normalize
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -66,10 +70,9 @@ class Predictor:
         """(H, W) ids -> PNG file."""
         write_png(path, prediction)
 
-    def __call__(self, path: Path) -> tuple[UInt8Array, UInt8Array]:
-        """Image file -> the (H, W, 3) image and its (H, W) ids."""
-        image = self.decode(path)
-        return image, self.argmax(self.forward(self.transfer(image)))
+    def __call__(self, path: Path) -> UInt8Array:
+        """Image file -> its (H, W) ids or confidences."""
+        return self.argmax(self.forward(self.transfer(self.decode(path))))
 
 
 class Overlays(NamedTuple):
@@ -79,32 +82,89 @@ class Overlays(NamedTuple):
     colors: UInt8Array
     """(256, 3) RGB of each id."""
 
-    def write(self, name: str, image: UInt8Array, prediction: UInt8Array) -> None:
+    def path(self, sample: Sample) -> Path:
+        """Where the picture of a sample goes."""
+        return self.folder / f"{sample.name}_overlay.png"
+
+    def write(self, sample: Sample, image: UInt8Array, prediction: UInt8Array) -> None:
         """Write the picture of a (H, W, 3) image and its (H, W) ids."""
         mixed = (image.astype(np.uint16) + self.colors[prediction]) // 2
-        write_png(self.folder / f"{name}_overlay.png", mixed.astype(np.uint8))
+        write_png(self.path(sample), mixed.astype(np.uint8))
+
+
+class Predictions:
+    """A folder of predictions of the same samples by the same weights.
+
+    Args:
+        folder: files go to `<folder>/<sample name><suffix>`.
+        suffix: of the benchmark's prediction files.
+        origin: all that predictions depend on, as JSON content; what other origins left there is removed.
+        overlays: also write these.
+    """
+
+    def __init__(self, folder: Path, suffix: str, origin: dict[str, Any], overlays: Overlays | None = None) -> None:
+        self.folder, self.suffix, self.origin, self.overlays = folder, suffix, origin, overlays
+
+    def path(self, sample: Sample) -> Path:
+        """Where the prediction of a sample goes."""
+        return self.folder / f"{sample.name}{self.suffix}"
+
+    def clear(self, samples: Sequence[Sample]) -> None:
+        """Remove predictions of other origin, and those of other samples."""
+        note = self.folder.with_name(f"{self.folder.name}.json")
+        same = note.is_file() and note.read_text() == json.dumps(self.origin, indent=2) + "\n"
+        expected = {self.path(sample) for sample in samples} if same else set()
+        for path in self.folder.rglob(f"*{self.suffix}"):
+            if path not in expected:
+                path.unlink()
+        write_json(note, self.origin)
+
+    def lacks(self, sample: Sample) -> bool:
+        """Whether a sample is still to be predicted."""
+        overlay = self.overlays.path(sample) if self.overlays else None
+        return not self.path(sample).is_file() or (overlay is not None and not overlay.is_file())
+
+    def write(self, predictor: Predictor, sample: Sample, image: UInt8Array, prediction: UInt8Array) -> None:
+        """Write the (H, W) prediction of a sample, and its picture."""
+        predictor.encode(prediction, self.path(sample))
+        if self.overlays:
+            self.overlays.write(sample, image, prediction)
 
 
 def predict(
-    fabric: Fabric,
-    predictor: Predictor,
-    samples: Sequence[Sample],
-    folder: Path,
-    suffix: str,
-    overlays: Overlays | None = None,
-) -> None:
-    """Predict this process's share of the samples, each to `<folder>/<name><suffix>`.
+    fabric: Fabric, predictor: Predictor, samples: Sequence[Sample], predictions: Predictions, *, workers: int
+) -> list[str]:
+    """Predict this process's share of the samples, those that are not predicted yet.
 
-    Afterwards the folder holds the predictions of these samples and of no others.
+    Threads decode the next images and encode the last predictions while the network runs; how many of each
+    are in memory does not depend on the number of samples.
+
+    Returns:
+        What is wrong with images that could not be read; all others are predicted.
     """
     if fabric.is_global_zero:
-        _remove_others(folder, suffix, {folder / f"{sample.name}{suffix}" for sample in samples})
-    mine = samples[fabric.global_rank :: fabric.world_size]
-    for sample in tqdm(mine, "predict", disable=progress_bar_disabled(fabric), leave=False):
-        image, prediction = predictor(sample.image)
-        predictor.encode(prediction, folder / f"{sample.name}{suffix}")
-        if overlays is not None:
-            overlays.write(sample.name, image, prediction)
+        predictions.clear(samples)
+    fabric.barrier()
+    mine = [sample for sample in samples[fabric.global_rank :: fabric.world_size] if predictions.lacks(sample)]
+    workers = max(1, workers)
+    faults: list[str] = []
+    with ThreadPoolExecutor(workers) as readers, ThreadPoolExecutor(workers) as writers:
+        decoded = ahead(readers, lambda sample: predictor.decode(sample.image), mine, depth=2 * workers)
+        bar = tqdm(decoded, "predict", total=len(mine), disable=progress_bar_disabled(fabric), leave=False)
+
+        def predicted() -> Iterator[tuple[Sample, UInt8Array, UInt8Array]]:
+            for sample, image in bar:
+                if isinstance(image, InputError):
+                    faults.extend(image.messages)
+                else:
+                    yield sample, image, predictor.argmax(predictor.forward(predictor.transfer(image)))
+
+        for _, error in ahead(
+            writers, lambda done: predictions.write(predictor, *done), predicted(), depth=2 * workers
+        ):
+            if isinstance(error, InputError):
+                faults.extend(error.messages)
+    return faults
 
 
 def list_images(folder: Path) -> list[Sample]:
@@ -125,9 +185,3 @@ def list_images(folder: Path) -> list[Sample]:
         Sample(str((path if stems[path.with_suffix("")] > 1 else path.with_suffix("")).relative_to(folder)), path, None)
         for path in paths
     ]
-
-
-def _remove_others(folder: Path, suffix: str, expected: set[Path]) -> None:
-    for path in folder.rglob(f"*{suffix}"):
-        if path not in expected:
-            path.unlink()

@@ -45,7 +45,7 @@ def profile(
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
     for path in images[:warm_up]:
-        predictor.encode(predictor(path)[1], scratch)
+        predictor.encode(predictor(path), scratch)
     times: dict[str, list[float]] = {stage: [] for stage in STAGES}
     for path in images:
         image = _timed(times["decode"], device, predictor.decode, path)

@@ -310,6 +310,30 @@ def test_predictions_of_before_do_not_linger(run: Path, demo_root: Path, tmp_pat
     assert not old.exists()
 
 
+def test_a_rerun_predicts_only_what_is_missing(run: Path, demo_root: Path, tmp_path: Path) -> None:
+    assert predict(run / "best.pth", demo_root, tmp_path, "--profile_images", "0") == 0
+    first, second = sorted((tmp_path / "r" / "test" / "predictions").rglob("*.png"))
+    before, kept = first.read_bytes(), second.stat().st_mtime_ns
+    first.unlink()
+    assert predict(run / "best.pth", demo_root, tmp_path, "--profile_images", "0") == 0
+    assert first.read_bytes() == before
+    assert second.stat().st_mtime_ns == kept
+
+
+def test_a_damaged_image_is_named_and_the_others_predicted(
+    run: Path, changed_root: Path, tmp_path: Path, error_of: Ending
+) -> None:
+    damaged, whole = sorted((changed_root / "leftImg8bit" / "test").rglob("*.png"))
+    damaged.write_bytes(damaged.read_bytes()[:3000])
+    arguments = ("--root", changed_root, "--output", tmp_path, "--accelerator", "cpu")
+    message = error_of(test_fcn.main, "--model_weights_path", run / "best.pth", *arguments)
+    assert f"{damaged}: damaged image" in message
+    assert "the other images are predicted" in message
+    (prediction,) = (tmp_path / "r" / "test" / "predictions").rglob("*.png")
+    assert prediction.name.startswith(whole.name.removesuffix("_leftImg8bit.png"))
+    assert not (tmp_path / "r" / "test" / "submission.zip").exists()
+
+
 @pytest.mark.parametrize("nested", [False, True])
 def test_the_ancestors_weights_load_without_being_told(demo_root: Path, tmp_path: Path, nested: bool) -> None:
     torch.manual_seed(0)
