@@ -159,11 +159,8 @@ def predict(
                 else:
                     yield sample, image, predictor.argmax(predictor.forward(predictor.transfer(image)))
 
-        for _, error in ahead(
-            writers, lambda done: predictions.write(predictor, *done), predicted(), depth=2 * workers
-        ):
-            if isinstance(error, InputError):
-                faults.extend(error.messages)
+        written = ahead(writers, lambda done: predictions.write(predictor, *done), predicted(), depth=2 * workers)
+        deque(written, maxlen=0)
     return faults
 
 
