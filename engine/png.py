@@ -1,0 +1,96 @@
+"""A PNG writer for masks: few values, long runs, rows like the row above.
+
+Every row is written as its difference from the row above (the filter `Up` of PNG), which is almost all
+zeros, and zeros compress at memory speed. What made it worth writing is in docs/decisions/0003-mask-png.md.
+"""
+
+import struct
+import zlib
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from isal import isal_zlib
+
+UInt8Array = npt.NDArray[np.uint8]
+
+_UP = 2
+_LEVEL = 1
+_GREY, _RGB = 0, 2
+"""Colour types of PNG."""
+
+
+class Steps(NamedTuple):
+    """A (H, W) uint8 image as its first row and the pixels that differ from the one above them.
+
+    Images that follow from it by a lookup differ in the same places, or fewer.
+    """
+
+    width: int
+    height: int
+    top: UInt8Array
+    """(W,) the first row."""
+    place: npt.NDArray[np.int64]
+    """(S,) y * W + x of the pixels."""
+    above: UInt8Array
+    """(S,) value of the pixel above."""
+    here: UInt8Array
+    """(S,) value of the pixel."""
+
+    @classmethod
+    def of(cls, image: UInt8Array) -> "Steps":
+        """Find the steps of an image."""
+        height, width = image.shape
+        flat = image.reshape(-1)
+        place = np.flatnonzero(flat[width:] != flat[:-width]) + width
+        return cls(width, height, image[0], place, flat[place - width], flat[place])
+
+
+def encode(ids: npt.NDArray[np.uint8 | np.uint16], *, software: str | None = None) -> bytes:
+    """Encode a (H, W) image of ids as a PNG with 8 or 16 bits, see `encode_lookup` for `software`."""
+    height, width = ids.shape
+    rows = ids.astype(ids.dtype.newbyteorder(">"), order="C", copy=False).view(np.uint8)
+    lines = np.empty((height, 1 + rows.shape[1]), np.uint8)
+    lines[:, 0] = _UP
+    lines[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
+    return _file(width, height, 8 * ids.itemsize, _GREY, lines, software)
+
+
+def encode_lookup(steps: Steps, table: UInt8Array, *, software: str | None = None) -> bytes:
+    """Encode `table[image]` as a PNG without ever having it in memory.
+
+    Args:
+        steps: of the image.
+        table: (256,) for a PNG of ids, (256, 3) for one of RGB colours.
+        software: a note in the file of what made it.
+    """
+    channels = table[0].size
+    lines = np.zeros((steps.height, 1 + steps.width * channels), np.uint8)
+    lines[:, 0] = _UP
+    lines[0, 1:] = table[steps.top].reshape(-1)
+    first = steps.place * channels + steps.place // steps.width + 1
+    change = table[steps.here] - table[steps.above]
+    flat = lines.reshape(-1)
+    if channels == 1:
+        flat[first] = change
+    else:
+        flat[first[:, None] + np.arange(channels)] = change
+    return _file(steps.width, steps.height, 8, _GREY if channels == 1 else _RGB, lines, software)
+
+
+def _file(width: int, height: int, bits: int, kind: int, lines: UInt8Array, software: str | None) -> bytes:
+    note = b"" if software is None else _chunk(b"tEXt", b"Software\0" + software.encode("latin-1"))
+    return b"".join(
+        (
+            b"\x89PNG\r\n\x1a\n",
+            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)),
+            note,
+            _chunk(b"IDAT", isal_zlib.compress(lines, _LEVEL)),
+            _chunk(b"IEND", b""),
+        )
+    )
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(name)))
