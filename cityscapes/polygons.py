@@ -24,6 +24,7 @@ INSTANCES = 1000
 """Instance ids are label id x INSTANCES + number of the object."""
 
 _MAX_SIDE = 1 << 15
+_MAX_PIXELS = 1 << 28
 _MAX_COORDINATE = 1 << 23
 """Beyond this, float32 no longer tells neighbouring pixels apart."""
 
@@ -113,6 +114,8 @@ def _content(path: Path) -> tuple[int, int, list[Any]]:
         raise InputError(f"{path}: expected imgWidth, imgHeight and objects at the top, as in gtFine") from error
     if not all(isinstance(side, int) and 0 < side <= _MAX_SIDE for side in (width, height)):
         raise InputError(f"{path}: expected an image size of 1 to {_MAX_SIDE} pixels, got {width} x {height}")
+    if width * height > _MAX_PIXELS:
+        raise InputError(f"{path}: expected at most {_MAX_PIXELS:,} pixels, got {width} x {height}; tile the image")
     if not isinstance(objects, list):
         raise InputError(f"{path}: expected a list of objects, got {type(objects).__name__}")
     return width, height, objects
@@ -131,7 +134,7 @@ def _shape(entry: Any, table: LabelTable) -> Shape | None:
         whole = np.trunc(vertices)
         if vertices.ndim != 2 or vertices.shape[1] != 2 or not (np.abs(whole) < _MAX_COORDINATE).all():
             raise ValueError
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{label}: expected a polygon as a list of [x, y]") from error
     return Shape(label, whole.astype(np.int64))
 
