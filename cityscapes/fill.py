@@ -85,7 +85,7 @@ def pair(line: Int64Array, first: Int64Array, stop: Int64Array, width: int, heig
 
 def crossings(polygons: Sequence[Polygon], height: int) -> Crossings:
     """Find where the outlines of the polygons cross the centres of the rows of an image."""
-    begin, end, owner = _edges(polygons)
+    begin, end, owner = edges(polygons)
     top = np.clip(np.minimum(begin[:, 1], end[:, 1]), 0, height)
     bottom = np.clip(np.maximum(begin[:, 1], end[:, 1]), 0, height)
     count = bottom - top  # how many rows each edge crosses; none for a horizontal edge
@@ -122,7 +122,7 @@ def layered(found: Runs, width: int, height: int) -> Pieces:
     return Pieces(top, np.diff(cuts), width, height)
 
 
-def _edges(polygons: Sequence[Polygon]) -> tuple[Polygon, Polygon, Int64Array]:
+def edges(polygons: Sequence[Polygon]) -> tuple[Polygon, Polygon, Int64Array]:
     """The edges a -> b of all polygons: a and b, (E, 2) each, and the index of the polygon, (E,)."""
     if not polygons:
         return np.zeros((0, 2), np.int64), np.zeros((0, 2), np.int64), np.zeros(0, np.int64)

@@ -12,7 +12,7 @@ from cityscapes import polygons
 from cityscapes.agreement import Agreement, compare
 from cityscapes.labels import OFFICIAL, LabelTable
 from cityscapes.worklist import Work
-from engine import files, parallel, png
+from engine import files, parallel, png_writer
 from engine.faults import InputError
 from engine.images import IdArray, UInt8Array, read_ids, software_of
 
@@ -122,7 +122,7 @@ def _from_polygons(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
 
     def encoded(kind: str) -> bytes:
         if kind == "instanceId":
-            return png.encode(masks.instance_ids, software=recipe.note)
+            return png_writer.encode(masks.instance_ids, software=recipe.note)
         return lookups(kind)
 
     return masks.label_ids, encoded
@@ -142,13 +142,13 @@ def _from_labels(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
 
 
 def _lookups(label_ids: UInt8Array, recipe: Recipe) -> Encoder:
-    steps = png.Steps.of(label_ids)
+    steps = png_writer.Steps.of(label_ids)
     tables = {
         "labelId": np.arange(256, dtype=np.uint8),
         "trainId": recipe.table.train_id_of,
         "color": recipe.table.color_of,
     }
-    return lambda kind: png.encode_lookup(steps, tables[kind], software=recipe.note)
+    return lambda kind: png_writer.encode_lookup(steps, tables[kind], software=recipe.note)
 
 
 def _agreement(work: Work, drawn: IdArray | None) -> Agreement:

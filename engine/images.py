@@ -10,7 +10,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
-from engine import png
+from engine import png_writer
 from engine.faults import InputError
 from engine.files import replacing, write_bytes
 
@@ -94,7 +94,7 @@ def write_png(path: Path, pixels: IdArray, *, software: str | None = None) -> No
         software: a note in the file of what made it, for `software_of`.
     """
     if pixels.ndim == 2:
-        write_bytes(path, png.encode(pixels, software=software))
+        write_bytes(path, png_writer.encode(pixels, software=software))
         return
     notes = PngInfo()
     if software is not None:

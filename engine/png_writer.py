@@ -15,7 +15,7 @@ from isal import isal_zlib
 UInt8Array = npt.NDArray[np.uint8]
 
 _UP = 2
-_LEVEL = 1
+LEVEL = 1
 _GREY, _RGB = 0, 2
 """Colour types of PNG."""
 
@@ -65,6 +65,16 @@ def encode_lookup(steps: Steps, table: UInt8Array, *, software: str | None = Non
         table: (256,) for a PNG of ids, (256, 3) for one of RGB colours.
         software: a note in the file of what made it.
     """
+    kind = _GREY if table.ndim == 1 else _RGB
+    return _file(steps.width, steps.height, 8, kind, lines_of(steps, table), software)
+
+
+def lines_of(steps: Steps, table: UInt8Array) -> UInt8Array:
+    """The rows of `table[image]` as differences from the row above, each after a byte that says so.
+
+    Returns:
+        (H, 1 + W * channels).
+    """
     channels = table[0].size
     lines = np.zeros((steps.height, 1 + steps.width * channels), np.uint8)
     lines[:, 0] = _UP
@@ -76,7 +86,7 @@ def encode_lookup(steps: Steps, table: UInt8Array, *, software: str | None = Non
         flat[first] = change
     else:
         flat[first[:, None] + np.arange(channels)] = change
-    return _file(steps.width, steps.height, 8, _GREY if channels == 1 else _RGB, lines, software)
+    return lines
 
 
 def _file(width: int, height: int, bits: int, kind: int, lines: UInt8Array, software: str | None) -> bytes:
@@ -86,7 +96,7 @@ def _file(width: int, height: int, bits: int, kind: int, lines: UInt8Array, soft
             b"\x89PNG\r\n\x1a\n",
             _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)),
             note,
-            _chunk(b"IDAT", isal_zlib.compress(lines, _LEVEL)),
+            _chunk(b"IDAT", isal_zlib.compress(lines, LEVEL)),
             _chunk(b"IEND", b""),
         )
     )
