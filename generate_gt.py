@@ -1,17 +1,14 @@
 """Draw ground truth: polygons in gtFine/ -> masks of label ids, train ids and colours."""
 
+import multiprocessing
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Literal
 
-from cityscapes import agreement, ground_truth, label_file, layout, worklist
-from cityscapes.ground_truth import Recipe, Result
-from cityscapes.labels import OFFICIAL, LabelTable
-from engine import files, options
-from engine.faults import BAD_INPUT, InputError, command, report
-from engine.images import write_png
+from engine.faults import BAD_INPUT, command, report
 from engine.parallel import available_cpus
 
 EXAMPLES = (
@@ -51,6 +48,8 @@ class GenerateOptions:
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw what is not up to date, and report agreement with the masks that came with the data set."""
+    from engine import options
+
     chosen = options.parse(
         GenerateOptions,
         argv,
@@ -58,29 +57,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Draw the ground truth of the train and val splits from its polygons.",
         examples=EXAMPLES,
     )
-    recipe = _recipe(chosen)
-    if chosen.polygons is None:
-        folder = chosen.root / layout.GENERATED_FROM[chosen.annotations]
-        works = worklist.of_root(chosen.root, chosen.annotations, from_labels=recipe.from_labels)
-    else:
-        folder = chosen.polygons / layout.GENERATED
-        works = worklist.of_folder(chosen.polygons, from_labels=recipe.from_labels)
-    result = ground_truth.generate(works, recipe, workers=chosen.workers)
-    _report(result, folder, recipe.table)
-    return BAD_INPUT if result.faults else 0
+    if chosen.workers > 1:
+        _start_server()
+    return _generate(chosen)
 
 
-def _recipe(chosen: GenerateOptions) -> Recipe:
-    """The part of the options that says how masks are made.
+def _start_server() -> None:
+    """Let the process that workers are forked from import what they need while this one does the same."""
+    multiprocessing.set_forkserver_preload(["generate_gt", "cityscapes.ground_truth"])
+    forkserver.ensure_running()
 
-    Raises:
-        InputError: if options exclude each other, or the label table is faulty.
-    """
-    if chosen.from_labels and (chosen.instance_ids or chosen.fill != "exact"):
-        raise InputError(
-            "--from_labels makes no instance ids and fills no polygons; leave out --instance_ids and --fill"
-        )
-    return Recipe(
+
+def _generate(chosen: GenerateOptions) -> int:
+    from cityscapes import agreement, ground_truth, label_file, layout, worklist
+    from cityscapes.labels import OFFICIAL
+
+    recipe = ground_truth.Recipe(
         fill=chosen.fill,
         table=label_file.read(chosen.labels) if chosen.labels else OFFICIAL,
         from_labels=chosen.from_labels,
@@ -88,22 +80,18 @@ def _recipe(chosen: GenerateOptions) -> Recipe:
         instance_ids=chosen.instance_ids,
         redo=chosen.redo,
     )
-
-
-def _report(result: Result, folder: Path, table: LabelTable) -> None:
-    """Say what was done and where masks differ, with a table and a picture in the folder of the masks."""
-    print(f"{folder}: {result.drawn} scenes drawn, {result.up_to_date} were up to date, {result.faulty} faulty")
-    found = result.agreement
-    picture = folder / "agreement_worst.png"
-    if found.total.pixels:
-        print(agreement.text(found, table))
-        files.write_text(folder / "agreement.csv", agreement.as_csv(found, table))
-    if found.worst is None:
-        picture.unlink(missing_ok=True)
+    if chosen.polygons is None:
+        folder = chosen.root / layout.GENERATED_FROM[chosen.annotations]
+        works = worklist.of_root(chosen.root, chosen.annotations, from_labels=recipe.from_labels)
     else:
-        write_png(picture, agreement.picture(found.worst, table))
-        print(f"  every label and scene: {folder / 'agreement.csv'}; where {found.worst.name} differs: {picture}")
+        folder = chosen.polygons / layout.GENERATED
+        works = worklist.of_folder(chosen.polygons, from_labels=recipe.from_labels)
+    result = ground_truth.generate(works, recipe, workers=chosen.workers)
+    print(f"{folder}: {result.drawn} scenes drawn, {result.up_to_date} were up to date, {result.faulty} faulty")
+    for line in agreement.report(result.agreement, folder, recipe.table):
+        print(line)
     report(result.faults)
+    return BAD_INPUT if result.faults else 0
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import csv
 import io
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,8 @@ import numpy.typing as npt
 
 from cityscapes.labels import LabelTable
 from cityscapes.worklist import Work
-from engine.images import IdArray, UInt8Array, read_ids
+from engine.files import write_text
+from engine.images import IdArray, UInt8Array, read_ids, write_png
 
 _MARK = np.array([255, 0, 255], np.uint8)
 """The colour of differing pixels in the picture; no label has it."""
@@ -94,28 +96,47 @@ def boundaries(ids: IdArray) -> npt.NDArray[np.bool_]:
     return found
 
 
-def text(agreement: Agreement, table: LabelTable, images: int = 5) -> str:
-    """One line where all pixels agree; else also every label, and the images that differ most."""
+def report(agreement: Agreement, folder: Path, table: LabelTable) -> list[str]:
+    """What to print: one line where all pixels agree, else also every label and the images that differ most.
+
+    The folder of the masks gets agreement.csv and, where pixels differ, agreement_worst.png.
+    """
+    picture = folder / "agreement_worst.png"
+    if agreement.worst is None:
+        picture.unlink(missing_ok=True)
+    if not agreement.total.pixels:
+        return []
+    write_text(folder / "agreement.csv", as_csv(agreement, table))
+    if agreement.worst is None:
+        return [_headline(agreement)]
+    write_png(picture, picture_of(agreement.worst, table))
+    return [
+        _headline(agreement),
+        *_details(agreement, table),
+        f"  all of it: {folder / 'agreement.csv'}; where {agreement.worst.name} differs: {picture}",
+    ]
+
+
+def _headline(agreement: Agreement) -> str:
     total = agreement.total
-    headline = (
+    return (
         f"agreement with the official masks: {total.pixels - total.differing:,} of {total.pixels:,} pixels "
         f"({_percent(total)}) in {len(agreement.images)} scenes"
     )
-    if not total.differing:
-        return headline
+
+
+def _details(agreement: Agreement, table: LabelTable, images: int = 5) -> list[str]:
+    total = agreement.total
     lines = [
-        headline,
         f"  at boundaries {total.boundary_differing:,} of {total.boundary:,} pixels differ, "
         f"elsewhere {total.differing - total.boundary_differing:,} of {total.pixels - total.boundary:,}",
         f"  {'label':<22}{'pixels':>14}{'differing':>12}{'at boundary':>13}{'agreement':>12}",
     ]
     for label_id, tally in sorted(agreement.labels.items()):
-        name = table.names.get(label_id, f"unknown id {label_id}")
         counts = f"{tally.pixels:>14,}{tally.differing:>12,}{tally.boundary_differing:>13,}"
-        lines.append(f"  {name:<22}{counts}{_percent(tally):>12}")
+        lines.append(f"  {_name(label_id, table):<22}{counts}{_percent(tally):>12}")
     worst = sorted(agreement.images.items(), key=lambda item: (-item[1].differing, item[0]))
-    lines += [f"  {name}: {tally.differing:,} pixels differ" for name, tally in worst[:images] if tally.differing]
-    return "\n".join(lines)
+    return lines + [f"  {name}: {tally.differing:,} pixels differ" for name, tally in worst[:images] if tally.differing]
 
 
 def as_csv(agreement: Agreement, table: LabelTable) -> str:
@@ -125,14 +146,14 @@ def as_csv(agreement: Agreement, table: LabelTable) -> str:
     writer.writerow(["of", "name", *Tally._fields, "agreement"])
     rows = [("all", "all", agreement.total)]
     for label_id, tally in sorted(agreement.labels.items()):
-        rows.append(("label", table.names.get(label_id, f"unknown id {label_id}"), tally))
+        rows.append(("label", _name(label_id, table), tally))
     rows += [("image", name, tally) for name, tally in sorted(agreement.images.items())]
     for kind, name, tally in rows:
         writer.writerow([kind, name, *tally, f"{(tally.pixels - tally.differing) / max(1, tally.pixels):.8f}"])
     return buffer.getvalue()
 
 
-def picture(work: Work, table: LabelTable) -> UInt8Array:
+def picture_of(work: Work, table: LabelTable) -> UInt8Array:
     """The official mask of an image in pale colours, what was drawn differently in magenta and widened.
 
     Returns:
@@ -144,6 +165,10 @@ def picture(work: Work, table: LabelTable) -> UInt8Array:
     wide = differing | boundaries(differing.astype(np.uint8))
     pale[wide] = _MARK
     return pale
+
+
+def _name(label_id: int, table: LabelTable) -> str:
+    return table.names.get(label_id, f"unknown id {label_id}")
 
 
 def _percent(tally: Tally) -> str:

@@ -38,6 +38,12 @@ class Recipe:
     redo: bool = False
     """Make masks that are up to date again."""
 
+    def __post_init__(self) -> None:
+        if self.from_labels and (self.instance_ids or self.fill != "exact"):
+            raise InputError(
+                "--from_labels makes no instance ids and fills no polygons; leave out --instance_ids and --fill"
+            )
+
     @property
     def kinds(self) -> list[str]:
         """The masks to make of each image."""

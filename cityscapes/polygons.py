@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -84,6 +85,28 @@ def read(path: Path, table: LabelTable = OFFICIAL) -> Annotation:
         InputError: with everything that is wrong with the file.
     """
     width, height, objects = _content(path)
+    shapes = _all_at_once(objects, table)
+    return Annotation(width, height, _one_by_one(path, objects, table) if shapes is None else shapes)
+
+
+def _all_at_once(objects: list[Any], table: LabelTable) -> list[Shape] | None:
+    """The objects if nothing is wrong with any, else None: a third of the time of looking at each."""
+    try:
+        kept = [entry for entry in objects if not entry.get("deleted")]
+        for label in {entry["label"] for entry in kept}:
+            table.find(label)
+        vertices = _vertices(list(chain.from_iterable(entry["polygon"] for entry in kept)))
+        lengths = [len(entry["polygon"]) for entry in kept]
+    except (InputError, AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        return None
+    if 0 in lengths:
+        return None
+    parts = zip(kept, lengths, accumulate(lengths), strict=True)
+    return [Shape(entry["label"], vertices[end - length : end]) for entry, length, end in parts]
+
+
+def _one_by_one(path: Path, objects: list[Any], table: LabelTable) -> list[Shape]:
+    """The objects, or everything that is wrong with each."""
     shapes, faults = [], []
     for number, entry in enumerate(objects):
         try:
@@ -95,7 +118,7 @@ def read(path: Path, table: LabelTable = OFFICIAL) -> Annotation:
                 shapes.append(shape)
     if faults:
         raise InputError(*faults)
-    return Annotation(width, height, shapes)
+    return shapes
 
 
 def _content(path: Path) -> tuple[int, int, list[Any]]:
@@ -130,13 +153,21 @@ def _shape(entry: Any, table: LabelTable) -> Shape | None:
     label = entry["label"]
     table.find(label)
     try:
-        vertices = np.array(entry["polygon"], np.float64)
-        whole = np.trunc(vertices)
-        if vertices.ndim != 2 or vertices.shape[1] != 2 or not (np.abs(whole) < _MAX_COORDINATE).all():
-            raise ValueError
+        return Shape(label, _vertices(entry["polygon"]))
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{label}: expected a polygon as a list of [x, y]") from error
-    return Shape(label, whole.astype(np.int64))
+
+
+def _vertices(pairs: list[Any]) -> fill.Polygon:
+    """The whole part of [x, y] pairs, (N, 2)."""
+    given = np.array(pairs)
+    if given.ndim != 2 or given.shape[1] != 2 or given.dtype.kind not in "if":
+        raise ValueError
+    whole = np.trunc(given)
+    if not (np.abs(whole) < _MAX_COORDINATE).all():
+        raise ValueError
+    vertices: fill.Polygon = whole.astype(np.int64)
+    return vertices
 
 
 def draw(annotation: Annotation, table: LabelTable = OFFICIAL, fill_rule: str = "exact") -> Masks:

@@ -79,13 +79,10 @@ def lines_of(steps: Steps, table: UInt8Array) -> UInt8Array:
     lines = np.zeros((steps.height, 1 + steps.width * channels), np.uint8)
     lines[:, 0] = _UP
     lines[0, 1:] = table[steps.top].reshape(-1)
-    first = steps.place * channels + steps.place // steps.width + 1
-    change = table[steps.here] - table[steps.above]
     flat = lines.reshape(-1)
-    if channels == 1:
-        flat[first] = change
-    else:
-        flat[first[:, None] + np.arange(channels)] = change
+    place = steps.place * channels + steps.place // steps.width + 1
+    for channel, values in enumerate(table.reshape(len(table), channels).T.copy()):
+        flat[place + channel] = values[steps.here] - values[steps.above]
     return lines
 
 
