@@ -5,7 +5,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from bench import REPOSITORY
 from engine.faults import InputError
@@ -14,12 +14,13 @@ Seconds = dict[str, list[float]]
 """Contender -> seconds in each round."""
 
 
-def hold(contenders: Mapping[str, Sequence[str]], rounds: int) -> Seconds:
+def hold(contenders: Mapping[str, Sequence[str]], rounds: int, clear: Callable[[], None]) -> Seconds:
     """Run all contenders, round after round, after one round that does not count.
 
     Args:
         contenders: name -> arguments of a Python process.
         rounds: that count.
+        clear: removes what a contender has written, before each.
 
     Raises:
         InputError: if a contender fails.
@@ -27,6 +28,7 @@ def hold(contenders: Mapping[str, Sequence[str]], rounds: int) -> Seconds:
     seconds: Seconds = {name: [] for name in contenders}
     for number in range(rounds + 1):
         for name, words in contenders.items():
+            clear()
             taken = _timed(words)
             if number:
                 seconds[name].append(taken)

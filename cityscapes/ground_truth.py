@@ -123,7 +123,7 @@ Encoder = Callable[[str], bytes]
 
 def _from_polygons(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
     """Draw the label ids, and get ready to encode every mask."""
-    masks = polygons.draw(polygons.read(source, recipe.table), recipe.table, recipe.fill)
+    masks = polygons.draw(polygons.read(source, recipe.table), recipe.table, polygons.FILLS[recipe.fill])
     lookups = _lookups(masks.label_ids, recipe)
 
     def encoded(kind: str) -> bytes:

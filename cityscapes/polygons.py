@@ -170,8 +170,8 @@ def _vertices(pairs: list[Any]) -> fill.Polygon:
     return vertices
 
 
-def draw(annotation: Annotation, table: LabelTable = OFFICIAL, fill_rule: str = "exact") -> Masks:
-    """Paint the objects of a scene in their order, by one of FILLS."""
+def draw(annotation: Annotation, table: LabelTable = OFFICIAL, fill_with: Fill = fill.pieces) -> Masks:
+    """Paint the objects of a scene in their order."""
     label_of = [0]  # the background, `unlabeled`
     instance_of = [0]
     polygons: list[fill.Polygon] = []
@@ -187,5 +187,5 @@ def draw(annotation: Annotation, table: LabelTable = OFFICIAL, fill_rule: str = 
             seen[label.id] += 1
         else:
             instance_of.append(label.id)
-    pieces = FILLS[fill_rule](polygons, annotation.width, annotation.height)
+    pieces = fill_with(polygons, annotation.width, annotation.height)
     return Masks(pieces, np.array(label_of, np.uint8), np.array(instance_of, np.uint16), table)
