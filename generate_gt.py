@@ -1,5 +1,6 @@
 """Draw ground truth: polygons in gtFine/ -> masks of label ids, train ids and colours."""
 
+import argparse
 import multiprocessing
 import sys
 from collections.abc import Sequence
@@ -48,6 +49,7 @@ class GenerateOptions:
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw what is not up to date, and report agreement with the masks that came with the data set."""
+    _start_server(argv)
     from engine import options
 
     chosen = options.parse(
@@ -57,15 +59,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Draw the ground truth of the train and val splits from its polygons.",
         examples=EXAMPLES,
     )
-    if chosen.workers > 1:
-        _start_server()
     return _generate(chosen)
 
 
-def _start_server() -> None:
-    """Let the process that workers are forked from import what they need while this one does the same."""
-    multiprocessing.set_forkserver_preload(["generate_gt", "cityscapes.ground_truth"])
-    forkserver.ensure_running()
+def _start_server(argv: Sequence[str] | None) -> None:
+    """Let the process that workers are forked from import what they need while this one does the same.
+
+    A short run is mostly imports, so this looks ahead of the parser whether there will be workers.
+    """
+    ahead = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    ahead.add_argument("--workers", nargs="?", const="1", default=str(available_cpus()))
+    ahead.add_argument("-h", "--help", action="store_true")
+    seen = ahead.parse_known_args(argv)[0]
+    if seen.workers not in ("0", "1") and not seen.help:
+        multiprocessing.set_forkserver_preload(["generate_gt", "cityscapes.ground_truth"])
+        forkserver.ensure_running()
 
 
 def _generate(chosen: GenerateOptions) -> int:

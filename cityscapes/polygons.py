@@ -134,9 +134,9 @@ def _content(path: Path) -> tuple[int, int, list[Any]]:
     try:
         width, height, objects = content["imgWidth"], content["imgHeight"], content["objects"]
     except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: expected imgWidth, imgHeight and objects at the top, as in gtFine") from error
+        raise InputError(f"{path}: expected imgWidth, imgHeight and objects, as in gtFine; export it again") from error
     if not all(isinstance(side, int) and 0 < side <= _MAX_SIDE for side in (width, height)):
-        raise InputError(f"{path}: expected an image size of 1 to {_MAX_SIDE} pixels, got {width} x {height}")
+        raise InputError(f"{path}: expected an image size of 1 to {_MAX_SIDE} pixels, got {width!r} x {height!r}")
     if width * height > _MAX_PIXELS:
         raise InputError(f"{path}: expected at most {_MAX_PIXELS:,} pixels, got {width} x {height}; tile the image")
     if not isinstance(objects, list):

@@ -1,7 +1,7 @@
 """A PNG writer for masks: few values, long runs, rows like the row above.
 
 Every row is written as its difference from the row above (the filter `Up` of PNG), which is almost all
-zeros, and zeros compress at memory speed. What made it worth writing is in docs/decisions/0004-masks-are-encoded-from-their-steps.md.
+zeros, and zeros compress at memory speed. docs/decisions/0004 has the measurements.
 """
 
 import struct

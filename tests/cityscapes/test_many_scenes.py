@@ -50,7 +50,7 @@ WAYS_TO_BREAK: dict[str, tuple[bytes, str]] = {
     "no objects": (b'{"imgWidth": 4, "imgHeight": 4}', "expected imgWidth, imgHeight and objects"),
     "no height": (with_top(imgHeight=0), "got 64 x 0"),
     "negative width": (with_top(imgWidth=-64), "got -64 x 32"),
-    "width in words": (with_top(imgWidth="64"), "got 64 x 32"),
+    "width in words": (with_top(imgWidth="64"), "got '64' x 32"),
     "too many pixels": (with_top(imgWidth=30_000, imgHeight=30_000), "got 30000 x 30000"),
     "objects by name": (with_top(objects={}), "expected a list of objects, got dict"),
     "no object": (with_object("car"), "object 2: expected a label and a polygon"),
