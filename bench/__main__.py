@@ -32,6 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"--- {name}", flush=True)
         record = {
             "bench": name,
+            "load_average_before": round(os.getloadavg()[0], 1),
             "command": f"python -m bench {name}",
             **bench.run(chosen.samples),
             "environment": environment.describe(),
