@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from isal import isal_zlib
 
 from bench import contest
 from cityscapes import layout, polygons, worklist
@@ -148,7 +147,7 @@ def _encode(ids: UInt8Array) -> list[bytes]:
 
 def _compress(masks: Sequence[UInt8Array]) -> None:
     for lines in masks:
-        isal_zlib.compress(lines, png_writer.LEVEL)
+        png_writer.compressed(lines)
 
 
 def _write(job: tuple[Sequence[Path], Sequence[bytes]]) -> None:
