@@ -1,18 +1,22 @@
 """Draw ground truth: polygons in gtFine/ -> masks of label ids, train ids and colours."""
 
+import argparse
+import multiprocessing
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
+from typing import Literal
 
-from cityscapes import ground_truth, layout
-from engine import options
 from engine.faults import BAD_INPUT, command, report
 from engine.parallel import available_cpus
 
 EXAMPLES = (
     "python generate_gt.py",
     "python generate_gt.py --root /data/cityscapes --official_names --instance_ids",
+    "python generate_gt.py --root /data/cityscapes --annotations gtCoarse",
+    "python generate_gt.py --polygons my_annotations --labels my_labels.csv",
 )
 
 
@@ -21,7 +25,17 @@ class GenerateOptions:
     """What to draw, and where."""
 
     root: Path = Path("data")
-    """folder that has gtFine/; masks go to generated_gt/ in it"""
+    """folder that has gtFine/ or gtCoarse/; masks go to generated_gt/ or generated_gtCoarse/ in it"""
+    annotations: Literal["gtFine", "gtCoarse"] = "gtFine"
+    """which annotations of the root to draw"""
+    polygons: Path | None = None
+    """draw all polygon files below this folder in place of a root; masks go to generated_gt/ in it"""
+    labels: Path | None = None
+    """own label table, CSV or YAML with name, id, trainId and color"""
+    fill: Literal["exact", "pillow"] = "exact"
+    """exact: as the official masks; pillow: as the installed Pillow, to match masks made with it"""
+    from_labels: bool = False
+    """make train ids and colours from the *_labelIds.png that came with the data set, without polygons"""
     official_names: bool = False
     """also write *_gtFine_labelIds.png, *_labelTrainIds.png and *_color.png beside the polygons, for other tools; masks that came with the data set are kept"""  # noqa: E501
     instance_ids: bool = False
@@ -35,6 +49,9 @@ class GenerateOptions:
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw what is not up to date, and report agreement with the masks that came with the data set."""
+    _start_server(argv)
+    from engine import options
+
     chosen = options.parse(
         GenerateOptions,
         argv,
@@ -42,19 +59,45 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Draw the ground truth of the train and val splits from its polygons.",
         examples=EXAMPLES,
     )
-    result = ground_truth.generate(
-        chosen.root,
+    return _generate(chosen)
+
+
+def _start_server(argv: Sequence[str] | None) -> None:
+    """Let the process that workers are forked from import what they need while this one does the same.
+
+    A short run is mostly imports, so this looks ahead of the parser whether there will be workers.
+    """
+    ahead = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    ahead.add_argument("--workers", nargs="?", const="1", default=str(available_cpus()))
+    ahead.add_argument("-h", "--help", action="store_true")
+    seen = ahead.parse_known_args(argv)[0]
+    if seen.workers not in ("0", "1") and not seen.help:
+        multiprocessing.set_forkserver_preload(["generate_gt", "cityscapes.ground_truth"])
+        forkserver.ensure_running()
+
+
+def _generate(chosen: GenerateOptions) -> int:
+    from cityscapes import agreement, ground_truth, label_file, layout, worklist
+    from cityscapes.labels import OFFICIAL
+
+    recipe = ground_truth.Recipe(
+        fill=chosen.fill,
+        table=label_file.read(chosen.labels) if chosen.labels else OFFICIAL,
+        from_labels=chosen.from_labels,
         official_names=chosen.official_names,
         instance_ids=chosen.instance_ids,
         redo=chosen.redo,
-        workers=chosen.workers,
     )
-    print(
-        f"{chosen.root / layout.GENERATED}: {result.drawn} scenes drawn, {result.up_to_date} were up to date, "
-        f"{len(result.faults)} faulty"
-    )
-    if result.agreement.pixels:
-        print(result.agreement.table())
+    if chosen.polygons is None:
+        folder = chosen.root / layout.GENERATED_FROM[chosen.annotations]
+        works = worklist.of_root(chosen.root, chosen.annotations, from_labels=recipe.from_labels)
+    else:
+        folder = chosen.polygons / layout.GENERATED
+        works = worklist.of_folder(chosen.polygons, from_labels=recipe.from_labels)
+    result = ground_truth.generate(works, recipe, workers=chosen.workers)
+    print(f"{folder}: {result.drawn} scenes drawn, {result.up_to_date} were up to date, {result.faulty} faulty")
+    for line in agreement.report(result.agreement, folder, recipe.table):
+        print(line)
     report(result.faults)
     return BAD_INPUT if result.faults else 0
 

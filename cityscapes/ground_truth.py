@@ -1,134 +1,186 @@
 """The masks of whole splits: drawn where needed, in parallel, and compared with the official ones."""
 
+import functools
+import zlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
 
-from cityscapes import layout, polygons
-from cityscapes.agreement import Agreement
-from cityscapes.layout import Scene
-from cityscapes.polygons import Masks
-from engine import parallel
+import numpy as np
+
+from cityscapes import polygons
+from cityscapes.agreement import Agreement, compare
+from cityscapes.labels import OFFICIAL, LabelTable
+from cityscapes.worklist import Work
+from engine import files, parallel, png_writer
 from engine.faults import InputError
-from engine.images import IdArray, read_ids, software_of, write_png
-
-SPLITS = ("train", "val")
-"""The splits that are drawn: the annotations of test are dummies."""
+from engine.images import IdArray, UInt8Array, read_ids, software_of
 
 _SOFTWARE = "generate_gt.py"
 """Noted in the masks written here, to tell them from those that came with the data set."""
 
-
-class Task(NamedTuple):
-    """One scene to draw."""
-
-    root: Path
-    scene: Scene
-    official_names: bool
-    instance_ids: bool
-    redo: bool
-
-    def outputs(self) -> dict[Path, str]:
-        """Every file to be written, and the attribute of Masks that goes into it."""
-        kinds = {"labelId": "label_ids", "trainId": "train_ids", "color": "colors"}
-        official = {"labelIds": "label_ids", "labelTrainIds": "train_ids", "color": "colors"}
-        if self.instance_ids:
-            kinds["instanceId"] = official["instanceIds"] = "instance_ids"
-        files = {self.scene.generated_mask(self.root, kind): content for kind, content in kinds.items()}
-        if self.official_names:
-            beside = {self.scene.official_mask(self.root, kind): content for kind, content in official.items()}
-            files |= {path: content for path, content in beside.items() if not path.is_file() or _drawn_here(path)}
-        return files
+OFFICIAL_NAMES = {"labelId": "labelIds", "trainId": "labelTrainIds", "color": "color", "instanceId": "instanceIds"}
+"""Kind of mask here -> what the official tools call it."""
 
 
-class Outcome(NamedTuple):
-    """What was done about one scene."""
+@dataclass(frozen=True)
+class Recipe:
+    """How masks are made, and which."""
 
-    drawn: bool
-    agreement: Agreement | None
+    fill: str = "exact"
+    """One of polygons.FILLS."""
+    table: LabelTable = OFFICIAL
+    from_labels: bool = False
+    """Make train ids and colours from official label ids, without polygons."""
+    official_names: bool = False
+    """Write masks beside the polygons too, under the names that other tools look for."""
+    instance_ids: bool = False
+    redo: bool = False
+    """Make masks that are up to date again."""
+
+    def __post_init__(self) -> None:
+        if self.from_labels and (self.instance_ids or self.fill != "exact"):
+            raise InputError(
+                "--from_labels makes no instance ids and fills no polygons; leave out --instance_ids and --fill"
+            )
+
+    @property
+    def kinds(self) -> list[str]:
+        """The masks to make of each image."""
+        own = [] if self.from_labels else ["labelId"]
+        return [*own, "trainId", "color", *(["instanceId"] if self.instance_ids else [])]
+
+    @functools.cached_property
+    def note(self) -> str:
+        """What is noted in the masks: they are out of date if they were made in another way."""
+        words = [_SOFTWARE]
+        if self.fill != "exact" and not self.from_labels:
+            words.append(f"fill={self.fill}")
+        if self.table.labels != OFFICIAL.labels:
+            words.append(f"labels={zlib.crc32(repr(self.table.labels).encode()):08x}")
+        return " ".join(words)
 
 
 @dataclass
 class Result:
-    """What was done about all scenes."""
+    """What was done about all images."""
 
     drawn: int = 0
     up_to_date: int = 0
+    faulty: int = 0
     faults: list[str] = field(default_factory=list)
     agreement: Agreement = field(default_factory=Agreement)
 
 
-def generate(root: Path, *, official_names: bool, instance_ids: bool, redo: bool, workers: int) -> Result:
-    """Draw the masks of train and val that are missing or older than their polygons.
+def generate(works: Sequence[Work], recipe: Recipe, *, workers: int) -> Result:
+    """Make the masks that are missing, older than what they are made from, or made in another way.
 
-    Args:
-        root: the Cityscapes folder.
-        official_names: also write masks beside the polygons, under the names that other tools look for.
-        instance_ids: also write masks of instance ids.
-        redo: draw every scene.
-        workers: processes that draw.
-
-    Raises:
-        InputError: if there are no polygons. Faulty files do not stop the others; the result lists them.
+    Faulty files do not stop the others; the result lists them.
     """
-    layout.require_root(root)
-    scenes = [scene for split in SPLITS for scene in layout.annotated_scenes(root, split)]
-    if not scenes:
-        raise InputError(
-            f"{root / layout.ANNOTATIONS}: no *_{layout.ANNOTATIONS}_polygons.json in train/<city>/ or val/<city>/; "
-            f"unpack gtFine_trainvaltest.zip (cityscapes-dataset.com) into {root}"
-        )
-    tasks = [Task(root, scene, official_names, instance_ids, redo) for scene in scenes]
     result = Result()
-    for _, outcome in parallel.each(draw, tasks, workers=workers, title="ground truth"):
+    work = functools.partial(make, recipe)
+    for _, outcome in parallel.each(work, works, workers=workers, title="ground truth"):
         if isinstance(outcome, InputError):
+            result.faulty += 1
             result.faults.extend(outcome.messages)
             continue
-        result.drawn += outcome.drawn
-        result.up_to_date += not outcome.drawn
-        if outcome.agreement is not None:
-            result.agreement.add(outcome.agreement)
+        drawn, agreement = outcome
+        result.drawn += drawn
+        result.up_to_date += not drawn
+        result.agreement.add(agreement)
     return result
 
 
-def draw(task: Task) -> Outcome:
-    """Draw one scene where its masks are missing or out of date, and compare it with the official mask.
+def make(recipe: Recipe, work: Work) -> tuple[bool, Agreement]:
+    """Make the masks of one image where needed; whether it was, and the agreement with the official mask.
 
     Raises:
         InputError: if its polygons or its official mask are faulty.
     """
-    source = task.scene.polygons(task.root)
-    stale = [path for path in task.outputs() if task.redo or not _is_newer(path, source)]
-    masks = polygons.draw(polygons.read(source)) if stale else None
-    if masks is not None:
-        for path, content in task.outputs().items():
-            if path in stale:
-                write_png(path, getattr(masks, content), software=_SOFTWARE)
-    return Outcome(masks is not None, _agreement(task, masks))
+    source = work.official_mask("labelIds") if recipe.from_labels else work.polygons
+    stale = {path: kind for path, kind in outputs(recipe, work).items() if _is_stale(path, source, recipe)}
+    label_ids = None
+    if stale:
+        label_ids, encoded = _from_labels(source, recipe) if recipe.from_labels else _from_polygons(source, recipe)
+        content = {kind: encoded(kind) for kind in dict.fromkeys(stale.values())}
+        for path, kind in stale.items():
+            files.write_bytes(path, content[kind])
+    return bool(stale), Agreement() if recipe.from_labels else _agreement(work, label_ids)
 
 
-def _agreement(task: Task, masks: Masks | None) -> Agreement | None:
-    """The agreement with the official mask, None where there is none."""
-    path = task.scene.official_mask(task.root, "labelIds")
-    if not path.is_file() or _drawn_here(path):
-        return None
+def outputs(recipe: Recipe, work: Work) -> dict[Path, str]:
+    """Every file that belongs to an image, and which kind of mask it is; official masks are left alone."""
+    generated = {work.generated_mask(kind): kind for kind in recipe.kinds}
+    if not recipe.official_names:
+        return generated
+    beside = {work.official_mask(OFFICIAL_NAMES[kind]): kind for kind in recipe.kinds}
+    return generated | {path: kind for path, kind in beside.items() if not path.is_file() or _made_here(path)}
+
+
+Encoder = Callable[[str], bytes]
+"""From the kind of mask to the PNG file."""
+
+
+def _from_polygons(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
+    """Draw the label ids, and get ready to encode every mask."""
+    masks = polygons.draw(polygons.read(source, recipe.table), recipe.table, polygons.FILLS[recipe.fill])
+    lookups = _lookups(masks.label_ids, recipe)
+
+    def encoded(kind: str) -> bytes:
+        if kind == "instanceId":
+            return png_writer.encode(masks.instance_ids, software=recipe.note)
+        return lookups(kind)
+
+    return masks.label_ids, encoded
+
+
+def _from_labels(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
+    """Read the label ids of an official mask, and get ready to encode what follows from them."""
+    ids = read_ids(source)
+    unknown = sorted(set(np.unique(ids).tolist()) - recipe.table.names.keys())
+    if unknown:
+        raise InputError(
+            f"{source}: expected label ids (0 to {max(recipe.table.names)}), got {', '.join(map(str, unknown[:10]))}; "
+            "these may be train ids or instance ids, give the labelIds masks of the data set"
+        )
+    label_ids = ids.astype(np.uint8, copy=False)
+    return label_ids, _lookups(label_ids, recipe)
+
+
+def _lookups(label_ids: UInt8Array, recipe: Recipe) -> Encoder:
+    steps = png_writer.Steps.of(label_ids)
+    tables = {
+        "labelId": np.arange(256, dtype=np.uint8),
+        "trainId": recipe.table.train_id_of,
+        "color": recipe.table.color_of,
+    }
+    return lambda kind: png_writer.encode_lookup(steps, tables[kind], software=recipe.note)
+
+
+def _agreement(work: Work, drawn: IdArray | None) -> Agreement:
+    """The agreement with the official mask, of no pixels where there is none."""
+    path = work.official_mask("labelIds")
+    if not path.is_file() or _made_here(path):
+        return Agreement()
     official = read_ids(path)
-    drawn: IdArray = masks.label_ids if masks is not None else read_ids(task.scene.generated_mask(task.root, "labelId"))
+    if drawn is None:
+        drawn = read_ids(work.generated_mask("labelId"))
     if official.shape != drawn.shape:
         raise InputError(
             f"{path}: the official mask is {official.shape[1]} x {official.shape[0]}, the polygons say "
-            f"{drawn.shape[1]} x {drawn.shape[0]}; unpack gtFine_trainvaltest.zip again"
+            f"{drawn.shape[1]} x {drawn.shape[0]}; unpack them again"
         )
-    return Agreement.of(task.scene.stem, drawn, official)
+    return compare(work, drawn, official)
 
 
-def _drawn_here(path: Path) -> bool:
-    return software_of(path) == _SOFTWARE
+def _made_here(path: Path) -> bool:
+    return (software_of(path) or "").split(" ")[0] == _SOFTWARE
 
 
-def _is_newer(path: Path, source: Path) -> bool:
-    """Whether a file is there and not older than what it is made from."""
+def _is_stale(path: Path, source: Path, recipe: Recipe) -> bool:
+    """Whether a mask is missing, older than what it is made from, or made in another way."""
     try:
-        return path.stat().st_mtime >= source.stat().st_mtime
+        older = path.stat().st_mtime < source.stat().st_mtime
     except FileNotFoundError:
-        return False
+        return True
+    return recipe.redo or older or software_of(path) != recipe.note

@@ -3,6 +3,7 @@
 The values are those of cityscapesScripts (`helpers/labels.py`), against which a test checks them.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -87,31 +88,49 @@ def _lookup(pairs: dict[int, int], default: int) -> npt.NDArray[np.uint8]:
     return table
 
 
-TRAIN_ID_OF = _lookup({label.id: label.train_id for label in LABELS if label.id >= 0}, VOID)
+class LabelTable:
+    """Labels, and the lookups that follow from them: the official ones, or those of own annotations."""
+
+    def __init__(self, labels: Sequence[Label]) -> None:
+        self.labels = tuple(labels)
+        self.by_name = {label.name: label for label in labels}
+        drawn = [label for label in labels if label.id >= 0]
+        self.names = {label.id: label.name for label in drawn}
+        """Label id -> name, of the labels that are drawn."""
+        self.train_id_of = _lookup({label.id: label.train_id for label in drawn}, VOID)
+        """(256,) uint8: label id -> train id; what the table does not know is VOID."""
+        self.color_of = np.zeros((256, 3), np.uint8)
+        """(256, 3) uint8 RGB: label id -> colour; what the table does not know is black."""
+        for label in drawn:
+            self.color_of[label.id] = label.color
+
+    def find(self, name: str) -> tuple[Label, bool]:
+        """The label of an annotated object, and whether the object is a group.
+
+        A name the table lacks that ends in `group` (`cargroup`) means a group of its base label, as in the
+        official tools; `polegroup` is a label of its own.
+
+        Raises:
+            InputError: if there is no such label.
+        """
+        if name in self.by_name:
+            return self.by_name[name], False
+        base = name.removesuffix("group")
+        if base != name and base in self.by_name:
+            return self.by_name[base], True
+        known = "the Cityscapes labels" if self.labels == LABELS else "the labels of the table"
+        raise InputError(f"unknown label {name!r}; {known} are: {', '.join(sorted(self.by_name))}")
+
+
+OFFICIAL = LabelTable(LABELS)
+
+TRAIN_ID_OF = OFFICIAL.train_id_of
 """(256,) uint8: label id -> train id; what the table does not know is VOID."""
 
 LABEL_ID_OF = _lookup({train_id: label.id for train_id, label in BY_TRAIN_ID.items()}, 0)
 """(256,) uint8: train id -> label id; VOID and all else become 0, `unlabeled`."""
 
-COLOR_OF = np.zeros((256, 3), np.uint8)
+COLOR_OF = OFFICIAL.color_of
 """(256, 3) uint8 RGB: label id -> colour; what the table does not know is black."""
-for _label in LABELS:
-    if _label.id >= 0:
-        COLOR_OF[_label.id] = _label.color
 
-
-def find(name: str) -> tuple[Label, bool]:
-    """The label of an annotated object, and whether the object is a group.
-
-    A name the table lacks that ends in `group` (`cargroup`) means a group of its base label, as in the
-    official tools; `polegroup` is a label of its own.
-
-    Raises:
-        InputError: if there is no such label.
-    """
-    if name in BY_NAME:
-        return BY_NAME[name], False
-    base = name.removesuffix("group")
-    if base != name and base in BY_NAME:
-        return BY_NAME[base], True
-    raise InputError(f"unknown label {name!r}; the Cityscapes labels are: {', '.join(sorted(BY_NAME))}")
+find = OFFICIAL.find

@@ -2,7 +2,9 @@
 
     <root>/leftImg8bit/<split>/<city>/<stem>_leftImg8bit.png
     <root>/gtFine/<split>/<city>/<stem>_gtFine_{polygons.json,labelIds.png,instanceIds.png,...}
+    <root>/gtCoarse/...                the same, roughly drawn, with a split train_extra
     <root>/generated_gt/<split>/<city>/<stem>_{labelId,trainId,color}.png
+    <root>/generated_gtCoarse/...      the same, from gtCoarse
 
 A stem names one scene: `aachen_000000_000019` is city, sequence and frame.
 """
@@ -19,7 +21,10 @@ IMAGE_SIZE = (2048, 1024)
 
 IMAGES = "leftImg8bit"
 ANNOTATIONS = "gtFine"
+COARSE = "gtCoarse"
 GENERATED = "generated_gt"
+GENERATED_FROM = {ANNOTATIONS: GENERATED, COARSE: "generated_gtCoarse"}
+"""Where the masks drawn from each kind of annotation go: train and val have both kinds."""
 
 _FRAME = re.compile(r"[^_]+_\d{6}_\d{6}")
 
@@ -36,17 +41,17 @@ class Scene(NamedTuple):
         """The photograph."""
         return self._file(root, IMAGES, f"{IMAGES}.png")
 
-    def polygons(self, root: Path) -> Path:
+    def polygons(self, root: Path, annotations: str = ANNOTATIONS) -> Path:
         """The annotation."""
-        return self._file(root, ANNOTATIONS, f"{ANNOTATIONS}_polygons.json")
+        return self._file(root, annotations, f"{annotations}_polygons.json")
 
-    def official_mask(self, root: Path, kind: str) -> Path:
+    def official_mask(self, root: Path, kind: str, annotations: str = ANNOTATIONS) -> Path:
         """A mask beside the polygons; kind is labelIds, instanceIds, labelTrainIds or color."""
-        return self._file(root, ANNOTATIONS, f"{ANNOTATIONS}_{kind}.png")
+        return self._file(root, annotations, f"{annotations}_{kind}.png")
 
-    def generated_mask(self, root: Path, kind: str) -> Path:
+    def generated_mask(self, root: Path, kind: str, annotations: str = ANNOTATIONS) -> Path:
         """A mask from `generate_gt.py`; kind is labelId, trainId, color or instanceId."""
-        return self._file(root, GENERATED, f"{kind}.png")
+        return self._file(root, GENERATED_FROM[annotations], f"{kind}.png")
 
     def _file(self, root: Path, folder: str, suffix: str) -> Path:
         return root / folder / self.split / self.city / f"{self.stem}_{suffix}"
@@ -57,14 +62,14 @@ def pictured_scenes(root: Path, split: str) -> list[Scene]:
     return _scenes(root, IMAGES, split, f"_{IMAGES}.png")
 
 
-def annotated_scenes(root: Path, split: str) -> list[Scene]:
+def annotated_scenes(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
     """The scenes of a split that have polygons, sorted; empty if there is none."""
-    return _scenes(root, ANNOTATIONS, split, f"_{ANNOTATIONS}_polygons.json")
+    return _scenes(root, annotations, split, f"_{annotations}_polygons.json")
 
 
-def labelled_scenes(root: Path, split: str) -> list[Scene]:
+def labelled_scenes(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
     """The scenes of a split that have the official label-id mask, sorted; empty if there is none."""
-    return _scenes(root, ANNOTATIONS, split, f"_{ANNOTATIONS}_labelIds.png")
+    return _scenes(root, annotations, split, f"_{annotations}_labelIds.png")
 
 
 def _scenes(root: Path, folder: str, split: str, suffix: str) -> list[Scene]:
@@ -94,7 +99,7 @@ def require_root(root: Path) -> None:
         raise InputError(
             f"{root}: no such folder; give the folder that has {IMAGES}/ and {ANNOTATIONS}/ as --root, {remedy}"
         )
-    if not (root / IMAGES).is_dir() and not (root / ANNOTATIONS).is_dir():
+    if not any((root / folder).is_dir() for folder in (IMAGES, ANNOTATIONS, COARSE)):
         raise InputError(
             f"{root}: neither {IMAGES}/ nor {ANNOTATIONS}/ in it; unpack leftImg8bit_trainvaltest.zip and "
             f"gtFine_trainvaltest.zip (cityscapes-dataset.com) there, {remedy}"

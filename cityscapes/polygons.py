@@ -1,18 +1,31 @@
 """gtFine polygon files -> masks."""
 
 import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cityscapes import fill
-from cityscapes.labels import COLOR_OF, TRAIN_ID_OF, find
+from cityscapes import fill, pillow_fill
+from cityscapes.labels import OFFICIAL, LabelTable
 from engine.faults import InputError
 from engine.images import UInt8Array
 
+Fill = Callable[[Sequence[fill.Polygon], int, int], fill.Pieces]
+FILLS: dict[str, Fill] = {"exact": fill.pieces, "pillow": pillow_fill.pieces}
+"""How polygons can be painted: as in the official masks, or as the installed Pillow does."""
+
+INSTANCES = 1000
+"""Instance ids are label id x INSTANCES + number of the object."""
+
 _MAX_SIDE = 1 << 15
+_MAX_PIXELS = 1 << 28
 _MAX_COORDINATE = 1 << 23
 """Beyond this, float32 no longer tells neighbouring pixels apart."""
 
@@ -33,50 +46,71 @@ class Annotation(NamedTuple):
     """In painting order: later objects lie over earlier ones."""
 
 
-class Masks(NamedTuple):
-    """The masks of one scene."""
+@dataclass(frozen=True)
+class Masks:
+    """The masks of one scene, each drawn when it is asked for."""
 
-    label_ids: UInt8Array
-    """(H, W), 0 to 33."""
-    instance_ids: npt.NDArray[np.uint16]
-    """(H, W), 1000 x label id + number of the object where the class has instances, else the label id."""
+    pieces: fill.Pieces
+    label_of: UInt8Array
+    """(1 + objects,) label id of the background and of each object."""
+    instance_of: npt.NDArray[np.uint16]
+    """(1 + objects,) instance id of the background and of each object."""
+    table: LabelTable = OFFICIAL
+
+    @cached_property
+    def label_ids(self) -> UInt8Array:
+        """(H, W), 0 to 33."""
+        return self.pieces.image(self.label_of)
+
+    @cached_property
+    def instance_ids(self) -> npt.NDArray[np.uint16]:
+        """(H, W), 1000 x label id + number of the object where the class has instances, else the label id."""
+        return self.pieces.image(self.instance_of)
 
     @property
     def train_ids(self) -> UInt8Array:
         """(H, W), 0 to 18, void is 255."""
-        return TRAIN_ID_OF[self.label_ids]
+        return self.pieces.image(self.table.train_id_of[self.label_of])
 
     @property
     def colors(self) -> UInt8Array:
         """(H, W, 3) RGB."""
-        return COLOR_OF[self.label_ids]
+        return self.table.color_of.take(self.label_ids, axis=0)
 
 
-def read(path: Path) -> Annotation:
-    """Read a polygon file.
+def read(path: Path, table: LabelTable = OFFICIAL) -> Annotation:
+    """Read a polygon file whose labels are those of the table.
 
     Raises:
         InputError: with everything that is wrong with the file.
     """
-    try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except ValueError as error:
-        raise InputError(f"{path}: broken JSON ({error}); unpack gtFine_trainvaltest.zip again") from error
-    try:
-        width, height, objects = content["imgWidth"], content["imgHeight"], content["objects"]
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{path}: expected imgWidth, imgHeight and objects at the top, as in gtFine") from error
-    if not all(isinstance(side, int) and 0 < side <= _MAX_SIDE for side in (width, height)):
-        raise InputError(f"{path}: expected an image size of 1 to {_MAX_SIDE} pixels, got {width} x {height}")
-    if not isinstance(objects, list):
-        raise InputError(f"{path}: expected a list of objects, got {type(objects).__name__}")
+    width, height, objects = _content(path)
+    shapes = _all_at_once(objects, table)
+    return Annotation(width, height, _one_by_one(path, objects, table) if shapes is None else shapes)
 
+
+def _all_at_once(objects: list[Any], table: LabelTable) -> list[Shape] | None:
+    """The objects if nothing is wrong with any, else None: a third of the time of looking at each."""
+    try:
+        kept = [entry for entry in objects if not entry.get("deleted")]
+        for label in {entry["label"] for entry in kept}:
+            table.find(label)
+        vertices = _vertices(list(chain.from_iterable(entry["polygon"] for entry in kept)))
+        lengths = [len(entry["polygon"]) for entry in kept]
+    except (InputError, AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        return None
+    if 0 in lengths:
+        return None
+    parts = zip(kept, lengths, accumulate(lengths), strict=True)
+    return [Shape(entry["label"], vertices[end - length : end]) for entry, length, end in parts]
+
+
+def _one_by_one(path: Path, objects: list[Any], table: LabelTable) -> list[Shape]:
+    """The objects, or everything that is wrong with each."""
     shapes, faults = [], []
     for number, entry in enumerate(objects):
         try:
-            shape = _shape(entry)
+            shape = _shape(entry, table)
         except InputError as error:
             faults.append(f"{path}: object {number}: {error}")
         else:
@@ -84,46 +118,74 @@ def read(path: Path) -> Annotation:
                 shapes.append(shape)
     if faults:
         raise InputError(*faults)
-    return Annotation(width, height, shapes)
+    return shapes
 
 
-def _shape(entry: Any) -> Shape | None:
+def _content(path: Path) -> tuple[int, int, list[Any]]:
+    """Width, height and objects of a polygon file, the objects unchecked."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a file with polygons") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: broken JSON ({error}); unpack or export it again") from error
+    try:
+        width, height, objects = content["imgWidth"], content["imgHeight"], content["objects"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: expected imgWidth, imgHeight and objects, as in gtFine; export it again") from error
+    if not all(isinstance(side, int) and 0 < side <= _MAX_SIDE for side in (width, height)):
+        raise InputError(f"{path}: expected an image size of 1 to {_MAX_SIDE} pixels, got {width!r} x {height!r}")
+    if width * height > _MAX_PIXELS:
+        raise InputError(f"{path}: expected at most {_MAX_PIXELS:,} pixels, got {width} x {height}; tile the image")
+    if not isinstance(objects, list):
+        raise InputError(f"{path}: expected a list of objects, got {type(objects).__name__}")
+    return width, height, objects
+
+
+def _shape(entry: Any, table: LabelTable) -> Shape | None:
     """Check one object; None if it was deleted by the annotators."""
     if not isinstance(entry, dict) or not isinstance(entry.get("label"), str):
         raise InputError("expected a label and a polygon")
     if entry.get("deleted"):
         return None
     label = entry["label"]
-    find(label)
+    table.find(label)
     try:
-        vertices = np.array(entry["polygon"], np.float64)
-        whole = np.trunc(vertices)
-        if vertices.ndim != 2 or vertices.shape[1] != 2 or not (np.abs(whole) < _MAX_COORDINATE).all():
-            raise ValueError
-    except (KeyError, TypeError, ValueError) as error:
+        return Shape(label, _vertices(entry["polygon"]))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{label}: expected a polygon as a list of [x, y]") from error
-    return Shape(label, whole.astype(np.int64))
 
 
-def draw(annotation: Annotation) -> Masks:
+def _vertices(pairs: list[Any]) -> fill.Polygon:
+    """The whole part of [x, y] pairs, (N, 2)."""
+    given = np.array(pairs)
+    if given.ndim != 2 or given.shape[1] != 2 or given.dtype.kind not in "if":
+        raise ValueError
+    whole = np.trunc(given)
+    if not (np.abs(whole) < _MAX_COORDINATE).all():
+        raise ValueError
+    vertices: fill.Polygon = whole.astype(np.int64)
+    return vertices
+
+
+def draw(annotation: Annotation, table: LabelTable = OFFICIAL, fill_with: Fill = fill.pieces) -> Masks:
     """Paint the objects of a scene in their order."""
-    label_of = [0]  # by painted value; 0 is the background, `unlabeled`
+    label_of = [0]  # the background, `unlabeled`
     instance_of = [0]
     polygons: list[fill.Polygon] = []
-    seen: dict[int, int] = {}  # instances so far by label id, those that end up hidden too
+    seen: Counter[int] = Counter()  # instances so far by label id, those that end up hidden too
     for name, polygon in annotation.shapes:
-        label, group = find(name)
+        label, group = table.find(name)
         if label.id < 0:
             continue
-        instance = label.id
-        if label.has_instances and not group:
-            number = seen.get(label.id, 0)
-            seen[label.id] = number + 1
-            instance = 1000 * label.id + number
         polygons.append(polygon)
         label_of.append(label.id)
-        instance_of.append(instance)
-
-    owner = np.zeros((annotation.height, annotation.width), np.uint16)
-    fill.paint(polygons, range(1, len(polygons) + 1), owner)
-    return Masks(np.array(label_of, np.uint8)[owner], np.array(instance_of, np.uint16)[owner])
+        if label.has_instances and not group:
+            instance_of.append(INSTANCES * label.id + seen[label.id])
+            seen[label.id] += 1
+        else:
+            instance_of.append(label.id)
+    pieces = fill_with(polygons, annotation.width, annotation.height)
+    return Masks(pieces, np.array(label_of, np.uint8), np.array(instance_of, np.uint16), table)

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
+from engine import png_writer
 from engine.faults import InputError
-from engine.files import replacing
+from engine.files import replacing, write_bytes
 
 UInt8Array = npt.NDArray[np.uint8]
 IdArray = npt.NDArray[np.uint8 | np.uint16]
@@ -92,6 +93,9 @@ def write_png(path: Path, pixels: IdArray, *, software: str | None = None) -> No
         pixels: what to write.
         software: a note in the file of what made it, for `software_of`.
     """
+    if pixels.ndim == 2:
+        write_bytes(path, png_writer.encode(pixels, software=software))
+        return
     notes = PngInfo()
     if software is not None:
         notes.add_text("Software", software)

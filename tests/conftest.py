@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from cityscapes import ground_truth
+from cityscapes import ground_truth, worklist
 from cityscapes.demo import DemoOptions, draw_dataset
 
 REPOSITORY = Path(__file__).parents[1]
@@ -14,7 +14,7 @@ def demo_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small synthetic Cityscapes with its ground truth drawn; tests must not change it."""
     root = tmp_path_factory.mktemp("demo")
     draw_dataset(root, DemoOptions(train=4, val=3, test=2))
-    ground_truth.generate(root, official_names=False, instance_ids=False, redo=False, workers=1)
+    ground_truth.generate(worklist.of_root(root), ground_truth.Recipe(), workers=1)
     return root
 
 

@@ -17,9 +17,7 @@ GOLDEN = json.loads((Path(__file__).parent / "polygon_fill_golden.json").read_te
 
 
 def painted(polygon: list[list[int]], width: int, height: int) -> npt.NDArray[np.uint16]:
-    image = np.zeros((height, width), np.uint16)
-    fill.paint([np.array(polygon).reshape(-1, 2)], [1], image)
-    return image
+    return fill.pieces([np.array(polygon).reshape(-1, 2)], width, height).image(np.array([0, 1], np.uint16))
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=range(len(GOLDEN["cases"])))
@@ -64,16 +62,27 @@ def test_equals_the_rule_written_down_slowly(polygon: list[tuple[int, int]]) -> 
 
 
 def test_later_polygons_lie_over_earlier_ones() -> None:
-    image = np.zeros((8, 8), np.uint16)
     square, dot = np.array([[0, 0], [7, 0], [7, 8], [0, 8]]), np.array([[2, 2], [4, 2], [4, 5], [2, 5]])
-    fill.paint([square, dot, dot + 3], [7, 8, 9], image)
+    image = fill.pieces([square, dot, dot + 3], 8, 8).image(np.array([0, 7, 8, 9], np.uint8))
     assert image[0, 0] == 7
     assert image[3, 3] == 8
     assert image[6, 6] == 9
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(st.tuples(coordinate, coordinate), max_size=6), max_size=8))
+def test_painting_pieces_equals_painting_one_polygon_after_the_other(
+    polygons: list[list[tuple[int, int]]],
+) -> None:
+    slowly = np.zeros((27, 31), np.uint16)
+    for number, polygon in enumerate(polygons, start=1):
+        slowly[slow_fill(polygon, 31, 27) == 1] = number
+    arrays = [np.array(polygon, np.int64).reshape(-1, 2) for polygon in polygons]
+    values = np.arange(len(polygons) + 1, dtype=np.uint16)
+    assert np.array_equal(fill.pieces(arrays, 31, 27).image(values), slowly)
+
+
 def test_nothing_to_paint() -> None:
-    image = np.zeros((4, 4), np.uint16)
-    fill.paint([], [], image)
-    fill.paint([np.array([[50, 50], [60, 50], [60, 60]])], [1], image)
-    assert not image.any()
+    assert not fill.pieces([], 4, 4).image(np.array([0], np.uint8)).any()
+    outside = [np.array([[50, 50], [60, 50], [60, 60]])]
+    assert not fill.pieces(outside, 4, 4).image(np.array([0, 1], np.uint8)).any()

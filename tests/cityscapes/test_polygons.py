@@ -87,6 +87,19 @@ def test_every_faulty_object_is_listed(tmp_path: Path) -> None:
     assert "object 0: unknown label 'spaceship'" in caught.value.messages[0]
 
 
+def test_an_empty_polygon_is_a_fault_beside_others_too(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.json", {"label": "car", "polygon": BOX}, {"label": "sky", "polygon": []})
+    with pytest.raises(InputError, match="object 1: sky: expected a polygon"):
+        polygons.read(file)
+
+
+def test_pixels_lie_between_whole_coordinates(tmp_path: Path) -> None:
+    shapes = [{"label": "car", "polygon": [[0.9, 1], [-0.9, 2.5], [3, 1e6]]}, {"label": "sky", "polygon": BOX}]
+    first, second = polygons.read(written(tmp_path / "a.json", *shapes)).shapes
+    assert first.polygon.tolist() == [[0, 1], [0, 2], [3, 1_000_000]]
+    assert second.polygon.tolist() == BOX
+
+
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         polygons.read(tmp_path / "nothing.json")

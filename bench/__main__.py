@@ -1,0 +1,61 @@
+"""Run benches by name, record what they found and print it.
+
+A bench is a module with `run(samples) -> record`, where samples is the folder of real data, which may not
+be there, and the record is JSON content; and with `table(record)`, the text that is printed.
+"""
+
+import argparse
+import importlib
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from bench import REPOSITORY
+from engine import environment
+from engine.faults import InputError, command
+from engine.files import write_json
+from engine.options import tool_parser
+
+BENCHES = ("ground_truth", "ground_truth_fidelity")
+"""Names of modules in this package."""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure, print and record."""
+    chosen = _parser().parse_args(argv)
+    names = chosen.names or list(BENCHES)
+    if unknown := sorted(set(names) - set(BENCHES)):
+        raise InputError(f"no bench called {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
+    for name in names:
+        bench = importlib.import_module(f"bench.{name}")
+        print(f"--- {name}", flush=True)
+        record = {
+            "bench": name,
+            "load_average_before": round(os.getloadavg()[0], 1),
+            "command": f"python -m bench {name}",
+            **bench.run(chosen.samples),
+            "environment": environment.describe(),
+        }
+        print(bench.table(record), flush=True)
+        write_json(chosen.output / f"{name}.json", record)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = tool_parser(
+        "bench",
+        "Measure side by side against the reference tools.",
+        ["python -m bench", "python -m bench ground_truth --output outputs/bench"],
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(BENCHES)}; default: all")
+    samples = Path(os.environ.get("SEGMENTATION_DATA", REPOSITORY.parent / "shared" / "data"))
+    parser.add_argument("--samples", type=Path, default=samples, help="folder of real data; else SEGMENTATION_DATA")
+    parser.add_argument(
+        "--output", type=Path, default=REPOSITORY / "docs" / "results", help="folder for NAME.json (docs/results)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

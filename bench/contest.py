@@ -1,0 +1,56 @@
+"""Whole processes timed in turn, so that what else the machine does meets all of them."""
+
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from bench import REPOSITORY
+from engine.faults import InputError
+
+Seconds = dict[str, list[float]]
+"""Contender -> seconds in each round."""
+
+
+def hold(contenders: Mapping[str, Sequence[str]], rounds: int, clear: Callable[[], None]) -> Seconds:
+    """Run all contenders, round after round, after one round that does not count.
+
+    Args:
+        contenders: name -> arguments of a Python process.
+        rounds: that count.
+        clear: removes what a contender has written, before each.
+
+    Raises:
+        InputError: if a contender fails.
+    """
+    seconds: Seconds = {name: [] for name in contenders}
+    for number in range(rounds + 1):
+        for name, words in contenders.items():
+            clear()
+            taken = _timed(words)
+            if number:
+                seconds[name].append(taken)
+    return seconds
+
+
+def ratios(seconds: Seconds, reference: str) -> dict[str, float]:
+    """How many times as fast as the reference each contender is: the median over the rounds."""
+    return {
+        name: round(statistics.median(theirs / its for theirs, its in zip(seconds[reference], own, strict=True)), 2)
+        for name, own in seconds.items()
+    }
+
+
+def _timed(words: Sequence[str]) -> float:
+    """The seconds that a process takes from its start to its end."""
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    seconds = time.perf_counter() - started
+    if done.returncode:
+        raise InputError(f"{' '.join(words)}: ended with code {done.returncode}: {done.stderr.strip()[-500:]}")
+    return seconds

@@ -1,0 +1,161 @@
+"""Three masks of 100 annotated images: whole processes, and how far each stage is from its limit."""
+
+import json
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import contest
+from cityscapes import layout, polygons, worklist
+from cityscapes.demo import DemoOptions, draw_dataset
+from cityscapes.ground_truth import Recipe
+from cityscapes.labels import COLOR_OF, TRAIN_ID_OF
+from engine import png_writer
+from engine.files import write_bytes
+from engine.images import UInt8Array
+
+_IMAGES = 100
+_ROUNDS = 7
+_KINDS = {"labelId": np.arange(256, dtype=np.uint8), "trainId": TRAIN_ID_OF, "color": COLOR_OF}
+
+
+def run(samples: Path) -> dict[str, Any]:
+    """Time generate_gt.py, cityscapesScripts and OpenCV on the same polygon files."""
+    with tempfile.TemporaryDirectory() as folder:
+        root, out = Path(folder) / "root", Path(folder) / "out"
+        polygons_from = _populate(root, samples)
+        ours = ["generate_gt.py", "--root", str(root)]
+        seconds = contest.hold(
+            {
+                "official": ["-m", "bench.official_way", str(root), str(out)],
+                "OpenCV": ["-m", "bench.opencv_way", str(root), str(out)],
+                "1 worker": [*ours, "--workers", "1"],
+                "2 workers": [*ours, "--workers", "2"],
+                "start": ["generate_gt.py", "--help"],
+            },
+            _ROUNDS,
+            lambda: _clear(out, root / layout.GENERATED),
+        )
+        stages = _stages(worklist.of_root(root))
+    return {
+        "what": "label ids, train ids and colours of 100 polygon files; whole processes in turn, start included",
+        "polygons": polygons_from,
+        "images": _IMAGES,
+        "rounds": _ROUNDS,
+        "seconds": {name: [round(value, 3) for value in values] for name, values in seconds.items()},
+        "median_seconds": {name: round(statistics.median(values), 3) for name, values in seconds.items()},
+        "times_as_fast_as_official": contest.ratios(seconds, "official"),
+        "times_as_fast_as_opencv": contest.ratios(seconds, "OpenCV"),
+        "stages_ms": stages,
+    }
+
+
+def table(record: dict[str, Any]) -> str:
+    """The contenders and the stages."""
+    lines = [f"{record['images']} images, {record['polygons']}, medians of {record['rounds']} rounds"]
+    lines.append(f"  {'':<12}{'seconds':>9}{'official =':>12}{'OpenCV =':>10}")
+    for name, seconds in record["median_seconds"].items():
+        official, opencv = (record[f"times_as_fast_as_{other}"][name] for other in ("official", "opencv"))
+        lines.append(
+            f"  {name:<12}{seconds:>9.2f}" + (f"{official:>10.1f} x{opencv:>8.1f} x" if name != "start" else "")
+        )
+    lines.append(
+        "ms an image and stage (its limit): "
+        + ", ".join(
+            f"{name} {stage['ms']:.2f} ({stage['limit_ms']:.2f}, {stage['limit']})"
+            for name, stage in record["stages_ms"].items()
+        )
+    )
+    return "\n".join(lines)
+
+
+def _populate(root: Path, samples: Path) -> str:
+    """Lay out 100 polygon files as a Cityscapes folder; where they come from."""
+    found = sorted((samples / "cityscapes_geometry").rglob("*_gtFine_polygons.json"))
+    origin = "real geometry"
+    if not found:
+        draw_dataset(root / "drawn", DemoOptions(width=2048, height=1024, train=10, val=2, test=2), workers=2)
+        found = sorted((root / "drawn" / "gtFine").rglob("*_gtFine_polygons.json"))
+        origin = "synthetic scenes"
+    folder = root / "gtFine" / "val" / "somewhere"
+    folder.mkdir(parents=True)
+    for number in range(_IMAGES):
+        shutil.copyfile(found[number % len(found)], folder / f"somewhere_{number:06}_000019_gtFine_polygons.json")
+    shutil.rmtree(root / "drawn", ignore_errors=True)
+    return origin
+
+
+def _clear(*folders: Path) -> None:
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+
+
+def _stages(works: Sequence[worklist.Work]) -> dict[str, dict[str, Any]]:
+    """Milliseconds an image of each stage, and of what it cannot do without."""
+    sources = [work.polygons for work in works]
+    raw = [source.read_bytes() for source in sources]
+    annotations = [polygons.read(source) for source in sources]
+    drawn = [polygons.draw(annotation).label_ids for annotation in annotations]
+    steps = [png_writer.Steps.of(ids) for ids in drawn]
+    encoded = [_encode(ids) for ids in drawn]
+    lines = [[png_writer.lines_of(step, lookup) for lookup in _KINDS.values()] for step in steps[:10]]
+    targets = [[work.generated_mask(kind) for kind in _KINDS] for work in works]
+    reading = _ms(Path.read_bytes, sources)
+    return {
+        "read": _stage(reading, reading, "it is the limit"),
+        "parse": _stage(_ms(polygons.read, sources) - reading, _ms(json.loads, raw), "JSON alone, unchecked"),
+        "fill": _stage(_ms(_fill, annotations), _ms(np.copy, drawn), "copying the mask"),
+        "encode": _stage(_ms(_encode, drawn), _ms(_compress, lines), "compressing ready rows"),
+        "write": _stage(
+            _ms(_write, list(zip(targets, encoded, strict=True))), _ms(_dump, encoded), "appending to one file"
+        ),
+    }
+
+
+def _stage(ms: float, limit_ms: float, limit: str) -> dict[str, Any]:
+    return {"ms": round(ms, 3), "limit_ms": round(limit_ms, 3), "limit": limit}
+
+
+def _ms(work: Callable[[Any], object], items: Sequence[Any], repeats: int = 3) -> float:
+    """The mean over the items of the median milliseconds."""
+    medians = []
+    for item in items:
+        taken = []
+        for _ in range(repeats):
+            started = time.perf_counter()
+            work(item)
+            taken.append(time.perf_counter() - started)
+        medians.append(statistics.median(taken))
+    return 1e3 * statistics.mean(medians)
+
+
+def _fill(annotation: polygons.Annotation) -> UInt8Array:
+    return polygons.draw(annotation).label_ids
+
+
+def _encode(ids: UInt8Array) -> list[bytes]:
+    steps = png_writer.Steps.of(ids)
+    return [png_writer.encode_lookup(steps, lookup, software=Recipe().note) for lookup in _KINDS.values()]
+
+
+def _compress(masks: Sequence[UInt8Array]) -> None:
+    for lines in masks:
+        png_writer.compressed(lines)
+
+
+def _write(job: tuple[Sequence[Path], Sequence[bytes]]) -> None:
+    for path, content in zip(*job, strict=True):
+        write_bytes(path, content)
+
+
+def _dump(contents: Sequence[bytes]) -> None:
+    with tempfile.TemporaryFile() as file:
+        for content in contents:
+            file.write(content)

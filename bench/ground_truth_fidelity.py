@@ -1,0 +1,82 @@
+"""How many pixels of real official masks each way to fill polygons gets wrong."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+from cv2 import __version__ as opencv_version
+
+from bench import REPOSITORY
+from bench.fill_variations import VARIATIONS
+from cityscapes import polygons, worklist
+from cityscapes.agreement import Agreement, compare
+from cityscapes.worklist import Work
+from engine.faults import InputError
+from engine.images import read_ids
+
+
+def run(samples: Path) -> dict[str, Any]:
+    """Draw the scenes that have official masks, once with each variation.
+
+    Raises:
+        InputError: if there are no such scenes.
+    """
+    root = samples / "cityscapes"
+    works = [work for work in worklist.of_root(root) if work.official_mask("instanceIds").is_file()]
+    if not works:
+        raise InputError(f"{root}: no official masks there; set SEGMENTATION_DATA to a folder with cityscapes/ in it")
+    return {
+        "what": "pixels of official labelIds and instanceIds masks that are drawn differently",
+        "scenes": len(works),
+        "pixels": sum(read_ids(work.official_mask("labelIds")).size for work in works),
+        "pillow": PIL.__version__,
+        "opencv": opencv_version,
+        "variations": {name: {**_differing(works, name), "golden": _golden(name)} for name in VARIATIONS},
+    }
+
+
+def _differing(works: list[Work], name: str) -> dict[str, int]:
+    found = Agreement()
+    instance_pixels = 0
+    for work in works:
+        masks = _drawn(work, name)
+        found.add(compare(work, masks.label_ids, read_ids(work.official_mask("labelIds"))))
+        instance_pixels += int(np.count_nonzero(masks.instance_ids != read_ids(work.official_mask("instanceIds"))))
+    return {
+        "label_ids": found.differing,
+        "of_these_at_boundaries": found.total.boundary_differing,
+        "instance_ids": instance_pixels,
+    }
+
+
+def _golden(name: str) -> int:
+    """How many of the 72 polygons that Pillow 1.7.8 and 2.4.0 painted come out otherwise."""
+    golden = json.loads((REPOSITORY / "tests" / "cityscapes" / "polygon_fill_golden.json").read_text())
+    values = np.array([0, 1], np.uint8)
+    images = [
+        VARIATIONS[name]([np.array(case["polygon"]).reshape(-1, 2)], golden["width"], golden["height"]).image(values)
+        for case in golden["cases"]
+    ]
+    return sum(
+        hashlib.sha256(image.tobytes()).hexdigest() != case["sha256"]
+        for image, case in zip(images, golden["cases"], strict=True)
+    )
+
+
+def _drawn(work: Work, name: str) -> polygons.Masks:
+    return polygons.draw(polygons.read(work.polygons), fill_with=VARIATIONS[name])
+
+
+def table(record: dict[str, Any]) -> str:
+    """A line a variation."""
+    lines = [f"{record['scenes']} scenes, {record['pixels']:,} pixels"]
+    lines.append(
+        f"  {'':<26}{'labelIds differ':>16}{'at boundaries':>16}{'instanceIds differ':>20}{'of 72 polygons':>16}"
+    )
+    for name, counts in record["variations"].items():
+        label_ids, boundary, instance_ids, golden = counts.values()
+        lines.append(f"  {name:<26}{label_ids:>16,}{boundary:>16,}{instance_ids:>20,}{golden:>16}")
+    return "\n".join(lines)
