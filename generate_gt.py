@@ -1,14 +1,14 @@
 """Draw ground truth: polygons in gtFine/ -> masks of label ids, train ids and colours."""
 
-import argparse
-import multiprocessing
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Literal
 
+from cityscapes import agreement, ground_truth, label_file, layout, worklist
+from cityscapes.labels import OFFICIAL
+from engine import options
 from engine.faults import BAD_INPUT, command, report
 from engine.parallel import available_cpus
 
@@ -49,9 +49,6 @@ class GenerateOptions:
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw what is not up to date, and report agreement with the masks that came with the data set."""
-    _start_server(argv)
-    from engine import options
-
     chosen = options.parse(
         GenerateOptions,
         argv,
@@ -62,24 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _generate(chosen)
 
 
-def _start_server(argv: Sequence[str] | None) -> None:
-    """Let the process that workers are forked from import what they need while this one does the same.
-
-    A short run is mostly imports, so this looks ahead of the parser whether there will be workers.
-    """
-    ahead = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    ahead.add_argument("--workers", nargs="?", const="1", default=str(available_cpus()))
-    ahead.add_argument("-h", "--help", action="store_true")
-    seen = ahead.parse_known_args(argv)[0]
-    if seen.workers not in ("0", "1") and not seen.help:
-        multiprocessing.set_forkserver_preload(["generate_gt", "cityscapes.ground_truth"])
-        forkserver.ensure_running()
-
-
 def _generate(chosen: GenerateOptions) -> int:
-    from cityscapes import agreement, ground_truth, label_file, layout, worklist
-    from cityscapes.labels import OFFICIAL
-
+    """Draw, report, and tell by the exit code whether there were faults."""
     recipe = ground_truth.Recipe(
         fill=chosen.fill,
         table=label_file.read(chosen.labels) if chosen.labels else OFFICIAL,

@@ -2,9 +2,12 @@
 
 import multiprocessing
 import os
+import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from multiprocessing.context import BaseContext
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -40,10 +43,17 @@ def _here(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tup
 def _in_processes(
     work: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[tuple[Item, Result | InputError]]:
-    # A fresh server process forks the workers: quick to start, and safe beside the threads of torch.
-    context = multiprocessing.get_context("forkserver")
-    with ProcessPoolExecutor(min(workers, len(items)), mp_context=context) as pool:
+    with ProcessPoolExecutor(min(workers, len(items)), mp_context=_context()) as pool:
         yield from ahead(pool, work, items, depth=4 * workers)
+
+
+def _context() -> BaseContext:
+    """How to start workers: forked, they have all modules at once, but beside threads a fork may hang.
+
+    Where torch is loaded there are threads; there a fresh server process forks the workers.
+    """
+    alone = sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
+    return multiprocessing.get_context("fork" if alone else "forkserver")
 
 
 def ahead(
