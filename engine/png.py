@@ -5,6 +5,7 @@ Pillow undoes the filters of a PNG byte by byte, which is nearly all the time th
 docs/decisions for the measurement. Whatever is not a plain image of ids is left to Pillow.
 """
 
+import functools
 import struct
 import zlib
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ GREY, PALETTE = 0, 3
 """Kinds of colour that hold ids."""
 MAX_PIXELS = 1 << 28
 """Larger images are refused before they are decoded: nothing in this field has 268 megapixels."""
+
+_LARGEST_KEPT = 24 << 20
+"""Bytes; glibc takes no more than 32 MiB."""
 
 
 class Header(NamedTuple):
@@ -115,7 +119,18 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
         place = end + 4
 
 
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Make glibc's malloc keep what is freed for the next image, once in a process; harmless elsewhere.
+
+    It gives blocks of megabytes back to the system at once and gets them anew, zeroed page by page, which takes
+    a quarter of the time of decoding. Freeing one large block raises its threshold to that size.
+    """
+    np.empty(_LARGEST_KEPT, np.uint8)
+
+
 def _decoded(content: bytes, head: Header) -> IdArray | None:
+    _keep_freed_memory()
     settings = pywuffs.aux.ImageDecoderConfig()
     settings.enabled_decoders = [pywuffs.ImageDecoderType.PNG]
     settings.pixel_format = pywuffs.PixelFormat.Y if head.bits == 8 else pywuffs.PixelFormat.Y_16LE
