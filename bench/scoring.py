@@ -4,6 +4,7 @@ The scenes are those of the real samples under several names, and the prediction
 """
 
 import json
+import math
 import os
 import shutil
 import statistics
@@ -45,8 +46,9 @@ from engine.images import read_ids
 root, predictions = map(Path, sys.argv[1:])
 found = find(predictions)
 for scene in labelled_scenes(root, "val"):
-    for path in (found.by_stem[scene.stem][0], *(scene.official_mask(root, kind) for kind in ("labelIds", "instanceIds"))):
-        read_ids(path)
+    read_ids(found.by_stem[scene.stem][0])
+    for kind in ("labelIds", "instanceIds"):
+        read_ids(scene.official_mask(root, kind))
 """
 
 
@@ -148,9 +150,10 @@ def _difference(stage: _Stage, name: str) -> float:
     """The largest difference of any figure from the official ones."""
     official = next(stage.output("official").parent.glob("*.json"))
     theirs, ours = (_figures(json.loads(path.read_text())) for path in (official, stage.output(name)))
-    if theirs.keys() != ours.keys():
-        raise InputError(f"{name}: has other figures than the official scorer: {sorted(theirs.keys() ^ ours.keys())}")
-    return max(abs(value - ours[key]) for key, value in theirs.items() if value == value or ours[key] == ours[key])
+    if missing := theirs.keys() - ours.keys():
+        raise InputError(f"{name}: lacks figures of the official scorer: {sorted(missing)}")
+    both = [(value, ours[key]) for key, value in theirs.items()]
+    return max(abs(value - own) for value, own in both if not math.isnan(value) or not math.isnan(own))
 
 
 def _figures(content: Any, key: str = "") -> dict[str, float]:

@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cityscapes.counts import Pair, count
 from cityscapes.labels import BY_ID, TRAIN_ID_OF
 from cityscapes.layout import Scene, labelled_scenes
-from cityscapes.scoring import main, score, scores_of, table
+from cityscapes.scoring import main, measure, score, scores_of, table
+from cityscapes.scoring.counts import Pair, count, read
 from engine.faults import InputError
 from engine.images import read_ids, write_png
 
@@ -122,11 +122,12 @@ class Folder:
         label_ids, instance_ids = draw_masks(rng, size, labels)
         scene = Scene(split, "ulm", f"ulm_{number:06}_000019")
         pair = Pair(
+            scene.stem,
             self.predictions / f"{scene.stem}_labelId_preds.png",
             scene.official_mask(self.root, "labelIds"),
             scene.official_mask(self.root, "instanceIds"),
         )
-        for path, mask in zip(pair, (predict(label_ids, rng), label_ids, instance_ids), strict=True):
+        for path, mask in zip(pair[1:], (predict(label_ids, rng), label_ids, instance_ids), strict=True):
             write_png(path, mask)
         return pair
 
@@ -170,7 +171,7 @@ def test_any_tiny_scene_scores_as_officially(
 ) -> None:
     with tempfile.TemporaryDirectory() as path:
         pair = Folder(Path(path)).add(seed % 1_000_000, predict, labels=labels, size=size)
-        assert_equal(scores_of(count(pair)).to_json(), official_scores([pair]))
+        assert_equal(scores_of(count(pair, read(pair))).to_json(), official_scores([pair]))
 
 
 def test_real_masks_score_as_officially(folder: Folder) -> None:
@@ -185,7 +186,7 @@ def test_real_masks_score_as_officially(folder: Folder) -> None:
             prediction[row : row + 24, column : column + 48] = rng.integers(0, 34)
         path = folder.predictions / scene.city / f"{scene.stem}.png"
         write_png(path, prediction)
-        pairs.append(Pair(path, *(scene.official_mask(root, kind) for kind in ("labelIds", "instanceIds"))))
+        pairs.append(Pair(scene.stem, path, *(scene.official_mask(root, kind) for kind in ("labelIds", "instanceIds"))))
     assert_equal(score(folder.predictions, root, "val", workers=2).to_json(), official_scores(pairs))
 
 
@@ -237,11 +238,15 @@ def test_the_command_prints_the_table_and_writes_the_figures(
     folder.add(labels=[7, 21, 24, 26])
     output = tmp_path / "new/scores.json"
     assert main(folder.argv("--output", str(output))) == 0
-    scores = score(folder.predictions, folder.root, "val")
+    result = measure(folder.predictions, folder.root, "val")
     printed = capsys.readouterr()
-    assert printed.out == f"{table(scores)}\n\nwrote {output}\n"
+    assert printed.out == f"{result}\n\nwrote {output}\n"
+    assert printed.out.startswith(table(result.scores))
     assert printed.err == ""
-    assert_equal(json.loads(output.read_text()), scores.to_json())
+    written = json.loads(output.read_text())
+    assert_equal(written, json.loads(json.dumps(result.to_json())))
+    official = result.scores.to_json()
+    assert_equal({key: written[key] for key in official}, official)
 
 
 def test_the_table_has_every_scored_class_and_category_in_percent(folder: Folder) -> None:
@@ -259,7 +264,7 @@ def test_help_ends_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["--help"])
     examples = capsys.readouterr().out.split("examples:\n")[1].splitlines()
-    assert all(line.startswith("  python -m cityscapes.scoring --predictions ") for line in examples if line)
+    assert all(line.startswith("  python -m cityscapes.scoring --") for line in examples if line)
 
 
 def test_torch_is_not_needed() -> None:
@@ -364,9 +369,9 @@ def test_low_label_ids_in_some_predictions_get_no_warning(folder: Folder, capsys
     assert capsys.readouterr().err == ""
 
 
-@pytest.mark.parametrize("file", [0, 1, 2])
-def test_unreadable_files_are_named(folder: Folder, capsys: pytest.CaptureFixture[str], file: int) -> None:
-    truncated, emptied = folder.add(0)[file], folder.add(1)[file]
+@pytest.mark.parametrize("file", ["prediction", "label_ids", "instance_ids"])
+def test_unreadable_files_are_named(folder: Folder, capsys: pytest.CaptureFixture[str], file: str) -> None:
+    truncated, emptied = getattr(folder.add(0), file), getattr(folder.add(1), file)
     truncated.write_bytes(truncated.read_bytes()[:60])
     emptied.write_bytes(b"")
     first, second = fault_lines(folder, capsys)
@@ -469,4 +474,5 @@ def test_faults_reach_callers_as_input_errors(folder: Folder) -> None:
     folder.add(1)
     with pytest.raises(InputError, match="no prediction"):
         score(folder.predictions, folder.root, "val")
-    assert math.isnan(scores_of(count(folder.add(2, labels=[0]))).to_json()["averageScoreClasses"])
+    pair = folder.add(2, labels=[0])
+    assert math.isnan(scores_of(count(pair, read(pair))).to_json()["averageScoreClasses"])
