@@ -29,7 +29,7 @@ def shares(confusion: Int64Array) -> Float64Array:
 
 def table(confusion: Int64Array) -> str:
     """The shares as text, whole percent; `.` for less than a half, `-` for a class that does not occur."""
-    rows = [f"{_ROW:<16}" + "".join(f"{name[:5]:>6}" for name in (*_CLASSES, _REST))]
+    rows = [f"{_ROW:<16}" + "".join(f"{name.split()[-1][:5]:>6}" for name in (*_CLASSES, _REST))]
     for name, row in zip(_CLASSES, shares(confusion), strict=True):
         cells = ["-" if np.isnan(share) else "." if share < 0.5 else f"{share:.0f}" for share in row]
         rows.append(f"{name:<16}" + "".join(f"{cell:>6}" for cell in cells))

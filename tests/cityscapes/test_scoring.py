@@ -340,7 +340,7 @@ def test_train_ids_are_refused(folder: Folder, capsys: pytest.CaptureFixture[str
     void = np.count_nonzero(read_ids(pair.prediction) == 255)
     assert fault_lines(folder, capsys) == [
         f"{pair.prediction}: id 255 on {void} pixels; these look like train ids; "
-        "convert them to label ids: cityscapes.labels.LABEL_ID_OF[train_ids]"
+        "convert them to label ids: python -m cityscapes.submission fix PATH NEW"
     ]
 
 
@@ -358,7 +358,7 @@ def test_train_ids_without_void_get_a_warning(folder: Folder, capsys: pytest.Cap
     assert main(folder.argv()) == 0
     assert capsys.readouterr().err == (
         f"warning: {folder.predictions}: no prediction has an id above 18, though the ground truth does; "
-        "these look like train ids; convert them to label ids: cityscapes.labels.LABEL_ID_OF[train_ids]\n"
+        "these look like train ids; convert them to label ids: python -m cityscapes.submission fix PATH NEW\n"
     )
 
 
