@@ -188,3 +188,34 @@ def test_something_must_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None
 def test_matplotlib_is_imported_only_for_pictures() -> None:
     program = "import sys, cityscapes.scoring; raise SystemExit('matplotlib' in sys.modules)"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    mask = patches(np.random.default_rng(0), (256, 512))
+    write_png(tmp_path / "ids.png", mask)
+    write_png(tmp_path / "instances.png", mask.astype(np.uint16))
+    program = (
+        "import resource, sys; from pathlib import Path; from cityscapes.scoring import measure; "
+        "measure(Path(sys.argv[1]) / 'predictions', Path(sys.argv[1]) / 'data', 'val'); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    peaks = []
+    for images_there in (50, 500):
+        for number in range(images_there):
+            scene = Scene("val", "ulm", f"ulm_{number:06}_000019")
+            for source, place in (
+                ("ids.png", tmp_path / f"{images_there}/predictions/{scene.stem}.png"),
+                ("ids.png", scene.official_mask(tmp_path / f"{images_there}/data", "labelIds")),
+                ("instances.png", scene.official_mask(tmp_path / f"{images_there}/data", "instanceIds")),
+            ):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.hardlink_to(tmp_path / source)
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(tmp_path / str(images_there))],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parents[2],
+        )
+        peaks.append(int(done.stdout.split()[-1]))
+    assert peaks[1] - peaks[0] < 16 * 1024, "in KiB; one image kept whole is 512"
