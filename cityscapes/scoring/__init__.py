@@ -84,7 +84,7 @@ def measure(
     """Score the predictions of all scenes of a split that have the official masks, or of some of them.
 
     The figures are the same, to the last bit, for any number of workers. Where all predictions together
-    may be train ids, a warning on stderr says so. Only 300 bytes are kept of an image.
+    may be train ids, a warning on stderr says so. Less than a kilobyte is kept of an image.
 
     Raises:
         InputError: with everything that is wrong with any file.

@@ -22,7 +22,7 @@ NAMES = tuple(BY_ID[label_id].name for label_id in _IDS.tolist())
 
 
 class Areas(NamedTuple):
-    """What one image adds to the IoU of the classes; 300 bytes, which is all that is kept of an image."""
+    """What one image adds to the IoU of the classes; less than a kilobyte, and all that is kept of an image."""
 
     stem: str
     hits: Int64Array

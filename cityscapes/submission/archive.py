@@ -24,7 +24,6 @@ def write(folder: Path, names: Sequence[str], archive: Path, made_with: Mapping[
         InputError: if the zip reads back wrongly.
     """
     hashes = {}
-    manifest_of(archive).unlink(missing_ok=True)  # that of an older zip must not outlive it
     with replacing(archive) as file:
         with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:  # PNGs do not get any smaller
             for name in names:
@@ -35,6 +34,7 @@ def write(folder: Path, names: Sequence[str], archive: Path, made_with: Mapping[
                 packed.writestr(info, content)
         file.flush()
         _read_back(Path(file.name), names, archive)
+        manifest_of(archive).unlink(missing_ok=True)  # that of an older zip must not outlive it
     with archive.open("rb") as file:
         whole = hashlib.file_digest(file, "sha256").hexdigest()
     zipped = {"name": archive.name, "bytes": archive.stat().st_size, "sha256": whole}

@@ -451,7 +451,7 @@ def test_failed_write_keeps_the_older_zip(
     with pytest.raises(InputError, match=r"made\.zip: berlin\.png reads back wrongly"):
         pack(folder, archive, root)
     assert archive.read_bytes() == older
-    assert {path.name for path in tmp_path.iterdir()} == {"data", "results", "made.zip"}
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "results", "made.zip", "made.zip.manifest.json"}
 
 
 @pytest.mark.parametrize("name", ["made.tar", "results"])
