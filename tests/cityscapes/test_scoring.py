@@ -217,9 +217,9 @@ def real_root() -> Path:
 def test_the_number_of_workers_changes_no_byte(folder: Folder, tmp_path: Path) -> None:
     for number in range(12):
         folder.add(number, noisy)
-    for workers in ("1", "2"):
+    for workers in ("1", "4"):
         assert main(folder.argv("--workers", workers, "--output", str(tmp_path / f"{workers}.json"))) == 0
-    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "2.json").read_bytes()
+    assert (tmp_path / "1.json").read_bytes() == (tmp_path / "4.json").read_bytes()
 
 
 def test_a_perfect_prediction_scores_one_in_everything(folder: Folder) -> None:
