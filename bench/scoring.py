@@ -184,6 +184,9 @@ def _record(seconds: Mapping[str, Sequence[float]], cpu_seconds: Mapping[str, Se
         "times_as_fast_as_official": _ratios(seconds),
         "median_cpu_seconds": {name: round(statistics.median(times), 3) for name, times in cpu_seconds.items()},
         "official_cpu_time_over_ours": _ratios(cpu_seconds),
+        "load_average": os.getloadavg()[
+            2
+        ],  # over 15 minutes: two workers gain nothing where others keep the cores busy
         "environment": environment.describe(),
     }
 
