@@ -14,13 +14,19 @@ Seconds = dict[str, list[float]]
 """Contender -> seconds in each round."""
 
 
-def hold(contenders: Mapping[str, Sequence[str]], rounds: int, clear: Callable[[], None]) -> Seconds:
+def hold(
+    contenders: Mapping[str, Sequence[str]],
+    rounds: int,
+    clear: Callable[[], None] = lambda: None,
+    environment: Mapping[str, str] | None = None,
+) -> Seconds:
     """Run all contenders, round after round, after one round that does not count.
 
     Args:
         contenders: name -> arguments of a Python process.
         rounds: that count.
         clear: removes what a contender has written, before each.
+        environment: variables that contenders need.
 
     Raises:
         InputError: if a contender fails.
@@ -29,7 +35,7 @@ def hold(contenders: Mapping[str, Sequence[str]], rounds: int, clear: Callable[[
     for number in range(rounds + 1):
         for name, words in contenders.items():
             clear()
-            taken = _timed(words)
+            taken = _timed(words, environment or {})
             if number:
                 seconds[name].append(taken)
     return seconds
@@ -43,9 +49,9 @@ def ratios(seconds: Seconds, reference: str) -> dict[str, float]:
     }
 
 
-def _timed(words: Sequence[str]) -> float:
+def _timed(words: Sequence[str], more: Mapping[str, str]) -> float:
     """The seconds that a process takes from its start to its end."""
-    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    environment = {**os.environ, **more, "PYTHONPATH": str(REPOSITORY)}
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False

@@ -28,3 +28,7 @@ IMAGES_OF = {
 
 SPLIT_OF = {city: split for split, cities in IMAGES_OF.items() for city in cities}
 """City -> the one split that the official set has it in."""
+
+EXTRA = "train_extra"
+"""The split that only gtCoarse has; its images come in leftImg8bit_trainextra.zip."""
+EXTRA_IMAGES = 19_998

@@ -1,7 +1,8 @@
 """Prediction files: which scene each belongs to, and whether its ids are label ids."""
 
+import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,25 @@ from engine.faults import InputError
 LABEL_IDS = max(BY_ID) + 1
 """Label ids run from 0 to this, exclusive."""
 
-_TRAIN_IDS = "these look like train ids; convert them to label ids: cityscapes.labels.LABEL_ID_OF[train_ids]"
+FIX = "python -m cityscapes.submission fix PATH NEW"
+"""What mends predictions."""
+_TRAIN_IDS = f"these look like train ids; convert them to label ids: {FIX}"
+
+NameKind = Literal["prediction", "nameless", "capitals", "other", "hidden"]
+"""What the server makes of a file by its name: a prediction, a PNG of no image, one that it overlooks because of
+capital letters, something else, or a hidden file."""
+
+
+def kind_of_name(name: str) -> NameKind:
+    """What a file is by its path below the folder, or in the zip, of predictions."""
+    *folders, last = re.split(r"[/\\]", name)
+    if last.startswith(".") or "__MACOSX" in folders:
+        return "hidden"
+    if not last.lower().endswith(".png"):
+        return "other"
+    if not last.endswith(".png"):
+        return "capitals"
+    return "nameless" if frame_of(last) is None else "prediction"
 
 
 class Found(NamedTuple):
@@ -38,10 +57,9 @@ def find(folder: Path) -> Found:
         raise InputError(f"{folder}: {kind}; give the folder that the predictions were written to")
     found = Found({}, [])
     for path in sorted(folder.rglob("*.png")):
-        if path.name[0] == "." or not path.is_file():
-            continue
-        stem = frame_of(path.name)
-        (found.strangers if stem is None else found.by_stem.setdefault(stem, [])).append(path)
+        if kind_of_name(path.relative_to(folder).as_posix()) != "hidden" and path.is_file():
+            stem = frame_of(path.name)
+            (found.strangers if stem is None else found.by_stem.setdefault(stem, [])).append(path)
     if not found.by_stem and not found.strangers:
         raise InputError(f"{folder}: no PNG file in it; give the folder that the predictions were written to")
     return found

@@ -13,12 +13,10 @@ from PIL.PngImagePlugin import PngInfo
 from engine import png_writer
 from engine.faults import InputError
 from engine.files import replacing, write_bytes
+from engine.png_reader import MAX_PIXELS, decode_ids
 
 UInt8Array = npt.NDArray[np.uint8]
 IdArray = npt.NDArray[np.uint8 | np.uint16]
-
-_MAX_PIXELS = 1 << 28
-"""Larger images are refused before they are decoded: nothing in this field has 268 megapixels."""
 
 
 def open_image(path: Path) -> Image.Image:
@@ -32,7 +30,7 @@ def open_image(path: Path) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(path)
         with image:
-            if image.width * image.height > _MAX_PIXELS:
+            if image.width * image.height > MAX_PIXELS:
                 raise InputError(
                     f"{path}: {image.width} x {image.height} pixels is more than is read here; tile the image"
                 )
@@ -74,6 +72,8 @@ def read_ids(path: Path) -> IdArray:
     Raises:
         InputError: as for `open_image`, and if the image has more than one channel.
     """
+    if path.is_file() and (ids := decode_ids(path.read_bytes())) is not None:
+        return ids
     image = open_image(path)
     if image.mode in ("L", "P"):
         return np.asarray(image)

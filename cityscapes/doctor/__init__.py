@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cityscapes.census import IMAGES_OF
+from cityscapes.census import EXTRA_IMAGES, IMAGES_OF
 from cityscapes.doctor import inventory, pairing
 from cityscapes.doctor.checkup import Checkup, Size, check_up
-from cityscapes.doctor.inventory import ARCHIVES, KINDS, Inventory, SceneFiles
+from cityscapes.doctor.inventory import ARCHIVES, COARSE, KINDS, PARTS, Inventory, SceneFiles
 from cityscapes.layout import ANNOTATIONS, IMAGE_SIZE, SPLITS
 from engine import faults
 from engine.faults import BAD_INPUT, InputError
@@ -97,10 +97,10 @@ _Checked = tuple[SceneFiles, Checkup]
 
 
 def _counts(found: Inventory) -> Iterator[Count]:
-    for split in SPLITS:
+    for split in PARTS:
         for city in sorted({city for part, city, _ in found.counts if part == split}):
             files = {kind: found.counts.get((split, city, kind), 0) for kind in KINDS}
-            yield Count(split, city, files, IMAGES_OF[split].get(city))
+            yield Count(split, city, files, IMAGES_OF.get(split, {}).get(city))
 
 
 def _strayed(found: Inventory) -> Iterator[Finding]:
@@ -161,21 +161,24 @@ def _blank(checked: Sequence[_Checked]) -> Iterator[Finding]:
 
 
 def _table(counts: Sequence[Count]) -> list[str]:
-    """The counts as aligned lines, with a total for each split."""
-    folders = [folder for folder, _ in KINDS.values()]
+    """The counts as aligned lines, with a total for each split; what is coarse only where there is some."""
+    kinds = [kind for kind in KINDS if KINDS[kind][0] != COARSE or any(count.files[kind] for count in counts)]
+    folders = [KINDS[kind][0] for kind in kinds]
     groups = [folder if folders.index(folder) == place else "" for place, folder in enumerate(folders)]
-    rows = [["", "", *groups, ""], ["split", "city", *KINDS, "official"]]
-    for split in SPLITS:
+    rows = [["", "", *groups, ""], ["split", "city", *(kind.removeprefix("coarse ") for kind in kinds), "official"]]
+    for split in PARTS:
         of_split = [count for count in counts if count.split == split]
-        rows += [_row(split, count.city, count.files, count.official) for count in of_split]
-        total = {kind: sum(count.files[kind] for count in of_split) for kind in KINDS}
-        rows.append(_row(split, "all", total, sum(IMAGES_OF[split].values())))
+        if not of_split and split not in SPLITS:
+            continue
+        rows += [_row(split, count.city, [count.files[kind] for kind in kinds], count.official) for count in of_split]
+        total = [sum(count.files[kind] for count in of_split) for kind in kinds]
+        rows.append(_row(split, "all", total, sum(IMAGES_OF[split].values()) if split in IMAGES_OF else EXTRA_IMAGES))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
 
 
-def _row(split: str, city: str, files: Mapping[str, int], official: int | None) -> list[str]:
-    return [split, city, *(str(files[kind]) for kind in KINDS), "-" if official is None else str(official)]
+def _row(split: str, city: str, files: Sequence[int], official: int | None) -> list[str]:
+    return [split, city, *map(str, files), "-" if official is None else str(official)]
 
 
 def _print(diagnosis: Diagnosis) -> None:

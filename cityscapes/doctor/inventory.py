@@ -5,15 +5,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
+from cityscapes.census import EXTRA
 from cityscapes.layout import ANNOTATIONS, GENERATED, IMAGES, SPLITS, require_root
 from engine.faults import InputError
 from engine.findings import Finding, counted, fault
+
+COARSE = "gtCoarse"
+"""Annotations of a few minutes each, of train, val and a split of their own."""
+PARTS = (*SPLITS, EXTRA)
+"""All splits, in the order in which they are told."""
 
 KINDS = {
     "image": (IMAGES, f"_{IMAGES}.png"),
     "polygons": (ANNOTATIONS, f"_{ANNOTATIONS}_polygons.json"),
     "labelIds": (ANNOTATIONS, f"_{ANNOTATIONS}_labelIds.png"),
     "instanceIds": (ANNOTATIONS, f"_{ANNOTATIONS}_instanceIds.png"),
+    "coarse polygons": (COARSE, f"_{COARSE}_polygons.json"),
+    "coarse labelIds": (COARSE, f"_{COARSE}_labelIds.png"),
+    "coarse instanceIds": (COARSE, f"_{COARSE}_instanceIds.png"),
     "labelId": (GENERATED, "_labelId.png"),
     "trainId": (GENERATED, "_trainId.png"),
     "instanceId": (GENERATED, "_instanceId.png"),
@@ -21,7 +30,11 @@ KINDS = {
 }
 """Kind of file -> its folder under the root, and the end of its name after the stem."""
 
-ARCHIVES = {IMAGES: "leftImg8bit_trainvaltest.zip", ANNOTATIONS: "gtFine_trainvaltest.zip"}
+ARCHIVES = {
+    IMAGES: "leftImg8bit_trainvaltest.zip",
+    ANNOTATIONS: "gtFine_trainvaltest.zip",
+    COARSE: "gtCoarse.zip",
+}
 """Folder -> the official zip that it comes from."""
 
 
@@ -38,7 +51,7 @@ class Inventory(NamedTuple):
     """All files of a data folder."""
 
     scenes: list[SceneFiles]
-    """Sorted by split, as in SPLITS, and stem."""
+    """Sorted by split, as in PARTS, and stem."""
     counts: Mapping[tuple[str, str, str], int]
     """(split, city folder, kind) -> number of files."""
     strayed: list[str]
@@ -50,7 +63,7 @@ def take(root: Path) -> Inventory:
     scenes = []
     counts: Counter[tuple[str, str, str]] = Counter()
     strayed = []
-    for split in SPLITS:
+    for split in PARTS:
         found: dict[str, dict[str, Path]] = {}
         for kind in KINDS:
             for stem, path in _files(root, split, kind):
@@ -91,7 +104,7 @@ def _files(root: Path, split: str, kind: str) -> Iterator[tuple[str, Path]]:
 def _require_set(root: Path) -> None:
     """Check that images or annotations are in the folder, or say where they are."""
     if root.is_dir() and not any((root / folder).is_dir() for folder in ARCHIVES):
-        if root.name in ARCHIVES or any((root / split).is_dir() for split in SPLITS):
+        if root.name in ARCHIVES or any((root / split).is_dir() for split in PARTS):
             raise InputError(f"{root}: this is one part of a data set; give the folder around it, {root.parent}")
         inner = [path for path in sorted(root.iterdir()) for folder in ARCHIVES if (path / folder).is_dir()]
         if inner:
@@ -102,7 +115,7 @@ def _require_set(root: Path) -> None:
 def _empty(root: Path) -> Iterator[Finding]:
     """Half-unpacked archives."""
     for folder, archive in ARCHIVES.items():
-        splits = [root / folder / split for split in SPLITS if (root / folder / split).is_dir()]
+        splits = [root / folder / split for split in PARTS if (root / folder / split).is_dir()]
         entries = {split: [entry for entry in split.iterdir() if entry.name[0] != "."] for split in splits}
         cities = [entry for found in entries.values() for entry in found if entry.is_dir()]
         loose = [entry for found in entries.values() for entry in found if entry.name.endswith((".png", ".json"))]

@@ -4,12 +4,13 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cityscapes.census import IMAGES_OF
-from cityscapes.doctor.inventory import ARCHIVES, KINDS, Inventory, SceneFiles
+from cityscapes.census import EXTRA, IMAGES_OF
+from cityscapes.doctor.inventory import ARCHIVES, COARSE, KINDS, PARTS, Inventory, SceneFiles
 from cityscapes.layout import ANNOTATIONS, GENERATED, IMAGES, SPLITS
 from engine.findings import Finding, Severity, counted, fault, note
 
 _ANNOTATED = tuple(kind for kind, (folder, _) in KINDS.items() if folder == ANNOTATIONS)
+_COARSE = tuple(kind for kind, (folder, _) in KINDS.items() if folder == COARSE)
 _GENERATED = tuple(kind for kind, (folder, _) in KINDS.items() if folder == GENERATED)
 
 
@@ -42,19 +43,21 @@ def findings(found: Inventory) -> Iterator[Finding]:
         elif split != "test":
             undrawn += [scene.stem for scene in official if _has(scene, "polygons")]
         yield from _unpaired(split, official)
-        yield from _left_over(split, [scene.stem for scene in scenes if not _has(scene, "image", *_ANNOTATED)])
+        known = ("image", *_ANNOTATED, *_COARSE)
+        yield from _left_over(split, [scene.stem for scene in scenes if not _has(scene, *known)])
+    for split in PARTS:
+        yield from _coarse(split, [scene for scene in found.scenes if scene.split == split])
     if undrawn:
         what = f"got no {GENERATED}/ masks for {counted(len(undrawn), 'annotated scene')}"
         yield note("not generated", what, "run generate_gt.py before training", undrawn)
 
 
 def numbers(found: Inventory) -> Iterator[Finding]:
-    """A note for each split that has other images than the official one."""
+    """What each split has beside the official one: half an archive is a fault, a subset of it only a note."""
     for split, official in IMAGES_OF.items():
-        got: Counter[str] = Counter()
-        for (part, city, kind), number in found.counts.items():
-            if part == split and kind == "image":
-                got[city] += number
+        got = _by_city(found, split, "image")
+        yield from _half_unpacked(split, "image", got)
+        yield from _half_unpacked(split, "polygons", _by_city(found, split, "polygons"))
         differing = [city for city in {*official, *got} if got[city] != official.get(city, 0)]
         if differing:
             differing.sort(key=lambda city: (got[city] == 0, city))
@@ -62,6 +65,49 @@ def numbers(found: Inventory) -> Iterator[Finding]:
             what = f"{split}: got {counted(got.total(), 'image')}, the official set has {sum(official.values())}"
             remedy = "right for a subset or a synthetic set, whose scores compare with no published ones"
             yield note("numbers", what, remedy, lines)
+
+
+def _by_city(found: Inventory, split: str, kind: str) -> Counter[str]:
+    """The number of files of a kind in each city."""
+    got: Counter[str] = Counter()
+    for (part, city, of_kind), number in found.counts.items():
+        if (part, of_kind) == (split, kind):
+            got[city] += number
+    return got
+
+
+def _half_unpacked(split: str, kind: str, got: Counter[str]) -> Iterator[Finding]:
+    """Whole cities, then one with some of its files, then none, in the order in which an archive is unpacked."""
+    official = IMAGES_OF[split]
+    cities = sorted(official)
+    whole = [city for city in cities if got[city] == official[city]]
+    part = [city for city in cities if 0 < got[city] < official[city]]
+    if whole and len(part) == 1 and cities[: len(whole) + 1] == [*whole, *part]:
+        (city,) = part
+        archive = ARCHIVES[KINDS[kind][0]]
+        what = (
+            f"{split}: got {got[city]} of {official[city]} {kind} files of {city}, all of the cities before it "
+            "and none of those after it, as if unpacking had stopped there"
+        )
+        yield fault("half unpacked", what, f"unpack {archive} again, and see that the disk has room", [], count=1)
+
+
+def _coarse(split: str, scenes: Sequence[SceneFiles]) -> Iterator[Finding]:
+    """Scenes with a coarse annotation, and images of the split that has nothing else."""
+    coarse = [scene for scene in scenes if _has(scene, *_COARSE)]
+    undrawn = [scene.stem for scene in coarse if not _has(scene, "coarse polygons")]
+    if undrawn:
+        what = f"{split}: got no coarse polygons for {len(undrawn)} of {counted(len(coarse), 'scene')}"
+        yield fault("unpaired", what, f"unpack {ARCHIVES[COARSE]} again", undrawn)
+    images = "leftImg8bit_trainextra.zip" if split == EXTRA else ARCHIVES[IMAGES]
+    unseen = [scene.stem for scene in coarse if not _has(scene, "image")]
+    if unseen:
+        what = f"{split}: got no image for {len(unseen)} of {counted(len(coarse), 'coarsely annotated scene')}"
+        yield (note if len(unseen) == len(coarse) else fault)("unpaired", what, f"unpack {images}", unseen)
+    bare = [scene.stem for scene in scenes if split == EXTRA and not _has(scene, *_COARSE)]
+    if bare:
+        what = f"{split}: got no coarse annotation for {len(bare)} of {counted(len(scenes), 'scene')}"
+        yield fault("unpaired", what, f"unpack {ARCHIVES[COARSE]}", bare)
 
 
 def _has(scene: SceneFiles, *kinds: str) -> bool:

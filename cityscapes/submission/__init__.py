@@ -2,22 +2,25 @@
 
 import argparse
 import sys
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cityscapes.layout import frame_of
+from cityscapes.predictions import FIX, kind_of_name
+from cityscapes.submission import archive as archives
 from cityscapes.submission import id_check, parcel, pngs, roll_call
+from cityscapes.submission.mending import Mended, fix
 from cityscapes.submission.parcel import Member
 from cityscapes.submission.roll_call import Prediction
 from engine import faults
 from engine.faults import InputError
-from engine.files import replacing
 from engine.findings import Finding, counted, fault, note, of_severity
 from engine.options import tool_parser
 from engine.parallel import available_cpus, each
+
+__all__ = ["Mended", "Report", "check", "fix", "main", "pack"]
 
 _BATCH = 16
 """Files that a process reads at a time, so that the listing of a zip is not parsed for each of them."""
@@ -63,8 +66,18 @@ def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
     return _inspect(path, root, workers)[0]
 
 
-def pack(folder: Path, archive: Path, root: Path | None, *, workers: int = 1) -> Report:
+def pack(
+    folder: Path,
+    archive: Path,
+    root: Path | None,
+    *,
+    workers: int = 1,
+    made_with: Mapping[str, Any] | None = None,
+) -> Report:
     """Check the predictions in a folder and zip them; the same files give the same bytes.
+
+    Beside the zip goes `<zip>.manifest.json`, with the sha256 of the zip and of each file in it, and what the
+    predictions were made with (hash of the weights, options, commit: any JSON content), as far as it is given.
 
     Raises:
         InputError: with every fault, if there is any; then no zip is written.
@@ -76,7 +89,7 @@ def pack(folder: Path, archive: Path, root: Path | None, *, workers: int = 1) ->
     report, names = _inspect(folder, root, workers)
     if report.faults:
         raise InputError(*_told(folder, report.faults))
-    _write(folder, names, archive)
+    archives.write(folder, names, archive, made_with or {})
     return report
 
 
@@ -101,18 +114,12 @@ def _inspect(path: Path, root: Path | None, workers: int) -> tuple[Report, list[
 def _sort_out(members: Sequence[Member]) -> _Sorted:
     files = _Sorted([], [], [], [], [])
     for member in members:
-        stem = frame_of(member.basename)
-        if member.basename[0] == "." or "__MACOSX" in member.name.split("/"):
-            files.litter.append(member.name)
-        elif not member.name.lower().endswith(".png"):
-            if member.trouble is None:
-                files.others.append(member.name)
-        elif not member.name.endswith(".png"):
-            files.capitals.append(member.name)
-        elif stem is None:
-            files.nameless.append(member.name)
-        else:
-            files.predictions.append((stem, member))
+        kind = kind_of_name(member.name)
+        if kind == "prediction":
+            files.predictions.append((frame_of(member.basename) or "", member))
+        elif kind != "other" or member.trouble is None:
+            of_kind = {"nameless": files.nameless, "capitals": files.capitals, "other": files.others}
+            of_kind.get(kind, files.litter).append(member.name)
     return files
 
 
@@ -123,7 +130,7 @@ def _naming(files: _Sorted) -> Iterator[Finding]:
         yield fault("name", what, "name them after their images, as berlin_000000_000019.png", files.nameless)
     if files.capitals:
         what = f"got {counted(len(files.capitals), 'name')} in .PNG, expected .png, which is all the server looks for"
-        yield fault("suffix", what, "rename them", files.capitals)
+        yield fault("suffix", what, f"rename them: {FIX}", files.capitals)
     if files.others:
         what = f"got {counted(len(files.others), 'file')} beside the PNGs"
         yield note("no prediction", what, _HARMLESS, files.others)
@@ -151,22 +158,6 @@ def _look(batch: tuple[Path, list[Member]]) -> list[pngs.Look]:
     ]
 
 
-def _write(folder: Path, names: Sequence[str], archive: Path) -> None:
-    """Zip files under their names, sorted, without times and owners, and read the zip back before it gets its name."""
-    with replacing(archive) as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:  # PNGs do not get any smaller
-            for name in names:
-                info = zipfile.ZipInfo(name)
-                info.create_system, info.external_attr = 3, 0o100644 << 16
-                packed.writestr(info, (folder / name).read_bytes())
-        file.flush()
-        with zipfile.ZipFile(file.name) as packed:
-            damaged = packed.testzip()
-            if damaged is not None or packed.namelist() != list(names):
-                part = damaged or "its listing"
-                raise InputError(f"{archive}: {part} reads back wrongly; is the disk full or failing?")
-
-
 def _told(path: Path, findings: Sequence[Finding]) -> list[str]:
     return [f"{path}: {finding}" for finding in findings]
 
@@ -178,16 +169,20 @@ def _parser() -> argparse.ArgumentParser:
         [
             "python -m cityscapes.submission check outputs/fcn/test --root data",
             "python -m cityscapes.submission check submission.zip",
+            "python -m cityscapes.submission fix outputs/old outputs/new",
             "python -m cityscapes.submission pack outputs/fcn/test submission.zip --root data",
         ],
     )
-    actions = parser.add_subparsers(dest="action", required=True, metavar="check|pack")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="check|fix|pack")
     checking = actions.add_parser("check", help="list every fault of a folder or zip", description="List every fault.")
     checking.add_argument("path", type=Path, metavar="PATH", help="folder or zip of label-id PNGs")
+    fixing = actions.add_parser("fix", help="mend what can be mended without loss", description="Write a mended copy.")
+    fixing.add_argument("path", type=Path, metavar="PATH", help="folder or zip of PNGs; only read")
+    fixing.add_argument("new", type=Path, metavar="NEW", help="the folder to write")
     packing = actions.add_parser("pack", help="check a folder, then zip it", description="Check a folder, then zip it.")
     packing.add_argument("path", type=Path, metavar="DIR", help="folder of label-id PNGs")
     packing.add_argument("archive", type=Path, metavar="ZIP", help="the zip to write; replaced if it exists")
-    for action in (checking, packing):
+    for action in (checking, fixing, packing):
         action.add_argument(
             "--root", type=Path, help="data folder with leftImg8bit/test (default: expect the official 1525 images)"
         )
@@ -197,9 +192,12 @@ def _parser() -> argparse.ArgumentParser:
 
 @faults.command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check or pack a submission; code 2 if it has a fault."""
+    """Check, mend or pack a submission; code 2 if it has a fault."""
     arguments = _parser().parse_args(argv)
     path: Path = arguments.path
+    if arguments.action == "fix":
+        _tell(arguments.new, fix(path, arguments.new, arguments.root, workers=arguments.workers))
+        return 0
     if arguments.action == "pack":
         report = pack(path, arguments.archive, arguments.root, workers=arguments.workers)
     else:
@@ -211,4 +209,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"ok: {counted(report.predictions, 'prediction')}, one for each test image, all of label ids")
     if arguments.action == "pack":
         print(f"packed into {arguments.archive}; upload it at cityscapes-dataset.com")
+        print(f"listed in {archives.manifest_of(arguments.archive)}")
     return 0
+
+
+def _tell(new: Path, mended: Mended) -> None:
+    """Say what was mended, and what is left."""
+    for line in _told(new, mended.remaining):
+        print(f"warning: {line}", file=sys.stderr)
+    for change, number in mended.changes.items():
+        print(f"{change}: {counted(number, 'file')}")
+    print(f"wrote {counted(mended.predictions, 'prediction')} to {new}; check them before they are packed")

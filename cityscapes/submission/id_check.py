@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityscapes.labels import BY_ID, CLASSES, LABELS, VOID
+from cityscapes.predictions import FIX
 from cityscapes.submission.roll_call import Prediction, coloured_doubles
 from engine.findings import Finding, counted, fault, note
 
@@ -18,12 +19,12 @@ _ENOUGH = 0.01
 """The share of pixels from which never scored ids cannot be an accident."""
 
 _LABEL_IDS = f"expected label ids, 0 to {_HIGHEST}"
-_CONVERT = "convert them with cityscapes.labels.LABEL_ID_OF[train_ids]"
+_CONVERT = f"convert them: {FIX}"
 _FORMAT = {
     "damaged": ("that cannot be decoded", "write or copy them again"),
     "no PNG": ("with another kind of image under a PNG name", "write them as PNG; JPEG alters the ids"),
     "colour": ("in colour, expected one channel of label ids", "write the label ids, not their colours"),
-    "16-bit": ("with 16 bits a pixel, expected 8", "write the label ids as uint8"),
+    "16-bit": ("with 16 bits a pixel, expected 8", f"write the label ids as uint8: {FIX}"),
     "bit depth": ("with less than 8 bits a pixel, whose values decoders scale", "write the label ids as uint8"),
 }
 
@@ -37,7 +38,7 @@ def findings(predictions: Sequence[Prediction]) -> Iterator[Finding]:
     pixels = np.array([prediction.look.pixels for prediction in readable]).sum(0)
     present = set(np.flatnonzero(pixels).tolist())
     what = f"got only {_listed(present)} in {counted(len(readable), 'prediction')}"
-    if _are_train_ids(pixels, present):
+    if are_train_ids(pixels):
         yield fault("train ids", f"{what}: these are train ids, {_LABEL_IDS}", _CONVERT, _names(readable))
         return
     yield from _foreign(readable)
@@ -48,12 +49,13 @@ def findings(predictions: Sequence[Prediction]) -> Iterator[Finding]:
     yield from _unscored(readable)
 
 
-def _are_train_ids(pixels: npt.NDArray[np.int64], present: Collection[int]) -> bool:
+def are_train_ids(pixels: npt.NDArray[np.int64]) -> bool:
     """Whether the (256,) counts of a whole submission can only be train ids.
 
     No network emits label ids up to 18 alone: vegetation, sky and car lie above. The label ids below that are
     never scored, such as 1 to 6, are frequent classes when read as train ids.
     """
+    present = set(np.flatnonzero(pixels).tolist())
     share = pixels[list(_NEVER_SCORED)].sum() / pixels.sum()
     return _TRAIN_IDS.issuperset(present) and (VOID in present or bool(share >= _ENOUGH))
 
@@ -84,7 +86,8 @@ def _foreign(readable: Sequence[Prediction]) -> Iterator[Finding]:
             files.append(f"{prediction.name}: {_listed(foreign)}")
     if files:
         what = f"got {_listed(seen)} in {counted(len(files), 'prediction')}, {_LABEL_IDS}"
-        yield fault("ids", what, "write 0 (unlabeled) where no class is predicted", files)
+        mend = f": {FIX}" if seen == {VOID} else ""
+        yield fault("ids", what, f"write 0 (unlabeled) where no class is predicted{mend}", files)
 
 
 def _unscored(readable: Sequence[Prediction]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from cityscapes.predictions import FIX
 from engine.faults import InputError
 from engine.findings import Finding, counted, fault
 
@@ -20,7 +21,7 @@ MAX_BYTES = 64 << 20
 _PACK_AGAIN = "pack the folder again: python -m cityscapes.submission pack DIR ZIP"
 _TROUBLES = {
     "unsafe name": ("names that leave the folder (absolute, or with `..`)", _PACK_AGAIN),
-    "backslash": ("names with a backslash, expected `/` between folders", _PACK_AGAIN),
+    "backslash": ("names with a backslash, expected `/` between folders", f"name them anew: {FIX}"),
     "encrypted": ("encrypted files, which the server cannot read", "pack again without a password"),
     "symbolic link": ("symbolic links, expected the files themselves", _PACK_AGAIN),
     "nested archive": ("archives within the archive", f"unpack them and {_PACK_AGAIN}"),

@@ -5,17 +5,21 @@ import struct
 import zlib
 from typing import NamedTuple
 
+import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from engine import png_reader
+from engine.png_reader import IdArray
 
 Size = tuple[int, int]
 """Width and height."""
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_HEADER_END = 26
-_GREY, _PALETTE = 0, 3
 _CHANNELS = {2: "RGB", 4: "grey and alpha", 6: "RGBA"}
 _MAX_PIXELS = 1 << 26
 """Larger images are not decoded: an official one has 1 << 21 pixels."""
+
+UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+"""What Pillow raises for a damaged PNG."""
 
 
 class Look(NamedTuple):
@@ -34,23 +38,18 @@ class Look(NamedTuple):
 
 def look(content: bytes) -> Look:
     """Examine the content of a file that should be an 8-bit mask of ids."""
-    if not content.startswith(_SIGNATURE):
-        return Look("no PNG", _true_kind(content)) if content else Look("damaged", "the file is empty")
-    if len(content) < _HEADER_END:
-        return Look("damaged", "cut off within the header")
-    width, height, bits, kind = _header(content)
-    misfit = _misfit(bits, kind)
-    if misfit is None and width * height > _MAX_PIXELS:
-        misfit = "damaged", f"claims {width} x {height} pixels"
+    if content and not content.startswith(png_reader.SIGNATURE):
+        return Look("no PNG", _true_kind(content))
+    try:
+        head = png_reader.header(content)
+    except png_reader.DamagedError as error:
+        return Look("damaged", str(error))
+    misfit = _misfit(head.bits, head.kind)
+    if misfit is None and head.width * head.height > _MAX_PIXELS:
+        misfit = "damaged", f"claims {head.width} x {head.height} pixels"
     if misfit is not None:
-        return Look(*misfit, (width, height))
-    return _decoded(content, (width, height), palette=kind == _PALETTE)
-
-
-def _header(content: bytes) -> tuple[int, int, int, int]:
-    """Width, height, bits a sample and the kind of colour."""
-    width, height, bits, kind = struct.unpack_from(">IIBB", content, 16)
-    return width, height, bits, kind
+        return Look(*misfit, (head.width, head.height))
+    return _counted(content, head)
 
 
 def _misfit(bits: int, kind: int) -> tuple[str, str] | None:
@@ -59,7 +58,7 @@ def _misfit(bits: int, kind: int) -> tuple[str, str] | None:
         return "colour", _CHANNELS[kind]
     if bits == 16:
         return "16-bit", "16 bits a pixel"
-    if bits < 8 and kind == _GREY:
+    if bits < 8 and kind == png_reader.GREY:
         return "bit depth", f"{bits} bits a pixel"
     return None
 
@@ -71,11 +70,23 @@ def _true_kind(content: bytes) -> str:
         return "is no image"
 
 
-def _decoded(content: bytes, size: Size, *, palette: bool) -> Look:
+def _counted(content: bytes, head: png_reader.Header) -> Look:
+    size = head.width, head.height
     try:
-        image = Image.open(io.BytesIO(content), formats=["PNG"])
-        image.load()
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error) as error:
-        kind = "cut off" if b"IEND" not in content[-16:] else "damaged"
-        return Look("damaged", f"{kind}: {error}", size)
-    return Look(None, "", size, tuple(image.histogram()), palette)
+        png_reader.inspect(content)
+        ids = decoded(content)
+    except (png_reader.DamagedError, *UNDECODABLE) as error:
+        return Look("damaged", str(error), size)
+    return Look(
+        None, "", size, tuple(np.bincount(ids.ravel(), minlength=256).tolist()), head.kind == png_reader.PALETTE
+    )
+
+
+def decoded(content: bytes) -> IdArray:
+    """The samples of a PNG, decoded completely: (H, W), or (H, W, channels) of one in colour.
+
+    Raises:
+        UNDECODABLE: if it is damaged.
+    """
+    ids = png_reader.decode_ids(content)
+    return np.asarray(Image.open(io.BytesIO(content), formats=["PNG"])) if ids is None else ids

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cityscapes.census import IMAGES_OF, SPLIT_OF
 from cityscapes.layout import IMAGE_SIZE, IMAGES, pictured_scenes, require_root
+from cityscapes.predictions import FIX
 from cityscapes.submission import pngs
 from engine.faults import InputError
 from engine.findings import Finding, counted, fault, tally
@@ -130,7 +131,7 @@ def _duplicates(by_stem: Mapping[str, Sequence[Prediction]]) -> Iterator[Finding
     doubles = {stem: found for stem, found in by_stem.items() if len(found) > 1}
     mixed = {stem for stem, found in doubles.items() if coloured_doubles(found)}
     for in_colour, kind, what, remedy in (
-        (True, "colour beside ids", "colour and id images together", "remove the colour images"),
+        (True, "colour beside ids", "colour and id images together", f"remove the colour images: {FIX}"),
         (False, "duplicates", "more than one prediction", "keep one of each, the label ids"),
     ):
         groups = [doubles[stem] for stem in sorted(doubles) if (stem in mixed) == in_colour]

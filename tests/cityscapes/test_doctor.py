@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cityscapes.doctor import examine, main
+from cityscapes.doctor import examine, main, pairing
+from cityscapes.doctor.inventory import Inventory
 from cityscapes.labels import TRAIN_ID_OF
 from cityscapes.layout import Scene
 
@@ -227,10 +228,10 @@ IDS = (
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (cut, UNREADABLE.format("leftImg8bit", "leftImg8bit.png: damaged image (")),
+        (cut, UNREADABLE.format("leftImg8bit", "leftImg8bit.png: cut off); unpack or generate them again")),
         (
             lambda root: FIRST.official_mask(root, "labelIds").write_bytes(b"hello"),
-            UNREADABLE.format("gtFine", "gtFine_labelIds.png: the file (5 bytes) is no image); unpack or generate"),
+            UNREADABLE.format("gtFine", "gtFine_labelIds.png: no PNG); unpack or generate"),
         ),
         (
             colour_mask,
@@ -258,6 +259,93 @@ def test_broken_file(spoil: Callable[[Path], object], expected: str, root: Path,
     spoil(root)
     (line,) = listen(2).faults
     assert line.startswith(expected)
+
+
+@pytest.mark.parametrize("kind", ["image", "labelIds"])
+def test_a_file_that_ends_after_its_pixels_is_found(kind: str, root: Path, listen: Listen) -> None:
+    path = FIRST.image(root) if kind == "image" else FIRST.official_mask(root, kind)
+    path.write_bytes(path.read_bytes()[:-12])
+    (line,) = listen(2).faults
+    assert line.endswith(f"{path.name}: cut off); unpack or generate them again")
+
+
+def test_a_flipped_byte_in_a_photograph_is_found(root: Path, listen: Listen) -> None:
+    path = FIRST.image(root)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") + 8] ^= 1
+    path.write_bytes(content)
+    (line,) = listen(2).faults
+    assert line.endswith("leftImg8bit.png: wrong checksum in chunk IDAT); unpack or generate them again")
+
+
+def coarse(root: Path, split: str, stem: str, *, image: bool = True) -> None:
+    city = stem.split("_", maxsplit=1)[0]
+    annotate(root / f"gtCoarse/{split}/{city}/{stem}_gtCoarse_polygons.json", ROAD)
+    save(root / f"gtCoarse/{split}/{city}/{stem}_gtCoarse_labelIds.png", LABEL_IDS)
+    if image:
+        save(Scene(split, city, stem).image(root), np.zeros((16, 32, 3), np.uint8))
+
+
+def test_coarse_annotations_are_known(root: Path, listen: Listen) -> None:
+    coarse(root, "train", FIRST.stem)
+    coarse(root, "train_extra", "augsburg_000000_000000")
+    heard = listen(0)
+    assert heard.table[0].split() == ["leftImg8bit", "gtFine", "gtCoarse", "generated_gt"]
+    assert heard.table[-2].split()[:3] == ["train_extra", "augsburg", "1"]
+    assert heard.table[-1].split()[-1] == "19998"
+
+
+def test_half_of_the_coarse_set(root: Path, listen: Listen) -> None:
+    coarse(root, "train_extra", "augsburg_000000_000000")
+    coarse(root, "train_extra", "augsburg_000000_000001", image=False)
+    save(
+        Scene("train_extra", "konigswinter", "konigswinter_000000_000000").image(root), np.zeros((16, 32, 3), np.uint8)
+    )
+    faults = listen(2).faults
+    assert faults == [
+        "unpaired: train_extra: got no image for 1 of 2 coarsely annotated scenes (augsburg_000000_000001); "
+        "unpack leftImg8bit_trainextra.zip",
+        "unpaired: train_extra: got no coarse annotation for 1 of 3 scenes (konigswinter_000000_000000); "
+        "unpack gtCoarse.zip",
+    ]
+
+
+def test_coarse_annotations_alone_are_a_note(root: Path, listen: Listen) -> None:
+    coarse(root, "train", "bochum_000000_000001", image=False)
+    assert any(line.startswith("unpaired: train: got no image for 1 of 1 coarsely") for line in listen(0).notes)
+
+
+def test_damaged_coarse_masks_are_found(root: Path, listen: Listen) -> None:
+    coarse(root, "val", SCENES[2].stem)
+    save(root / f"gtCoarse/val/lindau/{SCENES[2].stem}_gtCoarse_labelIds.png", np.full((16, 32), 77, np.uint8))
+    (line,) = listen(2).faults
+    assert line.startswith("ids: got 1 file with ids that the label table lacks")
+
+
+@pytest.mark.parametrize(
+    ("got", "half"),
+    [
+        ({"frankfurt": 267, "lindau": 20}, True),
+        ({"frankfurt": 267, "lindau": 59, "munster": 1}, True),
+        ({"frankfurt": 267, "lindau": 59, "munster": 174}, False),
+        ({"frankfurt": 267, "lindau": 59}, False),
+        ({"frankfurt": 5}, False),
+        ({"frankfurt": 267, "munster": 3}, False),
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "archive"), [("image", "leftImg8bit_trainvaltest.zip"), ("polygons", "gtFine_trainvaltest.zip")]
+)
+def test_half_unpacked_archives_are_recognised(got: dict[str, int], half: bool, kind: str, archive: str) -> None:
+    found = Inventory([], {("val", city, kind): number for city, number in got.items()}, [])
+    faults = [str(finding) for finding in pairing.numbers(found) if finding.severity == "fault"]
+    if half:
+        (line,) = faults
+        assert line.startswith("half unpacked: val: got ")
+        assert "all of the cities before it and none of those after it, as if unpacking had stopped there" in line
+        assert f"; unpack {archive} again" in line
+    else:
+        assert faults == []
 
 
 def test_every_fault_at_once(root: Path, listen: Listen) -> None:

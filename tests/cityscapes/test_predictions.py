@@ -55,7 +55,7 @@ def test_label_ids_are_no_fault() -> None:
 def test_train_ids_are_recognised() -> None:
     assert foreign_ids(Path("a.png"), pixels(id0=9, id18=5, id255=12)) == [
         "a.png: id 255 on 12 pixels; these look like train ids; convert them to label ids: "
-        "cityscapes.labels.LABEL_ID_OF[train_ids]"
+        "python -m cityscapes.submission fix PATH NEW"
     ]
     assert "train ids" in foreign_ids(Path("a.png"), pixels(id255=12))[0]
 

@@ -103,7 +103,7 @@ def test_train_ids_are_recognised(void: int, folder: Path, told: Told) -> None:
         save(prediction(folder, stem), train_ids.astype(np.uint8))
     (line,) = told()
     assert f"ids 0, 1, 2, 3, ..., 17, 18, {void} in 6 predictions: these are train ids, expected label ids" in line
-    assert "and 2 more); convert them with cityscapes.labels.LABEL_ID_OF" in line
+    assert "and 2 more); convert them: python -m cityscapes.submission fix" in line
 
 
 def test_train_ids_without_void_are_recognised(folder: Path, told: Told) -> None:
@@ -172,7 +172,7 @@ def test_palette_is_only_a_warning(root: Path, folder: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("spoil", "expected"),
     [
-        (lambda content: content[: len(content) // 2], "cut off: "),
+        (lambda content: content[: len(content) // 2], "cut off"),
         (lambda content: content[:20], "cut off within the header"),
         (lambda content: b"", "the file is empty"),
         (lambda content: content[:16] + struct.pack(">II", 50_000, 50_000) + content[24:], "claims 50000 x 50000"),
@@ -251,7 +251,7 @@ def test_colour_and_id_images_together(folder: Path, told: Told) -> None:
         save(folder / f"{stem}_color.png", np.zeros((16, 32, 3), np.uint8))
     (line,) = told()
     assert line.startswith("colour beside ids: got colour and id images together for 6 images")
-    assert line.endswith("remove the colour images")
+    assert line.endswith("remove the colour images: python -m cityscapes.submission fix PATH NEW")
 
 
 def test_names(folder: Path, told: Told) -> None:
@@ -424,7 +424,7 @@ def test_pack(root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
         path.write_bytes(content)
     assert main(arguments) == 0
     assert archive.read_bytes() == first
-    assert [path.name for path in archive.parent.iterdir()] == ["made.zip"]
+    assert [path.name for path in sorted(archive.parent.iterdir())] == ["made.zip", "made.zip.manifest.json"]
 
 
 def test_pack_refuses_and_leaves_nothing(
@@ -451,7 +451,7 @@ def test_failed_write_keeps_the_older_zip(
     with pytest.raises(InputError, match=r"made\.zip: berlin\.png reads back wrongly"):
         pack(folder, archive, root)
     assert archive.read_bytes() == older
-    assert {path.name for path in tmp_path.iterdir()} == {"data", "results", "made.zip"}
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "results", "made.zip", "made.zip.manifest.json"}
 
 
 @pytest.mark.parametrize("name", ["made.tar", "results"])

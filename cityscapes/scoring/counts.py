@@ -69,20 +69,29 @@ class Counts(NamedTuple):
 class Pair(NamedTuple):
     """The files of one scene."""
 
+    stem: str
     prediction: Path
     label_ids: Path
     instance_ids: Path
 
 
-def count(pair: Pair) -> Counts:
-    """Read and count one scene, each file once.
+class Masks(NamedTuple):
+    """The content of the files of one scene, (H, W) each."""
+
+    prediction: IdArray
+    label_ids: IdArray
+    instance_ids: IdArray
+
+
+def read(pair: Pair) -> Masks:
+    """Read the files of one scene, each once.
 
     Raises:
-        InputError: with everything that is wrong with its files.
+        InputError: with everything that is wrong with them, but for their ids.
     """
     masks: list[IdArray] = []
     faults: list[str] = []
-    for path in pair:
+    for path in pair[1:]:
         try:
             masks.append(read_ids(path))
         except InputError as error:
@@ -91,6 +100,15 @@ def count(pair: Pair) -> Counts:
         faults = _size_faults(pair, *masks)
     if faults:
         raise InputError(*faults)
+    return Masks(*masks)
+
+
+def count(pair: Pair, masks: Masks) -> Counts:
+    """Count the pixels of one scene; the pair is named in messages.
+
+    Raises:
+        InputError: with everything that is wrong with the ids.
+    """
     runs = _runs(*masks)
     if faults := _id_faults(pair, runs):
         raise InputError(*faults)

@@ -1,0 +1,159 @@
+"""Scoring, side by side with the official scorer: whole processes on masks of full size.
+
+The scenes are those of the real samples under several names, and the predictions their masks with errors.
+"""
+
+import json
+import math
+import shutil
+import statistics
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bench import contest
+from cityscapes.layout import Scene, labelled_scenes
+from engine.faults import InputError
+from engine.images import read_ids, write_png
+
+_OFFICIAL = """
+import os, sys, warnings
+import numpy
+numpy.in1d = numpy.isin  # gone from NumPy, and the one thing that the official scorer cannot run without
+warnings.simplefilter("ignore")
+sys.argv = sys.argv[:1]
+from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as scorer
+scorer.main()
+"""
+_PILLOW = """
+import engine.png_reader
+engine.png_reader.FAST = False
+from cityscapes.scoring import main
+raise SystemExit(main())
+"""
+_DECODE = """
+import sys
+from pathlib import Path
+from cityscapes.layout import labelled_scenes
+from cityscapes.predictions import find
+from engine.images import read_ids
+root, predictions = map(Path, sys.argv[1:])
+found = find(predictions)
+for scene in labelled_scenes(root, "val"):
+    read_ids(found.by_stem[scene.stem][0])
+    for kind in ("labelIds", "instanceIds"):
+        read_ids(scene.official_mask(root, kind))
+"""
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A folder with everything that is scored."""
+
+    path: Path
+
+    @property
+    def root(self) -> Path:
+        return self.path / "data"
+
+    @property
+    def predictions(self) -> Path:
+        return self.path / "predictions"
+
+    def output(self, name: str) -> Path:
+        """Where a contender writes its figures."""
+        return self.path / name / "scores.json"
+
+    def contenders(self) -> dict[str, list[str]]:
+        """Name -> arguments of the Python process."""
+        files = ["--predictions", str(self.predictions), "--root", str(self.root)]
+        ours = {
+            f"{workers} worker{'s' * (workers > 1)}": ["-m", "cityscapes.scoring", *files, "--workers", str(workers)]
+            for workers in (1, 2)
+        }
+        commands = {**ours, "1 worker, Pillow only": ["-c", _PILLOW, *files, "--workers", "1"]}
+        return {
+            "official": ["-c", _OFFICIAL],
+            **{name: [*words, "--output", str(self.output(name))] for name, words in commands.items()},
+            "decoding alone": ["-c", _DECODE, str(self.root), str(self.predictions)],
+        }
+
+
+def run(samples: Path, images: int = 200, rounds: int = 5) -> dict[str, Any]:
+    """Time all contenders in turn on the same files, and hold their figures against each other.
+
+    Raises:
+        InputError: if there are no real masks, a contender fails or the figures differ.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        stage = _Stage(Path(folder))
+        stage.output("official").parent.mkdir()
+        _populate(stage, samples / "cityscapes", images)
+        contenders = stage.contenders()
+        places = {
+            "CITYSCAPES_DATASET": str(stage.root),
+            "CITYSCAPES_RESULTS": str(stage.predictions),
+            "CITYSCAPES_EXPORT_DIR": str(stage.output("official").parent),
+        }
+        seconds = contest.hold(contenders, rounds, environment=places)
+        difference = max(_difference(stage, name) for name in contenders if stage.output(name).is_file())
+    return {
+        "what": "score full-size triples of prediction, labelIds and instanceIds; whole processes in turn",
+        "images": images,
+        "rounds": rounds,
+        "median_seconds": {name: round(statistics.median(times), 2) for name, times in seconds.items()},
+        "times_as_fast_as_official": contest.ratios(seconds, "official"),
+        "largest_difference": difference,
+    }
+
+
+def table(record: dict[str, Any]) -> str:
+    """The record as text to print."""
+    rows = [
+        f"  {name:<22} {seconds:7.2f} s  {1e3 * seconds / record['images']:6.1f} ms an image  "
+        f"{record['times_as_fast_as_official'][name]:5.2f} x"
+        for name, seconds in record["median_seconds"].items()
+    ]
+    return "\n".join([f"{record['images']} scenes of full size, medians of {record['rounds']} rounds", *rows])
+
+
+def _populate(stage: _Stage, samples: Path, images: int) -> None:
+    scenes = [scene for split in ("train", "val") for scene in labelled_scenes(samples, split)]
+    if not scenes:
+        raise InputError(f"{samples}: no real masks to score; give a folder with cityscapes/gtFine as --samples")
+    rng = np.random.default_rng(0)
+    for number in range(images):
+        real = scenes[number % len(scenes)]
+        scene = Scene("val", real.city, f"{real.city}_{number:06}_000019")
+        for kind in ("labelIds", "instanceIds"):
+            copy = scene.official_mask(stage.root, kind)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(real.official_mask(samples, kind), copy)
+        label_ids = read_ids(real.official_mask(samples, "labelIds"))
+        shift = rng.integers(-8, 9, 2)
+        write_png(stage.predictions / f"{scene.stem}.png", np.roll(label_ids, tuple(shift), (0, 1)))
+
+
+def _difference(stage: _Stage, name: str) -> float:
+    """The largest difference of any figure from the official ones."""
+    official = next(stage.output("official").parent.glob("*.json"))
+    theirs, ours = (_figures(json.loads(path.read_text())) for path in (official, stage.output(name)))
+    if missing := theirs.keys() - ours.keys():
+        raise InputError(f"{name}: lacks figures of the official scorer: {sorted(missing)}")
+    both = [(value, ours[key]) for key, value in theirs.items()]
+    return max(abs(value - own) for value, own in both if not math.isnan(value) or not math.isnan(own))
+
+
+def _figures(content: Any, key: str = "") -> dict[str, float]:
+    """Every number of a result file by its place in it."""
+    if isinstance(content, Mapping):
+        items = [(str(name), value) for name, value in content.items()]
+    elif isinstance(content, list):
+        items = [(str(place), value) for place, value in enumerate(content)]
+    else:
+        return {key: float(content)}
+    return {place: figure for name, value in items for place, figure in _figures(value, f"{key}/{name}").items()}

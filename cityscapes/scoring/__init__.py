@@ -1,0 +1,212 @@
+"""Predictions and ground truth -> the scores of the Cityscapes evaluation server, and what explains them."""
+
+import argparse
+import csv
+import functools
+import io
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cityscapes.layout import SPLITS, Scene
+from cityscapes.predictions import train_id_doubt
+from cityscapes.scoring import boundary, comparison, confusion, images
+from cityscapes.scoring.boundary import Borders
+from cityscapes.scoring.counts import SCORED, Counts, Pair, count, read
+from cityscapes.scoring.images import Areas
+from cityscapes.scoring.pairs import grouped, pair_up, whence_masks
+from cityscapes.scoring.scores import Scores, mean, percent, scores_of, table
+from engine.faults import InputError, command
+from engine.files import require_writable, write_json, write_text
+from engine.findings import counted
+from engine.options import tool_parser
+from engine.parallel import available_cpus, each
+
+__all__ = ["Result", "Scores", "main", "mean", "measure", "score", "scores_of", "table"]
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Everything that is measured in one pass over the files."""
+
+    scores: Scores
+    images: tuple[Areas, ...]
+    """In the order of the scenes."""
+    borders: Borders | None
+    """None unless asked for."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The official figures, and ours under keys that the official file lacks."""
+        content = self.scores.to_json()
+        content["averageScoreClassesInterval"] = list(images.interval(self.images))
+        if self.borders is not None:
+            content["boundaryScores"] = self.borders.scores()
+        return {**content, "images": {image.stem: image.to_json() for image in self.images}}
+
+    def __str__(self) -> str:
+        low, high = images.interval(self.images)
+        spread = (
+            f"mean IoU {100 * low:.1f} to {100 * high:.1f} in {images.LEVEL:.0%} of {images.RESAMPLES} resamples "
+            f"of {counted(len(self.images), 'image')}"
+        )
+        parts = [table(self.scores), spread]
+        if self.borders is not None:
+            parts.insert(1, _border_table(self.borders))
+        return "\n\n".join(parts)
+
+
+class _Seen(NamedTuple):
+    """What one scene adds."""
+
+    counts: Counts
+    borders: Borders | None
+
+
+def score(
+    predictions: Path, root: Path, split: str, *, workers: int = 1, scenes: Sequence[Scene] | None = None
+) -> Scores:
+    """The scores of `measure` alone."""
+    return measure(predictions, root, split, workers=workers, scenes=scenes).scores
+
+
+def measure(
+    predictions: Path,
+    root: Path,
+    split: str,
+    *,
+    workers: int = 1,
+    scenes: Sequence[Scene] | None = None,
+    with_borders: bool = False,
+) -> Result:
+    """Score the predictions of all scenes of a split that have the official masks, or of some of them.
+
+    The figures are the same, to the last bit, for any number of workers. Where all predictions together
+    may be train ids, a warning on stderr says so. Less than a kilobyte is kept of an image.
+
+    Raises:
+        InputError: with everything that is wrong with any file.
+    """
+    pairs, faults = pair_up(predictions, root, split, scenes)
+    total: _Seen | None = None
+    of_images: list[Areas] = []
+    work = functools.partial(_look, with_borders=with_borders)
+    for pair, seen in each(work, pairs, workers=workers, title="scoring"):
+        if isinstance(seen, InputError):
+            faults.extend(seen.messages)
+        else:
+            total = _sum(total, seen)
+            of_images.append(images.areas(pair.stem, seen.counts.confusion))
+    if faults or total is None:
+        raise InputError(*grouped(faults))
+    seen_ids = total.counts.confusion
+    if not seen_ids[SCORED].any():
+        raise InputError(f"{root}: no pixel of the {split} masks has a scored label; {whence_masks(split)}")
+    if doubt := train_id_doubt(seen_ids.sum(0), seen_ids.sum(1)):
+        print(f"warning: {predictions}: {doubt}", file=sys.stderr)
+    return Result(scores_of(total.counts), tuple(of_images), total.borders)
+
+
+def _look(pair: Pair, *, with_borders: bool) -> _Seen:
+    masks = read(pair)
+    counts = count(pair, masks)
+    return _Seen(counts, boundary.borders(masks) if with_borders else None)
+
+
+def _sum(total: _Seen | None, seen: _Seen) -> _Seen:
+    if total is None:
+        return seen
+    both = total.borders.plus(seen.borders) if total.borders and seen.borders else None
+    return _Seen(total.counts.plus(seen.counts), both)
+
+
+def _border_table(borders: Borders) -> str:
+    scores = borders.scores()
+    rows = [f"{name:<14} {percent(value)}" for name, value in scores.items()]
+    return "\n".join([f"{'class':<14} boundary IoU", *rows, f"{'mean':<14} {percent(mean(scores.values()))}"])
+
+
+def _write_details(folder: Path, result: Result) -> list[Path]:
+    """Write the scores of images and the confusion matrix, and give the files."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(["image", "mean", *images.NAMES])
+    for image in sorted(result.images, key=lambda image: (images.mean_score(image), image.stem)):
+        cells = [images.mean_score(image), *image.scores().tolist()]
+        writer.writerow([image.stem, *("" if math.isnan(cell) else f"{cell:.4f}" for cell in cells)])
+    matrix = result.scores.confusion
+    paths = [folder / name for name in ("images.csv", "confusion.csv", "confusion.txt", "confusion.png")]
+    write_text(paths[0], file.getvalue())
+    confusion.write_csv(paths[1], matrix)
+    write_text(paths[2], confusion.table(matrix) + "\n")
+    confusion.write_picture(paths[3], matrix)
+    return paths
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Score a folder of predictions, print the table and write the figures; or compare two results."""
+    parser = _parser()
+    options = parser.parse_args(argv)
+    if options.compare is not None:
+        print(comparison.table(*map(comparison.read, options.compare)))
+        return 0
+    if options.predictions is None:
+        parser.error("give --predictions DIR, or --compare A.json B.json")
+    _require_places(options.output, options.details)
+    result = measure(
+        options.predictions, options.root, options.split, workers=options.workers, with_borders=options.boundary
+    )
+    print(result)
+    written = [] if options.details is None else _write_details(options.details, result)
+    if options.output is not None:
+        write_json(options.output, result.to_json())
+        written.append(options.output)
+    if written:
+        print(f"\nwrote {', '.join(map(str, written))}")
+    return 0
+
+
+def _require_places(output: Path | None, details: Path | None) -> None:
+    """Prove that the files can be written before the work is done."""
+    if output is not None:
+        if output.is_dir():
+            raise InputError(f"{output}: is a folder; give the file to write as --output, {output / 'scores.json'}")
+        require_writable(output.parent)
+    if details is not None:
+        require_writable(details)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = tool_parser(
+        "cityscapes.scoring",
+        "Score label-id predictions as the evaluation server does: IoU and iIoU of classes and categories.",
+        [
+            "python -m cityscapes.scoring --predictions outputs/fcn --root data --split val",
+            "python -m cityscapes.scoring --predictions outputs/fcn --root data --output outputs/scores.json",
+            "python -m cityscapes.scoring --predictions outputs/fcn --root data --boundary --details outputs/scores",
+            "python -m cityscapes.scoring --compare outputs/before.json outputs/after.json",
+        ],
+    )
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        metavar="DIR",
+        help="one label-id PNG a scene, in any folders below, named <city>_<6 digits>_<6 digits>*.png",
+    )
+    parser.add_argument("--root", type=Path, default=Path("data"), metavar="DIR", help="has gtFine/ (default: data)")
+    parser.add_argument("--split", choices=SPLITS, default="val", help="default: val")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures here, as the official JSON")
+    parser.add_argument(
+        "--details", type=Path, metavar="DIR", help="write the scores of images (CSV) and the confusion matrix here"
+    )
+    parser.add_argument("--boundary", action="store_true", help="boundary IoU as well, which takes its time")
+    parser.add_argument(
+        "--compare", type=Path, nargs=2, metavar=("A", "B"), help="show two files of --output side by side instead"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
+    )
+    return parser

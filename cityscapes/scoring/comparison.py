@@ -1,0 +1,84 @@
+"""Two results side by side: is one better, in which classes, and may it be chance?"""
+
+import json
+import math
+from pathlib import Path
+from typing import NamedTuple
+
+from cityscapes.labels import BY_NAME
+from cityscapes.scoring import images
+from cityscapes.scoring.images import Areas
+from cityscapes.scoring.scores import mean, percent
+from engine.faults import InputError
+
+_REMEDY = "give a file that `python -m cityscapes.scoring --output FILE`, or the official scorer, wrote"
+
+
+class Result(NamedTuple):
+    """A result file."""
+
+    path: Path
+    classes: dict[str, float]
+    """IoU of the scored classes."""
+    class_instances: dict[str, float]
+    images: list[Areas]
+    """Sorted by name; empty in a file of the official scorer."""
+
+
+def read(path: Path) -> Result:
+    """Read a result file, of ours or of the official scorer.
+
+    Raises:
+        InputError: if it is missing or no such file.
+    """
+    try:
+        content = json.loads(path.read_text())
+        return Result(
+            path,
+            {name: float(value) for name, value in content["classScores"].items() if not BY_NAME[name].ignore_in_eval},
+            {name: float(value) for name, value in content["classInstScores"].items()},
+            sorted(images.from_json(content.get("images", {})), key=lambda image: image.stem),
+        )
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}; {_REMEDY}") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{path}: no result of a scorer ({type(error).__name__}: {error}); {_REMEDY}") from error
+
+
+def table(first: Result, second: Result) -> str:
+    """Both results by class in percent, and what the second has over the first."""
+    rows = [f"A  {first.path}", f"B  {second.path}", "", f"{'class':<14}   IoU A      B  B - A   iIoU A      B  B - A"]
+    for name, before in first.classes.items():
+        ious = _triple(before, second.classes.get(name, math.nan))
+        rows.append(f"{name:<14}   {ious}    {_triple(*(_of(result, name) for result in (first, second)))}")
+    pairs = [(first.classes, second.classes), (first.class_instances, second.class_instances)]
+    means = [_triple(*(mean(scores.values()) for scores in pair)) for pair in pairs]
+    rows += [f"{'mean':<14}   {'    '.join(means)}", "", _verdict(first, second)]
+    return "\n".join(rows)
+
+
+def _of(result: Result, name: str) -> float:
+    return result.class_instances.get(name, math.nan)
+
+
+def _triple(before: float, after: float) -> str:
+    return f"{percent(before)}  {percent(after)}  {signed(after - before)}"
+
+
+def signed(value: float) -> str:
+    """A difference in percent points, as five characters."""
+    return f"{'-' if math.isnan(value) else f'{100 * value:+.1f}':>5}"
+
+
+def _verdict(first: Result, second: Result) -> str:
+    """Whether the difference of the means may be chance."""
+    if not first.images or not second.images:
+        return "no interval: both files must have been written by this command, which keeps what each image adds"
+    if [image.stem for image in first.images] != [image.stem for image in second.images]:
+        return f"no interval: A has {len(first.images)} images and B {len(second.images)}, which are not the same ones"
+    low, high = images.difference(first.images, second.images)
+    told = "more than chance" if low > 0 or high < 0 else "may be chance"
+    return (
+        f"mean IoU, B - A: {100 * low:+.2f} to {100 * high:+.2f} points in {images.LEVEL:.0%} of the resamples "
+        f"of {len(first.images)} images: {told}"
+    )

@@ -1,0 +1,120 @@
+"""Counts -> the figures of the evaluation server, and the table of them.
+
+The metrics are those of Cordts et al. 2016, "The Cityscapes Dataset for Semantic Urban Scene
+Understanding", section 4.1, and the figures those of the official `evalPixelLevelSemanticLabeling.py`.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from cityscapes.labels import BY_NAME, CATEGORIES, LABELS
+from cityscapes.scoring.counts import INSTANCE_SIZE, SCORED, WITH_INSTANCES, Counts, Float64Array, Int64Array
+
+_LABELS = tuple(label for label in LABELS if label.id >= 0)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The scores by name, from 0 to 1; NaN for what is not scored or occurs nowhere."""
+
+    confusion: Int64Array
+    """(34, 34) pixels by label id of the ground truth (row) and of the prediction (column)."""
+    classes: dict[str, float]
+    """IoU of all 34 labels."""
+    class_instances: dict[str, float]
+    """iIoU: every instance of the ground truth weighs the same, whatever its size."""
+    categories: dict[str, float]
+    category_instances: dict[str, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The scores under the keys of the official result file."""
+        priors = self.confusion.sum(1) / self.confusion.sum()
+        return {
+            "averageScoreClasses": mean(self.classes.values()),
+            "averageScoreInstClasses": mean(self.class_instances.values()),
+            "averageScoreCategories": mean(self.categories.values()),
+            "averageScoreInstCategories": mean(self.category_instances.values()),
+            "classScores": self.classes,
+            "classInstScores": self.class_instances,
+            "categoryScores": self.categories,
+            "categoryInstScores": self.category_instances,
+            "labels": {label.name: label.id for label in _LABELS},
+            "priors": {label.name: float(priors[label.id]) for label in _LABELS},
+            "confMatrix": self.confusion.tolist(),
+        }
+
+
+def scores_of(counts: Counts) -> Scores:
+    """Reduce counts to scores.
+
+    What is predicted where the ground truth is not scored is no false positive; a label that is not scored,
+    predicted where the ground truth is, is a false negative.
+    """
+    labels = {label.name: np.array([label.id]) for label in _LABELS}
+    categories = {name: np.array([label.id for label in _LABELS if label.category == name]) for name in CATEGORIES}
+    return Scores(
+        confusion=counts.confusion,
+        classes={name: _iou(counts, ids[SCORED[ids]]) for name, ids in labels.items()},
+        class_instances={name: _iiou(counts, counts.hits, ids[SCORED[ids]]) for name, ids in labels.items()},
+        categories={name: _iou(counts, ids[SCORED[ids]]) for name, ids in categories.items()},
+        # Unlike the line above, the official scorer has caravan and trailer among the vehicles here.
+        category_instances={name: _iiou(counts, counts.category_hits, ids) for name, ids in categories.items()},
+    )
+
+
+def _iou(counts: Counts, ids: npt.NDArray[np.int_]) -> float:
+    """Intersection over union of the labels with these ids, taken as one."""
+    hits = int(counts.confusion[np.ix_(ids, ids)].sum())
+    return _ratio(hits, int(counts.confusion[ids].sum()) + _false_positives(counts, ids))
+
+
+def _iiou(counts: Counts, hits: Float64Array, ids: npt.NDArray[np.int_]) -> float:
+    """The same with pixels of the ground truth weighed by instance; NaN unless all labels have instances."""
+    if not WITH_INSTANCES[ids].all():
+        return math.nan
+    # All instances of a label weigh as much as its average instance has pixels.
+    inside = float((counts.instances[ids] * INSTANCE_SIZE[ids]).sum())
+    return _ratio(float(hits[ids].sum()), inside + _false_positives(counts, ids))
+
+
+def _false_positives(counts: Counts, ids: npt.NDArray[np.int_]) -> int:
+    others = SCORED.copy()
+    others[ids] = False
+    return int(counts.confusion[np.ix_(others, ids)].sum())
+
+
+def _ratio(part: float, whole: float) -> float:
+    return part / whole if whole else math.nan
+
+
+def mean(scores: Iterable[float]) -> float:
+    """The mean of the scores that are not NaN, and NaN if there are none."""
+    valid = [value for value in scores if not math.isnan(value)]
+    return sum(valid) / len(valid) if valid else math.nan
+
+
+def table(scores: Scores) -> str:
+    """The scores in percent, as papers print them; `-` for what has no score."""
+    classes = {name: value for name, value in scores.classes.items() if not BY_NAME[name].ignore_in_eval}
+    categories = {name: value for name, value in scores.categories.items() if name != "void"}
+    rows = [*_rows("class", classes, scores.class_instances), ""]
+    return "\n".join([*rows, *_rows("category", categories, scores.category_instances)])
+
+
+def _rows(title: str, ious: dict[str, float], iious: dict[str, float]) -> list[str]:
+    scored = sum(not math.isnan(value) for value in ious.values())
+    return [
+        f"{title:<14}   IoU   iIoU",
+        *(f"{name:<14} {percent(value)}  {percent(iious[name])}" for name, value in ious.items()),
+        f"{f'mean of {scored}':<14} {percent(mean(ious.values()))}  {percent(mean(iious.values()))}",
+    ]
+
+
+def percent(value: float) -> str:
+    """A score as five characters; `-` for NaN."""
+    return f"{'-' if math.isnan(value) else f'{100 * value:.1f}':>5}"

@@ -1,0 +1,181 @@
+"""Predictions with faults -> a new folder of predictions, where nothing is lost by it."""
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from cityscapes.labels import BY_ID, LABEL_ID_OF, VOID
+from cityscapes.predictions import kind_of_name
+from cityscapes.submission import id_check, parcel, pngs, roll_call
+from cityscapes.submission.drafts import BATCH, Draft, examine, grey, stem_in
+from cityscapes.submission.parcel import Member
+from cityscapes.submission.roll_call import Prediction
+from engine.faults import InputError
+from engine.files import require_writable
+from engine.findings import Finding, counted, fault, of_severity
+from engine.images import write_png
+from engine.parallel import each
+
+_HIGHEST = max(BY_ID)
+_MENDABLE_NAMES = ("backslash", "unsafe name")
+"""Troubles of a member's name alone: its content is read, and gets a name of its own."""
+
+_REMEDIES = {
+    "damaged": "write or copy them again",
+    "no PNG": "write them as PNG; JPEG alters the ids",
+    "colours": "write the label ids: several labels share a colour",
+    "values above 255": "write label ids, 0 to 33",
+    "bit depth": "write the label ids as uint8",
+    "ids": "write label ids: nobody but the writer knows what these mean",
+    "name": "put the name of the image into it, as berlin_000000_000019.png",
+    "several": "keep one of each image",
+}
+
+
+@dataclass(frozen=True)
+class Mended:
+    """What was done."""
+
+    predictions: int
+    changes: dict[str, int]
+    """What was changed -> number of files."""
+    remaining: tuple[Finding, ...]
+    """What the check still finds, which needs other predictions; empty where the images are not known."""
+
+
+def fix(path: Path, new: Path, root: Path | None = None, *, workers: int = 1) -> Mended:
+    """Write the predictions of a folder or zip to a new folder, mended; the old ones are only read.
+
+    Train ids become label ids, 255 becomes 0, palette images, grey stored as RGB and 16 bits become 8-bit grey, and
+    every file is named `<city>/<stem>.png`. With `root`, what is missing or of another size is told as well.
+
+    Raises:
+        InputError: with everything that cannot be mended, if there is any; then nothing is written.
+    """
+    _require_new(path, new)
+    members = [member for member in parcel.members(path) if kind_of_name(member.name) != "hidden"]
+    drafts, findings = _drafts(path, members, workers)
+    drafts, more = _one_each(drafts)
+    table, ids_change = _table(drafts)
+    findings += [*more, *_foreign(drafts, table)]
+    if not drafts and not findings:
+        raise InputError(f"{path}: got no PNG of an image, expected predictions; predict first")
+    if findings:
+        raise InputError(*(f"{path}: cannot be mended: {finding}" for finding in findings))
+    remaining = _remaining(drafts, root)
+    _write(path, new, drafts, table, workers)
+    changes = Counter(draft.change for draft in drafts if draft.change)
+    changes.update({ids_change: len(drafts)} if ids_change else {})
+    changes["named and placed anew"] = sum(draft.member.name != _name(draft.stem) for draft in drafts)
+    return Mended(len(drafts), {change: number for change, number in changes.items() if number}, remaining)
+
+
+def _require_new(path: Path, new: Path) -> None:
+    if new.exists() and (not new.is_dir() or any(new.iterdir())):
+        raise InputError(f"{new}: is there already; choose a new folder, what is there is never changed")
+    if path.is_dir() and new.resolve().is_relative_to(path.resolve()):
+        raise InputError(f"{new}: lies within {path}, which is only read; choose a new folder outside it")
+    require_writable(new.parent)
+
+
+def _name(stem: str) -> str:
+    return f"{stem.split('_', maxsplit=1)[0]}/{stem}.png"
+
+
+def _drafts(path: Path, members: Sequence[Member], workers: int) -> tuple[list[Draft], list[Finding]]:
+    """The files that can be mended, and what is wrong with the others."""
+    pictures = [member for member in members if kind_of_name(member.name) != "other"]
+    readable = [member for member in pictures if member.trouble in (None, *_MENDABLE_NAMES)]
+    findings = list(parcel.troubles([member for member in members if member.trouble not in _MENDABLE_NAMES]))
+    refused: dict[str, list[str]] = {kind: [] for kind in _REMEDIES}
+    drafts = []
+    for draft in examine(path, readable, workers):
+        if draft.look.trouble is not None:
+            refused[draft.look.trouble].append(f"{draft.member.name}: {draft.look.detail}")
+        elif not draft.stem:
+            refused["name"].append(draft.member.name)
+        else:
+            drafts.append(draft)
+    findings += [_refusal(kind, names) for kind, names in refused.items() if names and kind != "colours"]
+    return drafts, findings + _colours(refused["colours"], drafts)
+
+
+def _colours(names: Sequence[str], drafts: Sequence[Draft]) -> list[Finding]:
+    """Colour images are left out where their image has an id mask as well."""
+    masked = {draft.stem for draft in drafts}
+    alone = [name for name in names if stem_in(name.rpartition(": ")[0]) not in masked]
+    return [_refusal("colours", alone)] if alone else []
+
+
+def _refusal(kind: str, names: Sequence[str]) -> Finding:
+    return fault(kind, f"got {counted(len(names), 'file')}", _REMEDIES[kind], names)
+
+
+def _one_each(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Finding]]:
+    """One draft of each image, and the images that have several."""
+    by_stem: dict[str, list[Draft]] = {}
+    for draft in drafts:
+        by_stem.setdefault(draft.stem, []).append(draft)
+    doubled = [" and ".join(draft.member.name for draft in same) for same in by_stem.values() if len(same) > 1]
+    return [same[0] for same in by_stem.values()], [_refusal("several", doubled)] if doubled else []
+
+
+def _table(drafts: Sequence[Draft]) -> tuple[npt.NDArray[np.uint8], str]:
+    """(256,) id -> label id for all files, and what it does; train ids are told by all files together."""
+    pixels = np.sum([draft.look.pixels for draft in drafts], 0) if drafts else np.zeros(256, np.int64)
+    if pixels.any() and id_check.are_train_ids(pixels):
+        return LABEL_ID_OF, "train ids to label ids"
+    table = np.arange(256).astype(np.uint8)
+    table[VOID] = 0
+    return table, "255 to 0, unlabeled" if pixels[VOID] else ""
+
+
+def _foreign(drafts: Sequence[Draft], table: npt.NDArray[np.uint8]) -> Iterator[Finding]:
+    """Ids that are in no table."""
+    names = []
+    for draft in drafts:
+        ids = np.unique(table[np.flatnonzero(draft.look.pixels)])
+        foreign = ids[ids > _HIGHEST]
+        if foreign.size:
+            names.append(f"{draft.member.name}: {', '.join(map(str, foreign[:8]))}")
+    if names:
+        yield _refusal("ids", names)
+
+
+def _remaining(drafts: Sequence[Draft], root: Path | None) -> tuple[Finding, ...]:
+    """What other predictions are needed for."""
+    if root is None:
+        return ()
+    predictions = [Prediction(draft.stem, _name(draft.stem), draft.look) for draft in drafts]
+    return of_severity("fault", roll_call.findings(predictions, roll_call.wanted(root)))
+
+
+def _write(path: Path, new: Path, drafts: Sequence[Draft], table: npt.NDArray[np.uint8], workers: int) -> None:
+    """Write all files beside the new folder, which gets its name when they are complete."""
+    part = new.with_name(f".{new.name}.{os.getpid()}.part")
+    batches = [(path, part, drafts[start : start + BATCH], table) for start in range(0, len(drafts), BATCH)]
+    try:
+        for _, done in each(_write_batch, batches, workers=workers, title="mend"):
+            if isinstance(done, InputError):
+                raise done
+        part.replace(new)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _write_batch(batch: tuple[Path, Path, Sequence[Draft], npt.NDArray[np.uint8]]) -> None:
+    path, part, drafts, table = batch
+    for draft, content in zip(drafts, parcel.read(path, [draft.member for draft in drafts]), strict=True):
+        if isinstance(content, InputError):
+            raise InputError(f"{path}: {draft.member.name}: {content}; nobody must change it meanwhile")
+        samples = grey(pngs.decoded(content))
+        if samples is None:
+            raise InputError(f"{path}: {draft.member.name}: changed meanwhile; mend it again")
+        write_png(part / _name(draft.stem), table[samples])

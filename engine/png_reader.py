@@ -1,0 +1,142 @@
+"""PNG files as bytes: whole or damaged, and one channel of ids decoded fast.
+
+Pillow undoes the filters of a PNG byte by byte, which is nearly all the time that scoring takes. Wuffs
+(package `pywuffs`, optional) does the same to the same bytes in less than half the time; see
+docs/decisions for the measurement. Whatever is not a plain image of ids is left to Pillow.
+"""
+
+import functools
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+try:
+    import pywuffs
+    import pywuffs.aux
+except ImportError:
+    FAST = False
+else:
+    FAST = True
+"""Whether Wuffs is there."""
+
+IdArray = npt.NDArray[np.uint8 | np.uint16]
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+GREY, PALETTE = 0, 3
+"""Kinds of colour that hold ids."""
+MAX_PIXELS = 1 << 28
+"""Larger images are refused before they are decoded: nothing in this field has 268 megapixels."""
+
+_LARGEST_KEPT = 24 << 20
+"""Bytes; glibc takes no more than 32 MiB."""
+
+
+class Header(NamedTuple):
+    """What the first chunk of a PNG says."""
+
+    width: int
+    height: int
+    bits: int
+    """Bits a sample."""
+    kind: int
+    """The kind of colour: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
+    compression: int
+    filtering: int
+    interlacing: int
+
+
+class DamagedError(Exception):
+    """Bytes that are no whole PNG, with what is wrong with them."""
+
+
+def header(content: bytes) -> Header:
+    """The header of a PNG, which need not be whole.
+
+    Raises:
+        DamagedError: if the bytes do not begin with one.
+    """
+    if not content.startswith(SIGNATURE):
+        raise DamagedError("no PNG" if content else "the file is empty")
+    if len(content) < 33 or content[12:16] != b"IHDR":
+        raise DamagedError("cut off within the header")
+    return Header(*struct.unpack_from(">IIBBBBB", content, 16))
+
+
+def inspect(content: bytes) -> Header:
+    """Prove by the checksums of its chunks that a PNG is whole, without decoding it; what follows its end is ignored.
+
+    Raises:
+        DamagedError: if a byte is wrong or missing, up to the end mark.
+    """
+    return _inspect(content)[0]
+
+
+def decode_ids(content: bytes) -> IdArray | None:
+    """The ids in an undamaged grey PNG of 8 or 16 bits, or None where Pillow must say what it is.
+
+    Returns:
+        (H, W) uint8 or uint16, exactly as Pillow decodes it.
+    """
+    if not FAST:
+        return None
+    try:
+        head, names = _inspect(content)
+    except DamagedError:
+        return None
+    pixels = head.width * head.height
+    if head.kind != GREY or head.bits not in (8, 16) or b"tRNS" in names or not 0 < pixels <= MAX_PIXELS:
+        return None
+    return _decoded(content, head)
+
+
+def _inspect(content: bytes) -> tuple[Header, set[bytes]]:
+    """The header and the names of the chunks."""
+    head = header(content)
+    names = set()
+    for name, checksum, expected in _chunks(content):
+        if checksum != expected:
+            raise DamagedError(f"wrong checksum in chunk {name.decode('latin-1')}")
+        names.add(name)
+    if b"IDAT" not in names:
+        raise DamagedError("no pixels in it")
+    return head, names
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Name, checksum and the checksum that it should have, of each chunk up to the end mark."""
+    view = memoryview(content)
+    place, name = len(SIGNATURE), b""
+    while name != b"IEND":
+        end = place + 8 + int.from_bytes(view[place : place + 4], "big")
+        if end + 4 > len(content):
+            raise DamagedError("cut off")
+        name = bytes(view[place + 4 : place + 8])
+        yield name, zlib.crc32(view[place + 4 : end]), int.from_bytes(view[end : end + 4], "big")
+        place = end + 4
+
+
+@functools.cache
+def _keep_freed_memory() -> None:
+    """Make glibc's malloc keep what is freed for the next image, once in a process; harmless elsewhere.
+
+    It gives blocks of megabytes back to the system at once and gets them anew, zeroed page by page, which takes
+    a quarter of the time of decoding. Freeing one large block raises its threshold to that size.
+    """
+    np.empty(_LARGEST_KEPT, np.uint8)
+
+
+def _decoded(content: bytes, head: Header) -> IdArray | None:
+    _keep_freed_memory()
+    settings = pywuffs.aux.ImageDecoderConfig()
+    settings.enabled_decoders = [pywuffs.ImageDecoderType.PNG]
+    settings.pixel_format = pywuffs.PixelFormat.Y if head.bits == 8 else pywuffs.PixelFormat.Y_16LE
+    decoded = pywuffs.aux.ImageDecoder(settings).decode(content)
+    if decoded.error_message:
+        return None
+    samples: npt.NDArray[np.uint8] = decoded.pixbuf  # (H, W, bytes a pixel)
+    ids: IdArray = samples[..., 0] if head.bits == 8 else samples.view("<u2")[..., 0]
+    return ids if ids.shape == (head.height, head.width) else None

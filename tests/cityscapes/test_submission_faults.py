@@ -1,0 +1,261 @@
+"""The table of faults in docs/submission.md: each row is one of these cases, with the message that it gets."""
+
+import io
+import struct
+import tracemalloc
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from PIL import Image
+
+from cityscapes.labels import COLOR_OF, LABEL_ID_OF
+from cityscapes.submission import main, parcel
+
+Ids = npt.NDArray[Any]
+Spoil = Callable[[Path], None]
+"""Spoils a folder of good predictions, or writes its zip."""
+
+DOCS = Path(__file__).parents[2] / "docs/submission.md"
+SIZE = (32, 16)
+STEMS = [f"{city}_000000_{frame:06d}" for city in ("berlin", "bonn") for frame in (19, 20)]
+FIRST = f"{STEMS[0]}.png"
+TRAIN_IDS = (np.arange(SIZE[0] * SIZE[1]).reshape(SIZE[::-1]) % 19).astype(np.uint8)
+LABEL_IDS = LABEL_ID_OF[TRAIN_IDS]
+
+
+def png(pixels: Ids) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, format="PNG")
+    return file.getvalue()
+
+
+def first(content: bytes | Ids, name: str = FIRST) -> Spoil:
+    """Another content for the first prediction, or one more file."""
+
+    def spoil(folder: Path) -> None:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else png(content))
+
+    return spoil
+
+
+def all_of(change: Callable[[Ids], Ids]) -> Spoil:
+    def spoil(folder: Path) -> None:
+        for stem in STEMS:
+            (folder / f"{stem}.png").write_bytes(png(change(LABEL_IDS)))
+
+    return spoil
+
+
+def renamed(name: str) -> Spoil:
+    def spoil(folder: Path) -> None:
+        (folder / FIRST).rename(folder / name)
+
+    return spoil
+
+
+def colours_beside(folder: Path) -> None:
+    for stem in STEMS:
+        (folder / f"{stem}_color.png").write_bytes(png(COLOR_OF[LABEL_IDS]))
+
+
+def emptied(folder: Path) -> None:
+    for path in folder.iterdir():
+        path.unlink()
+
+
+def only_text(folder: Path) -> None:
+    emptied(folder)
+    (folder / "log.txt").touch()
+
+
+def zipped(
+    name: str = FIRST,
+    *,
+    mode: int = 0o100644,
+    content: bytes | None = None,
+    patch: Callable[[bytes], bytes] = lambda zipped: zipped,
+) -> Spoil:
+    """A zip of the good predictions, the first of which gets another name, mode or content; then patch its bytes."""
+
+    def spoil(folder: Path) -> None:
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as packed:
+            for path in sorted(folder.iterdir()):
+                info = zipfile.ZipInfo(name if path.name == FIRST else path.name)
+                info.compress_type = zipfile.ZIP_DEFLATED
+                info.external_attr = (mode if path.name == FIRST else 0o100644) << 16
+                packed.writestr(info, path.read_bytes() if content is None or path.name != FIRST else content)
+        folder.with_suffix(".zip").write_bytes(patch(file.getvalue()))
+
+    return spoil
+
+
+def encrypted(content: bytes) -> bytes:
+    place = content.index(b"PK\x01\x02") + 8
+    return content[:place] + bytes([content[place] | 1]) + content[place + 1 :]
+
+
+def flipped(content: bytes) -> bytes:
+    """Another checksum in the listing than the content has."""
+    place = content.index(b"PK\x01\x02") + 16
+    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+
+
+def no_zip(folder: Path) -> None:
+    folder.with_suffix(".zip").write_bytes(b"Rar!\x1a\x07")
+
+
+def many(folder: Path) -> None:
+    with zipfile.ZipFile(folder.with_suffix(".zip"), "w") as packed:
+        for number in range(100_000):
+            packed.writestr(zipfile.ZipInfo(f"{number}.png"), b"")
+
+
+CASES: dict[str, Spoil] = {
+    "train ids instead of label ids": all_of(lambda ids: TRAIN_IDS),
+    "train ids with 255 for void": all_of(lambda ids: np.where(TRAIN_IDS == 3, 255, TRAIN_IDS).astype(np.uint8)),
+    "255 beside label ids": first(np.where(LABEL_IDS == 7, 255, LABEL_IDS).astype(np.uint8)),
+    "ids outside the label table": first(LABEL_IDS + np.uint8(40)),
+    "nothing but one void id": all_of(np.zeros_like),
+    "colours instead of ids": all_of(lambda ids: COLOR_OF[ids]),
+    "colour and id images in one folder": colours_beside,
+    "half the size": all_of(lambda ids: ids[::2, ::2]),
+    "16 bits a pixel": all_of(lambda ids: ids.astype(np.uint16)),
+    "one bit a pixel": first(LABEL_IDS > 8),
+    "a JPEG named .png": lambda folder: Image.fromarray(LABEL_IDS).save(folder / FIRST, format="JPEG"),
+    "an empty file": first(b""),
+    "a file cut off in its pixels": first(png(LABEL_IDS)[:60]),
+    "a file cut off after its pixels": first(png(LABEL_IDS)[:-12]),
+    "an image missing": lambda folder: (folder / FIRST).unlink(),
+    "two predictions of an image": first(LABEL_IDS, f"again/{FIRST}"),
+    "an image of another split": first(LABEL_IDS, "frankfurt_000000_000294.png"),
+    "names without the frame number": renamed("berlin_000000.png"),
+    "names in .PNG": renamed(FIRST.upper().replace("BERLIN", "berlin")),
+    "no PNG at all": only_text,
+    "nothing at all": emptied,
+    "a RAR or 7z named .zip": no_zip,
+    "a zip cut off by the upload": zipped(patch=lambda content: content[:-40]),
+    "a damaged file in the zip": zipped(patch=flipped),
+    "a name with `..` in the zip": zipped(f"../{FIRST}"),
+    "an absolute name in the zip": zipped(f"/tmp/{FIRST}"),
+    "a name with backslashes, from Windows": zipped(f"results\\{FIRST}"),
+    "a symbolic link in the zip": zipped(mode=0o120777),
+    "a zip in the zip": zipped("inner.zip"),
+    "an encrypted zip": zipped(patch=encrypted),
+    "a zip of 100,000 files": many,
+}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for stem in STEMS:
+        path = tmp_path / "data/leftImg8bit/test" / stem.split("_", maxsplit=1)[0] / f"{stem}_leftImg8bit.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(png(np.zeros((16, 32, 3), np.uint8)))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "results").mkdir()
+    for stem in STEMS:
+        (tmp_path / "results" / f"{stem}.png").write_bytes(png(LABEL_IDS))
+    return tmp_path / "results"
+
+
+def told(folder: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The error lines of a check of the folder, or of its zip if there is one, without its path."""
+    path = folder.with_suffix(".zip") if folder.with_suffix(".zip").exists() else folder
+    assert main(["check", str(path), "--root", str(root), "--workers", "1"]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    return [line.removeprefix(f"error: {path}: ") for line in lines if line.startswith("error: ")]
+
+
+def row(title: str, lines: list[str]) -> str:
+    messages = "<br>".join(f"`{line.replace('`', '')}`" for line in lines)
+    return f"| {title} | {messages} |"
+
+
+@pytest.mark.parametrize("title", CASES)
+def test_fault_gets_the_documented_message(
+    title: str, folder: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    CASES[title](folder)
+    before = sorted(tmp_path.rglob("*"))
+    lines = told(folder, root, capsys)
+    assert row(title, lines) in DOCS.read_text().splitlines()
+    assert all("; " in line or line.endswith("?") for line in lines), "every fault has a remedy"
+    assert sorted(tmp_path.rglob("*")) == before, "a check writes nothing"
+
+
+def test_no_row_without_a_case() -> None:
+    table = DOCS.read_text().partition("| fault | message |")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| ")]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in rows] == list(CASES)
+
+
+def bomb(declared: int) -> bytes:
+    """A zip with one member that inflates to 1 GiB of zeros, and says that it inflates to what is declared."""
+    deflate = zlib.compressobj(1, zlib.DEFLATED, -15)
+    block = bytes(1 << 20)
+    packed = b"".join(deflate.compress(block) for _ in range(1 << 10)) + deflate.flush()
+    name = FIRST.encode()
+    fields = struct.pack("<HHHHHIIIHH", 20, 0, 8, 0, 33, 0, len(packed), declared, len(name), 0)
+    local = b"PK\x03\x04" + fields + name + packed
+    central = b"PK\x01\x02" + struct.pack("<H", 20) + fields + struct.pack("<HHHII", 0, 0, 0, 0, 0) + name
+    end = b"PK\x05\x06" + struct.pack("<HHHHIIH", 0, 0, 1, 1, len(central), len(local), 0)
+    return local + central + end
+
+
+@pytest.mark.parametrize(
+    ("declared", "expected"),
+    [(1 << 30, "too large: got 1 file"), (512, "damaged: got 1 file"), (parcel.MAX_BYTES, "damaged: got 1 file")],
+)
+def test_a_bomb_is_refused_in_bounded_memory(
+    declared: int, expected: str, folder: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder.with_suffix(".zip").write_bytes(bomb(declared))
+    tracemalloc.start()
+    lines = told(folder, root, capsys)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert any(line.startswith(expected) for line in lines)
+    assert peak < 4 * parcel.MAX_BYTES
+
+
+def test_a_png_that_inflates_beyond_its_pixels_is_read_in_bounded_memory(
+    folder: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    content = png(LABEL_IDS)
+    pixels = zlib.compress(bytes(1 << 28), 1)
+    (folder / FIRST).write_bytes(content[:33] + chunk(b"IDAT", pixels) + content[-12:])
+    tracemalloc.start()
+    main(["check", str(folder), "--root", str(root), "--workers", "1"])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2 * parcel.MAX_BYTES
+
+
+@pytest.mark.parametrize("title", [title for title in CASES if "zip" in title or "backslash" in title])
+def test_a_bad_zip_is_mended_into_its_new_folder_or_not_at_all(
+    title: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    CASES[title](folder)
+    if not folder.with_suffix(".zip").exists():
+        return
+    before = set(tmp_path.rglob("*"))
+    code = main(["fix", str(folder.with_suffix(".zip")), str(tmp_path / "new"), "--workers", "1"])
+    made = {path for path in tmp_path.rglob("*") if path not in before}
+    assert all(path.is_relative_to(tmp_path / "new") for path in made)
+    assert bool(made) == (code == 0)
