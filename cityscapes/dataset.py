@@ -1,5 +1,6 @@
 """Cityscapes as a benchmark: files -> samples, predictions -> scores and submission."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from torchvision.transforms import v2
 
 from cityscapes import layout
 from cityscapes.labels import CLASSES, COLOR_OF, LABEL_ID_OF
+from engine import environment
 from engine.dataset import Benchmark, Sample, SegmentationDataset, Transform
 from engine.faults import InputError
+from engine.prediction import Predictions
 from engine.transforms import IMAGENET_MEAN, IMAGENET_STD, ancestor_augmentation
 
 
@@ -65,7 +68,10 @@ class CityscapesBenchmark(Benchmark):
         """Check the predictions of the test split and zip them."""
         from cityscapes import submission
 
-        report = submission.pack(predictions, archive, root, workers=workers)
+        note = Predictions.note(predictions)
+        origin = json.loads(note.read_text()) if note.is_file() else {}
+        made_with = origin | {"commit": environment.commit()}
+        report = submission.pack(predictions, archive, root, workers=workers, made_with=made_with)
         warnings = "".join(f"warning: {finding}\n" for finding in report.warnings)
         return f"{warnings}{archive}: {report.predictions} predictions, as the server wants them"
 

@@ -16,7 +16,7 @@ _PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "Pillow")
 def describe() -> dict[str, Any]:
     """The environment of this process, as JSON content; nothing that names the user or the machine."""
     return {
-        "commit": _commit(),
+        "commit": commit(),
         "python": platform.python_version(),
         "packages": {name: metadata.version(name) for name in _PACKAGES},
         "system": f"{platform.system()} {platform.machine()}",
@@ -39,7 +39,7 @@ def cpu_name() -> str:
         return platform.processor() or platform.machine()
 
 
-def _commit() -> str | None:
+def commit() -> str | None:
     """The commit of this source tree, with `+` after it if files differ from it; None outside git."""
     here = Path(__file__).parent
     try:

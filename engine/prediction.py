@@ -109,9 +109,14 @@ class Predictions:
         """Where the prediction of a sample goes."""
         return self.folder / f"{sample.name}{self.suffix}"
 
+    @staticmethod
+    def note(folder: Path) -> Path:
+        """Where the origin of the predictions in a folder is noted."""
+        return folder.with_name(f"{folder.name}.json")
+
     def clear(self, samples: Sequence[Sample]) -> None:
         """Remove predictions of other origin, and those of other samples."""
-        note = self.folder.with_name(f"{self.folder.name}.json")
+        note = self.note(self.folder)
         same = note.is_file() and note.read_text() == json.dumps(self.origin, indent=2) + "\n"
         expected = {self.path(sample) for sample in samples} if same else set()
         for path in self.folder.rglob(f"*{self.suffix}"):

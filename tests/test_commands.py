@@ -19,6 +19,7 @@ from torchvision.models import vgg11_bn
 import test_fcn
 import train_fcn
 from cityscapes import submission
+from engine.files import sha256
 from engine.images import read_ids, read_image, write_png
 from fcn import FCN8s
 
@@ -272,6 +273,8 @@ def test_the_test_split_becomes_a_zip_that_the_server_accepts(
     with zipfile.ZipFile(folder / "submission.zip") as archive:
         assert archive.namelist() == names
     assert submission.check(folder / "submission.zip", demo_root).ok
+    manifest = json.loads((folder / "submission.zip.manifest.json").read_text())
+    assert manifest["made_with"]["weights_sha256"] == sha256(run / "best.pth")
     printed = capsys.readouterr().out
     assert "forward" in printed
 
