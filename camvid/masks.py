@@ -1,0 +1,86 @@
+"""Mask files -> train ids: grey ones of 11 classes, and coloured ones of 32."""
+
+import functools
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from camvid.labels import SEGNET, SEGNET_VOID, TRAIN_ID_OF_COLOR, VOID, Color, read_class_table
+from engine.faults import InputError
+from engine.findings import counted
+from engine.images import UInt8Array, open_image, read_ids
+
+CLASS_TABLE = "class_dict.csv"
+
+TWELVE_CLASSES = (
+    f"this is CamVid in 12 classes: the protocol of the papers has {len(SEGNET)}, ids 0 to {SEGNET_VOID - 1}, and "
+    f"{SEGNET_VOID} is void"
+)
+
+_TRAIN_ID_OF = np.full(256, VOID, np.uint8)
+_TRAIN_ID_OF[: len(SEGNET)] = range(len(SEGNET))
+
+
+def read_grey(path: Path) -> UInt8Array:
+    """(H, W) train ids of a mask of 11 classes, whose void is 11 (255 means the same).
+
+    Raises:
+        InputError: if it cannot be read, is in colour, or has other ids.
+    """
+    ids = read_ids(path)
+    pixels = np.bincount(ids.ravel(), minlength=256)
+    present = np.flatnonzero(pixels)
+    # 255 may be void, but not beside 11: then 11 would be a class.
+    foreign = present[(present > SEGNET_VOID) & ((present != VOID) | (SEGNET_VOID in present))]
+    if foreign.size:
+        named = ", ".join(map(str, foreign[:8])) + (", ..." if foreign.size > 8 else "")
+        raise InputError(
+            f"{path}: id {named} on {pixels[foreign].sum()} pixels, expected 0 to {SEGNET_VOID}; {_explained(foreign)}"
+        )
+    return _TRAIN_ID_OF[ids]
+
+
+def _explained(foreign: npt.NDArray[np.int_]) -> str:
+    if foreign.tolist() == [SEGNET_VOID + 1]:
+        return f"{TWELVE_CLASSES}: number the classes from 0 and write {SEGNET_VOID} for void"
+    return (
+        "take the masks of the SegNet tutorial (python -m camvid.download), or --benchmark camvid32 for coloured ones"
+    )
+
+
+def read_colored(path: Path) -> UInt8Array:
+    """(H, W) train ids of a mask in the colours of the annotation, or of a class_dict.csv a folder or two above it.
+
+    Raises:
+        InputError: if it cannot be read, is not in colour, or has colours that are not in the table.
+    """
+    image = open_image(path)
+    if image.mode in ("L", "I", "I;16", "1"):
+        raise InputError(
+            f"{path}: expected colours, got grey ids; give --benchmark camvid for masks of 11 classes, "
+            "or the folder of the coloured ones"
+        )
+    rgb = np.asarray(image.convert("RGB")).astype(np.uint32)
+    codes, where = np.unique(rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2], return_inverse=True)
+    colors = [(int(code) >> 16, int(code) >> 8 & 255, int(code) & 255) for code in codes]
+    table = colors_for(path.parent)
+    foreign = [color for color in colors if color not in table]
+    if foreign:
+        pixels = np.bincount(where.ravel())[[color not in table for color in colors]].sum()
+        named = ", ".join(map(str, foreign[:4])) + (", ..." if len(foreign) > 4 else "")
+        raise InputError(
+            f"{path}: {counted(len(foreign), 'colour')} on {pixels} pixels that are in no class table ({named}); "
+            "masks must not be JPEG nor resized with smoothing: unpack them again"
+        )
+    ids: UInt8Array = np.array([table[color] for color in colors], np.uint8)[where.reshape(rgb.shape[:2])]
+    return ids
+
+
+@functools.cache
+def colors_for(folder: Path) -> dict[Color, int]:
+    """Colour -> train id for the masks in a folder: from the class table beside or above it, else the official ones."""
+    for place in (folder, folder.parent):
+        if (place / CLASS_TABLE).is_file():
+            return read_class_table(place / CLASS_TABLE)
+    return TRAIN_ID_OF_COLOR
