@@ -42,11 +42,9 @@ def read_grey(path: Path) -> UInt8Array:
 
 
 def _explained(foreign: npt.NDArray[np.int_]) -> str:
-    if foreign.tolist() == [SEGNET_VOID + 1]:
-        return f"{TWELVE_CLASSES}: number the classes from 0 and write {SEGNET_VOID} for void"
-    return (
-        "take the masks of the SegNet tutorial (python -m camvid.download), or --benchmark camvid32 for coloured ones"
-    )
+    if foreign.tolist() in ([SEGNET_VOID + 1], [VOID]):
+        return f"{TWELVE_CLASSES}; number the classes from 0 and write {SEGNET_VOID} for void"
+    return "take the masks of the SegNet tutorial: python -m camvid.download"
 
 
 def read_colored(path: Path) -> UInt8Array:
