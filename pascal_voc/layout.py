@@ -5,7 +5,8 @@
                       ImageSets/Segmentation/{train,val,trainval,test}.txt
     benchmark_RELEASE/dataset/{img/<id>.jpg,cls/<id>.mat,train.txt,val.txt}     SBD, beside VOCdevkit
 
-<root> may be the folder that has VOCdevkit, VOCdevkit itself, or one year, as VOC2012. Splits that are derived:
+<root> may be the folder that has VOCdevkit, VOCdevkit itself, or one year, as VOC2012. The tar of 2011 unpacks to
+TrainVal/VOCdevkit/VOC2011, which is found as well. Splits that are derived:
 
     trainaug     VOC train and SBD train and val, without VOC val; VOC's own masks where there are both
     seg11valid   VOC2011 val without SBD train, in the order of the list (Long et al. 2015)
@@ -49,7 +50,9 @@ class Devkit:
 
     def of_year(self, name: str) -> "Devkit":
         """Another year beside this one, or this one."""
-        return Devkit(self.year.parent / name)
+        beside = self.year.parent / name
+        unmoved = self.year.absolute().parent.parent / "TrainVal" / "VOCdevkit" / name
+        return Devkit(unmoved if unmoved.is_dir() and not beside.is_dir() else beside)
 
     def sbd(self) -> Path:
         """SBD's folder with img, cls and lists.
@@ -58,7 +61,7 @@ class Devkit:
             InputError: if there is none.
         """
         year = self.year.absolute()
-        around = (year.parent.parent, year.parent, year)
+        around = (year.parent.parent, year.parent, year, year.parent.parent.parent)
         places = [base / folder for base in around for folder in _SBD_FOLDERS]
         for place in places:
             if (place / "cls").is_dir():
@@ -72,7 +75,7 @@ def find_devkit(root: Path) -> Devkit:
     Raises:
         InputError: if there is none.
     """
-    for place in (root / "VOCdevkit", root):
+    for place in (root / "VOCdevkit", root, root / "TrainVal" / "VOCdevkit"):
         years = sorted(path for path in place.glob("VOC20[0-9][0-9]") if (path / "ImageSets").is_dir())
         if years:
             return Devkit(years[-1])

@@ -66,6 +66,16 @@ def test_the_root_may_be_any_of_three(pascal_voc_root: Path, monkeypatch: pytest
     assert letters(Path(), "trainaug") == "abchjk"
 
 
+def test_the_tar_of_2011_may_stay_where_it_unpacks(pascal_voc_root: Path) -> None:
+    (pascal_voc_root / "TrainVal" / "VOCdevkit").mkdir(parents=True)
+    year = pascal_voc_root / "VOCdevkit" / "VOC2011"
+    year.rename(pascal_voc_root / "TrainVal" / "VOCdevkit" / "VOC2011")
+    assert letters(pascal_voc_root, "seg11valid") == "di"
+    assert letters(pascal_voc_root / "TrainVal", "seg11valid") == "di"
+    (pascal_voc_root / "VOCdevkit").rename(pascal_voc_root / "other")
+    assert letters(pascal_voc_root, "val") == "dhi"
+
+
 def test_sbd_masks_equal_those_of_voc(pascal_voc_root: Path) -> None:
     mat = pascal_voc_root / "benchmark_RELEASE" / "dataset" / "cls" / "2007_00000a.mat"
     png = pascal_voc_root / "VOCdevkit" / "VOC2012" / "SegmentationClass" / "2007_00000a.png"
