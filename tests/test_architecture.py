@@ -66,6 +66,7 @@ TORCH_FREE = (
     "cityscapes.demo",
     "camvid.download",
     "camvid.scoring",
+    "pascal_voc.download",
     "pascal_voc.scoring",
     "pascal_voc.submission",
 )

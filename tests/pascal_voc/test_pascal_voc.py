@@ -1,3 +1,4 @@
+import hashlib
 import io
 import shutil
 import tarfile
@@ -13,7 +14,7 @@ import test_fcn
 import train_fcn
 from engine.faults import InputError
 from engine.images import read_ids, write_png
-from pascal_voc import layout, masks, scoring, submission
+from pascal_voc import download, layout, masks, scoring, submission
 from pascal_voc.labels import CLASSES, PALETTE
 
 ErrorOf = Callable[..., str]
@@ -237,6 +238,46 @@ def test_faults_of_archives(predictions: Path, pascal_voc_root: Path, tmp_path: 
     told = error_of(submission.main, "check", predictions, *root)
     assert "got 22 x 15, expected 44 x 30" in told
     assert "damaged:" in told
+
+
+# Download
+
+
+def test_archives_are_unpacked(pascal_voc_root: Path, tmp_path: Path, error_of: ErrorOf) -> None:
+    (pascal_voc_root / "VOCdevkit" / "VOC2012" / "Annotations").mkdir()
+    (pascal_voc_root / "VOCdevkit" / "VOC2012" / "Annotations" / "a.xml").write_text("of no use here")
+    archives = [tmp_path / "voc.tar", tmp_path / "2011.tar", tmp_path / "benchmark.tgz"]
+    inside = ("VOCdevkit/VOC2012", "VOCdevkit/VOC2011", "benchmark_RELEASE")
+    for archive, folder, prefix in zip(archives, inside, ("", "TrainVal/", ""), strict=True):
+        with tarfile.open(archive, "w:gz" if archive.suffix == ".tgz" else "w") as tar:
+            tar.add(pascal_voc_root / folder, prefix + folder)
+    root = tmp_path / "got"
+    assert download.main(["--root", str(root), "--archives", *map(str, archives)]) == 0
+    for split in layout.SPLITS:
+        assert letters(root, split) == letters(pascal_voc_root, split)
+    assert not list(root.rglob("*.xml"))
+    assert download.place("x/VOCdevkit/../../JPEGImages/a.jpg") is None
+    told = error_of(download.main, "--root", root, "--archives", tmp_path / "absent.tar")
+    assert "no such file" in told
+    assert "benchmark.tgz" in told
+
+
+def test_download_checks_what_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error_of: ErrorOf, pascal_voc_root: Path
+) -> None:
+    archive = tmp_path / "a.tar"
+    with tarfile.open(archive, "w") as tar:
+        tar.add(pascal_voc_root / "VOCdevkit", "VOCdevkit")
+    md5 = hashlib.md5(archive.read_bytes()).hexdigest()
+    monkeypatch.setitem(download.PARTS, "voc2012", download.Part(archive.as_uri(), md5))
+    assert download.main(["--root", str(tmp_path / "got")]) == 0
+    assert letters(tmp_path / "got", "train") == "abc"
+    monkeypatch.setitem(download.PARTS, "voc2012", download.Part(archive.as_uri(), "0" * 32))
+    assert f"MD5 {md5}, expected 000" in error_of(download.main, "--root", tmp_path / "other")
+    monkeypatch.setitem(download.PARTS, "sbd", download.Part("http://localhost:1/b.tgz", ""))
+    told = error_of(download.main, "--root", tmp_path / "other", "--parts", "sbd")
+    assert "cannot download" in told
+    assert list((tmp_path / "other").iterdir()) == []
 
 
 # Real data
