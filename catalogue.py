@@ -7,6 +7,7 @@ from typing import TypeVar
 import torch
 from torch import nn
 
+from camvid.dataset import CamVid32Benchmark, CamVidBenchmark
 from cityscapes.dataset import CityscapesBenchmark
 from engine import checkpoints
 from engine.checkpoints import About
@@ -16,9 +17,13 @@ from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
 from fcn import weights as foreign
 from fcn.fcn import FCN8s
 from fcn.vgg import VGG, mismatches
+from pascal_voc.dataset import PascalVocBenchmark
 
 BENCHMARKS: dict[str, Callable[[], Benchmark]] = {
     "cityscapes": CityscapesBenchmark,
+    "camvid": CamVidBenchmark,
+    "camvid32": CamVid32Benchmark,
+    "pascal_voc": PascalVocBenchmark,
 }
 
 NETWORKS: dict[str, Callable[[int], nn.Module]] = {

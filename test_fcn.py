@@ -134,7 +134,7 @@ def _profile(fabric: Fabric, predictor: Predictor, samples: Sequence[Sample], fo
 def _hand_in(benchmark: Benchmark, predictions: Path, folder: Path, chosen: PredictionOptions) -> None:
     """Pack what only the server can score, and score the rest."""
     if chosen.split in benchmark.hidden_splits:
-        print("\n" + benchmark.pack(predictions, folder / "submission.zip", chosen.root, chosen.workers))
+        print("\n" + benchmark.pack(predictions, folder / benchmark.archive_name, chosen.root, chosen.workers))
         return
     scores, table = benchmark.score(predictions, chosen.root, chosen.split, chosen.workers)
     write_json(folder / "scores.json", scores)

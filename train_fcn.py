@@ -12,7 +12,7 @@ import torch
 import catalogue
 from engine import options, runs
 from engine.checkpoints import About
-from engine.dataset import derive, require_equal_sizes
+from engine.dataset import Benchmark, Sample, derive, require_equal_sizes
 from engine.devices import make_fabric
 from engine.faults import InputError, command
 from engine.runs import Run
@@ -36,6 +36,10 @@ class TrainOptions:
     """folder of the data set"""
     benchmark: str = "cityscapes"
     """which data set it is"""
+    train_split: str = "train"
+    """which of its splits to train on"""
+    val_split: str = "val"
+    """which of its splits to validate on"""
     network: str = "fcn8s"
     """which network to train"""
     backbone_weights: str = "imagenet"
@@ -99,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipes=RECIPES,
     )
     benchmark = catalogue.benchmark(chosen.benchmark)
-    training, validation = benchmark.samples(chosen.root, "train"), benchmark.samples(chosen.root, "val")
+    training, validation = (_labelled(benchmark, chosen, flag) for flag in ("train_split", "val_split"))
     require_equal_sizes(benchmark, [*training, *validation])
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
@@ -127,6 +131,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _labelled(benchmark: Benchmark, chosen: TrainOptions, flag: str) -> list[Sample]:
+    """The samples of the split that a flag names, which must have masks."""
+    split: str = getattr(chosen, flag)
+    known = [name for name in benchmark.splits if name not in benchmark.hidden_splits]
+    if split not in known:
+        raise InputError(f"--{flag} {split}: {benchmark.name} has masks for {', '.join(known)}; choose one of these")
+    return benchmark.samples(chosen.root, split)
+
+
 def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions) -> str:
     """What came out, and what to type next."""
     if best is None:
@@ -136,7 +149,7 @@ def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions) -> str:
         f"pixel accuracy {100 * best['val_pixel_accuracy']:.2f} (mean over classes "
         f"{100 * best['val_mean_pixel_accuracy']:.2f})\n"
         f"weights {run.best}, curves {run.curves}\n"
-        f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root}"
+        f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root} --benchmark {chosen.benchmark}"
     )
 
 

@@ -3,7 +3,6 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,25 @@ from torchvision import tv_tensors
 from engine.faults import InputError
 from engine.images import UInt8Array, image_size, read_ids, read_image
 from engine.labels import ClassTable
+from engine.samples import Sample
+
+__all__ = [
+    "Batch",
+    "Benchmark",
+    "EpochSampler",
+    "GuardedDataset",
+    "Sample",
+    "SegmentationDataset",
+    "Transform",
+    "batches",
+    "collate",
+    "derive",
+    "require_equal_sizes",
+]
 
 Transform = Callable[[tv_tensors.Image, tv_tensors.Mask], tuple[torch.Tensor, torch.Tensor]]
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 of train ids."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image of a split, and its mask of train ids where there is one."""
-
-    name: str
-    """Path of the prediction without its ending, as `aachen/aachen_000000_000019`."""
-    image: Path
-    mask: Path | None
 
 
 class Benchmark(ABC):
@@ -45,6 +49,8 @@ class Benchmark(ABC):
     """What follows a sample's name in the file name of its prediction."""
     prediction_colors: UInt8Array
     """(256, 3) RGB of each such pixel value."""
+    archive_name: str = "submission.zip"
+    """The name that `pack` gets for its archive; the ending says which format the server takes."""
     confidence_class: int | None = None
     """If set, prediction files hold this class's probability, 0 to 255, in place of ids."""
 
@@ -92,7 +98,7 @@ def require_equal_sizes(benchmark: Benchmark, samples: Sequence[Sample]) -> None
             if found != size:
                 faults.append(
                     f"{sample.mask}: the mask is {found[0]} x {found[1]}, its image {size[0]} x {size[1]}; "
-                    "make the masks again from the polygons of these images"
+                    "unpack both again from the same source, or draw the masks again from these images' annotations"
                 )
         except InputError as error:
             faults.extend(error.messages)

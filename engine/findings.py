@@ -54,3 +54,20 @@ def counted(number: int, noun: str) -> str:
 def tally(names: Iterable[str]) -> str:
     """How often each name occurs: `berlin 2, bonn 1`."""
     return ", ".join(f"{name} {number}" for name, number in sorted(Counter(names).items()))
+
+
+def grouped(messages: Sequence[str], shown: int = 5) -> list[str]:
+    """Put messages of a kind together, and keep only the first `shown` of each where there are over twice as many.
+
+    Of a kind are those with the same remedy, which follows the last semicolon.
+    """
+    kinds: dict[str, list[str]] = {}
+    for message in messages:
+        kinds.setdefault(message.rpartition("; ")[2], []).append(message)
+    told = []
+    for remedy, same in kinds.items():
+        kept = same if len(same) <= 2 * shown else same[:shown]
+        told += kept
+        if len(kept) < len(same):
+            told.append(f"and {len(same) - len(kept)} more like these; {remedy}")
+    return told

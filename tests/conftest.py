@@ -1,10 +1,18 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pytest
+from PIL import Image
+from scipy.io import savemat
 
+from camvid.labels import ANNOTATED
 from cityscapes import ground_truth, worklist
 from cityscapes.demo import DemoOptions, draw_dataset
+from engine.images import write_png
+from pascal_voc.labels import PALETTE
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -25,3 +33,93 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs real samples in {folder}; set SEGMENTATION_DATA to a folder that has them")
     return folder
+
+
+# One small root for each benchmark, called <name of the benchmark>_root.
+
+
+@pytest.fixture
+def cityscapes_root(demo_root: Path) -> Path:
+    return demo_root
+
+
+def blocks(classes: int, seed: int, void: int) -> npt.NDArray[np.uint8]:
+    """(30, 44) ids in blocks: every class and void."""
+    order = np.random.default_rng(seed).permutation([*range(classes), void])
+    return np.resize(order, (6, 11)).astype(np.uint8).repeat(5, 0).repeat(4, 1)
+
+
+def photograph(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    return np.stack([mask * 7, mask * 3, 255 - mask], axis=-1)
+
+
+@pytest.fixture
+def camvid_root(tmp_path: Path) -> Path:
+    """SegNet's layout: 3 train, 2 val and 2 test images."""
+    base = tmp_path / "camvid" / "CamVid"
+    for number, split in enumerate(["train"] * 3 + ["val"] * 2 + ["test"] * 2):
+        mask, stem = blocks(11, number, void=11), f"0001TP_{number:06}"
+        write_png(base / split / f"{stem}.png", photograph(mask))
+        write_png(base / f"{split}annot" / f"{stem}.png", mask)
+        with (base / f"{split}.txt").open("a") as file:
+            file.write(f"/SegNet/CamVid/{split}/{stem}.png /SegNet/CamVid/{split}annot/{stem}.png\n")
+    return base.parent
+
+
+@pytest.fixture
+def camvid32_root(tmp_path: Path) -> Path:
+    """The layout of the release, 14 images."""
+    root = tmp_path / "camvid32"
+    for number in range(14):
+        mask, stem = blocks(31, number, void=255), f"0006R0_f{number:05}"
+        write_png(root / "701_StillsRaw_full" / f"{stem}.png", photograph(mask))
+        write_png(root / "LabeledApproved_full" / f"{stem}_L.png", ANNOTATED.colorize(mask))
+    return root
+
+
+def write_voc_mask(path: Path, mask: npt.NDArray[np.uint8]) -> None:
+    image = Image.fromarray(mask)
+    image.putpalette(PALETTE.tobytes())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    image.save(path)
+
+
+@pytest.fixture
+def pascal_voc_root(tmp_path: Path) -> Path:
+    """VOC2012, VOC2011 val and SBD; some images are in more than one of them, as in the originals."""
+    root = tmp_path / "voc"
+    sbd = root / "benchmark_RELEASE" / "dataset"
+    lists = {
+        root / "VOCdevkit" / "VOC2012": {"train": "abc", "val": "de", "trainval": "abcde", "test": "fg"},
+        root / "VOCdevkit" / "VOC2011": {"val": "dhi"},
+        sbd: {"train": "ahj", "val": "dk"},
+    }
+    for base, splits in lists.items():
+        for split, letters in splits.items():
+            names = [f"2007_00000{letter}" for letter in letters]
+            listing = base / (f"{split}.txt" if base == sbd else f"ImageSets/Segmentation/{split}.txt")
+            listing.parent.mkdir(parents=True, exist_ok=True)
+            listing.write_text("\n".join(names) + "\n")
+            for name in names:
+                mask = blocks(21, ord(name[-1]), void=255)
+                write_png(base / ("img" if base == sbd else "JPEGImages") / f"{name}.jpg", photograph(mask))
+                if base == sbd:
+                    (sbd / "cls").mkdir(exist_ok=True)
+                    savemat(sbd / "cls" / f"{name}.mat", {"GTcls": {"Boundaries": [], "Segmentation": mask}})
+                elif split != "test":
+                    write_voc_mask(base / "SegmentationClass" / f"{name}.png", mask)
+    return root
+
+
+@pytest.fixture
+def error_of(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+    """Run a command on bad input, and give what it says."""
+
+    def run_command(main: Callable[[list[str]], int], *arguments: object) -> str:
+        capsys.readouterr()
+        assert main([str(argument) for argument in arguments]) == 2
+        message = capsys.readouterr().err
+        assert "Traceback" not in message
+        return message
+
+    return run_command

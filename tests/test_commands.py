@@ -57,18 +57,6 @@ def assert_equal_weights(left: Path, right: Path) -> None:
 Ending = Callable[..., str]
 
 
-@pytest.fixture
-def error_of(capsys: pytest.CaptureFixture[str]) -> Ending:
-    def run_command(main: Callable[[list[str]], int], *arguments: object) -> str:
-        capsys.readouterr()
-        assert main([str(argument) for argument in arguments]) == 2
-        message = capsys.readouterr().err
-        assert "Traceback" not in message
-        return message
-
-    return run_command
-
-
 # Training
 
 

@@ -23,7 +23,7 @@ def commands() -> list[tuple[str, str]]:
     for document in DOCUMENTS:
         for module, script, arguments in COMMAND.findall(document.read_text()):
             name = module or script.removesuffix(".py")
-            if name.partition(".")[0] in {"cityscapes", "generate_gt", "train_fcn", "test_fcn"}:
+            if name.partition(".")[0] in {"camvid", "cityscapes", "pascal_voc", "generate_gt", "train_fcn", "test_fcn"}:
                 found.add((name, arguments.strip().rstrip(".,:)")))
     return sorted(found)
 

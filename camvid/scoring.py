@@ -1,0 +1,61 @@
+"""Predictions and masks -> the scores that papers print for CamVid: counted over all images, void left out."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from camvid import layout, masks
+from camvid.labels import ANNOTATED, SEGNET
+from engine import scoring
+from engine.faults import command
+from engine.samples import Sample
+from engine.scoring import Protocol, Scores
+
+SUFFIX = "_preds.png"
+
+PROTOCOLS = {
+    "camvid": Protocol(SEGNET, SUFFIX, masks.read_grey, f"{masks.TWELVE_CLASSES}, no class to predict"),
+    "camvid32": Protocol(ANNOTATED, SUFFIX, masks.read_colored, "write the positions of the classes, without Void"),
+}
+"""By the name of the benchmark."""
+
+SAMPLES: dict[str, Callable[[Path, str], list[Sample]]] = {
+    "camvid": layout.segnet_samples,
+    "camvid32": layout.annotated_samples,
+}
+
+
+def score(predictions: Path, root: Path, split: str, *, benchmark: str = "camvid", workers: int = 1) -> Scores:
+    """Score the predictions of a split.
+
+    Raises:
+        InputError: with everything that is wrong with any file.
+    """
+    return scoring.score(PROTOCOLS[benchmark], SAMPLES[benchmark](root, split), predictions, workers=workers)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Score a folder of predictions, print the table and write the figures."""
+    parser = scoring.scoring_parser(
+        "camvid.scoring",
+        "Score predictions of CamVid: IoU, Dice and pixel accuracy over all images, void left out.",
+        [
+            "python -m camvid.scoring --predictions outputs/fcn/test/predictions --root data",
+            "python -m camvid.scoring --predictions outputs/fcn/test/predictions --root data --benchmark camvid32",
+        ],
+        f"<name of the image>{SUFFIX}, in any folders below",
+    )
+    parser.add_argument("--split", choices=layout.SPLITS, default="test", help="default: test")
+    parser.add_argument("--benchmark", choices=PROTOCOLS, default="camvid", help="11 or 32 classes (default: 11)")
+    options = parser.parse_args(argv)
+    scoring.report(
+        lambda: score(
+            options.predictions, options.root, options.split, benchmark=options.benchmark, workers=options.workers
+        ),
+        options.output,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

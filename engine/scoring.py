@@ -1,0 +1,241 @@
+"""A folder of predicted train ids -> IoU, Dice and pixel accuracies, counted over all images together.
+
+For benchmarks whose prediction files hold train ids: one PNG an image, 255 where no class was given.
+Those whose servers count otherwise bring a scorer of their own.
+"""
+
+import argparse
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.faults import InputError
+from engine.files import require_writable, write_json
+from engine.findings import grouped
+from engine.images import UInt8Array, read_ids
+from engine.labels import ClassTable
+from engine.options import tool_parser
+from engine.parallel import available_cpus, each
+from engine.samples import Sample
+
+NO_CLASS = 255
+"""What a prediction holds where it gives no class: a miss, but nobody's false positive."""
+
+Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What a benchmark tells the scorer."""
+
+    classes: ClassTable
+    suffix: str
+    """What follows a sample's name in the file name of its prediction."""
+    read_mask: Callable[[Path], UInt8Array]
+    """Mask file -> (H, W) train ids; a function of a module, so that processes can share it."""
+    advice: str
+    """What to do about a prediction with ids that are no class."""
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """What a confusion matrix says, as fractions from 0 to 1; NaN for a class that occurs nowhere."""
+
+    names: tuple[str, ...]
+    confusion: Int64Array
+    """(C, C + 1) pixels by true class (row) and predicted class; the last column was given no class."""
+    images: int
+
+    @property
+    def iou(self) -> Float64Array:
+        """(C,) intersection over union."""
+        return _ratio(self._hits, self._true + self._predicted - self._hits)
+
+    @property
+    def dice(self) -> Float64Array:
+        """(C,) 2 x intersection over the sum of both sizes."""
+        return _ratio(2 * self._hits, self._true + self._predicted)
+
+    @property
+    def accuracy(self) -> Float64Array:
+        """(C,) share of the pixels of a class that were found."""
+        return _ratio(self._hits, self._true)
+
+    def summary(self) -> dict[str, float]:
+        """The averages by name; the means are over the classes that occur."""
+        return {
+            "miou": _mean(self.iou),
+            "mean_dice": _mean(self.dice),
+            "mean_pixel_accuracy": _mean(self.accuracy),
+            "pixel_accuracy": float(_ratio(self._hits.sum(), self._true.sum())),
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """All figures as JSON has them, null for NaN."""
+        columns = {"iou": self.iou, "dice": self.dice, "pixel_accuracy": self.accuracy}
+        classes = {
+            name: {key: None if np.isnan(values[i]) else float(values[i]) for key, values in columns.items()}
+            for i, name in enumerate(self.names)
+        }
+        return {"images": self.images, **self.summary(), "classes": classes, "confusion": self.confusion.tolist()}
+
+    @property
+    def _hits(self) -> Int64Array:
+        return self.confusion.diagonal()
+
+    @property
+    def _true(self) -> Int64Array:
+        pixels: Int64Array = self.confusion.sum(1)
+        return pixels
+
+    @property
+    def _predicted(self) -> Int64Array:
+        pixels: Int64Array = self.confusion[:, :-1].sum(0)
+        return pixels
+
+
+def score(protocol: Protocol, samples: Sequence[Sample], predictions: Path, *, workers: int = 1) -> Scores:
+    """Score the predictions of all samples; the same to the last bit for any number of workers.
+
+    Raises:
+        InputError: with everything that is wrong with any file.
+    """
+    found, faults = _find(protocol, samples, predictions)
+    total = np.zeros((len(protocol.classes), len(protocol.classes) + 1), np.int64)
+    for _, counts in each(functools.partial(count, protocol), found, workers=workers, title="scoring"):
+        if isinstance(counts, InputError):
+            faults.extend(counts.messages)
+        else:
+            total += counts
+    if faults:
+        raise InputError(*grouped(faults))
+    if not total.any():
+        raise InputError(f"{samples[0].mask}: no pixel of this mask or any other has a class; unpack the masks again")
+    return Scores(protocol.classes.names, total, len(found))
+
+
+def count(protocol: Protocol, pair: tuple[Path, Path]) -> Int64Array:
+    """(C, C + 1) pixels of one prediction and its mask by true and predicted class.
+
+    Raises:
+        InputError: if either file is bad, the sizes differ, or the prediction has ids that are no class.
+    """
+    prediction, mask = read_prediction(protocol, pair[0]), protocol.read_mask(pair[1])
+    if prediction.shape != mask.shape:
+        raise InputError(
+            f"{pair[0]}: the prediction is {_size(prediction)}, its mask {_size(mask)}; "
+            "predict at full size, or enlarge the logits before the argmax"
+        )
+    classes = len(protocol.classes)
+    labelled = mask != protocol.classes.void
+    column = np.minimum(prediction[labelled], classes).astype(np.int64)
+    cells = mask[labelled].astype(np.int64) * (classes + 1) + column
+    return np.bincount(cells, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
+
+
+def read_prediction(protocol: Protocol, path: Path) -> UInt8Array:
+    """(H, W) train ids of a prediction file, 255 for no class.
+
+    Raises:
+        InputError: if it cannot be read or has other ids.
+    """
+    ids = read_ids(path)
+    pixels = np.bincount(ids.ravel(), minlength=256)
+    present = np.flatnonzero(pixels)
+    foreign = present[(present >= len(protocol.classes)) & (present != NO_CLASS)]
+    if foreign.size:
+        named = ", ".join(map(str, foreign[:8])) + (", ..." if foreign.size > 8 else "")
+        raise InputError(
+            f"{path}: id {named} on {pixels[foreign].sum()} pixels, expected 0 to {len(protocol.classes) - 1} "
+            f"(or {NO_CLASS} for no class); {protocol.advice}"
+        )
+    return ids.astype(np.uint8)
+
+
+def table(scores: Scores) -> str:
+    """The scores in percent, as papers print them; `-` for a class that occurs nowhere."""
+    rows = zip(scores.names, scores.iou, scores.dice, scores.accuracy, strict=True)
+    mean = scores.summary()
+    width = max(map(len, (*scores.names, "mean of 00")))
+    occurring = int((~np.isnan(scores.iou)).sum())
+    return "\n".join(
+        [
+            f"{'class':<{width}}    IoU   Dice    acc",
+            *(f"{name:<{width}} {_percent(iou)} {_percent(dice)} {_percent(acc)}" for name, iou, dice, acc in rows),
+            f"{f'mean of {occurring}':<{width}} {_percent(mean['miou'])} {_percent(mean['mean_dice'])} "
+            f"{_percent(mean['mean_pixel_accuracy'])}",
+            f"pixel accuracy {100 * mean['pixel_accuracy']:.2f} over {scores.images} images",
+        ]
+    )
+
+
+def scoring_parser(module: str, description: str, examples: Sequence[str], names: str) -> argparse.ArgumentParser:
+    """The argument parser of a scoring tool, to which each adds its --split; `names` says how files are called."""
+    parser = tool_parser(module, description, examples)
+    parser.add_argument("--predictions", type=Path, required=True, metavar="DIR", help=f"PNGs of class ids: {names}")
+    parser.add_argument("--root", type=Path, default=Path("data"), metavar="DIR", help="the data (default: data)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures here as JSON")
+    parser.add_argument(
+        "--workers", type=int, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
+    )
+    return parser
+
+
+def report(scores: Callable[[], Scores], output: Path | None) -> None:
+    """Score, print the table, and write the figures if a file is given, which is tried before the work."""
+    if output is not None:
+        if output.is_dir():
+            raise InputError(f"{output}: is a folder; give the file to write as --output, {output / 'scores.json'}")
+        require_writable(output.parent)
+    result = scores()
+    print(table(result))
+    if output is not None:
+        write_json(output, result.to_json())
+        print(f"\nwrote {output}")
+
+
+def _find(
+    protocol: Protocol, samples: Sequence[Sample], predictions: Path
+) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """Predictions with their masks, and what is wrong with the others."""
+    if not predictions.is_dir():
+        kind = "is a file" if predictions.exists() else "no such folder"
+        raise InputError(f"{predictions}: {kind}; give the folder that the predictions were written to")
+    by_name: dict[str, list[Path]] = {}
+    for path in sorted(predictions.rglob(f"*{protocol.suffix}")):
+        if path.name[0] != ".":
+            by_name.setdefault(path.name, []).append(path)
+    found, faults = [], []
+    for sample in samples:
+        name = f"{Path(sample.name).name}{protocol.suffix}"
+        paths = by_name.get(name, [])
+        if len(paths) == 1 and sample.mask is not None:
+            found.append((paths[0], sample.mask))
+        elif not paths:
+            faults.append(f"{predictions / name}: no such prediction; predict every image of the split")
+        else:
+            faults.append(f"{predictions}: {len(paths)} files {name}; keep one prediction of each image")
+    return found, faults
+
+
+def _ratio(part: Any, whole: Any) -> Float64Array:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.true_divide(part, whole))
+
+
+def _mean(values: Float64Array) -> float:
+    return float(values[~np.isnan(values)].mean())
+
+
+def _percent(value: float) -> str:
+    return f"{'-' if np.isnan(value) else f'{100 * value:.2f}':>6}"
+
+
+def _size(pixels: UInt8Array) -> str:
+    return f"{pixels.shape[1]} x {pixels.shape[0]}"

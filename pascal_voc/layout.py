@@ -1,0 +1,162 @@
+"""The folders, lists and splits of Pascal VOC and SBD.
+
+    VOCdevkit/VOC20XX/JPEGImages/<id>.jpg
+                      SegmentationClass/<id>.png
+                      ImageSets/Segmentation/{train,val,trainval,test}.txt
+    benchmark_RELEASE/dataset/{img/<id>.jpg,cls/<id>.mat,train.txt,val.txt}     SBD, beside VOCdevkit
+
+<root> may be the folder that has VOCdevkit, VOCdevkit itself, or one year, as VOC2012. The tar of 2011 unpacks to
+TrainVal/VOCdevkit/VOC2011, which is found as well. Splits that are derived:
+
+    trainaug     VOC train and SBD train and val, without VOC val; VOC's own masks where there are both
+    seg11valid   VOC2011 val without SBD train, in the order of the list (Long et al. 2015)
+    sbd_train    SBD's own lists
+    sbd_val
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.faults import InputError
+from engine.findings import grouped
+from engine.samples import Sample
+
+LISTED = ("train", "val", "trainval", "test")
+SPLITS = (*LISTED, "trainaug", "seg11valid", "sbd_train", "sbd_val")
+HIDDEN = ("test",)
+
+_SBD_FOLDERS = ("benchmark_RELEASE/dataset", "benchmark/benchmark_RELEASE/dataset", "SBD", "sbd")
+_UNPACK = "unpack VOCtrainval_11-May-2012.tar there (see docs/datasets.md)"
+_UNPACK_SBD = "unpack SBD's benchmark.tgz beside VOCdevkit (see docs/datasets.md)"
+_TEST_TAR = "the test images and their list come in a tar of their own, from the evaluation server after registration"
+
+
+@dataclass(frozen=True)
+class Devkit:
+    """One year's folder, and what lies around it."""
+
+    year: Path
+    """The folder VOC20XX."""
+
+    def listing(self, split: str) -> Path:
+        """The list of a split."""
+        return self.year / "ImageSets" / "Segmentation" / f"{split}.txt"
+
+    def sample(self, name: str, *, masked: bool = True) -> Sample:
+        """The files of an image."""
+        mask = self.year / "SegmentationClass" / f"{name}.png" if masked else None
+        return Sample(name, self.year / "JPEGImages" / f"{name}.jpg", mask)
+
+    def of_year(self, name: str) -> "Devkit":
+        """Another year beside this one, or this one."""
+        beside = self.year.parent / name
+        unmoved = self.year.absolute().parent.parent / "TrainVal" / "VOCdevkit" / name
+        return Devkit(unmoved if unmoved.is_dir() and not beside.is_dir() else beside)
+
+    def sbd(self) -> Path:
+        """SBD's folder with img, cls and lists.
+
+        Raises:
+            InputError: if there is none.
+        """
+        year = self.year.absolute()
+        around = (year.parent.parent, year.parent, year, year.parent.parent.parent)
+        places = [base / folder for base in around for folder in _SBD_FOLDERS]
+        for place in places:
+            if (place / "cls").is_dir():
+                return place
+        raise InputError(f"{places[0]}: no such folder with SBD's cls/ and lists; {_UNPACK_SBD}")
+
+
+def find_devkit(root: Path) -> Devkit:
+    """The newest year below or at a root.
+
+    Raises:
+        InputError: if there is none.
+    """
+    for place in (root / "VOCdevkit", root, root / "TrainVal" / "VOCdevkit"):
+        years = sorted(path for path in place.glob("VOC20[0-9][0-9]") if (path / "ImageSets").is_dir())
+        if years:
+            return Devkit(years[-1])
+    if (root / "ImageSets").is_dir():
+        return Devkit(root.resolve())
+    kind = "no VOCdevkit/, VOC2012/ or ImageSets/ in it" if root.is_dir() else "no such folder"
+    raise InputError(f"{root}: {kind}; give the folder that has VOCdevkit/ as --root, or {_UNPACK}")
+
+
+def samples(root: Path, split: str) -> list[Sample]:
+    """The samples of a split, in the order of its list.
+
+    Raises:
+        InputError: with everything that the split needs and that is missing.
+    """
+    devkit = find_devkit(root)
+    if split == "trainaug":
+        found = _trainaug(devkit)
+    elif split == "seg11valid":
+        found = _seg11valid(devkit)
+    elif split in ("sbd_train", "sbd_val"):
+        found = _sbd(devkit.sbd(), split.removeprefix("sbd_"))
+    else:
+        remedy = f"{_TEST_TAR}: unpack VOC2012test.tar there" if split == "test" else _UNPACK
+        names = read_list(devkit.listing(split), remedy)
+        found = [devkit.sample(name, masked=split not in HIDDEN) for name in names]
+    return _complete(found)
+
+
+def read_list(path: Path, remedy: str) -> list[str]:
+    """The image ids of a list, the first word of each line.
+
+    Raises:
+        InputError: if there is no such list, or with every line that is no image id.
+    """
+    if not path.is_file():
+        raise InputError(f"{path}: no such list; {remedy}")
+    try:
+        lines = [line.split() for line in path.read_text().splitlines()]
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no text ({error}); {remedy}") from error
+    names = [line[0] for line in lines if line]
+    wrong = [name for name in names if not re.fullmatch(r"\w+", name)]
+    if wrong:
+        raise InputError(*grouped([f"{path}: {name!r} is no image id, as 2007_000032; {remedy}" for name in wrong]))
+    if not names:
+        raise InputError(f"{path}: an empty list; {remedy}")
+    return names
+
+
+def _trainaug(devkit: Devkit) -> list[Sample]:
+    train, val = (read_list(devkit.listing(split), _UNPACK) for split in ("train", "val"))
+    folder = devkit.sbd()
+    excluded = {*train, *val}
+    more = [sample for split in ("train", "val") for sample in _sbd(folder, split) if sample.name not in excluded]
+    return [*(devkit.sample(name) for name in train), *more]
+
+
+def _seg11valid(devkit: Devkit) -> list[Sample]:
+    """VOC2011 val without SBD train, unless there is a list of that name already."""
+    if devkit.listing("seg11valid").is_file():
+        return [devkit.sample(name) for name in read_list(devkit.listing("seg11valid"), _UNPACK)]
+    year = devkit.of_year("VOC2011")
+    val = read_list(
+        year.listing("val"),
+        "seg11valid is VOC2011 val without SBD train, and later years have other lists: unpack "
+        f"VOCtrainval_25-May-2011.tar beside them, or write the list of its images to {devkit.listing('seg11valid')}",
+    )
+    trained = set(read_list(devkit.sbd() / "train.txt", _UNPACK_SBD))
+    return [year.sample(name) for name in val if name not in trained]
+
+
+def _sbd(folder: Path, split: str) -> list[Sample]:
+    names = read_list(folder / f"{split}.txt", _UNPACK_SBD)
+    return [Sample(name, folder / "img" / f"{name}.jpg", folder / "cls" / f"{name}.mat") for name in names]
+
+
+def _complete(found: list[Sample]) -> list[Sample]:
+    paths = [path for sample in found for path in (sample.image, sample.mask) if path is not None]
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        remedy = "the list names it: unpack the same release's images and masks again"
+        raise InputError(*grouped([f"{path}: no such file; {remedy}" for path in missing]))
+    return found

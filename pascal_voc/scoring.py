@@ -1,0 +1,60 @@
+"""Predictions and masks -> the scores of the VOC development kit: one confusion matrix of all images, without void."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine import scoring
+from engine.faults import InputError, command
+from engine.scoring import Protocol, Scores
+from pascal_voc import layout
+from pascal_voc.labels import CLASSES
+from pascal_voc.masks import read_mask
+
+SUFFIX = ".png"
+
+PROTOCOL = Protocol(
+    CLASSES,
+    SUFFIX,
+    read_mask,
+    "write class indices, background 0 to tv/monitor 20, not colours or the ids of another data set",
+)
+
+SCORED = tuple(split for split in layout.SPLITS if split not in layout.HIDDEN)
+
+
+def score(predictions: Path, root: Path, split: str, *, workers: int = 1) -> Scores:
+    """Score the predictions of a split that has masks.
+
+    Raises:
+        InputError: with everything that is wrong with any file.
+    """
+    if split in layout.HIDDEN:
+        raise InputError(
+            f"{predictions}: the masks of the {split} split are secret; pack the predictions for the server: "
+            "python -m pascal_voc.submission pack"
+        )
+    return scoring.score(PROTOCOL, layout.samples(root, split), predictions, workers=workers)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Score a folder of predictions, print the table and write the figures."""
+    parser = scoring.scoring_parser(
+        "pascal_voc.scoring",
+        "Score predictions of Pascal VOC as its development kit does: IoU of 21 classes, border pixels left out.",
+        [
+            "python -m pascal_voc.scoring --predictions outputs/fcn/val/predictions --root data",
+            "python -m pascal_voc.scoring --predictions outputs/fcn/seg11valid/predictions --split seg11valid",
+        ],
+        "<image id>.png, in any folders below",
+    )
+    parser.add_argument("--split", choices=SCORED, default="val", help="default: val")
+    options = parser.parse_args(argv)
+    scoring.report(
+        lambda: score(options.predictions, options.root, options.split, workers=options.workers), options.output
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,88 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.faults import InputError
+from engine.images import read_ids, write_png
+from engine.labels import ClassTable
+from engine.metrics import ConfusionMatrix
+from engine.samples import Sample
+from engine.scoring import Protocol, score, table
+
+COLORS = ((0, 0, 1), (0, 0, 2), (0, 0, 3), (0, 0, 4))
+PROTOCOL = Protocol(ClassTable(("a", "b", "c", "d"), COLORS), "_preds.png", read_ids, "write class ids")  # type: ignore[arg-type]
+
+
+def draw(folder: Path, images: int) -> list[Sample]:
+    """Masks with void and without class d, and predictions that are right, wrong or no class."""
+    random = np.random.default_rng(0)
+    samples = []
+    for number in range(images):
+        mask = random.choice([0, 1, 2, 255], (9, 13)).astype(np.uint8)
+        prediction = np.where(random.random(mask.shape) < 0.6, mask, random.choice([0, 1, 255], mask.shape))
+        sample = Sample(f"city/{number}", folder / "no.png", folder / "masks" / f"{number}.png")
+        write_png(folder / "masks" / f"{number}.png", mask)
+        write_png(folder / "predictions" / "city" / f"{number}_preds.png", prediction.astype(np.uint8))
+        samples.append(sample)
+    return samples
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_equals_the_metrics_of_training(tmp_path: Path, workers: int) -> None:
+    samples = draw(tmp_path, 5)
+    scores = score(PROTOCOL, samples, tmp_path / "predictions", workers=workers)
+    matrix = ConfusionMatrix(4)
+    for sample in samples:
+        assert sample.mask is not None
+        prediction = read_ids(tmp_path / "predictions" / f"{sample.name}_preds.png")
+        matrix.update(torch.tensor(prediction), torch.tensor(read_ids(sample.mask)))
+    metrics = matrix.reduce()
+    assert scores.summary() == pytest.approx(metrics.summary(), abs=1e-12)
+    assert np.array_equal(scores.confusion, matrix.counts.numpy())
+    assert scores.iou == pytest.approx(metrics.iou, nan_ok=True)
+
+
+def test_a_class_that_occurs_nowhere_has_no_score(tmp_path: Path) -> None:
+    scores = score(PROTOCOL, draw(tmp_path, 2), tmp_path / "predictions")
+    assert scores.to_json()["classes"]["d"] == {"iou": None, "dice": None, "pixel_accuracy": None}
+    assert "mean of 3" in table(scores)
+    assert "d               -" in table(scores)
+
+
+def test_every_fault_is_told(tmp_path: Path) -> None:
+    samples = draw(tmp_path, 6)
+    folder = tmp_path / "predictions" / "city"
+    (folder / "0_preds.png").unlink()
+    (folder / "1_preds.png").write_bytes(b"")
+    write_png(folder / "2_preds.png", np.zeros((4, 4), np.uint8))
+    write_png(folder / "3_preds.png", np.full((9, 13), 7, np.uint8))
+    write_png(folder / "again" / "4_preds.png", np.zeros((9, 13), np.uint8))
+    with pytest.raises(InputError) as caught:
+        score(PROTOCOL, samples, tmp_path / "predictions")
+    told = str(caught.value)
+    for part in (
+        "0_preds.png: no such prediction",
+        "1_preds.png: the file is empty",
+        "2_preds.png: the prediction is 4 x 4, its mask 13 x 9",
+        "3_preds.png: id 7 on 117 pixels, expected 0 to 3 (or 255 for no class); write class ids",
+        "2 files 4_preds.png; keep one",
+    ):
+        assert part in told
+
+
+def test_many_faults_of_a_kind_are_counted(tmp_path: Path) -> None:
+    samples = draw(tmp_path, 30)
+    (tmp_path / "none").mkdir()
+    with pytest.raises(InputError) as caught:
+        score(PROTOCOL, samples, tmp_path / "none")
+    assert len(caught.value.messages) == 6
+    assert caught.value.messages[-1] == "and 25 more like these; predict every image of the split"
+
+
+def test_masks_of_void_alone_are_told(tmp_path: Path) -> None:
+    samples = draw(tmp_path, 1)
+    write_png(tmp_path / "masks" / "0.png", np.full((9, 13), 255, np.uint8))
+    with pytest.raises(InputError, match="has a class"):
+        score(PROTOCOL, samples, tmp_path / "predictions")
