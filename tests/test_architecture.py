@@ -10,13 +10,13 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 COMMANDS = {"generate_gt", "train_fcn", "test_fcn"}
-BENCHMARKS = {"cityscapes"}
+BENCHMARKS = {"cityscapes", "kitti_road"}
 OURS = {*COMMANDS, *BENCHMARKS, "bench", "catalogue", "engine", "fcn"}
 
 MAY_IMPORT = {
     "engine": {"engine"},
     "fcn": {"fcn"},
-    "cityscapes": {"cityscapes", "engine"},
+    **{name: {name, "engine"} for name in BENCHMARKS},
     "catalogue": {"engine", "fcn", *BENCHMARKS},
     "generate_gt": {"catalogue", "engine", *BENCHMARKS},
     "train_fcn": {"catalogue", "engine"},
@@ -64,6 +64,8 @@ TORCH_FREE = (
     "cityscapes.submission",
     "cityscapes.doctor",
     "cityscapes.demo",
+    "kitti_road.scoring",
+    "kitti_road.submission",
 )
 
 

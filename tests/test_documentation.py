@@ -23,7 +23,7 @@ def commands() -> list[tuple[str, str]]:
     for document in DOCUMENTS:
         for module, script, arguments in COMMAND.findall(document.read_text()):
             name = module or script.removesuffix(".py")
-            if name.partition(".")[0] in {"cityscapes", "generate_gt", "train_fcn", "test_fcn"}:
+            if name.partition(".")[0] in {"cityscapes", "kitti_road", "generate_gt", "train_fcn", "test_fcn"}:
                 found.add((name, arguments.strip().rstrip(".,:)")))
     return sorted(found)
 
@@ -43,7 +43,9 @@ def test_a_documented_command_is_understood(module: str, arguments: str, capsys:
     assert set(re.findall(r"--\w+", arguments)) <= {"--help", *re.findall(r"--\w+", printed.out)}
 
 
-@pytest.mark.parametrize("name", ["generate_gt", "train_fcn", "test_fcn"])
+@pytest.mark.parametrize(
+    "name", ["generate_gt", "train_fcn", "test_fcn", "kitti_road.scoring", "kitti_road.submission"]
+)
 def test_help_ends_with_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         importlib.import_module(name).main(["--help"])
