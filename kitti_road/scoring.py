@@ -23,6 +23,7 @@ SPLITS = ("train", "val", "training")
 """Those with ground truth; `training` is train and val together, the official set."""
 
 URBAN = "urban_road"
+_ORDER = ("um_road", "umm_road", "uu_road", URBAN, "um_lane")
 
 
 class Result(NamedTuple):
@@ -81,7 +82,8 @@ def score(
         for name, total in counts.items()
         if not total.positives.any()
     ]
-    return Result({name: scores_of(total) for name, total in counts.items()}, tuple(faults), tuple(notes))
+    scores = {name: scores_of(counts[name]) for name in _ORDER if name in counts}
+    return Result(scores, tuple(faults), tuple(notes))
 
 
 def _sets(predictions: Path, root: Path, split: str, tasks: Sequence[str]) -> dict[str, list[Frame]]:
