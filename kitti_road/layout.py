@@ -69,13 +69,10 @@ def pictured_frames(root: Path, split: str, task: str) -> list[Frame]:
 
 def labelled_frames(root: Path, split: str, task: str) -> list[Frame]:
     """The frames of a split that have the ground truth of a task, sorted; empty if there is none."""
-    found = (parse(path.name) for path in (root / "training" / TRUTHS).glob("*.png"))
-    frames = sorted(Frame("training", name[0].removesuffix(f"_{task}"), name[1]) for name in found if name)
-    return [
-        frame
-        for frame in frames
-        if frame.category in CATEGORIES_OF[task] and frame.truth(root, task).is_file() and _is_of(frame, split)
-    ]
+    names = [name for path in (root / "training" / TRUTHS).glob("*.png") if (name := parse(path.name))]
+    categories = {f"{category}_{task}": category for category in CATEGORIES_OF[task]}
+    frames = sorted(Frame("training", categories[of], number) for of, number in names if of in categories)
+    return [frame for frame in frames if _is_of(frame, split)]
 
 
 def parse(name: str) -> tuple[str, str] | None:
@@ -85,10 +82,10 @@ def parse(name: str) -> tuple[str, str] | None:
 
 
 def _is_of(frame: Frame, split: str) -> bool:
-    return split in ("test", "training") or (split == "val") == _is_validation(frame)
+    return split in ("test", "training") or (split == "val") == is_validation(frame)
 
 
-def _is_validation(frame: Frame) -> bool:
+def is_validation(frame: Frame) -> bool:
     """Whether a training frame is held back for validation: one of every five in a row, drawn by a hash.
 
     It depends on category and number alone: on no other file, and not on the task.

@@ -12,7 +12,7 @@ import train_fcn
 from engine.faults import InputError
 from engine.images import read_ids, write_png
 from kitti_road.dataset import KittiRoadBenchmark
-from kitti_road.layout import TESTED, Frame, _is_validation
+from kitti_road.layout import TESTED, Frame, is_validation
 
 Ending = Callable[..., str]
 ROAD, LANE = KittiRoadBenchmark("road"), KittiRoadBenchmark("lane")
@@ -28,7 +28,7 @@ def test_the_catalogue_has_both() -> None:
 
 def test_a_fifth_of_the_official_frames_validates() -> None:
     held_back = {
-        name: [number for number in range(total) if _is_validation(Frame("training", name, f"{number:06}"))]
+        name: [number for number in range(total) if is_validation(Frame("training", name, f"{number:06}"))]
         for name, total in TRAINED.items()
     }
     assert {name: len(numbers) for name, numbers in held_back.items()} == {"um": 19, "umm": 19, "uu": 20}
