@@ -89,13 +89,17 @@ def test_every_fault_of_a_folder_is_told(predictions: Path, road_root: Path, tmp
     assert not archive.exists()
 
 
-def test_road_alone_is_a_submission(
+def test_sets_may_be_left_out_as_a_whole(
     predictions: Path, road_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for path in predictions.glob("um_lane_*.png"):
-        path.unlink()
-    assert submission.main(["pack", str(predictions), str(tmp_path / "s.zip"), "--root", str(road_root)]) == 0
-    assert "not handed in: got no prediction of um_lane" in capsys.readouterr().err
+    pack = ["pack", str(predictions), str(tmp_path / "s.zip"), "--root", str(road_root), "--workers", "1"]
+    for pattern, absent in (("um_lane_*.png", None), ("um_road_*.png", "um_road")):
+        for path in predictions.glob(pattern):
+            path.unlink()
+        assert submission.main(pack) == 0
+        said = capsys.readouterr().err
+        assert (f"not handed in: got no prediction of {absent};" in said) == bool(absent)
+        assert "um_lane" not in said
 
 
 def test_a_whole_submission_passes_without_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
