@@ -1,6 +1,7 @@
 """What there is: networks and benchmarks by name."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,12 +18,15 @@ from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
 from fcn import weights as foreign
 from fcn.fcn import FCN8s
 from fcn.vgg import VGG, mismatches
+from kitti_road.dataset import KittiRoadBenchmark
 from pascal_voc.dataset import PascalVocBenchmark
 
 BENCHMARKS: dict[str, Callable[[], Benchmark]] = {
     "cityscapes": CityscapesBenchmark,
     "camvid": CamVidBenchmark,
     "camvid32": CamVid32Benchmark,
+    "kitti_lane": partial(KittiRoadBenchmark, "lane"),
+    "kitti_road": KittiRoadBenchmark,
     "pascal_voc": PascalVocBenchmark,
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 REPOSITORY = Path(__file__).parents[1]
 COMMANDS = {"generate_gt", "train_fcn", "test_fcn"}
-BENCHMARKS = {"camvid", "cityscapes", "pascal_voc"}
+BENCHMARKS = {"camvid", "cityscapes", "kitti_road", "pascal_voc"}
 OURS = {*COMMANDS, *BENCHMARKS, "bench", "catalogue", "engine", "fcn"}
 
 MAY_IMPORT = {
@@ -69,6 +69,8 @@ TORCH_FREE = (
     "pascal_voc.download",
     "pascal_voc.scoring",
     "pascal_voc.submission",
+    "kitti_road.scoring",
+    "kitti_road.submission",
 )
 
 

@@ -17,13 +17,16 @@ DOCUMENTS = [
 COMMAND = re.compile(r"python (?:-m ([\w.]+)|(\w+\.py))((?: +(?!#|->)[^\s`#]+)*)")
 
 
+COMMANDS = {"generate_gt", "train_fcn", "test_fcn"}
+
+
 def commands() -> list[tuple[str, str]]:
     """Module and arguments of every Python command in the documents."""
     found = set()
     for document in DOCUMENTS:
         for module, script, arguments in COMMAND.findall(document.read_text()):
             name = module or script.removesuffix(".py")
-            if name.partition(".")[0] in {"camvid", "cityscapes", "pascal_voc", "generate_gt", "train_fcn", "test_fcn"}:
+            if name.partition(".")[0] in {"bench", "camvid", "cityscapes", "kitti_road", "pascal_voc", *COMMANDS}:
                 found.add((name, arguments.strip().rstrip(".,:)")))
     return sorted(found)
 
@@ -34,7 +37,7 @@ def test_there_are_commands() -> None:
 
 @pytest.mark.parametrize(("module", "arguments"), commands())
 def test_a_documented_command_is_understood(module: str, arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
-    main = importlib.import_module(module).main
+    main = importlib.import_module("bench.__main__" if module == "bench" else module).main
     # --help makes the parser check what stands before it and do nothing.
     with pytest.raises(SystemExit) as caught:
         main([*shlex.split(arguments), "--help"])
@@ -43,7 +46,9 @@ def test_a_documented_command_is_understood(module: str, arguments: str, capsys:
     assert set(re.findall(r"--\w+", arguments)) <= {"--help", *re.findall(r"--\w+", printed.out)}
 
 
-@pytest.mark.parametrize("name", ["generate_gt", "train_fcn", "test_fcn"])
+@pytest.mark.parametrize(
+    "name", ["generate_gt", "train_fcn", "test_fcn", "kitti_road.scoring", "kitti_road.submission"]
+)
 def test_help_ends_with_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         importlib.import_module(name).main(["--help"])

@@ -1,0 +1,83 @@
+"""The zip that the server takes: written the same every time, and looked into without unpacking it."""
+
+import io
+import lzma
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from engine.faults import InputError
+from engine.files import replacing
+
+MAX_BYTES = 16 << 20
+"""Larger files are not read: a bird's-eye view has 320,000 bytes before it is compressed."""
+
+_UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, SyntaxError, struct.error, zlib.error, lzma.LZMAError)
+_BAD_ZIP = (zipfile.BadZipFile, NotImplementedError)
+
+
+class Picture(NamedTuple):
+    """What one file of a zip is."""
+
+    name: str
+    mode: str = ""
+    """Pillow's name of the pixel format; empty if it could not be read."""
+    size: tuple[int, int] = (0, 0)
+    trouble: str = ""
+    """Why it could not be read."""
+
+
+def write(archive: Path, files: Mapping[str, bytes]) -> None:
+    """Zip files by name, sorted, without times and owners, and read the zip back before it gets its name.
+
+    Raises:
+        InputError: if it reads back differently.
+    """
+    with replacing(archive) as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:  # PNGs do not get any smaller
+            for name in sorted(files):
+                info = zipfile.ZipInfo(name)
+                info.create_system, info.external_attr = 3, 0o100644 << 16
+                packed.writestr(info, files[name])
+        file.flush()
+        with zipfile.ZipFile(file.name) as packed:
+            if packed.testzip() is not None or packed.namelist() != sorted(files):
+                raise InputError(f"{archive}: reads back wrongly; is the disk full or failing?")
+
+
+def pictures(archive: Path) -> Iterator[Picture]:
+    """Look into every file of a zip, in the order of their names.
+
+    Raises:
+        InputError: if it is no zip.
+    """
+    try:
+        packed = zipfile.ZipFile(archive)
+    except (*_UNREADABLE, *_BAD_ZIP) as error:
+        raise InputError(
+            f"{archive}: no whole zip ({error}); pack the predictions: python -m kitti_road.submission pack DIR ZIP"
+        ) from error
+    with packed:
+        for info in sorted(packed.infolist(), key=lambda info: info.filename):
+            if not info.is_dir():
+                yield _look(packed, info)
+
+
+def _look(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Picture:
+    if info.file_size > MAX_BYTES:
+        return Picture(info.filename, trouble=f"{info.file_size} bytes")
+    try:
+        with packed.open(info) as file:
+            # One byte more than declared makes the checksum count, and no more is ever inflated.
+            content = file.read(info.file_size + 1)
+        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+            if image.width * image.height <= MAX_BYTES:
+                image.load()
+            return Picture(info.filename, image.mode, image.size)
+    except (*_UNREADABLE, *_BAD_ZIP, Image.DecompressionBombError) as error:
+        return Picture(info.filename, trouble=str(error))

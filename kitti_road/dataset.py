@@ -1,0 +1,110 @@
+"""KITTI Road as two benchmarks, road and lane: files -> samples, predictions -> scores and submission."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.dataset import Benchmark, Sample
+from engine.faults import InputError
+from engine.images import UInt8Array
+from kitti_road import layout
+from kitti_road.labels import CATEGORIES_OF, CLASSES_OF, COLOR_OF, CONFIDENCE_OF, read_truth
+from kitti_road.layout import Frame
+
+
+class KittiRoadBenchmark(Benchmark):
+    """Where a car can drive, or its own lane, as confidences (Fritsch et al. 2013).
+
+    Args:
+        task: road, in the categories um, umm and uu; or lane, in um.
+    """
+
+    splits = layout.SPLITS
+    hidden_splits = ("test",)
+    prediction_ids = CONFIDENCE_OF
+    prediction_suffix = ".png"
+    prediction_colors = COLOR_OF
+    confidence_class = 1
+
+    def __init__(self, task: str = "road") -> None:
+        if task not in CATEGORIES_OF:
+            raise InputError(f"KITTI Road: got the task {task!r}, expected {' or '.join(CATEGORIES_OF)}; choose one")
+        self.task = task
+        self.name = f"kitti_{task}"
+        self.classes = CLASSES_OF[task]
+
+    def samples(self, root: Path, split: str) -> list[Sample]:
+        """The images of a split, in training those with ground truth; how many are left out is said on stderr."""
+        layout.require_root(root)
+        frames = layout.pictured_frames(root, split, self.task)
+        if not frames:
+            part = "testing" if split == "test" else "training"
+            raise InputError(
+                f"{root / part / layout.IMAGES}: no image of the {split} split ({self._pattern}); unpack data_road.zip "
+                "again (cvlibs.net/datasets/kitti/eval_road.php)"
+            )
+        if split == "test":
+            return [Sample(frame.prediction(self.task), frame.image(root), None) for frame in frames]
+        return self._labelled(root, split, frames)
+
+    def _labelled(self, root: Path, split: str, frames: Sequence[Frame]) -> list[Sample]:
+        labelled = layout.labelled_frames(root, split, self.task)
+        truths = root / "training" / layout.TRUTHS
+        if not labelled:
+            raise InputError(
+                f"{truths}: no ground truth of the {self.task} ({self.task} in the names) for any of the {len(frames)} "
+                f"images of the {split} split; unpack data_road.zip again"
+            )
+        if alone := sorted(set(labelled) - set(frames)):
+            raise InputError(
+                *(f"{one.image(root)}: no such file, but its ground truth; unpack data_road.zip again" for one in alone)
+            )
+        if missing := len(frames) - len(labelled):
+            print(
+                f"warning: {truths}: {missing} of {len(frames)} images of the {split} split have no ground truth of "
+                f"the {self.task} and are left out",
+                file=sys.stderr,
+            )
+        return [
+            Sample(frame.prediction(self.task), frame.image(root), frame.truth(root, self.task)) for frame in labelled
+        ]
+
+    @property
+    def _pattern(self) -> str:
+        return ", ".join(f"{category}_*.png" for category in CATEGORIES_OF[self.task])
+
+    def read_mask(self, path: Path) -> UInt8Array:
+        """The (H, W) train ids in a ground truth: 0 background, 1 road or lane, 255 outside the evaluation area."""
+        return read_truth(path)
+
+    def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
+        """The benchmark's measures in the image and, where the calibrations are there, in the bird's-eye view."""
+        from kitti_road import measures, scoring
+
+        frames = layout.labelled_frames(root, split, self.task)
+        lacking = [path for frame in frames if not (path := frame.calibration(root)).is_file()]
+        contents: dict[str, Any] = {}
+        spaces: tuple[scoring.Space, ...] = ("image",) if lacking else ("image", "bev")
+        tables = []
+        for space in spaces:
+            result = scoring.score(predictions, root, split, space=space, tasks=[self.task], workers=workers)
+            if result.faults:
+                raise InputError(*result.faults)
+            contents[space] = scoring.to_json(result.scores, split, space)
+            notes = "".join(f"note: {line}\n" for line in result.notes)
+            tables.append(f"{notes}{scoring.title(split, space)}\n\n{measures.table(result.scores)}")
+        if lacking:
+            tables.append(
+                f"no bird's-eye view: {len(lacking)} of {len(frames)} calibrations are missing, as {lacking[0]}; "
+                "unpack data_road.zip again"
+            )
+        return contents, "\n\n".join(tables)
+
+    def pack(self, predictions: Path, archive: Path, root: Path, workers: int) -> str:
+        """Warp the predictions of the test split to the bird's-eye view and zip them."""
+        from kitti_road import submission
+
+        report = submission.pack(predictions, archive, root, workers=workers)
+        warnings = "".join(f"warning: {line}\n" for line in report.warnings)
+        return f"{warnings}{archive}: {report.summary} as bird's-eye views"

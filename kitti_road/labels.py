@@ -1,0 +1,81 @@
+"""The tasks and categories of KITTI Road, and what the pixels of its files mean."""
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.faults import InputError
+from engine.images import UInt8Array, open_image
+from engine.labels import ClassTable
+
+VOID = 255
+"""The train id of pixels outside the evaluation area: neither trained on nor scored."""
+
+CATEGORIES_OF = {"road": ("um", "umm", "uu"), "lane": ("um",)}
+"""Task -> categories: urban marked, urban with multiple marked lanes, urban unmarked."""
+TASKS = tuple(CATEGORIES_OF)
+SETS = ("um_lane", "um_road", "umm_road", "uu_road")
+"""What is scored separately: category and task."""
+
+CLASSES_OF = {task: ClassTable(("background", task), ((255, 0, 0), (255, 0, 255)), VOID) for task in TASKS}
+"""Task -> its two classes, in the colours of the ground truth."""
+
+CONFIDENCE_OF = np.zeros(256, np.uint8)
+"""(256,) uint8: train id -> the confidence of a prediction that is sure; void becomes 0."""
+CONFIDENCE_OF[1] = 255
+
+COLOR_OF = np.zeros((256, 3), np.uint8)
+"""(256, 3) uint8 RGB: confidence -> colour, from black to green."""
+COLOR_OF[:, 1] = np.arange(256)
+
+
+def read_truth(path: Path) -> UInt8Array:
+    """Read a ground truth: red > 0 is inside the evaluation area, and blue > 0 there is road or lane.
+
+    Returns:
+        (H, W) uint8 of train ids: 0 background, 1 road or lane, 255 outside the evaluation area.
+
+    Raises:
+        InputError: if the file is no 8-bit RGB image, or its red and blue are plainly swapped.
+    """
+    image = open_image(path)
+    if image.mode != "RGB":
+        raise InputError(
+            f"{path}: got a {image.mode} image, expected 8-bit RGB (red background, magenta road, black outside the "
+            "evaluation area); unpack data_road.zip again"
+        )
+    pixels = np.asarray(image)
+    inside, positive = pixels[..., 0] > 0, pixels[..., 2] > 0
+    if _swapped(inside, positive):
+        raise InputError(
+            f"{path}: {(positive & ~inside).sum()} pixels are blue and none is red, expected the reverse; red and "
+            "blue are swapped, unpack data_road.zip again"
+        )
+    ids = positive.astype(np.uint8)
+    ids[~inside] = VOID
+    return ids
+
+
+def _swapped(red: npt.NDArray[np.bool_], blue: npt.NDArray[np.bool_]) -> bool:
+    """Whether blue stands where every official file has red."""
+    return bool((blue & ~red).any() and not (red & ~blue).any())
+
+
+def read_confidence(path: Path) -> UInt8Array:
+    """Read a prediction: the confidence that each pixel is road or lane.
+
+    Returns:
+        (H, W) uint8, 0 to 255.
+
+    Raises:
+        InputError: if the file is anything but an image of one channel with 8 bits.
+    """
+    image = open_image(path)
+    if image.mode != "L":
+        bits = " (16 bits a pixel)" if image.mode.startswith("I") else ""
+        raise InputError(
+            f"{path}: got a {image.mode} image{bits}, expected one channel with 8 bits of confidence, 0 to 255; "
+            "write the confidences as uint8 with one channel"
+        )
+    return np.asarray(image)

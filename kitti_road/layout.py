@@ -1,0 +1,113 @@
+"""The folders and file names of KITTI Road.
+
+    <root>/training/image_2/<category>_<number>.png
+    <root>/training/gt_image_2/<category>_<task>_<number>.png
+    <root>/training/calib/<category>_<number>.txt
+    <root>/testing/{image_2,calib}/...                           as in training
+
+Categories are um, umm and uu, tasks road and lane, numbers have six digits and start at 000000 everywhere.
+"""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from engine.faults import InputError
+from kitti_road.labels import CATEGORIES_OF, SETS
+
+SPLITS = ("train", "val", "test")
+TESTED = {"um": 96, "umm": 94, "uu": 100}
+"""Category -> the number of official test images."""
+
+IMAGES = "image_2"
+TRUTHS = "gt_image_2"
+CALIBRATIONS = "calib"
+
+_FRAME = re.compile(r"(umm|um|uu)_(\d{6})\.png")
+_PREDICTION = re.compile(rf"({'|'.join(SETS)})_(\d{{6}})\.png")
+_BLOCK = 5
+
+
+class Frame(NamedTuple):
+    """One image, and where its files lie under a root folder."""
+
+    part: str
+    """The folder that it belongs to: training or testing."""
+    category: str
+    number: str
+
+    @property
+    def stem(self) -> str:
+        """The name of the image without its ending."""
+        return f"{self.category}_{self.number}"
+
+    def prediction(self, task: str) -> str:
+        """The name of its ground truth and of its predictions, without the ending."""
+        return f"{self.category}_{task}_{self.number}"
+
+    def image(self, root: Path) -> Path:
+        """The photograph."""
+        return root / self.part / IMAGES / f"{self.stem}.png"
+
+    def truth(self, root: Path, task: str) -> Path:
+        """The ground truth of a task."""
+        return root / self.part / TRUTHS / f"{self.prediction(task)}.png"
+
+    def calibration(self, root: Path) -> Path:
+        """The calibration of its camera."""
+        return root / self.part / CALIBRATIONS / f"{self.stem}.txt"
+
+
+def pictured_frames(root: Path, split: str, task: str) -> list[Frame]:
+    """The frames of a split that have an image, in the categories of a task, sorted; empty if there is none."""
+    part = "testing" if split == "test" else "training"
+    names = [match for path in (root / part / IMAGES).glob("*.png") if (match := _FRAME.fullmatch(path.name))]
+    frames = sorted(Frame(part, *match.groups()) for match in names)
+    return [frame for frame in frames if frame.category in CATEGORIES_OF[task] and _is_of(frame, split)]
+
+
+def labelled_frames(root: Path, split: str, task: str) -> list[Frame]:
+    """The frames of a split that have the ground truth of a task, sorted; empty if there is none."""
+    names = [name for path in (root / "training" / TRUTHS).glob("*.png") if (name := parse(path.name))]
+    categories = {f"{category}_{task}": category for category in CATEGORIES_OF[task]}
+    frames = sorted(Frame("training", categories[of], number) for of, number in names if of in categories)
+    return [frame for frame in frames if _is_of(frame, split)]
+
+
+def parse(name: str) -> tuple[str, str] | None:
+    """The set and the number in the file name of a prediction or ground truth, or None if it is neither."""
+    match = _PREDICTION.fullmatch(name)
+    return (match[1], match[2]) if match else None
+
+
+def _is_of(frame: Frame, split: str) -> bool:
+    return split in ("test", "training") or (split == "val") == is_validation(frame)
+
+
+def is_validation(frame: Frame) -> bool:
+    """Whether a training frame is held back for validation: one of every five in a row, drawn by a hash.
+
+    It depends on category and number alone: on no other file, and not on the task.
+    """
+    block, place = divmod(int(frame.number), _BLOCK)
+    drawn = hashlib.sha256(f"road {frame.category} {block}".encode()).digest()
+    return place == int.from_bytes(drawn[:8], "big") % _BLOCK
+
+
+def require_root(root: Path) -> None:
+    """Check that a folder looks like a KITTI Road root.
+
+    Raises:
+        InputError: if it does not, with what to do.
+    """
+    if (root / "training").is_dir() or (root / "testing").is_dir():
+        return
+    inner = root / "data_road"
+    if inner.is_dir():
+        raise InputError(f"{root}: neither training/ nor testing/ in it, but data_road/; give --root {inner}")
+    what = "neither training/ nor testing/ in it" if root.is_dir() else "no such folder"
+    raise InputError(
+        f"{root}: {what}; unpack data_road.zip (cvlibs.net/datasets/kitti/eval_road.php) and give its folder "
+        "data_road as --root"
+    )

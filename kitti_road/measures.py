@@ -1,0 +1,80 @@
+"""Counts -> the measures of the KITTI Road benchmark.
+
+Those of Fritsch et al. 2013, "A New Performance Measure and Evaluation Benchmark for Road Detection Algorithms",
+section IV, with the figures that the server's own tools compute. Pixels are summed over all frames of a set
+before anything is divided, and one threshold holds for all of them.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kitti_road.counts import Counts
+
+_LEVELS = np.arange(11) * 0.1
+_TINY = 1e-10
+"""Added to denominators as the official tools do; a perfect prediction stays a hair below 1."""
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores of a set, from 0 to 1; NaN without a positive pixel, the false positive rate without a negative."""
+
+    max_f: float
+    """The highest F1 of all thresholds."""
+    average_precision: float
+    """Mean over recalls 0, 0.1, ... 1 of the highest precision at that recall or more."""
+    threshold: int | None
+    """The lowest confidence taken for positive where F1 is highest, 0 to 255; what follows is measured there."""
+    precision: float
+    recall: float
+    false_positive_rate: float
+    false_negative_rate: float
+    pixels: dict[str, int]
+    """TP, FP, FN and TN at the threshold; the positives and negatives without one."""
+
+    @property
+    def columns(self) -> dict[str, float]:
+        """The figures under the names and in the order of the benchmark's tables."""
+        names = ("MaxF", "AP", "PRE", "REC", "FPR", "FNR")
+        rates = (self.precision, self.recall, self.false_positive_rate, self.false_negative_rate)
+        return dict(zip(names, (self.max_f, self.average_precision, *rates), strict=True))
+
+    def to_json(self) -> dict[str, Any]:
+        """The scores as JSON content; null for NaN."""
+        figures = {name: None if math.isnan(value) else value for name, value in self.columns.items()}
+        return {**figures, "threshold": self.threshold, "pixels": self.pixels}
+
+
+def scores_of(counts: Counts) -> Scores:
+    """Reduce counts to scores, over the 256 thresholds of 8-bit confidences."""
+    hits, alarms = counts.true_positives, counts.false_positives
+    positives, negatives = int(hits[0]), int(alarms[0])
+    if not positives:
+        pixels = {"positives": 0, "negatives": negatives}
+        return Scores(math.nan, math.nan, None, math.nan, math.nan, math.nan, math.nan, pixels)
+    recall, precision = hits / positives, hits / (hits + alarms + _TINY)
+    f1 = 2 * precision * recall / (precision + recall + _TINY)  # 0 where nothing is hit
+    best = int(f1.argmax())  # the lowest of equals
+    found, false = int(hits[best]), int(alarms[best])
+    return Scores(
+        max_f=float(f1[best]),
+        average_precision=float(np.mean([precision[recall >= level].max() for level in _LEVELS])),
+        threshold=best,
+        precision=found / (found + false),
+        recall=found / positives,
+        false_positive_rate=false / negatives if negatives else math.nan,
+        false_negative_rate=(positives - found) / positives,
+        pixels={"TP": found, "FP": false, "FN": positives - found, "TN": negatives - false},
+    )
+
+
+def table(scores: dict[str, Scores]) -> str:
+    """The scores in percent, as the benchmark's tables have them; `-` for what has no score."""
+    rows = [f"{'benchmark':<10}      MaxF        AP       PRE       REC       FPR       FNR"]
+    for name, of_set in scores.items():
+        cells = ("-" if math.isnan(value) else f"{100 * value:.2f} %" for value in of_set.columns.values())
+        rows.append(f"{name.upper():<10}" + "".join(f"{cell:>10}" for cell in cells))
+    return "\n".join(rows)

@@ -1,0 +1,214 @@
+"""Predictions and ground truth -> the scores of the KITTI Road benchmark.
+
+What is scored separately is a set: the frames of one category with the ground truth of one task, as `um_road`.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from engine.faults import BAD_INPUT, InputError, command, report
+from engine.files import require_writable, write_json
+from engine.options import tool_parser
+from engine.parallel import available_cpus, each
+from kitti_road.counts import NONE, Counts, Pair, count
+from kitti_road.labels import CATEGORIES_OF, TASKS
+from kitti_road.layout import TRUTHS, Frame, labelled_frames, require_root
+from kitti_road.measures import Scores, scores_of, table
+
+Space = Literal["image", "bev"]
+SPLITS = ("train", "val", "training")
+"""Those with ground truth; `training` is train and val together, the official set."""
+
+URBAN = "urban_road"
+_ORDER = ("um_road", "umm_road", "uu_road", URBAN, "um_lane")
+
+
+class Result(NamedTuple):
+    """What came of scoring all sets."""
+
+    scores: dict[str, Scores]
+    """By set, as `um_road`, and `urban_road`."""
+    faults: tuple[str, ...]
+    """Why sets are not scored."""
+    notes: tuple[str, ...]
+    """What else to know."""
+
+
+def score(
+    predictions: Path,
+    root: Path,
+    split: str,
+    *,
+    space: Space = "image",
+    tasks: Sequence[str] = TASKS,
+    workers: int = 1,
+) -> Result:
+    """Score every set that has predictions.
+
+    A set with a fault in any of its files is not scored, and the others are. Urban road is that of um, umm and uu
+    together, their pixels added up, and is there only if all three are.
+
+    Args:
+        predictions: a folder of `<category>_<task>_<number>.png` in the image, 8-bit confidences.
+        root: the folder data_road.
+        split: train, val, or training for both.
+        space: score in the image, or warped to the bird's-eye view.
+        tasks: road, lane or both.
+        workers: processes.
+
+    Raises:
+        InputError: if there is nothing to score.
+    """
+    sets = _sets(predictions, root, split, tasks)
+    faults: list[str] = []
+    notes: list[str] = []
+    counts: dict[str, Counts] = {}
+    for name, frames in sets.items():
+        if not any(path.is_file() for path in _paths(predictions, name, frames)):
+            notes.append(f"{name}: not scored, no prediction of its {len(frames)} frames in {predictions}")
+            continue
+        found = _count(predictions, root, name, frames, space, workers)
+        if isinstance(found, InputError):
+            faults += [*found.messages, f"{name}: not scored because of the above; the other sets are"]
+        else:
+            counts[name] = found
+    if road := _urban(counts):
+        counts[URBAN] = road
+    notes += [
+        f"{name}: no pixel of the ground truth is {name.partition('_')[2]}, so nothing can be scored"
+        for name, total in counts.items()
+        if not total.positives.any()
+    ]
+    scores = {name: scores_of(counts[name]) for name in _ORDER if name in counts}
+    return Result(scores, tuple(faults), tuple(notes))
+
+
+def _sets(predictions: Path, root: Path, split: str, tasks: Sequence[str]) -> dict[str, list[Frame]]:
+    """The frames with ground truth of each set that has some."""
+    require_root(root)
+    if not predictions.is_dir():
+        raise InputError(f"{predictions}: no such folder; give the folder that the predictions were written to")
+    sets: dict[str, list[Frame]] = {}
+    for task in tasks:
+        for frame in labelled_frames(root, split, task):
+            sets.setdefault(f"{frame.category}_{task}", []).append(frame)
+    if not sets:
+        raise InputError(
+            f"{root / 'training' / TRUTHS}: no ground truth of {' or '.join(tasks)} for the {split} split; "
+            "unpack data_road.zip again (that of the test set is secret: python -m kitti_road.submission)"
+        )
+    if not any(path.is_file() for name, frames in sets.items() for path in _paths(predictions, name, frames)):
+        first = next(iter(sets.values()))[0].prediction(tasks[0])
+        raise InputError(
+            f"{predictions}: no prediction of any frame of the {split} split, expected files such as {first}.png; "
+            "give the folder that they were written to, and the split that was predicted"
+        )
+    return sets
+
+
+def _paths(predictions: Path, name: str, frames: Sequence[Frame]) -> list[Path]:
+    task = name.partition("_")[2]
+    return [predictions / f"{frame.prediction(task)}.png" for frame in frames]
+
+
+def _count(
+    predictions: Path, root: Path, name: str, frames: Sequence[Frame], space: Space, workers: int
+) -> Counts | InputError:
+    """The pixels of all frames of a set, or everything that is wrong with their files."""
+    task = name.partition("_")[2]
+    faults, pairs = [], []
+    for frame, prediction in zip(frames, _paths(predictions, name, frames), strict=True):
+        calibration = frame.calibration(root) if space == "bev" else None
+        if prediction.is_file():
+            pairs.append(Pair(prediction, frame.truth(root, task), calibration))
+        else:
+            faults.append(f"{prediction}: no such file; predict every frame of the split")
+    total = NONE
+    for _, counts in each(count, pairs, workers=workers, title=name):
+        if isinstance(counts, InputError):
+            faults += counts.messages
+        else:
+            total = total.plus(counts)
+    return InputError(*faults) if faults else total
+
+
+def _urban(counts: dict[str, Counts]) -> Counts | None:
+    """The three categories of road as one, if they are all there."""
+    parts = [counts.get(f"{category}_road") for category in CATEGORIES_OF["road"]]
+    total = NONE
+    for part in parts:
+        if part is None:
+            return None
+        total = total.plus(part)
+    return total
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Score a folder of predictions, print the table and write the figures; code 2 if a set could not be scored."""
+    options = _parser().parse_args(argv)
+    output: Path | None = options.output
+    if output is not None:
+        if output.is_dir():
+            raise InputError(f"{output}: is a folder; give the file to write as --output, {output / 'scores.json'}")
+        require_writable(output.parent)
+    result = score(options.predictions, options.root, options.split, space=options.space, workers=options.workers)
+    for line in result.notes:
+        print(f"note: {line}", file=sys.stderr)
+    report(result.faults)
+    if result.scores:
+        print(f"{title(options.split, options.space)}\n\n{table(result.scores)}")
+    if output is not None and result.scores:
+        write_json(output, to_json(result.scores, options.split, options.space))
+        print(f"\nwrote {output}")
+    return BAD_INPUT if result.faults else 0
+
+
+def title(split: str, space: Space) -> str:
+    """What a table is about."""
+    return f"{split}, in the bird's-eye view" if space == "bev" else f"{split}, in the image"
+
+
+def to_json(scores: dict[str, Scores], split: str, space: Space) -> dict[str, Any]:
+    """The scores as JSON content."""
+    return {"split": split, "space": space, "sets": {name: of_set.to_json() for name, of_set in scores.items()}}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = tool_parser(
+        "kitti_road.scoring",
+        "Score confidence maps as the KITTI Road benchmark does: MaxF, AP, PRE, REC, FPR, FNR of each set and urban.",
+        [
+            "python -m kitti_road.scoring --predictions outputs/fcn/val/predictions --root data/data_road",
+            "python -m kitti_road.scoring --predictions outputs/fcn/val/predictions --root data/data_road --space bev",
+        ],
+    )
+    parser.add_argument(
+        "--predictions",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="one 8-bit PNG a frame at the size of its image, as um_road_000000.png or um_lane_000000.png",
+    )
+    parser.add_argument(
+        "--root", type=Path, default=Path("data/data_road"), metavar="DIR", help="default: data/data_road"
+    )
+    parser.add_argument("--split", choices=SPLITS, default="val", help="training is train and val (default: val)")
+    parser.add_argument(
+        "--space",
+        choices=("image", "bev"),
+        default="image",
+        help="bev: bird's-eye view, as the server (default: image)",
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures here, as JSON")
+    parser.add_argument(
+        "--workers", type=int, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,209 @@
+"""Predictions of the test set -> a zip of bird's-eye views that the evaluation server takes."""
+
+import argparse
+import io
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+
+from engine import faults
+from engine.faults import InputError
+from engine.findings import Finding, counted, fault, of_severity
+from engine.images import image_size
+from engine.options import tool_parser
+from engine.parallel import available_cpus, each
+from kitti_road import archive as zips
+from kitti_road import roll_call
+from kitti_road.birds_eye import COLUMNS, ROWS, homography, lookup, warp
+from kitti_road.labels import read_confidence
+from kitti_road.layout import parse, require_root
+
+_FORMAT = "an 8-bit PNG with one channel of confidences"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found."""
+
+    sets: dict[str, int]
+    """Set, as `um_road` -> the number of its predictions."""
+    faults: tuple[str, ...]
+    """Why the server would refuse the submission or leave a set out; empty if it is fine."""
+    warnings: tuple[str, ...]
+    """What is odd but does no harm."""
+
+    @property
+    def summary(self) -> str:
+        """What there is, as `290 predictions (um_road 96, ...)`."""
+        parts = ", ".join(f"{name} {number}" for name, number in self.sets.items())
+        return f"{counted(sum(self.sets.values()), 'prediction')} ({parts})"
+
+
+class Job(NamedTuple):
+    """A prediction in the image, and what its bird's-eye view needs."""
+
+    prediction: Path
+    image: Path
+    calibration: Path
+
+
+def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
+    """Find every fault of a folder of predictions in the image, or of a zip of bird's-eye views.
+
+    Args:
+        path: folder or zip.
+        root: the folder data_road; a zip may be checked without it, against the official numbers.
+        workers: processes.
+
+    Raises:
+        InputError: if there is nothing to check.
+    """
+    if path.is_dir():
+        return _views(path, _needed(root, path), workers)[0]
+    if not path.is_file():
+        raise InputError(f"{path}: no such folder or zip; predict the test split first")
+    pictures = list(zips.pictures(path))
+    findings = [*roll_call.findings([picture.name for picture in pictures], root), *_formats(pictures)]
+    return _report(path, [picture.name for picture in pictures], findings, [])
+
+
+def pack(folder: Path, archive: Path, root: Path, *, workers: int = 1) -> Report:
+    """Warp the predictions in a folder to the bird's-eye view and zip them; the same files give the same bytes.
+
+    Raises:
+        InputError: with every fault, if there is any; then no zip is written.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder that the predictions were written to")
+    if archive.suffix.lower() != ".zip" or archive.is_dir():
+        raise InputError(f"{archive}: expected the name of a file ending in .zip; choose another")
+    report, views = _views(folder, root, workers)
+    if report.faults:
+        raise InputError(*report.faults)
+    zips.write(archive, views)
+    return report
+
+
+def _views(folder: Path, root: Path, workers: int) -> tuple[Report, dict[str, bytes]]:
+    """The report on a folder, and its bird's-eye views by file name."""
+    require_root(root)
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+    findings = list(roll_call.findings(names, root))
+    jobs = [
+        Job(folder / name, frame.image(root), frame.calibration(root))
+        for name, (_, frame) in roll_call.tested(root).items()
+        if name in names
+    ]
+    views: dict[str, bytes] = {}
+    messages: list[str] = []
+    for job, view in each(_view, jobs, workers=workers, title="bird's-eye view"):
+        if isinstance(view, InputError):
+            messages += view.messages
+        else:
+            views[job.prediction.name] = view
+    return _report(folder, names, findings, messages), views
+
+
+def _view(job: Job) -> bytes:
+    """The PNG file of a prediction's bird's-eye view."""
+    messages: list[str] = []
+    try:
+        pixels = read_confidence(job.prediction)
+        got, expected = (pixels.shape[1], pixels.shape[0]), image_size(job.image)
+        if got != expected:
+            messages.append(
+                f"{job.prediction}: got {got[0]} x {got[1]} pixels, expected {expected[0]} x {expected[1]} as "
+                f"{job.image}; predict at full size, in the image: the view from above is made here"
+            )
+    except InputError as error:
+        messages += error.messages
+    try:
+        plane = homography(job.calibration)
+    except InputError as error:
+        messages += error.messages
+    if messages:
+        raise InputError(*messages)
+    content = io.BytesIO()
+    Image.fromarray(warp(pixels, lookup(plane, *got))).save(content, format="PNG")
+    return content.getvalue()
+
+
+def _formats(pictures: Sequence[zips.Picture]) -> Iterator[Finding]:
+    """Findings on what is in the predictions of a zip."""
+    read = [picture for picture in pictures if parse(picture.name) is not None]
+    damaged = [f"{picture.name}: {picture.trouble}" for picture in read if picture.trouble]
+    modes = [f"{one.name}: {one.mode}" for one in read if not one.trouble and one.mode != "L"]
+    sizes = [
+        f"{one.name}: {one.size[0]} x {one.size[1]}" for one in read if not one.trouble and one.size != (COLUMNS, ROWS)
+    ]
+    again = "pack the predictions again: python -m kitti_road.submission pack DIR ZIP"
+    if damaged:
+        yield fault("damaged", f"got {counted(len(damaged), 'file')} that cannot be read as PNG", again, damaged)
+    if modes:
+        yield fault("format", f"got {counted(len(modes), 'file')} in another format, expected {_FORMAT}", again, modes)
+    if sizes:
+        what = f"got {counted(len(sizes), 'file')} of another size, expected bird's-eye views of {COLUMNS} x {ROWS}"
+        yield fault("size", what, again, sizes)
+
+
+def _report(path: Path, names: Sequence[str], findings: Sequence[Finding], messages: Sequence[str]) -> Report:
+    told = {kind: [f"{path}: {one}" for one in of_severity(kind, findings)] for kind in ("fault", "note")}
+    return Report(roll_call.sets_of(names), (*told["fault"], *messages), tuple(told["note"]))
+
+
+def _needed(root: Path | None, folder: Path) -> Path:
+    if root is None:
+        raise InputError(f"{folder}: predictions in the image are checked against the images; give data_road as --root")
+    return root
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = tool_parser(
+        "kitti_road.submission",
+        "Check predictions of the KITTI Road test set, warp them to the bird's-eye view and zip them for the server.",
+        [
+            "python -m kitti_road.submission check outputs/fcn/test/predictions --root data/data_road",
+            "python -m kitti_road.submission pack outputs/fcn/test/predictions submission.zip --root data/data_road",
+            "python -m kitti_road.submission check submission.zip",
+        ],
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="check|pack")
+    checking = actions.add_parser("check", help="list every fault of a folder or zip", description="List every fault.")
+    checking.add_argument(
+        "path", type=Path, metavar="PATH", help="folder of predictions in the image, or zip of bird's-eye views"
+    )
+    checking.add_argument("--root", type=Path, help="data_road; needed for a folder (default: the official numbers)")
+    packing = actions.add_parser("pack", help="check, warp and zip a folder", description="Check, warp and zip.")
+    packing.add_argument("path", type=Path, metavar="DIR", help="predictions in the image, as um_road_000000.png")
+    packing.add_argument("archive", type=Path, metavar="ZIP", help="the zip to write; replaced if it exists")
+    packing.add_argument("--root", type=Path, default=Path("data/data_road"), help="default: data/data_road")
+    for action in (checking, packing):
+        action.add_argument("--workers", type=int, default=available_cpus(), help="processes (default: %(default)s)")
+    return parser
+
+
+@faults.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check or pack a submission; code 2 if it has a fault."""
+    arguments = _parser().parse_args(argv)
+    path: Path = arguments.path
+    if arguments.action == "pack":
+        report = pack(path, arguments.archive, arguments.root, workers=arguments.workers)
+    else:
+        report = check(path, arguments.root, workers=arguments.workers)
+    for line in report.warnings:
+        print(f"warning: {line}", file=sys.stderr)
+    if report.faults:
+        raise InputError(*report.faults)
+    print(f"ok: {report.summary}")
+    if arguments.action == "pack":
+        print(f"packed as bird's-eye views into {arguments.archive}; upload it at cvlibs.net/datasets/kitti")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
