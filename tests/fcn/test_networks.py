@@ -1,5 +1,7 @@
 """What every network of the catalogue keeps to."""
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ import catalogue
 from fcn.fcn import FCN, PaperFCN
 from fcn.unet import UNet
 
+REPOSITORY = Path(__file__).parents[2]
 SIZES = [(1, 1), (33, 65), (64, 47)]
 
 
@@ -91,6 +94,15 @@ def test_networks_have_as_many_parameters_as_published(name: str, num_classes: i
     with torch.device("meta"):
         network = catalogue.NETWORKS[name](num_classes)
     assert sum(parameter.numel() for parameter in network.parameters()) == COUNTS[name, num_classes]
+
+
+def test_the_documentation_lists_every_network_with_its_parameters() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([\d,]+) \|", (REPOSITORY / "docs" / "networks.md").read_text(), re.MULTILINE)
+    for name, count in rows:
+        with torch.device("meta"):
+            network = catalogue.NETWORKS[name](21)
+        assert f"{sum(parameter.numel() for parameter in network.parameters()):,}" == count, name
+    assert [name for name, _ in rows] == list(catalogue.NETWORKS)
 
 
 def test_a_unet_of_grey_images_has_the_papers_number_of_parameters() -> None:
