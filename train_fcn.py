@@ -27,6 +27,7 @@ EXAMPLES = (
     "python train_fcn.py",
     "python train_fcn.py --recipe ancestor --root /data/cityscapes",
     "python train_fcn.py --root data/demo --backbone_weights none --crop_size 128 --epochs 20",
+    "python train_fcn.py --network fcn16s_paper --initial_weights saved/voc32s/best.pth",
     "torchrun --nproc_per_node 4 train_fcn.py --batch_size 4",
 )
 LOWEST = {"epochs": 0, "batch_size": 1, "crop_size": 32, "workers": 0, "seed": 0, "save_every": 0, "momentum": 0}
@@ -164,12 +165,13 @@ def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions) -> str:
     """What came out, and what to type next."""
     if best is None:
         return f"no epoch trained; the initial weights are in {run.last}"
+    benchmark = "" if chosen.benchmark == TrainOptions.benchmark else f" --benchmark {chosen.benchmark}"
     return (
         f"best epoch {best['epoch']}: val mIoU {100 * best['val_miou']:.2f}, Dice {100 * best['val_mean_dice']:.2f}, "
         f"pixel accuracy {100 * best['val_pixel_accuracy']:.2f} (mean over classes "
         f"{100 * best['val_mean_pixel_accuracy']:.2f})\n"
         f"weights {run.best}, curves {run.curves}\n"
-        f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root}"
+        f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root}{benchmark}"
     )
 
 

@@ -11,8 +11,7 @@ CAFFE_MEAN = (122.67891434 / 255, 116.66876762 / 255, 104.00698793 / 255)
 """Of red, green and blue in what Caffe's VGG was trained on; it takes 0 to 255, so its deviation is 1 / 255."""
 CAFFE_STD = (1 / 255, 1 / 255, 1 / 255)
 
-_BACKBONES = {8: "vgg11", 10: "vgg13", 13: "vgg16", 16: "vgg19"}
-"""By their number of convolutions."""
+_CONVOLUTIONS_OF_VGG11 = 8
 
 
 class Kind(NamedTuple):
@@ -47,15 +46,19 @@ def identify(weights: StateDict, hint: str = "") -> Kind | None:
 
 
 def _fcn(weights: StateDict, at_once: bool) -> str:
-    """Name the FCN, in the light form or the paper's, that a state dict of ours is of."""
+    """Name the FCN, in the light form or the paper's, that comes nearest to a state dict of ours."""
     stride = min(stride for stride in (32, 16, 8) if f"score_pool_{stride}.weight" in weights)
     if "classifier.fc6.weight" in weights:
-        return f"fcn{stride}s_paper" + ("_at_once" if at_once and stride == 8 else "")
+        return _paper(stride, at_once)
     vgg = [key for key in weights if key.startswith("vgg.")]
-    convolutions = sum(weights[key].ndim == 4 for key in vgg)
+    if sum(weights[key].ndim == 4 for key in vgg) <= _CONVOLUTIONS_OF_VGG11:
+        return f"fcn{stride}s"
     norm = "_bn" if any(key.endswith("running_mean") for key in vgg) else ""
-    backbone = _BACKBONES.get(convolutions, "vgg11") + norm
-    return f"fcn{stride}s" if backbone == "vgg11_bn" else f"fcn{stride}s_{backbone}"
+    return f"fcn{stride}s_vgg16{norm}"
+
+
+def _paper(stride: int, at_once: bool) -> str:
+    return f"fcn{stride}s_paper" + ("_at_once" if at_once and stride == 8 else "")
 
 
 _PYTORCH_FCN = {
@@ -94,8 +97,9 @@ def _pytorch_fcn(weights: StateDict, at_once: bool) -> Kind:
         renamed[f"{_PYTORCH_FCN.get(layer, layer)}.{parameter}"] = value
     # Trained on blue, green, red: turning the first filters round lets them see red, green, blue.
     renamed["vgg.os_8.0.weight"] = renamed["vgg.os_8.0.weight"].flip(1)
+    stride = 8 if "score_pool3.weight" in weights else 16 if "score_pool4.weight" in weights else 32
     num_classes = weights["score_fr.weight"].shape[0]
-    return Kind(_fcn(renamed, at_once), num_classes, renamed, (CAFFE_MEAN, CAFFE_STD))
+    return Kind(_paper(stride, at_once), num_classes, renamed, (CAFFE_MEAN, CAFFE_STD))
 
 
 def imagenet_url(variant: str) -> str:

@@ -1,8 +1,10 @@
 import pytest
 import torch
+from torch import nn
 from torchvision.models import vgg11_bn
+from torchvision.models.vgg import cfgs, make_layers
 
-from fcn.fcn import bilinear_kernel
+from fcn.fcn import PaperFCN, bilinear_kernel
 from fcn.vgg import VGG
 
 
@@ -24,6 +26,25 @@ def test_the_backbone_takes_torchvisions_weights() -> None:
     image = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
         assert torch.equal(backbone(image)[32], reference.features(image))
+
+
+def test_the_papers_network_takes_torchvisions_linear_layers_too() -> None:
+    """A convolution as large as its image is a linear layer of it (section 3.1)."""
+    torch.manual_seed(0)
+    fc6, fc7 = nn.Linear(512 * 7 * 7, 16), nn.Linear(16, 16)
+    weights = {f"features.{key}": value for key, value in make_layers(cfgs["D"]).state_dict().items()}
+    for place, layer in ((0, fc6), (3, fc7)):
+        weights |= {f"classifier.{place}.{key}": value for key, value in layer.state_dict().items()}
+    network = PaperFCN(2, fc_channels=16).eval()
+    network.load_torchvision(weights)
+    features = torch.randn(1, 512, 7, 7)
+    with torch.inference_mode():
+        expected = fc7(fc6(features.flatten(1)).relu()).relu()
+        assert torch.allclose(network.classifier(features).flatten(1), expected, atol=1e-5)
+    assert torch.equal(network.vgg.state_dict()["os_32.4.weight"], weights["features.28.weight"])
+    weights["classifier.3.weight"] = torch.zeros(8, 8)
+    with pytest.raises(ValueError, match=r"fc7.weight is \(8, 8\), expected \(16, 16, 1, 1\)"):
+        network.load_torchvision(weights)
 
 
 def test_other_weights_are_refused_with_what_does_not_match() -> None:

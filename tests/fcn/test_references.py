@@ -8,6 +8,7 @@ import torch
 from torch.nn import functional
 
 import catalogue
+from engine.faults import InputError
 from engine.transforms import Normalize
 from fcn.weights import CAFFE_MEAN, identify
 
@@ -231,13 +232,22 @@ def test_the_papers_form(
 
 
 def test_fcn8s_at_once_is_told_by_the_name_of_its_file() -> None:
-    weights = {"conv1_1.weight": torch.zeros(64, 3, 3, 3), **caffe_head(8), "fc6.weight": torch.zeros(1)}
+    weights = {"conv1_1.weight": torch.zeros(64, 3, 3, 3), **caffe_head(8)}
     for hint, expected in (("fcn8s-atonce_from_caffe", "fcn8s_paper_at_once"), ("fcn8s_from_caffe", "fcn8s_paper")):
         kind = identify(weights, hint)
         assert kind is not None
         assert kind.network == expected
         assert kind.normalization is not None
         assert kind.normalization[0] == CAFFE_MEAN
+
+
+def test_foreign_weights_with_holes_are_refused_with_what_does_not_match(tmp_path: Path) -> None:
+    weights = {"conv1_1.weight": torch.zeros(64, 3, 3, 3), "conv9.weight": torch.zeros(1), **caffe_head(16)}
+    torch.save(weights, tmp_path / "holes.pth")
+    with pytest.raises(InputError, match="these are not the weights of fcn16s_paper") as caught:
+        catalogue.load_network(tmp_path / "holes.pth")
+    assert "missing: vgg.os_8.0.bias (64,)" in str(caught.value)
+    assert "... and " in str(caught.value)
 
 
 # U-Net
