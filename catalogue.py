@@ -10,14 +10,15 @@ from torch import nn
 
 from camvid.dataset import CamVid32Benchmark, CamVidBenchmark
 from cityscapes.dataset import CityscapesBenchmark
-from engine import checkpoints
-from engine.checkpoints import About
+from engine import checkpoints, own
+from engine.checkpoints import About, StateDict
 from engine.dataset import Benchmark
 from engine.faults import InputError
 from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
 from fcn import weights as foreign
-from fcn.fcn import FCN8s
-from fcn.vgg import VGG, mismatches
+from fcn.fcn import FCN, FCN8s, PaperFCN
+from fcn.unet import UNet
+from fcn.vgg import mismatches
 from kitti_road.dataset import KittiRoadBenchmark
 from pascal_voc.dataset import PascalVocBenchmark
 
@@ -31,54 +32,71 @@ BENCHMARKS: dict[str, Callable[[], Benchmark]] = {
 }
 
 NETWORKS: dict[str, Callable[[int], nn.Module]] = {
+    "fcn32s": partial(FCN, stride=32),
+    "fcn16s": partial(FCN, stride=16),
     "fcn8s": FCN8s,
+    "fcn32s_vgg16": partial(FCN, stride=32, backbone="vgg16"),
+    "fcn16s_vgg16": partial(FCN, stride=16, backbone="vgg16"),
+    "fcn8s_vgg16": partial(FCN, stride=8, backbone="vgg16"),
+    "fcn32s_vgg16_bn": partial(FCN, stride=32, backbone="vgg16_bn"),
+    "fcn16s_vgg16_bn": partial(FCN, stride=16, backbone="vgg16_bn"),
+    "fcn8s_vgg16_bn": partial(FCN, stride=8, backbone="vgg16_bn"),
+    "fcn32s_paper": partial(PaperFCN, stride=32),
+    "fcn16s_paper": partial(PaperFCN, stride=16),
+    "fcn8s_paper": partial(PaperFCN, stride=8),
+    "fcn8s_paper_at_once": partial(PaperFCN, stride=8, at_once=True),
+    "unet": UNet,
+    "unet_valid": partial(UNet, valid=True),
 }
 """Builders from the number of classes, with random weights."""
-
-_BACKBONE = "vgg11_bn"
 
 T = TypeVar("T")
 
 
 def benchmark(name: str) -> Benchmark:
-    """The benchmark of that name.
+    """The benchmark of that name, or of the module with that import path.
 
     Raises:
         InputError: if there is none.
     """
-    return _choose(BENCHMARKS, name, "--benchmark")()
+    if name not in BENCHMARKS and own.is_import_path(name):
+        return own.benchmark(name)
+    return _choose(BENCHMARKS, name, "--benchmark", "package.module")()
 
 
 def network(name: str, num_classes: int) -> nn.Module:
-    """The network of that name, with random weights.
+    """The network of that name, or of the callable with that import path, with random weights.
 
     Raises:
         InputError: if there is none.
     """
-    return _choose(NETWORKS, name, "--network")(num_classes)
+    if name not in NETWORKS and own.is_import_path(name):
+        return own.network(name, num_classes)
+    return _choose(NETWORKS, name, "--network", "package.module:build")(num_classes)
 
 
 def load_backbone(model: nn.Module, source: str) -> None:
     """Start a network's backbone from trained weights.
 
     Args:
-        model: has a `VGG` as its attribute `vgg`.
-        source: `imagenet`, `none`, or the path of a torchvision VGG's state dict.
+        model: an `FCN`, or any network where nothing is to be loaded.
+        source: `auto` (`imagenet` for an `FCN`, else `none`), `imagenet`, `none`, or the path of a torchvision
+            VGG's state dict.
 
     Raises:
         InputError: if the weights are not to be had or do not fit.
     """
-    if source == "none":
+    if source == "none" or (source == "auto" and not isinstance(model, FCN)):
         return
-    vgg = model.vgg
-    if not isinstance(vgg, VGG):
+    if not isinstance(model, FCN):
         raise InputError(f"--backbone_weights {source}: this network has no VGG backbone; give --backbone_weights none")
-    state = _imagenet() if source == "imagenet" else checkpoints.load(Path(source))["weights"]
+    variant = model.vgg.variant
+    state = _imagenet(variant) if source in {"auto", "imagenet"} else checkpoints.load(Path(source))["weights"]
     try:
-        vgg.load_torchvision(state)
+        model.load_torchvision(state)
     except ValueError as error:
         raise InputError(
-            f"{source}: not the weights of torchvision's {_BACKBONE}:\n{_shortened(str(error).splitlines())}"
+            f"{source}: not the weights of torchvision's {variant}:\n{_shortened(str(error).splitlines())}"
         ) from error
 
 
@@ -88,40 +106,80 @@ def load_network(path: Path) -> tuple[nn.Module, About]:
     Raises:
         InputError: if it is neither.
     """
-    content = checkpoints.load(path)
-    about, state = content.get("about"), content["weights"]
+    about, state = _read(path)
     if about is None:
-        kind = foreign.identify(state)
-        if kind is None:
-            some = ", ".join(list(state)[:4])
-            raise InputError(
-                f"{path}: weights of a network that is not known here (its first names are {some}); "
-                f"known are {', '.join(NETWORKS)}"
-            )
-        about = About(kind.network, kind.num_classes, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
-    with torch.device("meta"):
-        expected = network(about.network, about.num_classes).state_dict()
+        some = ", ".join(list(state)[:4])
+        raise InputError(
+            f"{path}: weights of a network that is not known here (its first names are {some}); "
+            f"known are {', '.join(NETWORKS)}, and the FCNs of wkentaro/pytorch-fcn"
+        )
+    # Without memory or initial values of its own, a network of ours takes the file's tensors as they are.
+    ours = about.network in NETWORKS
+    with torch.device("meta" if ours else "cpu"):
+        model = network(about.network, about.num_classes)
+    expected = model.state_dict()
     if wrong := mismatches(expected, state):
         raise InputError(f"{path}: these are not the weights of {about.network}:\n{_shortened(wrong)}")
-    model = network(about.network, about.num_classes)
-    model.load_state_dict(state)
+    model.load_state_dict({key: value.to(expected[key].dtype) for key, value in state.items()}, assign=ours)
     return model, about
 
 
-def _imagenet() -> dict[str, torch.Tensor]:
+def transfer(model: nn.Module, path: Path) -> tuple[About | None, str]:
+    """Load into a network what fits by name and shape from the weights of another.
+
+    Returns:
+        What the weights belong to, as far as it is known, and a message on what was taken and what was not.
+
+    Raises:
+        InputError: if nothing fits.
+    """
+    about, state = _read(path)
+    mine = model.state_dict()
+    fitting = {key: value for key, value in state.items() if key in mine and value.shape == mine[key].shape}
+    if not fitting:
+        raise InputError(
+            f"{path}: none of its weights fits this network by name and shape:\n{_shortened(mismatches(mine, state))}\n"
+            "torchvision's VGG weights are for --backbone_weights"
+        )
+    model.load_state_dict(fitting, strict=False)
+    left = [key for key in state if key not in fitting]
+    own_start = [key for key in mine if key not in fitting]
+    return about, (
+        f"{path}: took {len(fitting)} of its {len(state)} tensors\n"
+        f"  not taken: {', '.join(left) or 'none'}\n  as they were here: {', '.join(own_start) or 'none'}"
+    )
+
+
+def _read(path: Path) -> tuple[About | None, StateDict]:
+    """A weights file under our names, and what it belongs to; None if that cannot be told."""
+    content = checkpoints.load(path)
+    about: About | None = content.get("about")
+    state: StateDict = content["weights"]
+    if about is not None:
+        return about, state
+    kind = foreign.identify(state, content.get("arch") or path.stem)
+    if kind is None:
+        return None, state
+    mean, std = kind.normalization or (IMAGENET_MEAN, IMAGENET_STD)
+    return About(kind.network, kind.num_classes, None, mean, std, 0, None), kind.weights
+
+
+def _imagenet(variant: str) -> StateDict:
     try:
-        return foreign.download_imagenet(_BACKBONE)
+        return foreign.download_imagenet(variant)
     except (OSError, RuntimeError) as error:
         raise InputError(
-            f"--backbone_weights imagenet: cannot download {foreign.imagenet_url(_BACKBONE)} ({error}). Fetch it "
+            f"--backbone_weights imagenet: cannot download {foreign.imagenet_url(variant)} ({error}). Fetch it "
             "where there is a network and give its path as --backbone_weights FILE, or train from random weights "
             "with --backbone_weights none"
         ) from error
 
 
-def _choose(table: dict[str, T], name: str, flag: str) -> T:
+def _choose(table: dict[str, T], name: str, flag: str, path: str) -> T:
     if name not in table:
-        raise InputError(f"{flag} {name}: there is no such name; choose from {', '.join(table)}")
+        raise InputError(
+            f"{flag} {name}: there is no such name; choose from {', '.join(table)}, or give your own as {path}"
+        )
     return table[name]
 
 

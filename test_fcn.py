@@ -90,9 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _require_fit(about: About, benchmark: Benchmark, weights: Path) -> None:
-    """Refuse weights of another benchmark; one output more than classes is taken as void."""
+    """Refuse weights known to be of another benchmark; one output more than classes is taken as void."""
     classes = len(benchmark.classes)
-    if about.benchmark != benchmark.name:
+    if about.benchmark not in (None, benchmark.name):
         raise InputError(f"{weights}: trained on {about.benchmark}; give --benchmark {about.benchmark}")
     if about.num_classes not in (classes, classes + 1):
         raise InputError(

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Literal
 
 import torch
+from lightning_fabric import Fabric
+from torch import nn
 
 import catalogue
 from engine import options, runs
 from engine.checkpoints import About
 from engine.dataset import Benchmark, Sample, derive, require_equal_sizes
+from engine.description import describe
 from engine.devices import make_fabric
 from engine.faults import InputError, command
 from engine.runs import Run
@@ -24,8 +27,10 @@ EXAMPLES = (
     "python train_fcn.py",
     "python train_fcn.py --recipe ancestor --root /data/cityscapes",
     "python train_fcn.py --root data/demo --backbone_weights none --crop_size 128 --epochs 20",
+    "python train_fcn.py --network fcn16s_paper --initial_weights saved/voc32s/best.pth",
     "torchrun --nproc_per_node 4 train_fcn.py --batch_size 4",
 )
+LOWEST = {"epochs": 0, "batch_size": 1, "crop_size": 32, "workers": 0, "seed": 0, "save_every": 0, "momentum": 0}
 
 
 @dataclass(frozen=True)
@@ -35,31 +40,36 @@ class TrainOptions:
     root: Path = Path("data")
     """folder of the data set"""
     benchmark: str = "cityscapes"
-    """which data set it is"""
+    """which data set it is, or the import path of your own: package.module"""
     train_split: str = "train"
     """which of its splits to train on"""
     val_split: str = "val"
     """which of its splits to validate on"""
     network: str = "fcn8s"
-    """which network to train"""
-    backbone_weights: str = "imagenet"
-    """where the backbone starts: imagenet, none (random), or a file with torchvision's VGG weights"""
+    """which network to train (docs/networks.md lists them), or your own: package.module:build"""
+    backbone_weights: str = "auto"
+    """where a VGG backbone starts: imagenet, none (random), or a file with torchvision's VGG weights; auto is
+    imagenet, and none for networks without a VGG and where there are --initial_weights"""
+    initial_weights: Path | None = None
+    """start from the weights of another run or network, as far as they fit by name and shape"""
     epochs: int = 120
     """how often to see every image"""
     batch_size: int = 8
     """images a step, on each device"""
     crop_size: int = 768
     """side of the square crops to train on, in pixels"""
-    augmentation: Literal["default", "ancestor"] = "default"
-    """how to vary the images"""
-    loss: Literal["cross_entropy", "focal", "focal_over_void"] = "cross_entropy"
-    """what to minimise; focal_over_void counts void pixels in its mean"""
-    optimizer: Literal["adamw", "sgd"] = "adamw"
-    """how to minimise it"""
+    augmentation: Literal["default", "ancestor", "none"] = "default"
+    """how to vary the images; none only crops them"""
+    loss: Literal["cross_entropy", "cross_entropy_sum", "focal", "focal_over_void"] = "cross_entropy"
+    """what to minimise: a mean over pixels, or their sum; focal_over_void counts void pixels in its mean"""
+    optimizer: Literal["adamw", "adam", "sgd", "caffe_sgd"] = "adamw"
+    """how to minimise it; sgd is Nesterov's, caffe_sgd has plain momentum and twice the rate for biases"""
+    momentum: float = 0.9
+    """of sgd and caffe_sgd"""
     learning_rate: float = 5e-4
     """the highest that the schedule reaches"""
     weight_decay: float = 1e-2
-    """on weights, not on biases and batch norms"""
+    """on weights, not on biases and batch norms; an L2 term of the loss, but for adamw, which keeps it apart"""
     schedule: Literal["poly", "step", "cosine", "constant"] = "poly"
     """how the learning rate falls"""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
@@ -74,17 +84,27 @@ class TrainOptions:
     """folder of the run under saved/; by default it follows from the settings, so the same command goes on"""
     saved: Path = Path("saved")
     """folder of all runs"""
+    save_every: int = 0
+    """also keep the weights of every n-th epoch, as epoch_NNN.pth; 0 for none"""
+    curves: bool = True
+    """draw the history after each epoch"""
+    verbose: Literal[0, 1, 2, 3] = 0
+    """what to print before training: nothing, the architecture, the optimizer too, the size of every parameter too"""
 
-    FREE = frozenset({"epochs", "precision", "accelerator", "workers", "name", "saved"})
+    FREE = frozenset(
+        {"epochs", "precision", "accelerator", "workers", "name", "saved", "save_every", "curves", "verbose"}
+    )
     """Options that may change when a run goes on."""
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
         faults = [
             f"--{name} {value}: expected {'at least' if low else 'more than'} {low}"
-            for name, low in (("epochs", 0), ("batch_size", 1), ("crop_size", 32), ("workers", 0), ("seed", 0))
+            for name, low in LOWEST.items()
             if (value := getattr(self, name)) < low
         ]
+        if self.momentum >= 1:
+            faults.append(f"--momentum {self.momentum}: expected less than 1")
         if self.learning_rate <= 0:
             faults.append(f"--learning_rate {self.learning_rate}: expected more than 0")
         if faults:
@@ -112,20 +132,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = Run(chosen.saved / name)
     torch.manual_seed(derive(chosen.seed))
     network = catalogue.network(chosen.network, len(benchmark.classes))
+    about = About(chosen.network, len(benchmark.classes), benchmark.name, IMAGENET_MEAN, IMAGENET_STD, 0, None)
     if not run.last.is_file():
-        catalogue.load_backbone(network, chosen.backbone_weights)
+        about = _start(network, about, chosen, fabric)
     if fabric.is_global_zero:
         run.start(config, chosen.FREE)
     fabric.barrier()
 
-    about = About(chosen.network, len(benchmark.classes), benchmark.name, IMAGENET_MEAN, IMAGENET_STD, 0, None)
     fields = {field.name for field in dataclasses.fields(Recipe)}
     recipe = Recipe(**{name: value for name, value in config.items() if name in fields})
     fabric.print(
         f"{run.folder}: {chosen.network} on {len(training)} images of {chosen.benchmark} "
         f"({len(validation)} to validate), {fabric.device}, {fabric.world_size} process(es)"
     )
-    best = Training(fabric, run, network, about, benchmark, recipe).fit(training, validation)
+    work = Training(fabric, run, network, about, benchmark, recipe)
+    if chosen.verbose:
+        fabric.print(describe(network, work.optimizer, chosen.verbose))
+    best = work.fit(training, validation)
     if fabric.is_global_zero:
         print(_summary(run, best, chosen))
     return 0
@@ -140,16 +163,28 @@ def _labelled(benchmark: Benchmark, chosen: TrainOptions, flag: str) -> list[Sam
     return benchmark.samples(chosen.root, split)
 
 
+def _start(network: nn.Module, about: About, chosen: TrainOptions, fabric: Fabric) -> About:
+    """Load what the network starts from; its images are then normalised as they were for those weights."""
+    if chosen.initial_weights is None or chosen.backbone_weights != "auto":
+        catalogue.load_backbone(network, chosen.backbone_weights)
+    if chosen.initial_weights is None:
+        return about
+    source, taken = catalogue.transfer(network, chosen.initial_weights)
+    fabric.print(taken)
+    return about if source is None else dataclasses.replace(about, mean=source.mean, std=source.std)
+
+
 def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions) -> str:
     """What came out, and what to type next."""
     if best is None:
         return f"no epoch trained; the initial weights are in {run.last}"
+    benchmark = "" if chosen.benchmark == TrainOptions.benchmark else f" --benchmark {chosen.benchmark}"
     return (
         f"best epoch {best['epoch']}: val mIoU {100 * best['val_miou']:.2f}, Dice {100 * best['val_mean_dice']:.2f}, "
         f"pixel accuracy {100 * best['val_pixel_accuracy']:.2f} (mean over classes "
         f"{100 * best['val_mean_pixel_accuracy']:.2f})\n"
         f"weights {run.best}, curves {run.curves}\n"
-        f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root} --benchmark {chosen.benchmark}"
+        f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root}{benchmark}"
     )
 
 

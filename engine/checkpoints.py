@@ -22,7 +22,8 @@ class About:
 
     network: str
     num_classes: int
-    benchmark: str
+    benchmark: str | None
+    """None where the weights do not say."""
     mean: tuple[float, ...]
     """Of the images that the network expects, per channel, 0 to 1."""
     std: tuple[float, ...]
@@ -42,7 +43,8 @@ def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint of any program onto the CPU; nothing in it is run.
 
     Returns:
-        A dict with the state dict under `weights`, and, if it is one of ours, an `About` under `about`.
+        A dict with the state dict under `weights`; if it is one of ours, an `About` under `about`; else the name
+        of the network's class under `arch`, or None if it is not in the file.
 
     Raises:
         InputError: if the file is no checkpoint.
@@ -62,8 +64,10 @@ def load(path: Path) -> dict[str, Any]:
     weights = _weights(content)
     if weights is None:
         raise InputError(f"{path}: a PyTorch file without network weights; expected a state dict: names and tensors")
-    ours = isinstance(content.get("about"), dict)
-    return {**content, "about": About(**content["about"])} if ours else {"weights": weights}
+    if isinstance(content.get("about"), dict):
+        return {**content, "about": About(**content["about"])}
+    arch = content.get("arch")
+    return {"weights": weights, "arch": arch if isinstance(arch, str) else None}
 
 
 def _weights(content: Any) -> StateDict | None:

@@ -10,16 +10,21 @@ Loss = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 class CrossEntropy(nn.Module):
-    """Cross-entropy, averaged over the pixels that are not void; 0 where all are."""
+    """Cross-entropy, averaged over the pixels that are not void; 0 where all are.
 
-    def __init__(self, ignore_index: int = 255) -> None:
+    Args:
+        ignore_index: the void train id.
+        size_average: the mean over pixels; else their sum, as in Long et al. 2015, section 4.3.
+    """
+
+    def __init__(self, ignore_index: int = 255, size_average: bool = True) -> None:
         super().__init__()
-        self.ignore_index = ignore_index
+        self.ignore_index, self.size_average = ignore_index, size_average
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The loss as a scalar."""
         total = functional.cross_entropy(logits, mask, ignore_index=self.ignore_index, reduction="sum")
-        return total / (mask != self.ignore_index).sum().clamp(min=1)
+        return total / (mask != self.ignore_index).sum().clamp(min=1) if self.size_average else total
 
 
 class FocalLoss(nn.Module):
@@ -59,6 +64,7 @@ class FocalLoss(nn.Module):
 
 LOSSES: dict[str, Callable[[int], nn.Module]] = {
     "cross_entropy": CrossEntropy,
+    "cross_entropy_sum": lambda void: CrossEntropy(void, size_average=False),
     "focal": lambda void: FocalLoss(ignore_index=void),
     "focal_over_void": lambda void: FocalLoss(ignore_index=void, average_void=True),
 }

@@ -26,6 +26,7 @@ class Run:
     history.jsonl     one line an epoch, only ever appended to
     last.pth          everything needed to go on after the last epoch
     best.pth          the weights of the epoch with the best validation mIoU
+    epoch_NNN.pth     those of every n-th epoch, where that was asked for
     curves.png        loss and metrics over epochs
     tensorboard/      the same as events
     """
@@ -90,6 +91,10 @@ class Run:
     def save_best(self, weights: StateDict, about: About) -> None:
         """Replace the best weights."""
         checkpoints.save(self.best, weights, about)
+
+    def save_epoch(self, weights: StateDict, about: About) -> None:
+        """Keep the weights of an epoch beside the others."""
+        checkpoints.save(self.folder / f"epoch_{about.epoch:03}.pth", weights, about)
 
     def load(self) -> dict[str, Any] | None:
         """The state to go on from; None for a run that has not got that far."""

@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -29,6 +29,7 @@ from engine.evaluation import all_sum, evaluate, progress_bar_disabled
 from engine.faults import InputError
 from engine.losses import LOSSES
 from engine.metrics import ConfusionMatrix, Metrics
+from engine.optimizers import OPTIMIZERS, parameter_groups, set_rate
 from engine.runs import Row, Run
 from engine.schedules import SCHEDULES, Progress
 from engine.transforms import AUGMENTATIONS, Normalize
@@ -45,13 +46,18 @@ class Recipe:
     """Side of the square crops, in pixels."""
     augmentation: str
     loss: str
-    optimizer: Literal["adamw", "sgd"]
+    optimizer: str
     learning_rate: float
+    momentum: float
     weight_decay: float
     schedule: str
     seed: int
     workers: int
     """Processes that load files, beside each training process."""
+    save_every: int = 0
+    """Keep the weights of every n-th epoch; 0 for none."""
+    curves: bool = True
+    """Draw the history after each epoch."""
 
 
 class Training:
@@ -69,7 +75,9 @@ class Training:
         self.best: Row | None = None
         self.loss = LOSSES[recipe.loss](self.classes.void)
         network.to(memory_format=torch.channels_last)  # twice as fast on CPUs, and faster on tensor cores
-        self.model, self.optimizer = fabric.setup(network, _optimizer(network, recipe))
+        groups = parameter_groups(network, recipe.weight_decay)
+        optimizer = OPTIMIZERS[recipe.optimizer](groups, recipe.learning_rate, recipe.momentum)
+        self.model, self.optimizer = fabric.setup(network, optimizer)
         self.normalize = fabric.to_device(Normalize(about.mean, about.std))
 
     def fit(self, training: Sequence[Sample], validation: Sequence[Sample]) -> Row | None:
@@ -131,6 +139,7 @@ class Training:
             self._save(row=None)
             return
         self.about, self.best = state["about"], state["best"]
+        self.normalize = self.fabric.to_device(Normalize(self.about.mean, self.about.std))
         self.network.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.fabric.strategy.precision.load_state_dict(state["precision"])
@@ -152,8 +161,7 @@ class Training:
             # Dropout and the like draw from here, whether or not training was interrupted before.
             torch.manual_seed(derive(recipe.seed, step, fabric.global_rank))
             factor = SCHEDULES[recipe.schedule](Progress(step, len(sampler), recipe.epochs))
-            for group in self.optimizer.param_groups:
-                group["lr"] = recipe.learning_rate * factor
+            set_rate(self.optimizer, recipe.learning_rate * factor)
 
             masks = fabric.to_device(masks).long()  # (N, H, W)
             logits = self.forward(fabric.to_device(images))  # (N, C, H, W)
@@ -184,6 +192,8 @@ class Training:
         self.best = row if is_best or self.best is None else self.best
         if self.fabric.is_global_zero and is_best:
             self.run.save_best(self.network.state_dict(), self.about)
+        if self.fabric.is_global_zero and self.recipe.save_every and row["epoch"] % self.recipe.save_every == 0:
+            self.run.save_epoch(self.network.state_dict(), self.about)
         self._save(row)
         if not self.fabric.is_global_zero:
             return
@@ -192,7 +202,8 @@ class Training:
             for name, value in row.items():
                 if not isinstance(value, list):
                     events.add_scalar(name, value, row["epoch"])
-        curves.draw(self.run.history(), self.run.curves, self.run.folder.name)
+        if self.recipe.curves:
+            curves.draw(self.run.history(), self.run.curves, self.run.folder.name)
         minutes = (self.recipe.epochs - row["epoch"]) * row["seconds"] / 60
         print(
             f"epoch {row['epoch']}/{self.recipe.epochs}  loss {row['train_loss']:.4f}  "
@@ -213,18 +224,6 @@ class Training:
                 best=self.best,
             )
         self.fabric.barrier()
-
-
-def _optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
-    """The optimiser; weight decay acts on weights, not on biases and the scales of normalisation."""
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    if recipe.optimizer == "sgd":
-        return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)
-    return torch.optim.AdamW(groups, lr=recipe.learning_rate)
 
 
 def _columns(split: str, loss: float, metrics: Metrics) -> Row:

@@ -92,8 +92,15 @@ def ancestor_augmentation(size: int, void: int) -> v2.Transform:
     )
 
 
+def no_augmentation(size: int, void: int) -> v2.Transform:
+    """Crops and nothing else; a smaller image lies somewhere in its crop, with void around it."""
+    fill: dict[Any, int] = {tv_tensors.Image: 0, tv_tensors.Mask: void}
+    return v2.RandomCrop(size, pad_if_needed=True, fill=fill)
+
+
 AUGMENTATIONS: dict[str, Callable[[int, int], v2.Transform]] = {
     "default": default_augmentation,
     "ancestor": ancestor_augmentation,
+    "none": no_augmentation,
 }
 """Augmentation of training samples by name, built from the side of the square crop and the void train id."""

@@ -1,37 +1,60 @@
-"""Fully convolutional networks (Long, Shelhamer and Darrell 2015, arXiv:1411.4038)."""
+"""Fully convolutional networks (Long, Shelhamer and Darrell 2015, arXiv:1411.4038; 2016, arXiv:1605.06211)."""
+
+from collections import OrderedDict
+from typing import cast
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from fcn.vgg import VGG
+from fcn.padding import cropped, pad_to_multiple
+from fcn.vgg import CHANNELS, VGG, mismatches
 
 
-class FCN8s(nn.Module):
-    """FCN-8s: class scores at strides 32, 16 and 8, upsampled and summed from coarse to fine.
+class FCN(nn.Module):
+    """FCN-32s, 16s or 8s: class scores at several strides, upsampled and summed from coarse to fine.
 
-    The backbone's convolutions are scored directly, without the fc6 and fc7 of the paper.
+    In this light form the backbone's convolutions are scored directly, without the fc6 and fc7 of the paper,
+    and images are padded to a multiple of 32, so that the resolutions fit together without crops.
+
+    Args:
+        num_classes: channels of the logits.
+        stride: of the finest scores: 32, 16 or 8.
+        backbone: a `VGG` variant.
     """
 
-    def __init__(self, num_classes: int, backbone: str = "vgg11_bn") -> None:
+    scales: dict[int, float]
+    """Factor on the features of a stride before they are scored; 1 where there is none."""
+    offsets: dict[int, int]
+    """Where scores of a stride are cropped to fit on those from below."""
+    final_offset: int
+    """Where the logits are cropped to fit on the image."""
+
+    def __init__(self, num_classes: int, stride: int = 8, backbone: str = "vgg11_bn") -> None:
         super().__init__()
         self.vgg = VGG(backbone)
-        self.score_pool_32 = nn.Conv2d(512, num_classes, 1)
-        self.score_pool_16 = nn.Conv2d(512, num_classes, 1)
-        self.score_pool_8 = nn.Conv2d(256, num_classes, 1)
-        self.upscore_32 = nn.ConvTranspose2d(num_classes, num_classes, 4, stride=2, padding=1, bias=False)
-        self.upscore_16 = nn.ConvTranspose2d(num_classes, num_classes, 4, stride=2, padding=1, bias=False)
-        self.upscore_8 = nn.ConvTranspose2d(num_classes, num_classes, 16, stride=8, padding=4, bias=False)
-        self._initialise()
+        self.classifier: nn.Module = nn.Identity()
+        self.scales, self.offsets, self.final_offset = {}, {16: 0, 8: 0}, 0
+        self._add_head(num_classes, stride, CHANNELS, same_size=True)
+        for level in self.levels:
+            nn.init.normal_(self._part("score_pool", level).weight, std=0.01)
 
-    def _initialise(self) -> None:
-        """Start scores near zero and upsampling as bilinear interpolation (section 4.1 of the paper)."""
-        for score in (self.score_pool_32, self.score_pool_16, self.score_pool_8):
-            nn.init.normal_(score.weight, std=0.01)
+    def _add_head(self, num_classes: int, stride: int, channels: dict[int, int], *, same_size: bool) -> None:
+        """Scores and upsamplings, named by the stride of what goes in; scores start at zero (section 4.1)."""
+        self.levels = tuple(level for level in (32, 16, 8) if level >= stride)
+        for level in self.levels:
+            score = nn.Conv2d(channels[level], num_classes, 1)
+            nn.init.zeros_(score.weight)
             nn.init.zeros_(score.bias)  # type: ignore[arg-type]  # these convolutions have one
-        for upscore in (self.upscore_32, self.upscore_16, self.upscore_8):
-            with torch.no_grad():
-                upscore.weight.copy_(bilinear_kernel(upscore.in_channels, upscore.kernel_size[0]))
+            self.add_module(f"score_pool_{level}", score)
+        for level in self.levels:
+            self.add_module(f"upscore_{level}", upsampling(num_classes, level if level == stride else 2, same_size))
+
+    def _part(self, name: str, level: int) -> nn.Conv2d | nn.ConvTranspose2d:
+        return cast("nn.Conv2d | nn.ConvTranspose2d", getattr(self, f"{name}_{level}"))
+
+    def _pad(self, image: torch.Tensor) -> torch.Tensor:
+        return pad_to_multiple(image, 32)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Class scores of a normalised image of any size.
@@ -42,14 +65,120 @@ class FCN8s(nn.Module):
         Returns:
             (N, C, H, W) logits.
         """
-        height, width = image.shape[-2:]
-        # The three resolutions only fit together on multiples of the coarsest stride.
-        image = functional.pad(image, (0, -width % 32, 0, -height % 32))
-        stride_8, stride_16, stride_32 = self.vgg(image)
-        scores = self.upscore_32(self.score_pool_32(stride_32))  # (N, C, H/16, W/16)
-        scores = self.upscore_16(scores + self.score_pool_16(stride_16))  # (N, C, H/8, W/8)
-        logits: torch.Tensor = self.upscore_8(scores + self.score_pool_8(stride_8))  # (N, C, H, W)
-        return logits[..., :height, :width]
+        features = self.vgg(self._pad(image))
+        features[32] = self.classifier(features[32])
+        scores: torch.Tensor = self._part("upscore", 32)(self._part("score_pool", 32)(features[32]))
+        for level in self.levels[1:]:
+            scaled = features[level] * self.scales[level] if level in self.scales else features[level]
+            finer = self._part("score_pool", level)(scaled)  # (N, C, H/level, W/level)
+            scores = self._part("upscore", level)(scores + cropped(finer, self.offsets[level], like=scores))
+        return cropped(scores, self.final_offset, like=image)
+
+    def load_torchvision(self, weights: dict[str, torch.Tensor]) -> None:
+        """Start from the state dict of a torchvision VGG.
+
+        Raises:
+            ValueError: with the list of what does not match.
+        """
+        self.vgg.load_torchvision(weights)
+
+
+class FCN8s(FCN):
+    """FCN-8s in the light form, as the project this one outgrows had it."""
+
+    score_pool_32: nn.Conv2d
+    score_pool_16: nn.Conv2d
+    score_pool_8: nn.Conv2d
+    upscore_32: nn.ConvTranspose2d
+    upscore_16: nn.ConvTranspose2d
+    upscore_8: nn.ConvTranspose2d
+
+    def __init__(self, num_classes: int, backbone: str = "vgg11_bn") -> None:
+        super().__init__(num_classes, 8, backbone)
+
+
+class PaperFCN(FCN):
+    """FCN-32s, 16s or 8s as published: VGG's fc6 and fc7 as convolutions, padding by 100, and crops.
+
+    Scores start at zero (2015, section 4.1), so the first step trains nothing but them. The offsets follow from the
+    padding and are those of the authors' Caffe networks (github.com/shelhamer/fcn.berkeleyvision.org).
+
+    Args:
+        num_classes: channels of the logits.
+        stride: of the finest scores: 32, 16 or 8; 16 is meant to start from the weights of 32, and 8 from 16.
+        backbone: a `VGG` variant.
+        at_once: scale pool4 by 0.01 and pool3 by 0.0001, to train FCN-8s in one go (2016, section 4.3).
+        learn_upsampling: learn the last upsampling too, which else stays bilinear (2015, section 4.3).
+        fc_channels: of fc6 and fc7.
+    """
+
+    def __init__(
+        self,
+        num_classes: int,
+        stride: int = 8,
+        backbone: str = "vgg16",
+        *,
+        at_once: bool = False,
+        learn_upsampling: bool = False,
+        fc_channels: int = 4096,
+    ) -> None:
+        nn.Module.__init__(self)
+        self.vgg = VGG(backbone, ceil_mode=True)
+        self.classifier = convolutional_classifier(fc_channels)
+        self.scales = {16: 0.01, 8: 0.0001} if at_once else {}
+        self.offsets, self.final_offset = {16: 5, 8: 9}, {32: 19, 16: 27, 8: 31}[stride]
+        self._add_head(num_classes, stride, CHANNELS | {32: fc_channels}, same_size=False)
+        self._part("upscore", stride).weight.requires_grad_(learn_upsampling)
+
+    def _pad(self, image: torch.Tensor) -> torch.Tensor:
+        """Zeros around the image: 99 here and 1 in the first convolution are the paper's 100."""
+        return functional.pad(image, (99, 99, 99, 99))
+
+    def load_torchvision(self, weights: dict[str, torch.Tensor]) -> None:
+        """Start from the state dict of a torchvision VGG: its convolutions, and its first two linear layers.
+
+        Raises:
+            ValueError: with the list of what does not match.
+        """
+        expected = self.classifier.state_dict()
+        linear = {"0": "fc6", "3": "fc7"}
+        renamed = {
+            f"{ours}.{kind}": weights[key]
+            for place, ours in linear.items()
+            for kind in ("weight", "bias")
+            if (key := f"classifier.{place}.{kind}") in weights
+        }
+        # (4096, 512 * 7 * 7) -> (4096, 512, 7, 7): the same numbers in the same order.
+        shaped = {
+            key: value.view_as(expected[key]) if value.numel() == expected[key].numel() else value
+            for key, value in renamed.items()
+        }
+        if wrong := mismatches(expected, shaped):
+            raise ValueError("\n".join(wrong))
+        self.vgg.load_torchvision(weights)
+        self.classifier.load_state_dict(shaped)
+
+
+def convolutional_classifier(channels: int) -> nn.Module:
+    """The fc6 and fc7 of VGG as convolutions (section 3.1), with dropout."""
+    fc6, fc7 = nn.Conv2d(512, channels, 7), nn.Conv2d(channels, channels, 1)
+    layers = (fc6, nn.ReLU(inplace=True), nn.Dropout(), fc7, nn.ReLU(inplace=True), nn.Dropout())
+    return nn.Sequential(OrderedDict(zip(("fc6", "relu6", "drop6", "fc7", "relu7", "drop7"), layers, strict=True)))
+
+
+def upsampling(channels: int, factor: int, same_size: bool) -> nn.ConvTranspose2d:
+    """A transposed convolution that starts as bilinear interpolation (section 3.3).
+
+    Args:
+        channels: in and out.
+        factor: of the enlargement, even.
+        same_size: make the result exactly `factor` times as large; else it keeps a border.
+    """
+    padding = factor // 2 if same_size else 0
+    layer = nn.ConvTranspose2d(channels, channels, 2 * factor, stride=factor, padding=padding, bias=False)
+    with torch.no_grad():
+        layer.weight.copy_(bilinear_kernel(channels, 2 * factor))
+    return layer
 
 
 def bilinear_kernel(channels: int, size: int) -> torch.Tensor:

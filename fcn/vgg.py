@@ -2,27 +2,44 @@
 
 import torch
 from torch import nn
-from torchvision.models import vgg
+from torchvision.models.vgg import cfgs, make_layers
+
+CONFIGURATIONS = {"vgg11": "A", "vgg13": "B", "vgg16": "D", "vgg19": "E"}
+"""Simonyan and Zisserman's letters for the networks, as torchvision uses them; each also comes as `<name>_bn`."""
+
+CHANNELS = {8: 256, 16: 512, 32: 512}
+"""Of the features at each stride, in every variant."""
 
 
 class VGG(nn.Module):
-    """The convolutional part of a VGG network (Simonyan and Zisserman 2015), without its classifier."""
+    """The convolutional part of a VGG network (Simonyan and Zisserman 2015), without its classifier.
 
-    def __init__(self, variant: str = "vgg11_bn") -> None:
-        """Build one of torchvision's VGGs, with random weights."""
+    Args:
+        variant: a name of torchvision's, as `vgg16` or `vgg11_bn`.
+        ceil_mode: round odd sizes up when pooling, as Caffe does, where PyTorch rounds them down.
+    """
+
+    def __init__(self, variant: str = "vgg11_bn", ceil_mode: bool = False) -> None:
         super().__init__()
-        layers = list(vgg.__dict__[variant](weights=None).features)
+        self.variant = variant
+        configuration = cfgs[CONFIGURATIONS[variant.removesuffix("_bn")]]
+        layers = list(make_layers(configuration, batch_norm=variant.endswith("_bn")))
         pools = [index + 1 for index, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
         self.os_8 = nn.Sequential(*layers[: pools[2]])
         self.os_16 = nn.Sequential(*layers[pools[2] : pools[3]])
         self.os_32 = nn.Sequential(*layers[pools[3] :])
+        for layer in layers:
+            if isinstance(layer, nn.MaxPool2d):
+                layer.ceil_mode = ceil_mode
+            elif isinstance(layer, nn.Conv2d):
+                initialise(layer)
 
-    def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Features of a (N, 3, H, W) image at strides 8, 16 and 32."""
+    def forward(self, image: torch.Tensor) -> dict[int, torch.Tensor]:
+        """Features of a (N, 3, H, W) image by their stride: 8, 16 and 32."""
         stride_8 = self.os_8(image)  # (N, 256, H/8, W/8)
         stride_16 = self.os_16(stride_8)  # (N, 512, H/16, W/16)
         stride_32 = self.os_32(stride_16)  # (N, 512, H/32, W/32)
-        return stride_8, stride_16, stride_32
+        return {8: stride_8, 16: stride_16, 32: stride_32}
 
     def load_torchvision(self, weights: dict[str, torch.Tensor]) -> None:
         """Load the state dict of a torchvision VGG; its classifier is left out.
@@ -30,7 +47,6 @@ class VGG(nn.Module):
         Raises:
             ValueError: with the list of what is missing, superfluous or of another shape.
         """
-        mine = self.state_dict()
         theirs = {key.removeprefix("features."): value for key, value in weights.items() if key.startswith("features.")}
         renamed: dict[str, torch.Tensor] = {}
         offset = 0
@@ -41,9 +57,16 @@ class VGG(nn.Module):
                     renamed[f"{name}.{index}.{key.removeprefix(prefix)}"] = theirs.pop(key)
             offset += len(part)
         renamed |= {f"features.{key}": value for key, value in theirs.items()}
-        if wrong := mismatches(mine, renamed):
+        if wrong := mismatches(self.state_dict(), renamed):
             raise ValueError("\n".join(wrong))
         self.load_state_dict(renamed)
+
+
+def initialise(convolution: nn.Conv2d) -> None:
+    """Weights that keep the variance of signals through ReLUs (He et al. 2015), no bias."""
+    nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+    if convolution.bias is not None:
+        nn.init.zeros_(convolution.bias)
 
 
 def mismatches(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> list[str]:

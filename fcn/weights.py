@@ -7,6 +7,12 @@ from torchvision.models import get_model_weights
 
 StateDict = dict[str, torch.Tensor]
 
+CAFFE_MEAN = (122.67891434 / 255, 116.66876762 / 255, 104.00698793 / 255)
+"""Of red, green and blue in what Caffe's VGG was trained on; it takes 0 to 255, so its deviation is 1 / 255."""
+CAFFE_STD = (1 / 255, 1 / 255, 1 / 255)
+
+_CONVOLUTIONS_OF_VGG11 = 8
+
 
 class Kind(NamedTuple):
     """What a state dict turned out to be."""
@@ -14,14 +20,86 @@ class Kind(NamedTuple):
     network: str
     """A name in the catalogue's NETWORKS."""
     num_classes: int
+    weights: StateDict
+    """Under the names that the network has here, for RGB images."""
+    normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
+    """Mean and standard deviation of its images, 0 to 1; None for those of ImageNet."""
 
 
-def identify(weights: StateDict) -> Kind | None:
-    """Tell the network and its number of outputs from a bare state dict; None if it is none we know."""
-    score = weights.get("score_pool_8.weight")
-    if score is not None and "vgg.os_8.0.weight" in weights and "upscore_8.weight" in weights:
-        return Kind("fcn8s", score.shape[0])
+def identify(weights: StateDict, hint: str = "") -> Kind | None:
+    """Tell the network and its number of outputs from a bare state dict; None if it is none we know.
+
+    Args:
+        weights: names and tensors.
+        hint: what the checkpoint or the file name calls the network. Only FCN-8s at once needs it: its weights
+            have the names and shapes of FCN-8s.
+    """
+    at_once = "atonce" in hint.lower().replace("-", "").replace("_", "")
+    if "score_fr.weight" in weights and "conv1_1.weight" in weights:
+        return _pytorch_fcn(weights, at_once)
+    if "score_pool_32.weight" in weights and "vgg.os_8.0.weight" in weights:
+        return Kind(_fcn(weights, at_once), weights["score_pool_32.weight"].shape[0], weights)
+    if "score.weight" in weights and "down.0.0.weight" in weights:
+        valid = "down.0.0.bias" in weights
+        return Kind("unet_valid" if valid else "unet", weights["score.weight"].shape[0], weights)
     return None
+
+
+def _fcn(weights: StateDict, at_once: bool) -> str:
+    """Name the FCN, in the light form or the paper's, that comes nearest to a state dict of ours."""
+    stride = min(stride for stride in (32, 16, 8) if f"score_pool_{stride}.weight" in weights)
+    if "classifier.fc6.weight" in weights:
+        return _paper(stride, at_once)
+    vgg = [key for key in weights if key.startswith("vgg.")]
+    if sum(weights[key].ndim == 4 for key in vgg) <= _CONVOLUTIONS_OF_VGG11:
+        return f"fcn{stride}s"
+    norm = "_bn" if any(key.endswith("running_mean") for key in vgg) else ""
+    return f"fcn{stride}s_vgg16{norm}"
+
+
+def _paper(stride: int, at_once: bool) -> str:
+    return f"fcn{stride}s_paper" + ("_at_once" if at_once and stride == 8 else "")
+
+
+_PYTORCH_FCN = {
+    "conv1_1": "vgg.os_8.0",
+    "conv1_2": "vgg.os_8.2",
+    "conv2_1": "vgg.os_8.5",
+    "conv2_2": "vgg.os_8.7",
+    "conv3_1": "vgg.os_8.10",
+    "conv3_2": "vgg.os_8.12",
+    "conv3_3": "vgg.os_8.14",
+    "conv4_1": "vgg.os_16.0",
+    "conv4_2": "vgg.os_16.2",
+    "conv4_3": "vgg.os_16.4",
+    "conv5_1": "vgg.os_32.0",
+    "conv5_2": "vgg.os_32.2",
+    "conv5_3": "vgg.os_32.4",
+    "fc6": "classifier.fc6",
+    "fc7": "classifier.fc7",
+    "score_fr": "score_pool_32",
+    "score_pool4": "score_pool_16",
+    "score_pool3": "score_pool_8",
+    "upscore": "upscore_32",
+    "upscore2": "upscore_32",
+    "upscore16": "upscore_16",
+    "upscore_pool4": "upscore_16",
+    "upscore8": "upscore_8",
+}
+"""Layers of wkentaro/pytorch-fcn, which are those of the authors' Caffe networks, and their names here."""
+
+
+def _pytorch_fcn(weights: StateDict, at_once: bool) -> Kind:
+    """Translate a network of wkentaro/pytorch-fcn; what has no name here keeps its own, and so will be found."""
+    renamed: StateDict = {}
+    for key, value in weights.items():
+        layer, _, parameter = key.rpartition(".")
+        renamed[f"{_PYTORCH_FCN.get(layer, layer)}.{parameter}"] = value
+    # Trained on blue, green, red: turning the first filters round lets them see red, green, blue.
+    renamed["vgg.os_8.0.weight"] = renamed["vgg.os_8.0.weight"].flip(1)
+    stride = 8 if "score_pool3.weight" in weights else 16 if "score_pool4.weight" in weights else 32
+    num_classes = weights["score_fr.weight"].shape[0]
+    return Kind(_paper(stride, at_once), num_classes, renamed, (CAFFE_MEAN, CAFFE_STD))
 
 
 def imagenet_url(variant: str) -> str:

@@ -1,6 +1,7 @@
 """The three commands from end to end, on a small synthetic data set."""
 
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,14 @@ import pytest
 import torch
 from torchvision.models import vgg11_bn
 
+import catalogue
 import test_fcn
 import train_fcn
 from cityscapes import submission
 from engine.files import sha256
 from engine.images import read_ids, read_image, write_png
 from fcn import FCN8s
+from fcn.unet import UNet
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -154,6 +158,56 @@ def test_the_backbone_starts_from_a_file(settings: list[str], tmp_path: Path, er
     assert "missing: os_8.0.weight" in message
 
 
+def test_a_network_without_vgg_starts_from_random_weights(
+    settings: list[str], error_of: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(catalogue.NETWORKS, "unet", partial(UNet, channels=4))
+    unet = [*settings, "--network", "unet", "--epochs", "0", "--name", "a"]
+    message = error_of(train_fcn.main, *unet, "--backbone_weights", "imagenet")
+    assert "no VGG backbone; give --backbone_weights none" in message
+    assert train_fcn.main([*unet, "--backbone_weights", "auto"]) == 0
+
+
+def test_the_papers_training(settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = "--optimizer caffe_sgd --momentum 0.99 --learning_rate 1e-8 --loss cross_entropy_sum --batch_size 1"
+    extras = "--augmentation none --save_every 2 --curves false --verbose 3 --epochs 3 --name a --schedule constant"
+    assert train_fcn.main([*settings, *arguments.split(), *extras.split()]) == 0
+    printed = capsys.readouterr().out
+    assert "(score_pool_32): Conv2d(512, 19" in printed
+    assert re.search(r"parameters: weight_decay 0.01, rate_factor 1.0,.* momentum 0.99", printed)
+    assert re.search(r"parameters: weight_decay 0.0, rate_factor 2.0", printed)
+    assert re.search(r"vgg.os_8.0.weight +1,728  64 x 3 x 3 x 3", printed)
+    folder = tmp_path / "saved" / "a"
+    assert not (folder / "curves.png").exists()
+    assert [path.name for path in folder.glob("epoch_*")] == ["epoch_002.pth"]
+    assert torch.load(folder / "epoch_002.pth", weights_only=True)["about"]["epoch"] == 2
+    rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert rows[0]["train_loss"] > 100, "a sum over the pixels of a crop"
+
+
+def test_a_run_starts_from_a_run_of_another_network(
+    run: Path, settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], error_of: Ending
+) -> None:
+    start = [*settings, "--network", "fcn16s", "--epochs", "0", "--initial_weights"]
+    assert train_fcn.main([*start, str(run / "best.pth"), "--name", "a"]) == 0
+    printed = capsys.readouterr().out
+    assert "not taken: score_pool_8.weight, score_pool_8.bias, upscore_16.weight, upscore_8.weight\n" in printed
+    assert "as they were here: upscore_16.weight\n" in printed
+    before, after = weights(run / "best.pth"), weights(tmp_path / "saved" / "a" / "last.pth")
+    assert torch.equal(after["score_pool_16.weight"], before["score_pool_16.weight"])
+    torch.save({"a": torch.ones(1)}, tmp_path / "other.pth")
+    assert "none of its weights fits this network" in error_of(train_fcn.main, *start, tmp_path / "other.pth")
+
+
+def test_a_run_keeps_the_normalisation_of_the_weights_it_started_from(settings: list[str], tmp_path: Path) -> None:
+    foreign = {"conv1_1.weight": torch.ones(64, 3, 3, 3), "score_fr.weight": torch.zeros(19, 4, 1, 1)}
+    torch.save(foreign, tmp_path / "fcn32s_from_caffe.pth")
+    start = [*settings, "--network", "fcn32s_vgg16", "--initial_weights", str(tmp_path / "fcn32s_from_caffe.pth")]
+    assert train_fcn.main([*start, "--epochs", "0", "--name", "a"]) == 0
+    about = torch.load(tmp_path / "saved" / "a" / "last.pth", weights_only=True)["about"]
+    assert about["std"] == (1 / 255,) * 3
+
+
 def test_without_a_network_imagenet_weights_say_what_to_do(
     settings: list[str], error_of: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,8 +273,9 @@ def test_senseless_numbers_are_all_listed(error_of: Ending) -> None:
 
 
 def test_unknown_names(settings: list[str], error_of: Ending) -> None:
-    assert "choose from fcn8s" in error_of(train_fcn.main, *settings, "--network", "fcn9s")
+    assert "choose from fcn32s" in error_of(train_fcn.main, *settings, "--network", "fcn9s")
     assert "choose from cityscapes" in error_of(train_fcn.main, *settings, "--benchmark", "townscapes")
+    assert "--momentum 1.0: expected less than 1" in error_of(train_fcn.main, *settings, "--momentum", "1")
 
 
 def test_another_configuration_under_the_same_name(settings: list[str], error_of: Ending) -> None:

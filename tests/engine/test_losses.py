@@ -14,6 +14,12 @@ def test_cross_entropy_averages_over_valid_pixels() -> None:
     assert torch.allclose(CrossEntropy()(LOGITS, WITH_VOID), expected)
 
 
+def test_summed_cross_entropy_is_the_mean_times_the_number_of_valid_pixels() -> None:
+    valid = (WITH_VOID != 255).sum()
+    summed = LOSSES["cross_entropy_sum"](255)(LOGITS, WITH_VOID)
+    assert torch.allclose(summed, CrossEntropy()(LOGITS, WITH_VOID) * valid)
+
+
 @pytest.mark.parametrize("name", LOSSES)
 def test_nothing_but_void_is_no_loss_and_no_gradient(name: str) -> None:
     logits = LOGITS.clone().requires_grad_()

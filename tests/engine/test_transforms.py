@@ -1,7 +1,7 @@
 import torch
 from torchvision import tv_tensors
 
-from engine.transforms import Normalize, ScaledCrop
+from engine.transforms import AUGMENTATIONS, Normalize, ScaledCrop
 
 
 def coordinates(height: int, width: int) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
@@ -50,3 +50,12 @@ def test_normalize() -> None:
     image = torch.tensor([0, 255], dtype=torch.uint8).view(1, 1, 1, 2).expand(1, 3, 1, 2)
     normalized = Normalize((0.5, 0.5, 0.5), (0.25, 0.25, 0.25))(image)
     assert normalized[0, 0, 0].tolist() == [-2, 2]
+
+
+def test_without_augmentation_there_are_crops_only() -> None:
+    image, mask = coordinates(40, 60)
+    cut, cut_mask = AUGMENTATIONS["none"](50, 255)(image, mask)
+    assert cut.shape[-2:] == cut_mask.shape == (50, 50)
+    inside = cut_mask != 255
+    assert torch.equal(cut[0][inside], cut_mask[inside])
+    assert 0 < inside.sum() <= 40 * 50

@@ -1,34 +1,11 @@
 import pytest
 import torch
+from torch import nn
 from torchvision.models import vgg11_bn
+from torchvision.models.vgg import cfgs, make_layers
 
-from fcn.fcn import FCN8s, bilinear_kernel
+from fcn.fcn import PaperFCN, bilinear_kernel
 from fcn.vgg import VGG
-from fcn.weights import Kind, identify
-
-
-@pytest.mark.parametrize("size", [(32, 32), (33, 65), (1, 1), (70, 50)])
-def test_logits_have_the_size_of_the_image(size: tuple[int, int]) -> None:
-    with torch.inference_mode():
-        assert FCN8s(5).eval()(torch.randn(2, 3, *size)).shape == (2, 5, *size)
-
-
-def test_padding_to_the_stride_changes_nothing_where_none_is_needed() -> None:
-    network = FCN8s(3).eval()
-    image = torch.randn(1, 3, 60, 60)
-    padded = torch.zeros(1, 3, 64, 64)
-    padded[..., :60, :60] = image
-    with torch.inference_mode():
-        assert torch.equal(network(image), network(padded)[..., :60, :60])
-
-
-def test_gradients_reach_every_parameter() -> None:
-    network = FCN8s(4)
-    network(torch.randn(2, 3, 64, 64)).square().sum().backward()
-    for name, parameter in network.named_parameters():
-        assert parameter.grad is not None, name
-        if not name.endswith("bias") or name.startswith("score"):  # batch norm cancels biases before it
-            assert parameter.grad.any(), name
 
 
 def test_upsampling_starts_as_bilinear_interpolation() -> None:
@@ -48,7 +25,26 @@ def test_the_backbone_takes_torchvisions_weights() -> None:
     backbone.load_torchvision(reference.state_dict())
     image = torch.randn(1, 3, 64, 64)
     with torch.inference_mode():
-        assert torch.equal(backbone(image)[2], reference.features(image))
+        assert torch.equal(backbone(image)[32], reference.features(image))
+
+
+def test_the_papers_network_takes_torchvisions_linear_layers_too() -> None:
+    """A convolution as large as its image is a linear layer of it (section 3.1)."""
+    torch.manual_seed(0)
+    fc6, fc7 = nn.Linear(512 * 7 * 7, 16), nn.Linear(16, 16)
+    weights = {f"features.{key}": value for key, value in make_layers(cfgs["D"]).state_dict().items()}
+    for place, layer in ((0, fc6), (3, fc7)):
+        weights |= {f"classifier.{place}.{key}": value for key, value in layer.state_dict().items()}
+    network = PaperFCN(2, fc_channels=16).eval()
+    network.load_torchvision(weights)
+    features = torch.randn(1, 512, 7, 7)
+    with torch.inference_mode():
+        expected = fc7(fc6(features.flatten(1)).relu()).relu()
+        assert torch.allclose(network.classifier(features).flatten(1), expected, atol=1e-5)
+    assert torch.equal(network.vgg.state_dict()["os_32.4.weight"], weights["features.28.weight"])
+    weights["classifier.3.weight"] = torch.zeros(8, 8)
+    with pytest.raises(ValueError, match=r"fc7.weight is \(8, 8\), expected \(16, 16, 1, 1\)"):
+        network.load_torchvision(weights)
 
 
 def test_other_weights_are_refused_with_what_does_not_match() -> None:
@@ -61,9 +57,3 @@ def test_other_weights_are_refused_with_what_does_not_match() -> None:
     assert "missing: os_8.0.weight (64, 3, 3, 3)" in str(caught.value)
     assert "not known here: features.99.weight" in str(caught.value)
     assert "os_8.4.weight is (1,), expected (128, 64, 3, 3)" in str(caught.value)
-
-
-def test_a_bare_state_dict_tells_its_network() -> None:
-    assert identify(FCN8s(20).state_dict()) == Kind("fcn8s", 20)
-    assert identify(vgg11_bn(weights=None).state_dict()) is None
-    assert identify({}) is None

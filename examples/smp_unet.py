@@ -1,0 +1,14 @@
+"""A network of segmentation_models_pytorch; needs `pip install segmentation_models_pytorch`.
+
+python train_fcn.py --network examples.smp_unet:build
+"""
+
+import segmentation_models_pytorch as smp
+from torch import nn
+
+from fcn.padding import Padded
+
+
+def build(num_classes: int) -> nn.Module:
+    """U-Net on a ResNet-18; give `encoder_weights="imagenet"` for trained ones, which are downloaded."""
+    return Padded(smp.Unet("resnet18", encoder_weights=None, classes=num_classes), 32)

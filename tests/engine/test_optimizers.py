@@ -1,0 +1,67 @@
+import pytest
+import torch
+from torch import nn
+
+from engine.optimizers import OPTIMIZERS, parameter_groups, set_rate
+
+
+def layer(*, seed: int = 0) -> nn.Linear:
+    torch.manual_seed(seed)
+    return nn.Linear(3, 2)
+
+
+def step(network: nn.Linear, name: str, *, decay: float, momentum: float = 0.0, in_loss: float = 0.0) -> None:
+    """Three steps on a loss, with `in_loss` / 2 times the squared weights added to it."""
+    optimizer = OPTIMIZERS[name](parameter_groups(network, decay), 1.0, momentum)
+    image = torch.tensor([[1.0, -2.0, 0.5]])
+    for rate in (0.1, 0.05, 0.02):
+        set_rate(optimizer, rate)
+        optimizer.zero_grad()
+        loss = network(image).square().sum() + in_loss / 2 * network.weight.square().sum()
+        torch.autograd.backward(loss)
+        optimizer.step()
+
+
+@pytest.mark.parametrize("name", ["adam", "sgd", "caffe_sgd"])
+def test_weight_decay_is_an_l2_term_of_the_loss(name: str) -> None:
+    decayed, penalised, free = layer(), layer(), layer()
+    step(decayed, name, decay=0.3)
+    step(penalised, name, decay=0.0, in_loss=0.3)
+    step(free, name, decay=0.0)
+    assert torch.allclose(decayed.weight, penalised.weight, atol=1e-6)
+    assert not torch.allclose(decayed.weight, free.weight, atol=1e-3)
+
+
+def test_adamw_decays_apart_from_the_gradient() -> None:
+    decayed, penalised = layer(), layer()
+    step(decayed, "adamw", decay=0.3)
+    step(penalised, "adamw", decay=0.0, in_loss=0.3)
+    assert not torch.allclose(decayed.weight, penalised.weight, atol=1e-3)
+
+
+def test_biases_learn_twice_as_fast_as_in_caffe() -> None:
+    network = layer()
+    before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
+    optimizer = OPTIMIZERS["caffe_sgd"](parameter_groups(network, 0.0), 0.1, 0.9)
+    set_rate(optimizer, 0.1)
+    torch.autograd.backward(network(torch.ones(1, 3)).sum())
+    optimizer.step()
+    assert torch.allclose(before["weight"] - network.weight, torch.full((2, 3), 0.1))
+    assert torch.allclose(before["bias"] - network.bias, torch.full((2,), 0.2))
+
+
+def test_parameters_that_are_fixed_are_left_out() -> None:
+    network = layer()
+    network.weight.requires_grad_(False)
+    assert [len(group["params"]) for group in parameter_groups(network, 0.1)] == [0, 1]
+
+
+def test_states_without_factors_go_on() -> None:
+    network = layer()
+    optimizer = OPTIMIZERS["sgd"](parameter_groups(network, 0.0), 0.1, 0.9)
+    state = optimizer.state_dict()
+    for group in state["param_groups"]:
+        del group["rate_factor"]
+    optimizer.load_state_dict(state)
+    set_rate(optimizer, 0.5)
+    assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5]

@@ -1,0 +1,325 @@
+"""Every architecture against a second one, written from its paper, on weights that were loaded as foreign ones."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch.nn import functional
+
+import catalogue
+from engine.faults import InputError
+from engine.transforms import Normalize
+from fcn.weights import CAFFE_MEAN, identify
+
+Weights = dict[str, torch.Tensor]
+
+SIZES = [(37, 53), (64, 48)]
+TOLERANCE = 1e-4
+PER_STAGE = {"vgg11": (1, 1, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3)}
+WIDTHS = (64, 128, 256, 512, 512)
+CLASSES = 4
+
+
+def vgg_features(
+    image: torch.Tensor, convolutions: Iterator[Weights], per_stage: tuple[int, ...], *, pad: int, ceil: bool
+) -> list[torch.Tensor]:
+    """What each of the five poolings gives, by VGG's table 1; the first convolution pads by `pad`."""
+    pools = []
+    features, padding = image, pad
+    for count in per_stage:
+        for _ in range(count):
+            w = next(convolutions)
+            features = functional.conv2d(features, w["weight"], w["bias"], padding=padding)
+            padding = 1
+            if "running_mean" in w:
+                norm = (w["running_mean"], w["running_var"], w["gamma"], w["beta"])
+                features = functional.batch_norm(features, *norm)
+            features = features.relu()
+        features = functional.max_pool2d(features, 2, 2, ceil_mode=ceil)
+        pools.append(features)
+    return pools
+
+
+def random_convolution(channels_in: int, channels_out: int, size: int, gain: float = 2.0) -> Weights:
+    deviation = (gain / (channels_in * size * size)) ** 0.5
+    return {
+        "weight": torch.randn(channels_out, channels_in, size, size).mul_(deviation),
+        "bias": 0.1 * torch.randn(channels_out),
+    }
+
+
+def random_norm(channels: int) -> Weights:
+    return {
+        "weight": 0.5 + torch.rand(channels),
+        "bias": 0.1 * torch.randn(channels),
+        "running_mean": 0.1 * torch.randn(channels),
+        "running_var": 0.5 + torch.rand(channels),
+        "num_batches_tracked": torch.tensor(3),
+    }
+
+
+def named(prefix: str, layer: Weights) -> Weights:
+    return {f"{prefix}.{key}": value for key, value in layer.items()}
+
+
+def assert_equal_logits(got: torch.Tensor, expected: torch.Tensor) -> None:
+    assert got.shape == expected.shape
+    assert expected.std() > 0.1, "a comparison of nothing"
+    assert (got - expected).abs().max() < TOLERANCE
+
+
+# The light form
+
+
+def light_weights(backbone: str, stride: int) -> Weights:
+    """Random weights under the names of the ancestor project: vgg.os_8.0.weight, score_pool_32.weight, ..."""
+    weights: Weights = {}
+    place, part, channels = 0, 8, 3
+    for stage, count in enumerate(PER_STAGE[backbone.removesuffix("_bn")]):
+        if stage >= 3:
+            place, part = 0, 2 * part
+        for _ in range(count):
+            weights |= named(f"vgg.os_{part}.{place}", random_convolution(channels, WIDTHS[stage], 3))
+            channels = WIDTHS[stage]
+            if backbone.endswith("_bn"):
+                weights |= named(f"vgg.os_{part}.{place + 1}", random_norm(channels))
+                place += 1
+            place += 2
+        place += 1  # the pooling
+    for level in (32, 16, 8):
+        if level >= stride:
+            weights |= named(f"score_pool_{level}", random_convolution(256 if level == 8 else 512, CLASSES, 1))
+            factor = level if level == stride else 2
+            weights[f"upscore_{level}.weight"] = 0.2 * torch.randn(CLASSES, CLASSES, 2 * factor, 2 * factor)
+    return weights
+
+
+def light_convolutions(weights: Weights) -> Iterator[Weights]:
+    for key, value in weights.items():
+        if key.startswith("vgg.") and value.ndim == 4:
+            head, place, _ = key.rsplit(".", 2)
+            w = {"weight": value, "bias": weights[f"{head}.{place}.bias"]}
+            norm = f"{head}.{int(place) + 1}"
+            if f"{norm}.running_mean" in weights:
+                w |= {"gamma": weights[f"{norm}.weight"], "beta": weights[f"{norm}.bias"]}
+                w |= {name: weights[f"{norm}.{name}"] for name in ("running_mean", "running_var")}
+            yield w
+
+
+def light_reference(image: torch.Tensor, weights: Weights, backbone: str, stride: int) -> torch.Tensor:
+    height, width = image.shape[-2:]
+    canvas = torch.zeros(len(image), 3, -(-height // 32) * 32, -(-width // 32) * 32)
+    canvas[..., :height, :width] = image
+    per_stage = PER_STAGE[backbone.removesuffix("_bn")]
+    pools = vgg_features(canvas, light_convolutions(weights), per_stage, pad=1, ceil=False)
+    total: torch.Tensor | None = None
+    for level, features in ((32, pools[4]), (16, pools[3]), (8, pools[2])):
+        if level < stride:
+            break
+        score = functional.conv2d(features, weights[f"score_pool_{level}.weight"], weights[f"score_pool_{level}.bias"])
+        total = score if total is None else total + score
+        factor = level if level == stride else 2
+        total = functional.conv_transpose2d(
+            total, weights[f"upscore_{level}.weight"], stride=factor, padding=factor // 2
+        )
+    assert total is not None
+    return total[..., :height, :width]
+
+
+@pytest.mark.parametrize("stride", [32, 16, 8])
+@pytest.mark.parametrize("backbone", ["vgg11_bn", "vgg16", "vgg16_bn"])
+def test_the_light_form(backbone: str, stride: int, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    weights = light_weights(backbone, stride)
+    torch.save(weights, tmp_path / "foreign.pth")
+    network, about = catalogue.load_network(tmp_path / "foreign.pth")
+    assert about.network == f"fcn{stride}s" + ("" if backbone == "vgg11_bn" else f"_{backbone}")
+    assert (about.num_classes, about.benchmark) == (CLASSES, None)
+    network.eval()
+    for size in SIZES:
+        image = torch.randn(1, 3, *size)
+        with torch.inference_mode():
+            assert_equal_logits(network(image), light_reference(image, weights, backbone, stride))
+
+
+# The paper's form, under the names of wkentaro/pytorch-fcn
+
+
+@pytest.fixture(scope="module")
+def caffe_backbone() -> Weights:
+    """Random VGG16 with fc6 and fc7 of full width; the first filters expect values of a hundred."""
+    torch.manual_seed(1)
+    weights: Weights = {}
+    channels = 3
+    for stage, count in enumerate(PER_STAGE["vgg16"]):
+        for number in range(count):
+            weights |= named(f"conv{stage + 1}_{number + 1}", random_convolution(channels, WIDTHS[stage], 3))
+            channels = WIDTHS[stage]
+    weights["conv1_1.weight"] /= 100
+    weights |= named("fc6", random_convolution(512, 4096, 7))
+    return weights | named("fc7", random_convolution(4096, 4096, 1))
+
+
+def caffe_head(stride: int) -> Weights:
+    weights = named("score_fr", random_convolution(4096, CLASSES, 1))
+    kernels = {32: {"upscore": 64}, 16: {"upscore2": 4, "upscore16": 32}}.get(
+        stride, {"upscore2": 4, "upscore_pool4": 4, "upscore8": 16}
+    )
+    if stride <= 16:
+        weights |= named("score_pool4", random_convolution(512, CLASSES, 1, gain=1))
+    if stride == 8:
+        weights |= named("score_pool3", random_convolution(256, CLASSES, 1, gain=1))
+    return weights | {f"{key}.weight": 0.2 * torch.randn(CLASSES, CLASSES, k, k) for key, k in kernels.items()}
+
+
+def caffe_reference(image: torch.Tensor, w: Weights, stride: int, pool_scales: tuple[float, float]) -> torch.Tensor:
+    """Blue, green and red of 0 to 255 with the mean taken off -> scores, by the prototxt of the authors."""
+    height, width = image.shape[-2:]
+
+    def conv(features: torch.Tensor, name: str) -> torch.Tensor:
+        return functional.conv2d(features, w[f"{name}.weight"], w[f"{name}.bias"])
+
+    def up(scores: torch.Tensor, name: str, factor: int) -> torch.Tensor:
+        return functional.conv_transpose2d(scores, w[f"{name}.weight"], stride=factor)
+
+    def crop(scores: torch.Tensor, offset: int, height: int, width: int) -> torch.Tensor:
+        return scores[:, :, offset : offset + height, offset : offset + width]
+
+    layers = (
+        {"weight": w[f"{key}.weight"], "bias": w[f"{key}.bias"]}
+        for key in (f"conv{stage}_{n}" for stage, count in enumerate((2, 2, 3, 3, 3), 1) for n in range(1, count + 1))
+    )
+    pools = vgg_features(image, layers, PER_STAGE["vgg16"], pad=100, ceil=True)
+    coarse = conv(conv(conv(pools[4], "fc6").relu(), "fc7").relu(), "score_fr")
+    if stride == 32:
+        return crop(up(coarse, "upscore", 32), 19, height, width)
+    at_16 = up(coarse, "upscore2", 2)
+    at_16 = at_16 + crop(conv(pools[3] * pool_scales[0], "score_pool4"), 5, *at_16.shape[2:])
+    if stride == 16:
+        return crop(up(at_16, "upscore16", 16), 27, height, width)
+    at_8 = up(at_16, "upscore_pool4", 2)
+    at_8 = at_8 + crop(conv(pools[2] * pool_scales[1], "score_pool3"), 9, *at_8.shape[2:])
+    return crop(up(at_8, "upscore8", 8), 31, height, width)
+
+
+@pytest.mark.parametrize(
+    ("arch", "stride", "name"),
+    [
+        ("FCN32s", 32, "fcn32s_paper"),
+        ("FCN16s", 16, "fcn16s_paper"),
+        ("FCN8s", 8, "fcn8s_paper"),
+        ("FCN8sAtOnce", 8, "fcn8s_paper_at_once"),
+    ],
+)
+def test_the_papers_form(
+    arch: str, stride: int, name: str, caffe_backbone: Weights, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(2)
+    weights = caffe_backbone | caffe_head(stride)
+    content = {"epoch": 3, "arch": arch, "model_state_dict": weights}
+    monkeypatch.setattr(torch, "load", lambda *_, **__: content)  # half a gigabyte that need not touch the disk
+    network, about = catalogue.load_network(tmp_path / "model_best.pth.tar")
+    assert (about.network, about.num_classes, about.benchmark) == (name, CLASSES, None)
+    network.eval()
+    normalize = Normalize(about.mean, about.std)
+    scales = (0.01, 0.0001) if arch == "FCN8sAtOnce" else (1.0, 1.0)
+    for size in SIZES:
+        pixels = torch.randint(256, (1, 3, *size), dtype=torch.uint8)
+        theirs = pixels.flip(1).float() - torch.tensor([104.00698793, 116.66876762, 122.67891434]).view(1, 3, 1, 1)
+        with torch.inference_mode():
+            assert_equal_logits(network(normalize(pixels)), caffe_reference(theirs, weights, stride, scales))
+
+
+def test_fcn8s_at_once_is_told_by_the_name_of_its_file() -> None:
+    weights = {"conv1_1.weight": torch.zeros(64, 3, 3, 3), **caffe_head(8)}
+    for hint, expected in (("fcn8s-atonce_from_caffe", "fcn8s_paper_at_once"), ("fcn8s_from_caffe", "fcn8s_paper")):
+        kind = identify(weights, hint)
+        assert kind is not None
+        assert kind.network == expected
+        assert kind.normalization is not None
+        assert kind.normalization[0] == CAFFE_MEAN
+
+
+def test_foreign_weights_with_holes_are_refused_with_what_does_not_match(tmp_path: Path) -> None:
+    weights = {"conv1_1.weight": torch.zeros(64, 3, 3, 3), "conv9.weight": torch.zeros(1), **caffe_head(16)}
+    torch.save(weights, tmp_path / "holes.pth")
+    with pytest.raises(InputError, match="these are not the weights of fcn16s_paper") as caught:
+        catalogue.load_network(tmp_path / "holes.pth")
+    assert "missing: vgg.os_8.0.bias (64,)" in str(caught.value)
+    assert "... and " in str(caught.value)
+
+
+# U-Net
+
+
+def unet_weights(valid: bool) -> Weights:
+    weights: Weights = {}
+
+    def block(prefix: str, channels_in: int, channels_out: int) -> None:
+        for number, channels in enumerate((channels_in, channels_out)):
+            layer = random_convolution(channels, channels_out, 3)
+            place = number * (2 if valid else 3)
+            if not valid:
+                del layer["bias"]
+                weights.update(named(f"{prefix}.{place + 1}", random_norm(channels_out)))
+            weights.update(named(f"{prefix}.{place}", layer))
+
+    for level, (below, above) in enumerate(zip((3, 64, 128, 256, 512), (64, 128, 256, 512, 1024), strict=True)):
+        block(f"down.{level}", below, above)
+    for step, width in enumerate((512, 256, 128, 64)):
+        weights |= {
+            f"up.{step}.weight": torch.randn(2 * width, width, 2, 2) * (1 / width) ** 0.5,
+            f"up.{step}.bias": 0.1 * torch.randn(width),
+        }
+        block(f"merge.{step}", 2 * width, width)
+    return weights | named("score", random_convolution(64, CLASSES, 1, gain=1))
+
+
+def unet_reference(image: torch.Tensor, w: Weights, valid: bool) -> torch.Tensor:
+    """Figure 1 of the paper, on an image whose sides suit it."""
+
+    def block(features: torch.Tensor, prefix: str) -> torch.Tensor:
+        if valid:
+            features = functional.conv2d(features, w[f"{prefix}.0.weight"], w[f"{prefix}.0.bias"]).relu()
+            return functional.conv2d(features, w[f"{prefix}.2.weight"], w[f"{prefix}.2.bias"]).relu()
+        for place in (0, 3):
+            features = functional.conv2d(features, w[f"{prefix}.{place}.weight"], padding=1)
+            norm = f"{prefix}.{place + 1}"
+            mean, variance = w[f"{norm}.running_mean"], w[f"{norm}.running_var"]
+            gamma, beta = w[f"{norm}.weight"], w[f"{norm}.bias"]
+            features = functional.batch_norm(features, mean, variance, gamma, beta).relu()
+        return features
+
+    levels = [block(image, "down.0")]
+    for level in range(1, 5):
+        levels.append(block(functional.max_pool2d(levels[-1], 2), f"down.{level}"))
+    features = levels.pop()
+    for step in range(4):
+        features = functional.conv_transpose2d(features, w[f"up.{step}.weight"], w[f"up.{step}.bias"], stride=2)
+        skip = levels.pop()
+        border = (skip.shape[2] - features.shape[2]) // 2
+        skip = functional.pad(skip, (-border, -border, -border, -border))
+        features = block(torch.cat([skip, features], 1), f"merge.{step}")
+    return functional.conv2d(features, w["score.weight"], w["score.bias"])
+
+
+@pytest.mark.parametrize("valid", [False, True], ids=["padded", "valid"])
+def test_unet(valid: bool, tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    weights = unet_weights(valid)
+    torch.save({"state_dict": weights}, tmp_path / "foreign.pth")
+    network, about = catalogue.load_network(tmp_path / "foreign.pth")
+    assert about.network == ("unet_valid" if valid else "unet")
+    network.eval()
+    # In the paper's form, sides are larger than the border: then mirroring is what functional.pad calls reflect.
+    for height, width in [(99, 100), (107, 116)] if valid else SIZES:
+        image = torch.randn(1, 3, height, width)
+        if valid:
+            more = [(4 - side) % 16 + 92 for side in (height, width)]
+            framed = functional.pad(image, (92, more[1], 92, more[0]), mode="reflect")
+        else:
+            framed = functional.pad(image, (0, -width % 16, 0, -height % 16))
+        with torch.inference_mode():
+            expected = unet_reference(framed, weights, valid)[..., :height, :width]
+            assert_equal_logits(network(image), expected)
