@@ -17,6 +17,8 @@ from engine.images import UInt8Array, image_size, read_ids, read_image
 from engine.labels import ClassTable
 
 Transform = Callable[[tv_tensors.Image, tv_tensors.Mask], tuple[torch.Tensor, torch.Tensor]]
+Reader = Callable[["Sample"], tuple[UInt8Array, UInt8Array]]
+"""A sample -> its (H, W, 3) RGB image and its (H, W) mask of train ids."""
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 of train ids."""
 
@@ -100,6 +102,19 @@ def require_equal_sizes(benchmark: Benchmark, samples: Sequence[Sample]) -> None
         raise InputError(*faults)
 
 
+@dataclass(frozen=True)
+class FileReader:
+    """Reads samples from their files."""
+
+    read_mask: Callable[[Path], UInt8Array]
+
+    def __call__(self, sample: Sample) -> tuple[UInt8Array, UInt8Array]:
+        """The (H, W, 3) image and the (H, W) mask."""
+        if sample.mask is None:
+            raise InputError(f"{sample.image}: this split has no masks to train on or to score against")
+        return read_image(sample.image), self.read_mask(sample.mask)
+
+
 class SegmentationDataset(Dataset[Batch]):
     """Samples as (3, H, W) uint8 images and (H, W) uint8 masks, after the transform.
 
@@ -107,24 +122,17 @@ class SegmentationDataset(Dataset[Batch]):
     the seed, whichever process draws it.
     """
 
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        read_mask: Callable[[Path], UInt8Array],
-        transform: Transform | None = None,
-    ) -> None:
-        self.samples, self.read_mask, self.transform = samples, read_mask, transform
+    def __init__(self, samples: Sequence[Sample], reader: Reader, transform: Transform | None = None) -> None:
+        self.samples, self.reader, self.transform = samples, reader, transform
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int | tuple[int, int]) -> Batch:
         number, seed = index if isinstance(index, tuple) else (index, None)
-        sample = self.samples[number]
-        if sample.mask is None:
-            raise InputError(f"{sample.image}: this split has no masks to train on or to score against")
-        image = tv_tensors.Image(torch.tensor(read_image(sample.image)).permute(2, 0, 1))
-        mask = tv_tensors.Mask(torch.tensor(self.read_mask(sample.mask)))
+        pixels, ids = self.reader(self.samples[number])
+        image = tv_tensors.Image(_tensor(pixels).permute(2, 0, 1))
+        mask = tv_tensors.Mask(_tensor(ids))
         if self.transform is None:
             return image, mask
         if seed is None:
@@ -132,6 +140,11 @@ class SegmentationDataset(Dataset[Batch]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self.transform(image, mask)
+
+
+def _tensor(array: UInt8Array) -> torch.Tensor:
+    """The array as a tensor on the same memory where that may be written to; it is not."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 class GuardedDataset(Dataset[Any]):

@@ -18,6 +18,7 @@ from engine.checkpoints import About
 from engine.dataset import (
     Benchmark,
     EpochSampler,
+    FileReader,
     GuardedDataset,
     Sample,
     SegmentationDataset,
@@ -114,7 +115,7 @@ class Training:
         )
         augment = AUGMENTATIONS[recipe.augmentation](recipe.crop_size, self.classes.void)
         loader: DataLoader[Any] = DataLoader(
-            GuardedDataset(SegmentationDataset(samples, self.benchmark.read_mask, augment)),
+            GuardedDataset(SegmentationDataset(samples, FileReader(self.benchmark.read_mask), augment)),
             batch_sampler=sampler,
             collate_fn=collate,
             num_workers=recipe.workers,
