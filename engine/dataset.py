@@ -192,17 +192,27 @@ class EpochSampler(Sampler[list[tuple[int, int]]]):
         self.length, self.batch_size, self.seed = length, batch_size, seed
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
+        self.start = 0
+        """How many batches of the epoch to leave out: they were trained on before an interruption."""
+        self._order: list[int] = []
+        self._order_of = (-1, -1)
 
     def __len__(self) -> int:
         return math.ceil(self.length / (self.batch_size * self.world_size))
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        random = torch.Generator().manual_seed(derive(self.seed, self.epoch))
-        order = torch.randperm(self.length, generator=random).tolist()
+        for step in range(self.start, len(self)):
+            yield self.batch(step)
+
+    def batch(self, step: int) -> list[tuple[int, int]]:
+        """The samples of one step of the epoch, with their seeds."""
+        if self._order_of != (self.seed, self.epoch):
+            random = torch.Generator().manual_seed(derive(self.seed, self.epoch))
+            self._order = torch.randperm(self.length, generator=random).tolist()
+            self._order_of = (self.seed, self.epoch)
         size = self.batch_size * self.world_size
-        for step in range(len(self)):
-            places = range(step * size + self.rank, (step + 1) * size, self.world_size)
-            yield [(order[place % self.length], derive(self.seed, self.epoch, place)) for place in places]
+        places = range(step * size + self.rank, (step + 1) * size, self.world_size)
+        return [(self._order[place % self.length], derive(self.seed, self.epoch, place)) for place in places]
 
 
 def derive(*numbers: int) -> int:
