@@ -11,7 +11,7 @@ from torchvision.transforms import v2
 from cityscapes import layout
 from cityscapes.labels import CLASSES, COLOR_OF, LABEL_ID_OF
 from engine import environment
-from engine.dataset import Benchmark, Sample, SegmentationDataset, Transform
+from engine.dataset import Benchmark, FileReader, Sample, SegmentationDataset, Transform
 from engine.faults import InputError
 from engine.prediction import Predictions
 from engine.transforms import IMAGENET_MEAN, IMAGENET_STD, ancestor_augmentation
@@ -87,7 +87,7 @@ class CityScapes(SegmentationDataset):
 
     def __init__(self, root_dir: str | Path, split: str, transform: Transform | None = None) -> None:
         benchmark = CityscapesBenchmark()
-        super().__init__(benchmark.samples(Path(root_dir), split), benchmark.read_mask, transform)
+        super().__init__(benchmark.samples(Path(root_dir), split), FileReader(benchmark.read_mask), transform)
 
 
 def get_transforms(

@@ -3,6 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,11 @@ from torchvision import tv_tensors
 from engine.faults import InputError
 from engine.images import UInt8Array, image_size, read_ids, read_image
 from engine.labels import ClassTable
-from engine.samples import Sample
-
-__all__ = [
-    "Batch",
-    "Benchmark",
-    "EpochSampler",
-    "GuardedDataset",
-    "Sample",
-    "SegmentationDataset",
-    "Transform",
-    "batches",
-    "collate",
-    "derive",
-    "require_equal_sizes",
-]
+from engine.samples import Sample as Sample
 
 Transform = Callable[[tv_tensors.Image, tv_tensors.Mask], tuple[torch.Tensor, torch.Tensor]]
+Reader = Callable[["Sample"], tuple[UInt8Array, UInt8Array]]
+"""A sample -> its (H, W, 3) RGB image and its (H, W) mask of train ids."""
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 of train ids."""
 
@@ -106,6 +95,19 @@ def require_equal_sizes(benchmark: Benchmark, samples: Sequence[Sample]) -> None
         raise InputError(*faults)
 
 
+@dataclass(frozen=True)
+class FileReader:
+    """Reads samples from their files."""
+
+    read_mask: Callable[[Path], UInt8Array]
+
+    def __call__(self, sample: Sample) -> tuple[UInt8Array, UInt8Array]:
+        """The (H, W, 3) image and the (H, W) mask."""
+        if sample.mask is None:
+            raise InputError(f"{sample.image}: this split has no masks to train on or to score against")
+        return read_image(sample.image), self.read_mask(sample.mask)
+
+
 class SegmentationDataset(Dataset[Batch]):
     """Samples as (3, H, W) uint8 images and (H, W) uint8 masks, after the transform.
 
@@ -113,24 +115,17 @@ class SegmentationDataset(Dataset[Batch]):
     the seed, whichever process draws it.
     """
 
-    def __init__(
-        self,
-        samples: Sequence[Sample],
-        read_mask: Callable[[Path], UInt8Array],
-        transform: Transform | None = None,
-    ) -> None:
-        self.samples, self.read_mask, self.transform = samples, read_mask, transform
+    def __init__(self, samples: Sequence[Sample], reader: Reader, transform: Transform | None = None) -> None:
+        self.samples, self.reader, self.transform = samples, reader, transform
 
     def __len__(self) -> int:
         return len(self.samples)
 
     def __getitem__(self, index: int | tuple[int, int]) -> Batch:
         number, seed = index if isinstance(index, tuple) else (index, None)
-        sample = self.samples[number]
-        if sample.mask is None:
-            raise InputError(f"{sample.image}: this split has no masks to train on or to score against")
-        image = tv_tensors.Image(torch.tensor(read_image(sample.image)).permute(2, 0, 1))
-        mask = tv_tensors.Mask(torch.tensor(self.read_mask(sample.mask)))
+        pixels, ids = self.reader(self.samples[number])
+        image = tv_tensors.Image(_tensor(pixels).permute(2, 0, 1))
+        mask = tv_tensors.Mask(_tensor(ids))
         if self.transform is None:
             return image, mask
         if seed is None:
@@ -138,6 +133,11 @@ class SegmentationDataset(Dataset[Batch]):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self.transform(image, mask)
+
+
+def _tensor(array: UInt8Array) -> torch.Tensor:
+    """The array as a tensor on the same memory where that may be written to; it is not."""
+    return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 class GuardedDataset(Dataset[Any]):
@@ -185,17 +185,27 @@ class EpochSampler(Sampler[list[tuple[int, int]]]):
         self.length, self.batch_size, self.seed = length, batch_size, seed
         self.rank, self.world_size = rank, world_size
         self.epoch = 0
+        self.start = 0
+        """How many batches of the epoch to leave out: they were trained on before an interruption."""
+        self._order: list[int] = []
+        self._order_of = (-1, -1)
 
     def __len__(self) -> int:
         return math.ceil(self.length / (self.batch_size * self.world_size))
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        random = torch.Generator().manual_seed(derive(self.seed, self.epoch))
-        order = torch.randperm(self.length, generator=random).tolist()
+        for step in range(self.start, len(self)):
+            yield self.batch(step)
+
+    def batch(self, step: int) -> list[tuple[int, int]]:
+        """The samples of one step of the epoch, with their seeds."""
+        if self._order_of != (self.seed, self.epoch):
+            random = torch.Generator().manual_seed(derive(self.seed, self.epoch))
+            self._order = torch.randperm(self.length, generator=random).tolist()
+            self._order_of = (self.seed, self.epoch)
         size = self.batch_size * self.world_size
-        for step in range(len(self)):
-            places = range(step * size + self.rank, (step + 1) * size, self.world_size)
-            yield [(order[place % self.length], derive(self.seed, self.epoch, place)) for place in places]
+        places = range(step * size + self.rank, (step + 1) * size, self.world_size)
+        return [(self._order[place % self.length], derive(self.seed, self.epoch, place)) for place in places]
 
 
 def derive(*numbers: int) -> int:

@@ -9,7 +9,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from engine.dataset import Benchmark, GuardedDataset, Sample, SegmentationDataset, batches, collate
+from engine.dataset import Benchmark, FileReader, GuardedDataset, Sample, SegmentationDataset, batches, collate
 from engine.metrics import ConfusionMatrix, Metrics
 
 
@@ -34,7 +34,7 @@ def evaluate(
         workers: processes that load files.
     """
     mine = samples[fabric.global_rank :: fabric.world_size]
-    dataset = GuardedDataset(SegmentationDataset(mine, benchmark.read_mask))
+    dataset = GuardedDataset(SegmentationDataset(mine, FileReader(benchmark.read_mask)))
     loader = DataLoader(dataset, batch_size=1, collate_fn=collate, num_workers=workers, sampler=range(len(mine)))
     matrix = ConfusionMatrix(len(benchmark.classes), benchmark.classes.void, fabric.device)
     total = torch.zeros(2, dtype=torch.float64, device=fabric.device)  # sum of losses, number of samples

@@ -24,6 +24,14 @@ class InputError(Exception):
         return "\n".join(self.messages)
 
 
+class Stopped(Exception):  # noqa: N818  # no error
+    """Work that a signal stopped, after everything needed to go on was saved."""
+
+    def __init__(self, message: str, number: int) -> None:
+        super().__init__(message)
+        self.number = number
+
+
 class Command(Protocol):
     """A command's `main`: from arguments (those of the process by default) to an exit code."""
 
@@ -33,8 +41,8 @@ class Command(Protocol):
 def command(main: Command) -> Command:
     """Make a command's `main` end with a message and an exit code, never with a traceback.
 
-    Bad input ends with code 2, as for a wrong flag; Ctrl-C with 130. A fault that is not the user's
-    keeps its traceback: it is ours to mend.
+    Bad input ends with code 2, as for a wrong flag; Ctrl-C with 130; another signal with 128 and its number.
+    A fault that is not the user's keeps its traceback: it is ours to mend.
     """
 
     @functools.wraps(main)
@@ -44,6 +52,9 @@ def command(main: Command) -> Command:
         except InputError as error:
             report(error.messages)
             return BAD_INPUT
+        except Stopped as stopped:
+            print(f"{stopped}; run the same command to go on", file=sys.stderr)
+            return 128 + stopped.number
         except BrokenPipeError:
             # `| head` has seen enough; Python must not complain either when it closes stdout.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -12,13 +12,26 @@ RATE_FACTOR = "rate_factor"
 """Key of a parameter group: factor on the learning rate of the schedule."""
 
 
-def parameter_groups(network: nn.Module, weight_decay: float) -> Groups:
-    """The parameters to train: those with decay, and those without."""
-    parameters = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay, RATE_FACTOR: 1.0},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0, RATE_FACTOR: 1.0},
-    ]
+def parameter_groups(network: nn.Module, weight_decay: float, backbone_rate: float = 1.0) -> Groups:
+    """The parameters to train: those with decay and those without, of the backbone and of the rest.
+
+    Args:
+        network: its attribute `vgg`, if it has one, is the backbone.
+        weight_decay: of the weights.
+        backbone_rate: factor on the learning rate of the backbone.
+    """
+    groups: Groups = []
+    for is_backbone, rate in ((False, 1.0), (True, backbone_rate)):
+        parameters = [
+            parameter
+            for name, parameter in network.named_parameters()
+            if parameter.requires_grad and name.startswith("vgg.") == is_backbone
+        ]
+        for decays in (True, False):
+            own = [parameter for parameter in parameters if (parameter.ndim > 1) == decays]
+            if own:
+                groups.append({"params": own, "weight_decay": weight_decay if decays else 0.0, RATE_FACTOR: rate})
+    return groups
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
@@ -29,9 +42,10 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 def caffe_sgd(groups: Groups, rate: float, momentum: float) -> torch.optim.Optimizer:
     """SGD as the authors of FCN trained: plain momentum, biases at twice the rate (Long et al. 2015, section 4.3)."""
-    weights, biases = groups
-    biases[RATE_FACTOR] = 2.0
-    return torch.optim.SGD([weights, biases], lr=rate, momentum=momentum)
+    for group in groups:
+        if all(parameter.ndim <= 1 for parameter in group["params"]):
+            group[RATE_FACTOR] *= 2.0
+    return torch.optim.SGD(groups, lr=rate, momentum=momentum)
 
 
 OPTIMIZERS: dict[str, Callable[[Groups, float, float], torch.optim.Optimizer]] = {

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from torch.utils.tensorboard import SummaryWriter
 
-from engine import checkpoints, environment
+from engine import checkpoints, curves, environment
 from engine.checkpoints import About, StateDict
 from engine.faults import InputError
 from engine.files import require_writable, write_json, write_text
@@ -83,6 +84,18 @@ class Run:
             # After a kill in mid-line, a new line keeps the fragment apart.
             unfinished = file.tell() > 0 and not self._history.read_text().endswith("\n")
             file.write(("\n" if unfinished else "") + json.dumps(row) + "\n")
+
+    def record(self, row: Row, *, draw: bool) -> None:
+        """Add an epoch to the history, the TensorBoard events and the curves, unless it is there already."""
+        if any(row["epoch"] == before["epoch"] for before in self.history()):
+            return
+        self.append(row)
+        with SummaryWriter(str(self.tensorboard), purge_step=row["epoch"]) as events:
+            for name, value in row.items():
+                if isinstance(value, float):
+                    events.add_scalar(name, value, row["epoch"])
+        if draw:
+            curves.draw(self.history(), self.curves, self.folder.name)
 
     def save(self, weights: StateDict, about: About, **state: Any) -> None:
         """Replace the state from which the run can go on."""

@@ -2,85 +2,59 @@
 
 import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 from torch.utils.data import DataLoader
-from torch.utils.tensorboard import SummaryWriter
-from tqdm import tqdm
 
-from engine import curves
 from engine.checkpoints import About
 from engine.dataset import (
+    Batch,
     Benchmark,
     EpochSampler,
     GuardedDataset,
+    Reader,
     Sample,
     SegmentationDataset,
     batches,
     collate,
     derive,
 )
-from engine.evaluation import all_sum, evaluate, progress_bar_disabled
-from engine.faults import InputError
-from engine.losses import LOSSES
-from engine.metrics import ConfusionMatrix, Metrics
-from engine.optimizers import OPTIMIZERS, parameter_groups, set_rate
+from engine.evaluation import evaluate
+from engine.faults import InputError, Stopped
+from engine.interruption import Interruption
+from engine.learner import Learner
+from engine.metrics import Metrics
+from engine.recipe import Recipe
 from engine.runs import Row, Run
 from engine.schedules import SCHEDULES, Progress
+from engine.tally import Tally
 from engine.transforms import AUGMENTATIONS, Normalize
+from engine.watch import Watch
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train."""
-
-    epochs: int
-    batch_size: int
-    """Images a step, on each device."""
-    crop_size: int
-    """Side of the square crops, in pixels."""
-    augmentation: str
-    loss: str
-    optimizer: str
-    learning_rate: float
-    momentum: float
-    weight_decay: float
-    schedule: str
-    seed: int
-    workers: int
-    """Processes that load files, beside each training process."""
-    save_every: int = 0
-    """Keep the weights of every n-th epoch; 0 for none."""
-    curves: bool = True
-    """Draw the history after each epoch."""
+_CHECK_EVERY = 50
+"""Steps after which losses are looked at, which waits for the device."""
 
 
 class Training:
-    """A network being trained, and the run that it is trained in.
+    """A learner in a run.
 
     All that is random follows from the seed, the epoch and the step, so a run that was interrupted goes on
-    after its last whole epoch as if nothing had happened.
+    after its last saved step as if nothing had happened.
     """
 
     def __init__(
-        self, fabric: Fabric, run: Run, network: nn.Module, about: About, benchmark: Benchmark, recipe: Recipe
+        self, fabric: Fabric, run: Run, learner: Learner, about: About, benchmark: Benchmark, recipe: Recipe
     ) -> None:
-        self.fabric, self.run, self.network, self.about = fabric, run, network, about
+        self.fabric, self.run, self.learner, self.about = fabric, run, learner, about
         self.benchmark, self.classes, self.recipe = benchmark, benchmark.classes, recipe
         self.best: Row | None = None
-        self.loss = LOSSES[recipe.loss](self.classes.void)
-        network.to(memory_format=torch.channels_last)  # twice as fast on CPUs, and faster on tensor cores
-        groups = parameter_groups(network, recipe.weight_decay)
-        optimizer = OPTIMIZERS[recipe.optimizer](groups, recipe.learning_rate, recipe.momentum)
-        self.model, self.optimizer = fabric.setup(network, optimizer)
-        self.normalize = fabric.to_device(Normalize(about.mean, about.std))
+        self.saved = time.monotonic()
 
-    def fit(self, training: Sequence[Sample], validation: Sequence[Sample]) -> Row | None:
+    def fit(self, training: Sequence[Sample], validation: Sequence[Sample], reader: Reader) -> Row | None:
         """Train for the epochs that are still to be done, and keep everything in the run's folder.
 
         Returns:
@@ -88,41 +62,33 @@ class Training:
 
         Raises:
             InputError: for a damaged file, and for a loss that is no number.
+            Stopped: after a signal; the state is saved.
         """
-        sampler, loader = self._loader(training)
-        self._resume()
-        for epoch in range(self.about.epoch + 1, self.recipe.epochs + 1):
-            began = time.perf_counter()
-            train_loss, train_metrics = self._train_epoch(epoch, sampler, loader)
-            trained = time.perf_counter()
-            val_loss, val_metrics = self._evaluate(validation)
-            images = len(sampler) * self.recipe.batch_size * self.fabric.world_size
-            self._record(
-                {
-                    "epoch": epoch,
-                    "learning_rate": self.optimizer.param_groups[0]["lr"],
-                    **_columns("train", train_loss, train_metrics),
-                    **_columns("val", val_loss, val_metrics),
-                    "images_per_second": images / (trained - began),
-                    "seconds": time.perf_counter() - began,
-                }
-            )
+        sampler, loader = self._loader(training, reader)
+        tally = self._resume(sampler)
+        with Interruption(self.fabric) as interruption:
+            for epoch in range(self.about.epoch + 1, self.recipe.epochs + 1):
+                sampler.epoch = epoch
+                watch = Watch(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
+                self._train_epoch(training, sampler, watch.over(batches(loader)), tally, interruption)
+                loss, metrics = tally.reduce(self.fabric)
+                val_loss, val_metrics = self._evaluate(validation)
+                row = {"epoch": epoch, "learning_rate": self._rate(epoch * len(sampler) - 1, len(sampler))}
+                row |= _columns("train", loss, metrics) | _columns("val", val_loss, val_metrics) | watch.columns()
+                if warning := watch.warning():
+                    self.fabric.print(warning)
+                sampler.start, tally = 0, self._tally()
+                self._finish_epoch(row)
         return self.best
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) uint8 images -> (N, C, H, W) logits."""
-        normalized = self.normalize(images).contiguous(memory_format=torch.channels_last)
-        logits: torch.Tensor = self.model(normalized)
-        return logits
-
-    def _loader(self, samples: Sequence[Sample]) -> tuple[EpochSampler, DataLoader[Any]]:
+    def _loader(self, samples: Sequence[Sample], reader: Reader) -> tuple[EpochSampler, DataLoader[Any]]:
         recipe, fabric = self.recipe, self.fabric
         sampler = EpochSampler(
             len(samples), recipe.batch_size, recipe.seed, rank=fabric.global_rank, world_size=fabric.world_size
         )
         augment = AUGMENTATIONS[recipe.augmentation](recipe.crop_size, self.classes.void)
         loader: DataLoader[Any] = DataLoader(
-            GuardedDataset(SegmentationDataset(samples, self.benchmark.read_mask, augment)),
+            GuardedDataset(SegmentationDataset(samples, reader, augment)),
             batch_sampler=sampler,
             collate_fn=collate,
             num_workers=recipe.workers,
@@ -131,99 +97,137 @@ class Training:
         )
         return sampler, loader
 
-    def _resume(self) -> None:
-        """Take up the last state of the run; a new run gets one at once, from before its first epoch."""
-        state = self.run.load()
-        self.fabric.barrier()  # or a slower process would find the state that a faster one has just begun
-        if state is None:
-            self._save(row=None)
-            return
-        self.about, self.best = state["about"], state["best"]
-        self.normalize = self.fabric.to_device(Normalize(self.about.mean, self.about.std))
-        self.network.load_state_dict(state["weights"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.fabric.strategy.precision.load_state_dict(state["precision"])
-        if state["row"] is not None and self.fabric.is_global_zero:
-            self.run.append(state["row"])
-        self.fabric.print(f"{self.run.folder}: {self.about.epoch} of {self.recipe.epochs} epochs are done, going on")
-
-    def _train_epoch(self, epoch: int, sampler: EpochSampler, loader: DataLoader[Any]) -> tuple[float, Metrics]:
-        """Train on every sample once; mean loss and metrics on the crops, as they were trained on."""
-        fabric, recipe = self.fabric, self.recipe
-        matrix = ConfusionMatrix(len(self.classes), self.classes.void, fabric.device)
-        losses = []
-        sampler.epoch = epoch
-        self.model.train()
-        bar = tqdm(
-            batches(loader), f"epoch {epoch}", total=len(sampler), disable=progress_bar_disabled(fabric), leave=False
-        )
-        for step, (images, masks) in enumerate(bar, (epoch - 1) * len(sampler)):
+    def _train_epoch(
+        self,
+        samples: Sequence[Sample],
+        sampler: EpochSampler,
+        loaded: Iterator[Batch],
+        tally: Tally,
+        interruption: Interruption,
+    ) -> None:
+        """Train on the rest of an epoch; losses and metrics of the crops are added to the tally."""
+        self.learner.train()
+        steps, unchecked = len(sampler), []
+        for place, (images, masks) in enumerate(loaded, sampler.start):
+            step = (sampler.epoch - 1) * steps + place
             # Dropout and the like draw from here, whether or not training was interrupted before.
-            torch.manual_seed(derive(recipe.seed, step, fabric.global_rank))
-            factor = SCHEDULES[recipe.schedule](Progress(step, len(sampler), recipe.epochs))
-            set_rate(self.optimizer, recipe.learning_rate * factor)
+            torch.manual_seed(derive(self.recipe.seed, step, self.fabric.global_rank))
+            last = place + 1 == steps
+            update = last or (place + 1) % self.recipe.accumulate == 0
+            images, masks = self.fabric.to_device((images, masks))
+            masks = masks.long()
+            loss, logits = self.learner.step(images, masks, self._rate(step, steps), update=update)
+            tally.add(loss, logits.argmax(1), masks)
 
-            masks = fabric.to_device(masks).long()  # (N, H, W)
-            logits = self.forward(fabric.to_device(images))  # (N, C, H, W)
-            loss = self.loss(logits, masks)
-            self.optimizer.zero_grad()
-            fabric.backward(loss)
-            self.optimizer.step()
+            unchecked.append(loss)
+            if last or len(unchecked) == _CHECK_EVERY:
+                self._require_finite(unchecked, place, samples, sampler)
+                unchecked.clear()
+            if update and not last:
+                self._pause(place + 1, step, tally, interruption)
 
-            losses.append(loss.detach())
-            matrix.update(logits.detach().argmax(1), masks)
-        mean_loss = all_sum(fabric, torch.stack(losses).mean()).item() / fabric.world_size
-        if not math.isfinite(mean_loss):
-            raise InputError(
-                f"{self.run.folder}: the loss of epoch {epoch} is {mean_loss}; the state before it is in last.pth. "
-                "Lower --learning_rate, or choose --precision 32-true"
-            )
-        matrix.counts = all_sum(fabric, matrix.counts)
-        return mean_loss, matrix.reduce()
+    def _pause(self, place: int, step: int, tally: Tally, interruption: Interruption) -> None:
+        """Between two steps: save if it is time to, and stop if a signal asked for it."""
+        number = interruption.asked(step)
+        if number or self._due(step):
+            self._save(row=None, place=place, tally=tally)
+        if number:
+            raise Stopped(f"{self.run.folder}: saved in epoch {self.about.epoch + 1} after step {place}", number)
+
+    def _due(self, step: int) -> bool:
+        """Whether it is time to save within an epoch; the first process decides for all."""
+        late = time.monotonic() - self.saved > 60 * self.recipe.save_minutes
+        if self.fabric.world_size == 1:
+            return late
+        return step % _CHECK_EVERY == 0 and bool(self.fabric.broadcast(late))
+
+    def _rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step, counted from the first epoch."""
+        factor = SCHEDULES[self.recipe.schedule](Progress(step, steps, self.recipe.epochs))
+        return self.recipe.learning_rate * factor
+
+    def _require_finite(
+        self, losses: Sequence[torch.Tensor], place: int, samples: Sequence[Sample], sampler: EpochSampler
+    ) -> None:
+        """Stop where a loss is no number, with the names of the images in that batch."""
+        bad = (~torch.stack(list(losses)).isfinite()).nonzero()[:, 0].tolist()
+        if not bad:
+            return
+        first = place + 1 - len(losses) + bad[0]
+        names = ", ".join(samples[number].name for number, _ in sampler.batch(first))
+        raise InputError(
+            f"{self.run.folder}: the loss is {losses[bad[0]].item()} in epoch {sampler.epoch}, step {first + 1}, on "
+            f"{names}; the last good state is in {self.run.last}. Lower --learning_rate, give --clip_norm 1, or choose "
+            "--precision 32-true"
+        )
 
     def _evaluate(self, samples: Sequence[Sample]) -> tuple[float, Metrics]:
-        self.model.eval()
-        return evaluate(self.fabric, self.forward, self.loss, self.benchmark, samples, workers=self.recipe.workers)
+        self.learner.train(False)
+        learner = self.learner
+        return evaluate(
+            self.fabric, learner.forward, learner.loss, self.benchmark, samples, workers=self.recipe.workers
+        )
 
-    def _record(self, row: Row) -> None:
+    def _finish_epoch(self, row: Row) -> None:
         """Keep an epoch; a kill at any point in here loses at most this epoch, which is then trained again."""
         self.about = replace(self.about, epoch=row["epoch"], miou=row["val_miou"])
         is_best = self.best is None or row["val_miou"] > self.best["val_miou"]
         self.best = row if is_best or self.best is None else self.best
         if self.fabric.is_global_zero and is_best:
-            self.run.save_best(self.network.state_dict(), self.about)
+            self.run.save_best(self.learner.weights(), self.about)
         if self.fabric.is_global_zero and self.recipe.save_every and row["epoch"] % self.recipe.save_every == 0:
-            self.run.save_epoch(self.network.state_dict(), self.about)
-        self._save(row)
-        if not self.fabric.is_global_zero:
-            return
-        self.run.append(row)
-        with SummaryWriter(str(self.run.tensorboard), purge_step=row["epoch"]) as events:
-            for name, value in row.items():
-                if not isinstance(value, list):
-                    events.add_scalar(name, value, row["epoch"])
-        if self.recipe.curves:
-            curves.draw(self.run.history(), self.run.curves, self.run.folder.name)
-        minutes = (self.recipe.epochs - row["epoch"]) * row["seconds"] / 60
-        print(
-            f"epoch {row['epoch']}/{self.recipe.epochs}  loss {row['train_loss']:.4f}  "
-            f"train mIoU {100 * row['train_miou']:.2f}  val mIoU {100 * row['val_miou']:.2f} "
-            f"(best {100 * self.best['val_miou']:.2f})  "
-            f"{row['images_per_second']:.2f} images/s  {minutes:.1f} min left",
-            flush=True,
-        )
-
-    def _save(self, row: Row | None) -> None:
+            self.run.save_epoch(self.learner.weights(), self.about)
+        self._save(row, place=0, tally=self._tally())
         if self.fabric.is_global_zero:
-            self.run.save(
-                self.network.state_dict(),
-                self.about,
-                optimizer=self.optimizer.state_dict(),
-                precision=self.fabric.strategy.precision.state_dict(),
-                row=row,
-                best=self.best,
-            )
+            self.run.record(row, draw=self.recipe.curves)
+            print(_line(row, self.best, self.recipe.epochs), flush=True)
+
+    def _tally(self) -> Tally:
+        return Tally(len(self.classes), self.classes.void, self.fabric.device)
+
+    def _save(self, row: Row | None, place: int, tally: Tally) -> None:
+        """Save all that is needed to go on after `place` steps of the epoch that follows `about.epoch`."""
+        state = self.learner.state() | {
+            "place": place,
+            "tally": tally.state(self.fabric),
+            "row": row,
+            "best": self.best,
+        }
+        if self.fabric.is_global_zero:
+            self.run.save(self.learner.weights(), self.about, **state)
+        self.saved = time.monotonic()
         self.fabric.barrier()
+
+    def _resume(self, sampler: EpochSampler) -> Tally:
+        """Take up the last state of the run; a new run gets one at once, from before its first step."""
+        tally = self._tally()
+        state = self.run.load()
+        self.fabric.barrier()  # or a slower process would find the state that a faster one has just begun
+        if state is None:
+            self._save(row=None, place=0, tally=tally)
+            return tally
+        self.about, self.best, sampler.start = state["about"], state["best"], state["place"]
+        self.learner.normalize = self.fabric.to_device(Normalize(self.about.mean, self.about.std))
+        self.learner.load(state["weights"], state)
+        tally.load(self.fabric, state["tally"])
+        if state["row"] is not None and self.fabric.is_global_zero:
+            self.run.record(state["row"], draw=self.recipe.curves)
+        steps = f" and {sampler.start} steps" if sampler.start else ""
+        self.fabric.print(
+            f"{self.run.folder}: {self.about.epoch} of {self.recipe.epochs} epochs{steps} are done, going on"
+        )
+        return tally
+
+
+def _line(row: Row, best: Row, epochs: int) -> str:
+    """An epoch as a line for people."""
+    minutes = (epochs - row["epoch"]) * row["seconds"] / 60
+    return (
+        f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.4f}  "
+        f"train mIoU {100 * row['train_miou']:.2f}  val mIoU {100 * row['val_miou']:.2f} "
+        f"(best {100 * best['val_miou']:.2f})  "
+        f"{row['images_per_second']:.2f} images/s  {minutes:.1f} min left"
+    )
 
 
 def _columns(split: str, loss: float, metrics: Metrics) -> Row:

@@ -5,13 +5,13 @@ import pytest
 import torch
 
 from cityscapes.dataset import CityscapesBenchmark
-from engine.dataset import EpochSampler, Sample, SegmentationDataset, derive, require_equal_sizes
+from engine.dataset import EpochSampler, FileReader, Sample, SegmentationDataset, derive, require_equal_sizes
 from engine.faults import InputError
 from engine.images import write_png
 from engine.transforms import AUGMENTATIONS
 
 BENCHMARK = CityscapesBenchmark()
-READ_MASK = BENCHMARK.read_mask
+READER = FileReader(BENCHMARK.read_mask)
 
 
 def sampler(epoch: int, **options: int) -> list[list[tuple[int, int]]]:
@@ -61,7 +61,7 @@ def sample(tmp_path: Path) -> Sample:
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
 @pytest.mark.parametrize("size", [32, 50, 128])
 def test_augmented_samples_follow_from_their_seed(sample: Sample, augmentation: str, size: int) -> None:
-    dataset = SegmentationDataset([sample], READ_MASK, AUGMENTATIONS[augmentation](size, 255))
+    dataset = SegmentationDataset([sample], READER, AUGMENTATIONS[augmentation](size, 255))
     state = torch.random.get_rng_state()
     image, mask = dataset[0, 5]
     again, _ = dataset[0, 5]
@@ -76,7 +76,7 @@ def test_augmented_samples_follow_from_their_seed(sample: Sample, augmentation: 
 
 
 def test_without_a_transform_a_sample_is_its_files(sample: Sample) -> None:
-    image, mask = SegmentationDataset([sample], READ_MASK)[0]
+    image, mask = SegmentationDataset([sample], READER)[0]
     assert image.shape == (3, 40, 60)
     assert mask.shape == (40, 60)
 
@@ -94,4 +94,4 @@ def test_every_pair_of_different_sizes_is_named(sample: Sample, tmp_path: Path) 
 
 def test_a_sample_without_mask_cannot_be_trained_on(sample: Sample) -> None:
     with pytest.raises(InputError, match="no masks"):
-        SegmentationDataset([Sample("a", sample.image, None)], READ_MASK)[0]
+        SegmentationDataset([Sample("a", sample.image, None)], READER)[0]

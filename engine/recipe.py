@@ -1,0 +1,38 @@
+"""How to train."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The settings of a training that its weights depend on, and how often they are saved."""
+
+    epochs: int
+    batch_size: int
+    """Images a step, on each device."""
+    accumulate: int
+    """Steps whose gradients are added up before the weights change."""
+    crop_size: int
+    """Side of the square crops, in pixels."""
+    augmentation: str
+    loss: str
+    optimizer: str
+    momentum: float
+    learning_rate: float
+    backbone_rate: float
+    """Factor on the learning rate of the backbone."""
+    weight_decay: float
+    clip_norm: float
+    """Longest gradient, 0 for any."""
+    ema: float
+    """Decay of the average of weights that is evaluated and kept, 0 for none."""
+    schedule: str
+    seed: int
+    workers: int
+    """Processes that load files, beside each training process."""
+    save_minutes: float
+    """How often the state is saved within an epoch."""
+    save_every: int
+    """Keep the weights of every n-th epoch; 0 for none."""
+    curves: bool
+    """Draw the history after each epoch."""

@@ -1,0 +1,74 @@
+"""How fast an epoch goes, and what it waits for."""
+
+import time
+from collections.abc import Iterable, Iterator
+
+import psutil
+import torch
+from lightning_fabric import Fabric
+from tqdm import tqdm
+
+from engine.dataset import Batch
+from engine.evaluation import progress_bar_disabled
+from engine.runs import Row
+
+_MIB = 1 << 20
+_MUCH = 0.2
+"""The share of waiting from which a GPU is told to starve."""
+
+
+class Watch:
+    """Times one epoch, with a progress bar.
+
+    Args:
+        fabric: the processes of the job.
+        title: of the progress bar.
+        steps: of the whole epoch.
+        done: of these, steps from before an interruption.
+    """
+
+    def __init__(self, fabric: Fabric, title: str, steps: int, done: int) -> None:
+        self.fabric, self.title, self.steps, self.done = fabric, title, steps, done
+        self.began = time.perf_counter()
+        self.trained = self.began
+        self.waited = 0.0
+        self.images = 0
+
+    def over(self, loaded: Iterable[Batch]) -> Iterator[Batch]:
+        """The batches, while the time spent waiting for them is noted."""
+        hidden = progress_bar_disabled(self.fabric)
+        with tqdm(total=self.steps, initial=self.done, desc=self.title, disable=hidden, leave=False) as bar:
+            batches = iter(loaded)
+            while True:
+                asked = time.perf_counter()
+                batch = next(batches, None)
+                self.waited += time.perf_counter() - asked
+                if batch is None:
+                    break
+                self.images += len(batch[0]) * self.fabric.world_size
+                yield batch
+                bar.update()
+        if self.fabric.device.type == "cuda":
+            torch.cuda.synchronize(self.fabric.device)
+        self.trained = time.perf_counter()
+
+    def columns(self) -> Row:
+        """What to put into the history about this epoch."""
+        seconds = self.trained - self.began
+        on_gpu = self.fabric.device.type == "cuda"
+        return {
+            "images_per_second": self.images / seconds,
+            "data_wait": self.waited / seconds,
+            "gpu_memory_mib": torch.cuda.max_memory_allocated(self.fabric.device) / _MIB if on_gpu else None,
+            "process_memory_mib": psutil.Process().memory_info().rss / _MIB,
+            "seconds": time.perf_counter() - self.began,
+        }
+
+    def warning(self) -> str | None:
+        """A line about a GPU that waits for data, None if it does not."""
+        share = self.waited / (self.trained - self.began)
+        if self.fabric.device.type != "cuda" or share < _MUCH:
+            return None
+        return (
+            f"warning: the GPU waited for data {100 * share:.0f} % of the time; raise --workers, or give --cache FOLDER"
+        )
