@@ -26,8 +26,8 @@ CONFIDENCE_OF = np.zeros(256, np.uint8)
 CONFIDENCE_OF[1] = 255
 
 COLOR_OF = np.zeros((256, 3), np.uint8)
-"""(256, 3) uint8 RGB: confidence -> colour, from black to green."""
-COLOR_OF[:, 1] = np.arange(256)
+"""(256, 3) uint8 RGB: confidence -> colour, from the ground truth's red to its magenta."""
+COLOR_OF[:, 0], COLOR_OF[:, 2] = 255, np.arange(256)
 
 
 def read_truth(path: Path) -> UInt8Array:

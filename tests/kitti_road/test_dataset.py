@@ -26,6 +26,12 @@ def test_the_catalogue_has_both() -> None:
         KittiRoadBenchmark("street")
 
 
+def test_sure_predictions_have_the_colours_of_the_classes() -> None:
+    for benchmark in (ROAD, LANE):
+        colors = benchmark.prediction_colors[benchmark.prediction_ids[:2]]
+        assert [tuple(color) for color in colors.tolist()] == list(benchmark.classes.colors)
+
+
 def test_a_fifth_of_the_official_frames_validates() -> None:
     held_back = {
         name: [number for number in range(total) if is_validation(Frame("training", name, f"{number:06}"))]
