@@ -15,7 +15,7 @@ from torchvision import tv_tensors
 from engine.faults import InputError
 from engine.images import UInt8Array, image_size, read_ids, read_image
 from engine.labels import ClassTable
-from engine.samples import Sample as Sample
+from engine.samples import Sample as Sample  # noqa: PLC0414  # also to be had from here
 
 Transform = Callable[[tv_tensors.Image, tv_tensors.Mask], tuple[torch.Tensor, torch.Tensor]]
 Reader = Callable[["Sample"], tuple[UInt8Array, UInt8Array]]

@@ -31,7 +31,7 @@ def fetch(url: str, path: Path, *, remedy: str) -> None:
                     file.write(block)
                     bar.update(len(block))
     except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
-        raise InputError(f"{url}: cannot download ({error}). {remedy}") from error
+        raise InputError(f"{url}: cannot download ({error}); {remedy}") from error
 
 
 def require_md5(path: Path, expected: str) -> None:

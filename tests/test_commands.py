@@ -287,7 +287,8 @@ def test_another_configuration_under_the_same_name(settings: list[str], error_of
 
 def test_a_loss_that_is_no_number(settings: list[str], error_of: Ending) -> None:
     message = error_of(train_fcn.main, *settings, "--learning_rate", "1e30", "--optimizer", "sgd", "--epochs", "3")
-    assert "the loss of epoch" in message
+    assert "the loss is nan in epoch" in message
+    assert "aachen/aachen_0000" in message or "bremen/bremen_0000" in message
     assert "Lower --learning_rate" in message
 
 
