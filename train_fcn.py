@@ -129,7 +129,7 @@ class TrainOptions:
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
         faults = [
-            f"--{name} {value}: expected {'at least' if low else 'more than'} {low}"
+            f"--{name} {value}: expected at least {low}"
             for name, low in LOWEST.items()
             if (value := getattr(self, name)) < low
         ]
@@ -226,7 +226,7 @@ def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions) -> str:
         f"best epoch {best['epoch']}: val mIoU {100 * best['val_miou']:.2f}, Dice {100 * best['val_mean_dice']:.2f}, "
         f"pixel accuracy {100 * best['val_pixel_accuracy']:.2f} (mean over classes "
         f"{100 * best['val_mean_pixel_accuracy']:.2f})\n"
-        f"weights {run.best}, curves {run.curves}\n"
+        f"weights {run.best}{f', curves {run.curves}' if chosen.curves else ''}\n"
         f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root}{benchmark}"
     )
 
