@@ -1,5 +1,6 @@
 """The same work on many files, by several processes, with every fault kept."""
 
+import functools
 import multiprocessing
 import os
 import sys
@@ -13,6 +14,8 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from engine.faults import InputError
+
+tqdm.monitor_interval = 0  # the thread that watches over bars would be in the way of forking
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -43,8 +46,14 @@ def _here(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tup
 def _in_processes(
     work: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[tuple[Item, Result | InputError]]:
+    # Handing over several items at a time saves as much as a millisecond an item.
+    size = max(1, min(8, len(items) // (8 * workers)))
+    chunks = [items[start : start + size] for start in range(0, len(items), size)]
     with ProcessPoolExecutor(min(workers, len(items)), mp_context=_context()) as pool:
-        yield from ahead(pool, work, items, depth=4 * workers)
+        for chunk, results in ahead(pool, functools.partial(_attempt_all, work), chunks, depth=2 * workers):
+            if isinstance(results, InputError):
+                raise results
+            yield from zip(chunk, results, strict=True)
 
 
 def _context() -> BaseContext:
@@ -76,6 +85,10 @@ def ahead(
     finally:
         for _, future in waiting:
             future.cancel()
+
+
+def _attempt_all(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result | InputError]:
+    return [_attempt(work, item) for item in items]
 
 
 def _attempt(work: Callable[[Item], Result], item: Item) -> Result | InputError:
