@@ -51,4 +51,5 @@ check: setup  ## linter, formatter and strict type checker
 
 .PHONY: bench
 bench: setup  ## side-by-side speed measurements against the reference tools
+	-$(BIN)/python -m pip install --quiet --editable ".[fast]"  # needs a C++ compiler; works without
 	$(BIN)/python -m bench

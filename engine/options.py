@@ -1,25 +1,22 @@
 """Command-line options: one frozen dataclass a command, readable and writable as YAML."""
 
 import argparse
+import ast
 import dataclasses
-import re
-from collections.abc import Sequence
+import inspect
+import itertools
+import sys
+import types
+import typing
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
-import jsonargparse
 import yaml
 
 from engine.faults import InputError
 
 Options = TypeVar("Options")
-
-
-class _HelpFormatter(jsonargparse.DefaultHelpFormatter, argparse.RawDescriptionHelpFormatter):
-    """Keeps the examples on lines of their own, and says the default but not the Python type."""
-
-    def _expand_help(self, action: argparse.Action) -> str:
-        return re.sub(r"type: .*, (?=default: )", "", super()._expand_help(action))
 
 
 def tool_parser(module: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:
@@ -41,33 +38,72 @@ def parse(
     examples: Sequence[str],
     recipes: Path | None = None,
 ) -> Options:
-    """Read a command line into a frozen dataclass; each field is a flag, its docstring line the help.
+    """Read a command line into a frozen dataclass; each field is a flag, the string below it the help.
 
-    With `recipes`, `--recipe NAME` takes the values of `<recipes>/NAME.yaml`, or of any YAML file, and the
-    flags given beside it win. Wrong flags end with usage, message and exit code 2, as argparse does.
+    Fields are of type str, int, float, bool, Path, Literal, or one of these or None. With `recipes`,
+    `--recipe NAME` takes the values of `<recipes>/NAME.yaml`, or of any YAML file, and the flags given beside
+    it win. Wrong flags end with usage, message and exit code 2, as argparse does.
     """
-    jsonargparse.set_parsing_settings(docstring_parse_attribute_docstrings=True)
-    parser = jsonargparse.ArgumentParser(
-        prog=prog,
-        description=description,
-        epilog=_epilog(examples),
-        formatter_class=_HelpFormatter,
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog=prog, description=description, epilog=_epilog(examples), formatter_class=_HelpFormatter, allow_abbrev=False
     )
-    defaults: dict[str, Any] = {}
     if recipes is not None:
         parser.add_argument("--recipe", metavar="NAME", help=f"start from a recipe: {_names(recipes)}, or a YAML file")
         chosen = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         chosen.add_argument("--recipe")
-        name = chosen.parse_known_args(argv)[0].recipe
-        defaults = _recipe(name, recipes, options) if name else {}
-    parser.add_class_arguments(options, as_group=False)
-    for action in parser._actions:
-        if action.default is False:  # --redo alone means --redo true
-            action.nargs, action.const, action.metavar = "?", True, "BOOL"
-    parser.set_defaults(defaults)
-    values = parser.parse_args(argv).as_dict()
+        name = chosen.parse_known_args(arguments)[0].recipe
+        arguments = [*(_recipe(name, recipes, options) if name else ()), *arguments]
+    _add_flags(parser, options)
+    values = vars(parser.parse_args(arguments))
     values.pop("recipe", None)
     return options(**values)
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Says the default of every flag that has one, and keeps the examples on lines of their own."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        told = action.default not in (None, argparse.SUPPRESS)
+        return f"{action.help}{' (default: %(default)s)' if told else ''}"
+
+
+def _add_flags(parser: argparse.ArgumentParser, options: type[Any]) -> None:
+    """Add a flag for each field of a dataclass."""
+    types_of, help_of = typing.get_type_hints(options), dict(_docstrings(options))
+    for field in dataclasses.fields(options):
+        required = field.default is dataclasses.MISSING
+        settings: dict[str, Any] = {"required": required, "default": None if required else field.default}
+        kind = types_of[field.name]
+        if isinstance(kind, types.UnionType):  # `X | None`
+            kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
+        if typing.get_origin(kind) is Literal:
+            settings["choices"] = typing.get_args(kind)
+            kind = type(settings["choices"][0])
+        if kind is bool:  # --redo alone means --redo true
+            settings |= {"nargs": "?", "const": True, "metavar": "BOOL"}
+            kind = _boolean
+        parser.add_argument(
+            f"--{field.name}", type=kind, help=help_of.get(field.name, "").replace("%", "%%"), **settings
+        )
+
+
+def _docstrings(options: type[Any]) -> Iterator[tuple[str, str]]:
+    """The fields of a dataclass, each with the string that stands below it."""
+    (definition,) = ast.parse(inspect.getsource(options)).body
+    body = typing.cast("ast.ClassDef", definition).body
+    for field, below in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            match below:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    yield field.target.id, " ".join(text.split())
+
+
+def _boolean(text: str) -> bool:
+    """A flag's value as a bool."""
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected true or false")
+    return text == "true"
 
 
 def plain(options: Any) -> dict[str, Any]:
@@ -77,7 +113,8 @@ def plain(options: Any) -> dict[str, Any]:
     }
 
 
-def _recipe(name: str, recipes: Path, options: type[Any]) -> dict[str, Any]:
+def _recipe(name: str, recipes: Path, options: type[Any]) -> list[str]:
+    """The values of a recipe as flags."""
     path = recipes / f"{name}.yaml"
     if not path.is_file():
         path = Path(name)
@@ -92,7 +129,12 @@ def _recipe(name: str, recipes: Path, options: type[Any]) -> dict[str, Any]:
         raise InputError(f"{path}: expected option names and values, as in {recipes}/*.yaml")
     if unknown := sorted(set(values) - known):
         raise InputError(f"{path}: unknown option {', '.join(unknown)}; the options are {', '.join(sorted(known))}")
-    return values
+    told = {True: "true", False: "false"}
+    return [
+        f"--{key}={told[value] if isinstance(value, bool) else value}"
+        for key, value in values.items()
+        if value is not None
+    ]
 
 
 def _names(recipes: Path) -> str:
