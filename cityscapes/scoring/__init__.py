@@ -17,11 +17,11 @@ from cityscapes.scoring import boundary, comparison, confusion, images
 from cityscapes.scoring.boundary import Borders
 from cityscapes.scoring.counts import SCORED, Counts, Pair, count, read
 from cityscapes.scoring.images import Areas
-from cityscapes.scoring.pairs import grouped, pair_up, whence_masks
+from cityscapes.scoring.pairs import pair_up, whence_masks
 from cityscapes.scoring.scores import Scores, mean, percent, scores_of, table
 from engine.faults import InputError, command
 from engine.files import require_writable, write_json, write_text
-from engine.findings import counted
+from engine.findings import counted, grouped
 from engine.options import tool_parser
 from engine.parallel import available_cpus, each
 

@@ -8,9 +8,6 @@ from cityscapes.predictions import Found, find
 from cityscapes.scoring.counts import Pair
 from engine.faults import InputError
 
-_SHOWN = 5
-"""How many faults of a kind are shown where there are more than twice as many."""
-
 
 def pair_up(predictions: Path, root: Path, split: str, scenes: Sequence[Scene] | None) -> tuple[list[Pair], list[str]]:
     """The scenes whose files are all there, and what is wrong with the others."""
@@ -58,20 +55,3 @@ def whence_masks(split: str) -> str:
             "to the server instead: python -m cityscapes.submission"
         )
     return "scoring needs the official masks: unpack gtFine_trainvaltest.zip (cityscapes-dataset.com) there"
-
-
-def grouped(faults: Sequence[str]) -> list[str]:
-    """Put faults of a kind together, and show only the first few where there are many.
-
-    Of a kind are those with the same remedy, which follows the last semicolon.
-    """
-    kinds: dict[str, list[str]] = {}
-    for fault in faults:
-        kinds.setdefault(fault.rpartition("; ")[2], []).append(fault)
-    messages = []
-    for remedy, same in kinds.items():
-        shown = same if len(same) <= 2 * _SHOWN else same[:_SHOWN]
-        messages += shown
-        if len(shown) < len(same):
-            messages.append(f"and {len(same) - len(shown)} more like these; {remedy}")
-    return messages
