@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cityscapes import agreement, ground_truth, label_file, layout, worklist
-from cityscapes.labels import OFFICIAL
+from cityscapes import agreement, ground_truth, layout, worklist
+from cityscapes.labels import OFFICIAL, LabelTable
 from engine import options
 from engine.faults import BAD_INPUT, command, report
 from engine.parallel import available_cpus
@@ -63,7 +63,7 @@ def _generate(chosen: GenerateOptions) -> int:
     """Draw, report, and tell by the exit code whether there were faults."""
     recipe = ground_truth.Recipe(
         fill=chosen.fill,
-        table=label_file.read(chosen.labels) if chosen.labels else OFFICIAL,
+        table=_table(chosen.labels),
         from_labels=chosen.from_labels,
         official_names=chosen.official_names,
         instance_ids=chosen.instance_ids,
@@ -81,6 +81,15 @@ def _generate(chosen: GenerateOptions) -> int:
         print(line)
     report(result.faults)
     return BAD_INPUT if result.faults else 0
+
+
+def _table(path: Path | None) -> LabelTable:
+    """The label table in a file, or the official one."""
+    if path is None:
+        return OFFICIAL
+    from cityscapes import label_file  # most runs need none, and a short run is mostly imports
+
+    return label_file.read(path)
 
 
 if __name__ == "__main__":

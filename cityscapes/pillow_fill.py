@@ -6,13 +6,14 @@ Since Pillow 2.5.0 it paints about one pixel more along every edge than the offi
 from collections.abc import Sequence
 
 import numpy as np
-from PIL import Image, ImageDraw
 
 from cityscapes.fill import Pieces, Polygon
 
 
 def pieces(polygons: Sequence[Polygon], width: int, height: int) -> Pieces:
     """Paint the polygons in their order, later over earlier, as cityscapesScripts does."""
+    from PIL import Image, ImageDraw
+
     canvas = Image.new("I", (width, height))
     draw = ImageDraw.Draw(canvas)
     for number, polygon in enumerate(polygons, start=1):

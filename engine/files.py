@@ -1,6 +1,5 @@
 """Files that are either whole or not there."""
 
-import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -50,6 +49,8 @@ def write_json(path: Path, content: Any) -> None:
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
+    import hashlib
+
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

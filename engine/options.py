@@ -12,8 +12,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import yaml
-
 from engine.faults import InputError
 
 Options = TypeVar("Options")
@@ -115,6 +113,8 @@ def plain(options: Any) -> dict[str, Any]:
 
 def _recipe(name: str, recipes: Path, options: type[Any]) -> list[str]:
     """The values of a recipe as flags."""
+    import yaml
+
     path = recipes / f"{name}.yaml"
     if not path.is_file():
         path = Path(name)
