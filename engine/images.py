@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from engine import png_writer
 from engine.faults import InputError
 from engine.files import replacing, write_bytes
-from engine.png_reader import MAX_PIXELS, decode_ids
+from engine.png_reader import MAX_PIXELS, decode_ids, decode_rgb
 
 UInt8Array = npt.NDArray[np.uint8]
 IdArray = npt.NDArray[np.uint8 | np.uint16]
@@ -60,6 +60,8 @@ def read_image(path: Path) -> UInt8Array:
     Returns:
         (H, W, 3) uint8, RGB.
     """
+    if path.is_file() and (pixels := decode_rgb(path.read_bytes())) is not None:
+        return pixels
     return np.asarray(open_image(path).convert("RGB"))
 
 
