@@ -15,14 +15,13 @@ from bench import contest
 from cityscapes import layout, polygons, worklist
 from cityscapes.demo import DemoOptions, draw_dataset
 from cityscapes.ground_truth import Recipe
-from cityscapes.labels import COLOR_OF, TRAIN_ID_OF
 from engine import png_writer
 from engine.files import write_bytes
 from engine.images import UInt8Array
 
 _IMAGES = 100
 _ROUNDS = 7
-_KINDS = {"labelId": np.arange(256, dtype=np.uint8), "trainId": TRAIN_ID_OF, "color": COLOR_OF}
+_RECIPE = Recipe()
 
 
 def run(samples: Path) -> dict[str, Any]:
@@ -105,8 +104,8 @@ def _stages(works: Sequence[worklist.Work]) -> dict[str, dict[str, Any]]:
     drawn = [polygons.draw(annotation).label_ids for annotation in annotations]
     steps = [png_writer.Steps.of(ids) for ids in drawn]
     encoded = [_encode(ids) for ids in drawn]
-    lines = [[png_writer.lines_of(step, lookup) for lookup in _KINDS.values()] for step in steps[:10]]
-    targets = [[work.generated_mask(kind) for kind in _KINDS] for work in works]
+    lines = [[png_writer.lines_of(step, lookup) for lookup in _RECIPE.lookups.values()] for step in steps[:10]]
+    targets = [[work.generated_mask(kind) for kind in _RECIPE.kinds] for work in works]
     reading = _ms(Path.read_bytes, sources)
     return {
         "read": _stage(reading, reading, "it is the limit"),
@@ -142,7 +141,7 @@ def _fill(annotation: polygons.Annotation) -> UInt8Array:
 
 def _encode(ids: UInt8Array) -> list[bytes]:
     steps = png_writer.Steps.of(ids)
-    return [png_writer.encode_lookup(steps, lookup, software=Recipe().note) for lookup in _KINDS.values()]
+    return [png_writer.encode_lookup(steps, lookup, software=_RECIPE.note) for lookup in _RECIPE.lookups.values()]
 
 
 def _compress(masks: Sequence[UInt8Array]) -> None:

@@ -75,12 +75,19 @@ def pair(line: Int64Array, first: Int64Array, stop: Int64Array, width: int, heig
     and clipping keep the order of the crossings: to sort what they give is to sort the crossings.
     """
     lines = line * (width + 1)
-    left = np.sort(lines + first)[0::2]
-    right = np.sort(lines + stop)[1::2]
+    left = _sorted(lines + first)[0::2]
+    right = _sorted(lines + stop)[1::2]
     seen = left < right
     line, first = np.divmod(left[seen], width + 1)
     owner, row = np.divmod(line, height)
     return Runs(owner, row, first, right[seen] - line * (width + 1))
+
+
+def _sorted(values: Int64Array) -> Int64Array:
+    """Values from 0 up in order; those below 2^31 sort twice as fast in half the width."""
+    if not len(values) or values.max() > np.iinfo(np.int32).max:
+        return np.sort(values)
+    return np.sort(values.astype(np.int32)).astype(np.int64)
 
 
 def crossings(polygons: Sequence[Polygon], height: int) -> Crossings:
@@ -108,10 +115,9 @@ def layered(found: Runs, width: int, height: int) -> Pieces:
     """Paint runs in their order, later over earlier: on pieces, a hundred times fewer than pixels."""
     start = found.row * width + found.first
     stop = found.row * width + found.stop
-    cut = np.zeros(height * width + 1, np.bool_)
-    cut[0] = cut[-1] = cut[start] = cut[stop] = True
-    cuts = np.flatnonzero(cut)
-    piece = np.empty(len(cut), np.int32)  # where there is a cut, the number of the piece to its right
+    cuts = _sorted(np.concatenate([start, stop, [0, height * width]]))
+    cuts = cuts[np.append(True, cuts[1:] != cuts[:-1])]
+    piece = np.empty(height * width + 1, np.int32)  # where there is a cut, the number of the piece to its right
     piece[cuts] = np.arange(len(cuts))
 
     begin = piece[start]

@@ -15,6 +15,7 @@ from cityscapes.worklist import Work
 from engine import files, parallel, png_writer
 from engine.faults import InputError
 from engine.images import IdArray, UInt8Array, read_ids, software_of
+from engine.memory import keep_freed_memory
 
 _SOFTWARE = "generate_gt.py"
 """Noted in the masks written here, to tell them from those that came with the data set."""
@@ -49,6 +50,15 @@ class Recipe:
         """The masks to make of each image."""
         own = [] if self.from_labels else ["labelId"]
         return [*own, "trainId", "color", *(["instanceId"] if self.instance_ids else [])]
+
+    @functools.cached_property
+    def lookups(self) -> dict[str, png_writer.Lookup]:
+        """What label ids become in each kind of mask."""
+        return {
+            "labelId": png_writer.Lookup(np.arange(256, dtype=np.uint8)),
+            "trainId": png_writer.Lookup(self.table.train_id_of),
+            "color": png_writer.Lookup(self.table.color_of),
+        }
 
     @functools.cached_property
     def note(self) -> str:
@@ -101,6 +111,7 @@ def make(recipe: Recipe, work: Work) -> tuple[bool, Agreement]:
     stale = {path: kind for path, kind in outputs(recipe, work).items() if _is_stale(path, source, recipe)}
     label_ids = None
     if stale:
+        keep_freed_memory()
         label_ids, encoded = _from_labels(source, recipe) if recipe.from_labels else _from_polygons(source, recipe)
         content = {kind: encoded(kind) for kind in dict.fromkeys(stale.values())}
         for path, kind in stale.items():
@@ -149,12 +160,7 @@ def _from_labels(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
 
 def _lookups(label_ids: UInt8Array, recipe: Recipe) -> Encoder:
     steps = png_writer.Steps.of(label_ids)
-    tables = {
-        "labelId": np.arange(256, dtype=np.uint8),
-        "trainId": recipe.table.train_id_of,
-        "color": recipe.table.color_of,
-    }
-    return lambda kind: png_writer.encode_lookup(steps, tables[kind], software=recipe.note)
+    return lambda kind: png_writer.encode_lookup(steps, recipe.lookups[kind], software=recipe.note)
 
 
 def _agreement(work: Work, drawn: IdArray | None) -> Agreement:

@@ -4,27 +4,34 @@ import struct
 import warnings
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
-from PIL.PngImagePlugin import PngInfo
 
 from engine import png_writer
 from engine.faults import InputError
 from engine.files import replacing, write_bytes
-from engine.png_reader import MAX_PIXELS, decode_ids, decode_rgb
+from engine.png_reader import MAX_PIXELS, decode_ids, decode_rgb, note
+
+if TYPE_CHECKING:
+    from PIL import Image  # imported where it is used: drawing masks needs none of it, and starts sooner
 
 UInt8Array = npt.NDArray[np.uint8]
 IdArray = npt.NDArray[np.uint8 | np.uint16]
 
+_START = 1024
+"""Bytes of a PNG that notes are looked for in."""
 
-def open_image(path: Path) -> Image.Image:
+
+def open_image(path: Path) -> "Image.Image":
     """Decode an image file completely.
 
     Raises:
         InputError: if the file is missing, empty, truncated, absurdly large or no image at all.
     """
+    from PIL import Image, UnidentifiedImageError
+
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
@@ -98,6 +105,9 @@ def write_png(path: Path, pixels: IdArray, *, software: str | None = None) -> No
     if pixels.ndim == 2:
         write_bytes(path, png_writer.encode(pixels, software=software))
         return
+    from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
+
     notes = PngInfo()
     if software is not None:
         notes.add_text("Software", software)
@@ -108,11 +118,10 @@ def write_png(path: Path, pixels: IdArray, *, software: str | None = None) -> No
 def software_of(path: Path) -> str | None:
     """What a PNG says that it was made by, None if it says nothing or cannot be read."""
     try:
-        with Image.open(path) as image:
-            note = image.info.get("Software")
-    except (OSError, SyntaxError, ValueError):
+        with path.open("rb") as file:
+            return note(file.read(_START), b"Software")
+    except OSError:
         return None
-    return note if isinstance(note, str) else None
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -121,6 +130,8 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         InputError: if the file is missing or no image.
     """
+    from PIL import Image
+
     try:
         with Image.open(path) as image:
             return image.size

@@ -5,7 +5,6 @@ Pillow undoes the filters of a PNG byte by byte, which is nearly all the time th
 docs/decisions for the measurement. Whatever is not a plain image of ids or of RGB is left to Pillow.
 """
 
-import functools
 import struct
 import zlib
 from collections.abc import Iterator
@@ -13,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from engine.memory import keep_freed_memory
 
 try:
     import pywuffs
@@ -31,9 +32,6 @@ GREY, RGB, PALETTE = 0, 2, 3
 """Kinds of colour; grey and palettes hold ids."""
 MAX_PIXELS = 1 << 28
 """Larger images are refused before they are decoded: nothing in this field has 268 megapixels."""
-
-_LARGEST_KEPT = 24 << 20
-"""Bytes; glibc takes no more than 32 MiB."""
 
 
 class Header(NamedTuple):
@@ -74,6 +72,20 @@ def inspect(content: bytes) -> Header:
         DamagedError: if a byte is wrong or missing, up to the end mark.
     """
     return _inspect(content)[0]
+
+
+def note(start: bytes, key: bytes) -> str | None:
+    """A note (`tEXt`) that stands before the pixels of a PNG, or None; the start of the file must reach that far."""
+    place = len(SIGNATURE)
+    while start.startswith(SIGNATURE) and place + 8 <= len(start):
+        length, name = struct.unpack_from(">I4s", start, place)
+        content = start[place + 8 : place + 8 + length]
+        if name == b"tEXt" and content.startswith(key + b"\0"):
+            return content[len(key) + 1 :].decode("latin-1")
+        if name in (b"IDAT", b"IEND"):
+            break
+        place += length + 12
+    return None
 
 
 def decode_ids(content: bytes) -> IdArray | None:
@@ -139,19 +151,9 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
         place = end + 4
 
 
-@functools.cache
-def _keep_freed_memory() -> None:
-    """Make glibc's malloc keep what is freed for the next image, once in a process; harmless elsewhere.
-
-    It gives blocks of megabytes back to the system at once and gets them anew, zeroed page by page, which takes
-    a quarter of the time of decoding. Freeing one large block raises its threshold to that size.
-    """
-    np.empty(_LARGEST_KEPT, np.uint8)
-
-
 def _decoded(content: bytes, head: Header, pixel_format: str) -> UInt8Array | None:
     """(H, W, bytes a pixel), None if Wuffs refuses."""
-    _keep_freed_memory()
+    keep_freed_memory()
     settings = pywuffs.aux.ImageDecoderConfig()
     settings.enabled_decoders = [pywuffs.ImageDecoderType.PNG]
     settings.pixel_format = getattr(pywuffs.PixelFormat, pixel_format)

@@ -36,18 +36,44 @@ class Steps(NamedTuple):
     """(W,) the first row."""
     place: npt.NDArray[np.int64]
     """(S,) y * W + x of the pixels."""
-    above: UInt8Array
-    """(S,) value of the pixel above."""
-    here: UInt8Array
-    """(S,) value of the pixel."""
+    row: npt.NDArray[np.int64]
+    """(S,) y of the pixels."""
+    change: npt.NDArray[np.uint16]
+    """(S,) value of the pixel above x 256 + value of the pixel."""
 
     @classmethod
     def of(cls, image: UInt8Array) -> "Steps":
         """Find the steps of an image."""
         height, width = image.shape
         flat = image.reshape(-1)
-        place = np.flatnonzero(flat[width:] != flat[:-width]) + width
-        return cls(width, height, image[0], place, flat[place - width], flat[place])
+        place = _where(flat[width:] != flat[:-width]) + width
+        change = flat[place - width].astype(np.uint16) << 8 | flat[place]
+        return cls(width, height, image[0], place, place // width, change)
+
+
+def _where(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """The places of the few that are true, found eight at a time: `np.flatnonzero` in half the time."""
+    whole = len(flags) // 8 * 8
+    eights = flags[:whole].view(np.uint64)
+    some = np.flatnonzero(eights != 0)
+    inside = np.flatnonzero(eights[some].view(np.bool_))
+    rest = np.flatnonzero(flags[whole:]) + whole
+    return np.concatenate([some[inside >> 3] * 8 + (inside & 7), rest])
+
+
+class Lookup:
+    """What each value of an image becomes in a PNG that follows from it.
+
+    Args:
+        table: (256,) uint8 for a PNG of ids, (256, 3) for one of RGB colours.
+    """
+
+    def __init__(self, table: UInt8Array) -> None:
+        self.table = table
+        self.channels = table[0].size
+        pixels = table.reshape(256, self.channels)
+        self.change = (pixels[None] - pixels[:, None]).view(f"V{self.channels}").reshape(-1)
+        """(65536,) the bytes of a pixel less those of the one above, by Steps.change."""
 
 
 def encode(ids: npt.NDArray[np.uint8 | np.uint16], *, software: str | None = None) -> bytes:
@@ -61,32 +87,31 @@ def encode(ids: npt.NDArray[np.uint8 | np.uint16], *, software: str | None = Non
     return _file(width, height, 8 * ids.itemsize, _GREY, lines, software)
 
 
-def encode_lookup(steps: Steps, table: UInt8Array, *, software: str | None = None) -> bytes:
-    """Encode `table[image]` as a PNG without ever having it in memory.
+def encode_lookup(steps: Steps, lookup: Lookup, *, software: str | None = None) -> bytes:
+    """Encode what an image becomes by a lookup as a PNG, without ever having it in memory.
 
     Args:
         steps: of the image.
-        table: (256,) for a PNG of ids, (256, 3) for one of RGB colours.
+        lookup: ids or colours.
         software: a note in the file of what made it.
     """
-    kind = _GREY if table.ndim == 1 else _RGB
-    return _file(steps.width, steps.height, 8, kind, lines_of(steps, table), software)
+    kind = _GREY if lookup.channels == 1 else _RGB
+    return _file(steps.width, steps.height, 8, kind, lines_of(steps, lookup), software)
 
 
-def lines_of(steps: Steps, table: UInt8Array) -> UInt8Array:
-    """The rows of `table[image]` as differences from the row above, each after a byte that says so.
+def lines_of(steps: Steps, lookup: Lookup) -> UInt8Array:
+    """The rows of the looked up image as differences from the row above, each after a byte that says so.
 
     Returns:
         (H, 1 + W * channels).
     """
-    channels = table[0].size
+    channels = lookup.channels
     lines = np.zeros((steps.height, 1 + steps.width * channels), np.uint8)
     lines[:, 0] = _UP
-    lines[0, 1:] = table[steps.top].reshape(-1)
-    flat = lines.reshape(-1)
-    place = steps.place * channels + steps.place // steps.width + 1
-    for channel, values in enumerate(table.reshape(len(table), channels).T.copy()):
-        flat[place + channel] = values[steps.here] - values[steps.above]
+    lines[0, 1:] = lookup.table[steps.top].reshape(-1)
+    # Every byte as the beginning of a pixel: one assignment for all channels.
+    pixels = np.ndarray(lines.size - channels + 1, f"V{channels}", lines, strides=(1,))
+    pixels[steps.place * channels + steps.row + 1] = lookup.change[steps.change]
     return lines
 
 

@@ -10,7 +10,6 @@ from PIL import Image
 from engine.faults import InputError, command
 from engine.files import replacing, require_writable, write_text
 from engine.images import image_size, open_image, read_ids, read_image, software_of, write_png
-from engine.parallel import each
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
@@ -80,20 +79,6 @@ def test_a_truncated_image(tmp_path: Path, share: float) -> None:
     path.write_bytes(content[: int(share * len(content))])
     with pytest.raises(InputError, match="damaged image"):
         open_image(path)
-
-
-def shout(text: str) -> str:
-    if text == "bad":
-        raise InputError("bad: it is bad")
-    return text.upper()
-
-
-@pytest.mark.parametrize("workers", [1, 3])
-def test_each_keeps_order_and_faults(workers: int) -> None:
-    words = ["a", "bad", "c", "d"] * 10
-    done = list(each(shout, words, workers=workers, title=""))
-    assert [item for item, _ in done] == words
-    assert [str(result) for _, result in done] == ["A", "bad: it is bad", "C", "D"] * 10
 
 
 def test_commands_end_with_a_message_and_a_code(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

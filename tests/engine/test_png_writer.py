@@ -11,6 +11,7 @@ from PIL import Image
 
 from engine import png_writer
 from engine.images import software_of
+from engine.png_writer import Lookup
 
 
 def decoded(data: bytes) -> npt.NDArray[Any]:
@@ -30,8 +31,8 @@ def test_what_is_encoded_decodes(seed: int, height: int, width: int) -> None:
     ids, colors = rng.integers(0, 256, 256).astype(np.uint8), rng.integers(0, 256, (256, 3)).astype(np.uint8)
     steps = png_writer.Steps.of(image)
     assert np.array_equal(decoded(png_writer.encode(image)), image)
-    assert np.array_equal(decoded(png_writer.encode_lookup(steps, ids)), ids[image])
-    assert np.array_equal(decoded(png_writer.encode_lookup(steps, colors)), colors[image])
+    assert np.array_equal(decoded(png_writer.encode_lookup(steps, Lookup(ids))), ids[image])
+    assert np.array_equal(decoded(png_writer.encode_lookup(steps, Lookup(colors))), colors[image])
     large = image.astype(np.uint16) * 257
     assert np.array_equal(decoded(png_writer.encode(large)), large)
 
@@ -40,15 +41,15 @@ def test_a_view_of_an_image_is_encoded_as_it_looks() -> None:
     image = blocks(1, 8, 8)
     assert np.array_equal(decoded(png_writer.encode(image[::2, ::-1])), image[::2, ::-1])
     assert np.array_equal(
-        decoded(png_writer.encode_lookup(png_writer.Steps.of(image[:, 1:].T), np.arange(256, dtype=np.uint8))),
+        decoded(png_writer.encode_lookup(png_writer.Steps.of(image[:, 1:].T), Lookup(np.arange(256, dtype=np.uint8)))),
         image[:, 1:].T,
     )
 
 
 def test_opens_as_ids_and_as_colours() -> None:
     steps = png_writer.Steps.of(blocks(2, 5, 5))
-    assert Image.open(io.BytesIO(png_writer.encode_lookup(steps, np.zeros(256, np.uint8)))).mode == "L"
-    assert Image.open(io.BytesIO(png_writer.encode_lookup(steps, np.zeros((256, 3), np.uint8)))).mode == "RGB"
+    assert Image.open(io.BytesIO(png_writer.encode_lookup(steps, Lookup(np.zeros(256, np.uint8))))).mode == "L"
+    assert Image.open(io.BytesIO(png_writer.encode_lookup(steps, Lookup(np.zeros((256, 3), np.uint8))))).mode == "RGB"
 
 
 @pytest.mark.parametrize("note", [None, "somebody"])

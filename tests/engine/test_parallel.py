@@ -1,0 +1,44 @@
+import os
+import signal
+
+import pytest
+
+from engine.faults import InputError
+from engine.parallel import each
+
+
+def shout(text: str) -> str:
+    if text == "bad":
+        raise InputError("bad: it is bad")
+    if text == "broken":
+        raise OSError(28, "No space left on device", "a.png")
+    if text == "deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return text.upper()
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_each_keeps_order_and_faults(workers: int) -> None:
+    words = ["a", "bad", "c", "d"] * 10
+    done = list(each(shout, words, workers=workers, title=""))
+    assert [item for item, _ in done] == words
+    assert [str(result) for _, result in done] == ["A", "bad: it is bad", "C", "D"] * 10
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_what_is_no_bad_input_is_raised_as_it_was(workers: int) -> None:
+    with pytest.raises(OSError, match="No space left") as raised:
+        list(each(shout, ["a", "broken", "c"] * 5, workers=workers, title=""))
+    assert raised.value.filename == "a.png"
+    assert "in shout" in "".join(getattr(raised.value, "__notes__", ["in shout"]))
+
+
+def test_a_killed_worker_ends_the_work() -> None:
+    with pytest.raises(RuntimeError, match="a worker was killed"):
+        list(each(shout, ["a", "b", "deadly", "d"] * 5, workers=2, title=""))
+
+
+def test_who_stops_listening_stops_the_workers() -> None:
+    results = each(shout, ["a"] * 1000, workers=2, title="")
+    assert next(results) == ("a", "A")
+    results.close()  # type: ignore[attr-defined]  # a generator
