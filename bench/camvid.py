@@ -81,11 +81,11 @@ def table(record: dict[str, Any]) -> str:
     """The record as text to print."""
     sizes = ", ".join(f"{number} {split}" for split, number in record["images"].items())
     lines = [f"CamVid, mean IoU in %; crops of {record['crop_size']}; {sizes} images"]
-    for run in record["runs"]:
-        lines.append(
-            f"  {run['part']:<13} {run['label']:<9} seed {run['seed']}  {run['epochs']:>4} epochs  "
-            f"val {run['best_val_miou']:5.2f}  test {run['test_miou']:5.2f}  {run['minutes']:6.1f} min"
-        )
+    lines += [
+        f"  {run['part']:<13} {run['label']:<9} seed {run['seed']}  {run['epochs']:>4} epochs  "
+        f"val {run['best_val_miou']:5.2f}  test {run['test_miou']:5.2f}  {run['minutes']:6.1f} min"
+        for run in record["runs"]
+    ]
     for label, figures in record["test_miou"].items():
         spread = "" if figures["deviation"] is None else f" +- {figures['deviation']:.2f}"
         lines.append(f"  {label}: {figures['mean']:.2f}{spread} ({figures['runs']} runs)")

@@ -40,8 +40,8 @@ def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
         seconds = contest.hold(contenders, rounds, told=True)
         size = sum(path.stat().st_size for path in cache.rglob("*.npy"))
     return {
-        "what": f"load crops of {CROP} x {CROP} from 2048 x 1024, batches of {BATCH}, {WORKERS} processes, augmented as "
-        "the ancestor does; a second pass over all of them, timed by the process itself",
+        "what": f"load crops of {CROP} x {CROP} from 2048 x 1024, batches of {BATCH}, {WORKERS} processes, augmented "
+        "as the ancestor does; a second pass over all of them, timed by the process itself",
         "scenes": scenes,
         "crops": crops,
         "rounds": rounds,
