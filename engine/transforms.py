@@ -9,7 +9,7 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from engine.filters import Blur, ColorShift
+from engine.filters import ColorShift
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -82,7 +82,7 @@ def default_augmentation(size: int, void: int) -> v2.Transform:
 def ancestor_augmentation(size: int, void: int) -> v2.Transform:
     """What the project this one outgrows trained with: crops, mirroring, photometric distortion, blur.
 
-    Ranges and chances of the last two are those of torchvision's `RandomPhotometricDistort` and `GaussianBlur`.
+    Ranges and chances of distortion and blur are those of torchvision's `RandomPhotometricDistort` and `GaussianBlur`.
     """
     fill: dict[Any, int] = {tv_tensors.Image: 0, tv_tensors.Mask: void}
     crop = v2.RandomCrop(size, pad_if_needed=True, fill=fill)
@@ -91,8 +91,7 @@ def ancestor_augmentation(size: int, void: int) -> v2.Transform:
         [
             v2.RandomChoice([crop, resized], p=[0.7, 0.3]),
             v2.RandomHorizontalFlip(),
-            ColorShift(brightness=0.125, contrast=0.5, saturation=0.5, hue=0.05, chance=0.5, swap=0.5),
-            Blur((0.1, 2.0)),
+            ColorShift(0.125, contrast=0.5, saturation=0.5, hue=0.05, chance=0.5, swap=0.5, blur=(0.1, 2.0)),
         ]
     )
 
