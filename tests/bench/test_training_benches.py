@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import camvid, contest, stepping
+from bench import REPOSITORY, camvid, contest, stepping
 from bench.__main__ import main
 from bench.loading import AncestorsDataset, ours
 from cityscapes.dataset import CityscapesBenchmark
@@ -78,5 +78,5 @@ def test_seeds_are_summed_up_as_mean_and_deviation(tmp_path: Path) -> None:
 
 def test_all_trials_of_camvid_are_of_recipes_that_there_are() -> None:
     recipes = {flag.removeprefix("--recipe=") for trial in camvid.TRIALS for flag in trial.flags if "recipe=" in flag}
-    assert recipes <= {path.stem for path in (camvid.REPOSITORY / "recipes").glob("*.yaml")}
+    assert recipes <= {path.stem for path in (REPOSITORY / "recipes").glob("*.yaml")}
     assert len({trial.name for trial in camvid.TRIALS}) == len(camvid.TRIALS)

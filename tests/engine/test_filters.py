@@ -11,14 +11,8 @@ from engine.transforms import ancestor_augmentation
 
 
 def shifted(pixels: torch.Tensor, **changes: Any) -> torch.Tensor:
-    params = {
-        "brightness": 1.0,
-        "contrast": 1.0,
-        "saturation": 1.0,
-        "turn": 0.0,
-        "order": [0, 1, 2],
-        "sigma": None,
-    } | changes
+    params: dict[str, Any] = dict.fromkeys(("brightness", "contrast", "saturation"), 1.0)
+    params |= {"turn": 0.0, "order": [0, 1, 2], "sigma": None} | changes
     result: torch.Tensor = ColorShift(0, 0, 0, 0).transform(tv_tensors.Image(pixels), params)
     return result
 
