@@ -57,9 +57,14 @@ class ScaledCrop(v2.Transform):  # type: ignore[misc]  # torchvision has no type
         region = functional.crop(inpt, max(0, top), max(0, left), min(side, height), min(side, width))
         if any(outside):
             region = functional.pad(region, outside, fill=self.void if is_mask else 0)
-        nearest = functional.InterpolationMode.NEAREST
-        bilinear = functional.InterpolationMode.BILINEAR
-        return functional.resize(region, [self.size, self.size], nearest if is_mask else bilinear, antialias=True)
+        if isinstance(inpt, tv_tensors.Image):
+            return tv_tensors.wrap(functional.resize(_packed(region), [self.size] * 2, antialias=True), like=inpt)
+        return functional.resize(region, [self.size] * 2, functional.InterpolationMode.NEAREST)
+
+
+def _packed(image: torch.Tensor) -> torch.Tensor:
+    """The (C, H, W) image with the colours of a pixel side by side in memory; so it is resized in half the time."""
+    return image.as_subclass(torch.Tensor).permute(1, 2, 0).contiguous().permute(2, 0, 1)
 
 
 def _offset(length: int, side: int) -> int:
