@@ -53,7 +53,8 @@ def ratios(seconds: Seconds, reference: str) -> dict[str, float]:
 
 def _timed(words: Sequence[str], more: Mapping[str, str], told: bool) -> float:
     """The seconds that a process takes from its start to its end, or those that it tells in its last line."""
-    environment = {**os.environ, **more, "PYTHONPATH": str(REPOSITORY)}
+    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, **more, "PYTHONPATH": os.pathsep.join(paths)}
     started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
