@@ -46,7 +46,7 @@ class ConfusionMatrix:
         columns = self.num_classes + 1
         predicted = prediction.to(torch.int64).clamp(max=self.num_classes)
         cell = torch.where(mask < self.num_classes, mask.to(torch.int64) * columns + predicted, self.counts.numel())
-        counts = torch.bincount(cell.flatten(), minlength=self.counts.numel() + 1)
+        counts = _histogram(cell.flatten(), self.counts.numel() + 1)
         self.counts += counts[:-1].view_as(self.counts)
 
     def reduce(self) -> Metrics:
@@ -64,3 +64,10 @@ class ConfusionMatrix:
             pixel_accuracy=(found.sum() / counts.sum()).item(),
             iou=iou.tolist(),
         )
+
+
+def _histogram(values: torch.Tensor, length: int) -> torch.Tensor:
+    """How often each number from 0 to length - 1 occurs; on a GPU `bincount` would wait for it, to see the largest."""
+    if values.is_cuda:
+        return torch.histc(values.int(), bins=length, min=0, max=length)
+    return torch.bincount(values, minlength=length)

@@ -67,3 +67,18 @@ def test_void_alone_has_no_score() -> None:
     matrix = ConfusionMatrix(2)
     matrix.update(torch.tensor([0, 1]), torch.tensor([255, 255]))
     assert math.isnan(matrix.reduce().miou)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_a_gpu_counts_alike_and_is_not_waited_for() -> None:
+    prediction, mask = random_batch(0)
+    expected, matrix = ConfusionMatrix(CLASSES), ConfusionMatrix(CLASSES, device="cuda")
+    expected.update(prediction, mask)
+    prediction, mask = prediction.cuda(), mask.cuda()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        matrix.update(prediction, mask)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert torch.equal(matrix.counts.cpu(), expected.counts)
