@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +13,11 @@ from lightning_fabric import Fabric
 from torch import nn
 
 import catalogue
-from engine import options, runs
+from engine import class_index, options, runs
 from engine.cache import Cache
 from engine.checkpoints import About
+from engine.class_index import ClassIndex
+from engine.class_weights import CLASS_WEIGHTS
 from engine.dataset import Benchmark, FileReader, Reader, Sample, derive, require_equal_sizes
 from engine.description import describe
 from engine.devices import make_fabric
@@ -43,6 +46,7 @@ LOWEST = {
     "save_every": 0,
     "momentum": 0,
     "ema": 0,
+    "class_uniform": 0,
     "clip_norm": 0,
 }
 
@@ -76,9 +80,13 @@ class TrainOptions:
     """side of the square crops to train on, in pixels"""
     augmentation: Literal["default", "ancestor", "none"] = "default"
     """how to vary the images; none only crops them"""
+    class_uniform: float = 0.0
+    """share of the crops, 0 to 1, that lie over a pixel of a class drawn from all alike, for the sake of rare ones"""
     loss: str = "cross_entropy"
     """what to minimise: cross_entropy, cross_entropy_sum, smooth_cross_entropy, hard_pixels, focal, focal_over_void,
     dice, lovasz, or several joined by +"""
+    class_weights: Literal["none", "inverse_log", "median_frequency"] = "none"
+    """what pixels of each class weigh in a cross-entropy, by how frequent they are"""
     optimizer: Literal["adamw", "adam", "sgd", "caffe_sgd"] = "adamw"
     """how to minimise it; sgd is Nesterov's, caffe_sgd has plain momentum and twice the rate for biases"""
     momentum: float = 0.9
@@ -135,6 +143,8 @@ class TrainOptions:
         ]
         if self.momentum >= 1:
             faults.append(f"--momentum {self.momentum}: expected less than 1")
+        if self.class_uniform > 1:
+            faults.append(f"--class_uniform {self.class_uniform}: expected at most 1")
         if self.learning_rate <= 0:
             faults.append(f"--learning_rate {self.learning_rate}: expected more than 0")
         if faults:
@@ -178,10 +188,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     reader: Reader = FileReader(benchmark.read_mask)
     if chosen.cache is not None:
         reader = _cached(fabric, chosen.cache, reader, training, chosen.workers)
-    learner = Learner(fabric, network, Normalize(about.mean, about.std), recipe, benchmark.classes.void)
+    index = _class_index(fabric, run, benchmark, training, chosen)
+    weights = _class_weights(index, chosen.class_weights)
+    learner = Learner(fabric, network, Normalize(about.mean, about.std), recipe, benchmark.classes.void, weights)
     if chosen.verbose:
         fabric.print(describe(network, learner.optimizer, chosen.verbose))
-    best = Training(fabric, run, learner, about, benchmark, recipe).fit(training, validation, reader)
+    best = Training(fabric, run, learner, about, benchmark, recipe).fit(training, validation, reader, index)
     if fabric.is_global_zero:
         print(_summary(run, best, chosen))
     return 0
@@ -215,6 +227,26 @@ def _cached(fabric: Fabric, folder: Path, reader: Reader, samples: Sequence[Samp
         cache.fill(samples, max(1, workers))
     fabric.barrier()
     return cache
+
+
+def _class_index(
+    fabric: Fabric, run: Run, benchmark: Benchmark, samples: Sequence[Sample], chosen: TrainOptions
+) -> ClassIndex | None:
+    """Where the classes lie in the training masks, if that is needed; the first process looks for all."""
+    if not chosen.class_uniform and chosen.class_weights == "none":
+        return None
+    build = partial(class_index.build, samples, benchmark.read_mask, len(benchmark.classes), run.class_index)
+    if fabric.is_global_zero:
+        build(workers=max(1, chosen.workers))
+    fabric.barrier()
+    return build(workers=1)
+
+
+def _class_weights(index: ClassIndex | None, name: str) -> torch.Tensor | None:
+    """What pixels of each class weigh in the loss, (C,), None for all alike."""
+    if index is None or name == "none":
+        return None
+    return CLASS_WEIGHTS[name](torch.from_numpy(index.pixels).double()).float()
 
 
 def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions) -> str:

@@ -30,6 +30,7 @@ class Run:
     epoch_NNN.pth     those of every n-th epoch, where that was asked for
     curves.png        loss and metrics over epochs
     tensorboard/      the same as events
+    class_index.npz   where each class lies in the training masks, where that was needed
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,6 +39,7 @@ class Run:
         self.best = folder / "best.pth"
         self.curves = folder / "curves.png"
         self.tensorboard = folder / "tensorboard"
+        self.class_index = folder / "class_index.npz"
         self._config = folder / "config.yaml"
         self._environment = folder / "environment.json"
         self._history = folder / "history.jsonl"

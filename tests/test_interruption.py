@@ -15,6 +15,10 @@ import train_fcn
 from cityscapes.layout import pictured_scenes
 
 REPOSITORY = Path(__file__).parents[1]
+EVERYTHING = [
+    *("--ema", "0.9", "--accumulate", "2", "--clip_norm", "1"),
+    *("--class_uniform", "0.5", "--class_weights", "median_frequency"),
+]
 
 
 @pytest.fixture
@@ -55,7 +59,7 @@ def wait_for_step(run: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("extra", [[], ["--ema", "0.9", "--accumulate", "2", "--clip_norm", "1"]], ids=["plain", "all"])
+@pytest.mark.parametrize("extra", [[], EVERYTHING], ids=["plain", "everything"])
 def test_a_run_goes_on_within_its_epoch(settings: list[str], tmp_path: Path, extra: list[str]) -> None:
     assert train_fcn.main([*settings, *extra, "--name", "whole"]) == 0
     with start(*settings, *extra, "--name", "killed") as process:
