@@ -34,6 +34,7 @@ EXAMPLES = (
     "python train_fcn.py --recipe ancestor --root /data/cityscapes",
     "python train_fcn.py --root data/demo --backbone_weights none --crop_size 128 --epochs 20",
     "python train_fcn.py --network fcn16s_paper --initial_weights saved/voc32s/best.pth",
+    "python train_fcn.py --train_split coarse_train_extra --class_uniform 0.5 --epochs 20 --name coarse",
     "torchrun --nproc_per_node 4 train_fcn.py --batch_size 4",
 )
 LOWEST = {
@@ -202,7 +203,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _labelled(benchmark: Benchmark, chosen: TrainOptions, flag: str) -> list[Sample]:
     """The samples of the split that a flag names, which must have masks."""
     split: str = getattr(chosen, flag)
-    known = [name for name in benchmark.splits if name not in benchmark.hidden_splits]
+    known = [name for name in benchmark.splits if name not in benchmark.hidden_splits] + [*benchmark.training_splits]
     if split not in known:
         raise InputError(f"--{flag} {split}: {benchmark.name} has masks for {', '.join(known)}; choose one of these")
     return benchmark.samples(chosen.root, split)

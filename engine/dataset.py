@@ -34,6 +34,8 @@ class Benchmark(ABC):
     splits: tuple[str, ...]
     hidden_splits: tuple[str, ...] = ()
     """Those whose ground truth only a server has: they are packed for it rather than scored."""
+    training_splits: tuple[str, ...] = ()
+    """More of them, to train with only: their masks are rough, or not those that scores are made with."""
     prediction_ids: UInt8Array
     """(256,) the pixel value that a prediction file holds for each train id."""
     prediction_suffix: str
