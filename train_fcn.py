@@ -13,7 +13,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 import catalogue
-from engine import class_index, options, runs
+from engine import class_index, history, options, runs
 from engine.cache import Cache
 from engine.checkpoints import About
 from engine.class_index import ClassIndex
@@ -196,7 +196,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         fabric.print(describe(network, learner.optimizer, chosen.verbose))
     best = Training(fabric, run, learner, about, benchmark, recipe).fit(training, validation, reader, index)
     if fabric.is_global_zero:
-        print(_summary(run, best, chosen))
+        print(_summary(run, best, chosen, benchmark))
     return 0
 
 
@@ -250,17 +250,18 @@ def _class_weights(index: ClassIndex | None, name: str) -> torch.Tensor | None:
     return CLASS_WEIGHTS[name](torch.from_numpy(index.pixels).double()).float()
 
 
-def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions) -> str:
+def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions, benchmark: Benchmark) -> str:
     """What came out, and what to type next."""
     if best is None:
         return f"no epoch trained; the initial weights are in {run.last}"
-    benchmark = "" if chosen.benchmark == TrainOptions.benchmark else f" --benchmark {chosen.benchmark}"
+    flag = "" if chosen.benchmark == TrainOptions.benchmark else f" --benchmark {chosen.benchmark}"
     return (
+        f"{history.by_class(best, benchmark.classes.names)}\n"
         f"best epoch {best['epoch']}: val mIoU {100 * best['val_miou']:.2f}, Dice {100 * best['val_mean_dice']:.2f}, "
         f"pixel accuracy {100 * best['val_pixel_accuracy']:.2f} (mean over classes "
         f"{100 * best['val_mean_pixel_accuracy']:.2f})\n"
         f"weights {run.best}{f', curves {run.curves}' if chosen.curves else ''}\n"
-        f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root}{benchmark}"
+        f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root}{flag}"
     )
 
 

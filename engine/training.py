@@ -186,7 +186,7 @@ class Training:
             self.run.save_epoch(self.learner.weights(), self.about)
         self._save(row, place=0, tally=self._tally())
         if self.fabric.is_global_zero:
-            self.run.record(row, draw=self.recipe.curves)
+            self.run.record(row, self.classes.names, draw=self.recipe.curves)
             print(_line(row, self.best, self.recipe.epochs), flush=True)
 
     def _tally(self) -> Tally:
@@ -218,7 +218,7 @@ class Training:
         self.learner.load(state["weights"], state)
         tally.load(self.fabric, state["tally"])
         if state["row"] is not None and self.fabric.is_global_zero:
-            self.run.record(state["row"], draw=self.recipe.curves)
+            self.run.record(state["row"], self.classes.names, draw=self.recipe.curves)
         steps = f" and {sampler.start} steps" if sampler.start else ""
         self.fabric.print(
             f"{self.run.folder}: {self.about.epoch} of {self.recipe.epochs} epochs{steps} are done, going on"

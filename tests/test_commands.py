@@ -66,7 +66,8 @@ Ending = Callable[..., str]
 
 def test_a_run_leaves_everything_behind(run: Path) -> None:
     assert {path.name for path in run.iterdir()} == {
-        *("config.yaml", "environment.json", "history.jsonl", "last.pth", "best.pth", "curves.png", "tensorboard")
+        *("config.yaml", "environment.json", "history.jsonl", "history.csv", "last.pth", "best.pth"),
+        *("curves.png", "tensorboard"),
     }
     rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3]

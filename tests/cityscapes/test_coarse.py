@@ -22,9 +22,8 @@ def root(demo_root: Path, tmp_path: Path) -> Path:
     root = tmp_path / "data"
     shutil.copytree(demo_root / "leftImg8bit", root / "leftImg8bit")
     for split, source in (("train", "train"), ("val", "val"), ("train_extra", "train")):
-        for path in sorted(
-            (demo_root / "gtFine" / source).glob("aachen/*_polygons.json" if split != "val" else "*/*.json")
-        ):
+        cities = "*" if split == "val" else "aachen"
+        for path in sorted((demo_root / "gtFine" / source).glob(f"{cities}/*_polygons.json")):
             copy = root / "gtCoarse" / split / path.parent.name / path.name.replace("gtFine", "gtCoarse")
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copy)
