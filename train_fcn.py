@@ -20,7 +20,7 @@ from engine.class_index import ClassIndex
 from engine.class_weights import CLASS_WEIGHTS
 from engine.dataset import Benchmark, FileReader, Reader, Sample, derive, require_equal_sizes
 from engine.description import describe
-from engine.devices import make_fabric
+from engine.devices import make_fabric, together
 from engine.faults import InputError, command
 from engine.learner import Learner
 from engine.recipe import Recipe
@@ -36,6 +36,7 @@ EXAMPLES = (
     "python train_fcn.py --network fcn16s_paper --initial_weights saved/voc32s/best.pth",
     "python train_fcn.py --train_split coarse_train_extra --class_uniform 0.5 --epochs 20 --name coarse",
     "torchrun --nproc_per_node 4 train_fcn.py --batch_size 4",
+    "srun python train_fcn.py --batch_size 4",
 )
 LOWEST = {
     "epochs": 0,
@@ -168,6 +169,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_equal_sizes(benchmark, [*training, *validation])
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
+    with together(fabric):
+        _train(fabric, chosen, benchmark, training, validation)
+    return 0
+
+
+def _train(
+    fabric: Fabric,
+    chosen: TrainOptions,
+    benchmark: Benchmark,
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
+) -> None:
+    """One process's part of the training, and the report at its end."""
     config = options.plain(chosen)
     name = chosen.name or runs.default_name(config, chosen.FREE, chosen.network, chosen.benchmark)
     run = Run(chosen.saved / name)
@@ -197,7 +211,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     best = Training(fabric, run, learner, about, benchmark, recipe).fit(training, validation, reader, index)
     if fabric.is_global_zero:
         print(_summary(run, best, chosen, benchmark))
-    return 0
 
 
 def _labelled(benchmark: Benchmark, chosen: TrainOptions, flag: str) -> list[Sample]:
