@@ -5,19 +5,21 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch.utils.data import Dataset, Sampler, default_collate
 from torchvision import tv_tensors
 
+from engine.class_index import ClassIndex, Spot
 from engine.faults import InputError
 from engine.images import UInt8Array, image_size, read_ids, read_image
 from engine.labels import ClassTable
 from engine.samples import Sample as Sample  # noqa: PLC0414  # also to be had from here
 
-Transform = Callable[[tv_tensors.Image, tv_tensors.Mask], tuple[torch.Tensor, torch.Tensor]]
+Transform = Callable[..., tuple[torch.Tensor, ...]]
+"""An image and a mask, and a key point where one pixel of them must stay in sight -> the same, changed."""
 Reader = Callable[["Sample"], tuple[UInt8Array, UInt8Array]]
 """A sample -> its (H, W, 3) RGB image and its (H, W) mask of train ids."""
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -32,6 +34,8 @@ class Benchmark(ABC):
     splits: tuple[str, ...]
     hidden_splits: tuple[str, ...] = ()
     """Those whose ground truth only a server has: they are packed for it rather than scored."""
+    training_splits: tuple[str, ...] = ()
+    """More of them, to train with only: their masks are rough, or not those that scores are made with."""
     prediction_ids: UInt8Array
     """(256,) the pixel value that a prediction file holds for each train id."""
     prediction_suffix: str
@@ -108,11 +112,21 @@ class FileReader:
         return read_image(sample.image), self.read_mask(sample.mask)
 
 
+class Draw(NamedTuple):
+    """One sample for one place in a batch."""
+
+    number: int
+    """Of the sample."""
+    seed: int | None = None
+    """All that is random about the sample follows from it, whichever process draws it."""
+    spot: Spot | None = None
+    """A pixel that the crop must show; any crop will do without."""
+
+
 class SegmentationDataset(Dataset[Batch]):
     """Samples as (3, H, W) uint8 images and (H, W) uint8 masks, after the transform.
 
-    An index may be a number, or a pair with a seed: then all that is random about the sample follows from
-    the seed, whichever process draws it.
+    An index may be a number, or a tuple of the parts of a `Draw`.
     """
 
     def __init__(self, samples: Sequence[Sample], reader: Reader, transform: Transform | None = None) -> None:
@@ -121,18 +135,22 @@ class SegmentationDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int | tuple[int, int]) -> Batch:
-        number, seed = index if isinstance(index, tuple) else (index, None)
-        pixels, ids = self.reader(self.samples[number])
-        image = tv_tensors.Image(_tensor(pixels).permute(2, 0, 1))
-        mask = tv_tensors.Mask(_tensor(ids))
+    def __getitem__(self, index: int | tuple[int, int] | Draw) -> Batch:
+        draw = Draw(*index) if isinstance(index, tuple) else Draw(index)
+        pixels, ids = self.reader(self.samples[draw.number])
+        parts = [tv_tensors.Image(_tensor(pixels).permute(2, 0, 1)), tv_tensors.Mask(_tensor(ids))]
         if self.transform is None:
+            return parts[0], parts[1]
+        if draw.spot is not None:
+            row, column = draw.spot
+            parts.append(tv_tensors.KeyPoints([[column, row]], canvas_size=ids.shape))
+        if draw.seed is None:
+            image, mask, *_ = self.transform(*parts)
             return image, mask
-        if seed is None:
-            return self.transform(image, mask)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return self.transform(image, mask)
+            torch.manual_seed(draw.seed)
+            image, mask, *_ = self.transform(*parts)
+        return image, mask
 
 
 def _tensor(array: UInt8Array) -> torch.Tensor:
@@ -174,16 +192,37 @@ def batches(loader: Any) -> Iterator[Batch]:
         yield batch
 
 
-class EpochSampler(Sampler[list[tuple[int, int]]]):
+class EpochSampler(Sampler[list[Draw]]):
     """The batches of one process in one epoch, as a function of the seed and the epoch alone.
 
     Every sample comes once; to fill the last batch, the first ones come again. Nothing here has a state, so
     training can go on from any epoch, and the processes of a job share out each batch without talking.
+
+    Args:
+        length: number of samples.
+        batch_size: of each process.
+        seed: of the run.
+        rank: of this process.
+        world_size: number of processes.
+        index: where the classes lie in the samples, for class-uniform crops.
+        class_uniform: the share of samples, from 0 to 1, in whose place comes a crop over a pixel of a class
+            that is drawn from all classes alike.
     """
 
-    def __init__(self, length: int, batch_size: int, seed: int, *, rank: int = 0, world_size: int = 1) -> None:
+    def __init__(
+        self,
+        length: int,
+        batch_size: int,
+        seed: int,
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+        index: ClassIndex | None = None,
+        class_uniform: float = 0.0,
+    ) -> None:
         self.length, self.batch_size, self.seed = length, batch_size, seed
         self.rank, self.world_size = rank, world_size
+        self.index, self.class_uniform = index, class_uniform
         self.epoch = 0
         self.start = 0
         """How many batches of the epoch to leave out: they were trained on before an interruption."""
@@ -193,19 +232,27 @@ class EpochSampler(Sampler[list[tuple[int, int]]]):
     def __len__(self) -> int:
         return math.ceil(self.length / (self.batch_size * self.world_size))
 
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+    def __iter__(self) -> Iterator[list[Draw]]:
         for step in range(self.start, len(self)):
             yield self.batch(step)
 
-    def batch(self, step: int) -> list[tuple[int, int]]:
-        """The samples of one step of the epoch, with their seeds."""
+    def batch(self, step: int) -> list[Draw]:
+        """The samples of one step of the epoch."""
         if self._order_of != (self.seed, self.epoch):
             random = torch.Generator().manual_seed(derive(self.seed, self.epoch))
             self._order = torch.randperm(self.length, generator=random).tolist()
             self._order_of = (self.seed, self.epoch)
         size = self.batch_size * self.world_size
         places = range(step * size + self.rank, (step + 1) * size, self.world_size)
-        return [(self._order[place % self.length], derive(self.seed, self.epoch, place)) for place in places]
+        return [self._draw(place) for place in places]
+
+    def _draw(self, place: int) -> Draw:
+        """What comes at a place of the epoch, as all processes count them."""
+        seed = derive(self.seed, self.epoch, place)
+        if self.index is not None and derive(seed, 1) < self.class_uniform * 2**63:
+            number, spot = self.index.draw(derive(seed, 2))
+            return Draw(number, seed, spot)
+        return Draw(self._order[place % self.length], seed)
 
 
 def derive(*numbers: int) -> int:
