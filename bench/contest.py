@@ -19,6 +19,7 @@ def hold(
     rounds: int,
     clear: Callable[[], None] = lambda: None,
     environment: Mapping[str, str] | None = None,
+    told: bool = False,
 ) -> Seconds:
     """Run all contenders, round after round, after one round that does not count.
 
@@ -27,6 +28,7 @@ def hold(
         rounds: that count.
         clear: removes what a contender has written, before each.
         environment: variables that contenders need.
+        told: take the seconds that a contender prints, rather than those from its start to its end.
 
     Raises:
         InputError: if a contender fails.
@@ -35,7 +37,7 @@ def hold(
     for number in range(rounds + 1):
         for name, words in contenders.items():
             clear()
-            taken = _timed(words, environment or {})
+            taken = _timed(words, environment or {}, told)
             if number:
                 seconds[name].append(taken)
     return seconds
@@ -49,8 +51,8 @@ def ratios(seconds: Seconds, reference: str) -> dict[str, float]:
     }
 
 
-def _timed(words: Sequence[str], more: Mapping[str, str]) -> float:
-    """The seconds that a process takes from its start to its end."""
+def _timed(words: Sequence[str], more: Mapping[str, str], told: bool) -> float:
+    """The seconds that a process takes from its start to its end, or those that it tells in its last line."""
     environment = {**os.environ, **more, "PYTHONPATH": str(REPOSITORY)}
     started = time.perf_counter()
     done = subprocess.run(
@@ -59,4 +61,4 @@ def _timed(words: Sequence[str], more: Mapping[str, str]) -> float:
     seconds = time.perf_counter() - started
     if done.returncode:
         raise InputError(f"{' '.join(words)}: ended with code {done.returncode}: {done.stderr.strip()[-500:]}")
-    return seconds
+    return float(done.stdout.split()[-1]) if told else seconds

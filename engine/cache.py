@@ -15,14 +15,16 @@ from engine.images import UInt8Array, image_size
 
 _BYTES_PER_PIXEL = 4
 """RGB and a train id."""
+_LAYOUT = "rows of colours"
+"""Part of what a file's name follows from, so that files of an older layout are not taken."""
 
 
 class Cache:
     """A folder of decoded images and masks, and a reader of samples that takes them from there.
 
-    Each sample is one file of (H, W, 4) uint8, red, green, blue and train id, that is mapped into memory:
-    a crop reads its own rows only, and the system keeps in memory what fits. A sample whose image or mask
-    was changed since is decoded again.
+    Each sample is one file of (H, 4, W) uint8, in each row all of red, of green, of blue and of train ids, that
+    is mapped into memory: a crop reads its own rows only, each colour of them in one piece, and the system keeps
+    in memory what fits. A sample whose image or mask was changed since is decoded again.
 
     Args:
         folder: of the cache; it may be shared by runs and by benchmarks.
@@ -37,12 +39,12 @@ class Cache:
         path = self.path(sample)
         if not path.is_file():
             self.add(sample)
-        pixels: UInt8Array = np.load(path, mmap_mode="c")
-        return pixels[..., :3], pixels[..., 3]
+        rows: UInt8Array = np.load(path, mmap_mode="c")
+        return rows[:, :3].transpose(0, 2, 1), rows[:, 3]
 
     def path(self, sample: Sample) -> Path:
         """The file of a sample; its name follows from the originals' paths, sizes and times of change."""
-        parts = []
+        parts = [_LAYOUT]
         for path in (sample.image, sample.mask):
             if path is not None and path.is_file():
                 state = path.stat()
@@ -58,7 +60,7 @@ class Cache:
         """
         image, mask = self.reader(sample)
         with replacing(self.path(sample)) as file:
-            np.save(file, np.dstack([image, mask]))
+            np.save(file, np.concatenate([image.transpose(0, 2, 1), mask[:, None]], axis=1))
 
     def fill(self, samples: Sequence[Sample], workers: int) -> None:
         """Decode all samples that are not in the cache yet.

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from engine import png_writer
 from engine.faults import InputError
 from engine.files import replacing, write_bytes
-from engine.png_reader import MAX_PIXELS, decode_ids, note
+from engine.png_reader import MAX_PIXELS, decode_ids, decode_rgb, note
 
 if TYPE_CHECKING:
     from PIL import Image  # imported where it is used: drawing masks needs none of it, and starts sooner
@@ -67,6 +67,8 @@ def read_image(path: Path) -> UInt8Array:
     Returns:
         (H, W, 3) uint8, RGB.
     """
+    if path.is_file() and (pixels := decode_rgb(path.read_bytes())) is not None:
+        return pixels
     return np.asarray(open_image(path).convert("RGB"))
 
 

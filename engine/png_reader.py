@@ -1,8 +1,8 @@
-"""PNG files as bytes: whole or damaged, and one channel of ids decoded fast.
+"""PNG files as bytes: whole or damaged, and plain ids and colours decoded fast.
 
 Pillow undoes the filters of a PNG byte by byte, which is nearly all the time that scoring takes. Wuffs
 (package `pywuffs`, optional) does the same to the same bytes in less than half the time; see
-docs/decisions for the measurement. Whatever is not a plain image of ids is left to Pillow.
+docs/decisions for the measurement. Whatever is not a plain image of ids or of RGB is left to Pillow.
 """
 
 import struct
@@ -24,11 +24,12 @@ else:
     FAST = True
 """Whether Wuffs is there."""
 
+UInt8Array = npt.NDArray[np.uint8]
 IdArray = npt.NDArray[np.uint8 | np.uint16]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, PALETTE = 0, 3
-"""Kinds of colour that hold ids."""
+GREY, RGB, PALETTE = 0, 2, 3
+"""Kinds of colour; grey and palettes hold ids."""
 MAX_PIXELS = 1 << 28
 """Larger images are refused before they are decoded: nothing in this field has 268 megapixels."""
 
@@ -93,16 +94,35 @@ def decode_ids(content: bytes) -> IdArray | None:
     Returns:
         (H, W) uint8 or uint16, exactly as Pillow decodes it.
     """
+    head = _plain(content)
+    if head is None or head.kind != GREY or head.bits not in (8, 16):
+        return None
+    pixels = _decoded(content, head, "Y" if head.bits == 8 else "Y_16LE")
+    if pixels is None:
+        return None
+    ids: IdArray = pixels[..., 0] if head.bits == 8 else pixels.view("<u2")[..., 0]
+    return ids
+
+
+def decode_rgb(content: bytes) -> UInt8Array | None:
+    """The pixels of an undamaged PNG of 8 bits a colour, or None where Pillow must say what it is.
+
+    Returns:
+        (H, W, 3) uint8, RGB, exactly as Pillow decodes it.
+    """
+    head = _plain(content)
+    return _decoded(content, head, "RGB") if head is not None and head.kind == RGB and head.bits == 8 else None
+
+
+def _plain(content: bytes) -> Header | None:
+    """The header of an undamaged PNG without transparency, None if it is anything else or Wuffs is not there."""
     if not FAST:
         return None
     try:
         head, names = _inspect(content)
     except DamagedError:
         return None
-    pixels = head.width * head.height
-    if head.kind != GREY or head.bits not in (8, 16) or b"tRNS" in names or not 0 < pixels <= MAX_PIXELS:
-        return None
-    return _decoded(content, head)
+    return head if b"tRNS" not in names and 0 < head.width * head.height <= MAX_PIXELS else None
 
 
 def _inspect(content: bytes) -> tuple[Header, set[bytes]]:
@@ -131,14 +151,14 @@ def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
         place = end + 4
 
 
-def _decoded(content: bytes, head: Header) -> IdArray | None:
+def _decoded(content: bytes, head: Header, pixel_format: str) -> UInt8Array | None:
+    """(H, W, bytes a pixel), None if Wuffs refuses."""
     keep_freed_memory()
     settings = pywuffs.aux.ImageDecoderConfig()
     settings.enabled_decoders = [pywuffs.ImageDecoderType.PNG]
-    settings.pixel_format = pywuffs.PixelFormat.Y if head.bits == 8 else pywuffs.PixelFormat.Y_16LE
+    settings.pixel_format = getattr(pywuffs.PixelFormat, pixel_format)
     decoded = pywuffs.aux.ImageDecoder(settings).decode(content)
     if decoded.error_message:
         return None
-    samples: npt.NDArray[np.uint8] = decoded.pixbuf  # (H, W, bytes a pixel)
-    ids: IdArray = samples[..., 0] if head.bits == 8 else samples.view("<u2")[..., 0]
-    return ids if ids.shape == (head.height, head.width) else None
+    pixels: UInt8Array = decoded.pixbuf
+    return pixels if pixels.shape[:2] == (head.height, head.width) else None

@@ -1,6 +1,5 @@
 """What happens to an image and its mask between file and batch; all of it keeps uint8."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -10,12 +9,10 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
+from engine.filters import ColorShift
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-
-_YIQ = torch.tensor([[0.299, 0.587, 0.114], [0.596, -0.274, -0.322], [0.211, -0.523, 0.312]])
-"""RGB -> luma and the two axes of the colour plane (NTSC)."""
-_GREY = _YIQ[0]
 
 
 class Normalize(nn.Module):
@@ -119,52 +116,6 @@ class SpotResizedCrop(v2.RandomResizedCrop):  # type: ignore[misc]  # torchvisio
         return _over_spot(super().make_params(flat_inputs), flat_inputs)
 
 
-class ColorShift(v2.Transform):  # type: ignore[misc]  # torchvision has no types
-    """Brightness, contrast, saturation and hue changed at once, by one 3 x 4 matrix.
-
-    Each of the four is linear in RGB (the hue as a turn of the colour plane, as in YIQ), so together they are
-    one matrix, and applying it takes a tenth of the time of one after the other.
-
-    Args:
-        brightness: the factor is drawn from 1 - brightness to 1 + brightness.
-        contrast: likewise, about the mean of the image.
-        saturation: likewise, about the grey of each pixel.
-        hue: turns are drawn from -hue to hue, as fractions of the full circle.
-    """
-
-    def __init__(self, brightness: float, contrast: float, saturation: float, hue: float) -> None:
-        super().__init__()
-        self.brightness, self.contrast, self.saturation, self.hue = brightness, contrast, saturation, hue
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Draw the four changes."""
-        draw = (2 * torch.rand(4) - 1).tolist()
-        return {
-            "brightness": 1 + self.brightness * draw[0],
-            "contrast": 1 + self.contrast * draw[1],
-            "saturation": 1 + self.saturation * draw[2],
-            "turn": 2 * math.pi * self.hue * draw[3],
-        }
-
-    def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Change the colours of a (3, H, W) uint8 image; masks stay as they are."""
-        if not isinstance(inpt, tv_tensors.Image):
-            return inpt
-        matrix = params["contrast"] * params["brightness"] * self._colors(params["saturation"], params["turn"])
-        pixels = inpt.flatten(1).float()  # (3, H * W)
-        mean = (_GREY @ pixels.mean(1)) * params["brightness"] * (1 - params["contrast"])
-        shifted = torch.addmm(mean.expand(3, 1), matrix, pixels).round_().clamp_(0, 255)
-        return tv_tensors.wrap(shifted.to(torch.uint8).view(inpt.shape), like=inpt)
-
-    @staticmethod
-    def _colors(saturation: float, turn: float) -> torch.Tensor:
-        """The (3, 3) matrix that keeps each pixel's grey, scales its colour and turns its hue."""
-        cosine, sine = saturation * math.cos(turn), saturation * math.sin(turn)
-        rotation = torch.tensor([[1.0, 0.0, 0.0], [0.0, cosine, -sine], [0.0, sine, cosine]])
-        matrix: torch.Tensor = torch.linalg.inv(_YIQ) @ rotation @ _YIQ
-        return matrix
-
-
 def default_augmentation(size: int, void: int) -> v2.Transform:
     """Crops at half to twice the scale, mirroring, and colours that vary as with light and camera."""
     return v2.Compose(
@@ -177,7 +128,10 @@ def default_augmentation(size: int, void: int) -> v2.Transform:
 
 
 def ancestor_augmentation(size: int, void: int) -> v2.Transform:
-    """What the project this one outgrows trained with: crops, mirroring, photometric distortion, blur."""
+    """What the project this one outgrows trained with: crops, mirroring, photometric distortion, blur.
+
+    Ranges and chances of distortion and blur are those of torchvision's `RandomPhotometricDistort` and `GaussianBlur`.
+    """
     fill: dict[Any, int] = {tv_tensors.Image: 0, tv_tensors.Mask: void}
     crop = SpotCrop(size, pad_if_needed=True, fill=fill)
     resized = SpotResizedCrop(size, antialias=True)
@@ -185,8 +139,7 @@ def ancestor_augmentation(size: int, void: int) -> v2.Transform:
         [
             v2.RandomChoice([crop, resized], p=[0.7, 0.3]),
             v2.RandomHorizontalFlip(),
-            v2.RandomPhotometricDistort(),
-            v2.GaussianBlur(kernel_size=5, sigma=(0.1, 2.0)),
+            ColorShift(0.125, contrast=0.5, saturation=0.5, hue=0.05, chance=0.5, swap=0.5, blur=(0.1, 2.0)),
         ]
     )
 

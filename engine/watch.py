@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import psutil
 import torch
@@ -15,6 +16,40 @@ from engine.runs import Row
 _MIB = 1 << 20
 _MUCH = 0.2
 """The share of waiting from which a GPU is told to starve."""
+
+
+class Gaps:
+    """The time in which a device had nothing to do because there was no batch.
+
+    A GPU works on while Python already waits for the next batch, so how long Python waits says little. There the
+    GPU itself notes when it is through with a step and when it gets the next one; on a CPU the two are the same.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.on_gpu = device.type == "cuda"
+        self.pairs: list[tuple[Any, Any]] = []
+        self.through = self._now()
+
+    def batch_is_there(self) -> None:
+        """A gap ends."""
+        self.pairs.append((self.through, self._now()))
+
+    def step_is_given(self) -> None:
+        """A gap begins as soon as the device is through with what it was given."""
+        self.through = self._now()
+
+    def seconds(self) -> float:
+        """The sum of all gaps; the device must have finished."""
+        if self.on_gpu:
+            return float(sum(through.elapsed_time(there) for through, there in self.pairs)) / 1e3
+        return float(sum(there - through for through, there in self.pairs))
+
+    def _now(self) -> Any:
+        if not self.on_gpu:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
 
 
 class Watch:
@@ -31,6 +66,7 @@ class Watch:
         self.fabric, self.title, self.steps, self.done = fabric, title, steps, done
         self.began = time.perf_counter()
         self.trained = self.began
+        self.gaps = Gaps(fabric.device)
         self.waited = 0.0
         self.images = 0
 
@@ -38,19 +74,16 @@ class Watch:
         """The batches, while the time spent waiting for them is noted."""
         hidden = progress_bar_disabled(self.fabric)
         with tqdm(total=self.steps, initial=self.done, desc=self.title, disable=hidden, leave=False) as bar:
-            batches = iter(loaded)
-            while True:
-                asked = time.perf_counter()
-                batch = next(batches, None)
-                self.waited += time.perf_counter() - asked
-                if batch is None:
-                    break
+            for batch in loaded:
+                self.gaps.batch_is_there()
                 self.images += len(batch[0]) * self.fabric.world_size
                 yield batch
+                self.gaps.step_is_given()
                 bar.update()
         if self.fabric.device.type == "cuda":
             torch.cuda.synchronize(self.fabric.device)
         self.trained = time.perf_counter()
+        self.waited = self.gaps.seconds()
 
     def columns(self) -> Row:
         """What to put into the history about this epoch."""

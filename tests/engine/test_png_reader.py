@@ -13,7 +13,7 @@ from PIL import Image
 
 from engine import png_reader
 from engine.faults import InputError
-from engine.images import read_ids
+from engine.images import read_ids, read_image
 
 Ids = npt.NDArray[np.uint8 | np.uint16]
 
@@ -144,3 +144,28 @@ def test_flipped_pixels_are_refused(tmp_path: Path) -> None:
     (tmp_path / "ids.png").write_bytes(flipped(encoded(Image.fromarray(random_ids(8, (64, 64))))))
     with pytest.raises(InputError, match=r"ids\.png: damaged image"):
         read_ids(tmp_path / "ids.png")
+
+
+@pytest.mark.skipif(not png_reader.FAST, reason="needs pywuffs: pip install '.[fast]'")
+def test_colours_are_decoded_as_pillow_does() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 57, 3), np.uint8)
+    pixels[5:, 10:] //= 16  # smooth enough for several filters
+    decoded = png_reader.decode_rgb(encoded(Image.fromarray(pixels)))
+    assert decoded is not None
+    np.testing.assert_array_equal(decoded, pixels)
+
+
+def test_images_that_are_not_plain_rgb_are_left_to_pillow(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 4), np.uint8)
+    rgb = encoded(Image.fromarray(pixels[..., :3]))
+    contents = {
+        "alpha": encoded(Image.fromarray(pixels)),
+        "one transparent colour": with_chunk(rgb, b"tRNS", struct.pack(">HHH", *pixels[0, 0, :3].tolist())),
+        "grey": encoded(Image.fromarray(pixels[..., 0])),
+        "damaged": flipped(rgb),
+    }
+    for name, content in contents.items():
+        assert png_reader.decode_rgb(content) is None, name
+    for name in ("alpha", "one transparent colour"):
+        (tmp_path / "image.png").write_bytes(contents[name])
+        np.testing.assert_array_equal(read_image(tmp_path / "image.png"), pixels[..., :3])

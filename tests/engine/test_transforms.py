@@ -1,8 +1,7 @@
 import torch
 from torchvision import tv_tensors
-from torchvision.transforms.v2 import functional
 
-from engine.transforms import AUGMENTATIONS, ColorShift, Normalize, ScaledCrop
+from engine.transforms import AUGMENTATIONS, Normalize, ScaledCrop
 
 
 def coordinates(height: int, width: int) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
@@ -60,40 +59,3 @@ def test_without_augmentation_there_are_crops_only() -> None:
     inside = cut_mask != 255
     assert torch.equal(cut[0][inside], cut_mask[inside])
     assert 0 < inside.sum() <= 40 * 50
-
-
-def shifted(pixels: torch.Tensor, **changes: float) -> torch.Tensor:
-    params = {"brightness": 1.0, "contrast": 1.0, "saturation": 1.0, "turn": 0.0} | changes
-    result: torch.Tensor = ColorShift(0, 0, 0, 0).transform(tv_tensors.Image(pixels), params)
-    return result
-
-
-COLORS = torch.randint(40, 180, (3, 16, 16), generator=torch.Generator().manual_seed(0)).to(torch.uint8)
-
-
-def test_no_change_of_colours_changes_nothing() -> None:
-    assert torch.equal(shifted(COLORS), COLORS)
-    assert torch.equal(shifted(COLORS, turn=6.283185307179586), COLORS)
-
-
-def test_colours_change_as_one_step_after_the_other_would() -> None:
-    for name, function in (
-        ("brightness", functional.adjust_brightness),
-        ("contrast", functional.adjust_contrast),
-        ("saturation", functional.adjust_saturation),
-    ):
-        expected = function(tv_tensors.Image(COLORS), 1.3)
-        assert (shifted(COLORS, **{name: 1.3}).int() - expected.int()).abs().max() <= 2, name
-
-
-def test_turning_the_hue_keeps_the_grey() -> None:
-    grey = torch.full((3, 4, 4), 90, dtype=torch.uint8)
-    assert torch.equal(shifted(grey, turn=1.0), grey)
-    luma = torch.tensor([0.299, 0.587, 0.114])
-    before, after = (luma @ colors.flatten(1).float() for colors in (COLORS, shifted(COLORS, turn=0.3)))
-    assert (before - after).abs().max() < 2
-
-
-def test_masks_have_no_colours() -> None:
-    mask = tv_tensors.Mask(torch.arange(16, dtype=torch.uint8).view(4, 4))
-    assert torch.equal(ColorShift(0.5, 0.5, 0.5, 0.1)(mask), mask)

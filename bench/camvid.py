@@ -1,0 +1,210 @@
+"""Training on CamVid: the ancestor's recipe against the default one, and three seeds from random weights.
+
+Whatever is done already is left as it is, so the same command goes on after an interruption.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from bench import REPOSITORY
+from camvid.layout import SPLITS, segnet_samples
+from engine import environment
+from engine.faults import InputError, command
+from engine.files import replacing, write_json
+from engine.options import tool_parser
+
+PUBLISHED = {"FCN-8s, ImageNet weights": 57.0, "FC-DenseNet103, random weights": 66.9}
+"""Mean IoU on the test split in papers."""
+RECIPES, SCRATCH, SCRATCH_UNET = "recipes", "scratch", "scratch_unet"
+EPOCHS = {RECIPES: 100, SCRATCH: 800, SCRATCH_UNET: 800}
+"""Of each part, unless another number is given."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training, and what it is told beside what all are told."""
+
+    part: str
+    label: str
+    flags: tuple[str, ...]
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """As a part of a folder's name."""
+        return f"{self.part}-{self.label}-{self.seed}"
+
+
+TRIALS = (
+    Trial(RECIPES, "ancestor", ("--recipe=ancestor", "--network=fcn8s", "--backbone_weights=none")),
+    Trial(RECIPES, "default", ("--network=fcn8s", "--backbone_weights=none")),
+    *(Trial(SCRATCH, "fcn8s", ("--recipe=fcn8s_camvid_scratch",), seed) for seed in range(3)),
+    *(Trial(SCRATCH_UNET, "unet", ("--recipe=unet_camvid_scratch",), seed) for seed in range(3)),
+)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train, score on the test split, draw and record."""
+    chosen = _parser().parse_args(argv)
+    trials = [trial for trial in TRIALS if trial.part in chosen.parts]
+    results = [_result(trial, chosen) for trial in trials]
+    record = {
+        "bench": "camvid",
+        "what": "CamVid, 11 classes, 480x360: weights best on val, scored on test; mean IoU in %",
+        "published": PUBLISHED,
+        "images": {split: len(segnet_samples(chosen.root, split)) for split in SPLITS},
+        "crop_size": chosen.crop_size,
+        "runs": results,
+        "test_miou": _summary(results),
+        "environment": environment.describe(),
+    }
+    print(table(record))
+    write_json(chosen.output / "camvid.json", record)
+    if curves := {run["label"]: run["val_miou"] for run in results if run["part"] == RECIPES}:
+        draw(curves, chosen.output / "camvid_recipes.png", f"FCN-8s on CamVid, crops of {chosen.crop_size}")
+    return 0
+
+
+def table(record: dict[str, Any]) -> str:
+    """The record as text to print."""
+    sizes = ", ".join(f"{number} {split}" for split, number in record["images"].items())
+    lines = [f"CamVid, mean IoU in %; crops of {record['crop_size']}; {sizes} images"]
+    lines += [
+        f"  {run['part']:<13} {run['label']:<9} seed {run['seed']}  {run['epochs']:>4} epochs  "
+        f"val {run['best_val_miou']:5.2f}  test {run['test_miou']:5.2f}  {run['minutes']:6.1f} min"
+        for run in record["runs"]
+    ]
+    for label, figures in record["test_miou"].items():
+        spread = "" if figures["deviation"] is None else f" +- {figures['deviation']:.2f}"
+        lines.append(f"  {label}: {figures['mean']:.2f}{spread} ({figures['runs']} runs)")
+    return "\n".join(lines)
+
+
+def draw(curves: dict[str, list[float]], path: Path, title: str) -> None:
+    """Draw the mean IoU on val, in %, over epochs, a line for each recipe."""
+    figure = Figure(figsize=(6.4, 4), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots()
+    for label, values in curves.items():
+        axes.plot(range(1, len(values) + 1), values, marker=".", label=f"{label} recipe")
+    axes.set(xlabel="epoch", ylabel="mean IoU on val (%)", title=title, ylim=(0, None))
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.3)
+    axes.legend()
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=110)
+
+
+def _result(trial: Trial, chosen: argparse.Namespace) -> dict[str, Any]:
+    """What a trial came to, after it was done or found done."""
+    epochs = chosen.epochs or EPOCHS[trial.part]
+    name = f"{trial.name}-{epochs}x{chosen.crop_size}"
+    run, output = chosen.saved / name, chosen.results / name / "test" / "scores.json"
+    data = ["--benchmark=camvid", f"--root={chosen.root}", f"--accelerator={chosen.accelerator}"]
+    if len(_history(run)) < epochs:
+        _run("train_fcn.py", *trial.flags, *data, *_training_flags(chosen, trial, epochs), f"--name={name}")
+    if not output.is_file():
+        weights = f"--model_weights_path={run / 'best.pth'}"
+        _run("test_fcn.py", weights, *data, "--split=test", f"--output={chosen.results}", "--profile_images=0")
+    history, scores = _history(run), json.loads(output.read_text())
+    curve = [round(100 * row["val_miou"], 2) for row in history]
+    return {
+        "part": trial.part,
+        "label": trial.label,
+        "seed": trial.seed,
+        "epochs": len(history),
+        "flags": list(trial.flags),
+        "best_val_miou": max(curve),
+        "test_miou": round(100 * scores["miou"], 2),
+        "minutes": round(sum(row["seconds"] for row in history) / 60, 1),
+        "val_miou": curve,
+        "train_loss": [round(row["train_loss"], 4) for row in history],
+    }
+
+
+def _training_flags(chosen: argparse.Namespace, trial: Trial, epochs: int) -> list[str]:
+    """What all trainings are told; the ancestor's float16 is for GPUs only, and so `auto` on a CPU."""
+    flags = [
+        f"--epochs={epochs}",
+        f"--crop_size={chosen.crop_size}",
+        f"--seed={trial.seed}",
+        f"--workers={chosen.workers}",
+        f"--saved={chosen.saved}",
+        "--curves=false",
+    ]
+    if chosen.cache is not None:
+        flags.append(f"--cache={chosen.cache}")
+    return [*flags, "--precision=auto"] if chosen.accelerator == "cpu" else flags
+
+
+def _run(script: str, *flags: str) -> None:
+    """Run one of our commands.
+
+    Raises:
+        InputError: if it fails.
+    """
+    print(f"--- {script} {' '.join(flags)}", flush=True)
+    if code := subprocess.run([sys.executable, REPOSITORY / script, *flags], check=False).returncode:
+        raise InputError(f"{script} ended with code {code}; mend what it says and run this again, it goes on there")
+
+
+def _history(run: Path) -> list[dict[str, Any]]:
+    """The epochs of a run so far."""
+    path = run / "history.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+
+def _summary(results: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Mean and sample standard deviation over seeds, of each training that was done with several."""
+    scores: dict[str, list[float]] = {}
+    for run in results:
+        scores.setdefault(f"{run['part']} {run['label']}", []).append(run["test_miou"])
+    return {
+        label: {
+            "runs": len(values),
+            "mean": round(statistics.mean(values), 2),
+            "deviation": round(statistics.stdev(values), 2) if len(values) > 1 else None,
+        }
+        for label, values in scores.items()
+    }
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = tool_parser(
+        "bench.camvid",
+        "Train on CamVid by several recipes and score on its test split; run it again to go on.",
+        [
+            "python -m bench.camvid --root data",
+            "python -m bench.camvid --root data --parts recipes --epochs 6 --crop_size 128 --accelerator cpu",
+        ],
+    )
+    outputs, saved = REPOSITORY / "outputs" / "camvid", REPOSITORY / "saved" / "camvid"
+    parser.add_argument("--root", type=Path, default=REPOSITORY / "data", help="folder of the data set")
+    parser.add_argument("--parts", nargs="+", choices=EPOCHS, default=list(EPOCHS), help="default: all")
+    parser.add_argument("--epochs", type=int, default=0, help="of every training; default: 100 for recipes, else 800")
+    parser.add_argument("--crop_size", type=int, default=352, help="side of the crops (default: 352)")
+    parser.add_argument("--accelerator", choices=("auto", "cpu", "gpu"), default="auto", help="where to train")
+    parser.add_argument("--workers", type=int, default=4, help="processes that load images (default: 4)")
+    parser.add_argument("--cache", type=Path, help="folder for decoded images, as of train_fcn.py")
+    parser.add_argument("--saved", type=Path, default=saved, help="folder of the runs (saved/camvid)")
+    parser.add_argument("--results", type=Path, default=outputs, help="folder of predictions (outputs/camvid)")
+    parser.add_argument(
+        "--output", type=Path, default=REPOSITORY / "docs" / "results", help="folder for camvid.json (docs/results)"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,96 @@
+"""Loading crops for training, side by side with the ancestor's pipeline: its crops, its augmentation, two processes."""
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import contest
+from bench.loading import BATCH, CROP, WORKERS
+from cityscapes import ground_truth, layout, worklist
+from cityscapes.dataset import CityscapesBenchmark
+from engine.cache import Cache
+from engine.dataset import FileReader
+from engine.faults import InputError
+from engine.png_reader import FAST
+
+_PILLOW = (
+    "import sys, engine.png_reader; engine.png_reader.FAST = False; import bench.loading as b; b.main(sys.argv[1:])"
+)
+
+
+def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
+    """Time all contenders in turn on the same files, and filling the cache once.
+
+    Raises:
+        InputError: if there are no real images, or a contender fails.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        root, cache = Path(folder) / "data", Path(folder) / "cache"
+        scenes = _populate(root, samples / "cityscapes")
+        filling = _fill(root, cache)
+        words = [str(root), str(crops)]
+        contenders = {
+            "ancestor": ["-m", "bench.loading", "ancestor", *words],
+            "ours, Pillow only": ["-c", _PILLOW, "ours", *words],
+            **({"ours": ["-m", "bench.loading", "ours", *words]} if FAST else {}),
+            "ours, cached": ["-m", "bench.loading", "ours", *words, str(cache)],
+        }
+        seconds = contest.hold(contenders, rounds, told=True)
+        size = sum(path.stat().st_size for path in cache.rglob("*.npy"))
+    return {
+        "what": f"load crops of {CROP} x {CROP} from 2048 x 1024, batches of {BATCH}, {WORKERS} processes, augmented "
+        "as the ancestor does; a second pass over all of them, timed by the process itself",
+        "scenes": scenes,
+        "crops": crops,
+        "rounds": rounds,
+        "crops_per_second": {name: round(crops / statistics.median(times), 2) for name, times in seconds.items()},
+        "times_as_fast_as_ancestor": contest.ratios(seconds, "ancestor"),
+        "cache": {
+            "bytes_an_image": size // scenes,
+            "milliseconds_an_image_to_fill": round(1e3 * filling / scenes),
+            "lies_in": "memory: the system keeps the few files of this bench there",
+        },
+    }
+
+
+def table(record: dict[str, Any]) -> str:
+    """The record as text to print."""
+    rows = [
+        f"  {name:<18} {rate:7.2f} crops/s  {record['times_as_fast_as_ancestor'][name]:5.2f} x"
+        for name, rate in record["crops_per_second"].items()
+    ]
+    cache = record["cache"]
+    return "\n".join(
+        [
+            f"{record['crops']} crops of {record['scenes']} scenes, medians of {record['rounds']} rounds",
+            *rows,
+            f"  the cache takes {cache['bytes_an_image'] / 1e6:.1f} MB an image, and "
+            f"{cache['milliseconds_an_image_to_fill']} ms, once, to fill",
+        ]
+    )
+
+
+def _populate(root: Path, samples: Path) -> int:
+    """A Cityscapes root of the real scenes that have an image, with masks drawn; the number of scenes."""
+    splits = ("train", "val") if samples.is_dir() else ()
+    scenes = [scene for split in splits for scene in layout.pictured_scenes(samples, split)]
+    if not scenes:
+        raise InputError(f"{samples}: no real images to load; give a folder with cityscapes/leftImg8bit as --samples")
+    for scene in scenes:
+        for kind in (layout.Scene.image, layout.Scene.polygons):
+            link = kind(scene, root)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to(kind(scene, samples).resolve())
+    ground_truth.generate(worklist.of_root(root), ground_truth.Recipe(), workers=1)
+    return len(scenes)
+
+
+def _fill(root: Path, folder: Path) -> float:
+    """The seconds that one process takes to fill the cache."""
+    benchmark = CityscapesBenchmark()
+    samples = [sample for split in ("train", "val") for sample in benchmark.samples(root, split)]
+    began = time.perf_counter()
+    Cache(folder, FileReader(benchmark.read_mask)).fill(samples, 1)
+    return time.perf_counter() - began
