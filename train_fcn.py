@@ -18,13 +18,14 @@ from engine.cache import Cache
 from engine.checkpoints import About
 from engine.class_index import ClassIndex
 from engine.class_weights import CLASS_WEIGHTS
-from engine.dataset import Benchmark, FileReader, Reader, Sample, derive, require_equal_sizes
+from engine.dataset import Benchmark, FileReader, Reader, Sample, require_equal_sizes
 from engine.description import describe
 from engine.devices import make_fabric, together
 from engine.faults import InputError, command
 from engine.learner import Learner
 from engine.recipe import Recipe
 from engine.runs import Run
+from engine.sampler import derive
 from engine.training import Training
 from engine.transforms import IMAGENET_MEAN, IMAGENET_STD, Normalize
 

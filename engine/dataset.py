@@ -1,21 +1,21 @@
 """The contract of a benchmark, and its samples as a torch data set."""
 
-import math
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler, default_collate
+from torch.utils.data import Dataset, default_collate
 from torchvision import tv_tensors
 
-from engine.class_index import ClassIndex, Spot
 from engine.faults import InputError
 from engine.images import UInt8Array, image_size, read_ids, read_image
 from engine.labels import ClassTable
+from engine.sampler import Draw
 from engine.samples import Sample as Sample  # noqa: PLC0414  # also to be had from here
 
 Transform = Callable[..., tuple[torch.Tensor, ...]]
@@ -24,6 +24,10 @@ Reader = Callable[["Sample"], tuple[UInt8Array, UInt8Array]]
 """A sample -> its (H, W, 3) RGB image and its (H, W) mask of train ids."""
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 of train ids."""
+
+STOPS = (signal.SIGTERM, signal.SIGUSR1)
+"""Signals that ask a training to stop; SLURM sends the second before its time limit where a job asks for it
+(`#SBATCH --signal=USR1@120`)."""
 
 
 class Benchmark(ABC):
@@ -112,17 +116,6 @@ class FileReader:
         return read_image(sample.image), self.read_mask(sample.mask)
 
 
-class Draw(NamedTuple):
-    """One sample for one place in a batch."""
-
-    number: int
-    """Of the sample."""
-    seed: int | None = None
-    """All that is random about the sample follows from it, whichever process draws it."""
-    spot: Spot | None = None
-    """A pixel that the crop must show; any crop will do without."""
-
-
 class SegmentationDataset(Dataset[Batch]):
     """Samples as (3, H, W) uint8 images and (H, W) uint8 masks, after the transform.
 
@@ -180,6 +173,12 @@ def collate(items: list[Batch | InputError]) -> Batch | InputError:
     return batch
 
 
+def leave_signals_to_trainer(worker: int) -> None:
+    """Let a worker outlive signals to stop, which reach whole jobs: the trainer needs it until it has saved."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def batches(loader: Any) -> Iterator[Batch]:
     """The batches of a loader.
 
@@ -190,78 +189,3 @@ def batches(loader: Any) -> Iterator[Batch]:
         if isinstance(batch, InputError):
             raise batch
         yield batch
-
-
-class EpochSampler(Sampler[list[Draw]]):
-    """The batches of one process in one epoch, as a function of the seed and the epoch alone.
-
-    Every sample comes once; to fill the last batch, the first ones come again. Nothing here has a state, so
-    training can go on from any epoch, and the processes of a job share out each batch without talking.
-
-    Args:
-        length: number of samples.
-        batch_size: of each process.
-        seed: of the run.
-        rank: of this process.
-        world_size: number of processes.
-        index: where the classes lie in the samples, for class-uniform crops.
-        class_uniform: the share of samples, from 0 to 1, in whose place comes a crop over a pixel of a class
-            that is drawn from all classes alike.
-    """
-
-    def __init__(
-        self,
-        length: int,
-        batch_size: int,
-        seed: int,
-        *,
-        rank: int = 0,
-        world_size: int = 1,
-        index: ClassIndex | None = None,
-        class_uniform: float = 0.0,
-    ) -> None:
-        self.length, self.batch_size, self.seed = length, batch_size, seed
-        self.rank, self.world_size = rank, world_size
-        self.index, self.class_uniform = index, class_uniform
-        self.epoch = 0
-        self.start = 0
-        """How many batches of the epoch to leave out: they were trained on before an interruption."""
-        self._order: list[int] = []
-        self._order_of = (-1, -1)
-
-    def __len__(self) -> int:
-        return math.ceil(self.length / (self.batch_size * self.world_size))
-
-    def __iter__(self) -> Iterator[list[Draw]]:
-        for step in range(self.start, len(self)):
-            yield self.batch(step)
-
-    def batch(self, step: int) -> list[Draw]:
-        """The samples of one step of the epoch."""
-        if self._order_of != (self.seed, self.epoch):
-            random = torch.Generator().manual_seed(derive(self.seed, self.epoch))
-            self._order = torch.randperm(self.length, generator=random).tolist()
-            self._order_of = (self.seed, self.epoch)
-        size = self.batch_size * self.world_size
-        places = range(step * size + self.rank, (step + 1) * size, self.world_size)
-        return [self._draw(place) for place in places]
-
-    def _draw(self, place: int) -> Draw:
-        """What comes at a place of the epoch, as all processes count them."""
-        seed = derive(self.seed, self.epoch, place)
-        if self.index is not None and derive(seed, 1) < self.class_uniform * 2**63:
-            number, spot = self.index.draw(derive(seed, 2))
-            return Draw(number, seed, spot)
-        return Draw(self._order[place % self.length], seed)
-
-
-def derive(*numbers: int) -> int:
-    """A seed that depends on all the numbers, their order included; the same on every machine."""
-    seed = 0
-    for number in numbers:
-        # The mixing step of SplitMix64 (Steele, Lea and Flood 2014).
-        seed = (seed ^ number) + 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
-        seed = (seed ^ seed >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
-        seed = (seed ^ seed >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
-        seed ^= seed >> 31
-    return seed >> 1

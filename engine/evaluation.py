@@ -10,7 +10,16 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from engine.dataset import Benchmark, FileReader, GuardedDataset, Sample, SegmentationDataset, batches, collate
+from engine.dataset import (
+    Benchmark,
+    FileReader,
+    GuardedDataset,
+    Sample,
+    SegmentationDataset,
+    batches,
+    collate,
+    leave_signals_to_trainer,
+)
 from engine.metrics import ConfusionMatrix, Metrics
 
 
@@ -38,7 +47,13 @@ def evaluate(
     """
     mine = samples[fabric.global_rank :: fabric.world_size]
     dataset = GuardedDataset(SegmentationDataset(mine, FileReader(benchmark.read_mask)))
-    loader = DataLoader(dataset, batch_size=1, collate_fn=collate, num_workers=workers, sampler=range(len(mine)))
+    loader = DataLoader(
+        dataset,
+        collate_fn=collate,
+        num_workers=workers,
+        sampler=range(len(mine)),
+        worker_init_fn=leave_signals_to_trainer,
+    )
     matrix = ConfusionMatrix(len(benchmark.classes), benchmark.classes.void, fabric.device)
     losses = torch.zeros(len(samples), dtype=torch.float64, device=fabric.device)
     hidden = progress_bar_disabled(fabric)

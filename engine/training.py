@@ -16,14 +16,13 @@ from engine.class_index import ClassIndex
 from engine.dataset import (
     Batch,
     Benchmark,
-    EpochSampler,
     GuardedDataset,
     Reader,
     Sample,
     SegmentationDataset,
     batches,
     collate,
-    derive,
+    leave_signals_to_trainer,
 )
 from engine.evaluation import evaluate
 from engine.faults import Stopped
@@ -32,6 +31,7 @@ from engine.learner import Learner
 from engine.metrics import Metrics
 from engine.recipe import Recipe
 from engine.runs import Row, Run
+from engine.sampler import EpochSampler, derive
 from engine.schedules import SCHEDULES, Progress
 from engine.tally import Tally
 from engine.transforms import AUGMENTATIONS, Normalize
@@ -117,6 +117,7 @@ class Training:
             num_workers=recipe.workers,
             persistent_workers=recipe.workers > 0,
             pin_memory=fabric.device.type == "cuda",
+            worker_init_fn=leave_signals_to_trainer,
         )
         return sampler, loader
 

@@ -5,9 +5,10 @@ import pytest
 import torch
 
 from cityscapes.dataset import CityscapesBenchmark
-from engine.dataset import Draw, EpochSampler, FileReader, Sample, SegmentationDataset, derive, require_equal_sizes
+from engine.dataset import FileReader, Sample, SegmentationDataset, require_equal_sizes
 from engine.faults import InputError
 from engine.images import write_png
+from engine.sampler import Draw, EpochSampler, derive
 from engine.transforms import AUGMENTATIONS
 
 BENCHMARK = CityscapesBenchmark()
