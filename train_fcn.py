@@ -4,6 +4,7 @@ import dataclasses
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -12,16 +13,19 @@ from lightning_fabric import Fabric
 from torch import nn
 
 import catalogue
-from engine import options, runs
+from engine import class_index, history, options, runs
 from engine.cache import Cache
 from engine.checkpoints import About
-from engine.dataset import Benchmark, FileReader, Reader, Sample, derive, require_equal_sizes
+from engine.class_index import ClassIndex
+from engine.class_weights import CLASS_WEIGHTS
+from engine.dataset import Benchmark, FileReader, Reader, Sample, require_equal_sizes
 from engine.description import describe
-from engine.devices import make_fabric
+from engine.devices import make_fabric, together
 from engine.faults import InputError, command
 from engine.learner import Learner
 from engine.recipe import Recipe
 from engine.runs import Run
+from engine.sampler import derive
 from engine.training import Training
 from engine.transforms import IMAGENET_MEAN, IMAGENET_STD, Normalize
 
@@ -31,7 +35,9 @@ EXAMPLES = (
     "python train_fcn.py --recipe ancestor --root /data/cityscapes",
     "python train_fcn.py --root data/demo --backbone_weights none --crop_size 128 --epochs 20",
     "python train_fcn.py --network fcn16s_paper --initial_weights saved/voc32s/best.pth",
+    "python train_fcn.py --train_split coarse_train_extra --class_uniform 0.5 --epochs 20 --name coarse",
     "torchrun --nproc_per_node 4 train_fcn.py --batch_size 4",
+    "srun python train_fcn.py --batch_size 4",
 )
 LOWEST = {
     "epochs": 0,
@@ -43,6 +49,7 @@ LOWEST = {
     "save_every": 0,
     "momentum": 0,
     "ema": 0,
+    "class_uniform": 0,
     "clip_norm": 0,
 }
 
@@ -76,9 +83,13 @@ class TrainOptions:
     """side of the square crops to train on, in pixels"""
     augmentation: Literal["default", "ancestor", "none"] = "default"
     """how to vary the images; none only crops them"""
+    class_uniform: float = 0.0
+    """share of the crops, 0 to 1, that lie over a pixel of a class drawn from all alike, for the sake of rare ones"""
     loss: str = "cross_entropy"
     """what to minimise: cross_entropy, cross_entropy_sum, smooth_cross_entropy, hard_pixels, focal, focal_over_void,
     dice, lovasz, or several joined by +"""
+    class_weights: Literal["none", "inverse_log", "median_frequency"] = "none"
+    """what pixels of each class weigh in a cross-entropy, by how frequent they are"""
     optimizer: Literal["adamw", "adam", "sgd", "caffe_sgd"] = "adamw"
     """how to minimise it; sgd is Nesterov's, caffe_sgd has plain momentum and twice the rate for biases"""
     momentum: float = 0.9
@@ -135,6 +146,8 @@ class TrainOptions:
         ]
         if self.momentum >= 1:
             faults.append(f"--momentum {self.momentum}: expected less than 1")
+        if self.class_uniform > 1:
+            faults.append(f"--class_uniform {self.class_uniform}: expected at most 1")
         if self.learning_rate <= 0:
             faults.append(f"--learning_rate {self.learning_rate}: expected more than 0")
         if faults:
@@ -157,6 +170,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_equal_sizes(benchmark, [*training, *validation])
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
+    with together(fabric):
+        _train(fabric, chosen, benchmark, training, validation)
+    return 0
+
+
+def _train(
+    fabric: Fabric,
+    chosen: TrainOptions,
+    benchmark: Benchmark,
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
+) -> None:
+    """One process's part of the training, and the report at its end."""
     config = options.plain(chosen)
     name = chosen.name or runs.default_name(config, chosen.FREE, chosen.network, chosen.benchmark)
     run = Run(chosen.saved / name)
@@ -178,19 +204,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     reader: Reader = FileReader(benchmark.read_mask)
     if chosen.cache is not None:
         reader = _cached(fabric, chosen.cache, reader, training, chosen.workers)
-    learner = Learner(fabric, network, Normalize(about.mean, about.std), recipe, benchmark.classes.void)
+    index = _class_index(fabric, run, benchmark, training, chosen)
+    weights = _class_weights(index, chosen.class_weights)
+    learner = Learner(fabric, network, Normalize(about.mean, about.std), recipe, benchmark.classes.void, weights)
     if chosen.verbose:
         fabric.print(describe(network, learner.optimizer, chosen.verbose))
-    best = Training(fabric, run, learner, about, benchmark, recipe).fit(training, validation, reader)
+    best = Training(fabric, run, learner, about, benchmark, recipe).fit(training, validation, reader, index)
     if fabric.is_global_zero:
-        print(_summary(run, best, chosen))
-    return 0
+        print(_summary(run, best, chosen, benchmark))
 
 
 def _labelled(benchmark: Benchmark, chosen: TrainOptions, flag: str) -> list[Sample]:
     """The samples of the split that a flag names, which must have masks."""
     split: str = getattr(chosen, flag)
-    known = [name for name in benchmark.splits if name not in benchmark.hidden_splits]
+    known = [name for name in benchmark.splits if name not in benchmark.hidden_splits] + [*benchmark.training_splits]
     if split not in known:
         raise InputError(f"--{flag} {split}: {benchmark.name} has masks for {', '.join(known)}; choose one of these")
     return benchmark.samples(chosen.root, split)
@@ -217,17 +244,38 @@ def _cached(fabric: Fabric, folder: Path, reader: Reader, samples: Sequence[Samp
     return cache
 
 
-def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions) -> str:
+def _class_index(
+    fabric: Fabric, run: Run, benchmark: Benchmark, samples: Sequence[Sample], chosen: TrainOptions
+) -> ClassIndex | None:
+    """Where the classes lie in the training masks, if that is needed; the first process looks for all."""
+    if not chosen.class_uniform and chosen.class_weights == "none":
+        return None
+    build = partial(class_index.build, samples, benchmark.read_mask, len(benchmark.classes), run.class_index)
+    if fabric.is_global_zero:
+        build(workers=max(1, chosen.workers))
+    fabric.barrier()
+    return build(workers=1)
+
+
+def _class_weights(index: ClassIndex | None, name: str) -> torch.Tensor | None:
+    """What pixels of each class weigh in the loss, (C,), None for all alike."""
+    if index is None or name == "none":
+        return None
+    return CLASS_WEIGHTS[name](torch.from_numpy(index.pixels).double()).float()
+
+
+def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions, benchmark: Benchmark) -> str:
     """What came out, and what to type next."""
     if best is None:
         return f"no epoch trained; the initial weights are in {run.last}"
-    benchmark = "" if chosen.benchmark == TrainOptions.benchmark else f" --benchmark {chosen.benchmark}"
+    flag = "" if chosen.benchmark == TrainOptions.benchmark else f" --benchmark {chosen.benchmark}"
     return (
+        f"{history.by_class(best, benchmark.classes.names)}\n"
         f"best epoch {best['epoch']}: val mIoU {100 * best['val_miou']:.2f}, Dice {100 * best['val_mean_dice']:.2f}, "
         f"pixel accuracy {100 * best['val_pixel_accuracy']:.2f} (mean over classes "
         f"{100 * best['val_mean_pixel_accuracy']:.2f})\n"
         f"weights {run.best}{f', curves {run.curves}' if chosen.curves else ''}\n"
-        f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root}{benchmark}"
+        f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root}{flag}"
     )
 
 

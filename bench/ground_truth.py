@@ -1,5 +1,6 @@
 """Three masks of 100 annotated images: whole processes, and how far each stage is from its limit."""
 
+import itertools
 import json
 import shutil
 import statistics
@@ -22,6 +23,7 @@ from engine.images import UInt8Array
 _IMAGES = 100
 _ROUNDS = 7
 _RECIPE = Recipe()
+_NUMBERS = itertools.count()
 
 
 def run(samples: Path) -> dict[str, Any]:
@@ -150,8 +152,9 @@ def _compress(masks: Sequence[UInt8Array]) -> None:
 
 
 def _write(job: tuple[Sequence[Path], Sequence[bytes]]) -> None:
+    number = next(_NUMBERS)  # new files each time, as in a first run: to replace files takes longer
     for path, content in zip(*job, strict=True):
-        write_bytes(path, content)
+        write_bytes(path.with_name(f"{number}_{path.name}"), content)
 
 
 def _dump(contents: Sequence[bytes]) -> None:

@@ -19,7 +19,8 @@ from torchvision.transforms import v2
 
 from cityscapes.dataset import CityscapesBenchmark
 from engine.cache import Cache
-from engine.dataset import EpochSampler, FileReader, GuardedDataset, Reader, Sample, SegmentationDataset, collate
+from engine.dataset import FileReader, GuardedDataset, Reader, Sample, SegmentationDataset, collate
+from engine.sampler import EpochSampler
 from engine.transforms import AUGMENTATIONS, IMAGENET_MEAN, IMAGENET_STD
 
 CROP, BATCH, WORKERS = 1024, 8, 2

@@ -24,33 +24,38 @@ class CityscapesBenchmark(Benchmark):
     classes = CLASSES
     splits = layout.SPLITS
     hidden_splits = ("test",)
+    training_splits = layout.COARSE_SPLITS
     prediction_ids = LABEL_ID_OF
     prediction_suffix = "_labelId_preds.png"
     prediction_colors = COLOR_OF
 
     def samples(self, root: Path, split: str) -> list[Sample]:
-        """The images of a split and, but for test, their masks from `generate_gt.py`."""
+        """The images of a split and, but for test, their masks from `generate_gt.py`, of gtFine or of gtCoarse."""
         layout.require_root(root)
-        scenes = layout.pictured_scenes(root, split)
+        annotations = layout.COARSE if split in layout.COARSE_SPLITS else layout.ANNOTATIONS
+        folder = split.removeprefix(layout.COARSE_PREFIX)
+        scenes = layout.pictured_scenes(root, folder)
         if not scenes:
+            archive = "trainextra" if folder == "train_extra" else "trainvaltest"
             raise InputError(
-                f"{root / layout.IMAGES / split}: no *_{layout.IMAGES}.png in its city folders; "
-                f"unpack leftImg8bit_trainvaltest.zip (cityscapes-dataset.com) into {root}"
+                f"{root / layout.IMAGES / folder}: no *_{layout.IMAGES}.png in its city folders; "
+                f"unpack leftImg8bit_{archive}.zip (cityscapes-dataset.com) into {root}"
             )
         masked = split != "test"
         samples = [
             Sample(
                 f"{scene.city}/{scene.stem}",
                 scene.image(root),
-                scene.generated_mask(root, "trainId") if masked else None,
+                scene.generated_mask(root, "trainId", annotations) if masked else None,
             )
             for scene in scenes
         ]
         missing = [sample.mask for sample in samples if sample.mask is not None and not sample.mask.is_file()]
         if missing:
+            coarse = f" --annotations {annotations}" if annotations == layout.COARSE else ""
             raise InputError(
                 f"{missing[0]}: no such file, {len(missing)} of {len(samples)} masks of the {split} split are missing; "
-                f"draw them from the polygons: python generate_gt.py --root {root}"
+                f"draw them from the polygons: python generate_gt.py --root {root}{coarse}"
             )
         return samples
 

@@ -26,6 +26,10 @@ GENERATED = "generated_gt"
 GENERATED_FROM = {ANNOTATIONS: GENERATED, COARSE: "generated_gtCoarse"}
 """Where the masks drawn from each kind of annotation go: train and val have both kinds."""
 
+COARSE_PREFIX = "coarse_"
+COARSE_SPLITS = tuple(f"{COARSE_PREFIX}{split}" for split in ("train", "train_extra", "val"))
+"""Names of the splits with the masks of gtCoarse in place of gtFine's; the images of train_extra have no others."""
+
 _FRAME = re.compile(r"[^_]+_\d{6}_\d{6}")
 
 

@@ -1,6 +1,6 @@
 """The contract of a benchmark, and its samples as a torch data set."""
 
-import math
+import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,19 +9,25 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset, Sampler, default_collate
+from torch.utils.data import Dataset, default_collate
 from torchvision import tv_tensors
 
 from engine.faults import InputError
 from engine.images import UInt8Array, image_size, read_ids, read_image
 from engine.labels import ClassTable
+from engine.sampler import Draw
 from engine.samples import Sample as Sample  # noqa: PLC0414  # also to be had from here
 
-Transform = Callable[[tv_tensors.Image, tv_tensors.Mask], tuple[torch.Tensor, torch.Tensor]]
+Transform = Callable[..., tuple[torch.Tensor, ...]]
+"""An image and a mask, and a key point where one pixel of them must stay in sight -> the same, changed."""
 Reader = Callable[["Sample"], tuple[UInt8Array, UInt8Array]]
 """A sample -> its (H, W, 3) RGB image and its (H, W) mask of train ids."""
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 of train ids."""
+
+STOPS = (signal.SIGTERM, signal.SIGUSR1)
+"""Signals that ask a training to stop; SLURM sends the second before its time limit where a job asks for it
+(`#SBATCH --signal=USR1@120`)."""
 
 
 class Benchmark(ABC):
@@ -32,6 +38,8 @@ class Benchmark(ABC):
     splits: tuple[str, ...]
     hidden_splits: tuple[str, ...] = ()
     """Those whose ground truth only a server has: they are packed for it rather than scored."""
+    training_splits: tuple[str, ...] = ()
+    """More of them, to train with only: their masks are rough, or not those that scores are made with."""
     prediction_ids: UInt8Array
     """(256,) the pixel value that a prediction file holds for each train id."""
     prediction_suffix: str
@@ -111,8 +119,7 @@ class FileReader:
 class SegmentationDataset(Dataset[Batch]):
     """Samples as (3, H, W) uint8 images and (H, W) uint8 masks, after the transform.
 
-    An index may be a number, or a pair with a seed: then all that is random about the sample follows from
-    the seed, whichever process draws it.
+    An index may be a number, or a tuple of the parts of a `Draw`.
     """
 
     def __init__(self, samples: Sequence[Sample], reader: Reader, transform: Transform | None = None) -> None:
@@ -121,18 +128,22 @@ class SegmentationDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int | tuple[int, int]) -> Batch:
-        number, seed = index if isinstance(index, tuple) else (index, None)
-        pixels, ids = self.reader(self.samples[number])
-        image = tv_tensors.Image(_tensor(pixels).permute(2, 0, 1))
-        mask = tv_tensors.Mask(_tensor(ids))
+    def __getitem__(self, index: int | tuple[int, int] | Draw) -> Batch:
+        draw = Draw(*index) if isinstance(index, tuple) else Draw(index)
+        pixels, ids = self.reader(self.samples[draw.number])
+        parts = [tv_tensors.Image(_tensor(pixels).permute(2, 0, 1)), tv_tensors.Mask(_tensor(ids))]
         if self.transform is None:
+            return parts[0], parts[1]
+        if draw.spot is not None:
+            row, column = draw.spot
+            parts.append(tv_tensors.KeyPoints([[column, row]], canvas_size=ids.shape))
+        if draw.seed is None:
+            image, mask, *_ = self.transform(*parts)
             return image, mask
-        if seed is None:
-            return self.transform(image, mask)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            return self.transform(image, mask)
+            torch.manual_seed(draw.seed)
+            image, mask, *_ = self.transform(*parts)
+        return image, mask
 
 
 def _tensor(array: UInt8Array) -> torch.Tensor:
@@ -162,6 +173,12 @@ def collate(items: list[Batch | InputError]) -> Batch | InputError:
     return batch
 
 
+def leave_signals_to_trainer(worker: int) -> None:
+    """Let a worker outlive signals to stop, which reach whole jobs: the trainer needs it until it has saved."""
+    for number in STOPS:
+        signal.signal(number, signal.SIG_IGN)
+
+
 def batches(loader: Any) -> Iterator[Batch]:
     """The batches of a loader.
 
@@ -172,49 +189,3 @@ def batches(loader: Any) -> Iterator[Batch]:
         if isinstance(batch, InputError):
             raise batch
         yield batch
-
-
-class EpochSampler(Sampler[list[tuple[int, int]]]):
-    """The batches of one process in one epoch, as a function of the seed and the epoch alone.
-
-    Every sample comes once; to fill the last batch, the first ones come again. Nothing here has a state, so
-    training can go on from any epoch, and the processes of a job share out each batch without talking.
-    """
-
-    def __init__(self, length: int, batch_size: int, seed: int, *, rank: int = 0, world_size: int = 1) -> None:
-        self.length, self.batch_size, self.seed = length, batch_size, seed
-        self.rank, self.world_size = rank, world_size
-        self.epoch = 0
-        self.start = 0
-        """How many batches of the epoch to leave out: they were trained on before an interruption."""
-        self._order: list[int] = []
-        self._order_of = (-1, -1)
-
-    def __len__(self) -> int:
-        return math.ceil(self.length / (self.batch_size * self.world_size))
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for step in range(self.start, len(self)):
-            yield self.batch(step)
-
-    def batch(self, step: int) -> list[tuple[int, int]]:
-        """The samples of one step of the epoch, with their seeds."""
-        if self._order_of != (self.seed, self.epoch):
-            random = torch.Generator().manual_seed(derive(self.seed, self.epoch))
-            self._order = torch.randperm(self.length, generator=random).tolist()
-            self._order_of = (self.seed, self.epoch)
-        size = self.batch_size * self.world_size
-        places = range(step * size + self.rank, (step + 1) * size, self.world_size)
-        return [(self._order[place % self.length], derive(self.seed, self.epoch, place)) for place in places]
-
-
-def derive(*numbers: int) -> int:
-    """A seed that depends on all the numbers, their order included; the same on every machine."""
-    seed = 0
-    for number in numbers:
-        # The mixing step of SplitMix64 (Steele, Lea and Flood 2014).
-        seed = (seed ^ number) + 0x9E3779B97F4A7C15 & 0xFFFFFFFFFFFFFFFF
-        seed = (seed ^ seed >> 30) * 0xBF58476D1CE4E5B9 & 0xFFFFFFFFFFFFFFFF
-        seed = (seed ^ seed >> 27) * 0x94D049BB133111EB & 0xFFFFFFFFFFFFFFFF
-        seed ^= seed >> 31
-    return seed >> 1

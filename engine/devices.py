@@ -2,23 +2,27 @@
 
 import logging
 import os
+import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
 from engine.faults import InputError
 
 
 def make_fabric(accelerator: str, precision: str) -> Fabric:
-    """Start one process's part of the work, on one device or, under torchrun, one of many.
+    """Start one process's part of the work, on one device or, under torchrun or SLURM's srun, one of many.
 
     Args:
         accelerator: auto, cpu or gpu.
         precision: a Lightning Fabric precision, or auto: bf16-mixed on GPUs that have it, else 32-true.
 
     Raises:
-        InputError: if there is no such device.
+        InputError: if there is no such device, or SLURM's settings do not say what goes where.
     """
     if accelerator == "gpu" and not torch.cuda.is_available():
         raise InputError("--accelerator gpu: no CUDA device found; check nvidia-smi, or give --accelerator cpu")
@@ -30,8 +34,7 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
         torch.set_float32_matmul_precision("high")
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning_fabric")
-    world = int(os.environ.get("WORLD_SIZE", "1"))
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
+    world, local = _processes()
     fabric = Fabric(
         accelerator="cuda" if on_gpu else "cpu",
         strategy="ddp" if world > 1 else "auto",
@@ -41,6 +44,50 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
     )
     fabric.launch()
     return fabric
+
+
+def _processes() -> tuple[int, int]:
+    """How many processes the launcher has started: in all, and on each machine."""
+    if "WORLD_SIZE" in os.environ or not SLURMEnvironment.detect():  # torchrun may itself run under srun
+        world = int(os.environ.get("WORLD_SIZE", "1"))
+        return world, int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
+    tasks = int(os.environ["SLURM_NTASKS"])
+    if tasks > 1 and "SLURM_STEP_ID" not in os.environ:
+        raise InputError(
+            f"SLURM has {tasks} tasks for this job, but this process was started without srun and would wait for the "
+            "others for ever; write `srun python train_fcn.py ...`"
+        )
+    if tasks > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ:
+        raise InputError(
+            f"SLURM has {tasks} tasks for this job, but does not say how many on each machine; "
+            "give `#SBATCH --ntasks-per-node` in place of `--ntasks`"
+        )
+    return tasks, int(os.environ.get("SLURM_NTASKS_PER_NODE", str(tasks)))
+
+
+_LOST = re.compile("connection (closed|reset)|broken pipe|remote process|timed out|timeout", re.IGNORECASE)
+"""What the backends say where another process is gone."""
+
+
+@contextmanager
+def together(fabric: Fabric) -> Iterator[None]:
+    """Work that all processes of a job do: if one of them fails the others end too, and messages say who is who.
+
+    Raises:
+        InputError: with the number of the process before each message; also where another process is gone.
+    """
+    who = f"process {fabric.global_rank} of {fabric.world_size}"
+    try:
+        yield
+    except InputError as error:
+        if fabric.world_size == 1:
+            raise
+        raise InputError(*(f"{who}: {message}" for message in error.messages)) from error
+    except RuntimeError as error:
+        lost = isinstance(error, torch.distributed.DistError) or _LOST.search(str(error))
+        if fabric.world_size == 1 or not lost:
+            raise
+        raise InputError(f"{who}: ends because another process did; the message of that one says why") from error
 
 
 def precision_of(fabric: Fabric) -> str:

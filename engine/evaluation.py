@@ -1,5 +1,6 @@
 """Measuring a network on samples at their full size."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import cast
 
@@ -9,7 +10,16 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from engine.dataset import Benchmark, FileReader, GuardedDataset, Sample, SegmentationDataset, batches, collate
+from engine.dataset import (
+    Benchmark,
+    FileReader,
+    GuardedDataset,
+    Sample,
+    SegmentationDataset,
+    batches,
+    collate,
+    leave_signals_to_trainer,
+)
 from engine.metrics import ConfusionMatrix, Metrics
 
 
@@ -25,6 +35,8 @@ def evaluate(
 ) -> tuple[float, Metrics]:
     """Mean loss over samples, and metrics, of a network on one split; every sample counts exactly once.
 
+    The figures do not depend on how many processes there are: counts are integers, and losses are added up exactly.
+
     Args:
         fabric: the processes share out the samples.
         forward: (N, 3, H, W) uint8 images -> (N, C, H, W) logits; the caller sets evaluation mode.
@@ -35,19 +47,25 @@ def evaluate(
     """
     mine = samples[fabric.global_rank :: fabric.world_size]
     dataset = GuardedDataset(SegmentationDataset(mine, FileReader(benchmark.read_mask)))
-    loader = DataLoader(dataset, batch_size=1, collate_fn=collate, num_workers=workers, sampler=range(len(mine)))
+    loader = DataLoader(
+        dataset,
+        collate_fn=collate,
+        num_workers=workers,
+        sampler=range(len(mine)),
+        worker_init_fn=leave_signals_to_trainer,
+    )
     matrix = ConfusionMatrix(len(benchmark.classes), benchmark.classes.void, fabric.device)
-    total = torch.zeros(2, dtype=torch.float64, device=fabric.device)  # sum of losses, number of samples
-    for images, masks in tqdm(
-        batches(loader), total=len(mine), desc="evaluate", disable=progress_bar_disabled(fabric), leave=False
-    ):
+    losses = torch.zeros(len(samples), dtype=torch.float64, device=fabric.device)
+    hidden = progress_bar_disabled(fabric)
+    bar = tqdm(batches(loader), total=len(mine), desc="evaluate", disable=hidden, leave=False)
+    for number, (images, masks) in enumerate(bar):
         masks = masks.to(fabric.device).long()
         logits = forward(images.to(fabric.device))
-        total += torch.stack([loss(logits, masks).double(), torch.ones((), dtype=torch.float64, device=fabric.device)])
+        losses[fabric.global_rank + number * fabric.world_size] = loss(logits, masks)
         matrix.update(logits.argmax(1), masks)
-    total = all_sum(fabric, total)
+    losses = all_sum(fabric, losses)
     matrix.counts = all_sum(fabric, matrix.counts)
-    return (total[0] / total[1]).item(), matrix.reduce()
+    return math.fsum(losses.tolist()) / len(samples), matrix.reduce()
 
 
 def all_sum(fabric: Fabric, values: torch.Tensor) -> torch.Tensor:

@@ -1,5 +1,6 @@
 """Files that are either whole or not there."""
 
+import errno
 import json
 import os
 from collections.abc import Iterator
@@ -9,6 +10,9 @@ from typing import IO, Any
 
 from engine.faults import InputError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What a write says to a disk, quota or file that takes no more."""
+
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
@@ -16,6 +20,9 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
 
     Until then it lies beside it as `.<name>.<process id>.part`, so that a killed process leaves neither
     half a file nor a damaged older one. `durable` also waits until the disk has it.
+
+    Raises:
+        InputError: if it cannot be written, as on a full disk; what had that name before is still there.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -26,8 +33,15 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
                 file.flush()
                 os.fsync(file.fileno())
         part.replace(path)
-    except BaseException:
+    except BaseException as error:
         part.unlink(missing_ok=True)
+        # torch.save raises an error of its own after a failed write.
+        origin = error.__context__ if isinstance(error, RuntimeError) else error
+        if isinstance(origin, OSError) and origin.filename is None and origin.errno in _FULL:
+            raise InputError(
+                f"{path}: cannot write it ({origin.strerror}); what was there before is kept. "
+                "Make room on that disk, then run the same command again"
+            ) from error
         raise
 
 

@@ -7,10 +7,8 @@ from typing import Self
 import torch
 from lightning_fabric import Fabric
 
+from engine.dataset import STOPS
 from engine.evaluation import all_sum
-
-_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
-"""SLURM sends the second before its time limit where a job asks for it (`#SBATCH --signal=USR1@120`)."""
 
 _EVERY = 20
 """Several processes agree on stopping once in so many steps."""
@@ -25,7 +23,7 @@ class Interruption:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        for number in _SIGNALS:
+        for number in STOPS:
             self._before[number] = signal.signal(number, self._note)
         return self
 

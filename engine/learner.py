@@ -23,9 +23,18 @@ class Learner:
         normalize: uint8 images -> what the network takes.
         recipe: how to train.
         void: the train id that is left out.
+        class_weights: (C,) what pixels of each class weigh in the loss, None for all alike.
     """
 
-    def __init__(self, fabric: Fabric, network: nn.Module, normalize: Normalize, recipe: Recipe, void: int) -> None:
+    def __init__(
+        self,
+        fabric: Fabric,
+        network: nn.Module,
+        normalize: Normalize,
+        recipe: Recipe,
+        void: int,
+        class_weights: torch.Tensor | None = None,
+    ) -> None:
         self.fabric, self.recipe, self.void = fabric, recipe, void
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
@@ -35,21 +44,27 @@ class Learner:
         self.model, self.optimizer = fabric.setup(network, optimizer)
         self.average = _average(network, recipe.ema) if recipe.ema else None
         self.normalize = fabric.to_device(normalize)
-        self.loss = fabric.to_device(build_loss(recipe.loss, void))
+        self.loss = fabric.to_device(build_loss(recipe.loss, void, class_weights))
+        self.class_weights = None if class_weights is None else class_weights.to(fabric.device)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) uint8 images -> (N, C, H, W) logits; in evaluation, of the averaged weights if there are any."""
         images = self.normalize(images).contiguous(memory_format=torch.channels_last)
         with self.fabric.autocast():
-            averaged = self.average is not None and not self.model.training
-            logits: torch.Tensor = self.average(images) if averaged else self.model(images)  # type: ignore[misc]
-        return logits
+            if self.model.training:
+                logits: torch.Tensor = self.model(images)
+            else:  # past the wrapper, in which processes wait for each other, whose shares may differ in size
+                logits = (self.average or self.network)(images)
+        return logits.float()
 
     def train(self, training: bool = True) -> None:
-        """Set the mode of dropout and batch norm."""
+        """Set the mode of dropout and batch norm; all processes evaluate with the statistics of the first."""
         self.model.train(training)
         if self.average is not None:
             self.average.eval()
+        if not training and self.fabric.world_size > 1:
+            for buffer in (self.average or self.network).buffers():
+                torch.distributed.broadcast(buffer, src=0)
 
     def step(
         self, images: torch.Tensor, masks: torch.Tensor, rate: float, *, update: bool
@@ -83,8 +98,22 @@ class Learner:
         """What this process's loss weighs, so that several processes average over pixels as one would."""
         if self.fabric.world_size == 1:
             return 1.0
-        valid = (masks != self.void).sum().float()
+        valid = self._valid(masks)
         return valid * self.fabric.world_size / all_sum(self.fabric, valid).clamp(min=1)
+
+    def _valid(self, masks: torch.Tensor) -> torch.Tensor:
+        """What a loss that is a mean divides by: the pixels that are not void, or their weights."""
+        valid = masks != self.void
+        if self.class_weights is None:
+            return valid.sum().float()
+        return (self.class_weights[masks.clamp(max=len(self.class_weights) - 1)] * valid).sum()
+
+    def is_finite(self) -> bool:
+        """Whether all weights and batch statistics are numbers."""
+        tensors = [*self.network.state_dict().values()]
+        if self.average is not None:
+            tensors += self.average.module.state_dict().values()
+        return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The state dict of the weights that are evaluated."""

@@ -5,6 +5,7 @@ void; where nothing but void is left they are 0.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -168,10 +169,19 @@ class Sum(nn.Module):
         return torch.stack([loss(logits, mask) for loss in self.losses]).sum()
 
 
-LOSSES: dict[str, Callable[[int], nn.Module]] = {
+def _unweighted(build: Callable[[int, torch.Tensor | None], nn.Module], void: int) -> nn.Module:
+    return build(void, None)
+
+
+WEIGHTED_LOSSES: dict[str, Callable[[int, torch.Tensor | None], nn.Module]] = {
     "cross_entropy": CrossEntropy,
-    "cross_entropy_sum": lambda void: CrossEntropy(void, size_average=False),
-    "smooth_cross_entropy": lambda void: CrossEntropy(void, label_smoothing=0.1),
+    "cross_entropy_sum": lambda void, weight: CrossEntropy(void, weight, size_average=False),
+    "smooth_cross_entropy": lambda void, weight: CrossEntropy(void, weight, label_smoothing=0.1),
+}
+"""Loss that may weigh classes by name, built from the void train id and the (C,) weights."""
+
+LOSSES: dict[str, Callable[[int], nn.Module]] = {
+    **{name: partial(_unweighted, build) for name, build in WEIGHTED_LOSSES.items()},
     "hard_pixels": HardPixels,
     "focal": lambda void: FocalLoss(ignore_index=void),
     "focal_over_void": lambda void: FocalLoss(ignore_index=void, average_void=True),
@@ -181,18 +191,29 @@ LOSSES: dict[str, Callable[[int], nn.Module]] = {
 """Loss by name, built from the void train id."""
 
 
-def build_loss(names: str, void: int) -> nn.Module:
+def build_loss(names: str, void: int, weight: torch.Tensor | None = None) -> nn.Module:
     """The loss of that name, or the sum of several: `cross_entropy+lovasz`.
 
+    Args:
+        names: joined by +.
+        void: the train id that is left out.
+        weight: (C,) factor of each class, for the losses that can take it; None for 1.
+
     Raises:
-        InputError: if there is no such loss.
+        InputError: if there is no such loss, or none that takes weights.
     """
     parts = names.split("+")
     if unknown := [name for name in parts if name not in LOSSES]:
         raise InputError(
             f"--loss {names}: no loss {', '.join(unknown)}; choose from {', '.join(LOSSES)}, or join some by +"
         )
-    return Sum([LOSSES[name](void) for name in parts]) if len(parts) > 1 else LOSSES[names](void)
+    if weight is not None and not set(parts) & set(WEIGHTED_LOSSES):
+        raise InputError(
+            f"--loss {names}: does not weigh classes; leave out --class_weights, or add one of "
+            f"{', '.join(WEIGHTED_LOSSES)} to it"
+        )
+    losses = [WEIGHTED_LOSSES[name](void, weight) if name in WEIGHTED_LOSSES else LOSSES[name](void) for name in parts]
+    return Sum(losses) if len(losses) > 1 else losses[0]
 
 
 def _valid_pixels(logits: torch.Tensor, mask: torch.Tensor, void: int) -> tuple[torch.Tensor, torch.Tensor]:

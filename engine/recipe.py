@@ -15,7 +15,11 @@ class Recipe:
     crop_size: int
     """Side of the square crops, in pixels."""
     augmentation: str
+    class_uniform: float
+    """Share of the crops, 0 to 1, that show a pixel of a class drawn from all alike."""
     loss: str
+    class_weights: str
+    """How the loss weighs classes by their frequency; none for all alike."""
     optimizer: str
     momentum: float
     learning_rate: float

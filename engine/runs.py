@@ -3,20 +3,18 @@
 import contextlib
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from torch.utils.tensorboard import SummaryWriter
 
-from engine import checkpoints, curves, environment
+from engine import checkpoints, curves, environment, history
 from engine.checkpoints import About, StateDict
 from engine.faults import InputError
 from engine.files import require_writable, write_json, write_text
-
-Row = dict[str, Any]
-"""One epoch of a history: plain names and numbers."""
+from engine.history import Row as Row  # noqa: PLC0414  # also to be had from here
 
 
 class Run:
@@ -25,11 +23,13 @@ class Run:
     config.yaml       what was asked for
     environment.json  commit, versions and hardware, once for each time the run was started
     history.jsonl     one line an epoch, only ever appended to
+    history.csv       the same as a table, made from it after each epoch
     last.pth          everything needed to go on after the last epoch
     best.pth          the weights of the epoch with the best validation mIoU
     epoch_NNN.pth     those of every n-th epoch, where that was asked for
     curves.png        loss and metrics over epochs
     tensorboard/      the same as events
+    class_index.npz   where each class lies in the training masks, where that was needed
     """
 
     def __init__(self, folder: Path) -> None:
@@ -38,9 +38,11 @@ class Run:
         self.best = folder / "best.pth"
         self.curves = folder / "curves.png"
         self.tensorboard = folder / "tensorboard"
+        self.class_index = folder / "class_index.npz"
         self._config = folder / "config.yaml"
         self._environment = folder / "environment.json"
         self._history = folder / "history.jsonl"
+        self._table = folder / "history.csv"
 
     def start(self, config: dict[str, Any], free: Collection[str]) -> None:
         """Create the folder, or come back to it, and note the environment.
@@ -53,6 +55,8 @@ class Run:
             InputError: if the folder cannot be written to, or holds a run with another configuration.
         """
         require_writable(self.folder)
+        for part in self.folder.glob(".*.part"):
+            part.unlink()  # what a killed process was about to write
         if self._config.is_file():
             before = yaml.safe_load(self._config.read_text())
             changed = [name for name in config if name not in free and config[name] != before.get(name)]
@@ -80,16 +84,29 @@ class Run:
         """Add an epoch to the history, unless it is there already."""
         if any(row["epoch"] == before["epoch"] for before in self.history()):
             return
-        with self._history.open("a") as file:
-            # After a kill in mid-line, a new line keeps the fragment apart.
-            unfinished = file.tell() > 0 and not self._history.read_text().endswith("\n")
-            file.write(("\n" if unfinished else "") + json.dumps(row) + "\n")
+        try:
+            with self._history.open("a") as file:
+                # After a kill in mid-line, a new line keeps the fragment apart.
+                unfinished = file.tell() > 0 and not self._history.read_text().endswith("\n")
+                file.write(("\n" if unfinished else "") + json.dumps(row) + "\n")
+        except OSError as error:
+            raise InputError(
+                f"{self._history}: cannot write epoch {row['epoch']} ({error.strerror}); the state of that epoch is "
+                f"kept in {self.last}. Make room on that disk, then run the same command again"
+            ) from error
 
-    def record(self, row: Row, *, draw: bool) -> None:
-        """Add an epoch to the history, the TensorBoard events and the curves, unless it is there already."""
+    def record(self, row: Row, classes: Sequence[str], *, draw: bool) -> None:
+        """Add an epoch to the history, the TensorBoard events and the curves, unless it is there already.
+
+        Args:
+            row: of the epoch; figures per class are lists.
+            classes: their names.
+            draw: whether to draw the curves.
+        """
         if any(row["epoch"] == before["epoch"] for before in self.history()):
             return
         self.append(row)
+        write_text(self._table, history.table(self.history(), classes))
         with SummaryWriter(str(self.tensorboard), purge_step=row["epoch"]) as events:
             for name, value in row.items():
                 if isinstance(value, float):

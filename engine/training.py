@@ -10,33 +10,35 @@ import torch
 from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
+from engine.alarm import Alarm
 from engine.checkpoints import About
+from engine.class_index import ClassIndex
 from engine.dataset import (
     Batch,
     Benchmark,
-    EpochSampler,
     GuardedDataset,
     Reader,
     Sample,
     SegmentationDataset,
     batches,
     collate,
-    derive,
+    leave_signals_to_trainer,
 )
 from engine.evaluation import evaluate
-from engine.faults import InputError, Stopped
+from engine.faults import Stopped
 from engine.interruption import Interruption
 from engine.learner import Learner
 from engine.metrics import Metrics
 from engine.recipe import Recipe
 from engine.runs import Row, Run
+from engine.sampler import EpochSampler, derive
 from engine.schedules import SCHEDULES, Progress
 from engine.tally import Tally
 from engine.transforms import AUGMENTATIONS, Normalize
 from engine.watch import Watch
 
-_CHECK_EVERY = 50
-"""Steps after which losses are looked at, which waits for the device."""
+_AGREE_EVERY = 50
+"""Several processes agree on whether it is time to save once in so many steps."""
 
 
 class Training:
@@ -54,8 +56,20 @@ class Training:
         self.best: Row | None = None
         self.saved = time.monotonic()
 
-    def fit(self, training: Sequence[Sample], validation: Sequence[Sample], reader: Reader) -> Row | None:
+    def fit(
+        self,
+        training: Sequence[Sample],
+        validation: Sequence[Sample],
+        reader: Reader,
+        index: ClassIndex | None = None,
+    ) -> Row | None:
         """Train for the epochs that are still to be done, and keep everything in the run's folder.
+
+        Args:
+            training: samples to learn from.
+            validation: samples to measure on after each epoch.
+            reader: of the training samples.
+            index: where the classes lie in them, for class-uniform crops.
 
         Returns:
             The row of the best epoch so far, None if none was trained.
@@ -64,13 +78,14 @@ class Training:
             InputError: for a damaged file, and for a loss that is no number.
             Stopped: after a signal; the state is saved.
         """
-        sampler, loader = self._loader(training, reader)
+        sampler, loader = self._loader(training, reader, index)
+        alarm = Alarm(self.run, self.learner, training, sampler)
         tally = self._resume(sampler)
         with Interruption(self.fabric) as interruption:
             for epoch in range(self.about.epoch + 1, self.recipe.epochs + 1):
                 sampler.epoch = epoch
                 watch = Watch(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
-                self._train_epoch(training, sampler, watch.over(batches(loader)), tally, interruption)
+                self._train_epoch(sampler, watch.over(batches(loader)), tally, interruption, alarm)
                 loss, metrics = tally.reduce(self.fabric)
                 val_loss, val_metrics = self._evaluate(validation)
                 row = {"epoch": epoch, "learning_rate": self._rate(epoch * len(sampler) - 1, len(sampler))}
@@ -81,10 +96,18 @@ class Training:
                 self._finish_epoch(row)
         return self.best
 
-    def _loader(self, samples: Sequence[Sample], reader: Reader) -> tuple[EpochSampler, DataLoader[Any]]:
+    def _loader(
+        self, samples: Sequence[Sample], reader: Reader, index: ClassIndex | None
+    ) -> tuple[EpochSampler, DataLoader[Any]]:
         recipe, fabric = self.recipe, self.fabric
         sampler = EpochSampler(
-            len(samples), recipe.batch_size, recipe.seed, rank=fabric.global_rank, world_size=fabric.world_size
+            len(samples),
+            recipe.batch_size,
+            recipe.seed,
+            rank=fabric.global_rank,
+            world_size=fabric.world_size,
+            index=index,
+            class_uniform=recipe.class_uniform,
         )
         augment = AUGMENTATIONS[recipe.augmentation](recipe.crop_size, self.classes.void)
         loader: DataLoader[Any] = DataLoader(
@@ -94,20 +117,21 @@ class Training:
             num_workers=recipe.workers,
             persistent_workers=recipe.workers > 0,
             pin_memory=fabric.device.type == "cuda",
+            worker_init_fn=leave_signals_to_trainer,
         )
         return sampler, loader
 
     def _train_epoch(
         self,
-        samples: Sequence[Sample],
         sampler: EpochSampler,
         loaded: Iterator[Batch],
         tally: Tally,
         interruption: Interruption,
+        alarm: Alarm,
     ) -> None:
         """Train on the rest of an epoch; losses and metrics of the crops are added to the tally."""
         self.learner.train()
-        steps, unchecked = len(sampler), []
+        steps = len(sampler)
         for place, (images, masks) in enumerate(loaded, sampler.start):
             step = (sampler.epoch - 1) * steps + place
             # Dropout and the like draw from here, whether or not training was interrupted before.
@@ -118,18 +142,17 @@ class Training:
             masks = masks.long()
             loss, logits = self.learner.step(images, masks, self._rate(step, steps), update=update)
             tally.add(loss, logits.argmax(1), masks)
+            alarm.note(loss, place)
+            if last:
+                alarm.check()
+            elif update:
+                self._pause(place + 1, step, tally, interruption, alarm)
 
-            unchecked.append(loss)
-            if last or len(unchecked) == _CHECK_EVERY:
-                self._require_finite(unchecked, place, samples, sampler)
-                unchecked.clear()
-            if update and not last:
-                self._pause(place + 1, step, tally, interruption)
-
-    def _pause(self, place: int, step: int, tally: Tally, interruption: Interruption) -> None:
+    def _pause(self, place: int, step: int, tally: Tally, interruption: Interruption, alarm: Alarm) -> None:
         """Between two steps: save if it is time to, and stop if a signal asked for it."""
         number = interruption.asked(step)
         if number or self._due(step):
+            alarm.check()
             self._save(row=None, place=place, tally=tally)
         if number:
             raise Stopped(f"{self.run.folder}: saved in epoch {self.about.epoch + 1} after step {place}", number)
@@ -139,27 +162,12 @@ class Training:
         late = time.monotonic() - self.saved > 60 * self.recipe.save_minutes
         if self.fabric.world_size == 1:
             return late
-        return step % _CHECK_EVERY == 0 and bool(self.fabric.broadcast(late))
+        return step % _AGREE_EVERY == 0 and bool(self.fabric.broadcast(late))
 
     def _rate(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from the first epoch."""
         factor = SCHEDULES[self.recipe.schedule](Progress(step, steps, self.recipe.epochs))
         return self.recipe.learning_rate * factor
-
-    def _require_finite(
-        self, losses: Sequence[torch.Tensor], place: int, samples: Sequence[Sample], sampler: EpochSampler
-    ) -> None:
-        """Stop where a loss is no number, with the names of the images in that batch."""
-        bad = (~torch.stack(list(losses)).isfinite()).nonzero()[:, 0].tolist()
-        if not bad:
-            return
-        first = place + 1 - len(losses) + bad[0]
-        names = ", ".join(samples[number].name for number, _ in sampler.batch(first))
-        raise InputError(
-            f"{self.run.folder}: the loss is {losses[bad[0]].item()} in epoch {sampler.epoch}, step {first + 1}, on "
-            f"{names}; the last good state is in {self.run.last}. Lower --learning_rate, give --clip_norm 1, or choose "
-            "--precision 32-true"
-        )
 
     def _evaluate(self, samples: Sequence[Sample]) -> tuple[float, Metrics]:
         self.learner.train(False)
@@ -179,7 +187,7 @@ class Training:
             self.run.save_epoch(self.learner.weights(), self.about)
         self._save(row, place=0, tally=self._tally())
         if self.fabric.is_global_zero:
-            self.run.record(row, draw=self.recipe.curves)
+            self.run.record(row, self.classes.names, draw=self.recipe.curves)
             print(_line(row, self.best, self.recipe.epochs), flush=True)
 
     def _tally(self) -> Tally:
@@ -211,7 +219,7 @@ class Training:
         self.learner.load(state["weights"], state)
         tally.load(self.fabric, state["tally"])
         if state["row"] is not None and self.fabric.is_global_zero:
-            self.run.record(state["row"], draw=self.recipe.curves)
+            self.run.record(state["row"], self.classes.names, draw=self.recipe.curves)
         steps = f" and {sampler.start} steps" if sampler.start else ""
         self.fabric.print(
             f"{self.run.folder}: {self.about.epoch} of {self.recipe.epochs} epochs{steps} are done, going on"

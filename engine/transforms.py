@@ -33,7 +33,8 @@ class Normalize(nn.Module):
 class ScaledCrop(v2.Transform):  # type: ignore[misc]  # torchvision has no types
     """A square crop of the image after scaling it by a random factor; what lies outside becomes void.
 
-    Only the crop is resampled: images bilinearly, masks by the nearest pixel.
+    Only the crop is resampled: images bilinearly, masks by the nearest pixel. Where a key point comes with the
+    image, as with all crops here, the crop shows it.
     """
 
     def __init__(self, size: int, scale: tuple[float, float], void: int) -> None:
@@ -46,7 +47,13 @@ class ScaledCrop(v2.Transform):  # type: ignore[misc]  # torchvision has no type
         low, high = self.scale
         factor = low * (high / low) ** torch.rand(()).item()
         side = max(1, round(self.size / factor))
-        return {"top": _offset(height, side), "left": _offset(width, side), "height": side, "width": side}
+        row, column = _spot(flat_inputs)
+        return {
+            "top": _offset(height, side, row),
+            "left": _offset(width, side, column),
+            "height": side,
+            "width": side,
+        }
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Cut the region out and bring it to the size of the crop."""
@@ -67,10 +74,51 @@ def _packed(image: torch.Tensor) -> torch.Tensor:
     return image.as_subclass(torch.Tensor).permute(1, 2, 0).contiguous().permute(2, 0, 1)
 
 
-def _offset(length: int, side: int) -> int:
-    """Where a region of `side` begins along an axis of `length` pixels: at random, centred if it is longer."""
+def _spot(flat_inputs: list[Any]) -> tuple[int, int] | tuple[None, None]:
+    """Row and column of the key point among the inputs of a transform, None where there is none."""
+    for part in flat_inputs:
+        if isinstance(part, tv_tensors.KeyPoints):
+            column, row = part[0].tolist()
+            return row, column
+    return None, None
+
+
+def _offset(length: int, side: int, spot: int | None) -> int:
+    """Where a region of `side` begins along an axis of `length` pixels: at random, centred if it is longer.
+
+    If there is a spot, the region lies over it.
+    """
     room = length - side
-    return -(-room // 2) if room < 0 else int(torch.randint(room + 1, ()).item())
+    if room < 0:
+        return -(-room // 2)
+    low, high = (0, room) if spot is None else (max(0, spot - side + 1), min(spot, room))
+    return low + int(torch.randint(high - low + 1, ()).item())
+
+
+def _over_spot(params: dict[str, Any], flat_inputs: list[Any]) -> dict[str, Any]:
+    """The region that one of torchvision's crops has drawn, moved over the key point if there is one."""
+    for (start, side), length, spot in zip(
+        (("top", "height"), ("left", "width")), v2.query_size(flat_inputs), _spot(flat_inputs), strict=True
+    ):
+        if spot is not None and params[side] <= length:
+            params[start] = _offset(length, params[side], spot)
+    return params
+
+
+class SpotCrop(v2.RandomCrop):  # type: ignore[misc]  # torchvision has no types
+    """A random crop, over the key point if there is one."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the region."""
+        return _over_spot(super().make_params(flat_inputs), flat_inputs)
+
+
+class SpotResizedCrop(v2.RandomResizedCrop):  # type: ignore[misc]  # torchvision has no types
+    """A crop of random area and shape that is then resized, over the key point if there is one."""
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the region."""
+        return _over_spot(super().make_params(flat_inputs), flat_inputs)
 
 
 def default_augmentation(size: int, void: int) -> v2.Transform:
@@ -90,8 +138,8 @@ def ancestor_augmentation(size: int, void: int) -> v2.Transform:
     Ranges and chances of distortion and blur are those of torchvision's `RandomPhotometricDistort` and `GaussianBlur`.
     """
     fill: dict[Any, int] = {tv_tensors.Image: 0, tv_tensors.Mask: void}
-    crop = v2.RandomCrop(size, pad_if_needed=True, fill=fill)
-    resized = v2.RandomResizedCrop(size, antialias=True)
+    crop = SpotCrop(size, pad_if_needed=True, fill=fill)
+    resized = SpotResizedCrop(size, antialias=True)
     return v2.Compose(
         [
             v2.RandomChoice([crop, resized], p=[0.7, 0.3]),
@@ -104,7 +152,7 @@ def ancestor_augmentation(size: int, void: int) -> v2.Transform:
 def no_augmentation(size: int, void: int) -> v2.Transform:
     """Crops and nothing else; a smaller image lies somewhere in its crop, with void around it."""
     fill: dict[Any, int] = {tv_tensors.Image: 0, tv_tensors.Mask: void}
-    return v2.RandomCrop(size, pad_if_needed=True, fill=fill)
+    return SpotCrop(size, pad_if_needed=True, fill=fill)
 
 
 AUGMENTATIONS: dict[str, Callable[[int, int], v2.Transform]] = {

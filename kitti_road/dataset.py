@@ -20,8 +20,6 @@ class KittiRoadBenchmark(Benchmark):
         task: road, in the categories um, umm and uu; or lane, in um.
     """
 
-    splits = layout.SPLITS
-    hidden_splits = ("test",)
     prediction_ids = CONFIDENCE_OF
     prediction_suffix = ".png"
     prediction_colors = COLOR_OF
@@ -33,18 +31,20 @@ class KittiRoadBenchmark(Benchmark):
         self.task = task
         self.name = f"kitti_{task}"
         self.classes = CLASSES_OF[task]
+        self.splits = layout.splits(task)
+        self.hidden_splits = tuple(split for split in self.splits if layout.is_hidden(split))
 
     def samples(self, root: Path, split: str) -> list[Sample]:
         """The images of a split, in training those with ground truth; how many are left out is said on stderr."""
         layout.require_root(root)
         frames = layout.pictured_frames(root, split, self.task)
         if not frames:
-            part = "testing" if split == "test" else "training"
+            part = layout.TESTING if layout.is_hidden(split) else layout.TRAINING
             raise InputError(
                 f"{root / part / layout.IMAGES}: no image of the {split} split ({self._pattern}); unpack data_road.zip "
                 "again (cvlibs.net/datasets/kitti/eval_road.php)"
             )
-        if split == "test":
+        if layout.is_hidden(split):
             return [Sample(frame.prediction(self.task), frame.image(root), None) for frame in frames]
         return self._labelled(root, split, frames)
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from engine.faults import InputError
 from kitti_road.labels import CATEGORIES_OF, SETS
 
-SPLITS = ("train", "val", "test")
+TRAINING, TESTING = "training", "testing"
 TESTED = {"um": 96, "umm": 94, "uu": 100}
 """Category -> the number of official test images."""
 
@@ -61,7 +61,7 @@ class Frame(NamedTuple):
 
 def pictured_frames(root: Path, split: str, task: str) -> list[Frame]:
     """The frames of a split that have an image, in the categories of a task, sorted; empty if there is none."""
-    part = "testing" if split == "test" else "training"
+    part = TESTING if is_hidden(split) else TRAINING
     names = [match for path in (root / part / IMAGES).glob("*.png") if (match := _FRAME.fullmatch(path.name))]
     frames = sorted(Frame(part, *match.groups()) for match in names)
     return [frame for frame in frames if frame.category in CATEGORIES_OF[task] and _is_of(frame, split)]
@@ -81,8 +81,21 @@ def parse(name: str) -> tuple[str, str] | None:
     return (match[1], match[2]) if match else None
 
 
+def splits(task: str) -> tuple[str, ...]:
+    """The splits of a task: with more than one category, the test images of each are one too, as on the server."""
+    categories = CATEGORIES_OF[task]
+    return ("train", "val", "test", *(f"test_{category}" for category in categories if len(categories) > 1))
+
+
+def is_hidden(split: str) -> bool:
+    """Whether only the server has the ground truth of a split."""
+    return split.startswith("test")
+
+
 def _is_of(frame: Frame, split: str) -> bool:
-    return split in ("test", "training") or (split == "val") == is_validation(frame)
+    if is_hidden(split):
+        return split in ("test", f"test_{frame.category}")
+    return split == TRAINING or (split == "val") == is_validation(frame)
 
 
 def is_validation(frame: Frame) -> bool:

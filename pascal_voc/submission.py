@@ -2,7 +2,8 @@
 
     results/VOC2012/Segmentation/comp6_test_cls/<image id>.png      palette PNGs of class indices
 
-comp5 is for networks that saw only VOC's own images; ImageNet weights or SBD make it comp6.
+comp5 is for networks that saw only VOC's own images; ImageNet weights or SBD make it comp6. The development kit reads
+the results of val, as comp6_val_cls, from the same layout.
 """
 
 import argparse
@@ -28,8 +29,9 @@ from pascal_voc import layout
 from pascal_voc.labels import CLASSES, PALETTE
 
 COMPETITIONS = ("comp6", "comp5")
+SPLITS = ("test", "val")
 
-_PREDICT = "predict the whole test split, and nothing else"
+_PREDICT = "predict the whole split, and nothing else"
 _PACK = "pack the folder: python -m pascal_voc.submission pack DIR TAR.GZ"
 
 
@@ -46,30 +48,30 @@ class Entry(NamedTuple):
         return PurePosixPath(self.name).stem
 
 
-def results_folder(root: Path, competition: str = COMPETITIONS[0]) -> str:
-    """Where the server looks for the predictions in an archive."""
-    return f"results/{layout.find_devkit(root).year.name}/Segmentation/{competition}_test_cls"
+def results_folder(root: Path, competition: str = COMPETITIONS[0], split: str = SPLITS[0]) -> str:
+    """Where the server, or the development kit, looks for the predictions in an archive."""
+    return f"results/{layout.find_devkit(root).year.name}/Segmentation/{competition}_{split}_cls"
 
 
-def check(path: Path, root: Path) -> int:
-    """Check the predictions in a folder or tar.gz; the number of them if all is well.
+def check(path: Path, root: Path, *, split: str = SPLITS[0]) -> int:
+    """Check the predictions of a split in a folder or tar.gz; the number of them if all is well.
 
     Raises:
         InputError: with every fault.
     """
     entries, faults = _entries(path), []
     if path.is_file():
-        folders = {results_folder(root, competition) for competition in COMPETITIONS}
+        folders = {results_folder(root, competition, split) for competition in COMPETITIONS}
         astray = [entry.name for entry in entries if str(PurePosixPath(entry.name).parent) not in folders]
         if astray:
             what = f"got {counted(len(astray), 'PNG')} elsewhere than in {' or '.join(sorted(folders))}"
             faults.append(fault("folder", what, _PACK, astray))
-    _require_none(path, [*faults, *_findings(entries, layout.samples(root, "test"))])
+    _require_none(path, [*faults, *_findings(entries, layout.samples(root, split))])
     return len(entries)
 
 
-def pack(folder: Path, archive: Path, root: Path, *, competition: str = COMPETITIONS[0]) -> int:
-    """Check the predictions in a folder and pack them; the same predictions give the same bytes.
+def pack(folder: Path, archive: Path, root: Path, *, competition: str = COMPETITIONS[0], split: str = SPLITS[0]) -> int:
+    """Check the predictions of a split in a folder and pack them; the same predictions give the same bytes.
 
     Raises:
         InputError: with every fault, if there is any; then nothing is written.
@@ -79,8 +81,8 @@ def pack(folder: Path, archive: Path, root: Path, *, competition: str = COMPETIT
     if not archive.name.endswith((".tar.gz", ".tgz")) or archive.is_dir():
         raise InputError(f"{archive}: expected the name of a file ending in .tar.gz; choose another")
     entries = _entries(folder)
-    _require_none(folder, list(_findings(entries, layout.samples(root, "test"))))
-    target = results_folder(root, competition)
+    _require_none(folder, list(_findings(entries, layout.samples(root, split))))
+    target = results_folder(root, competition, split)
     with (
         replacing(archive) as file,
         gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
@@ -126,11 +128,11 @@ def _findings(entries: Sequence[Entry], samples: Sequence[Sample]) -> Iterator[F
     images = {sample.name: sample.image for sample in samples}
     number = Counter(entry.image_id for entry in entries)
     if missing := [name for name in images if name not in number]:
-        what = f"got no prediction of {len(missing)} of {counted(len(images), 'test image')}"
+        what = f"got no prediction of {len(missing)} of {counted(len(images), 'image')}"
         yield fault("missing", what, _PREDICT, missing)
     if strangers := [name for name in number if name not in images]:
-        what = f"got predictions of {counted(len(strangers), 'image')} that the test list lacks"
-        yield fault("not in the test set", what, _PREDICT, strangers)
+        what = f"got predictions of {counted(len(strangers), 'image')} that the split's list lacks"
+        yield fault("not in the split", what, _PREDICT, strangers)
     if doubles := [name for name, times in number.items() if times > 1]:
         what = f"got more than one prediction of {counted(len(doubles), 'image')}"
         yield fault("duplicates", what, "keep one of each", doubles)
@@ -184,10 +186,11 @@ def _pixels(image: Image.Image) -> UInt8Array:
 def _parser() -> argparse.ArgumentParser:
     parser = tool_parser(
         "pascal_voc.submission",
-        "Check predictions of the VOC test set as the evaluation server would, and pack them.",
+        "Check predictions of the VOC test set, or of val, as the evaluation server would, and pack them.",
         [
             "python -m pascal_voc.submission check outputs/fcn/test/predictions --root data",
             "python -m pascal_voc.submission pack outputs/fcn/test/predictions submission.tar.gz --root data",
+            "python -m pascal_voc.submission pack outputs/fcn/val/predictions val.tar.gz --root data --split val",
         ],
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="check|pack")
@@ -198,6 +201,7 @@ def _parser() -> argparse.ArgumentParser:
     packing.add_argument("archive", type=Path, metavar="TAR.GZ", help="the file to write; replaced if it exists")
     packing.add_argument("--competition", choices=COMPETITIONS, default="comp6", help="default: comp6")
     for action in (checking, packing):
+        action.add_argument("--split", choices=SPLITS, default="test", help="val is for the development kit (test)")
         action.add_argument("--root", type=Path, default=Path("data"), help="has VOCdevkit/ (default: data)")
     return parser
 
@@ -207,10 +211,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Check or pack a submission; code 2 if it has a fault."""
     options = _parser().parse_args(argv)
     if options.action == "check":
-        print(f"ok: {counted(check(options.path, options.root), 'prediction')}, one for each test image")
+        print(
+            f"ok: {counted(check(options.path, options.root, split=options.split), 'prediction')}, one for each image"
+        )
         return 0
-    number = pack(options.path, options.archive, options.root, competition=options.competition)
-    print(f"ok: {counted(number, 'prediction')}, packed into {options.archive}; upload it to the evaluation server")
+    number = pack(options.path, options.archive, options.root, competition=options.competition, split=options.split)
+    goal = "upload it to the evaluation server" if options.split == "test" else "unpack it into VOCdevkit/"
+    print(f"ok: {counted(number, 'prediction')}, packed into {options.archive}; {goal}")
     return 0
 
 

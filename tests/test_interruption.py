@@ -1,20 +1,26 @@
-"""Signals, kills within an epoch, and several processes: the weights are those of an undisturbed run."""
+"""Signals and kills within an epoch: the weights are those of an undisturbed run. And what never becomes a state."""
 
 import json
-import os
+import math
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 import train_fcn
-from cityscapes.layout import pictured_scenes
+from engine.learner import Learner
 
 REPOSITORY = Path(__file__).parents[1]
+EVERYTHING = [
+    *("--ema", "0.9", "--accumulate", "2", "--clip_norm", "1"),
+    *("--class_uniform", "0.5", "--class_weights", "median_frequency"),
+]
 
 
 @pytest.fixture
@@ -55,7 +61,7 @@ def wait_for_step(run: Path, process: "subprocess.Popen[str]") -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.parametrize("extra", [[], ["--ema", "0.9", "--accumulate", "2", "--clip_norm", "1"]], ids=["plain", "all"])
+@pytest.mark.parametrize("extra", [[], EVERYTHING], ids=["plain", "everything"])
 def test_a_run_goes_on_within_its_epoch(settings: list[str], tmp_path: Path, extra: list[str]) -> None:
     assert train_fcn.main([*settings, *extra, "--name", "whole"]) == 0
     with start(*settings, *extra, "--name", "killed") as process:
@@ -90,21 +96,43 @@ def test_a_signal_saves_and_stops(settings: list[str], tmp_path: Path, number: s
     assert_same(tmp_path / "stopped", tmp_path / "whole")
 
 
-def test_two_processes_evaluate_as_one(demo_root: Path, tmp_path: Path) -> None:
-    """Each of the three validation images counts once, though three is odd."""
-    assert len(pictured_scenes(demo_root, "val")) == 3
-    arguments = [
-        *("train_fcn.py", "--root", str(demo_root), "--saved", str(tmp_path), "--network", "fcn8s_vgg16"),
-        *("--backbone_weights", "none", "--epochs", "1", "--learning_rate", "1e-3", "--crop_size", "64"),
-        *("--optimizer", "sgd", "--workers", "0", "--accelerator", "cpu", "--augmentation", "none"),
+def test_a_loss_that_is_no_number_never_becomes_a_state(
+    settings: list[str], tmp_path: Path, error_of: Callable[..., str]
+) -> None:
+    """Though every step is saved, and losses are looked at every 50 steps only."""
+    wild = [*settings, "--learning_rate", "1e30", "--optimizer", "sgd", "--schedule", "constant", "--name", "wild"]
+    message = error_of(train_fcn.main, *wild)
+    assert "the loss is nan in epoch 1, step 2, on " in message
+    assert place(tmp_path / "wild") == (0, 1)
+    assert all(tensor.isfinite().all() for tensor in state(tmp_path / "wild").values())
+
+
+def test_weights_that_are_no_numbers_never_become_a_state(
+    settings: list[str], tmp_path: Path, error_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn = Learner.step
+
+    def step(self: Learner, *batch: Any, **how: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        result = learn(self, *batch, **how)
+        if place(tmp_path / "spoilt")[1] == 2:
+            with torch.no_grad():
+                next(self.network.parameters()).fill_(math.inf)
+        return result
+
+    monkeypatch.setattr(Learner, "step", step)
+    message = error_of(train_fcn.main, *settings, "--name", "spoilt")
+    assert "weights that are no numbers came in epoch 1, step 3, on " in message
+    assert place(tmp_path / "spoilt") == (0, 2)
+    assert all(tensor.isfinite().all() for tensor in state(tmp_path / "spoilt").values())
+
+
+def test_more_epochs_go_on_along_the_schedule_of_the_new_number(settings: list[str], tmp_path: Path) -> None:
+    for epochs in ("1", "3"):
+        assert train_fcn.main([*settings, "--save_minutes", "9", "--epochs", epochs, "--name", "longer"]) == 0
+    assert train_fcn.main([*settings, "--save_minutes", "9", "--epochs", "3", "--name", "long"]) == 0
+    rates = [
+        [json.loads(line)["learning_rate"] for line in (tmp_path / name / "history.jsonl").read_text().splitlines()]
+        for name in ("longer", "long")
     ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    one = [sys.executable, *arguments, "--name", "one", "--batch_size", "2"]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
-    two = [*torchrun, *arguments, "--name", "two", "--batch_size", "1"]
-    for command in (one, two):
-        subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, capture_output=True)
-    rows = [json.loads((tmp_path / name / "history.jsonl").read_text()) for name in ("one", "two")]
-    assert rows[0]["train_loss"] == pytest.approx(rows[1]["train_loss"], rel=1e-4)
-    assert rows[0]["val_loss"] == pytest.approx(rows[1]["val_loss"], rel=1e-4)
-    assert rows[0]["val_iou"] == pytest.approx(rows[1]["val_iou"], abs=1e-3)
+    assert rates[0][1:] == rates[1][1:]
+    assert rates[0][0] < rates[1][0], "the first epoch was the last one when it was trained"

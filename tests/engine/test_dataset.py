@@ -5,18 +5,19 @@ import pytest
 import torch
 
 from cityscapes.dataset import CityscapesBenchmark
-from engine.dataset import EpochSampler, FileReader, Sample, SegmentationDataset, derive, require_equal_sizes
+from engine.dataset import FileReader, Sample, SegmentationDataset, require_equal_sizes
 from engine.faults import InputError
 from engine.images import write_png
+from engine.sampler import Draw, EpochSampler, derive
 from engine.transforms import AUGMENTATIONS
 
 BENCHMARK = CityscapesBenchmark()
 READER = FileReader(BENCHMARK.read_mask)
 
 
-def sampler(epoch: int, **options: int) -> list[list[tuple[int, int]]]:
+def sampler(epoch: int, **options: int) -> list[list[Draw]]:
     settings = {"length": 7, "batch_size": 2, "seed": 3} | options
-    one = EpochSampler(**settings)
+    one = EpochSampler(**settings)  # type: ignore[arg-type]  # all of these are numbers
     one.epoch = epoch
     return list(one)
 
@@ -24,14 +25,14 @@ def sampler(epoch: int, **options: int) -> list[list[tuple[int, int]]]:
 def test_every_sample_comes_in_every_epoch_and_batches_are_full() -> None:
     batches = sampler(1)
     assert [len(batch) for batch in batches] == [2, 2, 2, 2]
-    assert {number for batch in batches for number, _ in batch} == set(range(7))
+    assert {draw.number for batch in batches for draw in batch} == set(range(7))
 
 
 def test_order_and_seeds_follow_from_seed_and_epoch_alone() -> None:
     assert sampler(1) == sampler(1)
     assert sampler(1) != sampler(2)
     assert sampler(1) != sampler(1, seed=4)
-    seeds = [seed for epoch in (1, 2) for batch in sampler(epoch) for _, seed in batch]
+    seeds = [draw.seed for epoch in (1, 2) for batch in sampler(epoch) for draw in batch]
     assert len(set(seeds)) == len(seeds)
 
 

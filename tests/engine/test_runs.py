@@ -1,5 +1,7 @@
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,8 +10,10 @@ import torch
 from engine import checkpoints
 from engine.checkpoints import About
 from engine.faults import InputError
+from engine.history import by_class
 from engine.runs import Run, default_name
 
+REPOSITORY = Path(__file__).parents[2]
 ABOUT = About("fcn8s", 19, "cityscapes", (0.0,), (1.0,), 3, 0.5)
 
 
@@ -108,3 +112,79 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
         checkpoints.load(tmp_path / "x.pth")
     with pytest.raises(InputError, match="this is a folder"):
         checkpoints.load(tmp_path)
+
+
+FULL_DISK = """
+import resource, signal, sys
+from pathlib import Path
+import torch
+from engine import checkpoints
+from engine.checkpoints import About
+from engine.faults import command
+from engine.runs import Run
+
+@command
+def main(argv=None):
+    run = Run(Path(sys.argv[1]))
+    run.append({"epoch": 1})
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    if sys.argv[2] == "history":
+        run.append({"epoch": 2, "loss": "long" * 10_000})
+    about = About("fcn8s", 19, "cityscapes", (0.0,), (1.0,), 4, 0.5)
+    run.save({"a": torch.ones(100_000)}, about, place=7)
+
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(("what", "file"), [("state", "last.pth"), ("history", "history.jsonl")])
+def test_a_full_disk_loses_nothing_saved_before(tmp_path: Path, what: str, file: str) -> None:
+    """A limit on the size of files stands for the disk: every write beyond it fails."""
+    run = Run(tmp_path)
+    run.save({"a": torch.zeros(3)}, ABOUT, place=5)
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_DISK, str(tmp_path), what],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith(f"error: {tmp_path / file}: cannot write")
+    assert "Make room on that disk" in done.stderr
+    assert "Traceback" not in done.stderr
+    state = run.load()
+    assert state is not None
+    assert state["place"] == 5
+    assert [row["epoch"] for row in run.history()] == [1]
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".last.pth.17.part").write_bytes(b"half")
+    Run(tmp_path).start({}, set())
+    assert not list(tmp_path.glob(".*"))
+
+
+ROW = {"epoch": 1, "val_miou": 0.5, "train_miou": 0.25, "val_iou": [0.5, None], "train_iou": [0.25, 0.125]}
+
+
+def test_the_history_is_a_table_too(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.record(ROW, ["road", "rail track"], draw=False)
+    run.record(ROW | {"epoch": 2, "val_iou": [0.75, 0.5]}, ["road", "rail track"], draw=False)
+    assert (tmp_path / "history.csv").read_text().splitlines() == [
+        "epoch,val_miou,train_miou,val_iou_road,val_iou_rail_track,train_iou_road,train_iou_rail_track",
+        "1,0.5,0.25,0.5,,0.25,0.125",
+        "2,0.5,0.25,0.75,0.5,0.25,0.125",
+    ]
+
+
+def test_an_epoch_class_by_class() -> None:
+    assert by_class(ROW, ["road", "rail track"]).splitlines() == [
+        "IoU            val   train",
+        "road         50.00   25.00",
+        "rail track       -   12.50",
+        "mean         50.00   25.00",
+    ]

@@ -44,6 +44,12 @@ def test_a_fifth_of_the_official_frames_validates() -> None:
     assert held_back["uu"][:6] == [1, 9, 12, 16, 20, 25]
 
 
+def test_each_category_can_be_handed_in_alone(road_root: Path) -> None:
+    assert [sample.name for sample in ROAD.samples(road_root, "test_umm")] == ["umm_road_000000", "umm_road_000001"]
+    assert {"test", "test_um", "test_umm", "test_uu"} == set(ROAD.hidden_splits)
+    assert LANE.splits == ("train", "val", "test"), "it has one category only"
+
+
 @pytest.mark.parametrize("benchmark", [ROAD, LANE], ids=["road", "lane"])
 def test_splits_share_no_frame_and_lack_none(benchmark: KittiRoadBenchmark, road_root: Path) -> None:
     train, val = ([sample.name for sample in benchmark.samples(road_root, split)] for split in ("train", "val"))

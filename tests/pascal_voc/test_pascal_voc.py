@@ -169,6 +169,10 @@ def test_train_predict_score_and_pack(
     arguments = f"--predictions {out}/r/val/predictions --root {pascal_voc_root} --output {out}/s.json".split()
     assert scoring.main([*arguments, "--workers", "1"]) == 0
     assert (out / "s.json").read_text() == (out / "r" / "val" / "scores.json").read_text()
+    packing = ["pack", str(out / "r" / "val" / "predictions"), str(tmp_path / "val.tar.gz"), "--split", "val"]
+    assert submission.main([*packing, "--root", str(pascal_voc_root)]) == 0
+    with tarfile.open(tmp_path / "val.tar.gz") as tar:
+        assert {str(Path(name).parent) for name in tar.getnames()} == {"results/VOC2012/Segmentation/comp6_val_cls"}
     assert test_fcn.main(common) == 0
     archive = out / "r" / "test" / "submission.tar.gz"
     assert f"{archive}: 2 predictions" in capsys.readouterr().out
@@ -211,8 +215,8 @@ def test_every_fault_of_a_submission_is_told(
     write_png(predictions / "again" / "2007_00000g.png", np.zeros((3, 3, 3), np.uint8))
     archive = tmp_path / "a.tar.gz"
     told = error_of(submission.main, "pack", predictions, archive, "--root", pascal_voc_root)
-    assert "missing: got no prediction of 1 of 2 test images (2007_00000f)" in told
-    assert "not in the test set: got predictions of 1 image that the test list lacks (2007_00000z)" in told
+    assert "missing: got no prediction of 1 of 2 images (2007_00000f)" in told
+    assert "not in the split: got predictions of 1 image that the split's list lacks (2007_00000z)" in told
     assert "duplicates: got more than one prediction of 1 image (2007_00000g)" in told
     assert "colour:" in told
     assert "again/2007_00000g.png: got RGB" in told

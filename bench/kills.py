@@ -1,0 +1,147 @@
+"""A training that is killed again and again, against one that is left alone: are the weights the same?
+
+Half of the kills are SIGKILL, half SIGTERM, at random moments: while it starts, learns, saves or evaluates.
+"""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import REPOSITORY
+from engine.faults import InputError
+
+_SIZE = "--network fcn8s --backbone_weights none --crop_size 64 --batch_size 2 --workers 1 --accelerator cpu"
+_EXTRAS = "--ema 0.99 --accumulate 2 --clip_norm 5 --class_uniform 0.5 --save_minutes 0 --curves false"
+_CLOCKS = {"images_per_second", "seconds", "data_wait", "process_memory_mib"}
+"""Columns of the history that may differ."""
+
+
+def run(samples: Path, kills: int = 20, epochs: int = 10, images: int = 16) -> dict[str, Any]:
+    """Train twice on a synthetic data set, once with so many kills, and compare.
+
+    Raises:
+        InputError: if a training fails of itself.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        root, saved = Path(folder) / "data", Path(folder) / "saved"
+        _python("-m", "cityscapes.demo", "--root", str(root), "--train", str(images), "--val", "3", "--test", "1")
+        _python("generate_gt.py", "--root", str(root))
+        words = ["train_fcn.py", "--root", str(root), "--saved", str(saved), "--epochs", str(epochs)]
+        words += [*_SIZE.split(), *_EXTRAS.split()]
+        began = time.monotonic()
+        _python(*words, "--name", "whole")
+        seconds = time.monotonic() - began
+        endings = _kill([*words, "--name", "killed"], kills, seconds)
+        whole, killed = saved / "whole", saved / "killed"
+        return {
+            "what": "train with kills at random moments, go on after each, and compare with an undisturbed training",
+            "training": " ".join([*_SIZE.split(), *_EXTRAS.split(), "--epochs", str(epochs)]),
+            "images": images,
+            "kills": {name: endings.count(name) for name in ("SIGKILL", "SIGTERM")},
+            "identical": {
+                "last.pth": _same_state(whole / "last.pth", killed / "last.pth"),
+                "best.pth": _same_state(whole / "best.pth", killed / "best.pth"),
+                "history": _history(whole) == _history(killed),
+            },
+        }
+
+
+def table(record: dict[str, Any]) -> str:
+    """The record as text to print."""
+    counts = ", ".join(f"{number} x {name}" for name, number in record["kills"].items())
+    same = ", ".join(f"{name} {'identical' if equal else 'DIFFERS'}" for name, equal in record["identical"].items())
+    return f"{counts}: {same}"
+
+
+def _kill(words: Sequence[str], kills: int, seconds: float) -> list[str]:
+    """Start a training until it has been killed so often, then let it end; the signals in their order.
+
+    Training takes so many seconds in all, the start included; moments are drawn so that all kills find it at work.
+    """
+    rng = random.Random(0)
+    endings: list[str] = []
+    ready = _seconds_to_start(words)
+    share = max(0.0, seconds - ready) / kills
+    while len(endings) < kills:
+        name = ("SIGKILL", "SIGTERM")[len(endings) % 2]
+        with _start(words) as process:
+            try:
+                process.wait(rng.uniform(0.7 * ready, ready + 1.6 * share))
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.Signals[name])
+                process.wait()
+                endings.append(name)
+                _require_killed(process, name)
+                continue
+        if process.returncode:
+            raise InputError(f"{' '.join(words)}: ended with code {process.returncode}")
+        break  # it has come to its end
+    _python(*words)
+    return endings
+
+
+def _require_killed(process: "subprocess.Popen[bytes]", name: str) -> None:
+    """A process that a signal met ends by it, by saving first, or had just come to its end."""
+    number = signal.Signals[name]
+    if process.returncode not in (0, -number, 128 + number):
+        raise InputError(f"after {name} the training ended with code {process.returncode}")
+
+
+def _seconds_to_start(words: Sequence[str]) -> float:
+    """How long it takes until the run is there and training begins."""
+    last = Path(words[words.index("--saved") + 1]) / words[words.index("--name") + 1] / "last.pth"
+    began = time.monotonic()
+    with _start(words) as process:
+        while not last.is_file():
+            if process.poll() is not None:
+                raise InputError(f"{' '.join(words)}: ended with code {process.returncode} before it began")
+            time.sleep(0.05)
+        seconds = time.monotonic() - began
+        process.kill()
+    return seconds
+
+
+def _start(words: Sequence[str]) -> "subprocess.Popen[bytes]":
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    nothing = subprocess.DEVNULL
+    return subprocess.Popen([sys.executable, *words], cwd=REPOSITORY, env=environment, stdout=nothing, stderr=nothing)
+
+
+def _python(*words: str) -> None:
+    with _start(words) as process:
+        process.wait()
+    if process.returncode:
+        raise InputError(f"{' '.join(words)}: ended with code {process.returncode}")
+
+
+def _same_state(left: Path, right: Path) -> bool:
+    """Whether two files of weights and states are equal in every bit that matters, the clocks left out."""
+    import torch
+
+    ours, theirs = (torch.load(path, weights_only=True) for path in (left, right))
+    return _equal(ours, theirs)
+
+
+def _equal(left: Any, right: Any) -> bool:
+    import torch
+
+    if isinstance(left, torch.Tensor):
+        return torch.equal(left, right)
+    if isinstance(left, dict):
+        return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left.keys() - _CLOCKS)
+    if isinstance(left, list | tuple):
+        return len(left) == len(right) and all(map(_equal, left, right))
+    return bool(left == right)
+
+
+def _history(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "history.jsonl").read_text().splitlines()
+    return [{name: value for name, value in json.loads(line).items() if name not in _CLOCKS} for line in lines]

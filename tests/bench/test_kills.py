@@ -1,0 +1,20 @@
+import torch
+
+from bench import kills
+
+
+def test_three_kills_change_nothing() -> None:
+    """One run of each kind is what the record of twenty rests on."""
+    record = kills.run(samples=None, kills=3, epochs=2, images=4)  # type: ignore[arg-type]  # it needs no real ones
+    assert set(record["identical"].values()) == {True}, record
+    assert sum(record["kills"].values()) >= 1
+    assert "last.pth identical" in kills.table(record)
+
+
+def test_a_difference_in_one_bit_is_seen() -> None:
+    state = {"weights": {"a": torch.ones(3)}, "row": {"epoch": 1, "seconds": 2.0}, "best": None}
+    assert kills._equal(state, {**state, "row": {"epoch": 1, "seconds": 3.0}})
+    assert not kills._equal(state, {**state, "row": {"epoch": 2, "seconds": 2.0}})
+    nearly = torch.nextafter(torch.ones(3), torch.tensor(2.0))
+    assert not kills._equal(state, {**state, "weights": {"a": nearly}})
+    assert not kills._equal(state, {"weights": state["weights"]})
