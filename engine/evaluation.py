@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from engine.dataset import Benchmark, FileReader, GuardedDataset, Sample, SegmentationDataset, batches, collate
+from engine.interruption import leave_to_training
 from engine.metrics import ConfusionMatrix, Metrics
 
 
@@ -38,7 +39,14 @@ def evaluate(
     """
     mine = samples[fabric.global_rank :: fabric.world_size]
     dataset = GuardedDataset(SegmentationDataset(mine, FileReader(benchmark.read_mask)))
-    loader = DataLoader(dataset, batch_size=1, collate_fn=collate, num_workers=workers, sampler=range(len(mine)))
+    loader = DataLoader(
+        dataset,
+        batch_size=1,
+        collate_fn=collate,
+        num_workers=workers,
+        sampler=range(len(mine)),
+        worker_init_fn=leave_to_training,
+    )
     matrix = ConfusionMatrix(len(benchmark.classes), benchmark.classes.void, fabric.device)
     losses = torch.zeros(len(samples), dtype=torch.float64, device=fabric.device)
     hidden = progress_bar_disabled(fabric)
