@@ -1,6 +1,5 @@
 """The contract of a benchmark, and its samples as a torch data set."""
 
-import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,10 +23,6 @@ Reader = Callable[["Sample"], tuple[UInt8Array, UInt8Array]]
 """A sample -> its (H, W, 3) RGB image and its (H, W) mask of train ids."""
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 of train ids."""
-
-STOPS = (signal.SIGTERM, signal.SIGUSR1)
-"""Signals that ask a training to stop; SLURM sends the second before its time limit where a job asks for it
-(`#SBATCH --signal=USR1@120`)."""
 
 
 class Benchmark(ABC):
@@ -171,12 +166,6 @@ def collate(items: list[Batch | InputError]) -> Batch | InputError:
         return InputError(*faults)
     batch: Batch = tuple(default_collate(items))
     return batch
-
-
-def leave_signals_to_trainer(worker: int) -> None:
-    """Let a worker outlive signals to stop, which reach whole jobs: the trainer needs it until it has saved."""
-    for number in STOPS:
-        signal.signal(number, signal.SIG_IGN)
 
 
 def batches(loader: Any) -> Iterator[Batch]:

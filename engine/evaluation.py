@@ -10,16 +10,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from engine.dataset import (
-    Benchmark,
-    FileReader,
-    GuardedDataset,
-    Sample,
-    SegmentationDataset,
-    batches,
-    collate,
-    leave_signals_to_trainer,
-)
+from engine.dataset import Benchmark, FileReader, GuardedDataset, Sample, SegmentationDataset, batches, collate
+from engine.interruption import leave_to_training
 from engine.metrics import ConfusionMatrix, Metrics
 
 
@@ -49,10 +41,11 @@ def evaluate(
     dataset = GuardedDataset(SegmentationDataset(mine, FileReader(benchmark.read_mask)))
     loader = DataLoader(
         dataset,
+        batch_size=1,
         collate_fn=collate,
         num_workers=workers,
         sampler=range(len(mine)),
-        worker_init_fn=leave_signals_to_trainer,
+        worker_init_fn=leave_to_training,
     )
     matrix = ConfusionMatrix(len(benchmark.classes), benchmark.classes.void, fabric.device)
     losses = torch.zeros(len(samples), dtype=torch.float64, device=fabric.device)

@@ -7,11 +7,20 @@ from typing import Self
 import torch
 from lightning_fabric import Fabric
 
-from engine.dataset import STOPS
-from engine.evaluation import all_sum
+_SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
+"""SLURM sends the second before its time limit where a job asks for it (`#SBATCH --signal=USR1@120`)."""
 
 _EVERY = 20
 """Several processes agree on stopping once in so many steps."""
+
+
+def leave_to_training(worker: int) -> None:
+    """Make a process that loads files ignore the signals, which schedulers send to all processes of a job.
+
+    The training ends it when it has saved; by another SIGTERM if need be, as the library does.
+    """
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))
 
 
 class Interruption:
@@ -23,7 +32,7 @@ class Interruption:
         self._before: dict[int, object] = {}
 
     def __enter__(self) -> Self:
-        for number in STOPS:
+        for number in _SIGNALS:
             self._before[number] = signal.signal(number, self._note)
         return self
 
@@ -42,5 +51,6 @@ class Interruption:
             return self._noted
         if step % _EVERY:
             return 0
-        noted = torch.tensor(self._noted, device=self._fabric.device)
-        return int(all_sum(self._fabric, noted).item()) // max(1, int(all_sum(self._fabric, (noted > 0).long()).item()))
+        noted = torch.tensor([self._noted, self._noted > 0], device=self._fabric.device)
+        total, processes = self._fabric.all_reduce(noted, reduce_op="sum").tolist()  # type: ignore[union-attr]
+        return int(total // max(1, processes))

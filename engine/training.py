@@ -22,11 +22,10 @@ from engine.dataset import (
     SegmentationDataset,
     batches,
     collate,
-    leave_signals_to_trainer,
 )
 from engine.evaluation import evaluate
 from engine.faults import Stopped
-from engine.interruption import Interruption
+from engine.interruption import Interruption, leave_to_training
 from engine.learner import Learner
 from engine.metrics import Metrics
 from engine.recipe import Recipe
@@ -116,8 +115,8 @@ class Training:
             collate_fn=collate,
             num_workers=recipe.workers,
             persistent_workers=recipe.workers > 0,
+            worker_init_fn=leave_to_training,
             pin_memory=fabric.device.type == "cuda",
-            worker_init_fn=leave_signals_to_trainer,
         )
         return sampler, loader
 

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -45,7 +46,8 @@ def assert_same(left: Path, right: Path) -> None:
 
 def start(*arguments: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "train_fcn.py", *arguments]
-    return subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    pipe = subprocess.PIPE
+    return subprocess.Popen(command, cwd=REPOSITORY, stdout=pipe, stderr=pipe, text=True, start_new_session=True)
 
 
 def place(run: Path) -> tuple[int, int]:
@@ -78,14 +80,15 @@ def test_a_run_goes_on_within_its_epoch(settings: list[str], tmp_path: Path, ext
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_signal_saves_and_stops(settings: list[str], tmp_path: Path, number: signal.Signals) -> None:
-    settings = [*settings, "--save_minutes", "1000", "--epochs", "6"]  # long enough to be met by the signal
+    """As SLURM and others do, to all processes, those that load images too."""
+    settings = [*settings, "--save_minutes", "1000", "--epochs", "6", "--workers", "1"]  # long enough to be met by it
     assert train_fcn.main([*settings, "--name", "whole"]) == 0
     with start(*settings, "--name", "stopped") as process:
         while not (tmp_path / "stopped" / "last.pth").is_file():
             assert process.poll() is None
             time.sleep(0.01)
         time.sleep(0.3)
-        process.send_signal(number)
+        os.killpg(process.pid, number)
         _, error = process.communicate()
     assert process.returncode == 128 + number
     assert "saved in epoch" in error
