@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 
 import catalogue
 from engine import options, profiling
-from engine.checkpoints import About
+from engine.checkpoints import results_name
 from engine.dataset import Benchmark, Sample
 from engine.devices import make_fabric, precision_of
 from engine.faults import InputError, command
@@ -61,10 +61,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         examples=EXAMPLES,
     )
     benchmark = catalogue.benchmark(chosen.benchmark)
-    network, about = catalogue.load_network(chosen.model_weights_path)
-    _require_fit(about, benchmark, chosen.model_weights_path)
+    network, about = catalogue.load_network_for(benchmark, chosen.model_weights_path)
     samples = _samples(benchmark, chosen)
-    folder = chosen.output / _name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
+    folder = chosen.output / results_name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
     require_writable(folder)
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
@@ -89,31 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _require_fit(about: About, benchmark: Benchmark, weights: Path) -> None:
-    """Refuse weights known to be of another benchmark; one output more than classes is taken as void."""
-    classes = len(benchmark.classes)
-    if about.benchmark not in (None, benchmark.name):
-        raise InputError(f"{weights}: trained on {about.benchmark}; give --benchmark {about.benchmark}")
-    if about.num_classes not in (classes, classes + 1):
-        raise InputError(
-            f"{weights}: a network with {about.num_classes} outputs, expected {classes} for {benchmark.name} "
-            f"(or {classes + 1}, with void)"
-        )
-
-
 def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
     if chosen.images is not None:
         return list_images(chosen.images)
     if chosen.split not in benchmark.splits:
         raise InputError(f"--split {chosen.split}: {benchmark.name} has {', '.join(benchmark.splits)}")
     return benchmark.samples(chosen.root, chosen.split)
-
-
-def _name(weights: Path) -> str:
-    """Results of a run's best weights go by the name of the run, others by the name of their file."""
-    if not (weights.parent / "config.yaml").is_file():
-        return weights.stem
-    return weights.parent.name if weights.stem == "best" else f"{weights.parent.name}-{weights.stem}"
 
 
 def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, precision: str) -> Predictions:
