@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from lightning_fabric import Fabric
-
 import catalogue
 from engine import options, profiling
 from engine.checkpoints import results_name
 from engine.dataset import Benchmark, Sample
-from engine.devices import make_fabric, precision_of
+from engine.devices import make_fabric
 from engine.faults import InputError, command
 from engine.files import require_writable, sha256, write_json
+from engine.inference import Forward
 from engine.prediction import Overlays, Predictions, Predictor, list_images, predict
 
 EXAMPLES = (
@@ -67,8 +66,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_writable(folder)
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
-    predictor = Predictor(fabric, network, about, benchmark)
-    predictions = _predictions(benchmark, folder, chosen, precision_of(fabric))
+    forward = Forward(fabric, network, about, benchmark, exact=chosen.precision == "32-true")
+    predictor = Predictor(forward)
+    predictions = _predictions(benchmark, folder, chosen, forward.precision)
     faults = predict(fabric, predictor, samples, predictions, workers=chosen.workers)
     fabric.barrier()
     if faults:
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if predictions.overlays:
         print(f"{predictions.overlays.folder}: the same in colour over the images")
     if chosen.profile_images > 0:
-        _profile(fabric, predictor, samples[: chosen.profile_images], folder)
+        _profile(predictor, samples[: chosen.profile_images], folder)
     if not chosen.images:
         _hand_in(benchmark, predictions.folder, folder, chosen)
     return 0
@@ -103,10 +103,10 @@ def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, 
     return Predictions(folder / "predictions", benchmark.prediction_suffix, origin, overlays)
 
 
-def _profile(fabric: Fabric, predictor: Predictor, samples: Sequence[Sample], folder: Path) -> None:
+def _profile(predictor: Predictor, samples: Sequence[Sample], folder: Path) -> None:
     images = [sample.image for sample in samples]
     scratch = folder / "profile.part.png"
-    result = profiling.profile(predictor, images, scratch, precision=precision_of(fabric), warm_up=2)
+    result = profiling.profile(predictor, images, scratch, precision=predictor.forward.precision, warm_up=2)
     write_json(folder / "profile.json", result)
     print(f"\n{profiling.table(result)}\n{folder / 'profile.json'}: the profile in full")
 

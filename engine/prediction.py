@@ -10,37 +10,30 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 from tqdm import tqdm
 
-from engine.checkpoints import About
-from engine.dataset import Benchmark, Sample
+from engine.dataset import Sample
 from engine.evaluation import progress_bar_disabled
 from engine.faults import InputError
 from engine.files import write_json
 from engine.images import UInt8Array, read_image, write_png
 from engine.parallel import ahead
-from engine.transforms import Normalize
+from engine.inference import Forward
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 class Predictor:
-    """A network made ready to predict, with the stages of a prediction one by one.
+    """The stages of a prediction, one by one.
 
     Args:
-        fabric: where and in which precision the network runs.
-        network: (N, 3, H, W) float -> (N, C, H, W) logits.
-        about: what its weights belong to.
-        benchmark: says what a prediction holds.
+        forward: the network, made ready.
     """
 
-    def __init__(self, fabric: Fabric, network: nn.Module, about: About, benchmark: Benchmark) -> None:
-        self.device = fabric.device
-        self._model = fabric.setup_module(network.eval().to(memory_format=torch.channels_last))
-        self._normalize = fabric.to_device(Normalize(about.mean, about.std))
-        self._ids = torch.from_numpy(benchmark.prediction_ids).to(fabric.device)
-        self._confidence_class = benchmark.confidence_class
+    def __init__(self, forward: Forward) -> None:
+        self.forward = forward
+        """(1, 3, H, W) uint8 -> (H, W) ids or confidences, on the device."""
+        self.device = forward.device
 
     def decode(self, path: Path) -> UInt8Array:
         """Image file -> (H, W, 3) RGB."""
@@ -50,21 +43,10 @@ class Predictor:
         """(H, W, 3) in memory -> (1, 3, H, W) uint8 on the device."""
         return torch.tensor(image).to(self.device).permute(2, 0, 1)[None]
 
-    @torch.inference_mode()
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(1, 3, H, W) uint8 -> (1, C, H, W) logits."""
-        logits: torch.Tensor = self._model(self._normalize(image).contiguous(memory_format=torch.channels_last))
-        return logits
-
-    @torch.inference_mode()
-    def argmax(self, logits: torch.Tensor) -> UInt8Array:
-        """(1, C, H, W) logits -> (H, W) ids or confidences, back in memory."""
-        if self._confidence_class is None:
-            pixels = self._ids[logits[0].argmax(0)]
-        else:
-            pixels = (255 * logits[0].float().softmax(0)[self._confidence_class]).round().to(torch.uint8)
-        prediction: UInt8Array = pixels.cpu().numpy()
-        return prediction
+    def fetch(self, prediction: torch.Tensor) -> UInt8Array:
+        """(H, W) on the device -> the same in memory."""
+        fetched: UInt8Array = prediction.cpu().numpy()
+        return fetched
 
     def encode(self, prediction: UInt8Array, path: Path) -> None:
         """(H, W) ids -> PNG file."""
@@ -72,7 +54,7 @@ class Predictor:
 
     def __call__(self, path: Path) -> UInt8Array:
         """Image file -> its (H, W) ids or confidences."""
-        return self.argmax(self.forward(self.transfer(self.decode(path))))
+        return self.fetch(self.forward(self.transfer(self.decode(path))))
 
 
 class Overlays(NamedTuple):
@@ -162,7 +144,7 @@ def predict(
                 if isinstance(image, InputError):
                     faults.extend(image.messages)
                 else:
-                    yield sample, image, predictor.argmax(predictor.forward(predictor.transfer(image)))
+                    yield sample, image, predictor.fetch(predictor.forward(predictor.transfer(image)))
 
         written = ahead(writers, lambda done: predictions.write(predictor, *done), predicted(), depth=2 * workers)
         deque(written, maxlen=0)

@@ -16,7 +16,7 @@ from engine import environment
 from engine.images import image_size
 from engine.prediction import Predictor
 
-STAGES = ("decode", "transfer", "forward", "argmax", "encode")
+STAGES = ("decode", "transfer", "forward", "fetch", "encode")
 
 _MIB = 1 << 20
 
@@ -50,8 +50,8 @@ def profile(
     for path in images:
         image = _timed(times["decode"], device, predictor.decode, path)
         tensor = _timed(times["transfer"], device, predictor.transfer, image)
-        logits = _timed(times["forward"], device, predictor.forward, tensor)
-        prediction = _timed(times["argmax"], device, predictor.argmax, logits)
+        ids = _timed(times["forward"], device, predictor.forward, tensor)
+        prediction = _timed(times["fetch"], device, predictor.fetch, ids)
         _timed(times["encode"], device, predictor.encode, prediction, scratch)
     scratch.unlink(missing_ok=True)
     times["total"] = [sum(stages) for stages in zip(*(times[stage] for stage in STAGES), strict=True)]
