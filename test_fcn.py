@@ -4,10 +4,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import catalogue
 from engine import options, profiling
+from engine.averaging import Averaged, Views
 from engine.checkpoints import results_name
 from engine.dataset import Benchmark, Sample
 from engine.devices import make_fabric
@@ -20,6 +21,7 @@ EXAMPLES = (
     "python test_fcn.py --model_weights_path saved/x.pth",
     "python test_fcn.py --model_weights_path saved/x.pth --split val --root /data/cityscapes",
     "python test_fcn.py --model_weights_path saved/x.pth --images holiday/",
+    "python test_fcn.py --model_weights_path saved/x.pth --split val --scales 0.75,1,1.25 --flip",
 )
 
 
@@ -41,6 +43,12 @@ class PredictionOptions:
     """folder that results go to"""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     """arithmetic; auto is bf16-mixed on GPUs that have it, else 32-true"""
+    scales: str = "1"
+    """factors on the image's size; with several, as 0.75,1,1.25, their probabilities are averaged"""
+    flip: bool = False
+    """also average with the prediction of the mirror image"""
+    window: int = 0
+    """side of square windows that slide over the image and are averaged where they overlap; 0 for the whole image"""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """where to predict"""
     profile_images: int = 10
@@ -59,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Predict with a trained network; by default the test split, as a zip that the server accepts.",
         examples=EXAMPLES,
     )
+    views = Views.parse(chosen.scales, chosen.flip, chosen.window)
     benchmark = catalogue.benchmark(chosen.benchmark)
     network, about = catalogue.load_network_for(benchmark, chosen.model_weights_path)
     samples = _samples(benchmark, chosen)
@@ -67,8 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
     forward = Forward(fabric, network, about, benchmark, exact=chosen.precision == "32-true")
-    predictor = Predictor(forward)
-    predictions = _predictions(benchmark, folder, chosen, forward.precision)
+    predictor = Predictor(Averaged(forward, views))
+    predictions = _predictions(benchmark, folder, chosen, {"precision": forward.precision, **views.describe()})
     faults = predict(fabric, predictor, samples, predictions, workers=chosen.workers)
     fabric.barrier()
     if faults:
@@ -96,9 +105,9 @@ def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
     return benchmark.samples(chosen.root, chosen.split)
 
 
-def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, precision: str) -> Predictions:
+def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, how: dict[str, Any]) -> Predictions:
     """The folder of predictions; those that the same weights left there before are kept."""
-    origin = {"weights_sha256": sha256(chosen.model_weights_path), "precision": precision, "benchmark": benchmark.name}
+    origin = {"weights_sha256": sha256(chosen.model_weights_path), "benchmark": benchmark.name, **how}
     overlays = Overlays(folder / "overlays", benchmark.prediction_colors) if chosen.images else None
     return Predictions(folder / "predictions", benchmark.prediction_suffix, origin, overlays)
 

@@ -12,13 +12,14 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
+from engine.averaging import Averaged
 from engine.dataset import Sample
 from engine.evaluation import progress_bar_disabled
 from engine.faults import InputError
 from engine.files import write_json
 from engine.images import UInt8Array, read_image, write_png
-from engine.parallel import ahead
 from engine.inference import Forward
+from engine.parallel import ahead
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -30,7 +31,7 @@ class Predictor:
         forward: the network, made ready.
     """
 
-    def __init__(self, forward: Forward) -> None:
+    def __init__(self, forward: Forward | Averaged) -> None:
         self.forward = forward
         """(1, 3, H, W) uint8 -> (H, W) ids or confidences, on the device."""
         self.device = forward.device

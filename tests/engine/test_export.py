@@ -52,10 +52,10 @@ def test_a_file_gives_what_the_network_gives_on_any_size(tmp_path: Path, kind: s
 
 
 def test_a_network_that_works_in_tiles_takes_one_size(tmp_path: Path) -> None:
-    network = labeller(UNet(19, valid=True, channels=2, tile=20))
-    exported = export.export(network, tmp_path / "a.onnx", "onnx", (24, 40), {})
+    network = labeller(UNet(19, valid=True, channels=2, tile=340))
+    exported = export.export(network, tmp_path / "a.onnx", "onnx", (100, 120), {})
     assert not exported.any_size
-    assert [check.size for check in exported.checks] == [(24, 40)]
+    assert [check.size for check in exported.checks] == [(100, 120)]
 
 
 def test_confidences(tmp_path: Path) -> None:
@@ -70,6 +70,15 @@ def test_a_file_that_gives_something_else_is_not_kept(tmp_path: Path, monkeypatc
     with pytest.raises(InputError, match=r"not written: .* 99\.9800%"):
         export.export(labeller(small()), tmp_path / "a.pt2", "torch", (32, 64), {})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_run_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(export, "_torch_runner", lambda _: broken)
+    with pytest.raises(InputError, match=r"not written: .* 0\.0000%"):
+        export.export(labeller(small()), tmp_path / "a.pt2", "torch", (32, 64), {})
 
 
 def test_a_network_that_cannot_be_traced(tmp_path: Path) -> None:
