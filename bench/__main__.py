@@ -16,7 +16,7 @@ from engine.faults import InputError, command
 from engine.files import write_json
 from engine.options import tool_parser
 
-BENCHES = ("ground_truth", "ground_truth_fidelity", "scoring")
+BENCHES = ("ground_truth", "ground_truth_fidelity", "scoring", "prediction")
 """Names of modules in this package."""
 
 

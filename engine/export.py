@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -15,6 +14,7 @@ from engine.checkpoints import About
 from engine.dataset import Benchmark
 from engine.faults import InputError
 from engine.images import UInt8Array
+from engine.synthetic import synthetic_image
 from engine.transforms import Normalize
 
 FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
@@ -49,7 +49,8 @@ class ImageToIds(nn.Module):
         if self.confidence_class is None:
             ids: torch.Tensor = self.table[logits[0].argmax(0)]
             return ids
-        return (255 * logits[0].softmax(0)[self.confidence_class]).round().to(torch.uint8)
+        confidences: torch.Tensor = logits[0].softmax(0)[self.confidence_class]
+        return (255 * confidences).round().to(torch.uint8)
 
 
 class Check(NamedTuple):
@@ -183,15 +184,6 @@ def _check(network: ImageToIds, run: Callable[[UInt8Array], UInt8Array], size: t
     if got.shape != expected.shape or got.dtype != expected.dtype:
         return Check(size, 0.0)
     return Check(size, float((got == expected).mean()))
-
-
-def synthetic_image(size: tuple[int, int]) -> UInt8Array:
-    """A (H, W, 3) image of smooth colours with some noise, the same for the same size."""
-    height, width = size
-    rows, columns = np.ogrid[:height, :width]
-    smooth = [128 + 90 * np.sin(rows / (31 + 9 * band) + band) * np.cos(columns / (47 - 8 * band)) for band in range(3)]
-    noise = np.random.default_rng(0).normal(0, 8, (height, width, 1))
-    return (np.stack(smooth, -1) + noise).clip(0, 255).astype(np.uint8)
 
 
 @contextmanager

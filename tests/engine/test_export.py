@@ -15,6 +15,7 @@ from engine.checkpoints import About
 from engine.export import Check, ImageToIds
 from engine.faults import InputError
 from engine.options import size
+from engine.synthetic import synthetic_image
 from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
 from fcn.padding import Padded
 from fcn.unet import UNet
@@ -39,7 +40,7 @@ def test_a_file_gives_what_the_network_gives_on_any_size(tmp_path: Path, kind: s
     exported = export.export(network, path, kind, (32, 64), {"network": "some"})
     assert exported.any_size
     assert [check.agreement for check in exported.checks] == [1.0, 1.0]
-    image = export.synthetic_image((47, 31))
+    image = synthetic_image((47, 31))
     run = (export._onnx_runner if kind == "onnx" else export._torch_runner)(path)
     ids = run(image)
     assert ids.dtype == np.uint8
@@ -61,7 +62,7 @@ def test_a_network_that_works_in_tiles_takes_one_size(tmp_path: Path) -> None:
 def test_confidences(tmp_path: Path) -> None:
     network = labeller(small(2), "kitti_road")
     exported = export.export(network, tmp_path / "a.pt2", "torch", (32, 64), {})
-    confidences = export._torch_runner(exported.path)(export.synthetic_image((32, 64)))
+    confidences = export._torch_runner(exported.path)(synthetic_image((32, 64)))
     assert len(np.unique(confidences)) > 2
 
 
