@@ -17,8 +17,8 @@ from engine.evaluation import progress_bar_disabled
 from engine.faults import InputError
 from engine.files import write_json
 from engine.images import UInt8Array, read_image, write_png
-from engine.parallel import ahead
 from engine.inference import Forward
+from engine.parallel import ahead
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
