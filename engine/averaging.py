@@ -75,7 +75,8 @@ class Averaged:
         if self._views.are_one(*image.shape[-2:]):
             return self._forward(image)
         # The softmax of log probabilities is the probabilities, so they are logits like others.
-        return self._forward.ids(self.probabilities(image).log())
+        logits = self.probabilities(image)[0].log()
+        return self._forward.judge(logits.flatten(1)).view(logits.shape[1:])
 
     @torch.inference_mode()
     def probabilities(self, image: torch.Tensor) -> torch.Tensor:

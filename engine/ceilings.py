@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import torch
 
-DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-"""The type that products are computed in, by Fabric's name of a precision."""
+DTYPES = {"32-true": torch.float32, "32-fused": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+"""The type that products are computed in, by the name of a precision."""
 
 
 class Ceilings(NamedTuple):
@@ -19,12 +19,12 @@ class Ceilings(NamedTuple):
     """Of a large copy, what is read and what is written counted."""
 
 
-def measure(device: torch.device, precision: str, tries: int = 10, side: int | None = None) -> Ceilings:
+def measure(device: torch.device, precision: str, tries: int = 5, side: int | None = None) -> Ceilings:
     """Measure both.
 
     Args:
         device: to measure.
-        precision: Fabric's name of it.
+        precision: one of `DTYPES`.
         tries: of which the best counts.
         side: of the matrices; 8192 on a GPU and 2048 on a CPU where None.
     """

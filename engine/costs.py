@@ -61,11 +61,11 @@ def _run(network: nn.Module, size: tuple[int, int], counter: "_Counter") -> None
         network.eval()(torch.zeros(1, 3, *size, device=device))
 
 
-class _Counter(TorchDispatchMode):
+class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Notes each operation that torch has a formula for."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.layers: list[Layer] = []
 
     def __torch_dispatch__(

@@ -156,13 +156,13 @@ def _throughput(
 def _rate(forward: Forward, batch: torch.Tensor, repeats: int) -> dict[str, Any]:
     """Predict one batch over and over, without waiting for the device in between."""
 
+    @torch.inference_mode()
     def predict() -> None:
         if len(batch) == 1:
             forward(batch)
             return
-        logits = forward.logits(batch)
-        for number in range(len(batch)):
-            forward.ids(logits[number : number + 1])
+        for logits in forward.logits(batch):
+            forward.judge(logits.flatten(1))
 
     predict()
     synchronise(batch.device)

@@ -42,7 +42,10 @@ class Predictor:
 
     def transfer(self, image: UInt8Array) -> torch.Tensor:
         """(H, W, 3) in memory -> (1, 3, H, W) uint8 on the device."""
-        return torch.tensor(image).to(self.device).permute(2, 0, 1)[None]
+        tensor = torch.tensor(image)
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.permute(2, 0, 1)[None]
 
     def fetch(self, prediction: torch.Tensor) -> UInt8Array:
         """(H, W) on the device -> the same in memory."""
@@ -102,8 +105,9 @@ class Predictions:
         note = self.note(self.folder)
         same = note.is_file() and note.read_text() == json.dumps(self.origin, indent=2) + "\n"
         expected = {self.path(sample) for sample in samples} if same else set()
-        for path in self.folder.rglob(f"*{self.suffix}"):
-            if path not in expected:
+        for path in self.folder.rglob("*"):
+            foreign = path.name.endswith(self.suffix) and path not in expected
+            if foreign or (path.name[0] == "." and path.suffix == ".part"):  # the latter a killed process left
                 path.unlink()
         write_json(note, self.origin)
 
@@ -124,8 +128,8 @@ def predict(
 ) -> list[str]:
     """Predict this process's share of the samples, those that are not predicted yet.
 
-    Threads decode the next images and encode the last predictions while the network runs; how many of each
-    are in memory does not depend on the number of samples.
+    Threads bring the next images to the device, and the last predictions from there to files, while this one keeps
+    the network running; how many of each are in memory does not depend on the number of samples.
 
     Returns:
         What is wrong with images that could not be read; all others are predicted.
@@ -137,19 +141,29 @@ def predict(
     workers = max(1, workers)
     faults: list[str] = []
     with ThreadPoolExecutor(workers) as readers, ThreadPoolExecutor(workers) as writers:
-        decoded = ahead(readers, lambda sample: predictor.decode(sample.image), mine, depth=2 * workers)
-        bar = tqdm(decoded, "predict", total=len(mine), disable=progress_bar_disabled(fabric), leave=False)
+        ready = ahead(readers, lambda sample: _ready(predictor, sample), mine, depth=2 * workers)
+        bar = tqdm(ready, "predict", total=len(mine), disable=progress_bar_disabled(fabric), leave=False)
 
-        def predicted() -> Iterator[tuple[Sample, UInt8Array, UInt8Array]]:
-            for sample, image in bar:
-                if isinstance(image, InputError):
-                    faults.extend(image.messages)
+        def predicted() -> Iterator[tuple[Sample, UInt8Array, torch.Tensor]]:
+            for sample, images in bar:
+                if isinstance(images, InputError):
+                    faults.extend(images.messages)
                 else:
-                    yield sample, image, predictor.fetch(predictor.forward(predictor.transfer(image)))
+                    yield sample, images[0], predictor.forward(images[1])
 
-        written = ahead(writers, lambda done: predictions.write(predictor, *done), predicted(), depth=2 * workers)
+        def write(done: tuple[Sample, UInt8Array, torch.Tensor]) -> None:
+            sample, image, prediction = done
+            predictions.write(predictor, sample, image, predictor.fetch(prediction))
+
+        written = ahead(writers, write, predicted(), depth=2 * workers)
         deque(written, maxlen=0)
     return faults
+
+
+def _ready(predictor: Predictor, sample: Sample) -> tuple[UInt8Array, torch.Tensor]:
+    """The image of a sample in memory and on the device."""
+    image = predictor.decode(sample.image)
+    return image, predictor.transfer(image)
 
 
 def list_images(folder: Path) -> list[Sample]:
