@@ -124,6 +124,24 @@ def load_network(path: Path) -> tuple[nn.Module, About]:
     return model, about
 
 
+def load_network_for(wanted: Benchmark, path: Path) -> tuple[nn.Module, About]:
+    """As `load_network`, but weights known to be of another benchmark are refused.
+
+    Raises:
+        InputError: also if the outputs are not as many as classes; one more is taken as void.
+    """
+    model, about = load_network(path)
+    classes = len(wanted.classes)
+    if about.benchmark not in (None, wanted.name):
+        raise InputError(f"{path}: trained on {about.benchmark}; give --benchmark {about.benchmark}")
+    if about.num_classes not in (classes, classes + 1):
+        raise InputError(
+            f"{path}: a network with {about.num_classes} outputs, expected {classes} for {wanted.name} "
+            f"(or {classes + 1}, with void)"
+        )
+    return model, about
+
+
 def transfer(model: nn.Module, path: Path) -> tuple[About | None, str]:
     """Load into a network what fits by name and shape from the weights of another.
 

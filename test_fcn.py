@@ -4,23 +4,24 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
-
-from lightning_fabric import Fabric
+from typing import Any, Literal
 
 import catalogue
 from engine import options, profiling
-from engine.checkpoints import About
+from engine.averaging import Averaged, Views
+from engine.checkpoints import results_name
 from engine.dataset import Benchmark, Sample
-from engine.devices import make_fabric, precision_of
+from engine.devices import make_fabric
 from engine.faults import InputError, command
 from engine.files import require_writable, sha256, write_json
+from engine.inference import Forward
 from engine.prediction import Overlays, Predictions, Predictor, list_images, predict
 
 EXAMPLES = (
     "python test_fcn.py --model_weights_path saved/x.pth",
     "python test_fcn.py --model_weights_path saved/x.pth --split val --root /data/cityscapes",
     "python test_fcn.py --model_weights_path saved/x.pth --images holiday/",
+    "python test_fcn.py --model_weights_path saved/x.pth --split val --scales 0.75,1,1.25 --flip",
 )
 
 
@@ -42,6 +43,12 @@ class PredictionOptions:
     """folder that results go to"""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     """arithmetic; auto is bf16-mixed on GPUs that have it, else 32-true"""
+    scales: str = "1"
+    """factors on the image's size; with several, as 0.75,1,1.25, their probabilities are averaged"""
+    flip: bool = False
+    """also average with the prediction of the mirror image"""
+    window: int = 0
+    """side of square windows that slide over the image and are averaged where they overlap; 0 for the whole image"""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """where to predict"""
     profile_images: int = 10
@@ -60,16 +67,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Predict with a trained network; by default the test split, as a zip that the server accepts.",
         examples=EXAMPLES,
     )
+    views = Views.parse(chosen.scales, chosen.flip, chosen.window)
     benchmark = catalogue.benchmark(chosen.benchmark)
-    network, about = catalogue.load_network(chosen.model_weights_path)
-    _require_fit(about, benchmark, chosen.model_weights_path)
+    network, about = catalogue.load_network_for(benchmark, chosen.model_weights_path)
     samples = _samples(benchmark, chosen)
-    folder = chosen.output / _name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
+    folder = chosen.output / results_name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
     require_writable(folder)
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
-    predictor = Predictor(fabric, network, about, benchmark)
-    predictions = _predictions(benchmark, folder, chosen, precision_of(fabric))
+    forward = Forward(fabric, network, about, benchmark, exact=chosen.precision == "32-true")
+    predictor = Predictor(Averaged(forward, views))
+    predictions = _predictions(benchmark, folder, chosen, {"precision": forward.precision, **views.describe()})
     faults = predict(fabric, predictor, samples, predictions, workers=chosen.workers)
     fabric.barrier()
     if faults:
@@ -83,22 +91,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if predictions.overlays:
         print(f"{predictions.overlays.folder}: the same in colour over the images")
     if chosen.profile_images > 0:
-        _profile(fabric, predictor, samples[: chosen.profile_images], folder)
+        _profile(predictor, samples[: chosen.profile_images], folder)
     if not chosen.images:
         _hand_in(benchmark, predictions.folder, folder, chosen)
     return 0
-
-
-def _require_fit(about: About, benchmark: Benchmark, weights: Path) -> None:
-    """Refuse weights known to be of another benchmark; one output more than classes is taken as void."""
-    classes = len(benchmark.classes)
-    if about.benchmark not in (None, benchmark.name):
-        raise InputError(f"{weights}: trained on {about.benchmark}; give --benchmark {about.benchmark}")
-    if about.num_classes not in (classes, classes + 1):
-        raise InputError(
-            f"{weights}: a network with {about.num_classes} outputs, expected {classes} for {benchmark.name} "
-            f"(or {classes + 1}, with void)"
-        )
 
 
 def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
@@ -109,24 +105,17 @@ def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
     return benchmark.samples(chosen.root, chosen.split)
 
 
-def _name(weights: Path) -> str:
-    """Results of a run's best weights go by the name of the run, others by the name of their file."""
-    if not (weights.parent / "config.yaml").is_file():
-        return weights.stem
-    return weights.parent.name if weights.stem == "best" else f"{weights.parent.name}-{weights.stem}"
-
-
-def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, precision: str) -> Predictions:
+def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, how: dict[str, Any]) -> Predictions:
     """The folder of predictions; those that the same weights left there before are kept."""
-    origin = {"weights_sha256": sha256(chosen.model_weights_path), "precision": precision, "benchmark": benchmark.name}
+    origin = {"weights_sha256": sha256(chosen.model_weights_path), "benchmark": benchmark.name, **how}
     overlays = Overlays(folder / "overlays", benchmark.prediction_colors) if chosen.images else None
     return Predictions(folder / "predictions", benchmark.prediction_suffix, origin, overlays)
 
 
-def _profile(fabric: Fabric, predictor: Predictor, samples: Sequence[Sample], folder: Path) -> None:
+def _profile(predictor: Predictor, samples: Sequence[Sample], folder: Path) -> None:
     images = [sample.image for sample in samples]
     scratch = folder / "profile.part.png"
-    result = profiling.profile(predictor, images, scratch, precision=precision_of(fabric), warm_up=2)
+    result = profiling.profile(predictor, images, scratch, precision=predictor.forward.precision, warm_up=2)
     write_json(folder / "profile.json", result)
     print(f"\n{profiling.table(result)}\n{folder / 'profile.json'}: the profile in full")
 

@@ -16,7 +16,15 @@ from engine.faults import InputError, command
 from engine.files import write_json
 from engine.options import tool_parser
 
-BENCHES = ("ground_truth", "ground_truth_fidelity", "scoring", "loader", "training_step", "kills")
+BENCHES = (
+    "ground_truth",
+    "ground_truth_fidelity",
+    "scoring",
+    "loader",
+    "training_step",
+    "kills",
+    "prediction",
+)
 """Names of modules in this package."""
 
 

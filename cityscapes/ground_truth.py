@@ -13,9 +13,9 @@ from cityscapes.agreement import Agreement, compare
 from cityscapes.labels import OFFICIAL, LabelTable
 from cityscapes.worklist import Work
 from engine import files, parallel, png_writer
+from engine.allocator import keep_freed_memory
 from engine.faults import InputError
 from engine.images import IdArray, UInt8Array, read_ids, software_of
-from engine.memory import keep_freed_memory
 
 _SOFTWARE = "generate_gt.py"
 """Noted in the masks written here, to tell them from those that came with the data set."""

@@ -70,6 +70,13 @@ def load(path: Path) -> dict[str, Any]:
     return {"weights": weights, "arch": arch if isinstance(arch, str) else None}
 
 
+def results_name(weights: Path) -> str:
+    """What results of weights go by: the name of the run for its best ones, else that of the file."""
+    if not (weights.parent / "config.yaml").is_file():
+        return weights.stem
+    return weights.parent.name if weights.stem == "best" else f"{weights.parent.name}-{weights.stem}"
+
+
 def _weights(content: Any) -> StateDict | None:
     """The state dict in a checkpoint, without the `module.` that data-parallel training leaves on names."""
     if not isinstance(content, dict):

@@ -104,6 +104,18 @@ def _boolean(text: str) -> bool:
     return text == "true"
 
 
+def size(text: str, flag: str) -> tuple[int, int]:
+    """A flag's value as height and width.
+
+    Raises:
+        InputError: if it is not two numbers above zero.
+    """
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise InputError(f"{flag} {text}: expected height x width, as 1024x2048")
+    return int(sides[0]), int(sides[1])
+
+
 def plain(options: Any) -> dict[str, Any]:
     """The options as names and values that YAML and JSON have, in the order of their fields."""
     return {

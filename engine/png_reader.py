@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.memory import keep_freed_memory
+from engine.allocator import keep_freed_memory
 
 try:
     import pywuffs

@@ -10,37 +10,31 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from lightning_fabric import Fabric
-from torch import nn
 from tqdm import tqdm
 
-from engine.checkpoints import About
-from engine.dataset import Benchmark, Sample
+from engine.averaging import Averaged
+from engine.dataset import Sample
 from engine.evaluation import progress_bar_disabled
 from engine.faults import InputError
 from engine.files import write_json
 from engine.images import UInt8Array, read_image, write_png
+from engine.inference import Forward
 from engine.parallel import ahead
-from engine.transforms import Normalize
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 class Predictor:
-    """A network made ready to predict, with the stages of a prediction one by one.
+    """The stages of a prediction, one by one.
 
     Args:
-        fabric: where and in which precision the network runs.
-        network: (N, 3, H, W) float -> (N, C, H, W) logits.
-        about: what its weights belong to.
-        benchmark: says what a prediction holds.
+        forward: the network, made ready.
     """
 
-    def __init__(self, fabric: Fabric, network: nn.Module, about: About, benchmark: Benchmark) -> None:
-        self.device = fabric.device
-        self._model = fabric.setup_module(network.eval().to(memory_format=torch.channels_last))
-        self._normalize = fabric.to_device(Normalize(about.mean, about.std))
-        self._ids = torch.from_numpy(benchmark.prediction_ids).to(fabric.device)
-        self._confidence_class = benchmark.confidence_class
+    def __init__(self, forward: Forward | Averaged) -> None:
+        self.forward = forward
+        """(1, 3, H, W) uint8 -> (H, W) ids or confidences, on the device."""
+        self.device = forward.device
 
     def decode(self, path: Path) -> UInt8Array:
         """Image file -> (H, W, 3) RGB."""
@@ -48,23 +42,15 @@ class Predictor:
 
     def transfer(self, image: UInt8Array) -> torch.Tensor:
         """(H, W, 3) in memory -> (1, 3, H, W) uint8 on the device."""
-        return torch.tensor(image).to(self.device).permute(2, 0, 1)[None]
+        tensor = torch.tensor(image)
+        if self.device.type == "cuda":
+            tensor = tensor.pin_memory().to(self.device, non_blocking=True)
+        return tensor.permute(2, 0, 1)[None]
 
-    @torch.inference_mode()
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(1, 3, H, W) uint8 -> (1, C, H, W) logits."""
-        logits: torch.Tensor = self._model(self._normalize(image).contiguous(memory_format=torch.channels_last))
-        return logits
-
-    @torch.inference_mode()
-    def argmax(self, logits: torch.Tensor) -> UInt8Array:
-        """(1, C, H, W) logits -> (H, W) ids or confidences, back in memory."""
-        if self._confidence_class is None:
-            pixels = self._ids[logits[0].argmax(0)]
-        else:
-            pixels = (255 * logits[0].float().softmax(0)[self._confidence_class]).round().to(torch.uint8)
-        prediction: UInt8Array = pixels.cpu().numpy()
-        return prediction
+    def fetch(self, prediction: torch.Tensor) -> UInt8Array:
+        """(H, W) on the device -> the same in memory."""
+        fetched: UInt8Array = prediction.cpu().numpy()
+        return fetched
 
     def encode(self, prediction: UInt8Array, path: Path) -> None:
         """(H, W) ids -> PNG file."""
@@ -72,7 +58,7 @@ class Predictor:
 
     def __call__(self, path: Path) -> UInt8Array:
         """Image file -> its (H, W) ids or confidences."""
-        return self.argmax(self.forward(self.transfer(self.decode(path))))
+        return self.fetch(self.forward(self.transfer(self.decode(path))))
 
 
 class Overlays(NamedTuple):
@@ -119,8 +105,9 @@ class Predictions:
         note = self.note(self.folder)
         same = note.is_file() and note.read_text() == json.dumps(self.origin, indent=2) + "\n"
         expected = {self.path(sample) for sample in samples} if same else set()
-        for path in self.folder.rglob(f"*{self.suffix}"):
-            if path not in expected:
+        for path in self.folder.rglob("*"):
+            foreign = path.name.endswith(self.suffix) and path not in expected
+            if foreign or (path.name[0] == "." and path.suffix == ".part"):  # the latter a killed process left
                 path.unlink()
         write_json(note, self.origin)
 
@@ -141,8 +128,8 @@ def predict(
 ) -> list[str]:
     """Predict this process's share of the samples, those that are not predicted yet.
 
-    Threads decode the next images and encode the last predictions while the network runs; how many of each
-    are in memory does not depend on the number of samples.
+    Threads bring the next images to the device, and the last predictions from there to files, while this one keeps
+    the network running; how many of each are in memory does not depend on the number of samples.
 
     Returns:
         What is wrong with images that could not be read; all others are predicted.
@@ -154,19 +141,29 @@ def predict(
     workers = max(1, workers)
     faults: list[str] = []
     with ThreadPoolExecutor(workers) as readers, ThreadPoolExecutor(workers) as writers:
-        decoded = ahead(readers, lambda sample: predictor.decode(sample.image), mine, depth=2 * workers)
-        bar = tqdm(decoded, "predict", total=len(mine), disable=progress_bar_disabled(fabric), leave=False)
+        ready = ahead(readers, lambda sample: _ready(predictor, sample), mine, depth=2 * workers)
+        bar = tqdm(ready, "predict", total=len(mine), disable=progress_bar_disabled(fabric), leave=False)
 
-        def predicted() -> Iterator[tuple[Sample, UInt8Array, UInt8Array]]:
-            for sample, image in bar:
-                if isinstance(image, InputError):
-                    faults.extend(image.messages)
+        def predicted() -> Iterator[tuple[Sample, UInt8Array, torch.Tensor]]:
+            for sample, images in bar:
+                if isinstance(images, InputError):
+                    faults.extend(images.messages)
                 else:
-                    yield sample, image, predictor.argmax(predictor.forward(predictor.transfer(image)))
+                    yield sample, images[0], predictor.forward(images[1])
 
-        written = ahead(writers, lambda done: predictions.write(predictor, *done), predicted(), depth=2 * workers)
+        def write(done: tuple[Sample, UInt8Array, torch.Tensor]) -> None:
+            sample, image, prediction = done
+            predictions.write(predictor, sample, image, predictor.fetch(prediction))
+
+        written = ahead(writers, write, predicted(), depth=2 * workers)
         deque(written, maxlen=0)
     return faults
+
+
+def _ready(predictor: Predictor, sample: Sample) -> tuple[UInt8Array, torch.Tensor]:
+    """The image of a sample in memory and on the device."""
+    image = predictor.decode(sample.image)
+    return image, predictor.transfer(image)
 
 
 def list_images(folder: Path) -> list[Sample]:

@@ -1,9 +1,6 @@
 """How long a prediction takes, stage by stage, and how much memory it needs."""
 
-import os
-import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,9 +11,10 @@ import torch
 
 from engine import environment
 from engine.images import image_size
+from engine.memory import nvml_process_memory, process_peak
 from engine.prediction import Predictor
 
-STAGES = ("decode", "transfer", "forward", "argmax", "encode")
+STAGES = ("decode", "transfer", "forward", "fetch", "encode")
 
 _MIB = 1 << 20
 
@@ -50,8 +48,8 @@ def profile(
     for path in images:
         image = _timed(times["decode"], device, predictor.decode, path)
         tensor = _timed(times["transfer"], device, predictor.transfer, image)
-        logits = _timed(times["forward"], device, predictor.forward, tensor)
-        prediction = _timed(times["argmax"], device, predictor.argmax, logits)
+        ids = _timed(times["forward"], device, predictor.forward, tensor)
+        prediction = _timed(times["fetch"], device, predictor.fetch, ids)
         _timed(times["encode"], device, predictor.encode, prediction, scratch)
     scratch.unlink(missing_ok=True)
     times["total"] = [sum(stages) for stages in zip(*(times[stage] for stage in STAGES), strict=True)]
@@ -109,24 +107,7 @@ def _memory(device: torch.device) -> dict[str, float | None]:
     return {
         "gpu_allocated_peak": torch.cuda.max_memory_allocated(device) / _MIB if on_gpu else None,
         "gpu_reserved_peak": torch.cuda.max_memory_reserved(device) / _MIB if on_gpu else None,
-        "gpu_process": _nvml_process_memory(device) if on_gpu else None,
+        "gpu_process": nvml_process_memory(device) if on_gpu else None,
         "process": psutil.Process().memory_info().rss / _MIB,
-        "process_peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        / (_MIB if sys.platform == "darwin" else 1024),
+        "process_peak": process_peak(),
     }
-
-
-def _nvml_process_memory(device: torch.device) -> float | None:
-    """What the driver counts for this process, as nvidia-smi shows it, the CUDA context included."""
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-        uuid = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
-        handle = pynvml.nvmlDeviceGetHandleByUUID(uuid)
-        for process in pynvml.nvmlDeviceGetComputeRunningProcesses(handle):
-            if process.pid == os.getpid() and process.usedGpuMemory is not None:
-                return float(process.usedGpuMemory / _MIB)
-    except pynvml.NVMLError:
-        return None
-    return None

@@ -1,6 +1,7 @@
 """Fully convolutional networks (Long, Shelhamer and Darrell 2015, arXiv:1411.4038; 2016, arXiv:1605.06211)."""
 
 from collections import OrderedDict
+from itertools import pairwise
 from typing import cast
 
 import torch
@@ -65,14 +66,27 @@ class FCN(nn.Module):
         Returns:
             (N, C, H, W) logits.
         """
+        return cropped(self.upsampling(self.coarse(image)), self.final_offset, like=image)
+
+    @property
+    def upsampling(self) -> nn.ConvTranspose2d:
+        """The last one, from coarse scores to those of pixels; its kernel is twice its stride."""
+        return cast("nn.ConvTranspose2d", self._part("upscore", self.levels[-1]))
+
+    def coarse(self, image: torch.Tensor) -> torch.Tensor:
+        """The sum of scores at the finest stride, before the last upsampling.
+
+        Predictions can be made from it and `upsampling` piece by piece, without all logits at once.
+        """
         features = self.vgg(self._pad(image))
         features[32] = self.classifier(features[32])
-        scores: torch.Tensor = self._part("upscore", 32)(self._part("score_pool", 32)(features[32]))
-        for level in self.levels[1:]:
+        scores: torch.Tensor = self._part("score_pool", 32)(features[32])
+        for above, level in pairwise(self.levels):
+            scores = self._part("upscore", above)(scores)
             scaled = features[level] * self.scales[level] if level in self.scales else features[level]
             finer = self._part("score_pool", level)(scaled)  # (N, C, H/level, W/level)
-            scores = self._part("upscore", level)(scores + cropped(finer, self.offsets[level], like=scores))
-        return cropped(scores, self.final_offset, like=image)
+            scores = scores + cropped(finer, self.offsets[level], like=scores)
+        return scores
 
     def load_torchvision(self, weights: dict[str, torch.Tensor]) -> None:
         """Start from the state dict of a torchvision VGG.

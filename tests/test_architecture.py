@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
-COMMANDS = {"generate_gt", "train_fcn", "test_fcn"}
+COMMANDS = {"generate_gt", "train_fcn", "test_fcn", "export_fcn", "profile_fcn"}
 BENCHMARKS = {"camvid", "cityscapes", "kitti_road", "pascal_voc"}
 OURS = {*COMMANDS, *BENCHMARKS, "bench", "catalogue", "engine", "fcn"}
 
@@ -21,6 +21,8 @@ MAY_IMPORT = {
     "generate_gt": {"catalogue", "engine", *BENCHMARKS},
     "train_fcn": {"catalogue", "engine"},
     "test_fcn": {"catalogue", "engine"},
+    "export_fcn": {"catalogue", "engine"},
+    "profile_fcn": {"catalogue", "engine"},
 }
 
 
@@ -81,6 +83,6 @@ def test_tools_without_networks_start_without_torch(module: str) -> None:
 
 
 def test_importing_a_command_has_no_effect() -> None:
-    program = "import generate_gt, train_fcn, test_fcn"
+    program = "import generate_gt, train_fcn, test_fcn, export_fcn, profile_fcn"
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=True, capture_output=True, text=True)
     assert done.stdout + done.stderr == ""

@@ -17,7 +17,7 @@ DOCUMENTS = [
 COMMAND = re.compile(r"python (?:-m ([\w.]+)|(\w+\.py))((?: +(?!#|->)[^\s`#]+)*)")
 
 
-COMMANDS = {"generate_gt", "train_fcn", "test_fcn"}
+COMMANDS = {"generate_gt", "train_fcn", "test_fcn", "export_fcn", "profile_fcn"}
 
 
 def commands() -> list[tuple[str, str]]:
@@ -47,7 +47,16 @@ def test_a_documented_command_is_understood(module: str, arguments: str, capsys:
 
 
 @pytest.mark.parametrize(
-    "name", ["generate_gt", "train_fcn", "test_fcn", "kitti_road.scoring", "kitti_road.submission"]
+    "name",
+    [
+        "generate_gt",
+        "train_fcn",
+        "test_fcn",
+        "export_fcn",
+        "profile_fcn",
+        "kitti_road.scoring",
+        "kitti_road.submission",
+    ],
 )
 def test_help_ends_with_examples(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

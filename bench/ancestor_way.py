@@ -1,0 +1,41 @@
+"""Predicts as the project that this one outgrows did: one image after the other, all in one thread.
+
+The network runs as written, in float32 and contiguous memory. Arguments: weights, folder of images, folder for
+predictions.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.transforms import v2
+
+import catalogue
+from cityscapes.dataset import CityscapesBenchmark
+from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
+
+
+def main(weights: Path, images: Path, predictions: Path) -> None:
+    """Predict every PNG."""
+    network, about = catalogue.load_network(weights)
+    network.eval()
+    table = CityscapesBenchmark().prediction_ids[: about.num_classes]
+    transform = v2.Compose(
+        [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+    )
+    for path in sorted(images.rglob("*.png")):
+        image = transform(Image.open(path).convert("RGB"))[None]
+        with torch.no_grad():
+            train_ids = network(image).argmax(1)[0].numpy()
+        label_ids = np.zeros(train_ids.shape, np.uint8)
+        for train_id, label_id in enumerate(table):
+            label_ids[train_ids == train_id] = label_id
+        target = predictions / path.parent.name / path.name.replace("_leftImg8bit.png", "_labelId_preds.png")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(label_ids).save(target)
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

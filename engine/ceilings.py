@@ -1,0 +1,58 @@
+"""What a device can do at most, as measured: matrix products and copies."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+
+DTYPES = {"32-true": torch.float32, "32-fused": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+"""The type that products are computed in, by the name of a precision."""
+
+
+class Ceilings(NamedTuple):
+    """Best of several tries; the clock of a device may change between them and the work they are compared with."""
+
+    flops_per_second: float
+    """Of a large square matrix product in the precision, two operations for each multiplication and addition."""
+    bytes_per_second: float
+    """Of a large copy, what is read and what is written counted."""
+
+
+def measure(device: torch.device, precision: str, tries: int = 5, side: int | None = None) -> Ceilings:
+    """Measure both.
+
+    Args:
+        device: to measure.
+        precision: one of `DTYPES`.
+        tries: of which the best counts.
+        side: of the matrices; 8192 on a GPU and 2048 on a CPU where None.
+    """
+    side = side or (8192 if device.type == "cuda" else 2048)
+    matrix = torch.randn(side, side, device=device).to(DTYPES[precision])
+    result = torch.empty_like(matrix)
+    product = _best(device, tries, lambda: torch.mm(matrix, matrix, out=result))
+    # Far more than any cache holds.
+    source = torch.zeros(16 * side * side, dtype=torch.uint8, device=device)
+    target = torch.empty_like(source)
+    copied = _best(device, tries, lambda: target.copy_(source))
+    return Ceilings(2 * side**3 / product, 2 * source.numel() / copied)
+
+
+def synchronise(device: torch.device) -> None:
+    """Wait until the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+def _best(device: torch.device, tries: int, work: Callable[[], object]) -> float:
+    """Seconds of the fastest try, after two that do not count."""
+    seconds = []
+    with torch.inference_mode():
+        for _ in range(tries + 2):
+            synchronise(device)
+            began = time.perf_counter()
+            work()
+            synchronise(device)
+            seconds.append(time.perf_counter() - began)
+    return min(seconds[2:])

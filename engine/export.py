@@ -1,0 +1,218 @@
+"""Networks as files that run without this project: uint8 image in, ids out, normalisation and lookup inside."""
+
+import importlib.util
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from engine.checkpoints import About
+from engine.dataset import Benchmark
+from engine.faults import InputError
+from engine.images import UInt8Array
+from engine.synthetic import synthetic_image
+from engine.transforms import Normalize
+
+FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
+"""Format -> ending of its files."""
+LEAST_AGREEMENT = 0.9999
+"""Share of pixels on which an exported file must give what the network gives."""
+ODD_SIZE = (203, 333)
+"""Height and width that no network divides; files for any size are tried on it too."""
+
+
+class ImageToIds(nn.Module):
+    """A network from pixels to what a prediction file holds.
+
+    Args:
+        network: (N, 3, H, W) float -> (N, C, H, W) logits.
+        about: what its weights belong to.
+        benchmark: says what a prediction holds.
+    """
+
+    def __init__(self, network: nn.Module, about: About, benchmark: Benchmark) -> None:
+        super().__init__()
+        self.network = network
+        self.normalize = Normalize(about.mean, about.std)
+        self.confidence_class = benchmark.confidence_class
+        self.table: torch.Tensor
+        self.register_buffer("table", torch.from_numpy(benchmark.prediction_ids.copy()))
+        self.eval()
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(H, W, 3) uint8 RGB -> (H, W) uint8 ids or confidences."""
+        logits = self.network(self.normalize(image.permute(2, 0, 1)[None]))
+        if self.confidence_class is None:
+            ids: torch.Tensor = self.table[logits[0].argmax(0)]
+            return ids
+        confidences: torch.Tensor = logits[0].softmax(0)[self.confidence_class]
+        return (255 * confidences).round().to(torch.uint8)
+
+
+class Check(NamedTuple):
+    """How an exported file did on one image."""
+
+    size: tuple[int, int]
+    """Height and width."""
+    agreement: float
+    """Share of pixels with the same value."""
+
+
+class Exported(NamedTuple):
+    """What an export came to."""
+
+    path: Path
+    any_size: bool
+    """Whether the file takes images of any size, or of the given one only."""
+    checks: tuple[Check, ...]
+
+
+def export(network: ImageToIds, path: Path, kind: str, size: tuple[int, int], notes: dict[str, str]) -> Exported:
+    """Write a network as a file, run the file, and keep it if it gives what the network gives.
+
+    The network is traced for images of any size. Where its graph depends on the size all the same, as that of
+    a network that works in tiles, the file is for the given size.
+
+    Args:
+        network: on the CPU, float32.
+        path: of the file.
+        kind: one of `FORMATS`.
+        size: height and width to trace and check it with.
+        notes: names and values for the file to carry.
+
+    Raises:
+        InputError: if a library is missing, the network cannot be traced or the file gives something else.
+    """
+    if kind == "onnx":
+        _require("onnx", "onnxscript", "onnxruntime")
+    try:
+        program, any_size = _traced(network, size)
+    except (torch._dynamo.exc.TorchDynamoException, RuntimeError, ValueError, TypeError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+        raise InputError(
+            f"{path}: torch.export cannot trace this network ({reason}); what it does must not depend on pixel values"
+        ) from error
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _kept_if_good(path) as part:
+        if kind == "onnx":
+            _write_onnx(program, part, notes)
+        else:
+            torch.export.save(program, part, extra_files=notes)
+        run = _onnx_runner(part) if kind == "onnx" else _torch_runner(part)
+        checks = tuple(_check(network, run, tried) for tried in ((size, ODD_SIZE) if any_size else (size,)))
+        if any(check.agreement < LEAST_AGREEMENT for check in checks):
+            raise InputError(
+                f"{path}: not written: the exported file gives {told(checks)} as the network, "
+                f"expected {LEAST_AGREEMENT:.2%}; try the other format of {', '.join(FORMATS)}, and report it"
+            )
+    return Exported(path, any_size, checks)
+
+
+def told(checks: Sequence[Check]) -> str:
+    """Checks as a text to print."""
+    return " and ".join(
+        f"the same on {check.agreement:.4%} of the pixels of {check.size[0]}x{check.size[1]}" for check in checks
+    )
+
+
+def _traced(network: ImageToIds, size: tuple[int, int]) -> tuple[torch.export.ExportedProgram, bool]:
+    """The network as a graph, and whether it is one for any size.
+
+    It is traced with an odd size first: with another, padding and crops that do nothing there would be left out.
+    """
+    auto = torch.export.Dim.AUTO
+    with torch.no_grad():
+        image = torch.zeros(*ODD_SIZE, 3, dtype=torch.uint8)
+        program = torch.export.export(network, (image,), dynamic_shapes={"image": {0: auto, 1: auto}}, strict=False)
+        (name,) = program.graph_signature.user_inputs
+        shape = next(node.meta["val"].shape for node in program.graph.nodes if node.name == name)
+        if not any(isinstance(side, int) for side in shape[:2]):
+            return program, True
+        image = torch.zeros(*size, 3, dtype=torch.uint8)
+        return torch.export.export(network, (image,), strict=False), False
+
+
+def _write_onnx(program: torch.export.ExportedProgram, path: Path, notes: dict[str, str]) -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the exporter's own code
+        written = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["image"], output_names=["ids"])
+    if written is None:  # pragma: no cover  # its type says so
+        raise InputError(f"{path}: the ONNX exporter gave nothing back")
+    written.model.metadata_props.update(notes)
+    written.save(path)
+
+
+def _onnx_runner(path: Path) -> Callable[[UInt8Array], UInt8Array]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+    def run(image: UInt8Array) -> UInt8Array:
+        ids: UInt8Array = session.run(["ids"], {"image": image})[0]
+        return ids
+
+    return run
+
+
+def _torch_runner(path: Path) -> Callable[[UInt8Array], UInt8Array]:
+    # The guards are of shortcuts that an odd size does not take; the checks on other sizes are what counts.
+    module = torch.export.load(path).module(check_guards=False)
+
+    def run(image: UInt8Array) -> UInt8Array:
+        with torch.no_grad():
+            ids: UInt8Array = module(torch.from_numpy(image)).numpy()
+        return ids
+
+    return run
+
+
+def _check(network: ImageToIds, run: Callable[[UInt8Array], UInt8Array], size: tuple[int, int]) -> Check:
+    """Run the file and the network on the same made-up image."""
+    image = synthetic_image(size)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(image)).numpy()
+    try:
+        got = run(image)
+    except Exception:  # a runtime that refuses the file has errors of its own
+        return Check(size, 0.0)
+    if got.shape != expected.shape or got.dtype != expected.dtype:
+        return Check(size, 0.0)
+    return Check(size, float((got == expected).mean()))
+
+
+@contextmanager
+def _kept_if_good(path: Path) -> Iterator[Path]:
+    """A name to write a file under, which becomes `path` only if nothing goes wrong."""
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _require(*libraries: str) -> None:
+    missing = [name for name in libraries if importlib.util.find_spec(name) is None]
+    if missing:
+        raise InputError(
+            f"--format onnx: needs {', '.join(missing)}; install with: pip install {' '.join(missing)} "
+            '(or pip install ".[export]" here), or give --format torch'
+        )
+
+
+def facts(about: About, benchmark: Benchmark, sha256: str) -> dict[str, Any]:
+    """What a file should say about itself."""
+    what = "confidence 0 to 255" if benchmark.confidence_class is not None else "ids"
+    return {
+        "input": "image: (height, width, 3) uint8 RGB",
+        "output": f"ids: (height, width) uint8, {what} as in prediction files of {benchmark.name}",
+        "network": about.network,
+        "benchmark": benchmark.name,
+        "weights_sha256": sha256,
+    }

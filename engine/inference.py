@@ -1,0 +1,76 @@
+"""The forward pass of a prediction: an image on the device in, its ids on the device out."""
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+
+from engine.checkpoints import About
+from engine.dataset import Benchmark
+from engine.devices import precision_of
+from engine.fusion import fold_norms, use_winograd
+from engine.transforms import Normalize
+from engine.upsampling import Coarse, judge_upsampled
+
+
+class Forward:
+    """A network made ready to predict.
+
+    Args:
+        fabric: where and in which precision the network runs.
+        network: (N, 3, H, W) float -> (N, C, H, W) logits; it is changed and belongs to this object from now on.
+        about: what its weights belong to.
+        benchmark: says what a prediction holds.
+        exact: run the network as it is written; else layers are fused, which rounds sums in another order.
+    """
+
+    def __init__(
+        self, fabric: Fabric, network: nn.Module, about: About, benchmark: Benchmark, *, exact: bool = False
+    ) -> None:
+        self.device = fabric.device
+        fast = not exact and self.device.type == "cpu" and precision_of(fabric) == "32-true"
+        self.precision = "32-fused" if fast else precision_of(fabric)
+        """Fabric's name of it, or 32-fused."""
+        network = network.eval().requires_grad_(False)
+        if not exact:
+            fold_norms(network)
+        if fast:
+            use_winograd(network)
+        self._network = fabric.to_device(network).to(memory_format=torch.channels_last)
+        self._autocast = fabric.autocast
+        self._coarse = not exact and isinstance(network, Coarse)
+        self._normalize = fabric.to_device(Normalize(about.mean, about.std))
+        self._ids = torch.from_numpy(benchmark.prediction_ids).to(fabric.device)
+        self._confidence_class = benchmark.confidence_class
+
+    @torch.inference_mode()
+    def logits(self, image: torch.Tensor) -> torch.Tensor:
+        """(1, 3, H, W) uint8 -> (1, C, H, W) logits."""
+        with self._autocast():
+            logits: torch.Tensor = self._network(self._normalized(image))
+        return logits
+
+    @torch.inference_mode()
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        """(1, 3, H, W) uint8 -> (H, W) uint8 ids or confidences, all on the device."""
+        if not self._coarse:
+            logits = self.logits(image)[0]
+            return self.judge(logits.flatten(1)).view(logits.shape[1:])
+        with self._autocast():
+            return judge_upsampled(self._network, self._normalized(image), self.judge)
+
+    def judge(self, logits: torch.Tensor) -> torch.Tensor:
+        """(C, n) logits, or anything that is greatest for the same class -> (n) uint8 ids or confidences."""
+        if self._confidence_class is not None:
+            return (255 * logits.float().softmax(0)[self._confidence_class]).round().to(torch.uint8)
+        if logits.device.type != "cpu":
+            return self._ids[logits.argmax(0)]
+        # argmax takes three times as long as to compare with the greatest; the first of equals wins in both.
+        greatest = logits.amax(0)
+        ids = torch.zeros(greatest.shape, dtype=torch.uint8)
+        for index in reversed(range(len(logits))):
+            ids.masked_fill_(logits[index] == greatest, int(self._ids[index]))
+        return ids
+
+    def _normalized(self, image: torch.Tensor) -> torch.Tensor:
+        normalized: torch.Tensor = self._normalize(image)
+        return normalized.contiguous(memory_format=torch.channels_last)

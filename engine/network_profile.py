@@ -1,0 +1,184 @@
+"""A network measured without data: its costs, and what a machine makes of them."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+import torch
+from torch import nn
+
+from engine import ceilings, costs, environment, memory, profiling
+from engine.ceilings import synchronise
+from engine.checkpoints import About
+from engine.dataset import Benchmark
+from engine.devices import make_fabric
+from engine.images import write_png
+from engine.inference import Forward
+from engine.prediction import Predictor
+from engine.synthetic import synthetic_image
+
+PROTOCOL = (
+    "forward: (1, 3, H, W) uint8 on the device -> (H, W) ids on the device, normalisation and argmax included, file "
+    "and transfer not; a process of its own for each network and precision; after warm-up; device synchronised before "
+    "each clock reading; random weights; images made up; see docs/profiling.md"
+)
+
+
+class Protocol(NamedTuple):
+    """How to measure."""
+
+    size: tuple[int, int]
+    """Height and width of images."""
+    accelerator: str
+    precision: str
+    """A Fabric precision or auto; with 32-true the network computes exactly as it is written."""
+    repeats: int
+    """Timed predictions, after a third as many and at least two that are not."""
+    largest_batch: int
+    """Throughput is measured with 1, 2, 4 ... up to so many images at a time."""
+
+    @property
+    def warm_up(self) -> int:
+        """Untimed predictions."""
+        return max(2, self.repeats // 3)
+
+
+def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Protocol) -> dict[str, Any]:
+    """Measure in this process, which should be a fresh one, or its peak memory is that of what ran before.
+
+    Returns:
+        JSON content.
+    """
+    cost = costs.count(network, protocol.size)
+    fabric = make_fabric(protocol.accelerator, protocol.precision)
+    forward = Forward(fabric, network, about, benchmark, exact=protocol.precision == "32-true")
+    device = forward.device
+    pixels = synthetic_image(protocol.size)
+    image = Predictor(forward).transfer(pixels)
+    for _ in range(protocol.warm_up):
+        forward(image)
+    peaks = memory.peak_of(device, lambda: forward(image))
+    latency = _seconds(device, lambda: forward(image), protocol.repeats)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "image.png"
+        write_png(path, pixels)
+        stages = profiling.profile(
+            Predictor(forward),
+            [path] * protocol.repeats,
+            Path(folder) / "ids.png",
+            precision=forward.precision,
+            warm_up=1,
+        )["milliseconds"]
+    tried = _throughput(forward, image, protocol, peaks["reserved"])
+    ceiling = ceilings.measure(device, forward.precision)
+    itemsize = ceilings.DTYPES[forward.precision].itemsize
+    floor = cost.floor_seconds(*ceiling, itemsize)
+    median = statistics.median(latency)
+    return {
+        "network": about.network,
+        "classes": about.num_classes,
+        "size": list(protocol.size),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else environment.cpu_name(),
+        "precision": forward.precision,
+        "asked_precision": protocol.precision,
+        "protocol": PROTOCOL,
+        "repeats": protocol.repeats,
+        "warm_up": protocol.warm_up,
+        "parameters": cost.parameters,
+        "macs": cost.flops // 2,
+        "latency_ms": _spread(latency),
+        "throughput": {"tried": tried, "best": max(tried, key=lambda batch: float(batch["images_per_second"]))},
+        "stages_ms": stages,
+        "memory_mib": peaks,
+        "roofline": {
+            "matrix_flops_per_second": ceiling.flops_per_second,
+            "copy_bytes_per_second": ceiling.bytes_per_second,
+            "least_bytes": itemsize * sum(layer.elements for layer in cost.layers),
+            "achieved_flops_per_second": cost.flops / median,
+            "share_of_matrix_ceiling": cost.flops / median / ceiling.flops_per_second,
+            "share_of_copy_ceiling": itemsize
+            * sum(layer.elements for layer in cost.layers)
+            / median
+            / ceiling.bytes_per_second,
+            "floor_ms": 1000 * floor,
+            "times_the_floor": median / floor,
+        },
+        "environment": environment.describe(),
+    }
+
+
+def _seconds(device: torch.device, work: Callable[[], object], repeats: int) -> list[float]:
+    """Seconds of each of several runs."""
+    seconds = []
+    for _ in range(repeats):
+        synchronise(device)
+        began = time.perf_counter()
+        work()
+        synchronise(device)
+        seconds.append(time.perf_counter() - began)
+    return seconds
+
+
+def _spread(seconds: list[float]) -> dict[str, float]:
+    """Median, least, most, and the quartiles between which half of the runs lie, in milliseconds."""
+    ordered = sorted(1000 * value for value in seconds)
+    low, median, high = statistics.quantiles(ordered, n=4, method="inclusive")
+    return {"median": median, "least": ordered[0], "quartile_1": low, "quartile_3": high, "most": ordered[-1]}
+
+
+def _throughput(
+    forward: Forward, image: torch.Tensor, protocol: Protocol, per_image: float | None
+) -> list[dict[str, Any]]:
+    """Images per second and joules per image by batch size, until memory is short or more brings nothing."""
+    tried: list[dict[str, Any]] = []
+    size = 1
+    while size <= protocol.largest_batch:
+        if _too_large(image.device, size * (per_image or 0)):
+            tried.append({"batch_size": size, "images_per_second": 0.0, "joules_per_image": None, "stopped": "memory"})
+            break
+        batch = image.repeat(size, 1, 1, 1)
+        try:
+            tried.append(_rate(forward, batch, max(2, protocol.repeats // size)))
+        except torch.OutOfMemoryError:
+            tried.append({"batch_size": size, "images_per_second": 0.0, "joules_per_image": None, "stopped": "memory"})
+            break
+        rates = [float(entry["images_per_second"]) for entry in tried]
+        if len(rates) > 2 and max(rates[-2:]) < 1.02 * max(rates[:-2]):
+            break
+        size *= 2
+    return tried
+
+
+def _rate(forward: Forward, batch: torch.Tensor, repeats: int) -> dict[str, Any]:
+    """Predict one batch over and over, without waiting for the device in between."""
+
+    @torch.inference_mode()
+    def predict() -> None:
+        if len(batch) == 1:
+            forward(batch)
+            return
+        for logits in forward.logits(batch):
+            forward.judge(logits.flatten(1))
+
+    predict()
+    synchronise(batch.device)
+    joules, began = memory.nvml_joules(batch.device), time.perf_counter()
+    for _ in range(repeats):
+        predict()
+    synchronise(batch.device)
+    seconds, after = time.perf_counter() - began, memory.nvml_joules(batch.device)
+    images = repeats * len(batch)
+    return {
+        "batch_size": len(batch),
+        "images_per_second": images / seconds,
+        "joules_per_image": None if joules is None or after is None else (after - joules) / images,
+    }
+
+
+def _too_large(device: torch.device, mib: float) -> bool:
+    """Whether a CPU lacks the memory: there nobody is told, but the system kills a process that takes too much."""
+    return device.type == "cpu" and mib * (1 << 20) > 0.7 * psutil.virtual_memory().available

@@ -1,0 +1,69 @@
+"""Predictions from coarse scores, without logits of the whole image.
+
+The last layer of many networks is a transposed convolution whose kernel is twice its stride. Then the logits of a
+block of stride x stride pixels are sums over 2 x 2 coarse scores: a matrix product, of as many blocks at a time as
+stay in the cache, which are judged before the next are computed.
+"""
+
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+_LOGITS_AT_ONCE = {"cpu": 1 << 21, "cuda": 1 << 26}
+
+
+@runtime_checkable
+class Coarse(Protocol):
+    """A network whose logits are the upsampling of coarse scores, cropped."""
+
+    final_offset: int
+    """Where the image begins in the upsampled scores, in both directions."""
+
+    @property
+    def upsampling(self) -> nn.ConvTranspose2d:
+        """Of as many channels out as in, without bias; its kernel is twice its stride."""
+
+    def coarse(self, image: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) float -> (N, C, h, w) scores."""
+
+
+Judge = Callable[[torch.Tensor], torch.Tensor]
+"""(C, n) logits -> (n) uint8."""
+
+
+def judge_upsampled(network: Coarse, image: torch.Tensor, judge: Judge) -> torch.Tensor:
+    """Predict a (1, 3, H, W) float image by a judge of its pixels' logits -> (H, W) uint8."""
+    layer, (height, width) = network.upsampling, image.shape[-2:]
+    scores = functional.pad(network.coarse(image)[0], (1, 1, 1, 1))  # (C, h, w); zeros where there are none
+    (channels, *_), stride = scores.shape, layer.stride[0]
+    matrix = _matrix(layer).to(scores)
+    offset = network.final_offset + int(layer.padding[0])
+    first, last = offset // stride, (offset + height - 1) // stride
+    left, right = offset // stride, (offset + width - 1) // stride
+    blocks = right - left + 1
+    step = max(1, _LOGITS_AT_ONCE[image.device.type] // (channels * stride**2 * blocks))
+    whole = torch.empty((last - first + 1, stride, blocks, stride), dtype=torch.uint8, device=image.device)
+    for row in range(first, last + 1, step):
+        rows = min(step, last + 1 - row)
+        corners = [
+            scores[:, 1 + row - up : 1 + row - up + rows, 1 + left - back : 2 + right - back]
+            for up in (0, 1)
+            for back in (0, 1)
+        ]
+        logits = matrix @ torch.stack(corners, 1).reshape(4 * channels, rows * blocks)
+        ids = judge(logits.view(channels, -1)).view(stride, stride, rows, blocks)
+        whole[row - first : row - first + rows] = ids.permute(2, 0, 3, 1)
+    skipped = offset - first * stride
+    return whole.view(-1, blocks * stride)[skipped : skipped + height, skipped : skipped + width]
+
+
+def _matrix(layer: nn.ConvTranspose2d) -> torch.Tensor:
+    """(C * stride * stride, C * 2 * 2): from the coarse scores around a block to the logits in it."""
+    stride = layer.stride[0]
+    weight = layer.weight.detach()  # (in, out, 2 * stride, 2 * stride)
+    channels = len(weight)
+    parts = weight.view(channels, channels, 2, stride, 2, stride)  # in, out, up, row, back, column
+    return parts.permute(1, 3, 5, 0, 2, 4).reshape(channels * stride**2, channels * 4)

@@ -1,0 +1,66 @@
+"""Write a trained network as a file for other programs: ONNX, or torch.export."""
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import catalogue
+from engine import options
+from engine.checkpoints import results_name
+from engine.export import FORMATS, ImageToIds, export, facts, told
+from engine.faults import command
+from engine.files import require_writable, sha256
+
+EXAMPLES = (
+    "python export_fcn.py --model_weights_path saved/x.pth",
+    "python export_fcn.py --model_weights_path saved/x.pth --format torch --size 512x1024",
+)
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """What to export, and as what."""
+
+    model_weights_path: Path
+    """weights of train_fcn.py (saved/<run>/best.pth), or a state dict of a network that is known here"""
+    format: Literal["onnx", "torch"] = "onnx"
+    """onnx for onnxruntime and others; torch for torch.export.load"""
+    benchmark: str = "cityscapes"
+    """which data set it is: says which ids the file gives"""
+    size: str = "1024x2048"
+    """height x width that the file is checked with; a network that works in tiles takes no other"""
+    output: Path = Path("outputs")
+    """folder that results go to"""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Export, check, and say what the file takes and gives."""
+    chosen = options.parse(
+        ExportOptions,
+        argv,
+        prog="export_fcn.py",
+        description="Write a trained network as a file that takes a uint8 image and gives ids; the file is checked.",
+        examples=EXAMPLES,
+    )
+    size = options.size(chosen.size, "--size")
+    benchmark = catalogue.benchmark(chosen.benchmark)
+    network, about = catalogue.load_network_for(benchmark, chosen.model_weights_path)
+    name = results_name(chosen.model_weights_path)
+    path = chosen.output / name / f"{name}{FORMATS[chosen.format]}"
+    require_writable(path.parent)
+    notes = facts(about, benchmark, sha256(chosen.model_weights_path))
+    exported = export(ImageToIds(network, about, benchmark), path, chosen.format, size, notes)
+    takes = "any height and width" if exported.any_size else f"{size[0]}x{size[1]} only"
+    print(f"{path}: {about.network}, {path.stat().st_size / 1e6:.1f} MB, for images of {takes}")
+    print(f"  {notes['input']}\n  {notes['output']}")
+    print(
+        f"  checked with {'onnxruntime' if chosen.format == 'onnx' else 'torch.export.load'}: {told(exported.checks)}"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Profile networks of any kind at any size, without data: costs, time, memory and energy, side by side."""
+
+import multiprocessing
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import catalogue
+from engine import options
+from engine.checkpoints import About
+from engine.faults import InputError, command
+from engine.files import require_writable, write_json
+from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
+
+EXAMPLES = (
+    "python profile_fcn.py",
+    "python profile_fcn.py --networks fcn8s,unet --precisions 32-true,bf16-mixed",
+    "python profile_fcn.py --networks fcn8s_paper --size 512x1024 --accelerator cpu --repeats 5",
+)
+PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+
+
+@dataclass(frozen=True)
+class ProfileOptions:
+    """What to profile."""
+
+    networks: str = "fcn8s"
+    """names with commas between, as of train_fcn.py's --network"""
+    precisions: str = "auto"
+    """with commas between: auto, 32-true (exactly as the network is written), bf16-mixed, 16-mixed"""
+    size: str = "1024x2048"
+    """height x width of images"""
+    benchmark: str = "cityscapes"
+    """says how many classes there are"""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """where to measure"""
+    repeats: int = 20
+    """timed predictions of each"""
+    largest_batch: int = 16
+    """most images at a time to look for the best throughput with; memory may end it before"""
+    output: Path = Path("outputs/profile.json")
+    """file that results go to"""
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Measure each network in each precision, in a process of its own."""
+    chosen = options.parse(
+        ProfileOptions,
+        argv,
+        prog="profile_fcn.py",
+        description="Profile networks without data: parameters, MACs, latency, throughput, memory, energy, roofline.",
+        examples=EXAMPLES,
+    )
+    networks, precisions = chosen.networks.split(","), chosen.precisions.split(",")
+    _require_sense(chosen, networks, precisions)
+    require_writable(chosen.output.parent)
+    profiles: list[dict[str, Any]] = []
+    for name in networks:
+        for precision in precisions:
+            # A fresh process, as the peak of a process's memory never goes down.
+            with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
+                profiles.append(process.submit(profile, chosen, name, precision).result())
+            write_json(chosen.output, profiles)
+            print(f"{name} in {profiles[-1]['precision']}: done", file=sys.stderr)
+    from engine.profile_table import table
+
+    print(f"{table(profiles)}\n{chosen.output}: the profiles in full")
+    return 0
+
+
+def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: Sequence[str]) -> None:
+    """Refuse what would fail after minutes."""
+    faults = [
+        f"--precisions {name}: there is no such precision; choose from {', '.join(PRECISIONS)}"
+        for name in precisions
+        if name not in PRECISIONS
+    ]
+    faults += [
+        f"--{flag} {value}: expected at least {least}"
+        for flag, value, least in (("repeats", chosen.repeats, 2), ("largest_batch", chosen.largest_batch, 1))
+        if value < least
+    ]
+    options.size(chosen.size, "--size")
+    classes = len(catalogue.benchmark(chosen.benchmark).classes)
+    for name in networks:
+        try:
+            catalogue.network(name, classes)
+        except InputError as error:
+            faults.extend(error.messages)
+    if faults:
+        raise InputError(*faults)
+
+
+def profile(chosen: ProfileOptions, name: str, precision: str) -> dict[str, Any]:
+    """The profile of one network in one precision."""
+    from engine.network_profile import Protocol, measure
+
+    benchmark = catalogue.benchmark(chosen.benchmark)
+    classes = len(benchmark.classes)
+    about = About(name, classes, benchmark.name, IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    size = options.size(chosen.size, "--size")
+    protocol = Protocol(size, chosen.accelerator, precision, chosen.repeats, chosen.largest_batch)
+    return measure(catalogue.network(name, classes), about, benchmark, protocol)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import catalogue
+import profile_fcn
+from engine import ceilings, costs, memory
+from engine.costs import Costs, Layer
+from engine.profile_table import table
+
+SIZE = (64, 96)
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["fcn8s", "unet", "fcn32s_vgg16", "unet_valid"])
+def test_costs_are_those_of_torchs_own_counter(name: str) -> None:
+    network = catalogue.network(name, 19).eval()
+    cost = costs.count(network, SIZE)
+    with FlopCounterMode(display=False) as counter, torch.device("meta"), torch.no_grad():
+        network.to("meta")(torch.zeros(1, 3, *SIZE))
+    assert cost.flops == counter.get_total_flops() > 0
+    assert cost.parameters == sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_costs_of_a_convolution_by_hand() -> None:
+    cost = costs.count(nn.Conv2d(3, 8, 3, padding=1, bias=False), SIZE)
+    pixels = SIZE[0] * SIZE[1]
+    assert cost == Costs(216, (Layer(2 * 216 * pixels, 3 * pixels + 216 + 8 * pixels),))
+    assert cost.floor_seconds(1.0, 1e12, 4) == 2 * 216 * pixels
+    assert cost.floor_seconds(1e12, 1.0, 4) == 4 * (11 * pixels + 216)
+
+
+def test_costs_of_a_network_that_looks_at_values() -> None:
+    class Fickle(nn.Conv2d):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return super().forward(image if image.mean().item() >= 0 else -image)
+
+    assert costs.count(Fickle(3, 4, 1), SIZE).flops == 2 * 12 * SIZE[0] * SIZE[1]
+
+
+def test_memory_that_is_taken_is_seen() -> None:
+    def take(mib: int) -> memory.Memory:
+        return memory.peak_of(CPU, lambda: torch.ones(mib, 1 << 20, dtype=torch.uint8).max())
+
+    small, large = take(1), take(256)
+    assert large["allocated"] == pytest.approx(256, abs=1)
+    assert small["allocated"] == pytest.approx(1, abs=1)
+    assert large["process"] is not None
+    if large["reserved"] is not None:
+        assert large["reserved"] > 200
+        assert large["process"] > large["reserved"]
+
+
+def test_ceilings_are_positive() -> None:
+    assert min(ceilings.measure(CPU, "32-true", tries=1, side=64)) > 0
+
+
+def test_networks_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "profile.json"
+    arguments = ["--networks", "fcn32s", "--size", "64x96", "--accelerator", "cpu", "--repeats", "2"]
+    assert profile_fcn.main([*arguments, "--largest_batch", "2", "--output", str(path)]) == 0
+    (found,) = json.loads(path.read_text())
+    assert found["network"] == "fcn32s"
+    assert found["size"] == [64, 96]
+    assert found["precision"] == "32-fused"
+    assert found["latency_ms"]["least"] <= found["latency_ms"]["median"] <= found["latency_ms"]["most"]
+    assert [batch["batch_size"] for batch in found["throughput"]["tried"]] == [1, 2]
+    assert set(found["stages_ms"]) >= {"decode", "transfer", "forward", "encode"}
+    assert found["memory_mib"]["allocated"] > 0
+    assert found["roofline"]["times_the_floor"] > 0
+    assert found["environment"]["packages"]["torch"] == torch.__version__.partition("+")[0]
+    printed = capsys.readouterr().out
+    assert table([found, found]).splitlines()[-1] in printed
+    assert len({len(line.split()) for line in table([found, found]).splitlines()[2:]}) == 1
+
+
+def test_what_cannot_be_profiled(error_of: Callable[..., str], tmp_path: Path) -> None:
+    message = error_of(
+        profile_fcn.main, "--networks", "fcn8s,no", "--precisions", "8", "--repeats", "0", "--output", tmp_path / "a"
+    )
+    assert message.count("error:") == 3
+    assert "choose from fcn32s" in message

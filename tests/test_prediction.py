@@ -1,0 +1,137 @@
+"""Predicting many images: in bounded memory, killed and run again, and by two processes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import catalogue
+import test_fcn
+from engine.devices import make_fabric
+from engine.images import UInt8Array, read_ids
+from engine.prediction import Predictions, Predictor, predict
+from engine.samples import Sample
+
+REPOSITORY = Path(__file__).parents[1]
+CITY = "leftImg8bit/test/berlin"
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    torch.manual_seed(0)
+    torch.save(catalogue.network("fcn32s", 19).state_dict(), tmp_path / "w.pth")
+    return tmp_path / "w.pth"
+
+
+def many(demo_root: Path, root: Path, number: int) -> Path:
+    """A test split with so many images."""
+    image = next((demo_root / "leftImg8bit" / "test").rglob("*.png"))
+    (root / CITY).mkdir(parents=True)
+    for place in range(number):
+        shutil.copyfile(image, root / CITY / f"berlin_{place:06}_000019_leftImg8bit.png")
+    return root
+
+
+def arguments(weights: Path, root: Path, output: Path) -> list[str]:
+    files = ["--model_weights_path", str(weights), "--root", str(root), "--output", str(output)]
+    return [*files, "--accelerator", "cpu", "--profile_images", "0", "--workers", "1"]
+
+
+class InMemory(Predictions):
+    """Counts images between their decoding and the end of their writing."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, ".png", {})
+        self.now = self.most = self.written = 0
+        self.lock = threading.Lock()
+
+    def decode(self, path: Path) -> UInt8Array:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        return np.full((2, 3, 3), int(path.stem) % 256, np.uint8)
+
+    def write(self, predictor: Predictor, sample: Sample, image: UInt8Array, prediction: UInt8Array) -> None:
+        assert image[0, 0, 0] == prediction[0, 0] == int(sample.name) % 256
+        with self.lock:
+            self.now -= 1
+            self.written += 1
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_memory_does_not_depend_on_the_number_of_images(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    class First:
+        device = torch.device("cpu")
+
+        def __call__(self, image: torch.Tensor) -> torch.Tensor:
+            return image[0, 0]
+
+    count = InMemory(tmp_path / "out")
+    predictor = Predictor(First())  # type: ignore[arg-type]
+    monkeypatch.setattr(predictor, "decode", count.decode)
+    samples = [Sample(str(number), Path(f"{number}.png"), None) for number in range(3000)]
+    assert predict(make_fabric("cpu", "32-true"), predictor, samples, count, workers=workers) == []
+    assert count.written == 3000
+    assert count.most <= 2 * (2 * workers + 1) + 2
+
+
+def test_a_killed_prediction_goes_on(demo_root: Path, tmp_path: Path, weights: Path) -> None:
+    root = many(demo_root, tmp_path / "data", 40)
+    command = arguments(weights, root, tmp_path / "out")
+    folder = tmp_path / "out" / "w" / "test" / "predictions"
+    with subprocess.Popen([sys.executable, "test_fcn.py", *command], cwd=REPOSITORY) as process:
+        while len(list(folder.rglob("*_labelId_preds.png"))) < 3:
+            assert process.poll() is None
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+    done = {path: path.stat().st_mtime_ns for path in folder.rglob("*_labelId_preds.png")}
+    assert len(done) < 40
+    assert all(read_ids(path).shape == (128, 256) for path in done), "no half-written file"
+    left = folder / "berlin" / ".a_labelId_preds.png.1.part"
+    left.write_bytes(b"what a killed process leaves")
+    assert test_fcn.main(command) == 0
+    assert all(path.stat().st_mtime_ns == before for path, before in done.items()), "what was done is kept"
+    assert len(list(folder.rglob("*.png"))) == 40
+    assert not left.exists()
+    with zipfile.ZipFile(tmp_path / "out" / "w" / "test" / "submission.zip") as archive:
+        assert len(archive.namelist()) == 40
+
+
+def test_two_processes_predict_each_image_once(demo_root: Path, tmp_path: Path, weights: Path) -> None:
+    root = many(demo_root, tmp_path / "data", 5)
+    assert test_fcn.main(arguments(weights, root, tmp_path / "one")) == 0
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*torchrun, "test_fcn.py", *arguments(weights, root, tmp_path / "two")]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, check=True, capture_output=True, text=True)
+    assert done.stdout.count("5 predictions of fcn32s") == 1
+    names = []
+    for output in ("one", "two"):
+        folder = tmp_path / output / "w" / "test"
+        with zipfile.ZipFile(folder / "submission.zip") as archive:
+            names.append(archive.namelist())
+        assert [path.name for path in folder.glob("*.zip")] == ["submission.zip"]
+    assert names[0] == names[1]
+    assert len(names[0]) == 5
+
+
+def test_views_make_other_predictions_and_are_noted(demo_root: Path, tmp_path: Path, weights: Path) -> None:
+    root = many(demo_root, tmp_path / "data", 1)
+    command = arguments(weights, root, tmp_path / "out")
+    prediction = tmp_path / "out" / "w" / "test" / "predictions" / "berlin" / "berlin_000000_000019_labelId_preds.png"
+    assert test_fcn.main(command) == 0
+    plain = read_ids(prediction)
+    assert test_fcn.main([*command, "--flip", "--scales", "0.5,1", "--window", "96"]) == 0
+    assert not np.array_equal(read_ids(prediction), plain), "other views, so predicted anew"
+    assert '"window": 96' in prediction.parents[2].joinpath("predictions.json").read_text()
