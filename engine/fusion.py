@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from engine.winograd import Chain, Convolution, Workspace
+from engine.chain import Chain
+from engine.winograd import Convolution, Crew
 
 
 def fold_norms(network: nn.Module) -> None:
@@ -23,20 +24,20 @@ def fold_norms(network: nn.Module) -> None:
 
 def use_winograd(network: nn.Module) -> None:
     """Put the convolutions of `Sequential`s, with their ReLU and pooling, into `Chain`s."""
-    workspace = Workspace()
+    crew = Crew()
     for sequence in _sequences(network):
         layers: list[nn.Module] = []
         stages: list[Convolution] = []
         rest = list(sequence)
         while rest:
             if _suits(rest[0]):
-                stages.append(_stage(rest, workspace))
+                stages.append(_stage(rest, crew))
                 continue
             if stages:
-                layers.append(Chain(stages, workspace))
+                layers.append(Chain(stages, crew))
                 stages = []
             layers.append(rest.pop(0))
-        _replace(sequence, [*layers, *([Chain(stages, workspace)] if stages else [])])
+        _replace(sequence, [*layers, *([Chain(stages, crew)] if stages else [])])
 
 
 def _sequences(network: nn.Module) -> Iterator[nn.Sequential]:
@@ -66,7 +67,7 @@ def _suits(layer: nn.Module) -> bool:
     )
 
 
-def _stage(rest: list[nn.Module], workspace: Workspace) -> Convolution:
+def _stage(rest: list[nn.Module], crew: Crew) -> Convolution:
     """Take a convolution off the front of the layers, with the ReLU and the pooling that follow."""
     convolution = rest.pop(0)
     assert isinstance(convolution, nn.Conv2d)
@@ -76,7 +77,7 @@ def _stage(rest: list[nn.Module], workspace: Workspace) -> Convolution:
     pool = bool(rest) and _halves(rest[0])
     if pool:
         rest.pop(0)
-    return Convolution(convolution, relu, pool, workspace)
+    return Convolution(convolution, relu, pool, crew)
 
 
 def _halves(layer: nn.Module) -> bool:

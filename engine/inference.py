@@ -37,7 +37,7 @@ class Forward:
             use_winograd(network)
         self._network = fabric.to_device(network).to(memory_format=torch.channels_last)
         self._autocast = fabric.autocast
-        self._coarse = not exact and isinstance(network, Coarse)
+        self._coarse = network if not exact and isinstance(network, Coarse) else None
         self._normalize = fabric.to_device(Normalize(about.mean, about.std))
         self._ids = torch.from_numpy(benchmark.prediction_ids).to(fabric.device)
         self._confidence_class = benchmark.confidence_class
@@ -52,11 +52,11 @@ class Forward:
     @torch.inference_mode()
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (H, W) uint8 ids or confidences, all on the device."""
-        if not self._coarse:
+        if self._coarse is None:
             logits = self.logits(image)[0]
             return self.judge(logits.flatten(1)).view(logits.shape[1:])
         with self._autocast():
-            return judge_upsampled(self._network, self._normalized(image), self.judge)
+            return judge_upsampled(self._coarse, self._normalized(image), self.judge)
 
     def judge(self, logits: torch.Tensor) -> torch.Tensor:
         """(C, n) logits, or anything that is greatest for the same class -> (n) uint8 ids or confidences."""

@@ -27,7 +27,7 @@ class Normalize(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) uint8 -> float32."""
-        return (image.float() - self.mean) / self.std
+        return image.to(torch.float32, copy=True).sub_(self.mean).div_(self.std)
 
 
 class ScaledCrop(v2.Transform):  # type: ignore[misc]  # torchvision has no types

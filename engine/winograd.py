@@ -4,13 +4,19 @@ Tiles of 4 x 4 results take 36 multiplications a channel in place of 144. The im
 tiles at a time, so that what lies between the steps stays in the cache; bias, ReLU and pooling are done there too.
 """
 
+import functools
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 from torch import nn
 from torch.nn import functional
 
-_TILE = 4
-_WINDOW = _TILE + 2
-_TILES_AT_ONCE = 256
+TILE = 4
+_WINDOW = TILE + 2
+TILES_AT_ONCE = 128
+"""Of one thread."""
 _PIXELS_AT_ONCE = 1 << 15
 _FEWEST_CHANNELS = 16
 """With fewer channels in, the plain convolution is faster."""
@@ -30,18 +36,47 @@ _FLAT = _WINDOW + 1
 
 
 class Workspace:
-    """Memory that is used again and again, since fresh memory costs as much time as filling it."""
+    """Memory that is used again and again, since fresh memory costs as much time as filling it.
+
+    Each thread has its own.
+    """
 
     def __init__(self) -> None:
-        self._blocks: dict[str, torch.Tensor] = {}
+        self._own = threading.local()
 
     def take(self, name: str, *shape: int) -> torch.Tensor:
         """A contiguous tensor of any content in the block of that name; it overwrites what was there."""
         size = torch.Size(shape).numel()
-        if name not in self._blocks or len(self._blocks[name]) < size:
-            self._blocks.pop(name, None)
-            self._blocks[name] = torch.empty(size)
-        return self._blocks[name][:size].view(shape)
+        blocks: dict[str, torch.Tensor] = self._own.__dict__
+        if name not in blocks or len(blocks[name]) < size:
+            blocks.pop(name, None)
+            blocks[name] = torch.empty(size)
+        return blocks[name][:size].view(shape)
+
+
+class Crew:
+    """Threads that each run torch's operations alone: for many small ones this beats sharing out each of them."""
+
+    def __init__(self) -> None:
+        self.size = torch.get_num_threads()
+        self.workspace = Workspace()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def do(self, jobs: Sequence[Callable[[], None]]) -> None:
+        """Run the jobs, and return when all are done."""
+        if self.size == 1:
+            for job in jobs:
+                job()
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.size, initializer=torch.set_num_threads, initargs=(1,))
+        for done in [self._pool.submit(_inferring, job) for job in jobs]:
+            done.result()
+
+
+def _inferring(job: Callable[[], None]) -> None:
+    with torch.inference_mode():  # which holds for one thread only
+        job()
 
 
 class Convolution(nn.Module):
@@ -51,18 +86,18 @@ class Convolution(nn.Module):
         plain: of stride 1, with zeros around.
         relu: whether negative results become 0.
         pool: whether results are pooled.
-        workspace: may be shared by convolutions that run one after the other.
+        crew: does the work; may be shared by convolutions that run one after the other.
     """
 
-    def __init__(self, plain: nn.Conv2d, relu: bool, pool: bool, workspace: Workspace) -> None:
+    def __init__(self, plain: nn.Conv2d, relu: bool, pool: bool, crew: Crew) -> None:
         super().__init__()
         self.padding = int(plain.padding[0])
         self.floor = 0.0 if relu else -torch.inf
-        self.pool = pool
+        self.shrink = 2 if pool else 1
         self.channels = plain.out_channels
         self.transformed = plain.in_channels >= _FEWEST_CHANNELS
         bias = torch.zeros(plain.out_channels) if plain.bias is None else plain.bias.detach()
-        self._workspace = workspace
+        self._crew, self._workspace = crew, crew.workspace
         self.weight: torch.Tensor
         self.bias: torch.Tensor
         self.into: torch.Tensor
@@ -76,58 +111,54 @@ class Convolution(nn.Module):
     def shape(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the result for an image of that height and width."""
         lost = 2 - 2 * self.padding
-        shrink = 2 if self.pool else 1
-        return (height - lost) // shrink, (width - lost) // shrink
+        return (height - lost) // self.shrink, (width - lost) // self.shrink
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) float32 -> the same with other channels and, if pooled, half the sides."""
-        height, width = self.shape(*image.shape[-2:])
-        result = torch.empty((len(image), height, width, self.channels), dtype=image.dtype, device=image.device)
-        self.fill(image, result)
-        return result.permute(0, 3, 1, 2)
+    def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
+        """Write rows of the result.
 
-    def fill(self, image: torch.Tensor, result: torch.Tensor) -> None:
-        """Write the result for (N, C, H, W) into (N, H, W, C)."""
-        work = self._tiles if self.transformed else self._rows
-        for one, its in zip(image.permute(0, 2, 3, 1), result, strict=True):
-            work(one, its)
+        Args:
+            image: (h, W, C) rows of the image; rows beyond them are taken as zeros.
+            first: place in `image` of the first row that is needed; negative above it.
+            result: (rows, width, channels) to be filled.
+        """
+        work, step = (self._tiles, self._tiles_step(result)) if self.transformed else (self._rows, _rows_step(image))
+        step = max(self.shrink, step) // self.shrink * self.shrink
+        self._crew.do(
+            [
+                functools.partial(work, image, first + top, result[top // self.shrink : (top + step) // self.shrink])
+                for top in range(0, self.shrink * len(result), step)
+            ]
+        )
 
-    def _rows(self, image: torch.Tensor, result: torch.Tensor) -> None:
-        """By the plain convolution, some rows at a time."""
-        step = max(2, _PIXELS_AT_ONCE // max(1, image.shape[1]) // 2 * 2)
-        shrink = 2 if self.pool else 1
-        for top in range(0, shrink * len(result), step):
-            first, last = top - self.padding, min(top + step, shrink * len(result)) - self.padding + 2
-            rows = image[max(0, first) : last].permute(2, 0, 1)[None]
-            rows = functional.pad(rows, (self.padding, self.padding, max(0, -first), max(0, last - len(image))))
-            rows = rows.contiguous(memory_format=torch.channels_last)
-            done = functional.conv2d(rows, self.weight, self.bias)[0].permute(1, 2, 0)
-            if self.pool:
-                wide = 2 * result.shape[1]
-                done = torch.maximum(done[::2], done[1::2])
-                done = torch.maximum(done[:, 0:wide:2], done[:, 1:wide:2])
-            torch.clamp_min(done, self.floor, out=result[top // shrink : top // shrink + len(done)])
+    def _tiles_step(self, result: torch.Tensor) -> int:
+        across = -(-result.shape[1] * self.shrink // TILE)
+        return TILE * max(1, TILES_AT_ONCE // across)
 
-    def _tiles(self, image: torch.Tensor, result: torch.Tensor) -> None:
-        """By transformed tiles, some rows of tiles at a time."""
-        shrink = 2 if self.pool else 1
-        side = _TILE // shrink
+    def _rows(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
+        """By the plain convolution."""
+        last = first + self.shrink * len(result) + 2
+        rows = image[max(0, first) : max(0, last)].permute(2, 0, 1)[None]
+        rows = functional.pad(rows, (self.padding, self.padding, max(0, -first), max(0, last - len(image))))
+        rows = rows.contiguous(memory_format=torch.channels_last)
+        done = functional.conv2d(rows, self.weight, self.bias)[0].permute(1, 2, 0)
+        if self.shrink == 2:
+            wide = 2 * result.shape[1]
+            done = torch.maximum(done[::2], done[1::2])
+            done = torch.maximum(done[:, 0:wide:2], done[:, 1:wide:2])
+        torch.clamp_min(done, self.floor, out=result)
+
+    def _tiles(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
+        """By transformed tiles."""
+        side = TILE // self.shrink
         down, across = -(-len(result) // side), -(-result.shape[1] // side)
-        rows = max(1, _TILES_AT_ONCE // across)
-        rows = -(-down // -(-down // rows))
-        for top in range(0, down, rows):
-            many = min(rows, down - top)
-            tiles = self._convolved(self._windows(image, top, many, across), self.channels)
-            tiles = tiles.view(_TILE, _TILE, many, across, self.channels)
-            if self.pool:
-                tiles = self._pooled(tiles)
-            self._place(tiles, result, top * side)
+        tiles = self._convolved(self._windows(image, first, down, across), self.channels)
+        tiles = tiles.view(TILE, TILE, down, across, self.channels)
+        self._place(self._pooled(tiles) if self.shrink == 2 else tiles, result)
 
-    def _windows(self, image: torch.Tensor, top: int, many: int, across: int) -> torch.Tensor:
-        """(H, W, C) -> (36, tiles, C), the windows of 6 x 6 pixels that `many` rows of tiles from `top` on need."""
+    def _windows(self, image: torch.Tensor, first: int, many: int, across: int) -> torch.Tensor:
+        """(h, W, C) -> (36, tiles, C), the windows of 6 x 6 pixels of `many` rows of tiles from row `first` on."""
         (height, width, channels), pad = image.shape, self.padding
-        rows = self._workspace.take("rows", _TILE * many + 2, _TILE * across + 2, channels)
-        first = _TILE * top - pad
+        rows = self._workspace.take("rows", TILE * many + 2, TILE * across + 2, channels)
         above, below = max(0, -first), max(0, min(len(rows), height - first))
         seen = min(width, rows.shape[1] - pad)
         rows[:above].zero_()
@@ -137,7 +168,7 @@ class Convolution(nn.Module):
         rows[above:below, pad : pad + seen] = image[first + above : first + below, :seen]
         down, right = rows.stride(0), rows.stride(1)
         windows = self._workspace.take("windows", _WINDOW, _WINDOW, many, across, channels)
-        windows.copy_(rows.as_strided(windows.shape, (down, right, _TILE * down, _TILE * right, 1)))
+        windows.copy_(rows.as_strided(windows.shape, (down, right, TILE * down, TILE * right, 1)))
         return windows.view(_WINDOW * _WINDOW, many * across, channels)
 
     def _convolved(self, windows: torch.Tensor, channels: int) -> torch.Tensor:
@@ -154,7 +185,7 @@ class Convolution(nn.Module):
 
     def _pooled(self, tiles: torch.Tensor) -> torch.Tensor:
         """(4, 4, rows, columns, C) -> (2, 2, rows, columns, C)."""
-        half = _TILE // 2
+        half = TILE // 2
         pairs = tiles.view(half, 2, *tiles.shape[1:])
         flatter = self._workspace.take("windows", half, *tiles.shape[1:])
         torch.maximum(pairs[:, 0], pairs[:, 1], out=flatter)
@@ -162,40 +193,26 @@ class Convolution(nn.Module):
         pooled = self._workspace.take("seen", half, half, *tiles.shape[2:])
         return torch.maximum(pairs[:, :, 0], pairs[:, :, 1], out=pooled)
 
-    def _place(self, tiles: torch.Tensor, result: torch.Tensor, top: int) -> None:
-        """Write (side, side, rows, columns, C) tiles, no less than the floor, into (H, W, C) from a row on."""
+    def _place(self, tiles: torch.Tensor, result: torch.Tensor) -> None:
+        """Write (side, side, rows, columns, C) tiles, no less than the floor, into (rows, width, C)."""
         tiles = tiles.permute(2, 0, 3, 1, 4)  # (rows, side, columns, side, C)
         high, wide = tiles.shape[0] * tiles.shape[1], tiles.shape[2] * tiles.shape[3]
-        if top + high <= len(result) and wide == result.shape[1]:
-            whole = result[top : top + high].view(tiles.shape)
-            torch.clamp_min(tiles, self.floor, out=whole)
+        if (high, wide) == result.shape[:2]:
+            torch.clamp_min(tiles, self.floor, out=result.view(tiles.shape))
         else:  # the last tiles reach beyond the result
-            part = tiles.clamp_min(self.floor).reshape(high, wide, -1)
-            result[top : top + high] = part[: len(result) - top, : result.shape[1]]
+            whole = tiles.clamp_min(self.floor).reshape(high, wide, -1)
+            result.copy_(whole[: len(result), : result.shape[1]])
 
 
-class Chain(nn.Module):
-    """Convolutions one after the other; what lies between them is in memory that is used again."""
-
-    def __init__(self, stages: list[Convolution], workspace: Workspace) -> None:
-        super().__init__()
-        self.stages = nn.ModuleList(stages)
-        self._workspace = workspace
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) float32 -> (N, C, H, W)."""
-        *first, last = self.stages
-        for number, stage in enumerate(first):
-            assert isinstance(stage, Convolution)
-            shape = (len(image), *stage.shape(*image.shape[-2:]), stage.channels)
-            between = self._workspace.take(f"between {number % 2}", *shape)
-            stage.fill(image, between)
-            image = between.permute(0, 3, 1, 2)
-        result: torch.Tensor = last(image)
-        return result
+def _rows_step(image: torch.Tensor) -> int:
+    return _PIXELS_AT_ONCE // image.shape[1]
 
 
 def transformed_filters(weight: torch.Tensor) -> torch.Tensor:
     """(O, I, 3, 3) -> (36, I, O)."""
-    seen = torch.einsum("ai,bj,ocij->abco", _FILTER, _FILTER, weight.double().cpu())
-    return seen.flatten(0, 1).to(weight).contiguous()
+    result = weight.new_empty(_WINDOW**2, weight.shape[1], weight.shape[0])
+    for first in range(0, len(weight), 32):  # in parts, for they are as large as eight times the filters
+        part = weight[first : first + 32].double()
+        seen = torch.einsum("ai,bj,ocij->abco", _FILTER, _FILTER, part).flatten(0, 1)
+        result[..., first : first + 32] = seen
+    return result

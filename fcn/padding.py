@@ -8,6 +8,8 @@ from torch.nn import functional
 def pad_to_multiple(image: torch.Tensor, multiple: int) -> torch.Tensor:
     """Zeros on the right and below a (N, C, H, W) image, up to the next multiple of both sides."""
     height, width = image.shape[-2:]
+    if height % multiple == 0 == width % multiple:
+        return image
     return functional.pad(image, (0, -width % multiple, 0, -height % multiple))
 
 
