@@ -90,7 +90,8 @@ def export(network: ImageToIds, path: Path, kind: str, size: tuple[int, int], no
     if kind == "onnx":
         _require("onnx", "onnxscript", "onnxruntime")
     try:
-        program, any_size = _traced(network, size)
+        any_size = _traced(network, ODD_SIZE, dynamic=True)
+        fixed = None if _is_dynamic(any_size) else _traced(network, size, dynamic=False)
     except (torch._dynamo.exc.TorchDynamoException, RuntimeError, ValueError, TypeError) as error:
         reason = (str(error) or type(error).__name__).splitlines()[0][:200]
         raise InputError(
@@ -98,18 +99,37 @@ def export(network: ImageToIds, path: Path, kind: str, size: tuple[int, int], no
         ) from error
     path.parent.mkdir(parents=True, exist_ok=True)
     with _kept_if_good(path) as part:
-        if kind == "onnx":
-            _write_onnx(program, part, notes)
-        else:
-            torch.export.save(program, part, extra_files=notes)
-        run = _onnx_runner(part) if kind == "onnx" else _torch_runner(part)
-        checks = tuple(_check(network, run, tried) for tried in ((size, ODD_SIZE) if any_size else (size,)))
-        if any(check.agreement < LEAST_AGREEMENT for check in checks):
+        checks = () if fixed else _written(network, any_size, part, kind, notes, (size, ODD_SIZE))
+        if not _good(checks):  # its graph holds what follows from the size it was traced with
+            fixed = fixed or _traced(network, size, dynamic=False)
+            checks = _written(network, fixed, part, kind, notes, (size,))
+        if not _good(checks):
             raise InputError(
                 f"{path}: not written: the exported file gives {told(checks)} as the network, "
                 f"expected {LEAST_AGREEMENT:.2%}; try the other format of {', '.join(FORMATS)}, and report it"
             )
-    return Exported(path, any_size, checks)
+    return Exported(path, fixed is None, checks)
+
+
+def _good(checks: Sequence["Check"]) -> bool:
+    return bool(checks) and all(check.agreement >= LEAST_AGREEMENT for check in checks)
+
+
+def _written(
+    network: ImageToIds,
+    program: torch.export.ExportedProgram,
+    path: Path,
+    kind: str,
+    notes: dict[str, str],
+    sizes: Sequence[tuple[int, int]],
+) -> tuple[Check, ...]:
+    """Write a graph, and run the file on images of these sizes."""
+    if kind == "onnx":
+        _write_onnx(program, path, notes)
+    else:
+        torch.export.save(program, path, extra_files=notes)
+    run = _onnx_runner(path) if kind == "onnx" else _torch_runner(path)
+    return tuple(_check(network, run, size) for size in sizes)
 
 
 def told(checks: Sequence[Check]) -> str:
@@ -119,21 +139,23 @@ def told(checks: Sequence[Check]) -> str:
     )
 
 
-def _traced(network: ImageToIds, size: tuple[int, int]) -> tuple[torch.export.ExportedProgram, bool]:
-    """The network as a graph, and whether it is one for any size.
+def _traced(network: ImageToIds, size: tuple[int, int], *, dynamic: bool) -> torch.export.ExportedProgram:
+    """The network as a graph, for images of any size or of this one.
 
-    It is traced with an odd size first: with another, padding and crops that do nothing there would be left out.
+    For any size it is traced with an odd one: else padding and crops that do nothing there would be left out.
     """
     auto = torch.export.Dim.AUTO
+    shapes = {"image": {0: auto, 1: auto}} if dynamic else None
     with torch.no_grad():
-        image = torch.zeros(*ODD_SIZE, 3, dtype=torch.uint8)
-        program = torch.export.export(network, (image,), dynamic_shapes={"image": {0: auto, 1: auto}}, strict=False)
-        (name,) = program.graph_signature.user_inputs
-        shape = next(node.meta["val"].shape for node in program.graph.nodes if node.name == name)
-        if not any(isinstance(side, int) for side in shape[:2]):
-            return program, True
         image = torch.zeros(*size, 3, dtype=torch.uint8)
-        return torch.export.export(network, (image,), strict=False), False
+        return torch.export.export(network, (image,), dynamic_shapes=shapes, strict=False)
+
+
+def _is_dynamic(program: torch.export.ExportedProgram) -> bool:
+    """Whether no side of the image was fixed in tracing."""
+    (name,) = program.graph_signature.user_inputs
+    shape = next(node.meta["val"].shape for node in program.graph.nodes if node.name == name)
+    return not any(isinstance(side, int) for side in shape[:2])
 
 
 def _write_onnx(program: torch.export.ExportedProgram, path: Path, notes: dict[str, str]) -> None:
