@@ -28,5 +28,5 @@ def test_fused_layers_give_what_the_network_gives(name: str, size: tuple[int, in
     plain, fused = (forward.logits(image) for forward in forwards)
     assert torch.allclose(plain, fused, rtol=1e-3, atol=1e-4 * plain.abs().max().item())
     ids = [forward(image) for forward in forwards]
-    assert ids[0].unique().numel() > 1
+    assert len(set(ids[0].flatten().tolist())) > 1
     assert (ids[0] == ids[1]).float().mean() >= 0.999
