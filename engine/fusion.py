@@ -1,6 +1,7 @@
 """Layers that a prediction can do without, or do at once: only the order and rounding of sums changes."""
 
 from collections.abc import Iterator
+from typing import cast
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -69,8 +70,7 @@ def _suits(layer: nn.Module) -> bool:
 
 def _stage(rest: list[nn.Module], crew: Crew) -> Convolution:
     """Take a convolution off the front of the layers, with the ReLU and the pooling that follow."""
-    convolution = rest.pop(0)
-    assert isinstance(convolution, nn.Conv2d)
+    convolution = cast("nn.Conv2d", rest.pop(0))
     relu = bool(rest) and type(rest[0]) is nn.ReLU
     if relu:
         rest.pop(0)
