@@ -1,23 +1,51 @@
 """Convolutions one after the other, a few rows at a time, without whole images between them."""
 
+import functools
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 from torch import nn
 
-from engine.winograd import TILE, TILES_AT_ONCE, Convolution, Crew
+from engine.convolution import Convolution, Workspace
+
+
+class Crew:
+    """Threads that each run torch's operations alone: for many small ones this beats sharing out each of them."""
+
+    def __init__(self) -> None:
+        self.size = torch.get_num_threads()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def do(self, jobs: Sequence[Callable[[], None]]) -> None:
+        """Run the jobs, and return when all are done."""
+        if len(jobs) == 1:
+            jobs[0]()
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.size, initializer=torch.set_num_threads, initargs=(1,))
+        for done in [self._pool.submit(_inferring, job) for job in jobs]:
+            done.result()
+
+
+def _inferring(job: Callable[[], None]) -> None:
+    with torch.inference_mode():  # which holds for one thread only
+        job()
 
 
 class Chain(nn.Module):
-    """Runs convolutions depth first: each makes the rows that the next needs, and none twice.
+    """Runs convolutions depth first: each makes the rows that the next needs.
 
     What lies between them is so small that it stays in the cache, where images of all channels at full size would
-    take most of the memory of a prediction.
+    take most of the memory of a prediction. Each thread makes a band of the result; what it needs of its neighbours'
+    it makes itself, so that none waits for another.
     """
 
-    def __init__(self, stages: list[Convolution], crew: Crew) -> None:
+    def __init__(self, stages: list[Convolution], workspace: Workspace, crew: Crew) -> None:
         super().__init__()
         self.stages = nn.ModuleList(stages)
         self._stages = tuple(stages)
-        self._crew = crew
+        self._workspace, self._crew = workspace, crew
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) float32 -> (N, C, H, W)."""
@@ -26,26 +54,36 @@ class Chain(nn.Module):
             shapes.append(stage.shape(*shapes[-1]))
         (height, width), last = shapes[-1], self._stages[-1]
         result = torch.empty((len(image), height, width, last.channels), dtype=image.dtype)
-        side = TILE // last.shrink
-        step = side * max(1, self._crew.size * TILES_AT_ONCE // -(-width // side))
-        for one, its in zip(image.permute(0, 2, 3, 1), result, strict=True):
-            strips = [_Strip(one, len(one), end=len(one)), *self._between(shapes, step), _Strip(its, height)]
-            for until in range(step, height + step, step):
-                self._advance(strips, len(self._stages), min(until, height))
+        step = last.step(width)
+        band = max(step, last.side * -(-height // (last.side * self._crew.size)))
+        jobs = [
+            functools.partial(self._make, shapes, one, its, range(top, min(top + band, height), step))
+            for one, its in zip(image.permute(0, 2, 3, 1), result, strict=True)
+            for top in range(0, height, band)
+        ]
+        self._crew.do(jobs)
         return result.permute(0, 3, 1, 2)
 
-    def _between(self, shapes: list[tuple[int, int]], step: int) -> list["_Strip"]:
-        """Strips large enough for what lies between two stages while the last makes `step` rows."""
+    def _make(self, shapes: list[tuple[int, int]], image: torch.Tensor, result: torch.Tensor, rows: range) -> None:
+        """Make rows of the result, some at a time."""
+        strips = [_Strip(image, 0, len(image), full=True), *self._between(shapes, rows)]
+        strips.append(_Strip(result[rows.start : rows.stop], rows.start, len(result)))
+        for until in (*rows[1:], rows.stop):
+            self._advance(strips, len(self._stages), until)
+
+    def _between(self, shapes: list[tuple[int, int]], rows: range) -> list["_Strip"]:
+        """Empty strips for what lies between two stages while the last makes some of its rows."""
         strips: list[_Strip] = []
-        more = 0
+        first, many, more = rows.start, rows.step, 0
         for number in range(len(self._stages) - 1, 0, -1):
-            shrink = self._stages[number].shrink
-            step, more = shrink * step, shrink * more + 2
+            stage = self._stages[number]
+            first = max(0, stage.shrink * first - stage.padding)
+            many, more = stage.shrink * many, stage.shrink * more + 2
             height, width = shapes[number]
-            rows = min(height, step + more + 2)
-            channels = self._stages[number - 1].channels
-            memory = self._crew.workspace.take(f"after {number}", rows, width, channels)
-            strips.insert(0, _Strip(memory, height))
+            # Twice what is needed at a time, so that what is kept need not be moved each time.
+            needed = min(height, 2 * (many + more + 2))
+            memory = self._workspace.take(f"after {number}", needed, width, self._stages[number - 1].channels)
+            strips.insert(0, _Strip(memory, first, height))
         return strips
 
     def _advance(self, strips: list["_Strip"], number: int, until: int) -> None:
@@ -56,29 +94,34 @@ class Chain(nn.Module):
         self._advance(strips, number - 1, min(before.height, stage.shrink * until - stage.padding + 2))
         first = stage.shrink * after.end - stage.padding - before.start
         stage.fill(before.held, first, after.add(until - after.end))
-        if number > 1:
-            before.drop(stage.shrink * until - stage.padding)
+        before.drop(stage.shrink * until - stage.padding)
 
 
 class _Strip:
-    """Rows of an image, from `start` to `end`, in memory for some of its `height`."""
+    """Rows of an image of some height, from `start` to `end`, in memory for some of them."""
 
-    def __init__(self, memory: torch.Tensor, height: int, end: int = 0) -> None:
+    def __init__(self, memory: torch.Tensor, start: int, height: int, *, full: bool = False) -> None:
         self._memory, self.height = memory, height
-        self.start, self.end = 0, end
+        self.start, self.end = start, height if full else start
+        self._place = 0
+        """Of the first row in memory."""
 
     @property
     def held(self) -> torch.Tensor:
         """(rows, W, C)."""
-        return self._memory[: self.end - self.start]
+        return self._memory[self._place : self._place + self.end - self.start]
 
     def add(self, rows: int) -> torch.Tensor:
         """Place for as many more rows."""
+        if self._place + self.end - self.start + rows > len(self._memory):
+            kept = self.held.clone()
+            self._memory[: len(kept)] = kept
+            self._place = 0
         self.end += rows
         return self.held[-rows:]
 
     def drop(self, until: int) -> None:
         """Forget the rows before one."""
-        kept = self.held[until - self.start :].clone()
-        self._memory[: len(kept)] = kept
-        self.start = self.end - len(kept)
+        forgotten = max(0, min(until, self.end) - self.start)
+        self._place += forgotten
+        self.start += forgotten

@@ -6,8 +6,12 @@ from typing import cast
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from engine.chain import Chain
-from engine.winograd import Convolution, Crew
+from engine.chain import Chain, Crew
+from engine.convolution import Convolution, Direct, Workspace
+from engine.winograd import Winograd
+
+_FEWEST_CHANNELS = 16
+"""For Winograd's convolutions; with fewer channels in, the direct way is faster."""
 
 
 def fold_norms(network: nn.Module) -> None:
@@ -25,20 +29,20 @@ def fold_norms(network: nn.Module) -> None:
 
 def use_winograd(network: nn.Module) -> None:
     """Put the convolutions of `Sequential`s, with their ReLU and pooling, into `Chain`s."""
-    crew = Crew()
+    workspace, crew = Workspace(), Crew()
     for sequence in _sequences(network):
         layers: list[nn.Module] = []
         stages: list[Convolution] = []
         rest = list(sequence)
         while rest:
             if _suits(rest[0]):
-                stages.append(_stage(rest, crew))
+                stages.append(_stage(rest, workspace))
                 continue
             if stages:
-                layers.append(Chain(stages, crew))
+                layers.append(Chain(stages, workspace, crew))
                 stages = []
             layers.append(rest.pop(0))
-        _replace(sequence, [*layers, *([Chain(stages, crew)] if stages else [])])
+        _replace(sequence, [*layers, *([Chain(stages, workspace, crew)] if stages else [])])
 
 
 def _sequences(network: nn.Module) -> Iterator[nn.Sequential]:
@@ -68,7 +72,7 @@ def _suits(layer: nn.Module) -> bool:
     )
 
 
-def _stage(rest: list[nn.Module], crew: Crew) -> Convolution:
+def _stage(rest: list[nn.Module], workspace: Workspace) -> Convolution:
     """Take a convolution off the front of the layers, with the ReLU and the pooling that follow."""
     convolution = cast("nn.Conv2d", rest.pop(0))
     relu = bool(rest) and type(rest[0]) is nn.ReLU
@@ -77,7 +81,8 @@ def _stage(rest: list[nn.Module], crew: Crew) -> Convolution:
     pool = bool(rest) and _halves(rest[0])
     if pool:
         rest.pop(0)
-    return Convolution(convolution, relu, pool, crew)
+    kind = Direct if convolution.in_channels < _FEWEST_CHANNELS else Winograd
+    return kind(convolution, relu, pool, workspace)
 
 
 def _halves(layer: nn.Module) -> bool:

@@ -1,9 +1,12 @@
 import pytest
 import torch
+from torch import nn
 
 import catalogue
+from engine.chain import Chain
 from engine.checkpoints import About
 from engine.devices import make_fabric
+from engine.fusion import fold_norms, use_winograd
 from engine.inference import Forward
 from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
 
@@ -30,3 +33,40 @@ def test_fused_layers_give_what_the_network_gives(name: str, size: tuple[int, in
     ids = [forward(image) for forward in forwards]
     assert len(set(ids[0].flatten().tolist())) > 1
     assert (ids[0] == ids[1]).float().mean() >= 0.999
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("name", ["fcn8s", "fcn8s_paper", "unet_valid"])
+def test_bands_and_steps_do_not_show(name: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With few tiles at once, a small image takes as many steps, in as many threads, as a large one."""
+    monkeypatch.setattr("engine.winograd.TILES_AT_ONCE", 5)
+    monkeypatch.setattr("engine.convolution.Direct.at_once", 20)
+    torch.manual_seed(0)
+    sequences = [layer for layer in catalogue.network(name, 2).modules() if type(layer) is nn.Sequential]
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for sequence in sequences:
+            convolutions = [layer for layer in sequence if isinstance(layer, nn.Conv2d)]
+            if not convolutions or convolutions[0].kernel_size != (3, 3):
+                continue
+            image = torch.randn(2, convolutions[0].in_channels, 85, 54)
+            sequence.eval()
+            with torch.inference_mode():
+                fold_norms(sequence)
+                expected = sequence(image)
+                use_winograd(sequence)
+                found = sequence(image)
+            assert any(isinstance(layer, Chain) for layer in sequence)
+            assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_first_of_equal_classes_wins() -> None:
+    about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    benchmark = catalogue.benchmark("cityscapes")
+    forward = Forward(make_fabric("cpu", "32-true"), nn.Conv2d(3, 19, 1), about, benchmark)
+    logits = torch.randint(0, 3, (19, 500), generator=torch.Generator().manual_seed(0)).float()
+    expected = torch.from_numpy(benchmark.prediction_ids)[torch.from_numpy(logits.numpy().argmax(0))]
+    assert torch.equal(forward.judge(logits), expected)
