@@ -16,6 +16,7 @@ from engine.faults import InputError, command
 from engine.files import require_writable, sha256, write_json
 from engine.inference import Forward
 from engine.prediction import Overlays, Predictions, Predictor, list_images, predict
+from engine.tiles import Tiled
 
 EXAMPLES = (
     "python test_fcn.py --model_weights_path saved/x.pth",
@@ -49,6 +50,8 @@ class PredictionOptions:
     """also average with the prediction of the mirror image"""
     window: int = 0
     """side of square windows that slide over the image and are averaged where they overlap; 0 for the whole image"""
+    memory_budget: int = 0
+    """MiB that the network may take beyond its weights; larger images go through in tiles; 0 for what there is"""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """where to predict"""
     profile_images: int = 10
@@ -76,8 +79,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
     forward = Forward(fabric, network, about, benchmark, exact=chosen.precision == "32-true")
-    predictor = Predictor(Averaged(forward, views))
-    predictions = _predictions(benchmark, folder, chosen, {"precision": forward.precision, **views.describe()})
+    predictor = Predictor(Averaged(Tiled(forward, chosen.memory_budget or None), views))
+    how = {"precision": forward.precision, **views.describe(), "memory_budget": chosen.memory_budget}
+    predictions = _predictions(benchmark, folder, chosen, how)
     faults = predict(fabric, predictor, samples, predictions, workers=chosen.workers)
     fabric.barrier()
     if faults:

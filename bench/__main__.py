@@ -23,6 +23,7 @@ BENCHES = (
     "loader",
     "training_step",
     "kills",
+    "forward",
     "prediction",
 )
 """Names of modules in this package."""

@@ -51,15 +51,25 @@ def ratios(seconds: Seconds, reference: str) -> dict[str, float]:
     }
 
 
-def _timed(words: Sequence[str], more: Mapping[str, str], told: bool) -> float:
-    """The seconds that a process takes from its start to its end, or those that it tells in its last line."""
+def output(words: Sequence[str], more: Mapping[str, str] | None = None) -> str:
+    """What a Python process prints that gets these arguments.
+
+    Raises:
+        InputError: if it fails.
+    """
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, **more, "PYTHONPATH": os.pathsep.join(paths)}
-    started = time.perf_counter()
+    environment = {**os.environ, **(more or {}), "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
         [sys.executable, *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
-    seconds = time.perf_counter() - started
     if done.returncode:
         raise InputError(f"{' '.join(words)}: ended with code {done.returncode}: {done.stderr.strip()[-500:]}")
-    return float(done.stdout.split()[-1]) if told else seconds
+    return done.stdout
+
+
+def _timed(words: Sequence[str], more: Mapping[str, str], told: bool) -> float:
+    """The seconds that a process takes from its start to its end, or those that it tells in its last line."""
+    started = time.perf_counter()
+    printed = output(words, more)
+    seconds = time.perf_counter() - started
+    return float(printed.split()[-1]) if told else seconds

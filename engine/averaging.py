@@ -9,6 +9,7 @@ from torch.nn import functional
 
 from engine.faults import InputError
 from engine.inference import Forward
+from engine.tiles import Tiled
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Averaged:
         views: to average.
     """
 
-    def __init__(self, forward: Forward, views: Views) -> None:
+    def __init__(self, forward: Forward | Tiled, views: Views) -> None:
         self.device, self.precision = forward.device, forward.precision
         self._forward, self._views = forward, views
 

@@ -1,5 +1,7 @@
 """Peak memory, in the three ways that people count it."""
 
+import contextlib
+import ctypes
 import json
 import os
 import resource
@@ -39,6 +41,43 @@ def peak_of(device: torch.device, work: Callable[[], object]) -> Memory:
     so_far = process_peak()
     growth = _growth(work)
     return {"allocated": _allocated(work), "reserved": growth, "process": max(so_far, process_peak())}
+
+
+class Meter:
+    """Memory taken since this was made, by tensors on a GPU, else by the process, in MiB.
+
+    Unlike `peak_of` it also counts what the first work of its kind takes and keeps.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        if device.type == "cpu":
+            give_back_freed()
+        self._start = self._now()
+
+    def peak(self, work: Callable[[], object]) -> float:
+        """The most that is taken while something runs."""
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+            work()
+            return torch.cuda.max_memory_allocated(self._device) / _MIB - self._start
+        give_back_freed()
+        before = self._now()
+        growth = _growth(work)
+        if growth is None:  # this system tells of no peak
+            growth = _allocated(work) or 0.0
+        return before - self._start + growth
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            return torch.cuda.memory_allocated(self._device) / _MIB
+        return float(psutil.Process().memory_info().rss) / _MIB
+
+
+def give_back_freed() -> None:
+    """Make the C library give back to the system what is freed, or taking it again would not be seen."""
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has this
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def process_peak() -> float:

@@ -20,6 +20,7 @@ from engine.files import write_json
 from engine.images import UInt8Array, read_image, write_png
 from engine.inference import Forward
 from engine.parallel import ahead
+from engine.tiles import Tiled
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -31,7 +32,7 @@ class Predictor:
         forward: the network, made ready.
     """
 
-    def __init__(self, forward: Forward | Averaged) -> None:
+    def __init__(self, forward: Forward | Tiled | Averaged) -> None:
         self.forward = forward
         """(1, 3, H, W) uint8 -> (H, W) ids or confidences, on the device."""
         self.device = forward.device

@@ -1,0 +1,125 @@
+"""The forward pass with argmax, side by side with the ancestor's network as written: time, memory, and in tiles."""
+
+import json
+import statistics
+import tempfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+import catalogue
+from bench import contest
+from cityscapes.labels import LABEL_ID_OF
+from cityscapes.layout import pictured_scenes
+from engine.faults import InputError
+
+WAYS = {"ancestor": "ancestor", "ours, exact": "exact", "ours": "ours"}
+SIZE = (1024, 2048)
+TILED_SIZES = (SIZE, (3000, 4001))
+SHARE = 4
+"""Tiles get the memory that the whole image takes, divided by this."""
+
+
+class _Result(NamedTuple):
+    """What one process found."""
+
+    seconds: list[float]
+    ready: float
+    working_peak: float
+    peak: float
+    ids: np.ndarray[Any, Any]
+
+    @property
+    def growth(self) -> float:
+        """MiB that predicting takes beyond the loaded network."""
+        return self.working_peak - self.ready
+
+
+class _Stage(NamedTuple):
+    """Files that all contenders use."""
+
+    weights: Path
+    image: Path
+    ids: Path
+
+    def result(self, way: str, size: tuple[int, int], repeats: int, budget: float | None = None) -> _Result:
+        words = [way, str(self.weights), str(self.image), "x".join(map(str, size)), str(repeats), str(self.ids)]
+        budgets = [] if budget is None else [f"{budget:.1f}"]
+        told = json.loads(contest.output(["-m", "bench.forwarding", *words, *budgets]).splitlines()[-1])
+        return _Result(**told, ids=np.load(self.ids))
+
+
+def run(samples: Path, rounds: int = 3, repeats: int = 3) -> dict[str, Any]:
+    """Time all contenders in turn on the same image, and hold tiles against whole images.
+
+    Raises:
+        InputError: if there are no real images, or a contender fails.
+    """
+    scenes = list(pictured_scenes(samples / "cityscapes", "val"))
+    if not scenes:
+        raise InputError(f"{samples}: no real images; give a folder with cityscapes/leftImg8bit as --samples")
+    with tempfile.TemporaryDirectory() as folder:
+        stage = _Stage(
+            Path(folder) / "fcn8s.pth", scenes[0].image(samples / "cityscapes").resolve(), Path(folder) / "ids.npy"
+        )
+        torch.manual_seed(0)
+        torch.save(catalogue.network("fcn8s", 19).state_dict(), stage.weights)
+        results: dict[str, list[_Result]] = {name: [] for name in WAYS}
+        for _ in range(rounds):
+            for name, way in WAYS.items():
+                results[name].append(stage.result(way, SIZE, repeats))
+        tiles = [_tiled(stage, name, size) for size in TILED_SIZES for name in WAYS if name != "ancestor"]
+    medians = {name: [statistics.median(one.seconds) for one in those] for name, those in results.items()}
+    ancestor = results["ancestor"][0]
+    return {
+        "what": f"FCN-8s of random weights, one real image of {SIZE[0]} x {SIZE[1]}, uint8 in and ids out, "
+        f"{repeats} times in each of {rounds} processes after once to warm up",
+        "rounds": rounds,
+        "median_seconds": {name: round(statistics.median(times), 3) for name, times in medians.items()},
+        "times_as_fast_as_ancestor": contest.ratios(medians, "ancestor"),
+        "peak_process_mib": {name: round(_median(those, "peak")) for name, those in results.items()},
+        "mib_beyond_the_loaded_network": {name: round(_median(those, "growth")) for name, those in results.items()},
+        "equal_pixels": {
+            name: float((LABEL_ID_OF[ancestor.ids] == those[0].ids).mean())
+            for name, those in results.items()
+            if name != "ancestor"
+        },
+        "tiles": tiles,
+    }
+
+
+def table(record: dict[str, Any]) -> str:
+    """The record as text to print."""
+    rows = [
+        f"  {name:<12} {seconds:7.2f} s {record['times_as_fast_as_ancestor'][name]:6.2f} x  "
+        f"{record['peak_process_mib'][name]:6} MiB in all, {record['mib_beyond_the_loaded_network'][name]:5} MiB for "
+        f"the image, {record['equal_pixels'].get(name, 1):9.4%} equal"
+        for name, seconds in record["median_seconds"].items()
+    ]
+    tiles = [
+        f"  {tile['way']:<12} {tile['size']:>9}: {tile['budget_mib']:5} of {tile['whole_mib']:5} MiB allowed, "
+        f"{tile['tiled_mib']:5} taken, {tile['different_pixels']} pixels differ"
+        for tile in record["tiles"]
+    ]
+    return "\n".join([record["what"], *rows, "in tiles:", *tiles])
+
+
+def _median(results: list[_Result], name: str) -> float:
+    return statistics.median(float(getattr(result, name)) for result in results)
+
+
+def _tiled(stage: _Stage, name: str, size: tuple[int, int]) -> dict[str, Any]:
+    """An image in tiles, held against the whole."""
+    whole = stage.result(WAYS[name], size, 0)
+    budget = whole.growth / SHARE
+    tiled = stage.result(WAYS[name], size, 0, budget)
+    return {
+        "way": name,
+        "size": "x".join(map(str, size)),
+        "whole_mib": round(whole.growth),
+        "budget_mib": round(budget),
+        "tiled_mib": round(tiled.growth),
+        "different_pixels": int((whole.ids != tiled.ids).sum()),
+    }

@@ -1,0 +1,56 @@
+import pytest
+import torch
+from torch import nn
+
+import catalogue
+from engine import reach
+from engine.reach import Reach
+
+
+def found(network: nn.Module) -> Reach:
+    with torch.inference_mode():
+        return reach.find(network.eval(), torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("layers", "margin"),
+    [
+        ([nn.Conv2d(3, 2, 1)], 0),
+        ([nn.Conv2d(3, 2, 3, padding=1)], 32),
+        ([nn.Conv2d(3, 2, 3, padding=32, dilation=32)], 32),
+        ([nn.Conv2d(3, 2, 3, padding=33, dilation=33)], 64),
+        ([nn.Conv2d(3, 2, (1, 3), padding=(0, 33), dilation=33)], 64),
+        ([nn.Conv2d(3, 2, (3, 1), padding=(33, 0), dilation=33)], 64),
+        ([nn.Conv2d(3, 4, 3, padding=300, dilation=300)], 320),
+    ],
+)
+def test_margin_of_convolutions_is_what_arithmetic_says(layers: list[nn.Module], margin: int) -> None:
+    assert found(nn.Sequential(*layers)) == Reach(margin, exact=True)
+
+
+def test_a_network_that_looks_at_everything_has_no_exact_margin() -> None:
+    class Everything(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return image + image.mean((-1, -2), keepdim=True)
+
+    assert not found(Everything()).exact
+
+
+def test_a_network_on_another_grid_has_no_exact_margin() -> None:
+    stride_of_48 = nn.Sequential(nn.MaxPool2d(48, ceil_mode=True), nn.Upsample(scale_factor=48))
+
+    class Cropped(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            height, width = image.shape[-2:]
+            coarse: torch.Tensor = stride_of_48(image)
+            return coarse[..., :height, :width]
+
+    assert not found(Cropped()).exact
+
+
+@pytest.mark.parametrize("name", ["fcn8s", "fcn32s_vgg16"])
+def test_networks_of_the_catalogue_have_a_margin(name: str) -> None:
+    torch.manual_seed(0)
+    margin, exact = found(catalogue.network(name, 3))
+    assert exact
+    assert 64 <= margin <= 512

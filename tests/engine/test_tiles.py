@@ -1,0 +1,184 @@
+import re
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+import catalogue
+from engine.averaging import Averaged, Views
+from engine.checkpoints import About
+from engine.devices import make_fabric
+from engine.faults import InputError
+from engine.inference import Forward
+from engine.reach import ALIGNMENT
+from engine.tiles import Tiled, plan, spans
+from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
+from fcn.fcn import FCN8s
+from fcn.unet import UNet
+
+
+def forward(network: nn.Module, *, exact: bool = True) -> Forward:
+    about = About("some", 19, None, IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    return Forward(make_fabric("cpu", "32-true"), network, about, catalogue.benchmark("cityscapes"), exact=exact)
+
+
+def local() -> nn.Module:
+    """A network whose logits depend on the pixels around."""
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(3, 16, 5, padding=2), nn.ReLU(), nn.Conv2d(16, 19, 3, padding=1))
+
+
+def image(height: int, width: int) -> torch.Tensor:
+    random = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (1, 3, height, width), dtype=torch.uint8, generator=random)
+
+
+class Cramped(nn.Module):
+    """A network for which memory runs out beyond some pixels."""
+
+    def __init__(self, most: int, error: Callable[[], Exception]) -> None:
+        super().__init__()
+        self.network, self.most, self.error = local(), most, error
+        self.seen: list[int] = []
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        pixels = image.shape[-1] * image.shape[-2]
+        if pixels > self.most:
+            raise self.error()
+        self.seen.append(pixels)
+        logits: torch.Tensor = self.network(image)
+        return logits
+
+
+@given(st.integers(1, 3000), st.integers(1, 100), st.integers(0, 10))
+def test_spans_cover_an_axis_once_and_look_around(length: int, parts: int, units: int) -> None:
+    margin = units * ALIGNMENT
+    axis = spans(length, parts, margin)
+    assert [span.start for span in axis] == [0, *[span.end for span in axis[:-1]]]
+    assert axis[-1].end == length
+    for span in axis:
+        assert span.start < span.end
+        assert span.first == max(0, span.start - margin)
+        assert span.last == min(length, span.end + margin)
+        assert span.first % ALIGNMENT == span.start % ALIGNMENT == 0
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(0, 8), st.integers(1, 1 << 23))
+def test_plan_keeps_to_the_pixels_where_that_is_possible(height: int, width: int, units: int, most: int) -> None:
+    margin = units * ALIGNMENT
+    grid = plan(height, width, margin, most)
+    smallest = plan(height, width, margin, 0)
+    assert grid.largest <= most or grid.largest == smallest.largest
+    assert smallest.largest <= min(height, ALIGNMENT + 2 * margin) * min(width, ALIGNMENT + 2 * margin)
+    if most >= height * width:
+        assert grid.work == height * width, "one tile is the least work"
+
+
+@pytest.mark.parametrize("build", [FCN8s, partial(UNet, channels=8), partial(UNet, channels=8, valid=True)])
+@pytest.mark.parametrize("exact", [True, False])
+def test_tiles_give_what_the_whole_image_gives(build: Callable[[int], nn.Module], exact: bool) -> None:
+    torch.manual_seed(0)
+    plain = forward(build(19), exact=exact)
+    tiled = Tiled(plain)
+    tiled._most = 200_000
+    large = image(203, 1330)
+    grid = tiled._grid(203, 1330)
+    assert grid is not None
+    assert len(list(grid.tiles)) > 1
+    whole, pieces = plain.logits(large), tiled.logits(large)
+    assert torch.allclose(whole, pieces, rtol=1e-3, atol=1e-4 * whole.abs().max().item())
+    assert (plain(large) == tiled(large)).float().mean() > 0.9999
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda: torch.OutOfMemoryError("CUDA out of memory."),
+        lambda: RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+    ],
+)
+def test_out_of_memory_goes_on_in_tiles_and_says_so_once(
+    error: Callable[[], Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = Cramped(40_000, error)
+    tiled = Tiled(forward(network))
+    large = image(300, 400)
+    expected = forward(local())(large)
+    network.seen.clear()
+    assert torch.equal(tiled(large), expected)
+    first = len(network.seen)
+    assert torch.equal(tiled(large), expected)
+    told = capsys.readouterr().err
+    assert re.fullmatch(r"warning: out of memory for an image of 300 x 400; goes on in tiles.*\n", told)
+    assert len(network.seen) < 2 * first, "the second image does not fail before"
+
+
+def test_out_of_memory_for_the_smallest_tile_is_an_error() -> None:
+    network = Cramped(20_000, lambda: torch.OutOfMemoryError("CUDA out of memory."))
+    tiled = Tiled(forward(network))
+    tiled(image(100, 150))
+    network.most = 100
+    tiled._reach = forward(local()).reach()
+    with pytest.raises(InputError, match="out of memory for an image of 300 x 400, even in tiles"):
+        tiled(image(300, 400))
+
+
+def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
+    network = Cramped(1, lambda: RuntimeError("shapes do not fit"))
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        Tiled(forward(network))(image(20, 30))
+
+
+def test_a_budget_bounds_the_tiles(capsys: pytest.CaptureFixture[str]) -> None:
+    network = Cramped(1 << 40, RuntimeError)
+    tiled = Tiled(forward(network), budget=60)
+    network.seen.clear()
+    large = image(1000, 1500)
+    found = tiled(large)
+    assert len(network.seen) > 4  # the first four tell the reach
+    assert max(network.seen) < 1000 * 1500
+    assert torch.equal(found, forward(local())(large))
+    assert capsys.readouterr().err == ""
+
+
+def test_a_budget_too_small_for_any_tile_is_an_error() -> None:
+    tiled = Tiled(forward(local()), budget=0.01)
+    with pytest.raises(InputError, match=r"--memory_budget 0.01: even the smallest tiles of an image of 100 x 150"):
+        tiled(image(100, 150))
+
+
+def test_a_network_that_looks_at_everything_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    class Everything(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return (image + image.mean((-1, -2), keepdim=True)).repeat(1, 7, 1, 1)[:, :19]
+
+    tiled = Tiled(forward(Everything()))
+    tiled._most = 1
+    tiled(image(300, 340))
+    tiled(image(300, 340))
+    assert capsys.readouterr().err.count("looks at all of an image at once") == 1
+
+
+def test_views_are_looked_at_in_tiles_too() -> None:
+    plain = forward(local())
+    tiled = Tiled(plain)
+    tiled._most = 20_000
+    views = Views(scales=(0.5, 1.5), flip=True)
+    large = image(200, 260)
+    expected = Averaged(plain, views).probabilities(large)
+    assert Averaged(tiled, views).probabilities(large).allclose(expected, atol=1e-5)
+
+
+def test_on_a_cpu_a_large_image_is_measured_before_memory_runs_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("engine.tiles._UNWATCHED", 10_000)
+    tiled = Tiled(forward(local()))
+    monkeypatch.setattr(tiled, "_pixels_within", lambda budget: 30_000)
+    large = image(200, 260)
+    assert torch.equal(tiled(large), forward(local())(large))
+    assert "200 x 260 takes more than" in capsys.readouterr().err
