@@ -62,7 +62,9 @@ def main(argv: Sequence[str]) -> None:
     """Predict, and tell."""
     way, weights, path, size, repeats, ids = argv[:6]
     look = ancestors_way(Path(weights)) if way == "ancestor" else our_way(Path(weights), way == "exact")
-    image = torch.from_numpy(_image(Path(path), *map(int, size.split("x")))).permute(2, 0, 1)[None].contiguous()
+    image = torch.from_numpy(_image(Path(path), *map(int, size.split("x")))).permute(2, 0, 1)[None]
+    if way == "ancestor":
+        image = image.contiguous()  # as torchvision brings it
     ready, peak = _status("VmRSS"), _status("VmHWM")
     Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
     if len(argv) > 6:

@@ -80,9 +80,8 @@ class Chain(nn.Module):
             first = max(0, stage.shrink * first - stage.padding)
             many, more = stage.shrink * many, stage.shrink * more + 2
             height, width = shapes[number]
-            # Twice what is needed at a time, so that what is kept need not be moved each time.
-            needed = min(height, 2 * (many + more + 2))
-            memory = self._workspace.take(f"after {number}", needed, width, self._stages[number - 1].channels)
+            most = min(height, many + more + 2)
+            memory = self._workspace.take(f"after {number}", most, width, self._stages[number - 1].channels)
             strips.insert(0, _Strip(memory, first, height))
         return strips
 

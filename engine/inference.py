@@ -9,6 +9,7 @@ from engine.checkpoints import About
 from engine.dataset import Benchmark
 from engine.devices import precision_of
 from engine.fusion import fold_norms, use_winograd
+from engine.memory import give_back_freed
 from engine.reach import Reach
 from engine.transforms import Normalize
 from engine.upsampling import Coarse, judge_upsampled
@@ -37,6 +38,7 @@ class Forward:
             fold_norms(network)
         if fast:
             use_winograd(network)
+            give_back_freed()
         self._network = fabric.to_device(network).to(memory_format=torch.channels_last)
         self._autocast = fabric.autocast
         self._coarse = network if not exact and isinstance(network, Coarse) else None

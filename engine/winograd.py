@@ -11,7 +11,7 @@ from engine.convolution import Convolution, Workspace
 
 TILE = 4
 _WINDOW = TILE + 2
-TILES_AT_ONCE = 128
+TILES_AT_ONCE = 64
 
 _INPUT = torch.tensor(
     [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0],
