@@ -16,7 +16,7 @@ from engine.reach import ALIGNMENT, Reach
 
 _FIRST_TRIAL = 256
 """Side of the first image from which it is seen how memory grows with pixels."""
-_LAST_TRIAL = 1 << 20
+_LAST_TRIAL = 1 << 22
 """Pixels of the largest one."""
 _RESERVE = 0.9
 """Share of a budget that is planned with."""
@@ -176,14 +176,15 @@ class Tiled:
         """How many pixels can be looked at in so many MiB, from images for trial that grow as far as those allow."""
         meter = Meter(self.device)
         height = width = _FIRST_TRIAL
-        before, each, fixed = 0.0, 0.0, 0.0
+        slopes: list[float] = []  # MiB a pixel
+        taken = each = fixed = 0.0
         while height * width <= _LAST_TRIAL and fixed + each * height * width <= budget:
             image = torch.zeros(1, 3, height, width, dtype=torch.uint8, device=self.device)
-            taken = meter.peak(partial(self._forward, image))
-            # Half of the pixels were there before.
-            each = max((taken - before) / (height * width / 2), 1 / _MIB) if before else taken / (height * width)
+            before, taken = taken, meter.peak(partial(self._forward, image))
+            more = height * width / 2 if slopes else height * width  # than the image before
+            slopes.append(max((taken - before) / more, 1 / _MIB))
+            each = max(slopes[1:][-2:] or slopes)  # as memory grows by steps; the first has all that is fixed in it
             fixed = max(0.0, taken - each * height * width)
-            before = taken
             height, width = width, 2 * height
         return max(1, int((_RESERVE * budget - fixed) / each))
 
