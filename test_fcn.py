@@ -70,6 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Predict with a trained network; by default the test split, as a zip that the server accepts.",
         examples=EXAMPLES,
     )
+    if chosen.memory_budget < 0:
+        raise InputError(f"--memory_budget {chosen.memory_budget}: expected MiB, or 0 for what there is")
     views = Views.parse(chosen.scales, chosen.flip, chosen.window)
     benchmark = catalogue.benchmark(chosen.benchmark)
     network, about = catalogue.load_network_for(benchmark, chosen.model_weights_path)

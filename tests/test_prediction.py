@@ -17,7 +17,7 @@ import torch
 import catalogue
 import test_fcn
 from engine.devices import make_fabric
-from engine.images import UInt8Array, read_ids
+from engine.images import UInt8Array, read_ids, read_image, write_png
 from engine.prediction import Predictions, Predictor, predict
 from engine.samples import Sample
 
@@ -135,3 +135,20 @@ def test_views_make_other_predictions_and_are_noted(demo_root: Path, tmp_path: P
     assert test_fcn.main([*command, "--flip", "--scales", "0.5,1", "--window", "96"]) == 0
     assert not np.array_equal(read_ids(prediction), plain), "other views, so predicted anew"
     assert '"window": 96' in prediction.parents[2].joinpath("predictions.json").read_text()
+
+
+def test_a_memory_budget_leaves_predictions_as_they_are(
+    demo_root: Path, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = read_image(next(demo_root.rglob("*_leftImg8bit.png")))
+    write_png(tmp_path / "images" / "wide.png", np.tile(small, (1, 4, 1)))
+    command = [*arguments(weights, demo_root, tmp_path / "out"), "--precision", "32-true"]
+    command += ["--images", str(tmp_path / "images")]
+    assert test_fcn.main(command) == 0
+    prediction = next((tmp_path / "out").rglob("predictions/wide_*.png"))
+    plain = read_ids(prediction)
+    monkeypatch.setattr("engine.tiles.Tiled._pixels_within", lambda self, budget: plain.size * 2 // 3)
+    assert test_fcn.main([*command, "--memory_budget", "100"]) == 0
+    assert np.array_equal(read_ids(prediction), plain)
+    assert test_fcn.main([*command, "--memory_budget", "-1"]) == 2
+    assert "--memory_budget -1: expected MiB" in capsys.readouterr().err
