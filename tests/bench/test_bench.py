@@ -1,10 +1,16 @@
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
+import catalogue
 from bench import contest, ground_truth_fidelity
 from bench.__main__ import main
 from bench.fill_variations import VARIATIONS
+from cityscapes.labels import LABEL_ID_OF
+from engine.images import write_png
 
 
 @pytest.mark.parametrize("name", VARIATIONS)
@@ -15,6 +21,23 @@ def test_only_the_rule_paints_as_old_pillow_did(name: str) -> None:
 def test_ratios_are_taken_round_by_round() -> None:
     seconds = {"reference": [1.0, 10.0, 2.0], "ours": [0.5, 2.0, 1.0]}
     assert contest.ratios(seconds, "reference") == {"reference": 1.0, "ours": 2.0}
+
+
+def test_forward_ways_predict_the_same(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    weights, image = tmp_path / "fcn8s.pth", tmp_path / "image.png"
+    torch.save(catalogue.network("fcn8s", 19).state_dict(), weights)
+    write_png(image, np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8))
+    found = {}
+    for way in ("ancestor", "ours"):
+        ids = tmp_path / f"{way}.npy"
+        words = ["-m", "bench.forwarding", way, str(weights), str(image), "70x90", "1", str(ids)]
+        told = json.loads(contest.output(words).splitlines()[-1])
+        assert len(told["seconds"]) == 1
+        assert 0 < told["ready"] <= told["peak"]
+        found[way] = np.load(ids)
+    assert found["ancestor"].shape == (70, 90)
+    assert (LABEL_ID_OF[found["ancestor"]] == found["ours"]).mean() > 0.999
 
 
 def test_a_contender_that_fails_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
