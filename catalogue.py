@@ -1,20 +1,22 @@
 """What there is: networks and benchmarks by name."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from camvid.dataset import CamVid32Benchmark, CamVidBenchmark
 from cityscapes.dataset import CityscapesBenchmark
 from engine import checkpoints, own
+from engine.benchmark import Benchmark
 from engine.checkpoints import About, StateDict
-from engine.dataset import Benchmark
 from engine.faults import InputError
-from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from fcn import weights as foreign
 from fcn.fcn import FCN, FCN8s, PaperFCN
 from fcn.unet import UNet
@@ -100,6 +102,15 @@ def load_backbone(model: nn.Module, source: str) -> None:
         ) from error
 
 
+class _Undrawn(TorchFunctionMode):
+    """Spares tensors without memory the initial values, for which torch would import its compiler: a second or more."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.Tensor.normal_, nn.init.normal_):
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 def load_network(path: Path) -> tuple[nn.Module, About]:
     """Build the network that a weights file is of, and load them: ours, or a state dict of a network we know.
 
@@ -115,7 +126,7 @@ def load_network(path: Path) -> tuple[nn.Module, About]:
         )
     # Without memory or initial values of its own, a network of ours takes the file's tensors as they are.
     ours = about.network in NETWORKS
-    with torch.device("meta" if ours else "cpu"):
+    with torch.device("meta" if ours else "cpu"), _Undrawn() if ours else nullcontext():
         model = network(about.network, about.num_classes)
     expected = model.state_dict()
     if wrong := mismatches(expected, state):

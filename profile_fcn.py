@@ -13,7 +13,7 @@ from engine import options
 from engine.checkpoints import About
 from engine.faults import InputError, command
 from engine.files import require_writable, write_json
-from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 EXAMPLES = (
     "python profile_fcn.py",

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import catalogue
 from engine import options, profiling
 from engine.averaging import Averaged, Views
+from engine.benchmark import Benchmark, Sample
 from engine.checkpoints import results_name
-from engine.dataset import Benchmark, Sample
-from engine.devices import make_fabric
 from engine.faults import InputError, command
 from engine.files import require_writable, sha256, write_json
 from engine.inference import Forward
+from engine.place import find_place
 from engine.prediction import Overlays, Predictions, Predictor, list_images, predict
 from engine.tiles import Tiled
 
@@ -79,18 +79,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = chosen.output / results_name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
     require_writable(folder)
 
-    fabric = make_fabric(chosen.accelerator, chosen.precision)
-    forward = Forward(fabric, network, about, benchmark, exact=chosen.precision == "32-true")
+    place = find_place(chosen.accelerator, chosen.precision)
+    forward = Forward(place, network, about, benchmark, exact=chosen.precision == "32-true")
     predictor = Predictor(Averaged(Tiled(forward, chosen.memory_budget or None), views))
     how = {"precision": forward.precision, **views.describe(), "memory_budget": chosen.memory_budget}
     predictions = _predictions(benchmark, folder, chosen, how)
-    faults = predict(fabric, predictor, samples, predictions, workers=chosen.workers)
-    fabric.barrier()
+    faults = predict(place, predictor, samples, predictions, workers=chosen.workers)
+    place.barrier()
     if faults:
         raise InputError(
             *faults, f"{predictions.folder}: the other images are predicted; run again once these are mended"
         )
-    if not fabric.is_global_zero:
+    if place.rank > 0:
         return 0
 
     print(f"{predictions.folder}: {len(samples)} predictions of {about.network}, trained for {about.epoch} epochs")

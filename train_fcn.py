@@ -14,20 +14,21 @@ from torch import nn
 
 import catalogue
 from engine import class_index, history, options, runs
+from engine.benchmark import Benchmark, Sample, require_equal_sizes
 from engine.cache import Cache
 from engine.checkpoints import About
 from engine.class_index import ClassIndex
 from engine.class_weights import CLASS_WEIGHTS
-from engine.dataset import Benchmark, FileReader, Reader, Sample, require_equal_sizes
+from engine.dataset import FileReader, Reader
 from engine.description import describe
 from engine.devices import make_fabric, together
 from engine.faults import InputError, command
 from engine.learner import Learner
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from engine.recipe import Recipe
 from engine.runs import Run
 from engine.sampler import derive
 from engine.training import Training
-from engine.transforms import IMAGENET_MEAN, IMAGENET_STD, Normalize
 
 RECIPES = Path(__file__).parent / "recipes"
 EXAMPLES = (

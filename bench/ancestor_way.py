@@ -14,7 +14,7 @@ from torchvision.transforms import v2
 
 import catalogue
 from cityscapes.dataset import CityscapesBenchmark
-from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 
 def main(weights: Path, images: Path, predictions: Path) -> None:

@@ -48,14 +48,13 @@ def ancestors_way(weights: Path) -> Look:
 
 def our_way(weights: Path, exact: bool) -> Look:
     """As `test_fcn.py` predicts, to label ids."""
-    sys.modules["torchmetrics"] = None  # type: ignore[assignment]  # a test's need, which Fabric imports where it is
     import catalogue
-    from engine.devices import make_fabric
     from engine.inference import Forward
+    from engine.place import find_place
 
     benchmark = catalogue.benchmark("cityscapes")
     network, about = catalogue.load_network_for(benchmark, weights)
-    return Forward(make_fabric("auto", "32-true" if exact else "auto"), network, about, benchmark, exact=exact)
+    return Forward(find_place("auto", "32-true" if exact else "auto"), network, about, benchmark, exact=exact)
 
 
 def main(argv: Sequence[str]) -> None:

@@ -19,9 +19,11 @@ from torchvision.transforms import v2
 
 from cityscapes.dataset import CityscapesBenchmark
 from engine.cache import Cache
-from engine.dataset import FileReader, GuardedDataset, Reader, Sample, SegmentationDataset, collate
+from engine.dataset import FileReader, GuardedDataset, Reader, SegmentationDataset, collate
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from engine.sampler import EpochSampler
-from engine.transforms import AUGMENTATIONS, IMAGENET_MEAN, IMAGENET_STD
+from engine.samples import Sample
+from engine.transforms import AUGMENTATIONS
 
 CROP, BATCH, WORKERS = 1024, 8, 2
 VOID, ANCESTORS_VOID = 255, 19

@@ -20,12 +20,12 @@ import sys
 from pathlib import Path
 import torch
 import catalogue
-from engine.devices import make_fabric
 from engine.inference import Forward
+from engine.place import find_place
 from engine.prediction import Predictor
 benchmark = catalogue.benchmark("cityscapes")
 network, about = catalogue.load_network_for(benchmark, Path(sys.argv[1]))
-predictor = Predictor(Forward(make_fabric("auto", "auto"), network, about, benchmark))
+predictor = Predictor(Forward(find_place("auto", "auto"), network, about, benchmark))
 paths = sorted(Path(sys.argv[2]).rglob("*.png"))
 image = predictor.transfer(predictor.decode(paths[0]))
 for _ in paths:

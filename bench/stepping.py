@@ -14,9 +14,9 @@ import torch
 from engine.devices import make_fabric
 from engine.learner import Learner
 from engine.losses import FocalLoss
+from engine.normalization import Normalize
 from engine.recipe import Recipe
 from engine.tally import Tally
-from engine.transforms import Normalize
 from fcn.fcn import FCN8s
 from train_fcn import TrainOptions
 

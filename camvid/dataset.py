@@ -7,7 +7,7 @@ import numpy as np
 
 from camvid import layout, scoring
 from camvid.labels import ANNOTATED, SEGNET
-from engine.dataset import Benchmark, Sample
+from engine.benchmark import Benchmark, Sample
 from engine.faults import InputError
 from engine.images import UInt8Array
 from engine.labels import ClassTable

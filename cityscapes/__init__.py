@@ -6,14 +6,14 @@ Nothing here imports torch until the data set is asked for, so that the tools th
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cityscapes.dataset import CityScapes, get_transforms
+    from cityscapes.ancestor import CityScapes, get_transforms
 
 __all__ = ["CityScapes", "get_transforms"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from cityscapes import dataset
+        from cityscapes import ancestor
 
-        return getattr(dataset, name)
+        return getattr(ancestor, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

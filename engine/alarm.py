@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import torch
 
-from engine.dataset import Sample
 from engine.faults import InputError
 from engine.learner import Learner
 from engine.runs import Run
 from engine.sampler import EpochSampler
+from engine.samples import Sample
 
 _EVERY = 50
 """Steps after which losses are looked at, which waits for the device."""

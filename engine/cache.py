@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from engine import parallel
-from engine.dataset import Reader, Sample
+from engine.dataset import Reader
 from engine.faults import InputError
 from engine.files import replacing
 from engine.images import UInt8Array, image_size
+from engine.samples import Sample
 
 _BYTES_PER_PIXEL = 4
 """RGB and a train id."""

@@ -1,101 +1,25 @@
-"""The contract of a benchmark, and its samples as a torch data set."""
+"""Samples as a torch data set."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch.utils.data import Dataset, default_collate
 from torchvision import tv_tensors
 
 from engine.faults import InputError
-from engine.images import UInt8Array, image_size, read_ids, read_image
-from engine.labels import ClassTable
+from engine.images import UInt8Array, read_image
 from engine.sampler import Draw
-from engine.samples import Sample as Sample  # noqa: PLC0414  # also to be had from here
+from engine.samples import Sample
 
 Transform = Callable[..., tuple[torch.Tensor, ...]]
 """An image and a mask, and a key point where one pixel of them must stay in sight -> the same, changed."""
-Reader = Callable[["Sample"], tuple[UInt8Array, UInt8Array]]
+Reader = Callable[[Sample], tuple[UInt8Array, UInt8Array]]
 """A sample -> its (H, W, 3) RGB image and its (H, W) mask of train ids."""
 Batch = tuple[torch.Tensor, torch.Tensor]
 """Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 of train ids."""
-
-
-class Benchmark(ABC):
-    """What a benchmark tells the engine about itself."""
-
-    name: str
-    classes: ClassTable
-    splits: tuple[str, ...]
-    hidden_splits: tuple[str, ...] = ()
-    """Those whose ground truth only a server has: they are packed for it rather than scored."""
-    training_splits: tuple[str, ...] = ()
-    """More of them, to train with only: their masks are rough, or not those that scores are made with."""
-    prediction_ids: UInt8Array
-    """(256,) the pixel value that a prediction file holds for each train id."""
-    prediction_suffix: str
-    """What follows a sample's name in the file name of its prediction."""
-    prediction_colors: UInt8Array
-    """(256, 3) RGB of each such pixel value."""
-    archive_name: str = "submission.zip"
-    """The name that `pack` gets for its archive; the ending says which format the server takes."""
-    confidence_class: int | None = None
-    """If set, prediction files hold this class's probability, 0 to 255, in place of ids."""
-
-    @abstractmethod
-    def samples(self, root: Path, split: str) -> list[Sample]:
-        """The samples of a split, in a fixed order.
-
-        Raises:
-            InputError: if there is none, or if masks that the split should have are missing.
-        """
-
-    def read_mask(self, path: Path) -> UInt8Array:
-        """The (H, W) train ids in a mask file."""
-        return read_ids(path).astype(np.uint8, copy=False)
-
-    def mask_size(self, path: Path) -> tuple[int, int]:
-        """Width and height of a mask file, without reading all of it."""
-        return image_size(path)
-
-    @abstractmethod
-    def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
-        """The benchmark's own scores of a folder of predictions: as JSON content, and as a table to print."""
-
-    @abstractmethod
-    def pack(self, predictions: Path, archive: Path, root: Path, workers: int) -> str:
-        """Check a folder of test predictions, write the archive to upload, and say what was packed.
-
-        Raises:
-            InputError: with every fault, if the server would not accept it.
-        """
-
-
-def require_equal_sizes(benchmark: Benchmark, samples: Sequence[Sample]) -> None:
-    """Compare the sizes of images and masks, from the file headers alone.
-
-    Raises:
-        InputError: with every pair that differs and every file that is no image.
-    """
-    faults = []
-    for sample in samples:
-        try:
-            if sample.mask is None:
-                continue
-            found, size = benchmark.mask_size(sample.mask), image_size(sample.image)
-            if found != size:
-                faults.append(
-                    f"{sample.mask}: the mask is {found[0]} x {found[1]}, its image {size[0]} x {size[1]}; "
-                    "unpack both again from the same source, or draw the masks again from these images' annotations"
-                )
-        except InputError as error:
-            faults.extend(error.messages)
-    if faults:
-        raise InputError(*faults)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where the work runs and in which precision."""
+"""Training and evaluation on one device or many, by Lightning Fabric."""
 
 import logging
 import os
@@ -12,6 +12,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
 
 from engine.faults import InputError
+from engine.place import choose
 
 
 def make_fabric(accelerator: str, precision: str) -> Fabric:
@@ -24,19 +25,12 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
     Raises:
         InputError: if there is no such device, or SLURM's settings do not say what goes where.
     """
-    if accelerator == "gpu" and not torch.cuda.is_available():
-        raise InputError("--accelerator gpu: no CUDA device found; check nvidia-smi, or give --accelerator cpu")
-    on_gpu = accelerator != "cpu" and torch.cuda.is_available()
-    if precision == "auto":
-        precision = "bf16-mixed" if on_gpu and torch.cuda.is_bf16_supported() else "32-true"
-    if on_gpu:
-        torch.backends.cudnn.benchmark = True
-        torch.set_float32_matmul_precision("high")
+    kind, precision = choose(accelerator, precision)
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning_fabric")
     world, local = _processes()
     fabric = Fabric(
-        accelerator="cuda" if on_gpu else "cpu",
+        accelerator=kind,
         strategy="ddp" if world > 1 else "auto",
         devices=local,
         num_nodes=world // local,

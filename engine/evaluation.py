@@ -10,7 +10,8 @@ from torch import nn
 from torch.utils.data import DataLoader
 from tqdm import tqdm
 
-from engine.dataset import Benchmark, FileReader, GuardedDataset, Sample, SegmentationDataset, batches, collate
+from engine.benchmark import Benchmark, Sample
+from engine.dataset import FileReader, GuardedDataset, SegmentationDataset, batches, collate
 from engine.interruption import leave_to_training
 from engine.metrics import ConfusionMatrix, Metrics
 

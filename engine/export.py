@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from engine.benchmark import Benchmark
 from engine.checkpoints import About
-from engine.dataset import Benchmark
 from engine.faults import InputError
 from engine.images import UInt8Array
+from engine.normalization import Normalize
 from engine.synthetic import synthetic_image
-from engine.transforms import Normalize
 
 FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
 """Format -> ending of its files."""

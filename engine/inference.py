@@ -1,17 +1,16 @@
 """The forward pass of a prediction: an image on the device in, its ids on the device out."""
 
 import torch
-from lightning_fabric import Fabric
 from torch import nn
 
 from engine import reach
+from engine.benchmark import Benchmark
 from engine.checkpoints import About
-from engine.dataset import Benchmark
-from engine.devices import precision_of
 from engine.fusion import fold_norms, use_winograd
 from engine.memory import give_back_freed
+from engine.normalization import Normalize
+from engine.place import Place
 from engine.reach import Reach
-from engine.transforms import Normalize
 from engine.upsampling import Coarse, judge_upsampled
 
 
@@ -19,7 +18,7 @@ class Forward:
     """A network made ready to predict.
 
     Args:
-        fabric: where and in which precision the network runs.
+        place: where and in which precision the network runs.
         network: (N, 3, H, W) float -> (N, C, H, W) logits; it is changed and belongs to this object from now on.
         about: what its weights belong to.
         benchmark: says what a prediction holds.
@@ -27,23 +26,23 @@ class Forward:
     """
 
     def __init__(
-        self, fabric: Fabric, network: nn.Module, about: About, benchmark: Benchmark, *, exact: bool = False
+        self, place: Place, network: nn.Module, about: About, benchmark: Benchmark, *, exact: bool = False
     ) -> None:
-        self.device = fabric.device
-        fast = not exact and self.device.type == "cpu" and precision_of(fabric) == "32-true"
-        self.precision = "32-fused" if fast else precision_of(fabric)
-        """Fabric's name of it, or 32-fused."""
+        self.device = place.device
+        fast = not exact and self.device.type == "cpu" and place.precision == "32-true"
+        self.precision = "32-fused" if fast else place.precision
+        """That of the place, or 32-fused."""
         network = network.eval().requires_grad_(False)
         if not exact:
             fold_norms(network)
         if fast:
             use_winograd(network)
             give_back_freed()
-        self._network = fabric.to_device(network).to(memory_format=torch.channels_last)
-        self._autocast = fabric.autocast
+        self._network = network.to(self.device).to(memory_format=torch.channels_last)
+        self._autocast = place.autocast
         self._coarse = network if not exact and isinstance(network, Coarse) else None
-        self._normalize = fabric.to_device(Normalize(about.mean, about.std))
-        self._ids = torch.from_numpy(benchmark.prediction_ids).to(fabric.device)
+        self._normalize = Normalize(about.mean, about.std).to(self.device)
+        self._ids = torch.from_numpy(benchmark.prediction_ids).to(self.device)
         self._confidence_class = benchmark.confidence_class
         classes = torch.arange(about.num_classes, dtype=torch.uint8)
         self._ranks = (about.num_classes - classes)[:, None]

@@ -9,9 +9,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from engine.evaluation import all_sum
 from engine.losses import build_loss
+from engine.normalization import Normalize
 from engine.optimizers import OPTIMIZERS, parameter_groups, set_rate
 from engine.recipe import Recipe
-from engine.transforms import Normalize
 
 
 class Learner:

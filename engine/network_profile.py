@@ -12,12 +12,12 @@ import torch
 from torch import nn
 
 from engine import ceilings, costs, environment, memory, profiling
+from engine.benchmark import Benchmark
 from engine.ceilings import synchronise
 from engine.checkpoints import About
-from engine.dataset import Benchmark
-from engine.devices import make_fabric
 from engine.images import write_png
 from engine.inference import Forward
+from engine.place import find_place
 from engine.prediction import Predictor
 from engine.synthetic import synthetic_image
 
@@ -35,7 +35,7 @@ class Protocol(NamedTuple):
     """Height and width of images."""
     accelerator: str
     precision: str
-    """A Fabric precision or auto; with 32-true the network computes exactly as it is written."""
+    """That of a `Place`, or auto; with 32-true the network computes exactly as it is written."""
     repeats: int
     """Timed predictions, after a third as many and at least two that are not."""
     largest_batch: int
@@ -54,8 +54,8 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Pr
         JSON content.
     """
     cost = costs.count(network, protocol.size)
-    fabric = make_fabric(protocol.accelerator, protocol.precision)
-    forward = Forward(fabric, network, about, benchmark, exact=protocol.precision == "32-true")
+    place = find_place(protocol.accelerator, protocol.precision)
+    forward = Forward(place, network, about, benchmark, exact=protocol.precision == "32-true")
     device = forward.device
     pixels = synthetic_image(protocol.size)
     image = Predictor(forward).transfer(pixels)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from engine.dataset import Benchmark
+from engine.benchmark import Benchmark
 from engine.faults import InputError
 
 PROBES = ((64, 64), (65, 97))

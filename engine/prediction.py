@@ -9,17 +9,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from lightning_fabric import Fabric
 from tqdm import tqdm
 
 from engine.averaging import Averaged
-from engine.dataset import Sample
-from engine.evaluation import progress_bar_disabled
 from engine.faults import InputError
 from engine.files import write_json
 from engine.images import UInt8Array, read_image, write_png
 from engine.inference import Forward
 from engine.parallel import ahead
+from engine.place import Place
+from engine.samples import Sample
 from engine.tiles import Tiled
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -125,7 +124,7 @@ class Predictions:
 
 
 def predict(
-    fabric: Fabric, predictor: Predictor, samples: Sequence[Sample], predictions: Predictions, *, workers: int
+    place: Place, predictor: Predictor, samples: Sequence[Sample], predictions: Predictions, *, workers: int
 ) -> list[str]:
     """Predict this process's share of the samples, those that are not predicted yet.
 
@@ -135,15 +134,15 @@ def predict(
     Returns:
         What is wrong with images that could not be read; all others are predicted.
     """
-    if fabric.is_global_zero:
+    if place.rank == 0:
         predictions.clear(samples)
-    fabric.barrier()
-    mine = [sample for sample in samples[fabric.global_rank :: fabric.world_size] if predictions.lacks(sample)]
+    place.barrier()
+    mine = [sample for sample in samples[place.rank :: place.world_size] if predictions.lacks(sample)]
     workers = max(1, workers)
     faults: list[str] = []
     with ThreadPoolExecutor(workers) as readers, ThreadPoolExecutor(workers) as writers:
         ready = ahead(readers, lambda sample: _ready(predictor, sample), mine, depth=2 * workers)
-        bar = tqdm(ready, "predict", total=len(mine), disable=progress_bar_disabled(fabric), leave=False)
+        bar = tqdm(ready, "predict", total=len(mine), disable=None if place.rank == 0 else True, leave=False)
 
         def predicted() -> Iterator[tuple[Sample, UInt8Array, torch.Tensor]]:
             for sample, images in bar:

@@ -11,29 +11,22 @@ from lightning_fabric import Fabric
 from torch.utils.data import DataLoader
 
 from engine.alarm import Alarm
+from engine.benchmark import Benchmark, Sample
 from engine.checkpoints import About
 from engine.class_index import ClassIndex
-from engine.dataset import (
-    Batch,
-    Benchmark,
-    GuardedDataset,
-    Reader,
-    Sample,
-    SegmentationDataset,
-    batches,
-    collate,
-)
+from engine.dataset import Batch, GuardedDataset, Reader, SegmentationDataset, batches, collate
 from engine.evaluation import evaluate
 from engine.faults import Stopped
 from engine.interruption import Interruption, leave_to_training
 from engine.learner import Learner
 from engine.metrics import Metrics
+from engine.normalization import Normalize
 from engine.recipe import Recipe
 from engine.runs import Row, Run
 from engine.sampler import EpochSampler, derive
 from engine.schedules import SCHEDULES, Progress
 from engine.tally import Tally
-from engine.transforms import AUGMENTATIONS, Normalize
+from engine.transforms import AUGMENTATIONS
 from engine.watch import Watch
 
 _AGREE_EVERY = 50

@@ -4,30 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import nn
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from engine.filters import ColorShift
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
-
-
-class Normalize(nn.Module):
-    """Turns images of 0 to 255 into what a network was trained on: (image / 255 - mean) / std, per channel."""
-
-    def __init__(self, mean: tuple[float, ...] = IMAGENET_MEAN, std: tuple[float, ...] = IMAGENET_STD) -> None:
-        super().__init__()
-        self.mean: torch.Tensor
-        self.std: torch.Tensor
-        self.register_buffer("mean", 255 * torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
-        self.register_buffer("std", 255 * torch.tensor(std).view(1, -1, 1, 1), persistent=False)
-
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) uint8 -> float32."""
-        return image.to(torch.float32, copy=True).sub_(self.mean).div_(self.std)
 
 
 class ScaledCrop(v2.Transform):  # type: ignore[misc]  # torchvision has no types

@@ -196,9 +196,12 @@ def upsampling(channels: int, factor: int, same_size: bool) -> nn.ConvTranspose2
 
 
 def bilinear_kernel(channels: int, size: int) -> torch.Tensor:
-    """The (channels, channels, size, size) weights that make a transposed convolution interpolate bilinearly."""
+    """The (channels, channels, size, size) weights that make a transposed convolution interpolate bilinearly.
+
+    They are in memory even where the network that is being built has none.
+    """
     centre = (size - 1) / 2
-    ramp = 1 - (torch.arange(size) - centre).abs() / ((size + 1) // 2)
-    weight = torch.zeros(channels, channels, size, size)
+    ramp = 1 - (torch.arange(size, device="cpu") - centre).abs() / ((size + 1) // 2)
+    weight = torch.zeros(channels, channels, size, size, device="cpu")
     weight[range(channels), range(channels)] = ramp[:, None] * ramp[None, :]
     return weight

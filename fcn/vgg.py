@@ -2,13 +2,17 @@
 
 import torch
 from torch import nn
-from torchvision.models.vgg import cfgs, make_layers
 
-CONFIGURATIONS = {"vgg11": "A", "vgg13": "B", "vgg16": "D", "vgg19": "E"}
-"""Simonyan and Zisserman's letters for the networks, as torchvision uses them; each also comes as `<name>_bn`."""
+CONVOLUTIONS = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
+"""How many there are before each of the five poolings (Simonyan and Zisserman 2015, table 1, A, B, D and E).
+
+Each network also comes as `<name>_bn`, with batch normalisation.
+"""
 
 CHANNELS = {8: 256, 16: 512, 32: 512}
 """Of the features at each stride, in every variant."""
+
+_CHANNELS_OF_STAGES = (64, 128, 256, 512, 512)
 
 
 class VGG(nn.Module):
@@ -22,16 +26,12 @@ class VGG(nn.Module):
     def __init__(self, variant: str = "vgg11_bn", ceil_mode: bool = False) -> None:
         super().__init__()
         self.variant = variant
-        configuration = cfgs[CONFIGURATIONS[variant.removesuffix("_bn")]]
-        layers = list(make_layers(configuration, batch_norm=variant.endswith("_bn")))
-        pools = [index + 1 for index, layer in enumerate(layers) if isinstance(layer, nn.MaxPool2d)]
-        self.os_8 = nn.Sequential(*layers[: pools[2]])
-        self.os_16 = nn.Sequential(*layers[pools[2] : pools[3]])
-        self.os_32 = nn.Sequential(*layers[pools[3] :])
-        for layer in layers:
-            if isinstance(layer, nn.MaxPool2d):
-                layer.ceil_mode = ceil_mode
-            elif isinstance(layer, nn.Conv2d):
+        stages = _stages(variant.removesuffix("_bn"), variant.endswith("_bn"), ceil_mode)
+        self.os_8 = nn.Sequential(*stages[0], *stages[1], *stages[2])
+        self.os_16 = nn.Sequential(*stages[3])
+        self.os_32 = nn.Sequential(*stages[4])
+        for layer in self.modules():
+            if isinstance(layer, nn.Conv2d):
                 initialise(layer)
 
     def forward(self, image: torch.Tensor) -> dict[int, torch.Tensor]:
@@ -60,6 +60,22 @@ class VGG(nn.Module):
         if wrong := mismatches(self.state_dict(), renamed):
             raise ValueError("\n".join(wrong))
         self.load_state_dict(renamed)
+
+
+def _stages(name: str, norm: bool, ceil_mode: bool) -> list[list[nn.Module]]:
+    """The layers between two halvings of the image, the pooling that halves it included; in torchvision's order."""
+    stages: list[list[nn.Module]] = []
+    before = 3
+    for convolutions, channels in zip(CONVOLUTIONS[name], _CHANNELS_OF_STAGES, strict=True):
+        stage: list[nn.Module] = []
+        for _ in range(convolutions):
+            stage.append(nn.Conv2d(before, channels, kernel_size=3, padding=1))
+            if norm:
+                stage.append(nn.BatchNorm2d(channels))
+            stage.append(nn.ReLU(inplace=True))
+            before = channels
+        stages.append([*stage, nn.MaxPool2d(kernel_size=2, stride=2, ceil_mode=ceil_mode)])
+    return stages
 
 
 def initialise(convolution: nn.Conv2d) -> None:

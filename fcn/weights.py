@@ -1,9 +1,8 @@
 """Weights from elsewhere: ImageNet backbones, and state dicts whose network must be told from their keys."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torchvision.models import get_model_weights
 
 StateDict = dict[str, torch.Tensor]
 
@@ -104,7 +103,7 @@ def _pytorch_fcn(weights: StateDict, at_once: bool) -> Kind:
 
 def imagenet_url(variant: str) -> str:
     """Where torchvision has the ImageNet weights of one of its networks."""
-    return str(get_model_weights(variant).IMAGENET1K_V1.url)
+    return str(_imagenet(variant).url)
 
 
 def download_imagenet(variant: str) -> StateDict:
@@ -113,5 +112,11 @@ def download_imagenet(variant: str) -> StateDict:
     Raises:
         OSError: if they are neither cached nor to be had.
     """
-    weights: StateDict = get_model_weights(variant).IMAGENET1K_V1.get_state_dict(check_hash=True, progress=True)
+    weights: StateDict = _imagenet(variant).get_state_dict(check_hash=True, progress=True)
     return weights
+
+
+def _imagenet(variant: str) -> Any:
+    from torchvision.models import get_model_weights  # takes seconds, which predictions need not spend
+
+    return get_model_weights(variant).IMAGENET1K_V1

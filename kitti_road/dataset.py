@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.dataset import Benchmark, Sample
+from engine.benchmark import Benchmark, Sample
 from engine.faults import InputError
 from engine.images import UInt8Array
 from kitti_road import layout

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.dataset import Benchmark, Sample
+from engine.benchmark import Benchmark, Sample
 from engine.images import UInt8Array
 from engine.scoring import table
 from pascal_voc import layout, masks, scoring

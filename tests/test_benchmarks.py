@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import catalogue
-from engine.dataset import Benchmark, require_equal_sizes
+from engine.benchmark import Benchmark, require_equal_sizes
 from engine.faults import InputError
 from engine.images import image_size, write_png
 

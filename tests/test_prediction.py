@@ -16,8 +16,8 @@ import torch
 
 import catalogue
 import test_fcn
-from engine.devices import make_fabric
 from engine.images import UInt8Array, read_ids, read_image, write_png
+from engine.place import find_place
 from engine.prediction import Predictions, Predictor, predict
 from engine.samples import Sample
 
@@ -81,7 +81,7 @@ def test_memory_does_not_depend_on_the_number_of_images(
     predictor = Predictor(First())  # type: ignore[arg-type]
     monkeypatch.setattr(predictor, "decode", count.decode)
     samples = [Sample(str(number), Path(f"{number}.png"), None) for number in range(3000)]
-    assert predict(make_fabric("cpu", "32-true"), predictor, samples, count, workers=workers) == []
+    assert predict(find_place("cpu", "32-true"), predictor, samples, count, workers=workers) == []
     assert count.written == 3000
     assert count.most <= 2 * (2 * workers + 1) + 2
 
@@ -152,3 +152,14 @@ def test_a_memory_budget_leaves_predictions_as_they_are(
     assert np.array_equal(read_ids(prediction), plain)
     assert test_fcn.main([*command, "--memory_budget", "-1"]) == 2
     assert "--memory_budget -1: expected MiB" in capsys.readouterr().err
+
+
+def test_one_process_starts_without_what_only_training_needs(demo_root: Path, weights: Path, tmp_path: Path) -> None:
+    program = (
+        "import sys, test_fcn; test_fcn.main(sys.argv[1:]); "
+        "print({'lightning_fabric', 'torchvision', 'torch._dynamo', 'matplotlib'} & {*sys.modules})"
+    )
+    chosen = arguments(weights, many(demo_root, tmp_path / "data", 1), tmp_path / "out")
+    words = [sys.executable, "-c", program, *chosen, "--profile_images", "1"]
+    done = subprocess.run(words, cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "set()"

@@ -20,7 +20,7 @@ from engine.devices import make_fabric
 from engine.evaluation import evaluate
 from engine.faults import InputError
 from engine.losses import build_loss
-from engine.transforms import Normalize
+from engine.normalization import Normalize
 
 REPOSITORY = Path(__file__).parents[1]
 

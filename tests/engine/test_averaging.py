@@ -8,17 +8,17 @@ from torch import nn
 import catalogue
 from engine.averaging import Averaged, Views, starts
 from engine.checkpoints import About
-from engine.devices import make_fabric
 from engine.faults import InputError
 from engine.inference import Forward
-from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
+from engine.place import find_place
 
 HEIGHT, WIDTH = 70, 110
 
 
 def forward(network: nn.Module, benchmark: str = "cityscapes") -> Forward:
     about = About("some", 19, None, IMAGENET_MEAN, IMAGENET_STD, 0, None)
-    return Forward(make_fabric("cpu", "32-true"), network, about, catalogue.benchmark(benchmark), exact=True)
+    return Forward(find_place("cpu", "32-true"), network, about, catalogue.benchmark(benchmark), exact=True)
 
 
 def local(classes: int = 19) -> nn.Module:

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from engine.cache import Cache
-from engine.dataset import FileReader, Sample, SegmentationDataset
+from engine.dataset import FileReader, SegmentationDataset
 from engine.faults import InputError
 from engine.images import read_ids, write_png
+from engine.samples import Sample
 from engine.transforms import default_augmentation
 
 

@@ -8,10 +8,11 @@ from cityscapes.dataset import CityscapesBenchmark
 from engine import class_index
 from engine.class_index import ClassIndex
 from engine.class_weights import inverse_log, median_frequency
-from engine.dataset import FileReader, Sample, SegmentationDataset
+from engine.dataset import FileReader, SegmentationDataset
 from engine.faults import InputError
 from engine.images import write_png
 from engine.sampler import EpochSampler
+from engine.samples import Sample
 from engine.transforms import AUGMENTATIONS
 
 SIDE = 64

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from cityscapes.dataset import CityscapesBenchmark
-from engine.dataset import FileReader, Sample, SegmentationDataset, require_equal_sizes
+from engine.benchmark import Sample, require_equal_sizes
+from engine.dataset import FileReader, SegmentationDataset
 from engine.faults import InputError
 from engine.images import write_png
 from engine.sampler import Draw, EpochSampler, derive

@@ -14,9 +14,9 @@ from engine import export
 from engine.checkpoints import About
 from engine.export import Check, ImageToIds
 from engine.faults import InputError
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from engine.options import size
 from engine.synthetic import synthetic_image
-from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
 from fcn.padding import Padded
 from fcn.unet import UNet
 

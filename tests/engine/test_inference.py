@@ -5,16 +5,16 @@ from torch import nn
 import catalogue
 from engine.chain import Chain
 from engine.checkpoints import About
-from engine.devices import make_fabric
 from engine.fusion import fold_norms, use_winograd
 from engine.inference import Forward
-from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
+from engine.place import find_place
 
 
 @pytest.mark.parametrize("name", ["fcn8s", "fcn16s_vgg16", "unet"])
 @pytest.mark.parametrize("size", [(64, 96), (101, 77)])
 def test_fused_layers_give_what_the_network_gives(name: str, size: tuple[int, int]) -> None:
-    benchmark, fabric = catalogue.benchmark("cityscapes"), make_fabric("cpu", "32-true")
+    benchmark, place = catalogue.benchmark("cityscapes"), find_place("cpu", "32-true")
     about = About(name, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
     torch.manual_seed(0)
     weights = catalogue.network(name, 19).state_dict()
@@ -27,7 +27,7 @@ def test_fused_layers_give_what_the_network_gives(name: str, size: tuple[int, in
     for exact in (True, False):
         network = catalogue.network(name, 19)
         network.load_state_dict(weights)
-        forwards.append(Forward(fabric, network, about, benchmark, exact=exact))
+        forwards.append(Forward(place, network, about, benchmark, exact=exact))
     plain, fused = (forward.logits(image) for forward in forwards)
     assert torch.allclose(plain, fused, rtol=1e-3, atol=1e-4 * plain.abs().max().item())
     ids = [forward(image) for forward in forwards]
@@ -66,7 +66,7 @@ def test_bands_and_steps_do_not_show(name: str, threads: int, monkeypatch: pytes
 def test_the_first_of_equal_classes_wins() -> None:
     about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
     benchmark = catalogue.benchmark("cityscapes")
-    forward = Forward(make_fabric("cpu", "32-true"), nn.Conv2d(3, 19, 1), about, benchmark)
+    forward = Forward(find_place("cpu", "32-true"), nn.Conv2d(3, 19, 1), about, benchmark)
     logits = torch.randint(0, 3, (19, 500), generator=torch.Generator().manual_seed(0)).float()
     expected = torch.from_numpy(benchmark.prediction_ids)[torch.from_numpy(logits.numpy().argmax(0))]
     assert torch.equal(forward.judge(logits), expected)

@@ -11,19 +11,19 @@ from torch import nn
 import catalogue
 from engine.averaging import Averaged, Views
 from engine.checkpoints import About
-from engine.devices import make_fabric
 from engine.faults import InputError
 from engine.inference import Forward
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
+from engine.place import find_place
 from engine.reach import ALIGNMENT
 from engine.tiles import Tiled, plan, spans
-from engine.transforms import IMAGENET_MEAN, IMAGENET_STD
 from fcn.fcn import FCN8s
 from fcn.unet import UNet
 
 
 def forward(network: nn.Module, *, exact: bool = True) -> Forward:
     about = About("some", 19, None, IMAGENET_MEAN, IMAGENET_STD, 0, None)
-    return Forward(make_fabric("cpu", "32-true"), network, about, catalogue.benchmark("cityscapes"), exact=exact)
+    return Forward(find_place("cpu", "32-true"), network, about, catalogue.benchmark("cityscapes"), exact=exact)
 
 
 def local() -> nn.Module:

@@ -1,7 +1,8 @@
 import torch
 from torchvision import tv_tensors
 
-from engine.transforms import AUGMENTATIONS, Normalize, ScaledCrop
+from engine.normalization import Normalize
+from engine.transforms import AUGMENTATIONS, ScaledCrop
 
 
 def coordinates(height: int, width: int) -> tuple[tv_tensors.Image, tv_tensors.Mask]:

@@ -9,7 +9,7 @@ from torch.nn import functional
 
 import catalogue
 from engine.faults import InputError
-from engine.transforms import Normalize
+from engine.normalization import Normalize
 from fcn.weights import CAFFE_MEAN, identify
 
 Weights = dict[str, torch.Tensor]

@@ -1,0 +1,69 @@
+"""Where a prediction runs: the device and precision of a process, and its part of the work."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+
+from engine.faults import InputError
+
+_HALVES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+@dataclass(frozen=True)
+class Place:
+    """One process of those that predict."""
+
+    device: torch.device
+    precision: str = "32-true"
+    """As Lightning Fabric names it: 32-true, bf16-mixed or 16-mixed."""
+    rank: int = 0
+    """Its number."""
+    world_size: int = 1
+    """How many there are."""
+    barrier: Callable[[], None] = lambda: None
+    """Waits for all of them."""
+
+    def autocast(self) -> torch.autocast:
+        """A context in which layers compute in the precision."""
+        half = _HALVES.get(self.precision)
+        return torch.autocast(self.device.type, half, enabled=half is not None)
+
+
+def find_place(accelerator: str, precision: str) -> Place:
+    """Take this process's part of the work, on one device or, under torchrun or SLURM's srun, one of many.
+
+    A process that is alone does without Lightning Fabric, whose import takes seconds and more than 100 MiB.
+
+    Args:
+        accelerator: auto, cpu or gpu.
+        precision: 32-true, bf16-mixed, 16-mixed or auto: bf16-mixed on GPUs that have it, else 32-true.
+
+    Raises:
+        InputError: if there is no such device, or SLURM's settings do not say what goes where.
+    """
+    if int(os.environ.get("WORLD_SIZE", os.environ.get("SLURM_NTASKS", "1"))) > 1:
+        from engine.devices import make_fabric, precision_of
+
+        fabric = make_fabric(accelerator, precision)
+        return Place(fabric.device, precision_of(fabric), fabric.global_rank, fabric.world_size, fabric.barrier)
+    kind, precision = choose(accelerator, precision)
+    return Place(torch.device(kind), precision)
+
+
+def choose(accelerator: str, precision: str) -> tuple[str, str]:
+    """The kind of device, cpu or cuda, and the precision that are meant; torch is set up for them.
+
+    Raises:
+        InputError: if there is no such device.
+    """
+    if accelerator == "gpu" and not torch.cuda.is_available():
+        raise InputError("--accelerator gpu: no CUDA device found; check nvidia-smi, or give --accelerator cpu")
+    if accelerator == "cpu" or not torch.cuda.is_available():
+        return "cpu", {"auto": "32-true", "16-mixed": "bf16-mixed"}.get(precision, precision)  # no fp16 on CPUs
+    torch.backends.cudnn.benchmark = True
+    torch.set_float32_matmul_precision("high")
+    if precision == "auto":
+        precision = "bf16-mixed" if torch.cuda.is_bf16_supported() else "32-true"
+    return "cuda", precision
