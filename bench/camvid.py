@@ -1,4 +1,4 @@
-"""Training on CamVid: the ancestor's recipe against the default one, and three seeds from random weights.
+"""Training on CamVid: the ancestor's recipe against the default one, that one with one thing changed, and seeds.
 
 Whatever is done already is left as it is, so the same command goes on after an interruption.
 """
@@ -26,8 +26,8 @@ from engine.options import tool_parser
 
 PUBLISHED = {"FCN-8s, ImageNet weights": 57.0, "FC-DenseNet103, random weights": 66.9}
 """Mean IoU on the test split in papers."""
-RECIPES, SCRATCH, SCRATCH_UNET = "recipes", "scratch", "scratch_unet"
-EPOCHS = {RECIPES: 100, SCRATCH: 800, SCRATCH_UNET: 800}
+RECIPES, ABLATION, SCRATCH, SCRATCH_UNET = "recipes", "ablation", "scratch", "scratch_unet"
+EPOCHS = {RECIPES: 100, ABLATION: 100, SCRATCH: 800, SCRATCH_UNET: 800}
 """Of each part, unless another number is given."""
 
 
@@ -46,9 +46,23 @@ class Trial:
         return f"{self.part}-{self.label}-{self.seed}"
 
 
+CHANGES = {
+    "class-uniform": "--class_uniform=0.5",
+    "class-weights": "--class_weights=inverse_log",
+    "lovasz": "--loss=cross_entropy+lovasz",
+    "hard-pixels": "--loss=hard_pixels",
+    "sgd": "--optimizer=sgd --learning_rate=0.01",
+    "ema": "--ema=0.99",
+    "crops-only": "--augmentation=none",
+}
+"""Of the default recipe, one at a time."""
 TRIALS = (
     Trial(RECIPES, "ancestor", ("--recipe=ancestor", "--network=fcn8s", "--backbone_weights=none")),
     Trial(RECIPES, "default", ("--network=fcn8s", "--backbone_weights=none")),
+    *(
+        Trial(ABLATION, label, ("--network=fcn8s", "--backbone_weights=none", *change.split()))
+        for label, change in CHANGES.items()
+    ),
     *(Trial(SCRATCH, "fcn8s", ("--recipe=fcn8s_camvid_scratch",), seed) for seed in range(3)),
     *(Trial(SCRATCH_UNET, "unet", ("--recipe=unet_camvid_scratch",), seed) for seed in range(3)),
 )
@@ -82,7 +96,7 @@ def table(record: dict[str, Any]) -> str:
     sizes = ", ".join(f"{number} {split}" for split, number in record["images"].items())
     lines = [f"CamVid, mean IoU in %; crops of {record['crop_size']}; {sizes} images"]
     lines += [
-        f"  {run['part']:<13} {run['label']:<9} seed {run['seed']}  {run['epochs']:>4} epochs  "
+        f"  {run['part']:<13} {run['label']:<15} seed {run['seed']}  {run['epochs']:>4} epochs  "
         f"val {run['best_val_miou']:5.2f}  test {run['test_miou']:5.2f}  {run['minutes']:6.1f} min"
         for run in record["runs"]
     ]
@@ -193,7 +207,7 @@ def _parser() -> argparse.ArgumentParser:
     outputs, saved = REPOSITORY / "outputs" / "camvid", REPOSITORY / "saved" / "camvid"
     parser.add_argument("--root", type=Path, default=REPOSITORY / "data", help="folder of the data set")
     parser.add_argument("--parts", nargs="+", choices=EPOCHS, default=list(EPOCHS), help="default: all")
-    parser.add_argument("--epochs", type=int, default=0, help="of every training; default: 100 for recipes, else 800")
+    parser.add_argument("--epochs", type=int, default=0, help="of every training; default: 100, 800 for scratch")
     parser.add_argument("--crop_size", type=int, default=352, help="side of the crops (default: 352)")
     parser.add_argument("--accelerator", choices=("auto", "cpu", "gpu"), default="auto", help="where to train")
     parser.add_argument("--workers", type=int, default=4, help="processes that load images (default: 4)")
