@@ -74,22 +74,26 @@ class Chain(nn.Module):
     def _between(self, shapes: list[tuple[int, int]], rows: range) -> list["_Strip"]:
         """Empty strips for what lies between two stages while the last makes some of its rows."""
         strips: list[_Strip] = []
-        first, many, more = rows.start, rows.step, 0
+        first, many = rows.start, rows.step
         for number in range(len(self._stages) - 1, 0, -1):
-            stage = self._stages[number]
-            first = max(0, stage.shrink * first - stage.padding)
-            many, more = stage.shrink * many, stage.shrink * more + 2
+            stage, maker = self._stages[number], self._stages[number - 1]
+            first = max(0, stage.shrink * first - stage.padding) // maker.side * maker.side
+            many = stage.shrink * many + 2 + 2 * maker.side  # made in one go, at most
             height, width = shapes[number]
-            most = min(height, many + more + 2)
-            memory = self._workspace.take(f"after {number}", most, width, self._stages[number - 1].channels)
+            most = min(height, many + 2 + maker.side)  # with what is kept of those before
+            memory = self._workspace.take(f"after {number}", most, width, maker.channels)
             strips.insert(0, _Strip(memory, first, height))
         return strips
 
     def _advance(self, strips: list["_Strip"], number: int, until: int) -> None:
-        """Make the rows before `until` of what comes out of a stage, the first of which is number 1."""
+        """Make the rows before `until` of what comes out of a stage, the first of which is number 1.
+
+        Squares of results are whole ones and lie where they do in the whole image, so that bands round as that does.
+        """
         if number == 0 or until <= strips[number].end:
             return
         stage, before, after = self._stages[number - 1], strips[number - 1], strips[number]
+        until = min(after.height, -(-until // stage.side) * stage.side)
         self._advance(strips, number - 1, min(before.height, stage.shrink * until - stage.padding + 2))
         first = stage.shrink * after.end - stage.padding - before.start
         stage.fill(before.held, first, after.add(until - after.end))

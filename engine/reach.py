@@ -5,8 +5,11 @@ from typing import NamedTuple
 
 import torch
 
-ALIGNMENT = 32
-"""Pixels: where an image is cut at multiples of it, what is left lies on the network's grid as before."""
+ALIGNMENT = 64
+"""Pixels: where an image is cut at multiples of it, what is left lies on the network's grid as before.
+
+Networks halve an image five times, and Winograd's squares are of four results in what is left after four.
+"""
 _THICKNESS = 64
 _LENGTHS = (512, 1024, 2048, 4096)
 _FALLBACK = 256

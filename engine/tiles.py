@@ -1,5 +1,6 @@
 """Images of any size in the memory that there is: in tiles, with a margin that makes them one image again."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -47,9 +48,14 @@ class Grid(NamedTuple):
     columns: tuple[Span, ...]
 
     @property
+    def largest_size(self) -> tuple[int, int]:
+        """Height and width of the largest tile, margin included."""
+        return max(row.seen for row in self.rows), max(column.seen for column in self.columns)
+
+    @property
     def largest(self) -> int:
         """Pixels of the largest tile, margin included."""
-        return max(row.seen for row in self.rows) * max(column.seen for column in self.columns)
+        return math.prod(self.largest_size)
 
     @property
     def work(self) -> int:
@@ -63,17 +69,21 @@ class Grid(NamedTuple):
 
 
 def plan(height: int, width: int, margin: int, most: int) -> Grid:
-    """The tiles of no more than `most` pixels that cost the least work, or the smallest there are."""
-    rows, columns = ([spans(length, parts, margin) for parts in _parts(length)] for length in (height, width))
+    """The tiles of no more than `most` pixels that cost the least work, or the smallest there are.
+
+    None is responsible for less than its margin, unless an axis is that short; so work is nine times as much at most.
+    """
+    rows, columns = ([spans(length, parts, margin) for parts in _parts(length, margin)] for length in (height, width))
     grids = [Grid(*pair) for pair in product(rows, columns)]
     fitting = [grid for grid in grids if grid.largest <= most]
     return min(fitting, key=lambda grid: grid.work) if fitting else min(grids, key=lambda grid: grid.largest)
 
 
-def _parts(length: int) -> list[int]:
-    """Numbers of parts of an axis that differ in the length of the parts."""
+def _parts(length: int, least: int) -> list[int]:
+    """Numbers of parts of an axis that differ in the length of the parts, which is not below the least."""
     units = -(-length // ALIGNMENT)
-    return sorted({-(-units // size) for size in range(1, units + 1)})
+    smallest = min(units, max(1, least // ALIGNMENT))
+    return sorted({-(-units // size) for size in range(smallest, units + 1)})
 
 
 def spans(length: int, parts: int, margin: int) -> tuple[Span, ...]:
@@ -99,7 +109,7 @@ class Tiled:
     def __init__(self, forward: Forward, budget: float | None = None) -> None:
         self.device, self.precision, self.judge = forward.device, forward.precision, forward.judge
         self._forward = forward
-        self._budget = budget
+        self._budget, self._meter = budget, Meter(forward.device)
         self._most: int | None = None if budget is None else self._pixels_within(budget)
         self._reach: Reach | None = None
         self._told: set[str] = set()
@@ -138,11 +148,13 @@ class Tiled:
             return None
         grid = plan(height, width, self._margin(), self._most)
         if grid.largest > self._most and self._budget is not None:
-            needed = self._budget * grid.largest / self._most
-            raise InputError(
-                f"--memory_budget {self._budget:g}: even the smallest tiles of an image of {height} x {width} take "
-                f"more, about {needed:.0f} MiB; give at least that"
-            )
+            needed = self._peak(*grid.largest_size)
+            if needed > self._budget:
+                raise InputError(
+                    f"--memory_budget {self._budget:g}: even the smallest tiles of an image of {height} x {width} take "
+                    f"more, {math.ceil(needed)} MiB; give at least that"
+                )
+            self._most = grid.largest
         return grid
 
     def _margin(self) -> int:
@@ -174,19 +186,22 @@ class Tiled:
 
     def _pixels_within(self, budget: float) -> int:
         """How many pixels can be looked at in so many MiB, from images for trial that grow as far as those allow."""
-        meter = Meter(self.device)
         height = width = _FIRST_TRIAL
         slopes: list[float] = []  # MiB a pixel
         taken = each = fixed = 0.0
-        while height * width <= _LAST_TRIAL and fixed + each * height * width <= budget:
-            image = torch.zeros(1, 3, height, width, dtype=torch.uint8, device=self.device)
-            before, taken = taken, meter.peak(partial(self._forward, image))
+        while len(slopes) < 2 or (height * width <= _LAST_TRIAL and fixed + each * height * width <= budget):
+            before, taken = taken, self._peak(height, width)
             more = height * width / 2 if slopes else height * width  # than the image before
             slopes.append(max((taken - before) / more, 1 / _MIB))
             each = max(slopes[1:][-2:] or slopes)  # as memory grows by steps; the first has all that is fixed in it
             fixed = max(0.0, taken - each * height * width)
             height, width = width, 2 * height
         return max(1, int((_RESERVE * budget - fixed) / each))
+
+    def _peak(self, height: int, width: int) -> float:
+        """MiB that looking at an image takes at most, with what is held ready for that."""
+        image = torch.zeros(1, 3, height, width, dtype=torch.uint8, device=self.device)
+        return self._meter.peak(partial(self._forward, image))
 
 
 def _assembled(image: torch.Tensor, look: Callable[[torch.Tensor], torch.Tensor], grid: Grid) -> torch.Tensor:

@@ -16,11 +16,11 @@ def found(network: nn.Module) -> Reach:
     ("layers", "margin"),
     [
         ([nn.Conv2d(3, 2, 1)], 0),
-        ([nn.Conv2d(3, 2, 3, padding=1)], 32),
-        ([nn.Conv2d(3, 2, 3, padding=32, dilation=32)], 32),
-        ([nn.Conv2d(3, 2, 3, padding=33, dilation=33)], 64),
-        ([nn.Conv2d(3, 2, (1, 3), padding=(0, 33), dilation=33)], 64),
-        ([nn.Conv2d(3, 2, (3, 1), padding=(33, 0), dilation=33)], 64),
+        ([nn.Conv2d(3, 2, 3, padding=1)], 64),
+        ([nn.Conv2d(3, 2, 3, padding=64, dilation=64)], 64),
+        ([nn.Conv2d(3, 2, 3, padding=65, dilation=65)], 128),
+        ([nn.Conv2d(3, 2, (1, 3), padding=(0, 65), dilation=65)], 128),
+        ([nn.Conv2d(3, 2, (3, 1), padding=(65, 0), dilation=65)], 128),
         ([nn.Conv2d(3, 4, 3, padding=300, dilation=300)], 320),
     ],
 )

@@ -73,7 +73,8 @@ def test_plan_keeps_to_the_pixels_where_that_is_possible(height: int, width: int
     grid = plan(height, width, margin, most)
     smallest = plan(height, width, margin, 0)
     assert grid.largest <= most or grid.largest == smallest.largest
-    assert smallest.largest <= min(height, ALIGNMENT + 2 * margin) * min(width, ALIGNMENT + 2 * margin)
+    side = max(ALIGNMENT, margin) + 2 * margin
+    assert smallest.largest <= min(height, side) * min(width, side)
     if most >= height * width:
         assert grid.work == height * width, "one tile is the least work"
 
