@@ -45,6 +45,7 @@ class Chain(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(stages)
         self._stages = tuple(stages)
+        self._offsets = _offsets(stages)
         self._workspace, self._crew = workspace, crew
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -74,30 +75,46 @@ class Chain(nn.Module):
     def _between(self, shapes: list[tuple[int, int]], rows: range) -> list["_Strip"]:
         """Empty strips for what lies between two stages while the last makes some of its rows."""
         strips: list[_Strip] = []
-        first, many = rows.start, rows.step
+        first, until = rows.start, rows.start + rows.step
         for number in range(len(self._stages) - 1, 0, -1):
             stage, maker = self._stages[number], self._stages[number - 1]
-            first = max(0, stage.shrink * first - stage.padding) // maker.side * maker.side
-            many = stage.shrink * many + 2 + 2 * maker.side  # made in one go, at most
+            first = self._boundary(number, stage.shrink * first - stage.padding)
+            until = self._boundary(number, stage.shrink * until - stage.padding + 2, up=True)
+            spare = 2 * maker.side if stage.shrink * stage.side % maker.side else 0  # for squares that come early
             height, width = shapes[number]
-            most = min(height, many + 2 + maker.side)  # with what is kept of those before
+            most = min(height, until - first + spare)
             memory = self._workspace.take(f"after {number}", most, width, maker.channels)
-            strips.insert(0, _Strip(memory, first, height))
+            strips.insert(0, _Strip(memory, max(0, first), height))
         return strips
 
-    def _advance(self, strips: list["_Strip"], number: int, until: int) -> None:
-        """Make the rows before `until` of what comes out of a stage, the first of which is number 1.
+    def _boundary(self, number: int, row: int, *, up: bool = False) -> int:
+        """The next row from which squares of results of a stage begin, the first of which is number 1.
 
-        Squares of results are whole ones and lie where they do in the whole image, so that bands round as that does.
+        Those rows do not depend on the band, so that sums are rounded in each as they are in the whole image; and
+        they are such that a stage needs squares of the one before it that are whole.
         """
+        side, offset = self._stages[number - 1].side, self._offsets[number - 1]
+        return offset + side * (-((offset - row) // side) if up else (row - offset) // side)
+
+    def _advance(self, strips: list["_Strip"], number: int, until: int) -> None:
+        """Make the rows before `until` of what comes out of a stage, the first of which is number 1."""
         if number == 0 or until <= strips[number].end:
             return
         stage, before, after = self._stages[number - 1], strips[number - 1], strips[number]
-        until = min(after.height, -(-until // stage.side) * stage.side)
+        until = min(after.height, self._boundary(number, until, up=True))
         self._advance(strips, number - 1, min(before.height, stage.shrink * until - stage.padding + 2))
-        first = stage.shrink * after.end - stage.padding - before.start
-        stage.fill(before.held, first, after.add(until - after.end))
+        for end in sorted({min(until, self._boundary(number, after.end, up=True)), until} - {after.end}):
+            first = stage.shrink * after.end - stage.padding - before.start
+            stage.fill(before.held, first, after.add(end - after.end))
         before.drop(stage.shrink * until - stage.padding)
+
+
+def _offsets(stages: Sequence[Convolution]) -> list[int]:
+    """For each stage, the first row from which a square of results begins that is whole."""
+    offsets = [0]
+    for stage, maker in zip(stages[:0:-1], stages[-2::-1], strict=True):
+        offsets.insert(0, (stage.shrink * offsets[0] - stage.padding + 2) % maker.side)
+    return offsets
 
 
 class _Strip:

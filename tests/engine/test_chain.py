@@ -24,17 +24,29 @@ class Squares(Convolution):
 
 @pytest.mark.parametrize("size", [(96, 20), (89, 43)])
 @pytest.mark.parametrize("pools", [(False, False), (False, True, False, True), (True, True, True)])
-def test_squares_lie_where_they_do_in_the_whole_image(pools: tuple[bool, ...], size: tuple[int, int]) -> None:
-    workspace = Workspace()
-    stages: list[Convolution] = [Squares(pool, workspace) for pool in pools]
+def test_squares_lie_in_the_same_places_in_all_bands_and_steps(
+    pools: tuple[bool, ...], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     image = torch.rand(1, 2, *size)
+    results = []
+    for threads, at_once in ((1, 1000), (1, 5), (2, 5), (3, 1), (2, 40)):
+        monkeypatch.setattr(Squares, "at_once", at_once)
+        workspace, crew = Workspace(), Crew()
+        crew.size = threads
+        with torch.inference_mode():
+            results.append(Chain([Squares(pool, workspace) for pool in pools], workspace, crew)(image))
+    for result in results[1:]:
+        assert torch.allclose(result, results[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("pools", [(False, False), (False, True, False, True), (True, True, True)])
+def test_squares_of_a_piece_lie_where_they_do_in_the_whole_image(pools: tuple[bool, ...]) -> None:
+    workspace, shrink = Workspace(), 2 ** sum(pools)
+    chain = Chain([Squares(pool, workspace) for pool in pools], workspace, Crew())
+    image = torch.rand(1, 2, 192, 160)
     with torch.inference_mode():
-        expected = image
-        for stage in stages:  # in one piece
-            result = torch.empty(*stage.shape(*expected.shape[2:]), 2)
-            stage._make(expected[0].permute(1, 2, 0), -1, result)
-            expected = result.permute(2, 0, 1)[None]
-        for threads in (1, 2, 3):
-            crew = Crew()
-            crew.size = threads
-            assert torch.allclose(Chain(stages, workspace, crew)(image), expected, atol=1e-6)
+        whole, piece = chain(image), chain(image[..., 64:, 64:])
+    beyond = 32 // shrink
+    assert torch.allclose(
+        piece[..., beyond:, beyond:], whole[..., 64 // shrink + beyond :, 64 // shrink + beyond :], atol=1e-6
+    )
