@@ -12,6 +12,8 @@ from engine.convolution import Convolution, Workspace
 TILE = 4
 _WINDOW = TILE + 2
 TILES_AT_ONCE = 64
+_MANY_FILTERS = 512 * 512
+"""Pairs of channels whose filters do not stay in the cache: they are fetched half as often for twice the tiles."""
 
 _INPUT = torch.tensor(
     [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0],
@@ -32,7 +34,8 @@ class Winograd(Convolution):
 
     def __init__(self, plain: nn.Conv2d, relu: bool, pool: bool, workspace: Workspace) -> None:
         super().__init__(plain, relu, pool, workspace)
-        self.side, self.at_once = TILE // self.shrink, TILES_AT_ONCE
+        self.side = TILE // self.shrink
+        self.at_once = TILES_AT_ONCE * (2 if plain.in_channels * plain.out_channels >= _MANY_FILTERS else 1)
         self.weight: torch.Tensor
         self.into: torch.Tensor
         self.back: torch.Tensor
@@ -46,19 +49,22 @@ class Winograd(Convolution):
         self._place(self._pooled(tiles) if self.shrink == 2 else tiles, result)
 
     def _convolved(self, windows: torch.Tensor) -> torch.Tensor:
-        """(6, 6, rows, columns, C) windows -> (4, 4, rows, columns, C) results, without ReLU."""
-        values = self._workspace.take("windows", *windows.shape).copy_(windows)
-        seen = self._transformed(values, self.into, "windows")
-        products = self._workspace.take("products", _WINDOW, _WINDOW, *windows.shape[2:4], self.channels)
+        """(6, 6, rows, columns, C) windows -> (4, 4, rows, columns, C) results, without ReLU.
+
+        Each step reads one of two blocks and writes the other, for what is in the cache is soon needed again.
+        """
+        values = self._workspace.take("even", *windows.shape).copy_(windows)
+        seen = self._transformed(values, self.into, "odd", "even")
+        products = self._workspace.take("odd", _WINDOW, _WINDOW, *windows.shape[2:4], self.channels)
         places = _WINDOW * _WINDOW
         torch.bmm(seen.view(places, -1, seen.shape[-1]), self.weight, out=products.view(places, -1, self.channels))
         products[_FLAT] += self.bias
-        return self._transformed(products, self.back, "results")
+        return self._transformed(products, self.back, "even", "odd")
 
-    def _transformed(self, values: torch.Tensor, matrix: torch.Tensor, name: str) -> torch.Tensor:
-        """(6, 6, ...) -> (m, m, ...) for a matrix of m x 6, applied along both axes."""
+    def _transformed(self, values: torch.Tensor, matrix: torch.Tensor, between: str, name: str) -> torch.Tensor:
+        """(6, 6, ...) -> (m, m, ...) for a matrix of m x 6, applied along both axes, by a block between."""
         (into, side), many = matrix.shape, values[0, 0].numel()
-        half = self._workspace.take("half", into, side, many)
+        half = self._workspace.take(between, into, side, many)
         torch.mm(matrix, values.view(side, -1), out=half.view(into, -1))
         whole = self._workspace.take(name, into, into, many)
         torch.bmm(matrix.expand(into, into, side), half, out=whole)
@@ -68,10 +74,10 @@ class Winograd(Convolution):
         """(4, 4, rows, columns, C) -> (2, 2, rows, columns, C)."""
         half = TILE // 2
         pairs = tiles.view(half, 2, *tiles.shape[1:])
-        flatter = self._workspace.take("windows", half, *tiles.shape[1:])
+        flatter = self._workspace.take("even", half, *tiles.shape[1:])
         torch.maximum(pairs[:, 0], pairs[:, 1], out=flatter)
         pairs = flatter.view(half, half, 2, *tiles.shape[2:])
-        pooled = self._workspace.take("half", half, half, *tiles.shape[2:])
+        pooled = self._workspace.take("odd", half, half, *tiles.shape[2:])
         return torch.maximum(pairs[:, :, 0], pairs[:, :, 1], out=pooled)
 
     def _place(self, tiles: torch.Tensor, result: torch.Tensor) -> None:
