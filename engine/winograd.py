@@ -12,8 +12,6 @@ from engine.convolution import Convolution, Workspace
 TILE = 4
 _WINDOW = TILE + 2
 TILES_AT_ONCE = 64
-_MANY_FILTERS = 512 * 512
-"""Pairs of channels whose filters do not stay in the cache: they are fetched half as often for twice the tiles."""
 
 _INPUT = torch.tensor(
     [[4, 0, -5, 0, 1, 0], [0, -4, -4, 1, 1, 0], [0, 4, -4, -1, 1, 0], [0, -2, -1, 2, 1, 0], [0, 2, -1, -2, 1, 0],
@@ -34,8 +32,7 @@ class Winograd(Convolution):
 
     def __init__(self, plain: nn.Conv2d, relu: bool, pool: bool, workspace: Workspace) -> None:
         super().__init__(plain, relu, pool, workspace)
-        self.side = TILE // self.shrink
-        self.at_once = TILES_AT_ONCE * (2 if plain.in_channels * plain.out_channels >= _MANY_FILTERS else 1)
+        self.side, self.at_once = TILE // self.shrink, TILES_AT_ONCE
         self.weight: torch.Tensor
         self.into: torch.Tensor
         self.back: torch.Tensor
