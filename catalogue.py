@@ -1,7 +1,7 @@
 """What there is: networks and benchmarks by name."""
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -102,6 +102,13 @@ def load_backbone(model: nn.Module, source: str) -> None:
         ) from error
 
 
+@contextmanager
+def _hollow() -> Iterator[None]:
+    """Tensors that are made meanwhile have neither memory nor values."""
+    with torch.device("meta"), _Undrawn():
+        yield
+
+
 class _Undrawn(TorchFunctionMode):
     """Spares tensors without memory the initial values, for which torch would import its compiler: a second or more."""
 
@@ -126,7 +133,7 @@ def load_network(path: Path) -> tuple[nn.Module, About]:
         )
     # Without memory or initial values of its own, a network of ours takes the file's tensors as they are.
     ours = about.network in NETWORKS
-    with torch.device("meta" if ours else "cpu"), _Undrawn() if ours else nullcontext():
+    with _hollow() if ours else nullcontext():
         model = network(about.network, about.num_classes)
     expected = model.state_dict()
     if wrong := mismatches(expected, state):

@@ -56,13 +56,11 @@ CHANGES = {
     "crops-only": "--augmentation=none",
 }
 """Of the default recipe, one at a time."""
+_FCN8S = ("--network=fcn8s", "--backbone_weights=none")
 TRIALS = (
-    Trial(RECIPES, "ancestor", ("--recipe=ancestor", "--network=fcn8s", "--backbone_weights=none")),
-    Trial(RECIPES, "default", ("--network=fcn8s", "--backbone_weights=none")),
-    *(
-        Trial(ABLATION, label, ("--network=fcn8s", "--backbone_weights=none", *change.split()))
-        for label, change in CHANGES.items()
-    ),
+    Trial(RECIPES, "ancestor", ("--recipe=ancestor", *_FCN8S)),
+    Trial(RECIPES, "default", _FCN8S),
+    *(Trial(ABLATION, label, (*_FCN8S, *change.split())) for label, change in CHANGES.items()),
     *(Trial(SCRATCH, "fcn8s", ("--recipe=fcn8s_camvid_scratch",), seed) for seed in range(3)),
     *(Trial(SCRATCH_UNET, "unet", ("--recipe=unet_camvid_scratch",), seed) for seed in range(3)),
 )

@@ -103,7 +103,8 @@ class Chain(nn.Module):
         stage, before, after = self._stages[number - 1], strips[number - 1], strips[number]
         until = min(after.height, self._boundary(number, until, up=True))
         self._advance(strips, number - 1, min(before.height, stage.shrink * until - stage.padding + 2))
-        for end in sorted({min(until, self._boundary(number, after.end, up=True)), until} - {after.end}):
+        whole = self._boundary(number, after.end, up=True)
+        for end in (whole, until) if after.end < whole < until else (until,):
             first = stage.shrink * after.end - stage.padding - before.start
             stage.fill(before.held, first, after.add(end - after.end))
         before.drop(stage.shrink * until - stage.padding)

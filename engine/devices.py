@@ -1,4 +1,4 @@
-"""Training and evaluation on one device or many, by Lightning Fabric."""
+"""Work on one device or many, by Lightning Fabric."""
 
 import logging
 import os

@@ -49,7 +49,7 @@ def find_place(accelerator: str, precision: str) -> Place:
         fabric = make_fabric(accelerator, precision)
         return Place(fabric.device, precision_of(fabric), fabric.global_rank, fabric.world_size, fabric.barrier)
     kind, precision = choose(accelerator, precision)
-    return Place(torch.device(kind), precision)
+    return Place(torch.device("cuda:0" if kind == "cuda" else kind), precision)
 
 
 def choose(accelerator: str, precision: str) -> tuple[str, str]:
