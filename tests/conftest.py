@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+import train_fcn
 from camvid.labels import ANNOTATED
 from cityscapes import ground_truth, worklist
 from cityscapes.demo import DemoOptions, draw_dataset
@@ -34,6 +35,15 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"needs real samples in {folder}; set SEGMENTATION_DATA to a folder that has them")
     return folder
+
+
+@pytest.fixture(scope="session")
+def run(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three epochs; tests must not change it."""
+    saved = tmp_path_factory.mktemp("saved")
+    arguments = "--backbone_weights none --epochs 3 --batch_size 2 --crop_size 64 --workers 1 --accelerator cpu"
+    assert train_fcn.main(["--root", str(demo_root), "--saved", str(saved), "--name", "r", *arguments.split()]) == 0
+    return saved / "r"
 
 
 # One small root for each benchmark, called <name of the benchmark>_root.

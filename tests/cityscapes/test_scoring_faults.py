@@ -1,0 +1,222 @@
+"""What scoring says about input that it must refuse."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cityscapes.labels import TRAIN_ID_OF
+from cityscapes.scoring import main, score, scores_of
+from cityscapes.scoring.counts import count, read
+from engine.faults import InputError
+from engine.images import read_ids, write_png
+from tests.cityscapes.drawn_predictions import Folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    return Folder(tmp_path)
+
+
+def fault_lines(folder: Folder, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:
+    """What the command says about input that it must refuse."""
+    assert main(folder.argv(*more)) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = printed.err.splitlines()
+    assert all(line.startswith("error: ") for line in lines), printed.err
+    return [line.removeprefix("error: ") for line in lines]
+
+
+def test_every_missing_prediction_is_named(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pairs = [folder.add(number) for number in range(3)]
+    pairs[0].prediction.unlink()
+    pairs[2].prediction.unlink()
+    assert fault_lines(folder, capsys) == [
+        f"ulm_{number:06}_000019: no prediction in {folder.predictions}; predict every scene of the val split"
+        for number in (0, 2)
+    ]
+
+
+def test_predictions_of_other_scenes_are_noticed(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add()
+    train = folder.add(1, split="train")
+    pair.prediction.unlink()
+    assert fault_lines(folder, capsys)[1:] == [
+        f"{train.prediction}: belongs to no scene of the val split; choose the split that was predicted, "
+        "with file names that start with <city>_<6 digits>_<6 digits>"
+    ]
+    train.prediction.rename(folder.predictions / "0001.png")
+    assert "0001.png: belongs to no scene" in fault_lines(folder, capsys)[1]
+
+
+def test_several_predictions_for_a_scene_are_listed(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.add()
+    write_png(folder.predictions / "color/ulm_000000_000019_color.png", np.zeros((4, 4, 3), np.uint8))
+    assert fault_lines(folder, capsys) == [
+        f"ulm_000000_000019: 2 predictions in {folder.predictions} (color/ulm_000000_000019_color.png, "
+        "ulm_000000_000019_labelId_preds.png); keep one of each scene"
+    ]
+
+
+def test_another_size_is_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add(size=(30, 40))
+    write_png(pair.prediction, np.zeros((15, 20), np.uint8))
+    assert fault_lines(folder, capsys) == [
+        f"{pair.prediction}: got 20 x 15 pixels, expected 40 x 30 as in labelIds; "
+        "predict at the size of the image: enlarge the logits before the argmax"
+    ]
+    write_png(pair.instance_ids, np.zeros((30, 20), np.uint16))
+    assert f"{pair.instance_ids}: got 20 x 30 pixels" in fault_lines(folder, capsys)[1]
+
+
+def test_a_colour_mask_is_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add()
+    write_png(pair.prediction, np.zeros((30, 41, 3), np.uint8))
+    (line,) = fault_lines(folder, capsys)
+    assert line.startswith(f"{pair.prediction}: expected one channel of ids, got a RGB image; ")
+    assert "colour mask" in line
+
+
+def test_train_ids_are_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add(predict=lambda mask, rng: TRAIN_ID_OF[mask])
+    void = np.count_nonzero(read_ids(pair.prediction) == 255)
+    assert fault_lines(folder, capsys) == [
+        f"{pair.prediction}: id 255 on {void} pixels; these look like train ids; "
+        "convert them to label ids: python -m cityscapes.submission fix PATH NEW"
+    ]
+
+
+def test_ids_that_no_label_has_are_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add(predict=lambda mask, rng: mask + np.uint8(10))
+    found = read_ids(pair.prediction)
+    ids = np.unique(found[found > 33])
+    (line,) = fault_lines(folder, capsys)
+    assert line.startswith(f"{pair.prediction}: ids {', '.join(map(str, ids[:8]))}")
+    assert line.endswith(f" on {np.count_nonzero(found > 33)} pixels; write only label ids, 0 to 33")
+
+
+def test_train_ids_without_void_get_a_warning(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.add(0, predict=lambda mask, rng: np.minimum(TRAIN_ID_OF[mask], 18))
+    assert main(folder.argv()) == 0
+    assert capsys.readouterr().err == (
+        f"warning: {folder.predictions}: no prediction has an id above 18, though the ground truth does; "
+        "these look like train ids; convert them to label ids: python -m cityscapes.submission fix PATH NEW\n"
+    )
+
+
+def test_low_label_ids_in_some_predictions_get_no_warning(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.add(0, labels=[7, 8, 11])
+    folder.add(1)
+    assert main(folder.argv()) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("file", ["prediction", "label_ids", "instance_ids"])
+def test_unreadable_files_are_named(folder: Folder, capsys: pytest.CaptureFixture[str], file: str) -> None:
+    truncated, emptied = getattr(folder.add(0), file), getattr(folder.add(1), file)
+    truncated.write_bytes(truncated.read_bytes()[:60])
+    emptied.write_bytes(b"")
+    first, second = fault_lines(folder, capsys)
+    assert first.startswith(f"{truncated}: damaged image")
+    assert second.startswith(f"{emptied}: the file is empty")
+
+
+def test_a_missing_instance_mask_is_named(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add()
+    pair.instance_ids.unlink()
+    (line,) = fault_lines(folder, capsys)
+    assert line == f"{pair.instance_ids}: no such file; unpack gtFine_trainvaltest.zip again, which has it"
+
+
+def test_masks_that_are_not_official_are_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add()
+    write_png(pair.label_ids, np.full((30, 41), 255, np.uint8))
+    write_png(pair.instance_ids, np.full((30, 41), 7001, np.uint16))
+    again = "unpack gtFine_trainvaltest.zip again"
+    assert fault_lines(folder, capsys) == [
+        f"{pair.label_ids}: 255 is no label id (0 to 33); {again}",
+        f"{pair.instance_ids}: 7001 is an instance of no label that has instances; {again}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("split", "remedy"), [("train", "unpack gtFine_trainvaltest.zip"), ("test", "upload the predictions to the server")]
+)
+def test_a_split_without_masks_is_refused(
+    folder: Folder, capsys: pytest.CaptureFixture[str], split: str, remedy: str
+) -> None:
+    folder.add()
+    (line,) = fault_lines(folder, capsys, "--split", split)
+    assert line.startswith(f"{folder.root}/gtFine/{split}/*/*_gtFine_labelIds.png: no such masks; ")
+    assert remedy in line
+
+
+def test_the_dummy_masks_of_the_test_split_are_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.add(split="test", labels=[1, 2, 3])
+    (line,) = fault_lines(folder, capsys, "--split", "test")
+    assert line.startswith(f"{folder.root}: no pixel of the test masks has a scored label; ")
+    assert "upload the predictions to the server" in line
+
+
+def test_a_folder_that_is_no_root_is_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"{folder.root}: no such folder" in fault_lines(folder, capsys)[0]
+
+
+def test_a_missing_predictions_folder_is_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.add().prediction.unlink()
+    assert f"{folder.predictions}: no PNG file in it" in fault_lines(folder, capsys)[0]
+    folder.predictions.rmdir()
+    assert f"{folder.predictions}: no such folder" in fault_lines(folder, capsys)[0]
+
+
+def test_faults_of_all_kinds_are_told_together(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pairs = [folder.add(number) for number in range(4)]
+    pairs[0].prediction.write_bytes(b"no image")
+    write_png(pairs[1].prediction, np.full((30, 41), 99, np.uint8))
+    pairs[2].prediction.unlink()
+    pairs[3].instance_ids.unlink()
+    lines = fault_lines(folder, capsys)
+    for text in ("no prediction in", "instanceIds.png: no such file", "is no image", "id 99 on 1230 pixels"):
+        assert sum(text in line for line in lines) == 1, text
+    assert len(lines) == 4
+
+
+@pytest.mark.parametrize(("number", "shown"), [(10, 10), (11, 5)])
+def test_many_faults_of_a_kind_are_cut_short(
+    folder: Folder, capsys: pytest.CaptureFixture[str], number: int, shown: int
+) -> None:
+    folder.add(99)
+    for scene in range(number):
+        folder.add(scene).prediction.unlink()
+    lines = fault_lines(folder, capsys)
+    assert [line.split(":")[0] for line in lines[:shown]] == [f"ulm_{scene:06}_000019" for scene in range(shown)]
+    rest = [f"and {number - shown} more like these; predict every scene of the val split"]
+    assert lines[shown:] == (rest if shown < number else [])
+
+
+def test_an_output_that_cannot_be_written_is_refused_first(
+    folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (line,) = fault_lines(folder, capsys, "--output", str(tmp_path))
+    assert line.startswith(f"{tmp_path}: is a folder; ")
+    (tmp_path / "file").touch()
+    (line,) = fault_lines(folder, capsys, "--output", str(tmp_path / "file/scores.json"))
+    assert line.startswith(f"{tmp_path / 'file'}: cannot write here")
+
+
+def test_a_refusal_leaves_an_older_result_alone(folder: Folder, tmp_path: Path) -> None:
+    folder.add().prediction.unlink()
+    (tmp_path / "scores.json").write_text("older")
+    assert main(folder.argv("--output", str(tmp_path / "scores.json"))) == 2
+    assert (tmp_path / "scores.json").read_text() == "older"
+
+
+def test_faults_reach_callers_as_input_errors(folder: Folder) -> None:
+    folder.add().prediction.unlink()
+    folder.add(1)
+    with pytest.raises(InputError, match="no prediction"):
+        score(folder.predictions, folder.root, "val")
+    pair = folder.add(2, labels=[0])
+    assert math.isnan(scores_of(count(pair, read(pair))).to_json()["averageScoreClasses"])

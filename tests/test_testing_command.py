@@ -1,0 +1,153 @@
+"""test_fcn.py from end to end, on a small synthetic data set."""
+
+import json
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchvision.models import vgg11_bn
+
+import test_fcn
+from cityscapes import submission
+from engine.files import sha256
+from engine.images import read_ids, read_image, write_png
+from fcn import FCN8s
+
+Ending = Callable[..., str]
+
+
+def predict(run: Path, root: Path, output: Path, *more: str) -> int:
+    return test_fcn.main(
+        [
+            *("--model_weights_path", str(run), "--root", str(root), "--output", str(output), "--accelerator", "cpu"),
+            *("--workers", "1", *more),
+        ]
+    )
+
+
+def test_the_test_split_becomes_a_zip_that_the_server_accepts(
+    run: Path, demo_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(run / "best.pth", demo_root, tmp_path) == 0
+    folder = tmp_path / "r" / "test"
+    images = sorted((demo_root / "leftImg8bit" / "test").rglob("*.png"))
+    names = [f"{path.parent.name}/{path.name.replace('leftImg8bit', 'labelId_preds')}" for path in images]
+    assert sorted(str(path.relative_to(folder / "predictions")) for path in folder.rglob("*.png")) == names
+    mask = read_ids(folder / "predictions" / names[0])
+    assert mask.shape == (128, 256)
+    assert set(mask.flatten().tolist()) <= {7, 8, 11, 12, 13, 17, 19, 20, *range(21, 29), 31, 32, 33}
+    with zipfile.ZipFile(folder / "submission.zip") as archive:
+        assert archive.namelist() == names
+    assert submission.check(folder / "submission.zip", demo_root).ok
+    manifest = json.loads((folder / "submission.zip.manifest.json").read_text())
+    assert manifest["made_with"]["weights_sha256"] == sha256(run / "best.pth")
+    printed = capsys.readouterr().out
+    assert "forward" in printed
+
+    profile = json.loads((folder / "profile.json").read_text())
+    assert set(profile["milliseconds"]) == {"decode", "transfer", "forward", "fetch", "encode", "total"}
+    assert all(0 < stage["median"] <= stage["p95"] for stage in profile["milliseconds"].values())
+    assert profile["precision"] == "32-fused"
+    assert profile["image_size"] == ["256x128"]
+    assert profile["memory_mib"]["process"] > 0
+
+
+def test_the_val_split_is_scored(run: Path, demo_root: Path, tmp_path: Path) -> None:
+    assert predict(run / "best.pth", demo_root, tmp_path, "--split", "val", "--profile_images", "0") == 0
+    scores = json.loads((tmp_path / "r" / "val" / "scores.json").read_text())
+    best = torch.load(run / "best.pth", weights_only=True)["about"]["miou"]
+    assert scores["averageScoreClasses"] == pytest.approx(best, abs=1e-6), "training measures as the server does"
+
+
+def test_any_folder_of_images(run: Path, demo_root: Path, tmp_path: Path) -> None:
+    photos = tmp_path / "photos"
+    (photos / "sub").mkdir(parents=True)
+    image = read_image(next((demo_root / "leftImg8bit" / "test").rglob("*.png")))
+    write_png(photos / "a.png", image[:77, :91])
+    write_png(photos / "sub" / "b.PNG", image)
+    (photos / "notes.txt").write_text("no image")
+    assert predict(run / "best.pth", demo_root, tmp_path, "--images", str(photos)) == 0
+    found = tmp_path / "r" / "images"
+    assert read_ids(found / "predictions" / "a_labelId_preds.png").shape == (77, 91)
+    assert read_image(found / "overlays" / "sub" / "b_overlay.png").shape == image.shape
+
+
+def test_predictions_of_before_do_not_linger(run: Path, demo_root: Path, tmp_path: Path) -> None:
+    old = tmp_path / "r" / "test" / "predictions" / "berlin" / "berlin_999999_000019_labelId_preds.png"
+    write_png(old, np.zeros((2, 2), np.uint8))
+    assert predict(run / "best.pth", demo_root, tmp_path, "--profile_images", "0") == 0
+    assert not old.exists()
+
+
+def test_a_rerun_predicts_only_what_is_missing(run: Path, demo_root: Path, tmp_path: Path) -> None:
+    assert predict(run / "best.pth", demo_root, tmp_path, "--profile_images", "0") == 0
+    first, second = sorted((tmp_path / "r" / "test" / "predictions").rglob("*.png"))
+    before, kept = first.read_bytes(), second.stat().st_mtime_ns
+    first.unlink()
+    assert predict(run / "best.pth", demo_root, tmp_path, "--profile_images", "0") == 0
+    assert first.read_bytes() == before
+    assert second.stat().st_mtime_ns == kept
+
+
+def test_a_damaged_image_is_named_and_the_others_predicted(
+    run: Path, changed_root: Path, tmp_path: Path, error_of: Ending
+) -> None:
+    damaged, whole = sorted((changed_root / "leftImg8bit" / "test").rglob("*.png"))
+    damaged.write_bytes(damaged.read_bytes()[:3000])
+    arguments = ("--root", changed_root, "--output", tmp_path, "--accelerator", "cpu")
+    message = error_of(test_fcn.main, "--model_weights_path", run / "best.pth", *arguments)
+    assert f"{damaged}: damaged image" in message
+    assert "the other images are predicted" in message
+    (prediction,) = (tmp_path / "r" / "test" / "predictions").rglob("*.png")
+    assert prediction.name.startswith(whole.name.removesuffix("_leftImg8bit.png"))
+    assert not (tmp_path / "r" / "test" / "submission.zip").exists()
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_the_ancestors_weights_load_without_being_told(demo_root: Path, tmp_path: Path, nested: bool) -> None:
+    torch.manual_seed(0)
+    network = FCN8s(20)
+    with torch.no_grad():
+        network.state_dict()["score_pool_8.bias"][19] = 100  # void everywhere
+        network.upscore_8.weight.clamp_(min=0)
+    state = network.state_dict()
+    torch.save({"model_state_dict": state} if nested else state, tmp_path / "fcn_e_50.pth")
+    assert predict(tmp_path / "fcn_e_50.pth", demo_root, tmp_path, "--split", "val", "--profile_images", "0") == 0
+    mask = read_ids(next((tmp_path / "fcn_e_50" / "val" / "predictions").rglob("*.png")))
+    assert set(mask.flatten().tolist()) == {0}, "the 20th output is void, which is label id 0"
+
+
+def test_weights_that_do_not_fit(run: Path, demo_root: Path, tmp_path: Path, error_of: Ending) -> None:
+    def error(path: Path) -> str:
+        arguments = ("--root", demo_root, "--output", tmp_path, "--accelerator", "cpu")
+        return error_of(test_fcn.main, "--model_weights_path", path, *arguments)
+
+    assert "no such file" in error(tmp_path / "nothing.pth")
+    (tmp_path / "text.pth").write_text("not a checkpoint")
+    assert "not a PyTorch checkpoint" in error(tmp_path / "text.pth")
+    torch.save(vgg11_bn(weights=None).state_dict(), tmp_path / "vgg.pth")
+    assert "a network that is not known here" in error(tmp_path / "vgg.pth")
+    torch.save(FCN8s(11).state_dict(), tmp_path / "camvid.pth")
+    assert "a network with 11 outputs, expected 19" in error(tmp_path / "camvid.pth")
+    content = torch.load(run / "best.pth", weights_only=True)
+    content["weights"].pop("score_pool_8.bias")
+    torch.save(content, tmp_path / "holes.pth")
+    assert "missing: score_pool_8.bias (19,)" in error(tmp_path / "holes.pth")
+
+
+def test_predicting_what_is_not_there(run: Path, demo_root: Path, tmp_path: Path, error_of: Ending) -> None:
+    weights = ("--model_weights_path", run / "best.pth", "--output", tmp_path / "out")
+    assert "--split dev: cityscapes has train, val, test" in error_of(
+        test_fcn.main, *weights, "--root", demo_root, "--split", "dev"
+    )
+    assert "no such folder" in error_of(test_fcn.main, *weights, "--images", tmp_path / "nothing")
+    (tmp_path / "empty").mkdir()
+    assert "no image in it" in error_of(test_fcn.main, *weights, "--images", tmp_path / "empty")
+    assert "neither leftImg8bit/ nor gtFine/" in error_of(test_fcn.main, *weights, "--root", tmp_path / "empty")
+    (tmp_path / "file").write_text("")
+    assert "cannot write here" in error_of(
+        test_fcn.main, "--model_weights_path", run / "best.pth", "--root", demo_root, "--output", tmp_path / "file"
+    )
