@@ -75,15 +75,16 @@ class Chain(nn.Module):
     def _between(self, shapes: list[tuple[int, int]], rows: range) -> list["_Strip"]:
         """Empty strips for what lies between two stages while the last makes some of its rows."""
         strips: list[_Strip] = []
-        first, until = rows.start, rows.start + rows.step
+        first = rows.start
         for number in range(len(self._stages) - 1, 0, -1):
             stage, maker = self._stages[number], self._stages[number - 1]
             first = self._boundary(number, stage.shrink * first - stage.padding)
-            until = self._boundary(number, stage.shrink * until - stage.padding + 2, up=True)
-            spare = 2 * maker.side if stage.shrink * stage.side % maker.side else 0  # for squares that come early
             height, width = shapes[number]
-            most = min(height, until - first + spare)
-            memory = self._workspace.take(f"after {number}", most, width, maker.channels)
+            seen = stage.shrink * stage.step(shapes[number + 1][1]) + 2
+            squares = -(-seen // maker.side)
+            if stage.shrink * stage.side % maker.side:  # then they come up to one too early at either end
+                squares += 2
+            memory = self._workspace.take(f"after {number}", min(height, maker.side * squares), width, maker.channels)
             strips.insert(0, _Strip(memory, max(0, first), height))
         return strips
 
@@ -98,16 +99,18 @@ class Chain(nn.Module):
 
     def _advance(self, strips: list["_Strip"], number: int, until: int) -> None:
         """Make the rows before `until` of what comes out of a stage, the first of which is number 1."""
-        if number == 0 or until <= strips[number].end:
+        if number == 0:
             return
         stage, before, after = self._stages[number - 1], strips[number - 1], strips[number]
         until = min(after.height, self._boundary(number, until, up=True))
-        self._advance(strips, number - 1, min(before.height, stage.shrink * until - stage.padding + 2))
-        whole = self._boundary(number, after.end, up=True)
-        for end in (whole, until) if after.end < whole < until else (until,):
-            first = stage.shrink * after.end - stage.padding - before.start
-            stage.fill(before.held, first, after.add(end - after.end))
-        before.drop(stage.shrink * until - stage.padding)
+        step = stage.step(after.width)
+        while after.end < until:
+            whole = self._boundary(number, after.end, up=True)
+            end = min(until, whole if after.end < whole else whole + step)  # the first square may be cut off above
+            needed = stage.shrink * end - stage.padding
+            self._advance(strips, number - 1, min(before.height, needed + 2))
+            stage.fill(before.held, stage.shrink * after.end - stage.padding - before.start, after.add(end - after.end))
+            before.drop(needed)
 
 
 def _offsets(stages: Sequence[Convolution]) -> list[int]:
@@ -122,7 +125,7 @@ class _Strip:
     """Rows of an image of some height, from `start` to `end`, in memory for some of them."""
 
     def __init__(self, memory: torch.Tensor, start: int, height: int, *, full: bool = False) -> None:
-        self._memory, self.height = memory, height
+        self._memory, self.height, self.width = memory, height, memory.shape[1]
         self.start, self.end = start, height if full else start
         self._place = 0
         """Of the first row in memory."""

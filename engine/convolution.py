@@ -6,6 +6,8 @@ from abc import abstractmethod
 import torch
 from torch import nn
 
+from engine.mapping import mapped
+
 BLOCKS_AT_ONCE = 1024
 
 
@@ -24,7 +26,7 @@ class Workspace:
         blocks: dict[str, torch.Tensor] = self._own.__dict__
         if name not in blocks or len(blocks[name]) < size:
             blocks.pop(name, None)
-            blocks[name] = torch.empty(size)
+            blocks[name] = mapped(size)
         return blocks[name][:size].view(shape)
 
 

@@ -84,4 +84,4 @@ class Forward:
 
     def _normalized(self, image: torch.Tensor) -> torch.Tensor:
         normalized: torch.Tensor = self._normalize(image)
-        return normalized.contiguous(memory_format=torch.channels_last)
+        return normalized

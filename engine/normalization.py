@@ -18,5 +18,5 @@ class Normalize(nn.Module):
         self.register_buffer("std", 255 * torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) uint8 -> float32."""
-        return image.to(torch.float32, copy=True).sub_(self.mean).div_(self.std)
+        """(N, 3, H, W) uint8 -> float32, in channels_last."""
+        return image.to(torch.float32, copy=True, memory_format=torch.channels_last).sub_(self.mean).div_(self.std)

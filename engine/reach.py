@@ -5,14 +5,15 @@ from typing import NamedTuple
 
 import torch
 
-ALIGNMENT = 64
+ALIGNMENT = 192
 """Pixels: where an image is cut at multiples of it, what is left lies on the network's grid as before.
 
-Networks halve an image five times, and Winograd's squares are of four results in what is left after four.
+Networks halve an image five times, and Winograd's squares are of six results in what is left after up to two, of four
+after four.
 """
 _THICKNESS = 64
-_LENGTHS = (512, 1024, 2048, 4096)
-_FALLBACK = 256
+_LENGTHS = (4 * ALIGNMENT, 8 * ALIGNMENT, 16 * ALIGNMENT, 32 * ALIGNMENT)  # so their middles are multiples of it
+_FALLBACK = 2 * ALIGNMENT
 
 Scores = Callable[[torch.Tensor], torch.Tensor]
 """(1, 3, H, W) float, normalised -> (1, C, H, W) logits."""

@@ -189,14 +189,17 @@ class Tiled:
         height = width = _FIRST_TRIAL
         slopes: list[float] = []  # MiB a pixel
         taken = each = fixed = 0.0
+        fitting = 1
         while len(slopes) < 2 or (height * width <= _LAST_TRIAL and fixed + each * height * width <= budget):
             before, taken = taken, self._peak(height, width)
+            if taken <= _RESERVE * budget:
+                fitting = height * width
             more = height * width / 2 if slopes else height * width  # than the image before
             slopes.append(max((taken - before) / more, 1 / _MIB))
             each = max(slopes[1:][-2:] or slopes)  # as memory grows by steps; the first has all that is fixed in it
             fixed = max(0.0, taken - each * height * width)
             height, width = width, 2 * height
-        return max(1, int((_RESERVE * budget - fixed) / each))
+        return max(fitting, int((_RESERVE * budget - fixed) / each))
 
     def _peak(self, height: int, width: int) -> float:
         """MiB that looking at an image takes at most, with what is held ready for that."""

@@ -1,4 +1,5 @@
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,6 +45,12 @@ def run(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = "--backbone_weights none --epochs 3 --batch_size 2 --crop_size 64 --workers 1 --accelerator cpu"
     assert train_fcn.main(["--root", str(demo_root), "--saved", str(saved), "--name", "r", *arguments.split()]) == 0
     return saved / "r"
+
+
+@pytest.fixture
+def changed_root(demo_root: Path, tmp_path: Path) -> Path:
+    """A copy of the data, to be damaged."""
+    return Path(shutil.copytree(demo_root, tmp_path / "data"))
 
 
 # One small root for each benchmark, called <name of the benchmark>_root.

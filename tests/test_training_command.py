@@ -213,12 +213,6 @@ def test_no_data(tmp_path: Path, error_of: Ending) -> None:
     assert "neither leftImg8bit/ nor gtFine/ in it" in error_of(train_fcn.main, "--root", tmp_path)
 
 
-@pytest.fixture
-def changed_root(demo_root: Path, tmp_path: Path) -> Path:
-    """A copy of the data, to be damaged."""
-    return Path(shutil.copytree(demo_root, tmp_path / "data"))
-
-
 def test_masks_that_were_not_drawn(changed_root: Path, error_of: Ending) -> None:
     shutil.rmtree(changed_root / "generated_gt" / "val")
     message = error_of(train_fcn.main, "--root", changed_root)

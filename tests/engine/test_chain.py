@@ -4,6 +4,7 @@ from torch import nn
 
 from engine.chain import Chain, Crew
 from engine.convolution import Convolution, Workspace
+from engine.reach import ALIGNMENT
 
 
 class Squares(Convolution):
@@ -11,9 +12,9 @@ class Squares(Convolution):
 
     at_once = 5
 
-    def __init__(self, pool: bool, workspace: Workspace) -> None:
+    def __init__(self, side: int, pool: bool, workspace: Workspace) -> None:
         super().__init__(nn.Conv2d(2, 2, 3, padding=1), relu=False, pool=pool, workspace=workspace)
-        self.side = 4 // self.shrink
+        self.side = side // self.shrink
 
     def _make(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
         down, across = -(-len(result) // self.side), -(-result.shape[1] // self.side)
@@ -22,10 +23,20 @@ class Squares(Convolution):
         result.copy_(whole[: len(result), : result.shape[1]])
 
 
+Stages = tuple[tuple[int, bool], ...]
+"""Side of the squares before pooling, and whether results are pooled."""
+CHAINS: list[Stages] = [
+    ((4, False), (4, False)),
+    ((4, False), (4, True), (4, False), (4, True)),
+    ((6, True), (6, False), (6, True)),
+    ((6, False), (4, False), (6, True), (4, False)),
+]
+
+
 @pytest.mark.parametrize("size", [(96, 20), (89, 43)])
-@pytest.mark.parametrize("pools", [(False, False), (False, True, False, True), (True, True, True)])
+@pytest.mark.parametrize("stages", CHAINS)
 def test_squares_lie_in_the_same_places_in_all_bands_and_steps(
-    pools: tuple[bool, ...], size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    stages: Stages, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     image = torch.rand(1, 2, *size)
     results = []
@@ -34,19 +45,18 @@ def test_squares_lie_in_the_same_places_in_all_bands_and_steps(
         workspace, crew = Workspace(), Crew()
         crew.size = threads
         with torch.inference_mode():
-            results.append(Chain([Squares(pool, workspace) for pool in pools], workspace, crew)(image))
+            results.append(Chain([Squares(*stage, workspace) for stage in stages], workspace, crew)(image))
     for result in results[1:]:
         assert torch.allclose(result, results[0], atol=1e-6)
 
 
-@pytest.mark.parametrize("pools", [(False, False), (False, True, False, True), (True, True, True)])
-def test_squares_of_a_piece_lie_where_they_do_in_the_whole_image(pools: tuple[bool, ...]) -> None:
-    workspace, shrink = Workspace(), 2 ** sum(pools)
-    chain = Chain([Squares(pool, workspace) for pool in pools], workspace, Crew())
-    image = torch.rand(1, 2, 192, 160)
+@pytest.mark.parametrize("stages", CHAINS)
+def test_squares_of_a_piece_lie_where_they_do_in_the_whole_image(stages: Stages) -> None:
+    workspace, shrink = Workspace(), 2 ** sum(pool for _, pool in stages)
+    chain = Chain([Squares(*stage, workspace) for stage in stages], workspace, Crew())
+    image = torch.rand(1, 2, 2 * ALIGNMENT, ALIGNMENT + 96)
     with torch.inference_mode():
-        whole, piece = chain(image), chain(image[..., 64:, 64:])
-    beyond = 32 // shrink
-    assert torch.allclose(
-        piece[..., beyond:, beyond:], whole[..., 64 // shrink + beyond :, 64 // shrink + beyond :], atol=1e-6
-    )
+        whole, piece = chain(image), chain(image[..., ALIGNMENT:, ALIGNMENT:])
+    beyond = 48 // shrink
+    piece, whole = piece[..., beyond:, beyond:], whole[..., ALIGNMENT // shrink :, ALIGNMENT // shrink :]
+    assert torch.allclose(piece, whole[..., beyond:, beyond:], atol=1e-6)

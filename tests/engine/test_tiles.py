@@ -85,9 +85,9 @@ def test_tiles_give_what_the_whole_image_gives(build: Callable[[int], nn.Module]
     torch.manual_seed(0)
     plain = forward(build(19), exact=exact)
     tiled = Tiled(plain)
-    tiled._most = 200_000
-    large = image(203, 1330)
-    grid = tiled._grid(203, 1330)
+    tiled._most = 400_000
+    large = image(203, 2530)
+    grid = tiled._grid(203, 2530)
     assert grid is not None
     assert len(list(grid.tiles)) > 1
     whole, pieces = plain.logits(large), tiled.logits(large)
@@ -105,16 +105,16 @@ def test_tiles_give_what_the_whole_image_gives(build: Callable[[int], nn.Module]
 def test_out_of_memory_goes_on_in_tiles_and_says_so_once(
     error: Callable[[], Exception], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    network = Cramped(40_000, error)
+    network = Cramped(400_000, error)
     tiled = Tiled(forward(network))
-    large = image(300, 400)
+    large = image(700, 800)
     expected = forward(local())(large)
     network.seen.clear()
     assert torch.equal(tiled(large), expected)
     first = len(network.seen)
     assert torch.equal(tiled(large), expected)
     told = capsys.readouterr().err
-    assert re.fullmatch(r"warning: out of memory for an image of 300 x 400; goes on in tiles.*\n", told)
+    assert re.fullmatch(r"warning: out of memory for an image of 700 x 800; goes on in tiles.*\n", told)
     assert len(network.seen) < 2 * first, "the second image does not fail before"
 
 
@@ -136,12 +136,12 @@ def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
 
 def test_a_budget_bounds_the_tiles(capsys: pytest.CaptureFixture[str]) -> None:
     network = Cramped(1 << 40, RuntimeError)
-    tiled = Tiled(forward(network), budget=60)
+    tiled = Tiled(forward(network), budget=120)
     network.seen.clear()
-    large = image(1000, 1500)
+    large = image(1000, 2000)
     found = tiled(large)
     assert len(network.seen) > 4  # the first four tell the reach
-    assert max(network.seen) < 1000 * 1500
+    assert max(network.seen) < 1000 * 2000
     assert torch.equal(found, forward(local())(large))
     assert capsys.readouterr().err == ""
 
