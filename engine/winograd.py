@@ -108,7 +108,7 @@ class Winograd(Convolution):
 
 
 def _runs(length: int, side: int) -> Iterator[tuple[slice, slice, int]]:
-    """The tiles that lie within a length, then the one that reaches beyond it: which, where, and what is seen of each."""
+    """The tiles that lie within a length, then one that reaches beyond it: which, where, and what is seen of each."""
     whole, rest = divmod(length, side)
     if whole:
         yield slice(whole), slice(whole * side), side
