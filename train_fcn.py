@@ -109,6 +109,9 @@ class TrainOptions:
     """how the learning rate falls"""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     """arithmetic; auto is bf16-mixed on GPUs that have it, else 32-true"""
+    compile: bool = False
+    """compile the network by torch.compile, which needs a C++ compiler and takes minutes; where it pays is in
+    docs/training.md"""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """where to train"""
     workers: int = 4
@@ -132,7 +135,7 @@ class TrainOptions:
 
     FREE = frozenset(
         {
-            *("epochs", "precision", "accelerator", "workers", "cache", "name", "saved"),
+            *("epochs", "precision", "compile", "accelerator", "workers", "cache", "name", "saved"),
             *("save_minutes", "save_every", "curves", "verbose"),
         }
     )
@@ -207,6 +210,8 @@ def _train(
         reader = _cached(fabric, chosen.cache, reader, training, chosen.workers)
     index = _class_index(fabric, run, benchmark, training, chosen)
     weights = _class_weights(index, chosen.class_weights)
+    if chosen.compile:
+        network.compile()  # in place, so weights keep their names
     learner = Learner(fabric, network, Normalize(about.mean, about.std), recipe, benchmark.classes.void, weights)
     if chosen.verbose:
         fabric.print(describe(network, learner.optimizer, chosen.verbose))

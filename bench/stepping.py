@@ -1,13 +1,14 @@
 """Train some steps on made-up images and print the seconds: `python -m bench.stepping WAY BATCH CROP STEPS`.
 
-WAY is `ancestor` or `ours`; both train FCN-8s on VGG11-BN with AdamW and the focal loss averaged over void, on a
-GPU if there is one. Some steps warm up first.
+WAY is `ancestor`, `ours` or `compiled`; all train FCN-8s on VGG11-BN with AdamW and the focal loss averaged over void,
+on a GPU if there is one. Some steps warm up first.
 """
 
 import dataclasses
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 
@@ -33,7 +34,7 @@ def ancestors_step(batch: int, crop: int) -> Callable[[], object]:
     scaler = torch.amp.GradScaler(device.type, enabled=on_gpu)
     loss_of = FocalLoss(ignore_index=ANCESTORS_VOID, average_void=True)
     pixels, ids = made_up(batch, crop)
-    loaded_images = Normalize()(pixels)
+    loaded_images = Normalize()(pixels).contiguous()
     loaded_masks = torch.where(ids == VOID, ANCESTORS_VOID, ids).long()
 
     def step() -> object:
@@ -55,12 +56,15 @@ def ancestors_step(batch: int, crop: int) -> Callable[[], object]:
     return step
 
 
-def our_step(batch: int, crop: int) -> Callable[[], object]:
+def our_step(batch: int, crop: int, *, compiled: bool = False) -> Callable[[], object]:
     """A step as `engine.training` takes it: uint8 images, channels last, the device's precision, no waiting."""
     fabric = make_fabric("auto", "auto")
     chosen = dataclasses.asdict(TrainOptions(loss="focal_over_void", learning_rate=1e-3, weight_decay=1e-4))
     recipe = Recipe(**{field.name: chosen[field.name] for field in dataclasses.fields(Recipe)})
-    learner = Learner(fabric, FCN8s(CLASSES), Normalize(), recipe, VOID)
+    network = FCN8s(CLASSES)
+    if compiled:
+        network.compile()
+    learner = Learner(fabric, network, Normalize(), recipe, VOID)
     learner.train()
     tally = Tally(CLASSES, VOID, fabric.device)
     loaded = made_up(batch, crop)
@@ -87,7 +91,7 @@ def made_up(batch: int, crop: int) -> tuple[torch.Tensor, ...]:
 
 def main(argv: Sequence[str]) -> None:
     """Take the steps and print what the last ones took."""
-    way = {"ancestor": ancestors_step, "ours": our_step}[argv[0]]
+    way = {"ancestor": ancestors_step, "ours": our_step, "compiled": partial(our_step, compiled=True)}[argv[0]]
     batch, crop, steps = map(int, argv[1:])
     step = way(batch, crop)
     began = 0.0

@@ -55,37 +55,37 @@ class Chain(nn.Module):
             shapes.append(stage.shape(*shapes[-1]))
         (height, width), last = shapes[-1], self._stages[-1]
         result = torch.empty((len(image), height, width, last.channels), dtype=image.dtype)
-        step = last.step(width)
-        band = max(step, last.side * -(-height // (last.side * self._crew.size)))
+        band = max(last.step(width), last.side * -(-height // (last.side * self._crew.size)))
         jobs = [
-            functools.partial(self._make, shapes, one, its, range(top, min(top + band, height), step))
+            functools.partial(self._make, shapes, one, its, top, min(top + band, height))
             for one, its in zip(image.permute(0, 2, 3, 1), result, strict=True)
             for top in range(0, height, band)
         ]
         self._crew.do(jobs)
         return result.permute(0, 3, 1, 2)
 
-    def _make(self, shapes: list[tuple[int, int]], image: torch.Tensor, result: torch.Tensor, rows: range) -> None:
-        """Make rows of the result, some at a time."""
-        strips = [_Strip(image, 0, len(image), full=True), *self._between(shapes, rows)]
-        strips.append(_Strip(result[rows.start : rows.stop], rows.start, len(result)))
-        for until in (*rows[1:], rows.stop):
-            self._advance(strips, len(self._stages), until)
+    def _make(
+        self, shapes: list[tuple[int, int]], image: torch.Tensor, result: torch.Tensor, top: int, bottom: int
+    ) -> None:
+        """Make the rows of the result from `top` to `bottom`, some at a time."""
+        strips = [_Strip(image, 0, len(image), full=True), *self._between(shapes, top)]
+        strips.append(_Strip(result[top:bottom], top, len(result)))
+        self._advance(strips, len(self._stages), bottom)
 
-    def _between(self, shapes: list[tuple[int, int]], rows: range) -> list["_Strip"]:
-        """Empty strips for what lies between two stages while the last makes some of its rows."""
+    def _between(self, shapes: list[tuple[int, int]], top: int) -> list["_Strip"]:
+        """Empty strips for what lies between two stages while the last makes rows from `top` on."""
         strips: list[_Strip] = []
-        first = rows.start
         for number in range(len(self._stages) - 1, 0, -1):
             stage, maker = self._stages[number], self._stages[number - 1]
-            first = self._boundary(number, stage.shrink * first - stage.padding)
+            top = self._boundary(number, stage.shrink * top - stage.padding)
             height, width = shapes[number]
             seen = stage.shrink * stage.step(shapes[number + 1][1]) + 2
             squares = -(-seen // maker.side)
             if stage.shrink * stage.side % maker.side:  # then they come up to one too early at either end
                 squares += 2
-            memory = self._workspace.take(f"after {number}", min(height, maker.side * squares), width, maker.channels)
-            strips.insert(0, _Strip(memory, max(0, first), height))
+            name = f"{len(self._stages) - number} from the end"  # those of other chains are about as large
+            memory = self._workspace.take(name, min(height, maker.side * squares), width, maker.channels)
+            strips.insert(0, _Strip(memory, max(0, top), height))
         return strips
 
     def _boundary(self, number: int, row: int, *, up: bool = False) -> int:

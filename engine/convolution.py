@@ -65,21 +65,15 @@ class Convolution(nn.Module):
         """How many rows of a result of that width are made at once."""
         return self.side * max(1, self.at_once // -(-width // self.side))
 
+    @abstractmethod
     def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
-        """Write rows of the result.
+        """Write rows of the result, no more than are made at once.
 
         Args:
             image: (h, W, C) rows of the image; rows beyond them are taken as zeros.
             first: place in `image` of the first row that is needed; negative above it.
             result: (rows, width, channels) to be filled.
         """
-        step = self.step(result.shape[1])
-        for top in range(0, len(result), step):
-            self._make(image, first + self.shrink * top, result[top : top + step])
-
-    @abstractmethod
-    def _make(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
-        """As `fill`, for no more rows than are made at once."""
 
     def _windows(self, image: torch.Tensor, first: int, down: int, across: int) -> torch.Tensor:
         """(down, across, n, n, C) view of the n x n pixels that each square of results comes from, row by row."""
@@ -109,7 +103,8 @@ class Direct(Convolution):
         self.weight: torch.Tensor
         self.register_buffer("weight", shifted_filters(plain.weight.detach(), self.shrink), persistent=False)
 
-    def _make(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
+    def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
+        """As `Convolution.fill`."""
         down, across, channels = result.shape
         windows = self._windows(image, first, down, across)
         blocks = self._workspace.take("blocks", *windows.shape).copy_(windows).view(down * across, -1)

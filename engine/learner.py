@@ -49,7 +49,7 @@ class Learner:
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) uint8 images -> (N, C, H, W) logits; in evaluation, of the averaged weights if there are any."""
-        images = self.normalize(images).contiguous(memory_format=torch.channels_last)
+        images = self.normalize(images)
         with self.fabric.autocast():
             if self.model.training:
                 logits: torch.Tensor = self.model(images)

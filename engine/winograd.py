@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from engine.convolution import Convolution, Workspace
+from engine.mapping import mapped
 
 TILES_AT_ONCE = 128
 _PAIRS_OF_LARGE_TILES = 256 * 256
@@ -62,7 +63,8 @@ class Winograd(Convolution):
         self.register_buffer("into", into.float(), persistent=False)
         self.register_buffer("back", back.float(), persistent=False)
 
-    def _make(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
+    def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
+        """As `Convolution.fill`."""
         down, across = -(-len(result) // self.side), -(-result.shape[1] // self.side)
         tiles = self._convolved(self._windows(image, first, down, across).permute(2, 3, 0, 1, 4))
         self._place(self._pooled(tiles) if self.shrink == 2 else tiles, result)
@@ -118,7 +120,7 @@ def _runs(length: int, side: int) -> Iterator[tuple[slice, slice, int]]:
 
 def transformed_filters(weight: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
     """(O, I, 3, 3) -> (n * n, I, O) by a matrix of n x 3."""
-    result = weight.new_empty(len(matrix) ** 2, weight.shape[1], weight.shape[0])
+    result = mapped(len(matrix) ** 2, weight.shape[1], weight.shape[0])
     for first in range(0, len(weight), 32):  # in parts, for in float64 they are as large as 14 times the filters
         part = weight[first : first + 32].double()
         seen = torch.einsum("ai,bj,ocij->abco", matrix, matrix, part).flatten(0, 1)

@@ -16,7 +16,7 @@ class Squares(Convolution):
         super().__init__(nn.Conv2d(2, 2, 3, padding=1), relu=False, pool=pool, workspace=workspace)
         self.side = side // self.shrink
 
-    def _make(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
+    def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
         down, across = -(-len(result) // self.side), -(-result.shape[1] // self.side)
         means = self._windows(image, first, down, across).mean((2, 3))
         whole = means.repeat_interleave(self.side, 0).repeat_interleave(self.side, 1)
