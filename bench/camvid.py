@@ -70,7 +70,8 @@ TRIALS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, score on the test split, draw and record."""
     chosen = _parser().parse_args(argv)
-    trials = [trial for trial in TRIALS if trial.part in chosen.parts]
+    left_out = set(CHANGES) - set(chosen.changes)
+    trials = [trial for trial in TRIALS if trial.part in chosen.parts and trial.label not in left_out]
     results = [_result(trial, chosen) for trial in trials]
     record = {
         "bench": "camvid",
@@ -205,6 +206,9 @@ def _parser() -> argparse.ArgumentParser:
     outputs, saved = REPOSITORY / "outputs" / "camvid", REPOSITORY / "saved" / "camvid"
     parser.add_argument("--root", type=Path, default=REPOSITORY / "data", help="folder of the data set")
     parser.add_argument("--parts", nargs="+", choices=EPOCHS, default=list(EPOCHS), help="default: all")
+    parser.add_argument(
+        "--changes", nargs="+", choices=CHANGES, default=list(CHANGES), help="of ablation; default: all"
+    )
     parser.add_argument("--epochs", type=int, default=0, help="of every training; default: 100, 800 for scratch")
     parser.add_argument("--crop_size", type=int, default=352, help="side of the crops (default: 352)")
     parser.add_argument("--accelerator", choices=("auto", "cpu", "gpu"), default="auto", help="where to train")
