@@ -25,6 +25,7 @@ from engine.devices import make_fabric, together
 from engine.faults import InputError, command
 from engine.learner import Learner
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD, Normalize
+from engine.parallel import available_cpus
 from engine.recipe import Recipe
 from engine.runs import Run
 from engine.sampler import derive
@@ -114,8 +115,8 @@ class TrainOptions:
     docs/training.md"""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """where to train"""
-    workers: int = 4
-    """processes that load images, beside each training process"""
+    workers: int = min(4, available_cpus())
+    """processes that load images, beside each training process; 4, but no more than there are cores, if not given"""
     cache: Path | None = None
     """folder for decoded images, filled once: 8 MB an image of 2048 x 1024, and several times the speed"""
     save_minutes: float = 10.0

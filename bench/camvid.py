@@ -23,6 +23,7 @@ from engine import environment
 from engine.faults import InputError, command
 from engine.files import replacing, write_json
 from engine.options import tool_parser
+from engine.parallel import available_cpus
 
 PUBLISHED = {"FCN-8s, ImageNet weights": 57.0, "FC-DenseNet103, random weights": 66.9}
 """Mean IoU on the test split in papers."""
@@ -212,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--epochs", type=int, default=0, help="of every training; default: 100, 800 for scratch")
     parser.add_argument("--crop_size", type=int, default=352, help="side of the crops (default: 352)")
     parser.add_argument("--accelerator", choices=("auto", "cpu", "gpu"), default="auto", help="where to train")
-    parser.add_argument("--workers", type=int, default=4, help="processes that load images (default: 4)")
+    parser.add_argument("--workers", type=int, default=min(4, available_cpus()), help="processes that load images")
     parser.add_argument("--cache", type=Path, help="folder for decoded images, as of train_fcn.py")
     parser.add_argument("--saved", type=Path, default=saved, help="folder of the runs (saved/camvid)")
     parser.add_argument("--results", type=Path, default=outputs, help="folder of predictions (outputs/camvid)")

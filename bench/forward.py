@@ -51,7 +51,7 @@ class _Stage(NamedTuple):
         return _Result(**told, ids=np.load(self.ids))
 
 
-def run(samples: Path, rounds: int = 3, repeats: int = 3) -> dict[str, Any]:
+def run(samples: Path, rounds: int = 5, repeats: int = 2) -> dict[str, Any]:
     """Time all contenders in turn on the same image, and hold tiles against whole images.
 
     Raises:
