@@ -1,5 +1,6 @@
 """People's own networks and benchmarks, by import path."""
 
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -52,6 +53,19 @@ def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "own_package"]:
         del sys.modules[name]
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler; install g++")
+def test_a_compiled_network_learns_the_same(demo_root: Path, tmp_path: Path) -> None:
+    arguments = "--network own_package.parts:build --epochs 1 --batch_size 2 --crop_size 32 --workers 0"
+    places = ["--root", str(demo_root), "--accelerator", "cpu", "--saved", str(tmp_path / "saved")]
+    learned = []
+    for compiled in ("false", "true"):
+        assert train_fcn.main([*arguments.split(), *places, "--compile", compiled, "--name", compiled]) == 0
+        learned.append(torch.load(tmp_path / "saved" / compiled / "best.pth", weights_only=True)["weights"])
+    plain, compiled_too = learned
+    assert list(plain) == list(compiled_too)
+    assert all(torch.allclose(plain[name], compiled_too[name], atol=1e-5) for name in plain)
 
 
 def test_an_own_network_trains_and_is_found_again(demo_root: Path, tmp_path: Path) -> None:

@@ -110,15 +110,6 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(settings: list[str], tmp_pat
     assert measured(history) == measured(whole / "history.jsonl")
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler; install g++")
-def test_a_compiled_network_learns_the_same(settings: list[str], tmp_path: Path) -> None:
-    for compiled in ("false", "true"):
-        assert train_fcn.main([*settings, "--epochs", "1", "--compile", compiled, "--name", compiled]) == 0
-    plain, compiled = (weights(tmp_path / "saved" / name / "best.pth") for name in ("false", "true"))
-    assert list(plain) == list(compiled)
-    assert all(torch.allclose(plain[name].float(), compiled[name].float(), atol=1e-3) for name in plain)
-
-
 def test_more_epochs_go_on_with_the_run(settings: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert train_fcn.main([*settings, "--epochs", "0"]) == 0
     assert "no epoch trained" in capsys.readouterr().out
