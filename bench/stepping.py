@@ -81,6 +81,13 @@ def our_step(batch: int, crop: int, *, compiled: bool = False) -> Callable[[], o
     return step
 
 
+WAYS: dict[str, Callable[[int, int], Callable[[], object]]] = {
+    "ancestor": ancestors_step,
+    "ours": our_step,
+    "compiled": partial(our_step, compiled=True),
+}
+
+
 def made_up(batch: int, crop: int) -> tuple[torch.Tensor, ...]:
     """Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 in which a tenth is void."""
     random = torch.Generator().manual_seed(0)
@@ -91,9 +98,8 @@ def made_up(batch: int, crop: int) -> tuple[torch.Tensor, ...]:
 
 def main(argv: Sequence[str]) -> None:
     """Take the steps and print what the last ones took."""
-    way = {"ancestor": ancestors_step, "ours": our_step, "compiled": partial(our_step, compiled=True)}[argv[0]]
     batch, crop, steps = map(int, argv[1:])
-    step = way(batch, crop)
+    step = WAYS[argv[0]](batch, crop)
     began = 0.0
     for number in range(WARM_UP + steps):
         if number == WARM_UP:

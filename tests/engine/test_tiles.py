@@ -146,6 +146,12 @@ def test_a_budget_bounds_the_tiles(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
+def test_a_budget_allows_what_was_seen_to_fit_where_memory_grows_by_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiled = Tiled(forward(local()))
+    monkeypatch.setattr(tiled, "_peak", lambda height, width: 10.0 if height * width < 200_000 else 100.0)
+    assert tiled._pixels_within(50) == 256 * 512
+
+
 def test_a_budget_too_small_for_any_tile_is_an_error() -> None:
     tiled = Tiled(forward(local()), budget=0.01)
     with pytest.raises(InputError, match=r"--memory_budget 0.01: even the smallest tiles of an image of 100 x 150"):
