@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -82,8 +81,8 @@ def only_what_is_absent(mask: Mask, rng: np.random.Generator) -> Mask:
 
 
 @pytest.mark.parametrize("predict", [perfect, blotched, noisy, all_void, single_class, only_what_is_absent])
-def test_real_masks_score_as_officially(folder: Folder, predict: Predict) -> None:
-    root = real_root()
+def test_real_masks_score_as_officially(folder: Folder, predict: Predict, real_data: Path) -> None:
+    root = real_data / "cityscapes"
     rng = np.random.default_rng(0)
     pairs, scenes = [], []
     for scene in labelled_scenes(root, "val"):
@@ -96,16 +95,6 @@ def test_real_masks_score_as_officially(folder: Folder, predict: Predict) -> Non
         pairs.append(Pair(scene.stem, path, *(scene.official_mask(root, kind) for kind in ("labelIds", "instanceIds"))))
     ours = score(folder.predictions, root, "val", workers=2, scenes=scenes)
     assert_equal(ours.to_json(), official_scores(pairs))
-
-
-def real_root() -> Path:
-    folders = [Path(__file__).parents[3] / "shared/data"]
-    if "SEGMENTATION_DATA" in os.environ:
-        folders.insert(0, Path(os.environ["SEGMENTATION_DATA"]))
-    for path in folders:
-        if labelled_scenes(path / "cityscapes", "val"):
-            return path / "cityscapes"
-    return pytest.skip("no real masks: neither SEGMENTATION_DATA nor ../shared/data has cityscapes/gtFine/val")
 
 
 def test_the_number_of_workers_changes_no_byte(folder: Folder, tmp_path: Path) -> None:

@@ -1,82 +1,16 @@
+"""What is there, what belongs together, and what is missing."""
+
 import json
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from PIL import Image
 
 from cityscapes.doctor import examine, main, pairing
 from cityscapes.doctor.inventory import Inventory
-from cityscapes.labels import TRAIN_ID_OF
 from cityscapes.layout import Scene
-
-SIZE = (32, 16)
-ROAD = {"label": "road", "polygon": [[0, 0], [31, 0], [31, 15], [0, 15]]}
-LABEL_IDS = np.full((16, 32), 7, np.uint8)
-SCENES = [
-    Scene(split, city, f"{city}_000000_{frame:06d}")
-    for split, city in (("train", "aachen"), ("val", "lindau"), ("test", "bonn"))
-    for frame in range(2)
-]
-FIRST = SCENES[0]
-DATA = Path(os.environ.get("SEGMENTATION_DATA", Path(__file__).resolve().parents[2] / "../shared/data"))
-
-
-def save(path: Path, pixels: npt.NDArray[Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-
-
-def annotate(path: Path, *objects: dict[str, Any], size: tuple[int, int] = SIZE) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps({"imgWidth": size[0], "imgHeight": size[1], "objects": objects}))
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    for scene in SCENES:
-        dummy = scene.split == "test"
-        label_ids = LABEL_IDS * (not dummy)
-        save(scene.image(tmp_path), np.zeros((16, 32, 3), np.uint8))
-        annotate(scene.polygons(tmp_path), *([] if dummy else [ROAD]))
-        save(scene.official_mask(tmp_path, "labelIds"), label_ids)
-        save(scene.official_mask(tmp_path, "instanceIds"), label_ids.astype(np.uint16))
-        if not dummy:
-            save(scene.generated_mask(tmp_path, "labelId"), label_ids)
-            save(scene.generated_mask(tmp_path, "trainId"), TRAIN_ID_OF[label_ids])
-    return tmp_path
-
-
-class Heard(NamedTuple):
-    """What the doctor says: the table, then one line for each finding."""
-
-    table: list[str]
-    faults: list[str]
-    notes: list[str]
-
-
-@pytest.fixture
-def listen(root: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[int], Heard]:
-    def run(code: int) -> Heard:
-        assert main(["--root", str(root), "--workers", "1"]) == code
-        table, _, rest = capsys.readouterr().out.partition("\n\n")
-        *findings, verdict = rest.splitlines()
-        faults = [line.removeprefix("fault  ") for line in findings if line.startswith("fault  ")]
-        notes = [line.removeprefix("note  ") for line in findings if line.startswith("note  ")]
-        assert len(faults) + len(notes) == len(findings)
-        assert all("; " in line for line in findings)
-        assert verdict.startswith(f"{root}: {'healthy' if code == 0 else len(faults)}")
-        return Heard(table.splitlines(), faults, notes)
-
-    return run
-
-
-Listen = Callable[[int], Heard]
+from tests.cityscapes.drawn_root import FIRST, LABEL_IDS, ROAD, SCENES, Listen, annotate, save
 
 
 def test_small_complete_set_is_healthy(listen: Listen) -> None:
@@ -193,91 +127,6 @@ def test_wrong_city_folder(root: Path, listen: Listen) -> None:
     )
 
 
-def cut(root: Path) -> None:
-    path = FIRST.image(root)
-    path.write_bytes(path.read_bytes()[:45])
-
-
-def colour_mask(root: Path) -> None:
-    save(FIRST.official_mask(root, "labelIds"), np.zeros((16, 32, 3), np.uint8))
-
-
-def foreign_label_id(root: Path) -> None:
-    save(FIRST.official_mask(root, "labelIds"), np.full((16, 32), 77, np.uint8))
-
-
-def small_mask(root: Path) -> None:
-    save(FIRST.generated_mask(root, "trainId"), np.zeros((8, 16), np.uint8))
-
-
-def unknown_label(root: Path) -> None:
-    annotate(FIRST.polygons(root), ROAD, {"label": "unicorn", "polygon": []})
-
-
-UNREADABLE = "unreadable: got 1 file that cannot be read ({}/train/aachen/aachen_000000_000000_{}"
-POLYGONS = (
-    "polygons: got 1 error in polygon files, expected those of gtFine "
-    "(gtFine/train/aachen/aachen_000000_000000_gtFine_polygons.json: {}"
-)
-IDS = (
-    "ids: got 1 file with ids that the label table lacks, expected label ids 0 to 33, train ids 0 to 18 or 255 "
-    "({}/train/aachen/aachen_000000_000000_{}"
-)
-
-
-@pytest.mark.parametrize(
-    ("spoil", "expected"),
-    [
-        (cut, UNREADABLE.format("leftImg8bit", "leftImg8bit.png: cut off); unpack or generate them again")),
-        (
-            lambda root: FIRST.official_mask(root, "labelIds").write_bytes(b"hello"),
-            UNREADABLE.format("gtFine", "gtFine_labelIds.png: no PNG); unpack or generate"),
-        ),
-        (
-            colour_mask,
-            UNREADABLE.format("gtFine", "gtFine_labelIds.png: expected one channel of ids, got a RGB image)"),
-        ),
-        (lambda root: FIRST.polygons(root).write_text('{"imgWidth": 32'), POLYGONS.format("broken JSON (")),
-        (unknown_label, POLYGONS.format("object 1: unknown label 'unicorn'); unpack gtFine_trainvaltest.zip")),
-        (foreign_label_id, IDS.format("gtFine", "gtFine_labelIds.png: 77); unpack or generate")),
-        (
-            lambda root: save(FIRST.generated_mask(root, "trainId"), np.full((16, 32), 19, np.uint8)),
-            IDS.format("generated_gt", "trainId.png: 19)"),
-        ),
-        (
-            lambda root: save(FIRST.official_mask(root, "instanceIds"), np.full((16, 32), 7001, np.uint16)),
-            IDS.format("gtFine", "gtFine_instanceIds.png: 7001)"),
-        ),
-        (
-            small_mask,
-            "size: got 1 scene whose image and masks differ in size (aachen_000000_000000: "
-            "image/polygons/labelIds/instanceIds/labelId 32 x 16, trainId 16 x 8); ",
-        ),
-    ],
-)
-def test_broken_file(spoil: Callable[[Path], object], expected: str, root: Path, listen: Listen) -> None:
-    spoil(root)
-    (line,) = listen(2).faults
-    assert line.startswith(expected)
-
-
-@pytest.mark.parametrize("kind", ["image", "labelIds"])
-def test_a_file_that_ends_after_its_pixels_is_found(kind: str, root: Path, listen: Listen) -> None:
-    path = FIRST.image(root) if kind == "image" else FIRST.official_mask(root, kind)
-    path.write_bytes(path.read_bytes()[:-12])
-    (line,) = listen(2).faults
-    assert line.endswith(f"{path.name}: cut off); unpack or generate them again")
-
-
-def test_a_flipped_byte_in_a_photograph_is_found(root: Path, listen: Listen) -> None:
-    path = FIRST.image(root)
-    content = bytearray(path.read_bytes())
-    content[content.index(b"IDAT") + 8] ^= 1
-    path.write_bytes(content)
-    (line,) = listen(2).faults
-    assert line.endswith("leftImg8bit.png: wrong checksum in chunk IDAT); unpack or generate them again")
-
-
 def coarse(root: Path, split: str, stem: str, *, image: bool = True) -> None:
     city = stem.split("_", maxsplit=1)[0]
     annotate(root / f"gtCoarse/{split}/{city}/{stem}_gtCoarse_polygons.json", ROAD)
@@ -348,19 +197,6 @@ def test_half_unpacked_archives_are_recognised(got: dict[str, int], half: bool, 
         assert faults == []
 
 
-def test_every_fault_at_once(root: Path, listen: Listen) -> None:
-    for spoil in (cut, foreign_label_id, small_mask, unknown_label):
-        spoil(root)
-    SCENES[2].image(root).unlink()
-    assert [line.partition(":")[0] for line in listen(2).faults] == [
-        "unpaired",
-        "unreadable",
-        "polygons",
-        "ids",
-        "size",
-    ]
-
-
 def test_blank_annotation_is_a_note(root: Path, listen: Listen) -> None:
     annotate(FIRST.polygons(root))
     save(FIRST.official_mask(root, "labelIds"), LABEL_IDS * 0)
@@ -416,11 +252,8 @@ def test_wrong_root(folder: str, expected: str, root: Path, capsys: pytest.Captu
     assert expected in capsys.readouterr().err
 
 
-def test_real_sample(capsys: pytest.CaptureFixture[str]) -> None:
-    root = DATA / "cityscapes"
-    if not root.is_dir():
-        pytest.skip(f"no {root}; set SEGMENTATION_DATA to the folder of the public samples")
-    assert main(["--root", str(root)]) == 2
+def test_real_sample(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--root", str(real_data / "cityscapes")]) == 2
     lines = capsys.readouterr().out.splitlines()
     faults = [line for line in lines if line.startswith("fault")]
     assert len(faults) == 1

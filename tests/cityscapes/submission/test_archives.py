@@ -1,0 +1,90 @@
+"""Zips that are damaged, or that nobody should unpack."""
+
+import struct
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cityscapes.submission import parcel
+from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, Told, png, prediction, zipped
+
+
+def test_truncated_zip(folder: Path, tmp_path: Path, told: Told) -> None:
+    archive = zipped(folder, tmp_path / "made.zip")
+    archive.write_bytes(archive.read_bytes()[:-40])
+    assert told(archive)[0].startswith("no whole zip")
+
+
+def test_corrupt_member(folder: Path, tmp_path: Path, told: Told) -> None:
+    archive = tmp_path / "made.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
+        for stem in STEMS:
+            packed.writestr(f"{stem}.png", png(LABEL_IDS))
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"IDAT") + 9] ^= 0xFF
+    archive.write_bytes(content)
+    (line,) = told(archive)
+    assert "damaged: got 1 file that cannot be decoded (berlin_000000_000019.png: Bad CRC-32" in line
+
+
+def test_member_that_inflates_beyond_its_declared_size(folder: Path, tmp_path: Path, told: Told) -> None:
+    archive = zipped(folder, tmp_path / "made.zip")
+    with zipfile.ZipFile(archive) as packed:
+        info = packed.infolist()[0]
+    declared = struct.pack("<II", info.compress_size, info.file_size)
+    archive.write_bytes(archive.read_bytes().replace(declared, struct.pack("<II", info.compress_size, 20)))
+    (line,) = told(archive)
+    assert line.startswith("damaged: got ")
+    assert f"{info.filename}: " in line
+
+
+def entry(name: str, external_attr: int = 0) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.external_attr = external_attr
+    return info
+
+
+@pytest.mark.parametrize(
+    ("info", "expected"),
+    [
+        (entry(f"/elsewhere/{STEMS[0]}.png"), "unsafe name: got 1 file: names that leave the folder"),
+        (entry(f"../{STEMS[0]}.png"), "unsafe name: got 1 file: names that leave the folder"),
+        (entry(f"C:\\{STEMS[0]}.png"), "unsafe name: got 1 file: names that leave the folder"),
+        (entry(f"results\\{STEMS[0]}.png"), "backslash: got 1 file: names with a backslash"),
+        (entry(f"{STEMS[0]}.png", external_attr=0o120777 << 16), "symbolic link: got 1 file: symbolic links"),
+        (entry("inner.zip"), "nested archive: got 1 file: archives within the archive"),
+    ],
+)
+def test_unsafe_member(info: zipfile.ZipInfo, expected: str, folder: Path, tmp_path: Path, told: Told) -> None:
+    if info.filename != "inner.zip":
+        prediction(folder, STEMS[0]).unlink()
+    archive = zipped(folder, tmp_path / "made.zip")
+    with zipfile.ZipFile(archive, "a") as packed:
+        packed.writestr(info, b"never read")
+    (line,) = told(archive)
+    assert line.startswith(expected)
+    assert not (tmp_path / "tmp").exists()
+
+
+def test_encrypted_member(folder: Path, tmp_path: Path, told: Told) -> None:
+    archive = zipped(folder, tmp_path / "made.zip")
+    content = bytearray(archive.read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1
+    archive.write_bytes(content)
+    (line,) = told(archive)
+    assert line.startswith("encrypted: got 1 file: encrypted files, which the server cannot read (berlin/berlin_000000")
+
+
+def test_large_members_are_refused_unread(
+    folder: Path, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parcel, "MAX_BYTES", 50)
+    for path in (folder, zipped(folder, tmp_path / "made.zip")):
+        (line,) = told(path)
+        assert line.startswith("too large: got 6 files: files of more than 64 MiB")
+
+
+def test_too_many_members(folder: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parcel, "MAX_MEMBERS", 5)
+    assert told() == ["got 6 files, expected at most 5; is this the right one?"]

@@ -1,0 +1,75 @@
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from cityscapes.submission import check, main, pack
+from engine.faults import InputError
+from tests.cityscapes.drawn_submission import STEMS, prediction
+
+
+def test_pack(root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "notes.txt").touch()
+    archive = tmp_path / "zips/made.zip"
+    arguments = ["pack", str(folder), str(archive), "--root", str(root), "--workers", "1"]
+    assert main(arguments) == 0
+    assert f"packed into {archive}" in capsys.readouterr().out
+    with zipfile.ZipFile(archive) as packed:
+        assert packed.namelist() == [f"{stem.split('_')[0]}/{stem}_labelId_preds.png" for stem in STEMS]
+        assert packed.read(packed.namelist()[0]) == prediction(folder, STEMS[0]).read_bytes()
+    assert check(archive, root).ok
+
+    first = archive.read_bytes()
+    for path in folder.rglob("*.png"):
+        path.chmod(0o600)
+        content = path.read_bytes()
+        path.unlink()
+        path.write_bytes(content)
+    assert main(arguments) == 0
+    assert archive.read_bytes() == first
+    assert [path.name for path in sorted(archive.parent.iterdir())] == ["made.zip", "made.zip.manifest.json"]
+
+
+def test_pack_refuses_and_leaves_nothing(
+    root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prediction(folder, STEMS[0]).unlink()
+    prediction(folder, STEMS[1]).write_bytes(b"")
+    archive = tmp_path / "made.zip"
+    before = sorted(tmp_path.iterdir())
+    assert main(["pack", str(folder), str(archive), "--root", str(root), "--workers", "1"]) == 2
+    errors = capsys.readouterr().err
+    assert f"error: {folder}: missing: " in errors
+    assert f"error: {folder}: damaged: " in errors
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_failed_write_keeps_the_older_zip(
+    root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "made.zip"
+    pack(folder, archive, root)
+    older = archive.read_bytes()
+    monkeypatch.setattr(zipfile.ZipFile, "testzip", lambda self: "berlin.png")
+    with pytest.raises(InputError, match=r"made\.zip: berlin\.png reads back wrongly"):
+        pack(folder, archive, root)
+    assert archive.read_bytes() == older
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "results", "made.zip", "made.zip.manifest.json"}
+
+
+@pytest.mark.parametrize("name", ["made.tar", "results"])
+def test_pack_needs_a_zip_name(name: str, root: Path, folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"expected the name of a file ending in \.zip"):
+        pack(folder, tmp_path / name, root)
+
+
+def test_pack_needs_a_folder(root: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such folder"):
+        pack(tmp_path / "nowhere", tmp_path / "made.zip", root)
+
+
+def test_help_ends_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(["--help"])
+    assert stop.value.code == 0
+    assert "python -m cityscapes.submission pack" in capsys.readouterr().out
