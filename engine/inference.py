@@ -51,7 +51,7 @@ class Forward:
     @torch.inference_mode()
     def logits(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (1, C, H, W) logits."""
-        return self._scores(self._normalized(image))
+        return self._scores(self._normalize(image))
 
     @torch.inference_mode()
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
@@ -60,7 +60,7 @@ class Forward:
             logits = self.logits(image)[0]
             return self.judge(logits.flatten(1)).view(logits.shape[1:])
         with self._autocast():
-            return judge_upsampled(self._coarse, self._normalized(image), self.judge)
+            return judge_upsampled(self._coarse, self._normalize(image), self.judge)
 
     @torch.inference_mode()
     def reach(self) -> Reach:
@@ -81,7 +81,3 @@ class Forward:
         with self._autocast():
             logits: torch.Tensor = self._network(normalized.contiguous(memory_format=torch.channels_last))
         return logits
-
-    def _normalized(self, image: torch.Tensor) -> torch.Tensor:
-        normalized: torch.Tensor = self._normalize(image)
-        return normalized
