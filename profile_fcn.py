@@ -11,6 +11,7 @@ from typing import Any, Literal
 import catalogue
 from engine import options
 from engine.checkpoints import About
+from engine.compiling import require_compiler
 from engine.faults import InputError, command
 from engine.files import require_writable, write_json
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
@@ -31,6 +32,8 @@ class ProfileOptions:
     """names with commas between, as of train_fcn.py's --network"""
     precisions: str = "auto"
     """with commas between: auto, 32-true (exactly as the network is written), bf16-mixed, 16-mixed"""
+    compile: bool = False
+    """fuse all steps by torch.compile, on a GPU as CUDA graphs; takes a C++ compiler"""
     size: str = "1024x2048"
     """height x width of images"""
     benchmark: str = "cityscapes"
@@ -85,6 +88,8 @@ def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: 
         if value < least
     ]
     options.size(chosen.size, "--size")
+    if chosen.compile:
+        require_compiler()
     classes = len(catalogue.benchmark(chosen.benchmark).classes)
     for name in networks:
         try:
@@ -103,7 +108,7 @@ def profile(chosen: ProfileOptions, name: str, precision: str) -> dict[str, Any]
     classes = len(benchmark.classes)
     about = About(name, classes, benchmark.name, IMAGENET_MEAN, IMAGENET_STD, 0, None)
     size = options.size(chosen.size, "--size")
-    protocol = Protocol(size, chosen.accelerator, precision, chosen.repeats, chosen.largest_batch)
+    protocol = Protocol(size, chosen.accelerator, precision, chosen.compile, chosen.repeats, chosen.largest_batch)
     return measure(catalogue.network(name, classes), about, benchmark, protocol)
 
 

@@ -11,6 +11,7 @@ from engine import options, profiling
 from engine.averaging import Averaged, Views
 from engine.benchmark import Benchmark, Sample
 from engine.checkpoints import results_name
+from engine.compiling import require_compiler
 from engine.faults import InputError, command
 from engine.files import require_writable, sha256, write_json
 from engine.inference import Forward
@@ -44,6 +45,9 @@ class PredictionOptions:
     """folder that results go to"""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
     """arithmetic; auto is bf16-mixed on GPUs that have it, else 32-true"""
+    compile: bool = False
+    """fuse all steps by torch.compile, on a GPU as CUDA graphs; takes a C++ compiler, and minutes at the start; meant
+    for images of one size"""
     scales: str = "1"
     """factors on the image's size; with several, as 0.75,1,1.25, their probabilities are averaged"""
     flip: bool = False
@@ -72,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     if chosen.memory_budget < 0:
         raise InputError(f"--memory_budget {chosen.memory_budget}: expected MiB, or 0 for what there is")
+    if chosen.compile:
+        require_compiler()
     views = Views.parse(chosen.scales, chosen.flip, chosen.window)
     benchmark = catalogue.benchmark(chosen.benchmark)
     network, about = catalogue.load_network_for(benchmark, chosen.model_weights_path)
@@ -80,9 +86,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_writable(folder)
 
     place = find_place(chosen.accelerator, chosen.precision)
-    forward = Forward(place, network, about, benchmark, exact=chosen.precision == "32-true")
+    exact = chosen.precision == "32-true"
+    forward = Forward(place, network, about, benchmark, exact=exact, compiled=chosen.compile)
     predictor = Predictor(Averaged(Tiled(forward, chosen.memory_budget or None), views))
-    how = {"precision": forward.precision, **views.describe(), "memory_budget": chosen.memory_budget}
+    how = {
+        "precision": forward.precision,
+        "compiled": chosen.compile,
+        **views.describe(),
+        "memory_budget": chosen.memory_budget,
+    }
     predictions = _predictions(benchmark, folder, chosen, how)
     faults = predict(place, predictor, samples, predictions, workers=chosen.workers)
     place.barrier()

@@ -19,6 +19,7 @@ from engine.cache import Cache
 from engine.checkpoints import About
 from engine.class_index import ClassIndex
 from engine.class_weights import CLASS_WEIGHTS
+from engine.compiling import require_compiler
 from engine.dataset import FileReader, Reader
 from engine.description import describe
 from engine.devices import make_fabric, together
@@ -170,6 +171,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         examples=EXAMPLES,
         recipes=RECIPES,
     )
+    if chosen.compile:
+        require_compiler()
     benchmark = catalogue.benchmark(chosen.benchmark)
     training, validation = (_labelled(benchmark, chosen, flag) for flag in ("train_split", "val_split"))
     require_equal_sizes(benchmark, [*training, *validation])

@@ -10,6 +10,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from bench import REPOSITORY
 from engine import environment
 from engine.faults import InputError, command
@@ -25,15 +27,17 @@ BENCHES = (
     "kills",
     "forward",
     "prediction",
+    "forward_gpu",
 )
 """Names of modules in this package."""
+NEED_GPU = {"forward_gpu"}
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print and record."""
     chosen = _parser().parse_args(argv)
-    names = chosen.names or list(BENCHES)
+    names = chosen.names or [name for name in BENCHES if torch.cuda.is_available() or name not in NEED_GPU]
     if unknown := sorted(set(names) - set(BENCHES)):
         raise InputError(f"no bench called {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
     for name in names:
@@ -57,7 +61,9 @@ def _parser() -> argparse.ArgumentParser:
         "Measure side by side against the reference tools.",
         ["python -m bench", "python -m bench ground_truth --output outputs/bench"],
     )
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(BENCHES)}; default: all")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(BENCHES)}; default: all that can be"
+    )
     samples = Path(os.environ.get("SEGMENTATION_DATA", REPOSITORY.parent / "shared" / "data"))
     parser.add_argument("--samples", type=Path, default=samples, help="folder of real data; else SEGMENTATION_DATA")
     parser.add_argument(

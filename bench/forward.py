@@ -22,7 +22,7 @@ SHARE = 4
 """What the network as written takes for the whole image, divided by this, is allowed for tiles."""
 
 
-class _Result(NamedTuple):
+class Result(NamedTuple):
     """What one process found."""
 
     seconds: list[float]
@@ -37,18 +37,36 @@ class _Result(NamedTuple):
         return self.working_peak - self.ready
 
 
-class _Stage(NamedTuple):
-    """Files that all contenders use."""
+class Stage(NamedTuple):
+    """Files that all contenders use, and the device."""
 
     weights: Path
     image: Path
     ids: Path
+    device: str = "cpu"
 
-    def result(self, way: str, size: tuple[int, int], repeats: int, budget: float | None = None) -> _Result:
-        words = [way, str(self.weights), str(self.image), "x".join(map(str, size)), str(repeats), str(self.ids)]
+    @classmethod
+    def set_up(cls, folder: Path, samples: Path, device: str = "cpu") -> "Stage":
+        """Weights made up, and a real image.
+
+        Raises:
+            InputError: if there is none.
+        """
+        scenes = list(pictured_scenes(samples / "cityscapes", "val"))
+        if not scenes:
+            raise InputError(f"{samples}: no real images; give a folder with cityscapes/leftImg8bit as --samples")
+        stage = cls(folder / "fcn8s.pth", scenes[0].image(samples / "cityscapes").resolve(), folder / "ids.npy", device)
+        torch.manual_seed(0)
+        torch.save(catalogue.network("fcn8s", 19).state_dict(), stage.weights)
+        return stage
+
+    def result(self, way: str, size: tuple[int, int], repeats: int, budget: float | None = None) -> Result:
+        """What a process finds that predicts."""
+        shape = "x".join(map(str, size))
+        words = [self.device, way, str(self.weights), str(self.image), shape, str(repeats), str(self.ids)]
         budgets = [] if budget is None else [f"{budget:.1f}"]
         told = json.loads(contest.output(["-m", "bench.forwarding", *words, *budgets]).splitlines()[-1])
-        return _Result(**told, ids=np.load(self.ids))
+        return Result(**told, ids=np.load(self.ids))
 
 
 def run(samples: Path, rounds: int = 5, repeats: int = 2) -> dict[str, Any]:
@@ -57,16 +75,9 @@ def run(samples: Path, rounds: int = 5, repeats: int = 2) -> dict[str, Any]:
     Raises:
         InputError: if there are no real images, or a contender fails.
     """
-    scenes = list(pictured_scenes(samples / "cityscapes", "val"))
-    if not scenes:
-        raise InputError(f"{samples}: no real images; give a folder with cityscapes/leftImg8bit as --samples")
     with tempfile.TemporaryDirectory() as folder:
-        stage = _Stage(
-            Path(folder) / "fcn8s.pth", scenes[0].image(samples / "cityscapes").resolve(), Path(folder) / "ids.npy"
-        )
-        torch.manual_seed(0)
-        torch.save(catalogue.network("fcn8s", 19).state_dict(), stage.weights)
-        results: dict[str, list[_Result]] = {name: [] for name in WAYS}
+        stage = Stage.set_up(Path(folder), samples)
+        results: dict[str, list[Result]] = {name: [] for name in WAYS}
         for _ in range(rounds):
             for name, way in WAYS.items():
                 results[name].append(stage.result(way, SIZE, repeats))
@@ -106,11 +117,11 @@ def table(record: dict[str, Any]) -> str:
     return "\n".join([record["what"], *rows, "within a budget:", *tiles])
 
 
-def _median(results: list[_Result], name: str) -> float:
+def _median(results: list[Result], name: str) -> float:
     return statistics.median(float(getattr(result, name)) for result in results)
 
 
-def _tiled(stage: _Stage, size: tuple[int, int]) -> list[dict[str, Any]]:
+def _tiled(stage: Stage, size: tuple[int, int]) -> list[dict[str, Any]]:
     """An image within a share of the memory that the network as written takes for all of it, held against the whole."""
     whole = {name: stage.result(way, size, 0) for name, way in WAYS.items() if name != "ancestor"}
     budgets = [(name, whole["ours, exact"].growth / SHARE) for name in whole]

@@ -1,9 +1,11 @@
-"""Predict one image over and over: `python -m bench.forwarding WAY WEIGHTS IMAGE HEIGHTxWIDTH REPEATS IDS [BUDGET]`.
+"""Predict one image again and again, and tell how long that takes and how much memory.
 
-WAY is `ancestor`, `exact` or `ours`. IMAGE is enlarged by repeating it and cut to the size; the prediction goes to
-IDS as a NumPy file. Prints JSON: the seconds of each repeat after the first, and resident MiB of the process: when
-the network is loaded, its peak from there on, and its peak since it started. With a BUDGET in MiB the image is looked
-at in tiles.
+Usage: `python -m bench.forwarding DEVICE WAY WEIGHTS IMAGE HEIGHTxWIDTH REPEATS IDS [BUDGET]`
+
+DEVICE is `cpu` or `gpu`, WAY one of `WAYS`. IMAGE is enlarged by repeating it and cut to the size; it lies on the
+device, and so does the prediction, which then goes to IDS as a NumPy file. Prints JSON: the seconds of each repeat
+after those to warm up, and MiB, resident ones of the process or those allocated on the GPU: when the network is
+loaded, the peak from there on, and the peak since the start. With a BUDGET in MiB the image is looked at in tiles.
 """
 
 import json
@@ -12,6 +14,7 @@ import time
 import types
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -20,9 +23,19 @@ from PIL import Image
 from bench import REPOSITORY
 
 Look = Callable[[torch.Tensor], torch.Tensor]
+WAYS: dict[str, dict[str, Any]] = {
+    "ancestor": {},
+    "exact": {"precision": "32-true"},
+    "ours": {"precision": "auto"},
+    "fp16": {"precision": "16-mixed"},
+    "compiled": {"precision": "auto", "compiled": True},
+    "fp16 compiled": {"precision": "16-mixed", "compiled": True},
+}
+"""Name -> how our own one is made."""
+WARM_UP = {"cpu": 1, "gpu": 5}
 
 
-def ancestors_way(weights: Path) -> Look:
+def ancestors_way(weights: Path, device: str) -> Look:
     """The network as written, in float32 and contiguous memory; imports nothing that it does not need."""
     package = types.ModuleType("fcn")
     package.__path__ = [str(REPOSITORY / "fcn")]  # in place of the real one, which also offers what trains
@@ -33,7 +46,7 @@ def ancestors_way(weights: Path) -> Look:
 
     network = FCN8s(19)
     network.load_state_dict(torch.load(weights, weights_only=True))
-    network.eval()
+    network.eval().to("cuda" if device == "gpu" else "cpu")
     transform = v2.Compose(
         [v2.ToDtype(torch.float32, scale=True), v2.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))]
     )
@@ -46,7 +59,7 @@ def ancestors_way(weights: Path) -> Look:
     return look
 
 
-def our_way(weights: Path, exact: bool) -> Look:
+def our_way(weights: Path, device: str, precision: str, compiled: bool = False) -> Look:
     """As `test_fcn.py` predicts, to label ids."""
     import catalogue
     from engine.inference import Forward
@@ -54,30 +67,76 @@ def our_way(weights: Path, exact: bool) -> Look:
 
     benchmark = catalogue.benchmark("cityscapes")
     network, about = catalogue.load_network_for(benchmark, weights)
-    return Forward(find_place("auto", "32-true" if exact else "auto"), network, about, benchmark, exact=exact)
+    exact = precision == "32-true"
+    return Forward(find_place(device, precision), network, about, benchmark, exact=exact, compiled=compiled)
 
 
 def main(argv: Sequence[str]) -> None:
     """Predict, and tell."""
-    way, weights, path, size, repeats, ids = argv[:6]
-    look = ancestors_way(Path(weights)) if way == "ancestor" else our_way(Path(weights), way == "exact")
+    device, way, weights, path, size, repeats, ids = argv[:7]
+    look = ancestors_way(Path(weights), device) if way == "ancestor" else our_way(Path(weights), device, **WAYS[way])
     image = torch.from_numpy(_image(Path(path), *map(int, size.split("x")))).permute(2, 0, 1)[None]
     if way == "ancestor":
         image = image.contiguous()  # as torchvision brings it
-    ready, peak = _status("VmRSS"), _status("VmHWM")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew
-    if len(argv) > 6:
+    if device == "gpu":
+        image = image.cuda()
+    memory: _Allocated | _Resident = _Allocated() if device == "gpu" else _Resident()
+    ready, peak = memory.now(), memory.peak()
+    memory.forget_peak()
+    if len(argv) > 7:
         from engine.tiles import Tiled
 
-        look = Tiled(look, float(argv[6]))  # type: ignore[arg-type]  # a budget comes with our ways only
+        look = Tiled(look, float(argv[7]))  # type: ignore[arg-type]  # a budget comes with our ways only
     seconds = []
-    for _ in range(int(repeats) + 1):
+    for _ in range(WARM_UP[device] + int(repeats)):
+        memory.wait()
         began = time.perf_counter()
         prediction = look(image)
+        memory.wait()
         seconds.append(time.perf_counter() - began)
-    np.save(ids, prediction.numpy())
-    worked = _status("VmHWM")
-    print(json.dumps({"seconds": seconds[1:], "ready": ready, "working_peak": worked, "peak": max(peak, worked)}))
+    np.save(ids, prediction.cpu().numpy())
+    worked = memory.peak()
+    told = {"ready": ready, "working_peak": worked, "peak": max(peak, worked)}
+    print(json.dumps({"seconds": seconds[WARM_UP[device] :], **told}))
+
+
+class _Resident:
+    """MiB of this process."""
+
+    def now(self) -> float:
+        """Held now."""
+        return _status("VmRSS")
+
+    def peak(self) -> float:
+        """Most that was held."""
+        return _status("VmHWM")
+
+    def forget_peak(self) -> None:
+        """From now on it is another peak."""
+        Path("/proc/self/clear_refs").write_text("5")
+
+    def wait(self) -> None:
+        """A CPU is done when it returns."""
+
+
+class _Allocated:
+    """MiB of tensors on the GPU."""
+
+    def now(self) -> float:
+        """Held now."""
+        return torch.cuda.memory_allocated() / (1 << 20)
+
+    def peak(self) -> float:
+        """Most that was held."""
+        return torch.cuda.max_memory_allocated() / (1 << 20)
+
+    def forget_peak(self) -> None:
+        """From now on it is another peak."""
+        torch.cuda.reset_peak_memory_stats()
+
+    def wait(self) -> None:
+        """Until the GPU is done."""
+        torch.cuda.synchronize()
 
 
 def _image(path: Path, height: int, width: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:

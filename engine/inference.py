@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from engine import reach
+from engine import compiling, reach
 from engine.benchmark import Benchmark
 from engine.checkpoints import About
 from engine.fusion import fold_norms, use_winograd
@@ -23,13 +23,22 @@ class Forward:
         about: what its weights belong to.
         benchmark: says what a prediction holds.
         exact: run the network as it is written; else layers are fused, which rounds sums in another order.
+        compiled: let torch.compile fuse all steps, which rounds in another order, and takes minutes for each size of
+            image; the next process finds most of it done.
     """
 
     def __init__(
-        self, place: Place, network: nn.Module, about: About, benchmark: Benchmark, *, exact: bool = False
+        self,
+        place: Place,
+        network: nn.Module,
+        about: About,
+        benchmark: Benchmark,
+        *,
+        exact: bool = False,
+        compiled: bool = False,
     ) -> None:
         self.device = place.device
-        fast = not exact and self.device.type == "cpu" and place.precision == "32-true"
+        fast = not exact and not compiled and self.device.type == "cpu" and place.precision == "32-true"
         self.precision = "32-fused" if fast else place.precision
         """That of the place, or 32-fused."""
         network = network.eval().requires_grad_(False)
@@ -47,20 +56,18 @@ class Forward:
         classes = torch.arange(about.num_classes, dtype=torch.uint8)
         self._ranks = (about.num_classes - classes)[:, None]
         self._by_rank = self._ids[: about.num_classes + 1].flip(0)
+        works: tuple[compiling.Work, ...] = self._predicted, self._seen
+        self._predict, self._see = (compiling.compiled(work, self.device) for work in works) if compiled else works
 
     @torch.inference_mode()
     def logits(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (1, C, H, W) logits."""
-        return self._scores(self._normalize(image))
+        return self._see(image)
 
     @torch.inference_mode()
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (H, W) uint8 ids or confidences, all on the device."""
-        if self._coarse is None:
-            logits = self.logits(image)[0]
-            return self.judge(logits.flatten(1)).view(logits.shape[1:])
-        with self._autocast():
-            return judge_upsampled(self._coarse, self._normalize(image), self.judge)
+        return self._predict(image)
 
     @torch.inference_mode()
     def reach(self) -> Reach:
@@ -76,6 +83,16 @@ class Forward:
         # argmax takes three times as long as to mark the greatest, with a number that is higher for earlier classes.
         marks = (logits == logits.amax(0)).view(torch.uint8).mul_(self._ranks).amax(0)
         return self._by_rank[marks.int()]
+
+    def _predicted(self, image: torch.Tensor) -> torch.Tensor:
+        if self._coarse is None:
+            logits = self._seen(image)[0]
+            return self.judge(logits.flatten(1)).view(logits.shape[1:])
+        with self._autocast():
+            return judge_upsampled(self._coarse, self._normalize(image), self.judge)
+
+    def _seen(self, image: torch.Tensor) -> torch.Tensor:
+        return self._scores(self._normalize(image))
 
     def _scores(self, normalized: torch.Tensor) -> torch.Tensor:
         with self._autocast():

@@ -36,6 +36,8 @@ class Protocol(NamedTuple):
     accelerator: str
     precision: str
     """That of a `Place`, or auto; with 32-true the network computes exactly as it is written."""
+    compiled: bool
+    """By torch.compile."""
     repeats: int
     """Timed predictions, after a third as many and at least two that are not."""
     largest_batch: int
@@ -55,7 +57,8 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Pr
     """
     cost = costs.count(network, protocol.size)
     place = find_place(protocol.accelerator, protocol.precision)
-    forward = Forward(place, network, about, benchmark, exact=protocol.precision == "32-true")
+    exact = protocol.precision == "32-true"
+    forward = Forward(place, network, about, benchmark, exact=exact, compiled=protocol.compiled)
     device = forward.device
     pixels = synthetic_image(protocol.size)
     image = Predictor(forward).transfer(pixels)
@@ -85,6 +88,7 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Pr
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else environment.cpu_name(),
         "precision": forward.precision,
         "asked_precision": protocol.precision,
+        "compiled": protocol.compiled,
         "protocol": PROTOCOL,
         "repeats": protocol.repeats,
         "warm_up": protocol.warm_up,

@@ -35,6 +35,9 @@ class Predictor:
         self.forward = forward
         """(1, 3, H, W) uint8 -> (H, W) ids or confidences, on the device."""
         self.device = forward.device
+        on_gpu = self.device.type == "cuda"
+        self._stream = torch.cuda.Stream(self.device) if on_gpu else None  # type: ignore[no-untyped-call]
+        """Images travel on it, so that the network does not wait for them, nor they for it."""
 
     def decode(self, path: Path) -> UInt8Array:
         """Image file -> (H, W, 3) RGB."""
@@ -43,14 +46,22 @@ class Predictor:
     def transfer(self, image: UInt8Array) -> torch.Tensor:
         """(H, W, 3) in memory -> (1, 3, H, W) uint8 on the device."""
         tensor = torch.tensor(image)
-        if self.device.type == "cuda":
-            tensor = tensor.pin_memory().to(self.device, non_blocking=True)
+        if self._stream is not None:
+            pinned, there = tensor.pin_memory(), torch.cuda.current_stream(self.device)
+            with torch.cuda.stream(self._stream):
+                tensor = pinned.to(self.device, non_blocking=True)
+            tensor.record_stream(there)  # that reads it, and may not have done so when it is dropped here
+            self._stream.synchronize()
         return tensor.permute(2, 0, 1)[None]
 
     def fetch(self, prediction: torch.Tensor) -> UInt8Array:
         """(H, W) on the device -> the same in memory."""
-        fetched: UInt8Array = prediction.cpu().numpy()
-        return fetched
+        if self._stream is None:
+            return _in_memory(prediction)
+        self._stream.wait_stream(torch.cuda.current_stream(self.device))
+        with torch.cuda.stream(self._stream):
+            prediction.record_stream(self._stream)
+            return _in_memory(prediction)
 
     def encode(self, prediction: UInt8Array, path: Path) -> None:
         """(H, W) ids -> PNG file."""
@@ -59,6 +70,11 @@ class Predictor:
     def __call__(self, path: Path) -> UInt8Array:
         """Image file -> its (H, W) ids or confidences."""
         return self.fetch(self.forward(self.transfer(self.decode(path))))
+
+
+def _in_memory(prediction: torch.Tensor) -> UInt8Array:
+    fetched: UInt8Array = prediction.cpu().numpy()
+    return fetched
 
 
 class Overlays(NamedTuple):

@@ -26,6 +26,7 @@ def table(profiles: Sequence[dict[str, Any]]) -> str:
     first = profiles[0]
     height, width = first["size"]
     heading = f"{first['device']}, images of {height}x{width}, median of {first['repeats']}, random weights"
+    heading += ", compiled" if first["compiled"] else ""
     names = "".join(f"{name:<{room}}" if room > 10 else f"{name:>{room}}" for name, room in COLUMNS.items())
     return "\n".join([heading, names.rstrip(), *(_line(profile) for profile in profiles)])
 

@@ -1,14 +1,23 @@
+import shutil
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import catalogue
+import profile_fcn
+import test_fcn
+import train_fcn
 from engine.chain import Chain
 from engine.checkpoints import About
 from engine.fusion import fold_norms, use_winograd
 from engine.inference import Forward
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from engine.place import find_place
+from engine.prediction import Predictor
 
 
 @pytest.mark.parametrize("name", ["fcn8s", "fcn16s_vgg16", "unet"])
@@ -61,6 +70,55 @@ def test_bands_and_steps_do_not_show(name: str, threads: int, monkeypatch: pytes
             assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
     finally:
         torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler; install g++")
+@pytest.mark.parametrize("name", ["fcn8s", "unet"])
+def test_compiled_steps_give_the_same(name: str) -> None:
+    benchmark = catalogue.benchmark("cityscapes")
+    about = About(name, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    torch.manual_seed(0)
+    weights = catalogue.network(name, 19).state_dict()
+    image = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
+    found = []
+    for compiled in (False, True):
+        network = catalogue.network(name, 19)
+        network.load_state_dict(weights)
+        found.append(Forward(find_place("cpu", "32-true"), network, about, benchmark, compiled=compiled))
+    assert found[1].precision == "32-true"
+    plain, compiled_too = (forward.logits(image) for forward in found)
+    assert torch.allclose(plain, compiled_too, rtol=1e-3, atol=1e-4 * plain.abs().max().item())
+    ids, ids_too = (forward(image) for forward in found)
+    assert (ids == ids_too).float().mean() >= 0.999
+
+
+def test_compiling_needs_a_compiler(monkeypatch: pytest.MonkeyPatch, error_of: Callable[..., str]) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    for main in (train_fcn.main, profile_fcn.main):
+        assert "there is no no-such-compiler; install g++" in error_of(main, "--compile", "true")
+    assert "install g++" in error_of(test_fcn.main, "--model_weights_path", "x.pth", "--compile", "true")
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("compiled", [False, True])
+def test_images_on_their_way_to_a_gpu_and_back_stay_whole(compiled: bool) -> None:
+    """Many images at once, by several threads, each with the prediction that it has alone."""
+    benchmark = catalogue.benchmark("cityscapes")
+    about = About("fcn8s", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    torch.manual_seed(0)
+    forward = Forward(find_place("gpu", "auto"), catalogue.network("fcn8s", 19), about, benchmark, compiled=compiled)
+    predictor = Predictor(forward)
+    random = np.random.default_rng(0)
+    images = [random.integers(0, 256, (256, 512, 3), np.uint8) for _ in range(64)]
+    alone = []
+    for image in images:
+        alone.append(predictor.fetch(forward(predictor.transfer(image))))
+        torch.cuda.synchronize()
+    with ThreadPoolExecutor(4) as readers, ThreadPoolExecutor(4) as writers:
+        predicted = [forward(image) for image in readers.map(predictor.transfer, images)]
+        together = list(writers.map(predictor.fetch, predicted))
+    assert all(np.array_equal(one, other) for one, other in zip(alone, together, strict=True))
 
 
 def test_the_first_of_equal_classes_wins() -> None:
