@@ -44,7 +44,7 @@ class PredictionOptions:
     output: Path = Path("outputs")
     """folder that results go to"""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
-    """arithmetic; auto is bf16-mixed on GPUs that have it, else 32-true"""
+    """arithmetic; auto is 16-mixed on GPUs, else 32-true"""
     compile: bool = False
     """fuse all steps by torch.compile, on a GPU as CUDA graphs; takes a C++ compiler, and minutes at the start; meant
     for images of one size"""

@@ -42,8 +42,8 @@ def run(samples: Path, rounds: int = 3, repeats: int = 50) -> dict[str, Any]:
 def compared(results: dict[str, list[Result]], floors: dict[str, float]) -> dict[str, Any]:
     """All ways against the ancestor's, and against the seconds that their precisions take at least."""
     medians = {name: [statistics.median(one.seconds) for one in those] for name, those in results.items()}
-    ancestor = results["ancestor"][0]
-    ids = LABEL_ID_OF[ancestor.ids]
+    ancestor, exact = results["ancestor"][0], results["exact"][0].ids
+    ids = {name: those[0].ids for name, those in results.items()} | {"ancestor": LABEL_ID_OF[ancestor.ids]}
     seconds = {name: statistics.median(times) for name, times in medians.items()}
     return {
         "milliseconds": {name: round(1e3 * value, 3) for name, value in seconds.items()},
@@ -53,9 +53,7 @@ def compared(results: dict[str, list[Result]], floors: dict[str, float]) -> dict
         "share_of_ancestors_peak": {
             name: round(those[0].working_peak / ancestor.working_peak, 3) for name, those in results.items()
         },
-        "equal_pixels": {
-            name: float((ids == those[0].ids).mean()) for name, those in results.items() if name != "ancestor"
-        },
+        "equal_to_exact": {name: float((those == exact).mean()) for name, those in ids.items()},
     }
 
 
@@ -64,7 +62,7 @@ def table(record: dict[str, Any]) -> str:
     rows = [
         f"  {name:<14} {milliseconds:8.2f} ms {record['times_as_fast_as_ancestor'][name]:6.2f} x  "
         f"{record['times_the_floor'].get(name, '-'):>6} floors  {record['peak_allocated_mib'][name]:6} MiB "
-        f"({record['share_of_ancestors_peak'][name]:5.0%})  {record['equal_pixels'].get(name, 1):9.4%} equal"
+        f"({record['share_of_ancestors_peak'][name]:5.0%})  {record['equal_to_exact'][name]:9.4%} equal"
         for name, milliseconds in record["milliseconds"].items()
     ]
     return "\n".join([record["what"], *rows])

@@ -27,9 +27,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "ancestor": {},
     "exact": {"precision": "32-true"},
     "ours": {"precision": "auto"},
-    "fp16": {"precision": "16-mixed"},
+    "bf16": {"precision": "bf16-mixed"},
     "compiled": {"precision": "auto", "compiled": True},
-    "fp16 compiled": {"precision": "16-mixed", "compiled": True},
 }
 """Name -> how our own one is made."""
 WARM_UP = {"cpu": 1, "gpu": 5}

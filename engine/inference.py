@@ -6,6 +6,7 @@ from torch import nn
 from engine import compiling, reach
 from engine.benchmark import Benchmark
 from engine.checkpoints import About
+from engine.faults import InputError
 from engine.fusion import fold_norms, use_winograd
 from engine.memory import give_back_freed
 from engine.normalization import Normalize
@@ -16,6 +17,9 @@ from engine.upsampling import Coarse, judge_upsampled
 
 class Forward:
     """A network made ready to predict.
+
+    Raises:
+        InputError: when it sees its first image, if the network's numbers leave the range of the precision.
 
     Args:
         place: where and in which precision the network runs.
@@ -57,16 +61,20 @@ class Forward:
         self._ranks = (about.num_classes - classes)[:, None]
         self._by_rank = self._ids[: about.num_classes + 1].flip(0)
         works: tuple[compiling.Work, ...] = self._predicted, self._seen
+        self._fits = place.precision != "16-mixed"
+        """Whether the network's numbers are known to stay within the range of the precision."""
         self._predict, self._see = (compiling.compiled(work, self.device) for work in works) if compiled else works
 
     @torch.inference_mode()
     def logits(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (1, C, H, W) logits."""
+        self._require_range(image)
         return self._see(image)
 
     @torch.inference_mode()
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (H, W) uint8 ids or confidences, all on the device."""
+        self._require_range(image)
         return self._predict(image)
 
     @torch.inference_mode()
@@ -83,6 +91,19 @@ class Forward:
         # argmax takes three times as long as to mark the greatest, with a number that is higher for earlier classes.
         marks = (logits == logits.amax(0)).view(torch.uint8).mul_(self._ranks).amax(0)
         return self._by_rank[marks.int()]
+
+    def _require_range(self, image: torch.Tensor) -> None:
+        """Refuse a network whose numbers leave fp16's range, above 65504; the first image tells."""
+        if self._fits:
+            return
+        with self._autocast():
+            scores = (self._coarse.coarse if self._coarse else self._network)(self._normalize(image))
+        if not scores.isfinite().all():
+            raise InputError(
+                "--precision 16-mixed: this network computes numbers beyond 65504, which fp16 cannot hold, so its "
+                "predictions would be wrong; give --precision bf16-mixed or 32-true"
+            )
+        self._fits = True
 
     def _predicted(self, image: torch.Tensor) -> torch.Tensor:
         if self._coarse is None:

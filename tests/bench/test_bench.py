@@ -46,13 +46,14 @@ def test_ways_on_a_gpu_are_held_against_the_ancestors() -> None:
     ids = np.zeros((2, 2), np.uint8)
     results = {
         "ancestor": [Result([0.2, 0.1, 0.3], 10, 300, 300, ids)],
+        "exact": [Result([0.1, 0.1, 0.1], 5, 200, 200, LABEL_ID_OF[ids])],
         "ours": [Result([0.02, 0.01, 0.03], 5, 75, 80, LABEL_ID_OF[np.array([[0, 0], [0, 1]])])],
     }
     found = forward_gpu.compared(results, {"ours": 0.01})
     assert found["times_as_fast_as_ancestor"]["ours"] == 10
     assert found["times_the_floor"] == {"ours": 2}
     assert found["share_of_ancestors_peak"]["ours"] == 0.25
-    assert found["equal_pixels"] == {"ours": 0.75}
+    assert found["equal_to_exact"] == {"ancestor": 1, "exact": 1, "ours": 0.75}
     assert "10.00 x" in forward_gpu.table({"what": "some", **found})
 
 

@@ -13,10 +13,11 @@ import test_fcn
 import train_fcn
 from engine.chain import Chain
 from engine.checkpoints import About
+from engine.faults import InputError
 from engine.fusion import fold_norms, use_winograd
 from engine.inference import Forward
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
-from engine.place import find_place
+from engine.place import Place, find_place
 from engine.prediction import Predictor
 
 
@@ -97,6 +98,24 @@ def test_compiling_needs_a_compiler(monkeypatch: pytest.MonkeyPatch, error_of: C
     for main in (train_fcn.main, profile_fcn.main):
         assert "there is no no-such-compiler; install g++" in error_of(main, "--compile", "true")
     assert "install g++" in error_of(test_fcn.main, "--model_weights_path", "x.pth", "--compile", "true")
+
+
+@pytest.mark.parametrize("name", ["fcn8s", "unet"])
+def test_numbers_beyond_the_range_of_fp16_are_refused(name: str) -> None:
+    about = About(name, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    place = Place(torch.device("cpu"), "16-mixed")
+    image = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
+    for factor in (1, 1e6):
+        network = catalogue.network(name, 19)
+        last = next(layer for layer in reversed(list(network.modules())) if isinstance(layer, nn.BatchNorm2d))
+        last.weight.data *= factor
+        forward = Forward(place, network, about, catalogue.benchmark("cityscapes"))
+        if factor == 1:
+            assert forward(image).shape == (32, 32)
+        else:
+            for look in (forward, forward.logits):
+                with pytest.raises(InputError, match="beyond 65504"):
+                    look(image)
 
 
 @pytest.mark.gpu
