@@ -60,9 +60,9 @@ class Forward:
         classes = torch.arange(about.num_classes, dtype=torch.uint8)
         self._ranks = (about.num_classes - classes)[:, None]
         self._by_rank = self._ids[: about.num_classes + 1].flip(0)
-        works: tuple[compiling.Work, ...] = self._predicted, self._seen
         self._fits = place.precision != "16-mixed"
         """Whether the network's numbers are known to stay within the range of the precision."""
+        works: tuple[compiling.Work, ...] = self._predicted, self._seen
         self._predict, self._see = (compiling.compiled(work, self.device) for work in works) if compiled else works
 
     @torch.inference_mode()
