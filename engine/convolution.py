@@ -5,10 +5,12 @@ from abc import abstractmethod
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from engine.mapping import mapped
 
 BLOCKS_AT_ONCE = 1024
+"""Of as many pixels as are pooled into one."""
 
 
 class Workspace:
@@ -77,50 +79,44 @@ class Convolution(nn.Module):
 
     def _windows(self, image: torch.Tensor, first: int, down: int, across: int) -> torch.Tensor:
         """(down, across, n, n, C) view of the n x n pixels that each square of results comes from, row by row."""
-        (height, width, channels), pad = image.shape, self.padding
         stride = self.shrink * self.side
-        rows = self._workspace.take("rows", stride * down + 2, stride * across + 2, channels)
-        above, below = max(0, -first), max(0, min(len(rows), height - first))
-        seen = min(width, rows.shape[1] - pad)
+        rows = self._rows(image, first, stride * down + 2, stride * across + 2)
+        along, right, one = rows.stride()
+        return rows.as_strided(
+            (down, across, stride + 2, stride + 2, rows.shape[2]), (stride * along, stride * right, along, right, one)
+        )
+
+    def _rows(self, image: torch.Tensor, first: int, height: int, width: int) -> torch.Tensor:
+        """(height, width, C) pixels of the image from a row on, with zeros around."""
+        rows, pad = self._workspace.take("rows", height, width, image.shape[2]), self.padding
+        above, below = max(0, -first), max(0, min(height, len(image) - first))
+        seen = min(image.shape[1], width - pad)
         rows[:above].zero_()
         rows[below:].zero_()
         rows[:, :pad].zero_()
         rows[:, pad + seen :].zero_()
         rows[above:below, pad : pad + seen] = image[first + above : first + below, :seen]
-        along, right, one = rows.stride()
-        return rows.as_strided(
-            (down, across, stride + 2, stride + 2, channels), (stride * along, stride * right, along, right, one)
-        )
+        return rows
 
 
 class Direct(Convolution):
-    """By one matrix product for all pixels that are pooled into one, which is best where few channels come in."""
+    """By torch's own convolution of a few rows at a time, which is best where few channels come in."""
 
     side, at_once = 1, BLOCKS_AT_ONCE
 
     def __init__(self, plain: nn.Conv2d, relu: bool, pool: bool, workspace: Workspace) -> None:
         super().__init__(plain, relu, pool, workspace)
         self.weight: torch.Tensor
-        self.register_buffer("weight", shifted_filters(plain.weight.detach(), self.shrink), persistent=False)
+        weight = plain.weight.detach().contiguous(memory_format=torch.channels_last)
+        self.register_buffer("weight", weight, persistent=False)
 
     def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
         """As `Convolution.fill`."""
-        down, across, channels = result.shape
-        windows = self._windows(image, first, down, across)
-        blocks = self._workspace.take("blocks", *windows.shape).copy_(windows).view(down * across, -1)
-        products = self._workspace.take("products", down * across, self.shrink**2, channels)
-        torch.mm(blocks, self.weight, out=products.view(down * across, -1))
-        while products.shape[1] > 1:
-            near, far = products.chunk(2, 1)
-            products = torch.maximum(near, far, out=near)
-        torch.clamp_min(products[:, 0].add_(self.bias), self.floor, out=result.view(down * across, channels))
-
-
-def shifted_filters(weight: torch.Tensor, side: int) -> torch.Tensor:
-    """(O, I, 3, 3) -> ((side + 2)^2 * I, side^2 * O): the filters at each place of a square of results."""
-    channels, inward = weight.shape[:2]
-    result = weight.new_zeros(side + 2, side + 2, inward, side, side, channels)
-    for row in range(side):
-        for column in range(side):
-            result[row : row + 3, column : column + 3, :, row, column] = weight.permute(2, 3, 1, 0)
-    return result.view((side + 2) ** 2 * inward, side**2 * channels)
+        height, width = (self.shrink * length for length in result.shape[:2])
+        rows = self._rows(image, first, height + 2, width + 2).permute(2, 0, 1)
+        seen = functional.conv2d(rows[None], self.weight, self.bias)[0].permute(1, 2, 0).contiguous()
+        if self.shrink == 2:
+            lines = seen.view(-1, 2, width, self.channels)
+            pairs = torch.maximum(lines[:, 0], lines[:, 1]).view(*result.shape[:2], 2, self.channels)
+            seen = torch.maximum(pairs[:, :, 0], pairs[:, :, 1], out=result)
+        torch.clamp_min(seen, self.floor, out=result)
