@@ -75,7 +75,7 @@ class _Stage:
         shutil.rmtree(self.predictions("ours"), ignore_errors=True)
 
 
-def run(samples: Path, images: int = 32, rounds: int = 3) -> dict[str, Any]:
+def run(samples: Path, images: int = 24, rounds: int = 3) -> dict[str, Any]:
     """Time all contenders in turn on the same images, and hold their predictions against each other.
 
     Raises:

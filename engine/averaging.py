@@ -79,6 +79,10 @@ class Averaged:
         logits = self.probabilities(image)[0].log()
         return self._forward.judge(logits.flatten(1)).view(logits.shape[1:])
 
+    def alone(self, image: torch.Tensor) -> bool:
+        """As `Forward.alone`; so are images of several views, for the probabilities of all classes take memory."""
+        return not self._views.are_one(*image.shape[-2:]) or self._forward.alone(image)
+
     @torch.inference_mode()
     def probabilities(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (1, C, H, W) float32 means over all views, which add up to 1 over the classes."""

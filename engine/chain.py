@@ -14,8 +14,13 @@ class Crew:
     """Threads that each run torch's operations alone: for many small ones this beats sharing out each of them."""
 
     def __init__(self) -> None:
-        self.size = torch.get_num_threads()
+        self._threads = torch.get_num_threads()
         self._pool: ThreadPoolExecutor | None = None
+
+    @property
+    def size(self) -> int:
+        """How many jobs are best done at once for the thread that asks: the others may have work of their own."""
+        return torch.get_num_threads()
 
     def do(self, jobs: Sequence[Callable[[], None]]) -> None:
         """Run the jobs, and return when all are done."""
@@ -23,7 +28,7 @@ class Crew:
             jobs[0]()
             return
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.size, initializer=torch.set_num_threads, initargs=(1,))
+            self._pool = ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,))
         for done in [self._pool.submit(_inferring, job) for job in jobs]:
             done.result()
 

@@ -77,6 +77,14 @@ class Forward:
         self._require_range(image)
         return self._predict(image)
 
+    def alone(self, image: torch.Tensor) -> bool:
+        """Whether to look at nothing beside this image, which then has all threads; else each may look at one.
+
+        Networks that are not known here may keep something between their layers that is of one image.
+        """
+        del image
+        return self.precision != "32-fused" or self._coarse is None
+
     @torch.inference_mode()
     def reach(self) -> Reach:
         """How far the network looks, which takes about as long as to predict a small image."""

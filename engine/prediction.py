@@ -21,6 +21,8 @@ from engine.place import Place
 from engine.samples import Sample
 from engine.tiles import Tiled
 
+_MOST_LANES = 8
+"""Images that a CPU looks at side by side; each takes memory for what lies between layers."""
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
@@ -145,7 +147,8 @@ def predict(
     """Predict this process's share of the samples, those that are not predicted yet.
 
     Threads bring the next images to the device, and the last predictions from there to files, while this one keeps
-    the network running; how many of each are in memory does not depend on the number of samples.
+    the network running, or on a CPU some threads do so, each with an image of its own, so that none waits for another.
+    How many images are in memory does not depend on the number of samples.
 
     Returns:
         What is wrong with images that could not be read; all others are predicted.
@@ -156,30 +159,53 @@ def predict(
     mine = [sample for sample in samples[place.rank :: place.world_size] if predictions.lacks(sample)]
     workers = max(1, workers)
     faults: list[str] = []
-    with ThreadPoolExecutor(workers) as readers, ThreadPoolExecutor(workers) as writers:
-        ready = ahead(readers, lambda sample: _ready(predictor, sample), mine, depth=2 * workers)
-        bar = tqdm(ready, "predict", total=len(mine), disable=None if place.rank == 0 else True, leave=False)
+    threads = torch.get_num_threads()
+    lanes = min(threads, _MOST_LANES)
+    with (
+        ThreadPoolExecutor(workers) as readers,
+        ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads // lanes,)) as lookers,
+        ThreadPoolExecutor(workers) as writers,
+    ):
+        brought = ahead(readers, lambda sample: _ready(predictor, sample), mine, depth=2 * workers)
+        bar = tqdm(brought, "predict", total=len(mine), disable=None if place.rank == 0 else True, leave=False)
 
-        def predicted() -> Iterator[tuple[Sample, UInt8Array, torch.Tensor]]:
-            for sample, images in bar:
-                if isinstance(images, InputError):
-                    faults.extend(images.messages)
+        def ready() -> Iterator[_Ready]:
+            for _, image in bar:
+                if isinstance(image, InputError):
+                    faults.extend(image.messages)
                 else:
-                    yield sample, images[0], predictor.forward(images[1])
+                    yield image
 
-        def write(done: tuple[Sample, UInt8Array, torch.Tensor]) -> None:
-            sample, image, prediction = done
-            predictions.write(predictor, sample, image, predictor.fetch(prediction))
+        def look(ready: _Ready) -> torch.Tensor | None:
+            return None if predictor.forward.alone(ready.tensor) else predictor.forward(ready.tensor)
 
-        written = ahead(writers, write, predicted(), depth=2 * workers)
-        deque(written, maxlen=0)
+        def predicted() -> Iterator[tuple[_Ready, torch.Tensor]]:
+            for image, seen in ahead(lookers, look, ready(), depth=lanes):
+                if isinstance(seen, InputError):
+                    raise seen
+                yield image, predictor.forward(image.tensor) if seen is None else seen
+
+        def write(done: tuple[_Ready, torch.Tensor]) -> None:
+            image, prediction = done
+            predictions.write(predictor, image.sample, image.pixels, predictor.fetch(prediction))
+
+        deque(ahead(writers, write, predicted(), depth=2 * workers), maxlen=0)
     return faults
 
 
-def _ready(predictor: Predictor, sample: Sample) -> tuple[UInt8Array, torch.Tensor]:
-    """The image of a sample in memory and on the device."""
-    image = predictor.decode(sample.image)
-    return image, predictor.transfer(image)
+class _Ready(NamedTuple):
+    """The image of a sample, ready to be looked at."""
+
+    sample: Sample
+    pixels: UInt8Array
+    """(H, W, 3), in memory."""
+    tensor: torch.Tensor
+    """(1, 3, H, W), on the device."""
+
+
+def _ready(predictor: Predictor, sample: Sample) -> _Ready:
+    pixels = predictor.decode(sample.image)
+    return _Ready(sample, pixels, predictor.transfer(pixels))
 
 
 def list_images(folder: Path) -> list[Sample]:

@@ -122,6 +122,11 @@ class Tiled:
         """(1, 3, H, W) uint8 -> (1, C, H, W) logits."""
         return self._looked_at(image, self._forward.logits)
 
+    def alone(self, image: torch.Tensor) -> bool:
+        """As `Forward.alone`; so are images whose memory is watched."""
+        watched = self._most is not None or image.shape[-2] * image.shape[-1] > _UNWATCHED
+        return watched or self._forward.alone(image)
+
     @torch.inference_mode()
     def _looked_at(self, image: torch.Tensor, look: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
         """What there is to see in an image, in as many tiles as it takes."""

@@ -42,8 +42,8 @@ def test_squares_lie_in_the_same_places_in_all_bands_and_steps(
     results = []
     for threads, at_once in ((1, 1000), (1, 5), (2, 5), (3, 1), (2, 40)):
         monkeypatch.setattr(Squares, "at_once", at_once)
+        monkeypatch.setattr(torch, "get_num_threads", lambda threads=threads: threads)
         workspace, crew = Workspace(), Crew()
-        crew.size = threads
         with torch.inference_mode():
             results.append(Chain([Squares(*stage, workspace) for stage in stages], workspace, crew)(image))
     for result in results[1:]:

@@ -1,6 +1,8 @@
 import shutil
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +17,12 @@ from engine.chain import Chain
 from engine.checkpoints import About
 from engine.faults import InputError
 from engine.fusion import fold_norms, use_winograd
+from engine.images import read_ids, write_png
 from engine.inference import Forward
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from engine.place import Place, find_place
-from engine.prediction import Predictor
+from engine.prediction import Predictions, Predictor, predict
+from engine.samples import Sample
 
 
 @pytest.mark.parametrize("name", ["fcn8s", "fcn16s_vgg16", "unet"])
@@ -116,6 +120,45 @@ def test_numbers_beyond_the_range_of_fp16_are_refused(name: str) -> None:
             for look in (forward, forward.logits):
                 with pytest.raises(InputError, match="beyond 65504"):
                     look(image)
+
+
+class Watched(Forward):
+    """Notes which threads look at images."""
+
+    threads: frozenset[int] = frozenset()
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        self.threads |= {threading.get_ident()}
+        return super().__call__(image)
+
+
+@pytest.mark.parametrize(("name", "side_by_side"), [("fcn8s", True), ("unet", False)])
+def test_predictions_made_side_by_side_are_those_made_alone(name: str, side_by_side: bool, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = catalogue.network(name, 19)
+    for key, value in network.state_dict().items():
+        if key.startswith("score"):  # FCNs begin with scores of zero
+            value.normal_()
+    about = About(name, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    place = find_place("cpu", "auto")
+    forward = Watched(place, network, about, catalogue.benchmark("cityscapes"))
+    predictor, predictions = Predictor(forward), Predictions(tmp_path / "predictions", ".png", {})
+    random = np.random.default_rng(0)
+    samples = [Sample(str(number), tmp_path / f"{number}.png", None) for number in range(8)]
+    for sample in samples:
+        write_png(sample.image, random.integers(0, 256, (96, 128, 3), np.uint8))
+    samples[4].image.write_bytes(b"none")
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        faults = predict(place, predictor, samples, predictions, workers=2)
+    finally:
+        torch.set_num_threads(before)
+    assert len(faults) == 1
+    assert (threading.get_ident() not in forward.threads) == side_by_side
+    for sample in samples[:4] + samples[5:]:
+        assert np.array_equal(read_ids(predictions.path(sample)), predictor(sample.image))
 
 
 @pytest.mark.gpu
