@@ -173,6 +173,14 @@ def ahead(
             future.cancel()
 
 
+def required(done: Iterable[tuple[Item, Result | InputError]]) -> Iterator[tuple[Item, Result]]:
+    """What was done, where none may fail: the first error is raised."""
+    for item, result in done:
+        if isinstance(result, InputError):
+            raise result
+        yield item, result
+
+
 def _attempt(work: Callable[[Item], Result], item: Item) -> Result | InputError:
     try:
         return work(item)

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +16,7 @@ from engine.faults import InputError
 from engine.files import write_json
 from engine.images import UInt8Array, read_image, write_png
 from engine.inference import Forward
-from engine.parallel import ahead
+from engine.parallel import ahead, required
 from engine.place import Place
 from engine.samples import Sample
 from engine.tiles import Tiled
@@ -152,6 +152,9 @@ def predict(
 
     Returns:
         What is wrong with images that could not be read; all others are predicted.
+
+    Raises:
+        InputError: if a prediction cannot be made or written, as on a full disk; those written before stay.
     """
     if place.rank == 0:
         predictions.clear(samples)
@@ -169,27 +172,18 @@ def predict(
         brought = ahead(readers, lambda sample: _ready(predictor, sample), mine, depth=2 * workers)
         bar = tqdm(brought, "predict", total=len(mine), disable=None if place.rank == 0 else True, leave=False)
 
-        def ready() -> Iterator[_Ready]:
-            for _, image in bar:
-                if isinstance(image, InputError):
-                    faults.extend(image.messages)
-                else:
-                    yield image
-
-        def look(ready: _Ready) -> torch.Tensor | None:
-            return None if predictor.forward.alone(ready.tensor) else predictor.forward(ready.tensor)
+        def look(image: _Ready) -> torch.Tensor | None:
+            return None if predictor.forward.alone(image.tensor) else predictor.forward(image.tensor)
 
         def predicted() -> Iterator[tuple[_Ready, torch.Tensor]]:
-            for image, seen in ahead(lookers, look, ready(), depth=lanes):
-                if isinstance(seen, InputError):
-                    raise seen
+            for image, seen in required(ahead(lookers, look, _sound(bar, faults), depth=lanes)):
                 yield image, predictor.forward(image.tensor) if seen is None else seen
 
         def write(done: tuple[_Ready, torch.Tensor]) -> None:
             image, prediction = done
             predictions.write(predictor, image.sample, image.pixels, predictor.fetch(prediction))
 
-        deque(ahead(writers, write, predicted(), depth=2 * workers), maxlen=0)
+        deque(required(ahead(writers, write, predicted(), depth=2 * workers)), maxlen=0)
     return faults
 
 
@@ -206,6 +200,15 @@ class _Ready(NamedTuple):
 def _ready(predictor: Predictor, sample: Sample) -> _Ready:
     pixels = predictor.decode(sample.image)
     return _Ready(sample, pixels, predictor.transfer(pixels))
+
+
+def _sound(brought: Iterable[tuple[Sample, _Ready | InputError]], faults: list[str]) -> Iterator[_Ready]:
+    """The images that could be read; what is wrong with the others is added to the faults."""
+    for _, image in brought:
+        if isinstance(image, InputError):
+            faults.extend(image.messages)
+        else:
+            yield image
 
 
 def list_images(folder: Path) -> list[Sample]:

@@ -1,3 +1,5 @@
+import errno
+import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -16,8 +18,9 @@ import train_fcn
 from engine.chain import Chain
 from engine.checkpoints import About
 from engine.faults import InputError
+from engine.files import replacing
 from engine.fusion import fold_norms, use_winograd
-from engine.images import read_ids, write_png
+from engine.images import UInt8Array, read_ids, write_png
 from engine.inference import Forward
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from engine.place import Place, find_place
@@ -159,6 +162,28 @@ def test_predictions_made_side_by_side_are_those_made_alone(name: str, side_by_s
     assert (threading.get_ident() not in forward.threads) == side_by_side
     for sample in samples[:4] + samples[5:]:
         assert np.array_equal(read_ids(predictions.path(sample)), predictor(sample.image))
+
+
+def test_a_full_disk_ends_a_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    place = find_place("cpu", "auto")
+    predictor = Predictor(Forward(place, nn.Conv2d(3, 19, 1), about, catalogue.benchmark("cityscapes")))
+    samples = [Sample(str(number), tmp_path / f"{number}.png", None) for number in range(3)]
+    for sample in samples:
+        write_png(sample.image, np.zeros((8, 8, 3), np.uint8))
+    predictions = Predictions(tmp_path / "predictions", ".png", {})
+
+    def encode(prediction: UInt8Array, path: Path) -> None:
+        with replacing(path) as file:
+            file.write(b"some")
+            if path.name == "1.png":
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(predictor, "encode", encode)
+    with pytest.raises(InputError, match=r"1\.png: cannot write it \(No space left on device\)"):
+        predict(place, predictor, samples, predictions, workers=1)
+    assert predictions.path(samples[0]).is_file()
+    assert not predictions.path(samples[1]).is_file()
 
 
 @pytest.mark.gpu
