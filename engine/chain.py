@@ -14,8 +14,7 @@ class Crew:
     """Threads that each run torch's operations alone: for many small ones this beats sharing out each of them."""
 
     def __init__(self) -> None:
-        self._threads = torch.get_num_threads()
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = ThreadPoolExecutor(torch.get_num_threads(), initializer=torch.set_num_threads, initargs=(1,))
 
     @property
     def size(self) -> int:
@@ -27,8 +26,6 @@ class Crew:
         if len(jobs) == 1:
             jobs[0]()
             return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._threads, initializer=torch.set_num_threads, initargs=(1,))
         for done in [self._pool.submit(_inferring, job) for job in jobs]:
             done.result()
 
