@@ -67,9 +67,10 @@ class InMemory(Predictions):
             self.written += 1
 
 
+@pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_memory_does_not_depend_on_the_number_of_images(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, alone: bool
 ) -> None:
     class First:
         device = torch.device("cpu")
@@ -77,13 +78,18 @@ def test_memory_does_not_depend_on_the_number_of_images(
         def __call__(self, image: torch.Tensor) -> torch.Tensor:
             return image[0, 0]
 
+        def alone(self, image: torch.Tensor) -> bool:
+            del image
+            return alone
+
     count = InMemory(tmp_path / "out")
     predictor = Predictor(First())  # type: ignore[arg-type]
     monkeypatch.setattr(predictor, "decode", count.decode)
     samples = [Sample(str(number), Path(f"{number}.png"), None) for number in range(3000)]
     assert predict(find_place("cpu", "32-true"), predictor, samples, count, workers=workers) == []
     assert count.written == 3000
-    assert count.most <= 2 * (2 * workers + 1) + 2
+    lanes = min(torch.get_num_threads(), 8)
+    assert count.most <= 2 * (2 * workers + 1) + 2 + lanes + 1
 
 
 def test_a_killed_prediction_goes_on(demo_root: Path, tmp_path: Path, weights: Path) -> None:
