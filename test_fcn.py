@@ -1,6 +1,5 @@
 """Use a trained network: predict a split or a folder, score it, pack the submission, profile."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from engine.averaging import Averaged, Views
 from engine.benchmark import Benchmark, Sample
 from engine.checkpoints import results_name
 from engine.compiling import require_compiler
-from engine.faults import InputError, command
+from engine.faults import InputError, command, leave
 from engine.files import require_writable, sha256, write_json
 from engine.inference import Forward
 from engine.place import find_place
@@ -149,4 +148,4 @@ def _hand_in(benchmark: Benchmark, predictions: Path, folder: Path, chosen: Pred
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -1,7 +1,6 @@
 """Train a segmentation network: masks in generated_gt/ -> a run in saved/."""
 
 import dataclasses
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,7 +22,7 @@ from engine.compiling import require_compiler
 from engine.dataset import FileReader, Reader
 from engine.description import describe
 from engine.devices import make_fabric, together
-from engine.faults import InputError, command
+from engine.faults import InputError, command, leave
 from engine.learner import Learner
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from engine.parallel import available_cpus
@@ -290,4 +289,4 @@ def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions, benchmark: B
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
