@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from engine.convolution import Convolution, Workspace
+from engine.mapping import mapped
 
 
 class Crew:
@@ -56,7 +57,7 @@ class Chain(nn.Module):
         for stage in self._stages:
             shapes.append(stage.shape(*shapes[-1]))
         (height, width), last = shapes[-1], self._stages[-1]
-        result = torch.empty((len(image), height, width, last.channels), dtype=image.dtype)
+        result = mapped(len(image), height, width, last.channels)
         band = max(last.step(width), last.side * -(-height // (last.side * self._crew.size)))
         jobs = [
             functools.partial(self._make, shapes, one, its, top, min(top + band, height))

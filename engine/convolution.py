@@ -44,8 +44,6 @@ class Convolution(nn.Module):
 
     side: int
     """Of the squares of results that are made as one."""
-    at_once: int
-    """How many of them."""
 
     def __init__(self, plain: nn.Conv2d, relu: bool, pool: bool, workspace: Workspace) -> None:
         super().__init__()
@@ -63,9 +61,9 @@ class Convolution(nn.Module):
         lost = 2 - 2 * self.padding
         return (height - lost) // self.shrink, (width - lost) // self.shrink
 
+    @abstractmethod
     def step(self, width: int) -> int:
-        """How many rows of a result of that width are made at once."""
-        return self.side * max(1, self.at_once // -(-width // self.side))
+        """How many rows of a result of that width are made at once, a multiple of the side."""
 
     @abstractmethod
     def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
@@ -76,15 +74,6 @@ class Convolution(nn.Module):
             first: place in `image` of the first row that is needed; negative above it.
             result: (rows, width, channels) to be filled.
         """
-
-    def _windows(self, image: torch.Tensor, first: int, down: int, across: int) -> torch.Tensor:
-        """(down, across, n, n, C) view of the n x n pixels that each square of results comes from, row by row."""
-        stride = self.shrink * self.side
-        rows = self._rows(image, first, stride * down + 2, stride * across + 2)
-        along, right, one = rows.stride()
-        return rows.as_strided(
-            (down, across, stride + 2, stride + 2, rows.shape[2]), (stride * along, stride * right, along, right, one)
-        )
 
     def _rows(self, image: torch.Tensor, first: int, height: int, width: int) -> torch.Tensor:
         """(height, width, C) pixels of the image from a row on, with zeros around."""
@@ -102,13 +91,17 @@ class Convolution(nn.Module):
 class Direct(Convolution):
     """By torch's own convolution of a few rows at a time, which is best where few channels come in."""
 
-    side, at_once = 1, BLOCKS_AT_ONCE
+    side = 1
 
     def __init__(self, plain: nn.Conv2d, relu: bool, pool: bool, workspace: Workspace) -> None:
         super().__init__(plain, relu, pool, workspace)
         self.weight: torch.Tensor
         weight = plain.weight.detach().contiguous(memory_format=torch.channels_last)
         self.register_buffer("weight", weight, persistent=False)
+
+    def step(self, width: int) -> int:
+        """As `Convolution.step`."""
+        return max(1, BLOCKS_AT_ONCE // width)
 
     def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
         """As `Convolution.fill`."""

@@ -8,6 +8,7 @@ from engine.benchmark import Benchmark
 from engine.checkpoints import About
 from engine.faults import InputError
 from engine.fusion import fold_norms, use_winograd
+from engine.mapping import mapped_like
 from engine.memory import give_back_freed
 from engine.normalization import Normalize
 from engine.place import Place
@@ -51,6 +52,7 @@ class Forward:
         if fast:
             use_winograd(network)
             give_back_freed()
+        self._fast = fast
         self._network = network.to(self.device).to(memory_format=torch.channels_last)
         self._autocast = place.autocast
         self._coarse = network if not exact and isinstance(network, Coarse) else None
@@ -118,7 +120,9 @@ class Forward:
             logits = self._seen(image)[0]
             return self.judge(logits.flatten(1)).view(logits.shape[1:])
         with self._autocast():
-            return judge_upsampled(self._coarse, self._normalize(image), self.judge)
+            # The network alone holds the normalised image, and lets go of it.
+            scores = self._coarse.coarse(self._normalize(image, mapped_like(image) if self._fast else None))
+            return judge_upsampled(self._coarse, scores, (image.shape[-2], image.shape[-1]), self.judge)
 
     def _seen(self, image: torch.Tensor) -> torch.Tensor:
         return self._scores(self._normalize(image))

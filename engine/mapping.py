@@ -24,3 +24,9 @@ def mapped(*shape: int) -> torch.Tensor:
     with contextlib.suppress(AttributeError, OSError):  # not on Linux, or a kernel without huge pages
         memory.madvise(mmap.MADV_HUGEPAGE)
     return torch.frombuffer(memory, dtype=torch.float32).view(shape)
+
+
+def mapped_like(image: torch.Tensor) -> torch.Tensor:
+    """One for an (N, C, H, W) image of any type, in channels_last memory."""
+    batch, channels, height, width = image.shape
+    return mapped(batch, height, width, channels).permute(0, 3, 1, 2)

@@ -17,6 +17,8 @@ class Normalize(nn.Module):
         self.register_buffer("mean", 255 * torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", 255 * torch.tensor(std).view(1, -1, 1, 1), persistent=False)
 
-    def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) uint8 -> float32, in channels_last."""
-        return image.to(torch.float32, copy=True, memory_format=torch.channels_last).sub_(self.mean).div_(self.std)
+    def forward(self, image: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """(N, 3, H, W) uint8 -> float32, in channels_last if there is no tensor for it."""
+        if out is None:
+            out = torch.empty_like(image, dtype=torch.float32, memory_format=torch.channels_last)
+        return out.copy_(image).sub_(self.mean).div_(self.std)

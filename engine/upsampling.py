@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-_LOGITS_AT_ONCE = {"cpu": 1 << 21, "cuda": 1 << 26}
+_LOGITS_AT_ONCE = {"cpu": 1 << 19, "cuda": 1 << 26}
 
 
 @runtime_checkable
@@ -34,18 +34,25 @@ Judge = Callable[[torch.Tensor], torch.Tensor]
 """(C, n) logits -> (n) uint8."""
 
 
-def judge_upsampled(network: Coarse, image: torch.Tensor, judge: Judge) -> torch.Tensor:
-    """Predict a (1, 3, H, W) float image by a judge of its pixels' logits -> (H, W) uint8."""
-    layer, (height, width) = network.upsampling, image.shape[-2:]
-    scores = functional.pad(network.coarse(image)[0], (1, 1, 1, 1))  # (C, h, w); zeros where there are none
+def judge_upsampled(network: Coarse, scores: torch.Tensor, size: tuple[int, int], judge: Judge) -> torch.Tensor:
+    """Predict an image from its (1, C, h, w) coarse scores by a judge of its pixels' logits -> (H, W) uint8.
+
+    Args:
+        network: whose scores they are.
+        scores: coarse ones.
+        size: H and W.
+        judge: of logits.
+    """
+    layer, (height, width) = network.upsampling, size
+    scores = functional.pad(scores[0], (1, 1, 1, 1))  # (C, h, w); zeros where there are none
     (channels, *_), stride = scores.shape, layer.stride[0]
     matrix = _matrix(layer).to(scores)
     offset = network.final_offset + int(layer.padding[0])
     first, last = offset // stride, (offset + height - 1) // stride
     left, right = offset // stride, (offset + width - 1) // stride
     blocks = right - left + 1
-    step = max(1, _LOGITS_AT_ONCE[image.device.type] // (channels * stride**2 * blocks))
-    whole = torch.empty((last - first + 1, stride, blocks, stride), dtype=torch.uint8, device=image.device)
+    step = max(1, _LOGITS_AT_ONCE[scores.device.type] // (channels * stride**2 * blocks))
+    whole = torch.empty((last - first + 1, stride, blocks, stride), dtype=torch.uint8, device=scores.device)
     for row in range(first, last + 1, step):
         rows = min(step, last + 1 - row)
         corners = [

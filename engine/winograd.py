@@ -12,9 +12,12 @@ import torch
 from torch import nn
 
 from engine.convolution import Convolution, Workspace
-from engine.mapping import mapped
+from engine.packing import packed
 
-TILES_AT_ONCE = 128
+TILES_AT_ONCE = 64
+"""Always as many, for oneDNN lays filters out for one number, and would do so again in every call for another."""
+TILES_IN_A_STEP = 192
+"""At most, if a row of them is no longer."""
 _PAIRS_OF_LARGE_TILES = 256 * 256
 """Pairs of channels up to which tiles are of 6 x 6: with more, their filters take more memory than they save time."""
 
@@ -44,8 +47,6 @@ def matrices(*points: float) -> Matrices:
 
 
 _TILES_OF_FOUR, _TILES_OF_SIX = matrices(0, 1, -1, 2, -2), matrices(0, 1, -1, 2, -2, 1 / 2, -1 / 2)
-_FLAT = (1, 1)
-"""The place in a transformed tile from which a value reaches all results unchanged: where the bias is added."""
 
 
 class Winograd(Convolution):
@@ -55,57 +56,87 @@ class Winograd(Convolution):
         super().__init__(plain, relu, pool, workspace)
         few = plain.in_channels * plain.out_channels <= _PAIRS_OF_LARGE_TILES
         into, filters, back = _TILES_OF_SIX if few else _TILES_OF_FOUR
-        self.side, self.at_once = len(back) // self.shrink, TILES_AT_ONCE
-        self.weight: torch.Tensor
+        self.side = len(back) // self.shrink
+        places = len(into) ** 2
+        bias = torch.zeros(places, self.channels)
+        bias[len(into) + 1] = self.bias  # a value at the place (1, 1) reaches all results unchanged
+        weight = transformed_filters(plain.weight.detach(), filters).view(-1, plain.in_channels, 1, 1)
+        self._multiply = packed(weight, bias.flatten(), groups=places, size=(TILES_AT_ONCE, 1))
         self.into: torch.Tensor
         self.back: torch.Tensor
-        self.register_buffer("weight", transformed_filters(plain.weight.detach(), filters), persistent=False)
         self.register_buffer("into", into.float(), persistent=False)
         self.register_buffer("back", back.float(), persistent=False)
+
+    def step(self, width: int) -> int:
+        """As `Convolution.step`: so many rows of tiles that the last time fewest places are left over."""
+        across = -(-width // self.side)
+        return self.side * min(
+            range(1, 1 + max(1, TILES_IN_A_STEP // across)),
+            key=lambda rows: (-rows * across % TILES_AT_ONCE) / (rows * across),
+        )
 
     def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
         """As `Convolution.fill`."""
         down, across = -(-len(result) // self.side), -(-result.shape[1] // self.side)
-        tiles = self._convolved(self._windows(image, first, down, across).permute(2, 3, 0, 1, 4))
-        self._place(self._pooled(tiles) if self.shrink == 2 else tiles, result)
+        m, _ = self.back.shape
+        tiles = self._workspace.take("tiles", -(-down * across // TILES_AT_ONCE), TILES_AT_ONCE, m, m, self.channels)
+        for windows, some in zip(self._windows(image, first, down, across), tiles, strict=True):
+            self._convolve(windows, some)
+        seen = tiles.view(-1, m, m, self.channels)[: down * across].view(down, across, m, m, self.channels)
+        self._place(self._pooled(seen) if self.shrink == 2 else seen, result)
 
-    def _convolved(self, windows: torch.Tensor) -> torch.Tensor:
-        """(n, n, rows, columns, C) windows -> (m, m, rows, columns, C) results, without ReLU.
+    def _windows(self, image: torch.Tensor, first: int, down: int, across: int) -> Iterator[torch.Tensor]:
+        """The n x n pixels that each tile comes from, transformed upright, as many at once as are multiplied.
 
-        Each step reads one of two blocks and writes the other, for what is in the cache is soon needed again.
+        Yields:
+            (tiles, n, n * C), in the last any content beyond the last tile.
         """
-        values = self._workspace.take("even", *windows.shape).copy_(windows)
-        seen = self._transformed(values, self.into, "odd", "even")
-        products = self._workspace.take("odd", *windows.shape[:4], self.channels)
-        places = windows.shape[0] * windows.shape[1]
-        torch.bmm(seen.view(places, -1, seen.shape[-1]), self.weight, out=products.view(places, -1, self.channels))
-        products[_FLAT] += self.bias
-        return self._transformed(products, self.back, "even", "odd")
+        n, stride = len(self.into), self.shrink * self.side
+        rows = self._rows(image, first, stride * down + 2, stride * across + 2)
+        _, width, channels = rows.shape
+        upright = self._workspace.take("upright", n, width, channels)
+        seen = upright.as_strided((across, n, n * channels), (stride * channels, width * channels, 1))
+        windows = self._workspace.take("some", TILES_AT_ONCE, n, n * channels)
+        held = 0
+        for row in range(down):
+            torch.mm(self.into, rows[row * stride :][:n].view(n, -1), out=upright.view(n, -1))
+            column = 0
+            while column < across:
+                more = seen[column : column + TILES_AT_ONCE - held]
+                windows[held : held + len(more)] = more
+                held, column = held + len(more), column + len(more)
+                if held == TILES_AT_ONCE:
+                    yield windows
+                    held = 0
+        if held:
+            yield windows
 
-    def _transformed(self, values: torch.Tensor, matrix: torch.Tensor, between: str, name: str) -> torch.Tensor:
-        """(n, n, ...) -> (m, m, ...) by a matrix of m x n, applied along both axes, with a block between."""
-        (into, side), many = matrix.shape, values[0, 0].numel()
-        half = self._workspace.take(between, into, side, many)
-        torch.mm(matrix, values.view(side, -1), out=half.view(into, -1))
-        whole = self._workspace.take(name, into, into, many)
-        torch.bmm(matrix.expand(into, into, side), half, out=whole)
-        return whole.view(into, into, *values.shape[2:])
+    def _convolve(self, windows: torch.Tensor, tiles: torch.Tensor) -> None:
+        """(tiles, n, n * C), transformed upright, -> (tiles, m, m, O), without ReLU."""
+        many, (m, n), made = TILES_AT_ONCE, self.back.shape, self.channels
+        windows = windows.view(many * n, n, -1)
+        seen = self._workspace.take("seen", *windows.shape)
+        torch.bmm(self.into.expand(many * n, n, n), windows, out=seen)
+        products = self._multiply(seen.view(1, many, 1, -1).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        upright = self._workspace.take("some", many, m, n * made)
+        torch.bmm(self.back.expand(many, m, n), products.view(many, n, n * made), out=upright)
+        torch.bmm(self.back.expand(many * m, m, n), upright.view(many * m, n, made), out=tiles.view(many * m, m, made))
 
     def _pooled(self, tiles: torch.Tensor) -> torch.Tensor:
-        """(m, m, rows, columns, C) -> (m / 2, m / 2, rows, columns, C)."""
-        half = len(tiles) // 2
-        pairs = tiles.view(half, 2, *tiles.shape[1:])
-        flatter = self._workspace.take("even", half, *tiles.shape[1:])
-        torch.maximum(pairs[:, 0], pairs[:, 1], out=flatter)
-        pairs = flatter.view(half, half, 2, *tiles.shape[2:])
-        pooled = self._workspace.take("odd", half, half, *tiles.shape[2:])
-        return torch.maximum(pairs[:, :, 0], pairs[:, :, 1], out=pooled)
+        """(rows, columns, m, m, C) -> (rows, columns, m / 2, m / 2, C)."""
+        rows, columns, m, _, channels = tiles.shape
+        pairs = tiles.view(rows, columns, m // 2, 2, m, channels)
+        flatter = self._workspace.take("upright", rows, columns, m // 2, m, channels)
+        torch.maximum(pairs[:, :, :, 0], pairs[:, :, :, 1], out=flatter)
+        pairs = flatter.view(rows, columns, m // 2, m // 2, 2, channels)
+        pooled = self._workspace.take("tiles", rows, columns, m // 2, m // 2, channels)
+        return torch.maximum(pairs[..., 0, :], pairs[..., 1, :], out=pooled)
 
     def _place(self, tiles: torch.Tensor, result: torch.Tensor) -> None:
-        """Write (side, side, rows, columns, C) tiles, no less than the floor, into (rows, width, C)."""
+        """Write (rows, columns, side, side, C) tiles, no less than the floor, into (rows, width, C)."""
         for rows, down, high in _runs(len(result), self.side):
             for columns, across, wide in _runs(result.shape[1], self.side):
-                seen = tiles[:high, :wide, rows, columns].permute(2, 0, 3, 1, 4)  # (rows, high, columns, wide, C)
+                seen = tiles[rows, columns, :high, :wide].permute(0, 2, 1, 3, 4)  # (rows, high, columns, wide, C)
                 torch.clamp_min(seen, self.floor, out=result[down, across].view(seen.shape))
 
 
@@ -119,10 +150,10 @@ def _runs(length: int, side: int) -> Iterator[tuple[slice, slice, int]]:
 
 
 def transformed_filters(weight: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    """(O, I, 3, 3) -> (n * n, I, O) by a matrix of n x 3."""
-    result = mapped(len(matrix) ** 2, weight.shape[1], weight.shape[0])
+    """(O, I, 3, 3) -> (n * n, O, I) by a matrix of n x 3."""
+    both = torch.kron(matrix, matrix)
+    result = torch.empty(len(both), *weight.shape[:2])
     for first in range(0, len(weight), 32):  # in parts, for in float64 they are as large as 14 times the filters
         part = weight[first : first + 32].double()
-        seen = torch.einsum("ai,bj,ocij->abco", matrix, matrix, part).flatten(0, 1)
-        result[..., first : first + 32] = seen
+        result[:, first : first + 32] = (both @ part.reshape(-1, 9).T).view(-1, *part.shape[:2])
     return result

@@ -78,14 +78,20 @@ class FCN(nn.Module):
 
         Predictions can be made from it and `upsampling` piece by piece, without all logits at once.
         """
-        features = self.vgg(self._pad(image))
-        features[32] = self.classifier(features[32])
-        scores: torch.Tensor = self._part("score_pool", 32)(features[32])
+        pooled: dict[int, torch.Tensor] = {}  # scores by stride; features, which are large, go when they are scored
+        features = self._pad(image)
+        del image
+        for level, stage in self.vgg.stages.items():
+            features = stage(features)
+            if level == 32:
+                features = self.classifier(features)
+            if level in self.levels:
+                scaled = features * self.scales[level] if level in self.scales else features
+                pooled[level] = self._part("score_pool", level)(scaled)
+        scores = pooled[32]
         for above, level in pairwise(self.levels):
             scores = self._part("upscore", above)(scores)
-            scaled = features[level] * self.scales[level] if level in self.scales else features[level]
-            finer = self._part("score_pool", level)(scaled)  # (N, C, H/level, W/level)
-            scores = scores + cropped(finer, self.offsets[level], like=scores)
+            scores = scores + cropped(pooled[level], self.offsets[level], like=scores)
         return scores
 
     def load_torchvision(self, weights: dict[str, torch.Tensor]) -> None:

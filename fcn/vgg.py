@@ -34,12 +34,10 @@ class VGG(nn.Module):
             if isinstance(layer, nn.Conv2d):
                 initialise(layer)
 
-    def forward(self, image: torch.Tensor) -> dict[int, torch.Tensor]:
-        """Features of a (N, 3, H, W) image by their stride: 8, 16 and 32."""
-        stride_8 = self.os_8(image)  # (N, 256, H/8, W/8)
-        stride_16 = self.os_16(stride_8)  # (N, 512, H/16, W/16)
-        stride_32 = self.os_32(stride_16)  # (N, 512, H/32, W/32)
-        return {8: stride_8, 16: stride_16, 32: stride_32}
+    @property
+    def stages(self) -> dict[int, nn.Sequential]:
+        """The parts that follow one another, by the stride of what comes out of each: (N, C, H/stride, W/stride)."""
+        return {8: self.os_8, 16: self.os_16, 32: self.os_32}
 
     def load_torchvision(self, weights: dict[str, torch.Tensor]) -> None:
         """Load the state dict of a torchvision VGG; its classifier is left out.

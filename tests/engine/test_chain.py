@@ -16,9 +16,14 @@ class Squares(Convolution):
         super().__init__(nn.Conv2d(2, 2, 3, padding=1), relu=False, pool=pool, workspace=workspace)
         self.side = side // self.shrink
 
+    def step(self, width: int) -> int:
+        return self.side * max(1, self.at_once // -(-width // self.side))
+
     def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
         down, across = -(-len(result) // self.side), -(-result.shape[1] // self.side)
-        means = self._windows(image, first, down, across).mean((2, 3))
+        stride = self.shrink * self.side
+        rows = self._rows(image, first, stride * down + 2, stride * across + 2)
+        means = rows.unfold(0, stride + 2, stride).unfold(1, stride + 2, stride).mean((3, 4))
         whole = means.repeat_interleave(self.side, 0).repeat_interleave(self.side, 1)
         result.copy_(whole[: len(result), : result.shape[1]])
 

@@ -57,7 +57,8 @@ def test_fused_layers_give_what_the_network_gives(name: str, size: tuple[int, in
 def test_bands_and_steps_do_not_show(name: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """With few tiles at once, a small image takes as many steps, in as many threads, as a large one."""
     monkeypatch.setattr("engine.winograd.TILES_AT_ONCE", 5)
-    monkeypatch.setattr("engine.convolution.Direct.at_once", 20)
+    monkeypatch.setattr("engine.winograd.TILES_IN_A_STEP", 12)
+    monkeypatch.setattr("engine.convolution.BLOCKS_AT_ONCE", 20)
     torch.manual_seed(0)
     sequences = [layer for layer in catalogue.network(name, 2).modules() if type(layer) is nn.Sequential]
     before = torch.get_num_threads()
