@@ -14,24 +14,24 @@ import torch
 from torch.nn import functional
 
 PackedConvolution = Callable[[torch.Tensor], torch.Tensor]
-"""(1, groups * I, H, W) float32 in channels_last memory -> (1, O, H, W), likewise."""
+"""(1, groups * I, n, 1) float32 in channels_last memory -> (1, O, n, 1), likewise."""
 
 _OPERATORS = "_reorder_convolution_weight", "_convolution_pointwise"
 
 
-def packed(weight: torch.Tensor, bias: torch.Tensor, groups: int, size: tuple[int, int]) -> PackedConvolution:
-    """A convolution of stride 1 without padding.
+def packed(weight: torch.Tensor, bias: torch.Tensor, groups: int, pixels: int) -> PackedConvolution:
+    """A convolution of 1 x 1, which is a matrix product in each group.
 
     Args:
-        weight: (O, I, k, k) float32 on the CPU.
+        weight: (O, I, 1, 1) float32 on the CPU.
         bias: (O,).
         groups: into which the channels are parted.
-        size: height and width of a typical image, for which the layout is chosen.
+        pixels: n, for which the layout is chosen; others give the same, but some take much longer.
     """
     ones, none = [1, 1], [0, 0]
     if not all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS):
         return partial(functional.conv2d, weight=weight, bias=bias, groups=groups)
     reorder, convolve = (getattr(torch.ops.mkldnn, name) for name in _OPERATORS)
-    ready = reorder(weight, none, ones, ones, groups, [1, weight.shape[1] * groups, *size])
+    ready = reorder(weight, none, ones, ones, groups, [1, weight.shape[1] * groups, pixels, 1])
     more: tuple[Any, ...] = (ready, bias, none, ones, ones, groups, "none", [], "")
     return lambda image: convolve(image, *more)

@@ -61,7 +61,7 @@ class Winograd(Convolution):
         bias = torch.zeros(places, self.channels)
         bias[len(into) + 1] = self.bias  # a value at the place (1, 1) reaches all results unchanged
         weight = transformed_filters(plain.weight.detach(), filters).view(-1, plain.in_channels, 1, 1)
-        self._multiply = packed(weight, bias.flatten(), groups=places, size=(TILES_AT_ONCE, 1))
+        self._multiply = packed(weight, bias.flatten(), groups=places, pixels=TILES_AT_ONCE)
         self.into: torch.Tensor
         self.back: torch.Tensor
         self.register_buffer("into", into.float(), persistent=False)
