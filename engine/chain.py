@@ -71,7 +71,7 @@ class Chain(nn.Module):
         self, shapes: list[tuple[int, int]], image: torch.Tensor, result: torch.Tensor, top: int, bottom: int
     ) -> None:
         """Make the rows of the result from `top` to `bottom`, some at a time."""
-        strips = [_Strip(image, 0, len(image), full=True), *self._between(shapes, top)]
+        strips = [_Strip(image, 0, len(image), end=len(image)), *self._between(shapes, top)]
         strips.append(_Strip(result[top:bottom], top, len(result)))
         self._advance(strips, len(self._stages), bottom)
 
@@ -87,8 +87,9 @@ class Chain(nn.Module):
             if stage.shrink * stage.side % maker.side:  # then they come up to one too early at either end
                 squares += 2
             name = f"{len(self._stages) - number} from the end"  # those of other chains are about as large
-            memory = self._workspace.take(name, min(height, maker.side * squares), width, maker.channels)
-            strips.insert(0, _Strip(memory, max(0, top), height))
+            margins = stage.margins(width)
+            shape = min(height, maker.side * squares), margins[0] + width + margins[1], maker.channels
+            strips.insert(0, _Strip(self._workspace.take(name, *shape), max(0, top), height, margins))
         return strips
 
     def _boundary(self, number: int, row: int, *, up: bool = False) -> int:
@@ -112,7 +113,8 @@ class Chain(nn.Module):
             end = min(until, whole if after.end < whole else whole + step)  # the first square may be cut off above
             needed = stage.shrink * end - stage.padding
             self._advance(strips, number - 1, min(before.height, needed + 2))
-            stage.fill(before.held, stage.shrink * after.end - stage.padding - before.start, after.add(end - after.end))
+            first = stage.shrink * after.end - stage.padding - before.start
+            stage.fill(before.held, before.framed, first, after.add(end - after.end))
             before.drop(needed)
 
 
@@ -125,27 +127,46 @@ def _offsets(stages: Sequence[Convolution]) -> list[int]:
 
 
 class _Strip:
-    """Rows of an image of some height, from `start` to `end`, in memory for some of them."""
+    """Rows of an image of some height, from `start` to `end`, in memory for some of them.
 
-    def __init__(self, memory: torch.Tensor, start: int, height: int, *, full: bool = False) -> None:
-        self._memory, self.height, self.width = memory, height, memory.shape[1]
-        self.start, self.end = start, height if full else start
+    Args:
+        memory: (rows, left + W + right, C).
+        start: the first row.
+        height: of the image.
+        margins: columns left and right in memory that are to be zeros; None for none, or if nobody asks for them.
+        end: where the rows end that are there from the beginning; `start` where None.
+    """
+
+    def __init__(
+        self,
+        memory: torch.Tensor,
+        start: int,
+        height: int,
+        margins: tuple[int, int] | None = None,
+        end: int | None = None,
+    ) -> None:
+        left, right = margins or (0, 0)
+        self.framed, self.height, self.width = margins is not None, height, memory.shape[1] - left - right
+        self.start, self.end = start, start if end is None else end
+        self._memory, self._columns = memory, slice(left, left + self.width)
+        memory[:, :left].zero_()
+        memory[:, left + self.width :].zero_()
         self._place = 0
         """Of the first row in memory."""
 
     @property
     def held(self) -> torch.Tensor:
-        """(rows, W, C)."""
+        """(rows, left + W + right, C)."""
         return self._memory[self._place : self._place + self.end - self.start]
 
     def add(self, rows: int) -> torch.Tensor:
-        """Place for as many more rows."""
+        """(rows, W, C) place for as many more rows."""
         if self._place + self.end - self.start + rows > len(self._memory):
             kept = self.held.clone()
             self._memory[: len(kept)] = kept
             self._place = 0
         self.end += rows
-        return self.held[-rows:]
+        return self.held[-rows:, self._columns]
 
     def drop(self, until: int) -> None:
         """Forget the rows before one."""

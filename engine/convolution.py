@@ -66,18 +66,26 @@ class Convolution(nn.Module):
         """How many rows of a result of that width are made at once, a multiple of the side."""
 
     @abstractmethod
-    def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
+    def fill(self, image: torch.Tensor, framed: bool, first: int, result: torch.Tensor) -> None:
         """Write rows of the result, no more than are made at once.
 
         Args:
             image: (h, W, C) rows of the image; rows beyond them are taken as zeros.
+            framed: whether they have the stage's margins, then they are (h, left + W + right, C).
             first: place in `image` of the first row that is needed; negative above it.
             result: (rows, width, channels) to be filled.
         """
 
-    def _rows(self, image: torch.Tensor, first: int, height: int, width: int) -> torch.Tensor:
-        """(height, width, C) pixels of the image from a row on, with zeros around."""
-        rows, pad = self._workspace.take("rows", height, width, image.shape[2]), self.padding
+    def margins(self, width: int) -> tuple[int, int]:
+        """Columns of zeros left and right of an image of that width which the squares of results come from too."""
+        across = -(-self.shape(0, width)[1] // self.side)
+        return self.padding, max(0, self.shrink * self.side * across + 2 - self.padding - width)
+
+    def _rows(self, image: torch.Tensor, framed: bool, first: int, height: int, width: int) -> torch.Tensor:
+        """(height, width, C) pixels of the image from a row on, with zeros around; of a framed one often a view."""
+        if framed and first >= 0 and first + height <= len(image):
+            return image[first : first + height, :width]
+        rows, pad = self._workspace.take("rows", height, width, image.shape[2]), 0 if framed else self.padding
         above, below = max(0, -first), max(0, min(height, len(image) - first))
         seen = min(image.shape[1], width - pad)
         rows[:above].zero_()
@@ -103,10 +111,10 @@ class Direct(Convolution):
         """As `Convolution.step`."""
         return max(1, BLOCKS_AT_ONCE // width)
 
-    def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
+    def fill(self, image: torch.Tensor, framed: bool, first: int, result: torch.Tensor) -> None:
         """As `Convolution.fill`."""
         height, width = (self.shrink * length for length in result.shape[:2])
-        rows = self._rows(image, first, height + 2, width + 2).permute(2, 0, 1)
+        rows = self._rows(image, framed, first, height + 2, width + 2).permute(2, 0, 1)
         seen = functional.conv2d(rows[None], self.weight, self.bias)[0].permute(1, 2, 0).contiguous()
         if self.shrink == 2:
             lines = seen.view(-1, 2, width, self.channels)

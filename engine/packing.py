@@ -31,7 +31,7 @@ def packed(weight: torch.Tensor, bias: torch.Tensor, groups: int, pixels: int) -
     ones, none = [1, 1], [0, 0]
     if not all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS):
         return partial(functional.conv2d, weight=weight, bias=bias, groups=groups)
-    reorder, convolve = (getattr(torch.ops.mkldnn, name) for name in _OPERATORS)
+    reorder, convolve = (getattr(torch.ops.mkldnn, name).default for name in _OPERATORS)
     ready = reorder(weight, none, ones, ones, groups, [1, weight.shape[1] * groups, pixels, 1])
     more: tuple[Any, ...] = (ready, bias, none, ones, ones, groups, "none", [], "")
     return lambda image: convolve(image, *more)

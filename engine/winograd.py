@@ -75,31 +75,31 @@ class Winograd(Convolution):
             key=lambda rows: (-rows * across % TILES_AT_ONCE) / (rows * across),
         )
 
-    def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
+    def fill(self, image: torch.Tensor, framed: bool, first: int, result: torch.Tensor) -> None:
         """As `Convolution.fill`."""
         down, across = -(-len(result) // self.side), -(-result.shape[1] // self.side)
         m, _ = self.back.shape
         tiles = self._workspace.take("tiles", -(-down * across // TILES_AT_ONCE), TILES_AT_ONCE, m, m, self.channels)
-        for windows, some in zip(self._windows(image, first, down, across), tiles, strict=True):
+        for windows, some in zip(self._windows(image, framed, first, down, across), tiles, strict=True):
             self._convolve(windows, some)
         seen = tiles.view(-1, m, m, self.channels)[: down * across].view(down, across, m, m, self.channels)
         self._place(self._pooled(seen) if self.shrink == 2 else seen, result)
 
-    def _windows(self, image: torch.Tensor, first: int, down: int, across: int) -> Iterator[torch.Tensor]:
+    def _windows(self, image: torch.Tensor, framed: bool, first: int, down: int, across: int) -> Iterator[torch.Tensor]:
         """The n x n pixels that each tile comes from, transformed upright, as many at once as are multiplied.
 
         Yields:
             (tiles, n, n * C), in the last any content beyond the last tile.
         """
         n, stride = len(self.into), self.shrink * self.side
-        rows = self._rows(image, first, stride * down + 2, stride * across + 2)
-        _, width, channels = rows.shape
+        width, channels = stride * across + 2, image.shape[2]
         upright = self._workspace.take("upright", n, width, channels)
         seen = upright.as_strided((across, n, n * channels), (stride * channels, width * channels, 1))
         windows = self._workspace.take("some", TILES_AT_ONCE, n, n * channels)
         held = 0
         for row in range(down):
-            torch.mm(self.into, rows[row * stride :][:n].view(n, -1), out=upright.view(n, -1))
+            rows = self._rows(image, framed, first + row * stride, n, width)
+            torch.mm(self.into, rows.as_strided((n, width * channels), (rows.stride(0), 1)), out=upright.view(n, -1))
             column = 0
             while column < across:
                 more = seen[column : column + TILES_AT_ONCE - held]

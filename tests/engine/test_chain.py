@@ -19,10 +19,10 @@ class Squares(Convolution):
     def step(self, width: int) -> int:
         return self.side * max(1, self.at_once // -(-width // self.side))
 
-    def fill(self, image: torch.Tensor, first: int, result: torch.Tensor) -> None:
+    def fill(self, image: torch.Tensor, framed: bool, first: int, result: torch.Tensor) -> None:
         down, across = -(-len(result) // self.side), -(-result.shape[1] // self.side)
         stride = self.shrink * self.side
-        rows = self._rows(image, first, stride * down + 2, stride * across + 2)
+        rows = self._rows(image, framed, first, stride * down + 2, stride * across + 2)
         means = rows.unfold(0, stride + 2, stride).unfold(1, stride + 2, stride).mean((3, 4))
         whole = means.repeat_interleave(self.side, 0).repeat_interleave(self.side, 1)
         result.copy_(whole[: len(result), : result.shape[1]])
