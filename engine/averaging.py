@@ -77,7 +77,7 @@ class Averaged:
             return self._forward(image)
         # The softmax of log probabilities is the probabilities, so they are logits like others.
         logits = self.probabilities(image)[0].log()
-        return self._forward.judge(logits.flatten(1)).view(logits.shape[1:])
+        return self._forward.judge(logits)
 
     def alone(self, image: torch.Tensor) -> bool:
         """As `Forward.alone`; so are images of several views, for the probabilities of all classes take memory."""

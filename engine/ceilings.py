@@ -39,9 +39,8 @@ def measure(device: torch.device, precision: str, tries: int = 5, side: int | No
     result = torch.empty_like(matrix)
     products: list[Callable[[], object]] = [lambda: torch.mm(matrix, matrix, out=result)]
     if device.type == "cpu":
-        convolve = packed(matrix.view(side, side, 1, 1), matrix[0], groups=1, pixels=side)
-        image = matrix.view(1, side, 1, side).permute(0, 3, 1, 2)
-        products = [*(products if matrix.dtype == torch.float32 else []), lambda: convolve(image)]
+        multiply = packed(matrix[None], matrix[:1], rows=side)
+        products = [*(products if matrix.dtype == torch.float32 else []), lambda: multiply(matrix)]
     product = min(_best(device, tries, product) for product in products)
     # Far more than any cache holds.
     source = torch.zeros(16 * side * side, dtype=torch.uint8, device=device)

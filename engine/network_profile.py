@@ -166,7 +166,7 @@ def _rate(forward: Forward, batch: torch.Tensor, repeats: int) -> dict[str, Any]
             forward(batch)
             return
         for logits in forward.logits(batch):
-            forward.judge(logits.flatten(1))
+            forward.judge(logits)
 
     predict()
     synchronise(batch.device)

@@ -12,7 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-_LOGITS_AT_ONCE = {"cpu": 1 << 19, "cuda": 1 << 26}
+from engine.packing import Products, packed
+
+_LOGITS_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 26}
 
 
 @runtime_checkable
@@ -31,7 +33,7 @@ class Coarse(Protocol):
 
 
 Judge = Callable[[torch.Tensor], torch.Tensor]
-"""(C, n) logits -> (n) uint8."""
+"""(C, ...) logits -> (...) uint8."""
 
 
 def judge_upsampled(network: Coarse, scores: torch.Tensor, size: tuple[int, int], judge: Judge) -> torch.Tensor:
@@ -44,27 +46,34 @@ def judge_upsampled(network: Coarse, scores: torch.Tensor, size: tuple[int, int]
         judge: of logits.
     """
     layer, (height, width) = network.upsampling, size
-    scores = functional.pad(scores[0], (1, 1, 1, 1))  # (C, h, w); zeros where there are none
-    (channels, *_), stride = scores.shape, layer.stride[0]
-    matrix = _matrix(layer).to(scores)
+    coarse = functional.pad(scores[0].permute(1, 2, 0), (0, 0, 1, 1, 1, 1))  # (h, w, C); zeros where there are none
+    channels, stride = coarse.shape[-1], layer.stride[0]
     offset = network.final_offset + int(layer.padding[0])
     first, last = offset // stride, (offset + height - 1) // stride
     left, right = offset // stride, (offset + width - 1) // stride
     blocks = right - left + 1
     step = max(1, _LOGITS_AT_ONCE[scores.device.type] // (channels * stride**2 * blocks))
+    multiply = _products(_matrix(layer).to(scores), step * blocks)
     whole = torch.empty((last - first + 1, stride, blocks, stride), dtype=torch.uint8, device=scores.device)
     for row in range(first, last + 1, step):
         rows = min(step, last + 1 - row)
         corners = [
-            scores[:, 1 + row - up : 1 + row - up + rows, 1 + left - back : 2 + right - back]
+            coarse[1 + row - up : 1 + row - up + rows, 1 + left - back : 2 + right - back]
             for up in (0, 1)
             for back in (0, 1)
         ]
-        logits = matrix @ torch.stack(corners, 1).reshape(4 * channels, rows * blocks)
-        ids = judge(logits.view(channels, -1)).view(stride, stride, rows, blocks)
-        whole[row - first : row - first + rows] = ids.permute(2, 0, 3, 1)
+        logits = multiply(torch.stack(corners, -1).view(rows * blocks, -1)).view(rows * blocks, channels, -1)
+        ids = judge(logits.transpose(0, 1)).view(rows, blocks, stride, stride)
+        whole[row - first : row - first + rows] = ids.transpose(1, 2)
     skipped = offset - first * stride
     return whole.view(-1, blocks * stride)[skipped : skipped + height, skipped : skipped + width]
+
+
+def _products(matrix: torch.Tensor, rows: int) -> Products:
+    """What multiplies (n, I) by an (O, I) matrix, mostly so many rows at once."""
+    if matrix.device.type == "cpu" and matrix.dtype == torch.float32:
+        return packed(matrix[None], torch.zeros(1, len(matrix)), rows)
+    return lambda values: values @ matrix.T
 
 
 def _matrix(layer: nn.ConvTranspose2d) -> torch.Tensor:

@@ -57,11 +57,9 @@ class Winograd(Convolution):
         few = plain.in_channels * plain.out_channels <= _PAIRS_OF_LARGE_TILES
         into, filters, back = _TILES_OF_SIX if few else _TILES_OF_FOUR
         self.side = len(back) // self.shrink
-        places = len(into) ** 2
-        bias = torch.zeros(places, self.channels)
+        bias = torch.zeros(len(into) ** 2, self.channels)
         bias[len(into) + 1] = self.bias  # a value at the place (1, 1) reaches all results unchanged
-        weight = transformed_filters(plain.weight.detach(), filters).view(-1, plain.in_channels, 1, 1)
-        self._multiply = packed(weight, bias.flatten(), groups=places, pixels=TILES_AT_ONCE)
+        self._multiply = packed(transformed_filters(plain.weight.detach(), filters), bias, rows=TILES_AT_ONCE)
         self.into: torch.Tensor
         self.back: torch.Tensor
         self.register_buffer("into", into.float(), persistent=False)
@@ -117,7 +115,7 @@ class Winograd(Convolution):
         windows = windows.view(many * n, n, -1)
         seen = self._workspace.take("seen", *windows.shape)
         torch.bmm(self.into.expand(many * n, n, n), windows, out=seen)
-        products = self._multiply(seen.view(1, many, 1, -1).permute(0, 3, 1, 2)).permute(0, 2, 3, 1)
+        products = self._multiply(seen.view(many, -1))
         upright = self._workspace.take("some", many, m, n * made)
         torch.bmm(self.back.expand(many, m, n), products.view(many, n, n * made), out=upright)
         torch.bmm(self.back.expand(many * m, m, n), upright.view(many * m, n, made), out=tiles.view(many * m, m, made))

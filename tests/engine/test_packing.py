@@ -1,21 +1,19 @@
 import pytest
 import torch
-from torch.nn import functional
 
 from engine import packing
 
 
 @pytest.mark.parametrize("known", [True, False])
-@pytest.mark.parametrize(("groups", "pixels"), [(1, 64), (36, 64), (36, 7)])
-def test_packed_weights_give_the_same(known: bool, groups: int, pixels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("groups", "rows"), [(1, 64), (36, 64), (36, 7)])
+def test_packed_matrices_give_the_same(known: bool, groups: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     if not known:
         monkeypatch.setattr(packing, "_OPERATORS", ("_no_such_operator",))
-    weight, bias = torch.randn(24 * groups, 16, 1, 1), torch.randn(24 * groups)
-    image = torch.randn(1, pixels, 1, 16 * groups).permute(0, 3, 1, 2)
+    matrices, added, values = torch.randn(groups, 24, 16), torch.randn(groups, 24), torch.randn(rows, groups, 16)
     with torch.inference_mode():
-        result = packing.packed(weight, bias, groups, pixels=64)(image)
-        expected = functional.conv2d(image, weight, bias, groups=groups)
-    assert torch.allclose(result, expected, rtol=1e-4, atol=1e-4)
+        result = packing.packed(matrices, added, rows=64)(values.flatten(1))
+    expected = torch.einsum("goi,ngi->ngo", matrices, values) + added
+    assert torch.allclose(result, expected.flatten(1), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.skipif(not torch._C._has_mkldnn, reason="this build of torch is without oneDNN")
