@@ -116,7 +116,7 @@ class Winograd(Convolution):
         seen = self._workspace.take("seen", *windows.shape)
         torch.bmm(self.into.expand(many * n, n, n), windows, out=seen)
         products = self._multiply(seen.view(many, -1))
-        upright = self._workspace.take("some", many, m, n * made)
+        upright = self._workspace.take("some", many, m, n * made)  # the windows' memory, which are not needed again
         torch.bmm(self.back.expand(many, m, n), products.view(many, n, n * made), out=upright)
         torch.bmm(self.back.expand(many * m, m, n), upright.view(many * m, n, made), out=tiles.view(many * m, m, made))
 
