@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from engine.packing import Products, packed
 
-_LOGITS_AT_ONCE = {"cpu": 1 << 20, "cuda": 1 << 26}
+_LOGITS_AT_ONCE = {"cpu": 1 << 19, "cuda": 1 << 26}
 
 
 @runtime_checkable
