@@ -18,5 +18,5 @@ def test_packed_matrices_give_the_same(known: bool, groups: int, rows: int, monk
 
 @pytest.mark.skipif(not torch._C._has_mkldnn, reason="this build of torch is without oneDNN")
 def test_torch_still_has_the_operators() -> None:
-    """Without them predictions on CPUs are right, but take twice the time."""
+    """Without them predictions on CPUs are right, but take longer."""
     assert all(hasattr(torch.ops.mkldnn, name) for name in packing._OPERATORS)
