@@ -71,7 +71,7 @@ class Chain(nn.Module):
         self, shapes: list[tuple[int, int]], image: torch.Tensor, result: torch.Tensor, top: int, bottom: int
     ) -> None:
         """Make the rows of the result from `top` to `bottom`, some at a time."""
-        strips = [_Strip(image, 0, len(image), end=len(image)), *self._between(shapes, top)]
+        strips = [_Strip(image, 0, len(image), full=True), *self._between(shapes, top)]
         strips.append(_Strip(result[top:bottom], top, len(result)))
         self._advance(strips, len(self._stages), bottom)
 
@@ -134,7 +134,7 @@ class _Strip:
         start: the first row.
         height: of the image.
         margins: columns left and right in memory that are to be zeros; None for none, or if nobody asks for them.
-        end: where the rows end that are there from the beginning; `start` where None.
+        full: whether all rows are there from the beginning.
     """
 
     def __init__(
@@ -143,11 +143,12 @@ class _Strip:
         start: int,
         height: int,
         margins: tuple[int, int] | None = None,
-        end: int | None = None,
+        *,
+        full: bool = False,
     ) -> None:
         left, right = margins or (0, 0)
         self.framed, self.height, self.width = margins is not None, height, memory.shape[1] - left - right
-        self.start, self.end = start, start if end is None else end
+        self.start, self.end = start, height if full else start
         self._memory, self._columns = memory, slice(left, left + self.width)
         memory[:, :left].zero_()
         memory[:, left + self.width :].zero_()

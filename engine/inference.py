@@ -52,7 +52,6 @@ class Forward:
         if fast:
             use_winograd(network)
             give_back_freed()
-        self._fast = fast
         self._network = network.to(self.device).to(memory_format=torch.channels_last)
         self._autocast = place.autocast
         self._coarse = network if not exact and isinstance(network, Coarse) else None
@@ -118,15 +117,18 @@ class Forward:
 
     def _predicted(self, image: torch.Tensor) -> torch.Tensor:
         if self._coarse is None:
-            logits = self._seen(image)[0]
-            return self.judge(logits)
+            return self.judge(self._seen(image)[0])
         with self._autocast():
             # The network alone holds the normalised image, and lets go of it.
-            scores = self._coarse.coarse(self._normalize(image, mapped_like(image) if self._fast else None))
+            scores = self._coarse.coarse(self._normalized(image))
             return judge_upsampled(self._coarse, scores, (image.shape[-2], image.shape[-1]), self.judge)
 
+    def _normalized(self, image: torch.Tensor) -> torch.Tensor:
+        """The image for the network, where it matters in memory that goes back to the system."""
+        return self._normalize(image, mapped_like(image) if self.precision == "32-fused" else None)
+
     def _seen(self, image: torch.Tensor) -> torch.Tensor:
-        return self._scores(self._normalize(image))
+        return self._scores(self._normalized(image))
 
     def _scores(self, normalized: torch.Tensor) -> torch.Tensor:
         with self._autocast():
