@@ -125,7 +125,9 @@ class Forward:
 
     def _normalized(self, image: torch.Tensor) -> torch.Tensor:
         """The image for the network, where it matters in memory that goes back to the system."""
-        return self._normalize(image, mapped_like(image) if self.precision == "32-fused" else None)
+        memory = mapped_like(image) if self.precision == "32-fused" else None
+        normalized: torch.Tensor = self._normalize(image, memory)
+        return normalized
 
     def _seen(self, image: torch.Tensor) -> torch.Tensor:
         return self._scores(self._normalized(image))
