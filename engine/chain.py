@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from torch import nn
 
-from engine.convolution import Convolution, Workspace
-from engine.mapping import mapped
+from engine.convolution import Convolution
+from engine.workspace import Workspace
 
 
 class Crew:
@@ -57,7 +57,7 @@ class Chain(nn.Module):
         for stage in self._stages:
             shapes.append(stage.shape(*shapes[-1]))
         (height, width), last = shapes[-1], self._stages[-1]
-        result = mapped(len(image), height, width, last.channels)
+        result = self._workspace.lend(len(image), height, width, last.channels)
         band = max(last.step(width), last.side * -(-height // (last.side * self._crew.size)))
         jobs = [
             functools.partial(self._make, shapes, one, its, top, min(top + band, height))

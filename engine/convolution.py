@@ -1,35 +1,15 @@
 """Convolutions of 3 x 3 on CPUs with what follows them done in the same pass: bias, ReLU, pooling."""
 
-import threading
 from abc import abstractmethod
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from engine.mapping import mapped
+from engine.workspace import Workspace
 
 BLOCKS_AT_ONCE = 1024
 """Of as many pixels as are pooled into one."""
-
-
-class Workspace:
-    """Memory that is used again and again, since fresh memory costs as much time as filling it.
-
-    Each thread has its own.
-    """
-
-    def __init__(self) -> None:
-        self._own = threading.local()
-
-    def take(self, name: str, *shape: int) -> torch.Tensor:
-        """A contiguous tensor of any content in the block of that name; it overwrites what was there."""
-        size = torch.Size(shape).numel()
-        blocks: dict[str, torch.Tensor] = self._own.__dict__
-        if name not in blocks or len(blocks[name]) < size:
-            blocks.pop(name, None)
-            blocks[name] = mapped(size)
-        return blocks[name][:size].view(shape)
 
 
 class Convolution(nn.Module):

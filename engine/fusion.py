@@ -7,8 +7,9 @@ from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.chain import Chain, Crew
-from engine.convolution import Convolution, Direct, Workspace
+from engine.convolution import Convolution, Direct
 from engine.winograd import Winograd
+from engine.workspace import Workspace
 
 _FEWEST_CHANNELS = 16
 """For Winograd's convolutions; with fewer channels in, the direct way is faster."""
@@ -27,9 +28,9 @@ def fold_norms(network: nn.Module) -> None:
         _replace(sequence, layers)
 
 
-def use_winograd(network: nn.Module) -> None:
-    """Put the convolutions of `Sequential`s, with their ReLU and pooling, into `Chain`s."""
-    workspace, crew = Workspace(), Crew()
+def use_winograd(network: nn.Module, workspace: Workspace) -> None:
+    """Put the convolutions of `Sequential`s, with their ReLU and pooling, into `Chain`s that work in that memory."""
+    crew = Crew()
     for sequence in _sequences(network):
         layers: list[nn.Module] = []
         stages: list[Convolution] = []

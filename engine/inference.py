@@ -8,12 +8,12 @@ from engine.benchmark import Benchmark
 from engine.checkpoints import About
 from engine.faults import InputError
 from engine.fusion import fold_norms, use_winograd
-from engine.mapping import mapped_like
 from engine.memory import give_back_freed
 from engine.normalization import Normalize
 from engine.place import Place
 from engine.reach import Reach
 from engine.upsampling import Coarse, judge_upsampled
+from engine.workspace import Workspace
 
 
 class Forward:
@@ -46,11 +46,12 @@ class Forward:
         fast = not exact and not compiled and self.device.type == "cpu" and place.precision == "32-true"
         self.precision = "32-fused" if fast else place.precision
         """That of the place, or 32-fused."""
+        self._workspace = Workspace()
         network = network.eval().requires_grad_(False)
         if not exact:
             fold_norms(network)
         if fast:
-            use_winograd(network)
+            use_winograd(network, self._workspace)
             give_back_freed()
         self._network = network.to(self.device).to(memory_format=torch.channels_last)
         self._autocast = place.autocast
@@ -124,9 +125,10 @@ class Forward:
             return judge_upsampled(self._coarse, scores, (image.shape[-2], image.shape[-1]), self.judge)
 
     def _normalized(self, image: torch.Tensor) -> torch.Tensor:
-        """The image for the network, where it matters in memory that goes back to the system."""
-        memory = mapped_like(image) if self.precision == "32-fused" else None
-        normalized: torch.Tensor = self._normalize(image, memory)
+        """The image for the network."""
+        batch, channels, height, width = image.shape
+        lent = self._workspace.lend(batch, height, width, channels) if self.precision == "32-fused" else None
+        normalized: torch.Tensor = self._normalize(image, None if lent is None else lent.permute(0, 3, 1, 2))
         return normalized
 
     def _seen(self, image: torch.Tensor) -> torch.Tensor:

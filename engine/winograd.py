@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from engine.convolution import Convolution, Workspace
+from engine.convolution import Convolution
 from engine.packing import packed
+from engine.workspace import Workspace
 
 TILES_AT_ONCE = 64
 """Always as many, for oneDNN lays filters out for one number, and would do so again in every call for another."""

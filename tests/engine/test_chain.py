@@ -3,8 +3,9 @@ import torch
 from torch import nn
 
 from engine.chain import Chain, Crew
-from engine.convolution import Convolution, Workspace
+from engine.convolution import Convolution
 from engine.reach import ALIGNMENT
+from engine.workspace import Workspace
 
 
 class Squares(Convolution):

@@ -26,6 +26,7 @@ from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from engine.place import Place, find_place
 from engine.prediction import Predictions, Predictor, predict
 from engine.samples import Sample
+from engine.workspace import Workspace
 
 
 @pytest.mark.parametrize("name", ["fcn8s", "fcn16s_vgg16", "unet"])
@@ -73,7 +74,7 @@ def test_bands_and_steps_do_not_show(name: str, threads: int, monkeypatch: pytes
             with torch.inference_mode():
                 fold_norms(sequence)
                 expected = sequence(image)
-                use_winograd(sequence)
+                use_winograd(sequence, Workspace())
                 found = sequence(image)
             assert any(isinstance(layer, Chain) for layer in sequence)
             assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
