@@ -15,13 +15,14 @@ from engine.compiling import require_compiler
 from engine.faults import InputError, command
 from engine.files import require_writable, write_json
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
+from engine.place import SHORT_PRECISIONS
 
 EXAMPLES = (
     "python profile_fcn.py",
     "python profile_fcn.py --networks fcn8s,unet --precisions 32-true,bf16-mixed",
     "python profile_fcn.py --networks fcn8s_paper --size 512x1024 --accelerator cpu --repeats 5",
 )
-PRECISIONS = ("auto", "32-true", "bf16-mixed", "16-mixed")
+PRECISIONS = ("auto", *SHORT_PRECISIONS.values())
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class ProfileOptions:
     networks: str = "fcn8s"
     """names with commas between, as of train_fcn.py's --network"""
     precisions: str = "auto"
-    """with commas between: auto, 32-true (exactly as the network is written), bf16-mixed, 16-mixed"""
+    """with commas between: auto, 32-true (or fp32: exactly as the network is written), bf16-mixed (bf16), 16-mixed
+    (fp16)"""
     compile: bool = False
     """fuse all steps by torch.compile, on a GPU as CUDA graphs; takes a C++ compiler"""
     size: str = "1024x2048"
@@ -58,7 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Profile networks without data: parameters, MACs, latency, throughput, memory, energy, roofline.",
         examples=EXAMPLES,
     )
-    networks, precisions = chosen.networks.split(","), chosen.precisions.split(",")
+    networks = chosen.networks.split(",")
+    precisions = [SHORT_PRECISIONS.get(name, name) for name in chosen.precisions.split(",")]
     _require_sense(chosen, networks, precisions)
     require_writable(chosen.output.parent)
     profiles: list[dict[str, Any]] = []

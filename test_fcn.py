@@ -14,7 +14,7 @@ from engine.compiling import require_compiler
 from engine.faults import InputError, command, leave
 from engine.files import require_writable, sha256, write_json
 from engine.inference import Forward
-from engine.place import find_place
+from engine.place import Precision, find_place
 from engine.prediction import Overlays, Predictions, Predictor, list_images, predict
 from engine.tiles import Tiled
 
@@ -42,8 +42,9 @@ class PredictionOptions:
     """predict every image in this folder instead, with colour overlays"""
     output: Path = Path("outputs")
     """folder that results go to"""
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
-    """arithmetic; auto is 16-mixed on GPUs, else 32-true"""
+    precision: Precision = "auto"
+    """arithmetic: 32-true (or fp32), exactly as the network is written, bf16-mixed (bf16), 16-mixed (fp16); auto is
+    16-mixed on GPUs, else float32 with sums in another order"""
     compile: bool = False
     """fuse all steps by torch.compile, on a GPU as CUDA graphs; takes a C++ compiler, and minutes at the start; meant
     for images of one size"""

@@ -26,6 +26,7 @@ from engine.faults import InputError, command, leave
 from engine.learner import Learner
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from engine.parallel import available_cpus
+from engine.place import Precision
 from engine.recipe import Recipe
 from engine.runs import Run
 from engine.sampler import derive
@@ -108,8 +109,9 @@ class TrainOptions:
     """decay of the average of weights that is evaluated and kept, as 0.999; 0 for none"""
     schedule: Literal["poly", "step", "cosine", "constant"] = "poly"
     """how the learning rate falls"""
-    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
-    """arithmetic; auto is bf16-mixed on GPUs that have it, else 32-true"""
+    precision: Precision = "auto"
+    """arithmetic: 32-true (or fp32), bf16-mixed (bf16), 16-mixed (fp16); auto is bf16-mixed on GPUs that have it, else
+    32-true"""
     compile: bool = False
     """compile the network by torch.compile, which needs a C++ compiler and takes minutes; where it pays is in
     docs/training.md"""

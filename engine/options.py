@@ -9,8 +9,9 @@ import sys
 import types
 import typing
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from engine.faults import InputError
 
@@ -38,7 +39,8 @@ def parse(
 ) -> Options:
     """Read a command line into a frozen dataclass; each field is a flag, the string below it the help.
 
-    Fields are of type str, int, float, bool, Path, Literal, or one of these or None. With `recipes`,
+    Fields are of type str, int, float, bool, Path, Literal, or one of these or None; a Literal may be annotated with a
+    dict of other names for its values. With `recipes`,
     `--recipe NAME` takes the values of `<recipes>/NAME.yaml`, or of any YAML file, and the flags given beside
     it win. Wrong flags end with usage, message and exit code 2, as argparse does.
     """
@@ -68,16 +70,19 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 def _add_flags(parser: argparse.ArgumentParser, options: type[Any]) -> None:
     """Add a flag for each field of a dataclass."""
-    types_of, help_of = typing.get_type_hints(options), dict(_docstrings(options))
+    types_of, help_of = typing.get_type_hints(options, include_extras=True), dict(_docstrings(options))
     for field in dataclasses.fields(options):
         required = field.default is dataclasses.MISSING
         settings: dict[str, Any] = {"required": required, "default": None if required else field.default}
         kind = types_of[field.name]
         if isinstance(kind, types.UnionType):  # `X | None`
             kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
+        aliases: dict[str, str] = {}
+        if typing.get_origin(kind) is Annotated:
+            kind, aliases = typing.get_args(kind)
         if typing.get_origin(kind) is Literal:
             settings["choices"] = typing.get_args(kind)
-            kind = type(settings["choices"][0])
+            kind = partial(_named, aliases) if aliases else type(settings["choices"][0])
         if kind is bool:  # --redo alone means --redo true
             settings |= {"nargs": "?", "const": True, "metavar": "BOOL"}
             kind = _boolean
@@ -95,6 +100,11 @@ def _docstrings(options: type[Any]) -> Iterator[tuple[str, str]]:
             match below:
                 case ast.Expr(value=ast.Constant(value=str(text))):
                     yield field.target.id, " ".join(text.split())
+
+
+def _named(aliases: dict[str, str], text: str) -> str:
+    """A flag's value by its proper name."""
+    return aliases.get(text, text)
 
 
 def _boolean(text: str) -> bool:

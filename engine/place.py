@@ -3,11 +3,16 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Annotated, Literal
 
 import torch
 
 from engine.faults import InputError
 
+SHORT_PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
+"""The field's names -> Lightning Fabric's."""
+Precision = Annotated[Literal["auto", "32-true", "bf16-mixed", "16-mixed"], SHORT_PRECISIONS]
+"""Of the option; the short names may be given too."""
 _HALVES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 

@@ -57,7 +57,7 @@ def test_the_test_split_becomes_a_zip_that_the_server_accepts(
 
 def test_the_val_split_is_scored(run: Path, demo_root: Path, tmp_path: Path) -> None:
     """As in training, but for pixels where two classes tie: sums are rounded in another order."""
-    options = ("--split", "val", "--precision", "32-true", "--profile_images", "0")
+    options = ("--split", "val", "--precision", "fp32", "--profile_images", "0")
     assert predict(run / "best.pth", demo_root, tmp_path, *options) == 0
     scores = json.loads((tmp_path / "r" / "val" / "scores.json").read_text())
     best = torch.load(run / "best.pth", weights_only=True)["about"]["miou"]

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 
@@ -20,6 +20,8 @@ class Some:
     """do it again"""
     name: str | None = None
     """of the run"""
+    precision: Annotated[Literal["32-true", "16-mixed"], {"fp32": "32-true", "fp16": "16-mixed"}] = "32-true"
+    """of numbers"""
 
 
 @pytest.fixture
@@ -67,7 +69,15 @@ def test_bad_recipes(recipes: Path, recipe: str, message: str) -> None:
         parse(recipes, "--recipe", recipe)
 
 
-@pytest.mark.parametrize("argv", [["--rate", "fast"], ["--kind", "c"], ["--wrong", "1"], ["--redo", "3"], ["stray"]])
+def test_values_go_by_other_names_too(recipes: Path) -> None:
+    assert parse(recipes, "--precision", "fp16") == parse(recipes, "--precision", "16-mixed")
+    assert parse(recipes, "--precision", "fp32") == Some()
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["--rate", "fast"], ["--kind", "c"], ["--wrong", "1"], ["--redo", "3"], ["stray"], ["--precision", "fp8"]],
+)
 def test_wrong_flags_end_with_code_2(recipes: Path, argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         parse(recipes, *argv)
