@@ -53,8 +53,12 @@ def _sequences(network: nn.Module) -> Iterator[nn.Sequential]:
         for child in module.children():
             uses[child] = uses.get(child, 0) + 1
     for module in list(network.modules()):
-        if type(module) is nn.Sequential and all(uses[layer] == 1 and not layer._forward_hooks for layer in module):
+        if type(module) is nn.Sequential and all(uses[layer] == 1 and not _watched(layer) for layer in module):
             yield module
+
+
+def _watched(layer: nn.Module) -> bool:
+    return bool(layer._forward_hooks or layer._forward_pre_hooks)
 
 
 def _replace(sequence: nn.Sequential, layers: list[nn.Module]) -> None:

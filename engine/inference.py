@@ -27,7 +27,9 @@ class Forward:
         network: (N, 3, H, W) float -> (N, C, H, W) logits; it is changed and belongs to this object from now on.
         about: what its weights belong to.
         benchmark: says what a prediction holds.
-        exact: run the network as it is written; else layers are fused, which rounds sums in another order.
+        exact: run the network as it is written; else layers are fused, which rounds sums in another order, if the
+            network says by an attribute `fusible` that its `Sequential`s always run whole: nobody takes what comes out
+            of a layer within.
         compiled: let torch.compile fuse all steps, which rounds in another order, and takes minutes for each size of
             image; the next process finds most of it done.
     """
@@ -43,12 +45,13 @@ class Forward:
         compiled: bool = False,
     ) -> None:
         self.device = place.device
-        fast = not exact and not compiled and self.device.type == "cpu" and place.precision == "32-true"
+        fusible = not exact and getattr(network, "fusible", False) is True
+        fast = fusible and not compiled and self.device.type == "cpu" and place.precision == "32-true"
         self.precision = "32-fused" if fast else place.precision
         """That of the place, or 32-fused."""
         self._workspace = Workspace()
         network = network.eval().requires_grad_(False)
-        if not exact:
+        if fusible:
             fold_norms(network)
         if fast:
             use_winograd(network, self._workspace)
@@ -76,6 +79,11 @@ class Forward:
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (H, W) uint8 ids or confidences, all on the device."""
         self._require_range(image)
+        return self._predict(image)
+
+    @torch.inference_mode()
+    def unchecked(self, image: torch.Tensor) -> torch.Tensor:
+        """As when it is called, but the range is left for an image that is not made up to tell."""
         return self._predict(image)
 
     def alone(self, image: torch.Tensor) -> bool:

@@ -24,6 +24,8 @@ class FCN(nn.Module):
         backbone: a `VGG` variant.
     """
 
+    fusible = True
+    """Its `Sequential`s always run whole, so predictions may put other layers into them."""
     scales: dict[int, float]
     """Factor on the features of a stride before they are scored; 1 where there is none."""
     offsets: dict[int, int]

@@ -23,6 +23,9 @@ class UNet(nn.Module):
         tile: largest side of the tiles of the paper's form, in pixels of the logits; 16 n + 4.
     """
 
+    fusible = True
+    """Its `Sequential`s always run whole, so predictions may put other layers into them."""
+
     def __init__(self, num_classes: int, *, valid: bool = False, channels: int = 64, tile: int = 1012) -> None:
         super().__init__()
         self.valid, self.tile = valid, tile

@@ -82,6 +82,45 @@ def test_bands_and_steps_do_not_show(name: str, threads: int, monkeypatch: pytes
         torch.set_num_threads(before)
 
 
+class Tapped(nn.Module):
+    """A network that takes what comes out of layers within a `Sequential`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers = (layer for _ in range(3) for layer in (nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()))
+        self.first, self.features = nn.Conv2d(3, 16, 1), nn.Sequential(*layers)
+        self.score = nn.Conv2d(16, 19, 1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        features, total = self.first(image), torch.zeros(())
+        for number, layer in enumerate(self.features):
+            features = layer(features)
+            if number % 3 == 2:
+                total = total + features
+        logits: torch.Tensor = self.score(total)
+        return logits
+
+
+def test_networks_that_do_not_ask_for_it_are_not_fused() -> None:
+    about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    image = torch.randint(0, 256, (1, 3, 33, 47), dtype=torch.uint8)
+    found = []
+    for exact in (True, False):
+        torch.manual_seed(0)
+        forward = Forward(find_place("cpu", "32-true"), Tapped(), about, catalogue.benchmark("cityscapes"), exact=exact)
+        found.append(forward.logits(image))
+    assert torch.equal(*found)
+
+
+@pytest.mark.parametrize("watch", ["register_forward_hook", "register_forward_pre_hook"])
+def test_layers_that_are_watched_stay(watch: str) -> None:
+    sequence = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()).eval()
+    getattr(sequence[0], watch)(lambda *_: None)
+    fold_norms(sequence)
+    use_winograd(sequence, Workspace())
+    assert [type(layer) for layer in sequence] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
+
+
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch.compile needs a C++ compiler; install g++")
 @pytest.mark.parametrize("name", ["fcn8s", "unet"])
 def test_compiled_steps_give_the_same(name: str) -> None:
