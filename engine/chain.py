@@ -23,17 +23,23 @@ class Crew:
         return torch.get_num_threads()
 
     def do(self, jobs: Sequence[Callable[[], None]]) -> None:
-        """Run the jobs, and return when all are done."""
+        """Run the jobs, and return when all are done; if some fail, the first of their exceptions is raised."""
         if len(jobs) == 1:
             jobs[0]()
             return
-        for done in [self._pool.submit(_inferring, job) for job in jobs]:
-            done.result()
+        failed = next(filter(None, list(self._pool.map(_inferring, jobs))), None)
+        if failed is not None:
+            raise failed
 
 
-def _inferring(job: Callable[[], None]) -> None:
-    with torch.inference_mode():  # which holds for one thread only
-        job()
+def _inferring(job: Callable[[], None]) -> Exception | None:
+    """Do a job, and return what went wrong."""
+    try:
+        with torch.inference_mode():  # which holds for one thread only
+            job()
+    except Exception as error:
+        return error
+    return None
 
 
 class Chain(nn.Module):

@@ -33,7 +33,7 @@ def find(scores: Scores, device: torch.device) -> Reach:
 
     Whatever is computed from NaN is NaN, so with NaN on one side of a line the logits on the other side show how far
     the network looks across it. Networks that look at all of an image at once, as those with attention or global
-    pooling do, have no such distance.
+    pooling do, have no such distance, and of those that stop NaN it cannot be found.
     """
     for length in _LENGTHS:
         distances = [_distance(scores, length, upright, device) for upright in (False, True)]
@@ -44,13 +44,15 @@ def find(scores: Scores, device: torch.device) -> Reach:
 
 
 def _distance(scores: Scores, length: int, upright: bool, device: torch.device) -> int | None:
-    """How many pixels across a line in the middle of a strip matter; None if the strip is too short to tell."""
+    """How many pixels across a line in the middle of a strip matter; None if that cannot be told."""
     middle = length // 2
     distances = []
     for unknown in (slice(middle, None), slice(None, middle)):
         strip = torch.zeros(1, 3, _THICKNESS, length, device=device)
         strip[..., unknown] = torch.nan
         touched = _seen(scores, strip, upright).isnan().any(1)[0].any(0).nonzero()
+        if not len(touched):  # the network puts numbers in the place of NaN
+            return None
         first, last = int(touched.min()), int(touched.max())
         if first == 0 and last == length - 1:
             return None

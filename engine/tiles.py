@@ -1,5 +1,6 @@
 """Images of any size in the memory that there is: in tiles, with a margin that makes them one image again."""
 
+import gc
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -171,6 +172,7 @@ class Tiled:
 
     def _make_do(self, size: tuple[int, int], grid: Grid | None) -> None:
         """After memory has run out: look at half as many pixels at a time."""
+        gc.collect()  # an exception that came from another thread holds on to tensors, and is held by its own traceback
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
         height, width = size
@@ -209,7 +211,7 @@ class Tiled:
     def _peak(self, height: int, width: int) -> float:
         """MiB that looking at an image takes at most, with what is held ready for that."""
         image = torch.zeros(1, 3, height, width, dtype=torch.uint8, device=self.device)
-        return self._meter.peak(partial(self._forward, image))
+        return self._meter.peak(partial(self._forward.unchecked, image))
 
 
 def _assembled(image: torch.Tensor, look: Callable[[torch.Tensor], torch.Tensor], grid: Grid) -> torch.Tensor:
@@ -231,4 +233,5 @@ def _assembled(image: torch.Tensor, look: Callable[[torch.Tensor], torch.Tensor]
 
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "not enough memory" in str(error)
+    """Whether memory was refused, which CPUs say by an error of no type of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)

@@ -1,3 +1,6 @@
+import gc
+import time
+
 import pytest
 import torch
 from torch import nn
@@ -27,6 +30,19 @@ class Squares(Convolution):
         means = rows.unfold(0, stride + 2, stride).unfold(1, stride + 2, stride).mean((3, 4))
         whole = means.repeat_interleave(self.side, 0).repeat_interleave(self.side, 1)
         result.copy_(whole[: len(result), : result.shape[1]])
+
+
+class Failing(Squares):
+    """Fails in the upper half of an image, and takes long in the lower one."""
+
+    done = 0
+
+    def fill(self, image: torch.Tensor, framed: bool, first: int, result: torch.Tensor) -> None:
+        if first < 20:
+            raise torch.OutOfMemoryError("no more")
+        time.sleep(0.2)
+        super().fill(image, framed, first, result)
+        self.done += 1
 
 
 Stages = tuple[tuple[int, bool], ...]
@@ -66,3 +82,19 @@ def test_squares_of_a_piece_lie_where_they_do_in_the_whole_image(stages: Stages)
     beyond = 48 // shrink
     piece, whole = piece[..., beyond:, beyond:], whole[..., ALIGNMENT // shrink :, ALIGNMENT // shrink :]
     assert torch.allclose(piece, whole[..., beyond:, beyond:], atol=1e-6)
+
+
+def test_all_is_over_when_a_job_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+    workspace = Workspace()
+    stage = Failing(4, False, workspace)
+    chain = Chain([stage], workspace, Crew())
+    with torch.inference_mode():
+        with pytest.raises(torch.OutOfMemoryError, match="no more"):
+            chain(torch.rand(1, 2, 48, 16))
+        done = stage.done
+        assert done > 0
+        time.sleep(0.3)
+    assert stage.done == done
+    gc.collect()
+    assert len(workspace._free) == 1

@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import nn
@@ -34,6 +36,13 @@ def test_a_network_that_looks_at_everything_has_no_exact_margin() -> None:
             return image + image.mean((-1, -2), keepdim=True)
 
     assert not found(Everything()).exact
+
+
+@pytest.mark.parametrize("stop", [torch.nan_to_num, lambda scores: torch.where(scores > 0, scores, 0)])
+def test_a_network_that_stops_nan_has_no_exact_margin(stop: Callable[[torch.Tensor], torch.Tensor]) -> None:
+    convolution = nn.Conv2d(3, 2, 3, padding=1)
+    with torch.no_grad():
+        assert not reach.find(lambda image: stop(convolution(image)), torch.device("cpu")).exact
 
 
 def test_a_network_on_another_grid_has_no_exact_margin() -> None:

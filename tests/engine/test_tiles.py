@@ -14,7 +14,7 @@ from engine.checkpoints import About
 from engine.faults import InputError
 from engine.inference import Forward
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
-from engine.place import find_place
+from engine.place import Place, find_place
 from engine.reach import ALIGNMENT
 from engine.tiles import Tiled, plan, spans
 from fcn.fcn import FCN8s
@@ -35,6 +35,13 @@ def local() -> nn.Module:
 def image(height: int, width: int) -> torch.Tensor:
     random = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (1, 3, height, width), dtype=torch.uint8, generator=random)
+
+
+def refused() -> Exception:
+    """What torch says when a CPU's system refuses memory."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    return caught.value
 
 
 class Cramped(nn.Module):
@@ -99,8 +106,9 @@ def test_tiles_give_what_the_whole_image_gives(build: Callable[[int], nn.Module]
     "error",
     [
         lambda: torch.OutOfMemoryError("CUDA out of memory."),
-        lambda: RuntimeError("[enforce fail] DefaultCPUAllocator: not enough memory: you tried to allocate 9 bytes."),
+        refused,
     ],
+    ids=["gpu", "cpu"],
 )
 def test_out_of_memory_goes_on_in_tiles_and_says_so_once(
     error: Callable[[], Exception], capsys: pytest.CaptureFixture[str]
@@ -156,6 +164,16 @@ def test_a_budget_too_small_for_any_tile_is_an_error() -> None:
     tiled = Tiled(forward(local()), budget=0.01)
     with pytest.raises(InputError, match=r"--memory_budget 0.01: even the smallest tiles of an image of 100 x 150"):
         tiled(image(100, 150))
+
+
+def test_trials_for_a_budget_say_nothing_about_the_range_of_numbers() -> None:
+    network = nn.Conv2d(3, 19, 1)
+    nn.init.constant_(network.weight, 1e6)
+    about = About("some", 19, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 0, None)
+    place = Place(torch.device("cpu"), "16-mixed")
+    tiled = Tiled(Forward(place, network, about, catalogue.benchmark("cityscapes")), budget=50)
+    with pytest.raises(InputError, match="beyond 65504"):
+        tiled(image(32, 32))
 
 
 def test_a_network_that_looks_at_everything_is_told(capsys: pytest.CaptureFixture[str]) -> None:
