@@ -16,7 +16,9 @@ from torch.nn import functional
 Products = Callable[[torch.Tensor], torch.Tensor]
 """(n, groups * I) -> (n, groups * O)."""
 
-_OPERATORS = "_reorder_convolution_weight", "_convolution_pointwise"
+_REORDER, _APPLY = "_reorder_convolution_weight", "_convolution_pointwise"
+_NONE, _ONES = [0, 0], [1, 1]
+"""Padding; stride and dilation."""
 
 
 def packed(matrices: torch.Tensor, added: torch.Tensor, rows: int) -> Products:
@@ -29,17 +31,27 @@ def packed(matrices: torch.Tensor, added: torch.Tensor, rows: int) -> Products:
     """
     groups, _, columns = matrices.shape
     weight, bias = matrices.reshape(-1, columns, 1, 1), added.flatten()
-    if all(hasattr(torch.ops.mkldnn, name) for name in _OPERATORS):
-        reorder, apply = (getattr(torch.ops.mkldnn, name).default for name in _OPERATORS)
-        ones, none = [1, 1], [0, 0]
-        ready = reorder(weight, none, ones, ones, groups, [1, groups * columns, rows, 1])
-        more: tuple[Any, ...] = (ready, bias, none, ones, ones, groups, "none", [], "")
-        convolve: Products = lambda image: apply(image, *more)  # noqa: E731  # it has no keywords to bind
+    ready = _laid_out(weight, groups, [1, groups * columns, rows, 1])
+    if ready is None:
+        convolve: Products = partial(functional.conv2d, weight=weight, bias=bias, groups=groups)
     else:
-        convolve = partial(functional.conv2d, weight=weight, bias=bias, groups=groups)
+        apply = getattr(torch.ops.mkldnn, _APPLY).default
+        more: tuple[Any, ...] = (ready, bias, _NONE, _ONES, _ONES, groups, "none", [], "")
+        convolve = lambda image: apply(image, *more)  # noqa: E731  # it has no keywords to bind
 
     def multiply(values: torch.Tensor) -> torch.Tensor:
         image = values.view(1, len(values), 1, -1).permute(0, 3, 1, 2)  # in channels_last memory
         return convolve(image).permute(0, 2, 3, 1).reshape(len(values), -1)
 
     return multiply
+
+
+def _laid_out(weight: torch.Tensor, groups: int, size: list[int]) -> torch.Tensor | None:
+    """Weights in oneDNN's order for images of a size; None if this torch or, in halves, this processor cannot."""
+    if not all(hasattr(torch.ops.mkldnn, name) for name in (_REORDER, _APPLY)):
+        return None
+    try:
+        ready: torch.Tensor = getattr(torch.ops.mkldnn, _REORDER).default(weight, _NONE, _ONES, _ONES, groups, size)
+    except RuntimeError:
+        return None
+    return ready
