@@ -1,9 +1,11 @@
 """Prediction: image files in, masks of a benchmark's ids out."""
 
 import json
+import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -172,12 +174,20 @@ def predict(
         brought = ahead(readers, lambda sample: _ready(predictor, sample), mine, depth=2 * workers)
         bar = tqdm(brought, "predict", total=len(mine), disable=None if place.rank == 0 else True, leave=False)
 
+        seats = threading.Semaphore(lanes)
+
         def look(image: _Ready) -> torch.Tensor | None:
-            return None if predictor.forward.alone(image.tensor) else predictor.forward(image.tensor)
+            if predictor.forward.alone(image.tensor):
+                return None
+            with seats:
+                return predictor.forward(image.tensor)
 
         def predicted() -> Iterator[tuple[_Ready, torch.Tensor]]:
             for image, seen in required(ahead(lookers, look, _sound(bar, faults), depth=lanes)):
-                yield image, predictor.forward(image.tensor) if seen is None else seen
+                if seen is None:
+                    with _all_of(seats, lanes):
+                        seen = predictor.forward(image.tensor)
+                yield image, seen
 
         def write(done: tuple[_Ready, torch.Tensor]) -> None:
             image, prediction = done
@@ -185,6 +195,17 @@ def predict(
 
         deque(required(ahead(writers, write, predicted(), depth=2 * workers)), maxlen=0)
     return faults
+
+
+@contextmanager
+def _all_of(seats: threading.Semaphore, number: int) -> Iterator[None]:
+    """Wait until nobody holds a seat, and hold all of them."""
+    for _ in range(number):
+        seats.acquire()
+    try:
+        yield
+    finally:
+        seats.release(number)
 
 
 class _Ready(NamedTuple):

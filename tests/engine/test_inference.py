@@ -2,6 +2,7 @@ import errno
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -203,6 +204,41 @@ def test_predictions_made_side_by_side_are_those_made_alone(name: str, side_by_s
     assert (threading.get_ident() not in forward.threads) == side_by_side
     for sample in samples[:4] + samples[5:]:
         assert np.array_equal(read_ids(predictions.path(sample)), predictor(sample.image))
+
+
+class Counted(Forward):
+    """Notes how many images are looked at while one is that is to be alone."""
+
+    now = 0
+    beside: tuple[int, ...] = ()
+
+    def alone(self, image: torch.Tensor) -> bool:
+        return image.shape[-1] == 64
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        self.now += 1
+        time.sleep(0.02)
+        found = super().__call__(image)
+        if self.alone(image):
+            self.beside += (self.now - 1,)
+        self.now -= 1
+        return found
+
+
+def test_an_image_that_is_to_be_alone_is(tmp_path: Path) -> None:
+    about = About("fcn8s", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    place = find_place("cpu", "auto")
+    forward = Counted(place, catalogue.network("fcn8s", 19), about, catalogue.benchmark("cityscapes"))
+    samples = [Sample(str(number), tmp_path / f"{number}.png", None) for number in range(12)]
+    for number, sample in enumerate(samples):
+        write_png(sample.image, np.zeros((32, 64 if number % 5 == 2 else 32, 3), np.uint8))
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        assert predict(place, Predictor(forward), samples, Predictions(tmp_path / "p", ".png", {}), workers=2) == []
+    finally:
+        torch.set_num_threads(before)
+    assert forward.beside == (0, 0)
 
 
 def test_a_full_disk_ends_a_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
