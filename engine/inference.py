@@ -69,6 +69,11 @@ class Forward:
         works: tuple[compiling.Work, ...] = self._predicted, self._seen
         self._predict, self._see = (compiling.compiled(work, self.device) for work in works) if compiled else works
 
+    @property
+    def kept(self) -> float:
+        """MiB that lie ready from one prediction to the next, beside the weights."""
+        return self._workspace.held / (1 << 20)
+
     @torch.inference_mode()
     def logits(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (1, C, H, W) logits."""

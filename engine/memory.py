@@ -20,13 +20,20 @@ Memory = dict[str, float | None]
 """MiB by definition; None where it cannot be measured."""
 
 
-def peak_of(device: torch.device, work: Callable[[], object]) -> Memory:
+def peak_of(device: torch.device, work: Callable[[], object], kept: float = 0.0) -> Memory:
     """Peak memory while something runs, which must have run before.
 
-    - `allocated`: what tensors take, weights included on a GPU; on a CPU what torch allocates during the work.
-    - `reserved`: what torch has asked the driver for; on a CPU by how much the process grows during the work.
+    - `allocated`: what tensors take, weights included on a GPU; on a CPU what torch allocates during the work, and
+      what is kept.
+    - `reserved`: what torch has asked the driver for; on a CPU by how much the process grows during the work, and what
+      is kept.
     - `process`: all of the process; on a GPU what the driver counts for it, as nvidia-smi shows, CUDA's context
       included; on a CPU its peak resident memory since it started, Python and libraries included.
+
+    Args:
+        device: on which the work is done.
+        work: what to measure.
+        kept: MiB that the work has of its own on a CPU, beside what it allocates, and keeps for the next time.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
@@ -40,7 +47,13 @@ def peak_of(device: torch.device, work: Callable[[], object]) -> Memory:
         }
     so_far = process_peak()
     growth = _growth(work)
-    return {"allocated": _allocated(work), "reserved": growth, "process": max(so_far, process_peak())}
+    process = max(so_far, process_peak())  # before the profiler, which takes memory of its own
+    allocated = _allocated(work) or 0.0
+    return {
+        "allocated": allocated + kept or None,
+        "reserved": None if growth is None else growth + kept,
+        "process": process,
+    }
 
 
 class Meter:

@@ -64,7 +64,7 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Pr
     image = Predictor(forward).transfer(pixels)
     for _ in range(protocol.warm_up):
         forward(image)
-    peaks = memory.peak_of(device, lambda: forward(image))
+    peaks = memory.peak_of(device, lambda: forward(image), forward.kept)
     latency = _seconds(device, lambda: forward(image), protocol.repeats)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.png"

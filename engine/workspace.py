@@ -19,6 +19,12 @@ class Workspace:
         self._own = threading.local()
         self._free: list[mmap.mmap] = []
         self._lending = threading.Lock()
+        self._all: weakref.WeakSet[mmap.mmap] = weakref.WeakSet()
+
+    @property
+    def held(self) -> int:
+        """Bytes of all blocks, free ones included."""
+        return sum(len(block) for block in self._all)
 
     def take(self, name: str, *shape: int) -> torch.Tensor:
         """A contiguous float32 tensor of any content in the block of that name; it overwrites what was there.
@@ -32,7 +38,7 @@ class Workspace:
         blocks: dict[str, torch.Tensor] = self._own.__dict__
         if name not in blocks or len(blocks[name]) < size:
             blocks.pop(name, None)
-            blocks[name] = torch.frombuffer(_mapped(4 * size), dtype=torch.float32)
+            blocks[name] = torch.frombuffer(self._new(4 * size), dtype=torch.float32)
         return blocks[name][:size].view(shape)
 
     def lend(self, *shape: int) -> torch.Tensor:
@@ -51,10 +57,15 @@ class Workspace:
                 self._free.remove(block)
             else:
                 self._free.clear()
-                block = _mapped(size)
+                block = self._new(size)
         view = memoryview(block)[:size]  # which ends with the tensor, as that alone refers to it
         weakref.finalize(view, self._free.append, block).atexit = False
         return torch.frombuffer(view, dtype=torch.float32).view(shape)
+
+    def _new(self, size: int) -> mmap.mmap:
+        block = _mapped(size)
+        self._all.add(block)
+        return block
 
 
 def _mapped(size: int) -> mmap.mmap:

@@ -50,8 +50,10 @@ def test_free_blocks_go_back_when_all_are_too_small(monkeypatch: pytest.MonkeyPa
     workspace.lend(30)
     workspace.lend(20)
     assert closed == []
+    assert workspace.held == 4 * (10 + 30)
     workspace.lend(40)
     assert closed == [120]
+    assert workspace.held == 4 * (10 + 40)
     assert kept.shape == (10,)
 
 
