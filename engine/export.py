@@ -60,6 +60,8 @@ class Check(NamedTuple):
     """Height and width."""
     agreement: float
     """Share of pixels with the same value."""
+    refusal: str = ""
+    """Why there is no such file, or what keeps it from running."""
 
 
 class Exported(NamedTuple):
@@ -89,23 +91,17 @@ def export(network: ImageToIds, path: Path, kind: str, size: tuple[int, int], no
     """
     if kind == "onnx":
         _require("onnx", "onnxscript", "onnxruntime")
-    try:
-        any_size = _traced(network, ODD_SIZE, dynamic=True)
-        fixed = None if _is_dynamic(any_size) else _traced(network, size, dynamic=False)
-    except (torch._dynamo.exc.TorchDynamoException, RuntimeError, ValueError, TypeError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0][:200]
-        raise InputError(
-            f"{path}: torch.export cannot trace this network ({reason}); what it does must not depend on pixel values"
-        ) from error
+    any_size = _traced(network, path, ODD_SIZE, dynamic=True)
+    fixed = None if _is_dynamic(any_size) else _traced(network, path, size, dynamic=False)
     path.parent.mkdir(parents=True, exist_ok=True)
     with _kept_if_good(path) as part:
         checks = () if fixed else _written(network, any_size, part, kind, notes, (size, ODD_SIZE))
         if not _good(checks):  # its graph holds what follows from the size it was traced with
-            fixed = fixed or _traced(network, size, dynamic=False)
+            fixed = fixed or _traced(network, path, size, dynamic=False)
             checks = _written(network, fixed, part, kind, notes, (size,))
         if not _good(checks):
             raise InputError(
-                f"{path}: not written: the exported file gives {told(checks)} as the network, "
+                f"{path}: not written: against the network the exported file gives {told(checks)}, "
                 f"expected {LEAST_AGREEMENT:.2%}; try the other format of {', '.join(FORMATS)}, and report it"
             )
     return Exported(path, fixed is None, checks)
@@ -124,31 +120,48 @@ def _written(
     sizes: Sequence[tuple[int, int]],
 ) -> tuple[Check, ...]:
     """Write a graph, and run the file on images of these sizes."""
-    if kind == "onnx":
-        _write_onnx(program, path, notes)
-    else:
-        torch.export.save(program, path, extra_files=notes)
-    run = _onnx_runner(path) if kind == "onnx" else _torch_runner(path)
+    try:
+        if kind == "onnx":
+            _write_onnx(program, path, notes)
+        else:
+            torch.export.save(program, path, extra_files=notes)
+        run = _onnx_runner(path) if kind == "onnx" else _torch_runner(path)
+    except OSError:
+        raise
+    except Exception as error:  # exporters and runtimes that refuse a graph have errors of their own
+        return tuple(Check(size, 0.0, _first_line(error)) for size in sizes)
     return tuple(_check(network, run, size) for size in sizes)
 
 
 def told(checks: Sequence[Check]) -> str:
     """Checks as a text to print."""
     return " and ".join(
-        f"the same on {check.agreement:.4%} of the pixels of {check.size[0]}x{check.size[1]}" for check in checks
+        f"the same on {check.agreement:.4%} of the pixels of {check.size[0]}x{check.size[1]}"
+        + (f" ({check.refusal})" if check.refusal else "")
+        for check in checks
     )
 
 
-def _traced(network: ImageToIds, size: tuple[int, int], *, dynamic: bool) -> torch.export.ExportedProgram:
+def _first_line(error: Exception) -> str:
+    return (str(error) or type(error).__name__).splitlines()[0][:200]
+
+
+def _traced(network: ImageToIds, path: Path, size: tuple[int, int], *, dynamic: bool) -> torch.export.ExportedProgram:
     """The network as a graph, for images of any size or of this one.
 
     For any size it is traced with an odd one: else padding and crops that do nothing there would be left out.
     """
     auto = torch.export.Dim.AUTO
     shapes = {"image": {0: auto, 1: auto}} if dynamic else None
-    with torch.no_grad():
-        image = torch.zeros(*size, 3, dtype=torch.uint8)
-        return torch.export.export(network, (image,), dynamic_shapes=shapes, strict=False)
+    image = torch.zeros(*size, 3, dtype=torch.uint8)
+    try:
+        with torch.no_grad():
+            return torch.export.export(network, (image,), dynamic_shapes=shapes, strict=False)
+    except (torch._dynamo.exc.TorchDynamoException, RuntimeError, ValueError, TypeError) as error:
+        raise InputError(
+            f"{path}: torch.export cannot trace this network ({_first_line(error)}); what it does must not depend on "
+            "pixel values"
+        ) from error
 
 
 def _is_dynamic(program: torch.export.ExportedProgram) -> bool:
@@ -201,8 +214,8 @@ def _check(network: ImageToIds, run: Callable[[UInt8Array], UInt8Array], size: t
         expected = network(torch.from_numpy(image)).numpy()
     try:
         got = run(image)
-    except Exception:  # a runtime that refuses the file has errors of its own
-        return Check(size, 0.0)
+    except Exception as error:  # as above
+        return Check(size, 0.0, _first_line(error))
     if got.shape != expected.shape or got.dtype != expected.dtype:
         return Check(size, 0.0)
     return Check(size, float((got == expected).mean()))

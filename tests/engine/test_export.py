@@ -77,9 +77,11 @@ def test_a_file_that_cannot_be_run_is_not_kept(tmp_path: Path, monkeypatch: pyte
     def broken(*_: object) -> None:
         raise RuntimeError("no such operator")
 
-    monkeypatch.setattr(export, "_torch_runner", lambda _: broken)
-    with pytest.raises(InputError, match=r"not written: .* 0\.0000%"):
-        export.export(labeller(small()), tmp_path / "a.pt2", "torch", (32, 64), {})
+    for runner in (broken, lambda _: broken):  # it is refused when it is read, or when it is run
+        monkeypatch.setattr(export, "_torch_runner", runner)
+        with pytest.raises(InputError, match=r"not written: .* 0\.0000% .*32x64 \(no such operator\)"):
+            export.export(labeller(small()), tmp_path / "a.pt2", "torch", (32, 64), {})
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_network_that_cannot_be_traced(tmp_path: Path) -> None:
