@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import torch
 from torch import nn
@@ -27,19 +27,15 @@ class Crew:
         if len(jobs) == 1:
             jobs[0]()
             return
-        failed = next(filter(None, list(self._pool.map(_inferring, jobs))), None)
-        if failed is not None:
-            raise failed
+        running = [self._pool.submit(_inferring, job) for job in jobs]
+        wait(running)
+        for done in running:
+            done.result()
 
 
-def _inferring(job: Callable[[], None]) -> Exception | None:
-    """Do a job, and return what went wrong."""
-    try:
-        with torch.inference_mode():  # which holds for one thread only
-            job()
-    except Exception as error:
-        return error
-    return None
+def _inferring(job: Callable[[], None]) -> None:
+    with torch.inference_mode():  # which holds for one thread only
+        job()
 
 
 class Chain(nn.Module):
