@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from engine.capacity import Size
 from engine.faults import InputError
 from engine.inference import Forward
 from engine.tiles import Tiled
@@ -79,6 +80,21 @@ class Averaged:
         logits = self.probabilities(image)[0].log()
         return self._forward.judge(logits)
 
+    @property
+    def watchful(self) -> bool:
+        """As `Tiled.watchful`."""
+        return self._forward.watchful
+
+    def prepare(self, size: Size) -> None:
+        """As `Tiled.prepare`, for all views of an image of that size."""
+        if self._views.are_one(*size):
+            self._forward.prepare(size)
+            return
+        for scale in self._views.scales:
+            height, width = _sides(size, scale)
+            side = self._views.window or max(height, width)
+            self._forward.prepare(Size(min(height, side), min(width, side)), logits=True)
+
     def alone(self, image: torch.Tensor) -> bool:
         """As `Forward.alone`; so are images of several views, for the probabilities of all classes take memory."""
         return not self._views.are_one(*image.shape[-2:]) or self._forward.alone(image)
@@ -139,6 +155,11 @@ def _resized(image: torch.Tensor, scale: float) -> torch.Tensor:
     """A (1, 3, H, W) uint8 image at another scale, rounded to uint8 as a file of it would be."""
     if scale == 1:
         return image
-    size = [max(1, round(side * scale)) for side in image.shape[-2:]]
-    resized = functional.interpolate(image.float(), size, mode="bilinear", align_corners=False, antialias=scale < 1)
+    sides = _sides(image.shape[-2:], scale)
+    resized = functional.interpolate(image.float(), sides, mode="bilinear", align_corners=False, antialias=scale < 1)
     return resized.round_().clamp_(0, 255).to(torch.uint8)
+
+
+def _sides(size: Sequence[int], scale: float) -> list[int]:
+    """Height and width at another scale."""
+    return [max(1, round(side * scale)) for side in size]

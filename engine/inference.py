@@ -5,6 +5,7 @@ from torch import nn
 
 from engine import compiling, reach
 from engine.benchmark import Benchmark
+from engine.capacity import Size
 from engine.checkpoints import About
 from engine.faults import InputError
 from engine.fusion import fold_norms, use_winograd
@@ -66,30 +67,44 @@ class Forward:
         self._by_rank = self._ids[: about.num_classes + 1].flip(0)
         self._fits = place.precision != "16-mixed"
         """Whether the network's numbers are known to stay within the range of the precision."""
-        works: tuple[compiling.Work, ...] = self._predicted, self._seen
-        self._predict, self._see = (compiling.compiled(work, self.device) for work in works) if compiled else works
+        self._predict: compiling.Work | None = None
+        self._see: compiling.Work | None = None
+        """`_predicted` and `_seen` if they are compiled; not else, as an object that holds its methods is not freed."""
+        if compiled:
+            self._predict, self._see = (compiling.compiled(work, self.device) for work in (self._predicted, self._seen))
+
+    watchful = False
+    """Whether memory is to be looked after; `Tiled` does that."""
+
+    def prepare(self, size: Size, *, logits: bool = False) -> None:
+        """Nothing is to be done before an image of that size, unlike with `Tiled`."""
 
     @property
     def kept(self) -> float:
         """MiB that lie ready from one prediction to the next, beside the weights."""
         return self._workspace.held / (1 << 20)
 
+    def release(self) -> None:
+        """Let go of what is kept."""
+        self._workspace.release()
+
     @torch.inference_mode()
     def logits(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (1, C, H, W) logits."""
         self._require_range(image)
-        return self._see(image)
+        return self.unchecked(image, logits=True)
 
     @torch.inference_mode()
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (H, W) uint8 ids or confidences, all on the device."""
         self._require_range(image)
-        return self._predict(image)
+        return self.unchecked(image)
 
     @torch.inference_mode()
-    def unchecked(self, image: torch.Tensor) -> torch.Tensor:
-        """As when it is called, but the range is left for an image that is not made up to tell."""
-        return self._predict(image)
+    def unchecked(self, image: torch.Tensor, *, logits: bool = False) -> torch.Tensor:
+        """The ids, or the logits, of a made-up image, which does not tell whether the numbers stay in range."""
+        work = (self._see or self._seen) if logits else (self._predict or self._predicted)
+        return work(image)
 
     def alone(self, image: torch.Tensor) -> bool:
         """Whether to look at nothing beside this image, which then has all threads; else each may look at one.

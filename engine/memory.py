@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -65,6 +66,7 @@ class Meter:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         if device.type == "cpu":
+            gc.collect()  # or what is collected later would seem to be given back by the work
             give_back_freed()
         self._start = self._now()
 
@@ -74,17 +76,23 @@ class Meter:
             torch.cuda.reset_peak_memory_stats(self._device)
             work()
             return torch.cuda.max_memory_allocated(self._device) / _MIB - self._start
+        gc.collect()
         give_back_freed()
-        before = self._now()
+        kept = max(0.0, self._now() - self._start)
         growth = _growth(work)
         if growth is None:  # this system tells of no peak
             growth = _allocated(work) or 0.0
-        return before - self._start + growth
+        return kept + growth
 
     def _now(self) -> float:
         if self._device.type == "cuda":
             return torch.cuda.memory_allocated(self._device) / _MIB
         return float(psutil.Process().memory_info().rss) / _MIB
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory was refused, which CPUs say by an error of no type of its own."""
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
 def give_back_freed() -> None:

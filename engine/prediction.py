@@ -5,7 +5,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,9 +14,10 @@ import torch
 from tqdm import tqdm
 
 from engine.averaging import Averaged
+from engine.capacity import Size
 from engine.faults import InputError
 from engine.files import write_json
-from engine.images import UInt8Array, read_image, write_png
+from engine.images import UInt8Array, image_size, read_image, write_png
 from engine.inference import Forward
 from engine.parallel import ahead, required
 from engine.place import Place
@@ -162,6 +163,9 @@ def predict(
         predictions.clear(samples)
     place.barrier()
     mine = [sample for sample in samples[place.rank :: place.world_size] if predictions.lacks(sample)]
+    if predictor.forward.watchful:
+        for size in _sizes(mine):
+            predictor.forward.prepare(size)
     workers = max(1, workers)
     faults: list[str] = []
     threads = torch.get_num_threads()
@@ -195,6 +199,16 @@ def predict(
 
         deque(required(ahead(writers, write, predicted(), depth=2 * workers)), maxlen=0)
     return faults
+
+
+def _sizes(samples: Iterable[Sample]) -> set[Size]:
+    """Those of the images, by the headers of the files; what cannot be read is told later."""
+    sizes = set()
+    for sample in samples:
+        with suppress(InputError):
+            width, height = image_size(sample.image)
+            sizes.add(Size(height, width))
+    return sizes
 
 
 @contextmanager

@@ -11,17 +11,14 @@ from typing import NamedTuple
 import psutil
 import torch
 
+from engine.capacity import Capacity, Size
 from engine.faults import InputError
 from engine.inference import Forward
-from engine.memory import Meter, give_back_freed
+from engine.memory import give_back_freed, is_out_of_memory
 from engine.reach import ALIGNMENT, Reach
 
-_FIRST_TRIAL = 256
-"""Side of the first image from which it is seen how memory grows with pixels."""
-_LAST_TRIAL = 1 << 22
-"""Pixels of the largest one."""
-_RESERVE = 0.9
-"""Share of a budget that is planned with."""
+_SMALLER = 0.8
+"""Tiles that take too much are planned anew with so many of their pixels."""
 _UNWATCHED = 1 << 23
 """Pixels that a CPU is taken to have the memory for."""
 _SHARE_OF_FREE = 0.7
@@ -49,14 +46,14 @@ class Grid(NamedTuple):
     columns: tuple[Span, ...]
 
     @property
-    def largest_size(self) -> tuple[int, int]:
-        """Height and width of the largest tile, margin included."""
-        return max(row.seen for row in self.rows), max(column.seen for column in self.columns)
+    def largest_size(self) -> Size:
+        """Of the largest tile, margin included."""
+        return Size(max(row.seen for row in self.rows), max(column.seen for column in self.columns))
 
     @property
     def largest(self) -> int:
         """Pixels of the largest tile, margin included."""
-        return math.prod(self.largest_size)
+        return self.largest_size.pixels
 
     @property
     def work(self) -> int:
@@ -110,58 +107,94 @@ class Tiled:
     def __init__(self, forward: Forward, budget: float | None = None) -> None:
         self.device, self.precision, self.judge = forward.device, forward.precision, forward.judge
         self._forward = forward
-        self._budget, self._meter = budget, Meter(forward.device)
-        self._most: int | None = None if budget is None else self._pixels_within(budget)
+        self._budget = budget
+        self._capacities: dict[bool, Capacity] = {}
+        self._limit: int | None = None
+        """Pixels with which memory has not run out yet, once it has."""
+        self._grids: dict[tuple[Size, bool], Grid | None] = {}
         self._reach: Reach | None = None
         self._told: set[str] = set()
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (H, W) uint8 ids or confidences, all on the device."""
-        return self._looked_at(image, self._forward)
+        return self._looked_at(image, logits=False)
 
     def logits(self, image: torch.Tensor) -> torch.Tensor:
         """(1, 3, H, W) uint8 -> (1, C, H, W) logits."""
-        return self._looked_at(image, self._forward.logits)
+        return self._looked_at(image, logits=True)
 
     def alone(self, image: torch.Tensor) -> bool:
         """As `Forward.alone`; so are images whose memory is watched."""
-        watched = self._most is not None or image.shape[-2] * image.shape[-1] > _UNWATCHED
-        return watched or self._forward.alone(image)
+        bounded = self._budget is not None or self._limit is not None
+        return bounded or self._is_watched(_size(image)) or self._forward.alone(image)
+
+    @property
+    def watchful(self) -> bool:
+        """Whether it measures what images take, in place of waiting for memory to be refused."""
+        return self._budget is not None or self.device.type == "cpu"
+
+    def prepare(self, size: Size, *, logits: bool = False) -> None:
+        """Find out now whether an image fits: what other threads take later would count too.
+
+        Raises:
+            InputError: if the budget is too small.
+        """
+        if self._budget is not None or self._is_watched(size):
+            self._grid(size, logits)
 
     @torch.inference_mode()
-    def _looked_at(self, image: torch.Tensor, look: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+    def _looked_at(self, image: torch.Tensor, *, logits: bool) -> torch.Tensor:
         """What there is to see in an image, in as many tiles as it takes."""
-        size = image.shape[-2], image.shape[-1]
+        look = self._forward.logits if logits else self._forward
         while True:
-            grid = self._grid(*size)
+            grid = self._grid(_size(image), logits)
             try:
                 return look(image) if grid is None else _assembled(image, look, grid)
             except RuntimeError as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
             # Only here, for the exception held on to all tensors.
-            self._make_do(size, grid)
+            self._make_do(_size(image), grid)
 
-    def _grid(self, height: int, width: int) -> Grid | None:
+    def _grid(self, size: Size, logits: bool) -> Grid | None:
         """The tiles for an image; None for one that is looked at as a whole."""
-        if self._most is None and self.device.type == "cpu" and height * width > _UNWATCHED:
-            # A CPU's memory is not refused: the system kills the process that takes too much.
-            free = _SHARE_OF_FREE * psutil.virtual_memory().available / _MIB
-            self._most = self._pixels_within(free)
-            if height * width > self._most:
-                self._tell(f"an image of {height} x {width} takes more than the {free:.0f} MiB of memory that are free")
-        if self._most is None or height * width <= self._most:
+        if (size, logits) not in self._grids:
+            self._grids[size, logits] = self._planned(size, self._capacity(size, logits))
+        return self._grids[size, logits]
+
+    def _planned(self, size: Size, capacity: Capacity | None) -> Grid | None:
+        allowed = self._limit is None or size.pixels <= self._limit
+        if allowed and (capacity is None or capacity.fits(size)):
             return None
-        grid = plan(height, width, self._margin(), self._most)
-        if grid.largest > self._most and self._budget is not None:
-            needed = self._peak(*grid.largest_size)
-            if needed > self._budget:
-                raise InputError(
-                    f"--memory_budget {self._budget:g}: even the smallest tiles of an image of {height} x {width} take "
-                    f"more, {math.ceil(needed)} MiB; give at least that"
-                )
-            self._most = grid.largest
+        if allowed and capacity is not None and self._budget is None:
+            self._tell(f"an image of {size} takes more than the {capacity.budget:.0f} MiB of memory that are free")
+        most = min(size.pixels if capacity is None else capacity.pixels, self._limit or size.pixels)
+        smallest = plan(*size, self._margin(), 0)
+        while (grid := plan(*size, self._margin(), most)).largest > smallest.largest:
+            if capacity is None or capacity.fits(grid.largest_size):
+                return grid
+            most = int(_SMALLER * grid.largest)
+        if capacity is not None and capacity.taken(grid.largest_size) > capacity.budget and self._budget is not None:
+            raise InputError(
+                f"--memory_budget {self._budget:g}: even the smallest tiles of an image of {size} take more, "
+                f"{math.ceil(capacity.taken(grid.largest_size))} MiB; give at least that"
+            )
         return grid
+
+    def _capacity(self, size: Size, logits: bool) -> Capacity | None:
+        """What tells which images fit; None where that is seen when memory is refused."""
+        if self._budget is None and not self._is_watched(size):
+            return None
+        if logits not in self._capacities:
+            free = _SHARE_OF_FREE * psutil.virtual_memory().available / _MIB
+            budget = free if self._budget is None else self._budget
+            look = partial(self._forward.unchecked, logits=logits)
+            self._capacities[logits] = Capacity(self.device, look, self._forward.release, budget)
+        return self._capacities[logits]
+
+    def _is_watched(self, size: Size) -> bool:
+        """Whether memory is measured before; for a CPU's is not refused: the system kills who takes too much."""
+        return self.device.type == "cpu" and size.pixels > _UNWATCHED
 
     def _margin(self) -> int:
         if self._reach is None:
@@ -170,48 +203,26 @@ class Tiled:
                 self._tell("this network looks at all of an image at once, so its tiles only come near the whole image")
         return self._reach.margin
 
-    def _make_do(self, size: tuple[int, int], grid: Grid | None) -> None:
+    def _make_do(self, size: Size, grid: Grid | None) -> None:
         """After memory has run out: look at half as many pixels at a time."""
         gc.collect()  # an exception that came from another thread holds on to tensors, and is held by its own traceback
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-        height, width = size
-        before = height * width if grid is None else grid.largest
-        if plan(height, width, self._margin(), before // 2).largest >= before:
+        before = size.pixels if grid is None else grid.largest
+        if plan(*size, self._margin(), before // 2).largest >= before:
             raise InputError(
-                f"out of memory for an image of {height} x {width}, even in tiles of {before} pixels on "
+                f"out of memory for an image of {size}, even in tiles of {before} pixels on "
                 f"{self.device}; end other programs that use it, or give --accelerator cpu"
             )
-        self._most = before // 2
-        self._tell(f"out of memory for an image of {height} x {width}; goes on in tiles, which takes longer")
+        self._limit = before // 2
+        self._grids.clear()
+        self._tell(f"out of memory for an image of {size}; goes on in tiles, which takes longer")
 
     def _tell(self, message: str) -> None:
         """A warning, once."""
         if message not in self._told:
             self._told.add(message)
             print(f"warning: {message}", file=sys.stderr)
-
-    def _pixels_within(self, budget: float) -> int:
-        """How many pixels can be looked at in so many MiB, from images for trial that grow as far as those allow."""
-        height = width = _FIRST_TRIAL
-        slopes: list[float] = []  # MiB a pixel
-        taken = each = fixed = 0.0
-        fitting = 1
-        while len(slopes) < 2 or (height * width <= _LAST_TRIAL and fixed + each * height * width <= budget):
-            before, taken = taken, self._peak(height, width)
-            if taken <= _RESERVE * budget:
-                fitting = height * width
-            more = height * width / 2 if slopes else height * width  # than the image before
-            slopes.append(max((taken - before) / more, 1 / _MIB))
-            each = max(slopes[1:][-2:] or slopes)  # as memory grows by steps; the first has all that is fixed in it
-            fixed = max(0.0, taken - each * height * width)
-            height, width = width, 2 * height
-        return max(fitting, int((_RESERVE * budget - fixed) / each))
-
-    def _peak(self, height: int, width: int) -> float:
-        """MiB that looking at an image takes at most, with what is held ready for that."""
-        image = torch.zeros(1, 3, height, width, dtype=torch.uint8, device=self.device)
-        return self._meter.peak(partial(self._forward.unchecked, image))
 
 
 def _assembled(image: torch.Tensor, look: Callable[[torch.Tensor], torch.Tensor], grid: Grid) -> torch.Tensor:
@@ -232,6 +243,5 @@ def _assembled(image: torch.Tensor, look: Callable[[torch.Tensor], torch.Tensor]
     return whole
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory was refused, which CPUs say by an error of no type of its own."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+def _size(image: torch.Tensor) -> Size:
+    return Size(image.shape[-2], image.shape[-1])

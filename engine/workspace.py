@@ -62,6 +62,12 @@ class Workspace:
         weakref.finalize(view, self._free.append, block).atexit = False
         return torch.frombuffer(view, dtype=torch.float32).view(shape)
 
+    def release(self) -> None:
+        """Give back what no tensor lies in; the blocks of threads that are at work, and that they take, stay theirs."""
+        with self._lending:
+            self._free.clear()
+        self._own = threading.local()
+
     def _new(self, size: int) -> mmap.mmap:
         block = _mapped(size)
         self._all.add(block)

@@ -78,6 +78,8 @@ def test_memory_does_not_depend_on_the_number_of_images(
         def __call__(self, image: torch.Tensor) -> torch.Tensor:
             return image[0, 0]
 
+        watchful = False
+
         def alone(self, image: torch.Tensor) -> bool:
             del image
             return alone
@@ -153,7 +155,11 @@ def test_a_memory_budget_leaves_predictions_as_they_are(
     assert test_fcn.main(command) == 0
     prediction = next((tmp_path / "out").rglob("predictions/wide_*.png"))
     plain = read_ids(prediction)
-    monkeypatch.setattr("engine.tiles.Tiled._pixels_within", lambda self, budget: plain.size * 2 // 3)
+    most = plain.size * 2 // 3
+    monkeypatch.setattr(
+        "engine.capacity.Capacity.taken",
+        lambda self, size: self._taken.setdefault(size, 100 * size.pixels / most),
+    )
     assert test_fcn.main([*command, "--memory_budget", "100"]) == 0
     assert np.array_equal(read_ids(prediction), plain)
     assert test_fcn.main([*command, "--memory_budget", "-1"]) == 2

@@ -10,6 +10,7 @@ from torch import nn
 
 import catalogue
 from engine.averaging import Averaged, Views
+from engine.capacity import Capacity, Size
 from engine.checkpoints import About
 from engine.faults import InputError
 from engine.inference import Forward
@@ -92,9 +93,9 @@ def test_tiles_give_what_the_whole_image_gives(build: Callable[[int], nn.Module]
     torch.manual_seed(0)
     plain = forward(build(19), exact=exact)
     tiled = Tiled(plain)
-    tiled._most = 400_000
+    tiled._limit = 400_000
     large = image(203, 2530)
-    grid = tiled._grid(203, 2530)
+    grid = tiled._grid(Size(203, 2530), False)
     assert grid is not None
     assert len(list(grid.tiles)) > 1
     whole, pieces = plain.logits(large), tiled.logits(large)
@@ -154,10 +155,33 @@ def test_a_budget_bounds_the_tiles(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().err == ""
 
 
-def test_a_budget_allows_what_was_seen_to_fit_where_memory_grows_by_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    tiled = Tiled(forward(local()))
-    monkeypatch.setattr(tiled, "_peak", lambda height, width: 10.0 if height * width < 200_000 else 100.0)
-    assert tiled._pixels_within(50) == 256 * 512
+def test_tiles_in_a_budget_are_as_large_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiled = Tiled(forward(local()), budget=100)
+    monkeypatch.setattr(Capacity, "taken", lambda self, size: self._taken.setdefault(size, 20 + size.pixels / 10_000))
+    assert tiled._grid(Size(700, 800), False) is None, "76 of 95 MiB"
+    grid = tiled._grid(Size(2000, 3000), False)
+    assert grid is not None
+    assert 450_000 < grid.largest < 750_000
+    assert grid is tiled._grid(Size(2000, 3000), False)
+
+
+def test_images_of_several_views_are_measured_with_all_their_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = forward(local())
+    seen = set()
+    unchecked = plain.unchecked
+
+    def noted(image: torch.Tensor, *, logits: bool = False) -> torch.Tensor:
+        seen.add((tuple(image.shape[-2:]), logits))
+        return unchecked(image, logits=logits)
+
+    monkeypatch.setattr(plain, "unchecked", noted)
+    averaged = Averaged(Tiled(plain, budget=1000), Views(scales=(0.5, 1), window=64))
+    averaged.prepare(Size(60, 64))
+    assert seen == {((30, 32), True), ((60, 64), True)}
+    averaged.prepare(Size(60, 128))
+    assert seen == {((30, 32), True), ((60, 64), True)}, "windows of 64, which are known to fit"
+    Averaged(Tiled(plain, budget=1000), Views()).prepare(Size(60, 64))
+    assert ((60, 64), False) in seen
 
 
 def test_a_budget_too_small_for_any_tile_is_an_error() -> None:
@@ -182,7 +206,7 @@ def test_a_network_that_looks_at_everything_is_told(capsys: pytest.CaptureFixtur
             return (image + image.mean((-1, -2), keepdim=True)).repeat(1, 7, 1, 1)[:, :19]
 
     tiled = Tiled(forward(Everything()))
-    tiled._most = 1
+    tiled._limit = 1
     tiled(image(300, 340))
     tiled(image(300, 340))
     assert capsys.readouterr().err.count("looks at all of an image at once") == 1
@@ -191,7 +215,7 @@ def test_a_network_that_looks_at_everything_is_told(capsys: pytest.CaptureFixtur
 def test_views_are_looked_at_in_tiles_too() -> None:
     plain = forward(local())
     tiled = Tiled(plain)
-    tiled._most = 20_000
+    tiled._limit = 20_000
     views = Views(scales=(0.5, 1.5), flip=True)
     large = image(200, 260)
     expected = Averaged(plain, views).probabilities(large)
@@ -203,7 +227,9 @@ def test_on_a_cpu_a_large_image_is_measured_before_memory_runs_out(
 ) -> None:
     monkeypatch.setattr("engine.tiles._UNWATCHED", 10_000)
     tiled = Tiled(forward(local()))
-    monkeypatch.setattr(tiled, "_pixels_within", lambda budget: 30_000)
+    monkeypatch.setattr(
+        Capacity, "taken", lambda self, size: self._taken.setdefault(size, self.budget * size.pixels / 30_000)
+    )
     large = image(200, 260)
     assert torch.equal(tiled(large), forward(local())(large))
     assert "200 x 260 takes more than" in capsys.readouterr().err
