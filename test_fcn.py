@@ -15,7 +15,8 @@ from engine.faults import InputError, command, leave
 from engine.files import require_writable, sha256, write_json
 from engine.inference import Forward
 from engine.place import Precision, find_place
-from engine.prediction import Overlays, Predictions, Predictor, list_images, predict
+from engine.prediction import Predictor, predict
+from engine.predictions import Overlays, Predictions, list_images
 from engine.tiles import Tiled
 
 EXAMPLES = (
@@ -105,7 +106,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if place.rank > 0:
         return 0
 
-    print(f"{predictions.folder}: {len(samples)} predictions of {about.network}, trained for {about.epoch} epochs")
+    kept = f"; {predictions.kept} of them were there already" if predictions.kept else ""
+    done = f"{len(samples)} predictions of {about.network}, trained for {about.epoch} epochs"
+    print(f"{predictions.folder}: {done}{kept}")
     if predictions.overlays:
         print(f"{predictions.overlays.folder}: the same in colour over the images")
     if chosen.profile_images > 0:

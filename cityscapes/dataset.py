@@ -1,6 +1,5 @@
 """Cityscapes as a benchmark: files -> samples, predictions -> scores and submission."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from cityscapes.labels import CLASSES, COLOR_OF, LABEL_ID_OF
 from engine import environment
 from engine.benchmark import Benchmark, Sample
 from engine.faults import InputError
-from engine.prediction import Predictions
+from engine.predictions import origin_of
 
 
 class CityscapesBenchmark(Benchmark):
@@ -68,9 +67,7 @@ class CityscapesBenchmark(Benchmark):
         """Check the predictions of the test split and zip them."""
         from cityscapes import submission
 
-        note = Predictions.note(predictions)
-        origin = json.loads(note.read_text()) if note.is_file() else {}
-        made_with = origin | {"commit": environment.commit()}
+        made_with = origin_of(predictions) | {"commit": environment.commit()}
         report = submission.pack(predictions, archive, root, workers=workers, made_with=made_with)
         warnings = "".join(f"warning: {finding}\n" for finding in report.warnings)
         return f"{warnings}{archive}: {report.predictions} predictions, as the server wants them"

@@ -1,32 +1,29 @@
 """Prediction: image files in, masks of a benchmark's ids out."""
 
-import json
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
 from engine.averaging import Averaged
 from engine.capacity import Size
 from engine.faults import InputError
-from engine.files import write_json
 from engine.images import UInt8Array, image_size, read_image, write_png
 from engine.inference import Forward
 from engine.parallel import ahead, required
 from engine.place import Place
+from engine.predictions import Predictions
 from engine.samples import Sample
 from engine.tiles import Tiled
 
 _MOST_LANES = 8
 """Images that a CPU looks at side by side; each takes memory for what lies between layers."""
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
 
 class Predictor:
@@ -82,68 +79,6 @@ def _in_memory(prediction: torch.Tensor) -> UInt8Array:
     return fetched
 
 
-class Overlays(NamedTuple):
-    """Pictures for people: each image with its prediction in colour over it."""
-
-    folder: Path
-    colors: UInt8Array
-    """(256, 3) RGB of each id."""
-
-    def path(self, sample: Sample) -> Path:
-        """Where the picture of a sample goes."""
-        return self.folder / f"{sample.name}_overlay.png"
-
-    def write(self, sample: Sample, image: UInt8Array, prediction: UInt8Array) -> None:
-        """Write the picture of a (H, W, 3) image and its (H, W) ids."""
-        mixed = (image.astype(np.uint16) + self.colors[prediction]) // 2
-        write_png(self.path(sample), mixed.astype(np.uint8))
-
-
-class Predictions:
-    """A folder of predictions of the same samples by the same weights.
-
-    Args:
-        folder: files go to `<folder>/<sample name><suffix>`.
-        suffix: of the benchmark's prediction files.
-        origin: all that predictions depend on, as JSON content; what other origins left there is removed.
-        overlays: also write these.
-    """
-
-    def __init__(self, folder: Path, suffix: str, origin: dict[str, Any], overlays: Overlays | None = None) -> None:
-        self.folder, self.suffix, self.origin, self.overlays = folder, suffix, origin, overlays
-
-    def path(self, sample: Sample) -> Path:
-        """Where the prediction of a sample goes."""
-        return self.folder / f"{sample.name}{self.suffix}"
-
-    @staticmethod
-    def note(folder: Path) -> Path:
-        """Where the origin of the predictions in a folder is noted."""
-        return folder.with_name(f"{folder.name}.json")
-
-    def clear(self, samples: Sequence[Sample]) -> None:
-        """Remove predictions of other origin, and those of other samples."""
-        note = self.note(self.folder)
-        same = note.is_file() and note.read_text() == json.dumps(self.origin, indent=2) + "\n"
-        expected = {self.path(sample) for sample in samples} if same else set()
-        for path in self.folder.rglob("*"):
-            foreign = path.name.endswith(self.suffix) and path not in expected
-            if foreign or (path.name[0] == "." and path.suffix == ".part"):  # the latter a killed process left
-                path.unlink()
-        write_json(note, self.origin)
-
-    def lacks(self, sample: Sample) -> bool:
-        """Whether a sample is still to be predicted."""
-        overlay = self.overlays.path(sample) if self.overlays else None
-        return not self.path(sample).is_file() or (overlay is not None and not overlay.is_file())
-
-    def write(self, predictor: Predictor, sample: Sample, image: UInt8Array, prediction: UInt8Array) -> None:
-        """Write the (H, W) prediction of a sample, and its picture."""
-        predictor.encode(prediction, self.path(sample))
-        if self.overlays:
-            self.overlays.write(sample, image, prediction)
-
-
 def predict(
     place: Place, predictor: Predictor, samples: Sequence[Sample], predictions: Predictions, *, workers: int
 ) -> list[str]:
@@ -195,7 +130,7 @@ def predict(
 
         def write(done: tuple[_Ready, torch.Tensor]) -> None:
             image, prediction = done
-            predictions.write(predictor, image.sample, image.pixels, predictor.fetch(prediction))
+            predictions.write(image.sample, image.pixels, predictor.fetch(prediction))
 
         deque(required(ahead(writers, write, predicted(), depth=2 * workers)), maxlen=0)
     return faults
@@ -244,23 +179,3 @@ def _sound(brought: Iterable[tuple[Sample, _Ready | InputError]], faults: list[s
             faults.extend(image.messages)
         else:
             yield image
-
-
-def list_images(folder: Path) -> list[Sample]:
-    """All images in a folder and its subfolders, sorted, as samples without masks.
-
-    Raises:
-        InputError: if there is none.
-    """
-    endings = ", ".join(IMAGE_ENDINGS)
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected one with images ({endings})")
-    paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_ENDINGS and path.name[0] != ".")
-    if not paths:
-        raise InputError(f"{folder}: no image in it; expected files that end in {endings}")
-    stems = Counter(path.with_suffix("") for path in paths)
-    return [
-        # photo.png beside photo.jpg: the ending keeps their predictions apart.
-        Sample(str((path if stems[path.with_suffix("")] > 1 else path.with_suffix("")).relative_to(folder)), path, None)
-        for path in paths
-    ]

@@ -18,7 +18,8 @@ import catalogue
 import test_fcn
 from engine.images import UInt8Array, read_ids, read_image, write_png
 from engine.place import find_place
-from engine.prediction import Predictions, Predictor, predict
+from engine.prediction import Predictor, predict
+from engine.predictions import Predictions, list_images
 from engine.samples import Sample
 
 REPOSITORY = Path(__file__).parents[1]
@@ -60,7 +61,7 @@ class InMemory(Predictions):
             self.most = max(self.most, self.now)
         return np.full((2, 3, 3), int(path.stem) % 256, np.uint8)
 
-    def write(self, predictor: Predictor, sample: Sample, image: UInt8Array, prediction: UInt8Array) -> None:
+    def write(self, sample: Sample, image: UInt8Array, prediction: UInt8Array) -> None:
         assert image[0, 0, 0] == prediction[0, 0] == int(sample.name) % 256
         with self.lock:
             self.now -= 1
@@ -114,6 +115,71 @@ def test_a_killed_prediction_goes_on(demo_root: Path, tmp_path: Path, weights: P
     assert not left.exists()
     with zipfile.ZipFile(tmp_path / "out" / "w" / "test" / "submission.zip") as archive:
         assert len(archive.namelist()) == 40
+
+
+def holiday(folder: Path, *names: str, ids: int = 100) -> Path:
+    """A folder of images."""
+    for name in names:
+        pixels = np.random.default_rng(ids).integers(0, 256, (64, 96, 3), np.uint8)
+        write_png(folder / name, pixels)
+    return folder
+
+
+def predicted(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What a prediction that succeeds says."""
+    assert test_fcn.main(command) == 0
+    return capsys.readouterr().out.splitlines()[0]
+
+
+def test_a_rerun_keeps_predictions_of_the_same_images_only(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, other = holiday(tmp_path / "one", "a.png", "b.png", ids=1), holiday(tmp_path / "other", "a.png", ids=2)
+    out = tmp_path / "out"
+    first, second = ([*arguments(weights, tmp_path, out), "--images", str(folder)] for folder in (one, other))
+    assert "already" not in predicted(first, capsys)
+    folder = out / "w" / "images"
+    before = read_ids(folder / "predictions" / "a_labelId_preds.png")
+    assert predicted(first, capsys).endswith("; 2 of them were there already")
+
+    assert "already" not in predicted(second, capsys)
+    assert not np.array_equal(read_ids(folder / "predictions" / "a_labelId_preds.png"), before), "another image"
+    left = {path.name for path in folder.rglob("*.png")}
+    assert left == {"a_labelId_preds.png", "a_overlay.png"}, "nothing of images that are not there"
+
+    assert "already" not in predicted(first, capsys)
+    assert np.array_equal(read_ids(folder / "predictions" / "a_labelId_preds.png"), before)
+    shutil.copyfile(other / "a.png", one / "a.png")
+    (folder / "overlays" / "b_overlay.png").unlink()
+    assert "already" not in predicted(first, capsys), "one image changed, one has no overlay"
+    (folder / "predictions" / "a_labelId_preds.png").write_bytes(b"\x89PNG damaged")
+    assert predicted(first, capsys).endswith("; 1 of them were there already")
+    assert read_ids(folder / "predictions" / "a_labelId_preds.png").shape == (64, 96)
+    (folder / "predictions.json").write_text("[1]")
+    assert "already" not in predicted(first, capsys), "a note that is none"
+
+
+def test_results_in_the_folder_of_images_are_no_images(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = holiday(tmp_path / "images", "a.png", "trip/b.png")
+    for output in (images, images / "out"):
+        command = [*arguments(weights, tmp_path, output), "--images", str(images)]
+        for _ in range(2):
+            assert ": 2 predictions" in predicted(command, capsys)
+
+
+def test_images_that_differ_in_their_endings_keep_apart(tmp_path: Path) -> None:
+    names = ("a.jpg", "a.png", "a.jpg.png", "b.png", "c.d.png", "c.e.png")
+    for name in names:
+        (tmp_path / name).touch()
+    (tmp_path / "folder.png").mkdir()
+    found = {sample.name: sample.image.name for sample in list_images(tmp_path)}
+    assert found == {"a.jpg": "a.jpg", "a.png": "a.png", "a.jpg.png": "a.jpg.png"} | {
+        "b": "b.png",
+        "c.d": "c.d.png",
+        "c.e": "c.e.png",
+    }
 
 
 def test_two_processes_predict_each_image_once(demo_root: Path, tmp_path: Path, weights: Path) -> None:

@@ -25,7 +25,8 @@ from engine.images import UInt8Array, read_ids, write_png
 from engine.inference import Forward
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from engine.place import Place, find_place
-from engine.prediction import Predictions, Predictor, predict
+from engine.prediction import Predictor, predict
+from engine.predictions import Predictions
 from engine.samples import Sample
 from engine.workspace import Workspace
 
@@ -250,13 +251,13 @@ def test_a_full_disk_ends_a_prediction(tmp_path: Path, monkeypatch: pytest.Monke
         write_png(sample.image, np.zeros((8, 8, 3), np.uint8))
     predictions = Predictions(tmp_path / "predictions", ".png", {})
 
-    def encode(prediction: UInt8Array, path: Path) -> None:
+    def encode(path: Path, prediction: UInt8Array) -> None:
         with replacing(path) as file:
             file.write(b"some")
             if path.name == "1.png":
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(predictor, "encode", encode)
+    monkeypatch.setattr("engine.predictions.write_png", encode)
     with pytest.raises(InputError, match=r"1\.png: cannot write it \(No space left on device\)"):
         predict(place, predictor, samples, predictions, workers=1)
     assert predictions.path(samples[0]).is_file()
