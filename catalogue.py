@@ -66,15 +66,17 @@ def benchmark(name: str) -> Benchmark:
     return _choose(BENCHMARKS, name, "--benchmark", "package.module")()
 
 
-def network(name: str, num_classes: int) -> nn.Module:
+def network(name: str, num_classes: int, *, flag: str = "--network") -> nn.Module:
     """The network of that name, or of the callable with that import path, with random weights.
+
+    A wrong name is told as one of the flag.
 
     Raises:
         InputError: if there is none.
     """
     if name not in NETWORKS and own.is_import_path(name):
         return own.network(name, num_classes)
-    return _choose(NETWORKS, name, "--network", "package.module:build")(num_classes)
+    return _choose(NETWORKS, name, flag, "package.module:build")(num_classes)
 
 
 def load_backbone(model: nn.Module, source: str) -> None:
@@ -129,12 +131,13 @@ def load_network(path: Path) -> tuple[nn.Module, About]:
         some = ", ".join(list(state)[:4])
         raise InputError(
             f"{path}: weights of a network that is not known here (its first names are {some}); "
-            f"known are {', '.join(NETWORKS)}, and the FCNs of wkentaro/pytorch-fcn"
+            f"known are {', '.join(NETWORKS)}, and the FCNs of wkentaro/pytorch-fcn. "
+            "torchvision's VGG weights are a start for training: train_fcn.py --backbone_weights FILE"
         )
     # Without memory or initial values of its own, a network of ours takes the file's tensors as they are.
     ours = about.network in NETWORKS
     with _hollow() if ours else nullcontext():
-        model = network(about.network, about.num_classes)
+        model = network(about.network, about.num_classes, flag=f"{path}: its network")
     expected = model.state_dict()
     if wrong := mismatches(expected, state):
         raise InputError(f"{path}: these are not the weights of {about.network}:\n{_shortened(wrong)}")

@@ -60,8 +60,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Profile networks without data: parameters, MACs, latency, throughput, memory, energy, roofline.",
         examples=EXAMPLES,
     )
-    networks = chosen.networks.split(",")
-    precisions = [SHORT_PRECISIONS.get(name, name) for name in chosen.precisions.split(",")]
+    networks = options.names(chosen.networks)
+    precisions = list(dict.fromkeys(SHORT_PRECISIONS.get(name, name) for name in options.names(chosen.precisions)))
     _require_sense(chosen, networks, precisions)
     require_writable(chosen.output.parent)
     profiles: list[dict[str, Any]] = []
@@ -85,18 +85,18 @@ def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: 
         for name in precisions
         if name not in PRECISIONS
     ]
-    faults += [
-        f"--{flag} {value}: expected at least {least}"
-        for flag, value, least in (("repeats", chosen.repeats, 2), ("largest_batch", chosen.largest_batch, 1))
-        if value < least
-    ]
+    faults += options.at_least(("repeats", chosen.repeats, 2), ("largest_batch", chosen.largest_batch, 1))
+    if chosen.output.is_dir():
+        faults.append(
+            f"--output {chosen.output}: is a folder; give the file to write, {chosen.output / 'profile.json'}"
+        )
     options.size(chosen.size, "--size")
     if chosen.compile:
         require_compiler()
     classes = len(catalogue.benchmark(chosen.benchmark).classes)
     for name in networks:
         try:
-            catalogue.network(name, classes)
+            catalogue.network(name, classes, flag="--networks")
         except InputError as error:
             faults.extend(error.messages)
     if faults:

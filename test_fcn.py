@@ -75,8 +75,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Predict with a trained network; by default the test split, as a zip that the server accepts.",
         examples=EXAMPLES,
     )
+    faults = options.at_least(("profile_images", chosen.profile_images, 0), ("workers", chosen.workers, 0))
     if chosen.memory_budget < 0:
-        raise InputError(f"--memory_budget {chosen.memory_budget}: expected MiB, or 0 for what there is")
+        faults.append(f"--memory_budget {chosen.memory_budget}: expected MiB, or 0 for what there is")
+    if faults:
+        raise InputError(*faults)
     if chosen.compile:
         require_compiler()
     views = Views.parse(chosen.scales, chosen.flip, chosen.window)

@@ -1,7 +1,7 @@
 """Weights with what is needed to use them again."""
 
 import pickle
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,7 @@ def load(path: Path) -> dict[str, Any]:
         of the network's class under `arch`, or None if it is not in the file.
 
     Raises:
-        InputError: if the file is no checkpoint.
+        InputError: if the file is no checkpoint, or its weights are no numbers.
     """
     if path.is_dir():
         raise InputError(f"{path}: this is a folder; give a weights file, as {path / 'best.pth'}")
@@ -64,8 +64,9 @@ def load(path: Path) -> dict[str, Any]:
     weights = _weights(content)
     if weights is None:
         raise InputError(f"{path}: a PyTorch file without network weights; expected a state dict: names and tensors")
+    _require_numbers(path, weights)
     if isinstance(content.get("about"), dict):
-        return {**content, "about": About(**content["about"])}
+        return {**content, "about": _about(path, content["about"])}
     arch = content.get("arch")
     return {"weights": weights, "arch": arch if isinstance(arch, str) else None}
 
@@ -75,6 +76,26 @@ def results_name(weights: Path) -> str:
     if not (weights.parent / "config.yaml").is_file():
         return weights.stem
     return weights.parent.name if weights.stem == "best" else f"{weights.parent.name}-{weights.stem}"
+
+
+def _require_numbers(path: Path, weights: StateDict) -> None:
+    """Refuse weights with which a network computes nothing."""
+    bad = [name for name, tensor in weights.items() if not tensor.isfinite().all()]
+    if bad:
+        raise InputError(
+            f"{path}: NaN or infinity in {len(bad)} of its {len(weights)} tensors, first in {bad[0]}; its training "
+            "went wrong, or the file is damaged: take an earlier one, or train again with a lower --learning_rate"
+        )
+
+
+def _about(path: Path, content: dict[str, Any]) -> About:
+    names = {field.name for field in fields(About)}
+    if set(content) != names:
+        raise InputError(
+            f"{path}: written by another version of this program: it says {', '.join(content)} of its weights, "
+            f"expected {', '.join(sorted(names))}; use that version, or save the state dict alone with torch.save"
+        )
+    return About(**content)
 
 
 def _weights(content: Any) -> StateDict | None:

@@ -109,9 +109,9 @@ def _named(aliases: dict[str, str], text: str) -> str:
 
 def _boolean(text: str) -> bool:
     """A flag's value as a bool."""
-    if text not in ("true", "false"):
+    if text.lower() not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected true or false")
-    return text == "true"
+    return text.lower() == "true"
 
 
 def size(text: str, flag: str) -> tuple[int, int]:
@@ -124,6 +124,16 @@ def size(text: str, flag: str) -> tuple[int, int]:
     if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
         raise InputError(f"{flag} {text}: expected height x width, as 1024x2048")
     return int(sides[0]), int(sides[1])
+
+
+def at_least(*limits: tuple[str, int, int]) -> list[str]:
+    """What is wrong with numbers of flags, each given as name, value and least value."""
+    return [f"--{flag} {value}: expected at least {least}" for flag, value, least in limits if value < least]
+
+
+def names(text: str) -> list[str]:
+    """A flag's value as names with commas between, each once."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
 def plain(options: Any) -> dict[str, Any]:

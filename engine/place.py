@@ -1,6 +1,7 @@
 """Where a prediction runs: the device and precision of a process, and its part of the work."""
 
 import os
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -73,7 +74,10 @@ def choose(accelerator: str, precision: str) -> tuple[str, str]:
     if accelerator == "gpu" and not torch.cuda.is_available():
         raise InputError("--accelerator gpu: no CUDA device found; check nvidia-smi, or give --accelerator cpu")
     if accelerator == "cpu" or not torch.cuda.is_available():
-        return "cpu", {"auto": "32-true", "16-mixed": "bf16-mixed"}.get(precision, precision)  # no fp16 on CPUs
+        if precision == "16-mixed":
+            print("warning: --precision 16-mixed: no fp16 on CPUs here, so this runs in bf16-mixed", file=sys.stderr)
+            precision = "bf16-mixed"
+        return "cpu", "32-true" if precision == "auto" else precision
     torch.backends.cudnn.benchmark = True
     torch.set_float32_matmul_precision("high")
     if precision == "auto":

@@ -136,6 +136,8 @@ def list_images(folder: Path) -> list[Sample]:
         InputError: if there is none.
     """
     endings = ", ".join(IMAGE_ENDINGS)
+    if folder.is_file():
+        raise InputError(f"{folder}: this is a file; give the folder that it is in")
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; expected one with images ({endings})")
     results = {note.parent for note in folder.rglob(NOTE)} - {folder}  # of earlier runs, if `--output` is in there

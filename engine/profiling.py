@@ -78,9 +78,11 @@ def table(result: dict[str, Any]) -> str:
         f"{stage:<10}{values['median']:>12.1f}{values['p95']:>12.1f}"
         for stage, values in result["milliseconds"].items()
     ]
+    on_gpu = result["memory_mib"]["gpu_allocated_peak"] is not None
     lines += [
         f"{name.replace('_', ' ')}: {'not measured' if value is None else f'{value:.0f} MiB'}"
         for name, value in result["memory_mib"].items()
+        if value is not None or on_gpu
     ]
     return "\n".join(lines)
 

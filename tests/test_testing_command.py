@@ -132,12 +132,39 @@ def test_weights_that_do_not_fit(run: Path, demo_root: Path, tmp_path: Path, err
     assert "not a PyTorch checkpoint" in error(tmp_path / "text.pth")
     torch.save(vgg11_bn(weights=None).state_dict(), tmp_path / "vgg.pth")
     assert "a network that is not known here" in error(tmp_path / "vgg.pth")
+    assert "train_fcn.py --backbone_weights FILE" in error(tmp_path / "vgg.pth")
     torch.save(FCN8s(11).state_dict(), tmp_path / "camvid.pth")
     assert "a network with 11 outputs, expected 19" in error(tmp_path / "camvid.pth")
     content = torch.load(run / "best.pth", weights_only=True)
     content["weights"].pop("score_pool_8.bias")
     torch.save(content, tmp_path / "holes.pth")
     assert "missing: score_pool_8.bias (19,)" in error(tmp_path / "holes.pth")
+    content = torch.load(run / "best.pth", weights_only=True)
+    torch.save({**content, "about": {**content["about"], "colour": "red"}}, tmp_path / "newer.pth")
+    assert "newer.pth: written by another version" in error(tmp_path / "newer.pth")
+    torch.save({**content, "about": {**content["about"], "network": "fcn64s"}}, tmp_path / "own.pth")
+    assert "own.pth: its network fcn64s: there is no such name" in error(tmp_path / "own.pth")
+    content["weights"]["score_pool_8.bias"][3] = torch.nan
+    torch.save(content, tmp_path / "nan.pth")
+    assert "nan.pth: NaN or infinity in 1 of its" in error(tmp_path / "nan.pth")
+    assert "first in score_pool_8.bias" in error(tmp_path / "nan.pth")
+
+
+def test_senseless_numbers_are_all_listed(run: Path, error_of: Ending) -> None:
+    flags = ("--workers", "-4", "--profile_images", "-3", "--memory_budget", "-1")
+    message = error_of(test_fcn.main, "--model_weights_path", run / "best.pth", *flags)
+    assert message.count("error:") == 3
+    assert "--workers -4: expected at least 0" in message
+
+
+def test_a_cpu_says_that_it_has_no_fp16(
+    run: Path, demo_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert predict(run / "best.pth", demo_root, tmp_path, "--precision", "fp16", "--profile_images", "1") == 0
+    told = capsys.readouterr()
+    assert told.err.count("warning: --precision 16-mixed: no fp16 on CPUs here, so this runs in bf16-mixed") == 1
+    assert "bf16-mixed" in told.out
+    assert "gpu" not in told.out, "nor what only a GPU has"
 
 
 def test_predicting_what_is_not_there(run: Path, demo_root: Path, tmp_path: Path, error_of: Ending) -> None:
@@ -146,6 +173,8 @@ def test_predicting_what_is_not_there(run: Path, demo_root: Path, tmp_path: Path
         test_fcn.main, *weights, "--root", demo_root, "--split", "dev"
     )
     assert "no such folder" in error_of(test_fcn.main, *weights, "--images", tmp_path / "nothing")
+    (tmp_path / "photo.jpg").touch()
+    assert "give the folder that it is in" in error_of(test_fcn.main, *weights, "--images", tmp_path / "photo.jpg")
     (tmp_path / "empty").mkdir()
     assert "no image in it" in error_of(test_fcn.main, *weights, "--images", tmp_path / "empty")
     assert "neither leftImg8bit/ nor gtFine/" in error_of(test_fcn.main, *weights, "--root", tmp_path / "empty")

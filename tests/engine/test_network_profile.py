@@ -83,7 +83,9 @@ def test_networks_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str
 
 def test_what_cannot_be_profiled(error_of: Callable[..., str], tmp_path: Path) -> None:
     message = error_of(
-        profile_fcn.main, "--networks", "fcn8s,no", "--precisions", "8", "--repeats", "0", "--output", tmp_path / "a"
+        profile_fcn.main, "--networks", "fcn8s, no", "--precisions", "8", "--repeats", "0", "--output", tmp_path
     )
-    assert message.count("error:") == 3
+    assert message.count("error:") == 4
+    assert f"--output {tmp_path}: is a folder" in message
+    assert "--networks no: there is no such name" in message
     assert "choose from fcn32s" in message
