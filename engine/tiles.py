@@ -174,11 +174,15 @@ class Tiled:
             if capacity is None or capacity.fits(grid.largest_size):
                 return grid
             most = int(_SMALLER * grid.largest)
-        if capacity is not None and capacity.taken(grid.largest_size) > capacity.budget and self._budget is not None:
-            raise InputError(
-                f"--memory_budget {self._budget:g}: even the smallest tiles of an image of {size} take more, "
-                f"{math.ceil(capacity.taken(grid.largest_size))} MiB; give at least that"
-            )
+        if capacity is not None and self._budget is not None:
+            needed = capacity.taken(grid.largest_size)
+            if math.isinf(needed):
+                raise self._no_way(size, grid)
+            if needed > self._budget:
+                raise InputError(
+                    f"--memory_budget {self._budget:g}: even the smallest tiles of an image of {size} take more, "
+                    f"{math.ceil(needed)} MiB; give at least that"
+                )
         return grid
 
     def _capacity(self, size: Size, logits: bool) -> Capacity | None:
@@ -210,13 +214,18 @@ class Tiled:
             torch.cuda.empty_cache()
         before = size.pixels if grid is None else grid.largest
         if plan(*size, self._margin(), before // 2).largest >= before:
-            raise InputError(
-                f"out of memory for an image of {size}, even in tiles of {before} pixels on "
-                f"{self.device}; end other programs that use it, or give --accelerator cpu"
-            )
+            raise self._no_way(size, grid)
         self._limit = before // 2
         self._grids.clear()
         self._tell(f"out of memory for an image of {size}; goes on in tiles, which takes longer")
+
+    def _no_way(self, size: Size, grid: Grid | None) -> InputError:
+        """What to say when memory runs out with the smallest tiles."""
+        pixels = size.pixels if grid is None else grid.largest
+        return InputError(
+            f"out of memory for an image of {size}, even in tiles of {pixels} pixels on "
+            f"{self.device}; end other programs that use it, or give --accelerator cpu"
+        )
 
     def _tell(self, message: str) -> None:
         """A warning, once."""

@@ -190,6 +190,14 @@ def test_a_budget_too_small_for_any_tile_is_an_error() -> None:
         tiled(image(100, 150))
 
 
+def test_a_budget_of_more_than_there_is_ends_with_a_message() -> None:
+    network = Cramped(100, lambda: torch.OutOfMemoryError("CUDA out of memory."))
+    tiled = Tiled(forward(network), budget=1e9)
+    tiled._reach = forward(local()).reach()
+    with pytest.raises(InputError, match="out of memory for an image of 100 x 150, even in tiles of 15000"):
+        tiled.prepare(Size(100, 150))
+
+
 def test_trials_for_a_budget_say_nothing_about_the_range_of_numbers() -> None:
     network = nn.Conv2d(3, 19, 1)
     nn.init.constant_(network.weight, 1e6)
