@@ -85,7 +85,7 @@ def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: 
         for name in precisions
         if name not in PRECISIONS
     ]
-    faults += options.at_least(("repeats", chosen.repeats, 2), ("largest_batch", chosen.largest_batch, 1))
+    faults += options.too_low(chosen, {"repeats": 2, "largest_batch": 1})
     if chosen.output.is_dir():
         faults.append(
             f"--output {chosen.output}: is a folder; give the file to write, {chosen.output / 'profile.json'}"

@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Predict with a trained network; by default the test split, as a zip that the server accepts.",
         examples=EXAMPLES,
     )
-    faults = options.at_least(("profile_images", chosen.profile_images, 0), ("workers", chosen.workers, 0))
+    faults = options.too_low(chosen, {"profile_images": 0, "workers": 0})
     if chosen.memory_budget < 0:
         faults.append(f"--memory_budget {chosen.memory_budget}: expected MiB, or 0 for what there is")
     if faults:

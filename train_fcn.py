@@ -146,11 +146,7 @@ class TrainOptions:
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
-        faults = [
-            f"--{name} {value}: expected at least {low}"
-            for name, low in LOWEST.items()
-            if (value := getattr(self, name)) < low
-        ]
+        faults = options.too_low(self, LOWEST)
         if self.momentum >= 1:
             faults.append(f"--momentum {self.momentum}: expected less than 1")
         if self.class_uniform > 1:

@@ -8,7 +8,7 @@ import itertools
 import sys
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -126,9 +126,13 @@ def size(text: str, flag: str) -> tuple[int, int]:
     return int(sides[0]), int(sides[1])
 
 
-def at_least(*limits: tuple[str, int, int]) -> list[str]:
-    """What is wrong with numbers of flags, each given as name, value and least value."""
-    return [f"--{flag} {value}: expected at least {least}" for flag, value, least in limits if value < least]
+def too_low(options: Any, lowest: Mapping[str, float]) -> list[str]:
+    """What is wrong with numbers, given the least value of each by the name of its field."""
+    return [
+        f"--{name} {value}: expected at least {low}"
+        for name, low in lowest.items()
+        if (value := getattr(options, name)) < low
+    ]
 
 
 def names(text: str) -> list[str]:
