@@ -1,0 +1,102 @@
+"""A training step as one CUDA graph."""
+
+import sys
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+
+Tensors = tuple[torch.Tensor, ...]
+Step = Callable[..., Tensors]
+"""Does a step on tensors of fixed shapes on the device; reads and writes nothing but memory there."""
+
+WARM_UP = 3
+"""Steps that run eagerly first: optimisers make their state in the first, cuDNN looks for its fastest algorithms."""
+
+
+class Backend(Protocol):
+    """Runs and captures work, so that a test can stand in for a GPU."""
+
+    def run(self, work: Callable[[], Tensors]) -> Tensors:
+        """Do the work eagerly, on the stream that captures."""
+
+    def capture(self, work: Callable[[], Tensors]) -> tuple[Callable[[], Any], Tensors]:
+        """Record the work without doing it: what does it from then on, and the tensors that it leaves results in."""
+
+
+class CudaBackend:
+    """PyTorch's CUDA graphs."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def run(self, work: Callable[[], Tensors]) -> Tensors:
+        """Do the work on a side stream, where a capture has to take place."""
+        outside = torch.cuda.current_stream(self._device)
+        self._stream.wait_stream(outside)
+        with torch.cuda.stream(self._stream):
+            results = work()
+        outside.wait_stream(self._stream)
+        for result in results:
+            result.record_stream(outside)
+        return results
+
+    def capture(self, work: Callable[[], Tensors]) -> tuple[Callable[[], Any], Tensors]:
+        """Record the work as a graph; other threads may pin memory meanwhile, as loaders do."""
+        graph = torch.cuda.CUDAGraph()
+        torch.cuda.synchronize(self._device)
+        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+            results = work()
+        return graph.replay, results
+
+
+class StepGraph:
+    """Runs a step eagerly a few times, then captures it and replays it.
+
+    A replay takes the host one launch in place of several hundred, so a GPU is never left waiting for Python. If the
+    capture fails, training continues eagerly, with one warning.
+
+    Args:
+        step: what to do on the inputs.
+        backend: for example `CudaBackend`; None runs every step eagerly, as CPUs do.
+    """
+
+    def __init__(self, step: Step, backend: Backend | None) -> None:
+        self._step, self._backend = step, backend
+        self._runs = 0
+        self._inputs: Tensors = ()
+        self._results: Tensors = ()
+        self._replay: Callable[[], Any] | None = None
+
+    def __call__(self, *inputs: torch.Tensor) -> Tensors:
+        """The results of a step, which stay valid until the next one.
+
+        Args:
+            inputs: of the same shapes and dtypes every time, on the device or in pinned memory.
+        """
+        if self._backend is None:
+            return self._step(*inputs)
+        if self._replay is None and self._runs < WARM_UP:
+            self._runs += 1
+            backend = self._backend
+            return backend.run(lambda: self._step(*inputs))
+        if self._replay is None and not self._capture(self._backend, inputs):
+            self._backend = None
+            return self._step(*inputs)
+        for static, given in zip(self._inputs, inputs, strict=True):
+            static.copy_(given, non_blocking=True)
+        if self._replay is not None:
+            self._replay()
+        return self._results
+
+    def _capture(self, backend: Backend, inputs: Tensors) -> bool:
+        """Record the step on inputs that keep their place; whether that went well."""
+        self._inputs = tuple(given.clone() for given in inputs)
+        try:
+            self._replay, self._results = backend.capture(lambda: self._step(*self._inputs))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[0]
+            print(f"warning: no CUDA graph of the training step ({reason}); it runs eagerly", file=sys.stderr)
+            return False
+        return True
