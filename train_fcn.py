@@ -13,6 +13,7 @@ from torch import nn
 
 import catalogue
 from engine import class_index, history, options, runs
+from engine.batches import BatchSource, FileBatches
 from engine.benchmark import Benchmark, Sample, require_equal_sizes
 from engine.cache import Cache
 from engine.checkpoints import About
@@ -22,6 +23,7 @@ from engine.compiling import require_compiler
 from engine.dataset import FileReader, Reader
 from engine.description import describe
 from engine.devices import make_fabric, together
+from engine.evaluation import Evaluator
 from engine.faults import InputError, command, leave
 from engine.learner import Learner
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD, Normalize
@@ -29,7 +31,7 @@ from engine.parallel import available_cpus
 from engine.place import Precision
 from engine.recipe import Recipe
 from engine.runs import Run
-from engine.sampler import derive
+from engine.sampler import EpochSampler, derive
 from engine.training import Training
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -50,6 +52,8 @@ LOWEST = {
     "workers": 0,
     "seed": 0,
     "save_every": 0,
+    "validate_every": 1,
+    "metrics_every": 1,
     "momentum": 0,
     "ema": 0,
     "class_uniform": 0,
@@ -104,7 +108,7 @@ class TrainOptions:
     weight_decay: float = 1e-2
     """on weights, not on biases and batch norms; an L2 term of the loss, but for adamw, which keeps it apart"""
     clip_norm: float = 0.0
-    """longest gradient; 0 for any"""
+    """gradient-norm clipping: the longest gradient of all weights together; 0 disables it"""
     ema: float = 0.0
     """decay of the average of weights that is evaluated and kept, as 0.999; 0 for none"""
     schedule: Literal["poly", "step", "cosine", "constant"] = "poly"
@@ -121,8 +125,17 @@ class TrainOptions:
     """processes that load images, beside each training process; 4, but no more than there are cores, if not given"""
     cache: Path | None = None
     """folder for decoded images, filled once: 8 MB an image of 2048 x 1024, and several times the speed"""
+    data_on: Literal["auto", "device", "workers"] = "auto"
+    """where training images wait: device keeps all of them decoded on the GPU, 8 MB an image of 2048 x 1024, and
+    augments them there; workers decode and augment them anew in each epoch; auto is device on a GPU with the room"""
+    validate_every: int = 1
+    """epochs from one validation to the next; the last epoch is always validated"""
+    metrics_every: int = 1
+    """count the pixels of every n-th step only for the training metrics, which takes a GPU less time"""
+    cuda_graph: bool = True
+    """replay each step as one CUDA graph, on one GPU in bf16 or float32 without --accumulate"""
     save_minutes: float = 10.0
-    """how often to save the state within an epoch"""
+    """how often to save the state and what is made from the history; both are also saved at the end"""
     seed: int = 0
     """of all that is random"""
     name: str | None = None
@@ -132,14 +145,14 @@ class TrainOptions:
     save_every: int = 0
     """also keep the weights of every n-th epoch, as epoch_NNN.pth; 0 for none"""
     curves: bool = True
-    """draw the history after each epoch"""
+    """draw the history whenever the state is saved"""
     verbose: Literal[0, 1, 2, 3] = 0
     """what to print before training: nothing, the architecture, the optimizer too, the size of every parameter too"""
 
     FREE = frozenset(
         {
-            *("epochs", "precision", "compile", "accelerator", "workers", "cache", "name", "saved"),
-            *("save_minutes", "save_every", "curves", "verbose"),
+            *("epochs", "precision", "compile", "accelerator", "workers", "cache", "data_on", "cuda_graph", "name"),
+            *("saved", "save_minutes", "save_every", "validate_every", "metrics_every", "curves", "verbose"),
         }
     )
     """Options that may change when a run goes on."""
@@ -216,7 +229,9 @@ def _train(
     learner = Learner(fabric, network, Normalize(about.mean, about.std), recipe, benchmark.classes.void, weights)
     if chosen.verbose:
         fabric.print(describe(network, learner.optimizer, chosen.verbose))
-    best = Training(fabric, run, learner, about, benchmark, recipe).fit(training, validation, reader, index)
+    data = _batches(fabric, chosen, benchmark, training, reader, index)
+    evaluator = Evaluator(fabric, benchmark, validation, workers=chosen.workers)
+    best = Training(fabric, run, learner, about, benchmark, recipe, data, evaluator).fit()
     if fabric.is_global_zero:
         print(_summary(run, best, chosen, benchmark))
 
@@ -249,6 +264,36 @@ def _cached(fabric: Fabric, folder: Path, reader: Reader, samples: Sequence[Samp
         cache.fill(samples, max(1, workers))
     fabric.barrier()
     return cache
+
+
+def _batches(
+    fabric: Fabric,
+    chosen: TrainOptions,
+    benchmark: Benchmark,
+    samples: Sequence[Sample],
+    reader: Reader,
+    index: ClassIndex | None,
+) -> BatchSource:
+    """The batches to train on."""
+    sampler = EpochSampler(
+        len(samples),
+        chosen.batch_size,
+        chosen.seed,
+        rank=fabric.global_rank,
+        world_size=fabric.world_size,
+        index=index,
+        class_uniform=chosen.class_uniform,
+    )
+    return FileBatches(
+        samples,
+        reader,
+        sampler,
+        chosen.augmentation,
+        crop_size=chosen.crop_size,
+        void=benchmark.classes.void,
+        workers=chosen.workers,
+        pinned=fabric.device.type == "cuda",
+    )
 
 
 def _class_index(

@@ -15,21 +15,22 @@ def draw(history: Sequence[dict[str, Any]], path: Path, title: str) -> None:
     """Draw loss, mIoU and learning rate over epochs as a PNG.
 
     Args:
-        history: one row an epoch, with `epoch`, `learning_rate` and `{train,val}_{loss,miou}`.
+        history: one row an epoch, with `epoch`, `learning_rate` and `{train,val}_{loss,miou}`, which are None where
+            nothing was measured.
         path: of the picture.
         title: above it.
     """
     figure = Figure(figsize=(12, 3.6), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title)
-    epochs = [row["epoch"] for row in history]
     for axes, name, label in zip(
         figure.subplots(1, 3), ("loss", "miou", "learning_rate"), ("loss", "mIoU (%)", "learning rate"), strict=True
     ):
         series = [name] if name == "learning_rate" else [f"train_{name}", f"val_{name}"]
         for key in series:
             scale = 100 if name == "miou" else 1
-            axes.plot(epochs, [scale * row[key] for row in history], label=key.partition("_")[0], marker=".")
+            measured = [(row["epoch"], scale * row[key]) for row in history if row[key] is not None]
+            axes.plot(*zip(*measured, strict=True), label=key.partition("_")[0], marker=".")
         axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)

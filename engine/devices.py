@@ -26,6 +26,7 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
         InputError: if there is no such device, or SLURM's settings do not say what goes where.
     """
     kind, precision = choose(accelerator, precision)
+    torch.backends.cudnn.benchmark = kind == "cuda"  # crops have one size, so one search serves all steps
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning_fabric")
     world, local = _processes()
@@ -82,6 +83,17 @@ def together(fabric: Fabric) -> Iterator[None]:
         if fabric.world_size == 1 or not lost:
             raise
         raise InputError(f"{who}: ends because another process did; the message of that one says why") from error
+
+
+def all_sum(fabric: Fabric, values: torch.Tensor) -> torch.Tensor:
+    """The sum of a tensor over all processes, as a new tensor.
+
+    Not by Fabric's `all_reduce`: that one overwrites its argument, and makes the host wait in a barrier first.
+    """
+    total = values.clone()
+    if fabric.world_size > 1:
+        torch.distributed.all_reduce(total)
+    return total
 
 
 def precision_of(fabric: Fabric) -> str:

@@ -7,6 +7,8 @@ from typing import Self
 import torch
 from lightning_fabric import Fabric
 
+from engine.devices import all_sum
+
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 """SLURM sends the second before its time limit where a job asks for it (`#SBATCH --signal=USR1@120`)."""
 
@@ -52,5 +54,5 @@ class Interruption:
         if step % _EVERY:
             return 0
         noted = torch.tensor([self._noted, self._noted > 0], device=self._fabric.device)
-        total, processes = self._fabric.all_reduce(noted, reduce_op="sum").tolist()  # type: ignore[union-attr]
+        total, processes = all_sum(self._fabric, noted).tolist()
         return int(total // max(1, processes))

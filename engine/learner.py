@@ -5,12 +5,13 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 from torch import nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from engine.evaluation import all_sum
+from engine.devices import all_sum, precision_of
+from engine.ema import WeightAverage
 from engine.losses import build_loss
 from engine.normalization import Normalize
-from engine.optimizers import OPTIMIZERS, parameter_groups, set_rate
+from engine.optimizers import build_optimizer, load_state, parameter_groups, set_rate
+from engine.place import Place
 from engine.recipe import Recipe
 
 
@@ -40,58 +41,78 @@ class Learner:
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         self.network = network.to(memory_format=torch.channels_last)  # twice as fast on CPUs, faster on tensor cores
         groups = parameter_groups(network, recipe.weight_decay, recipe.backbone_rate)
-        optimizer = OPTIMIZERS[recipe.optimizer](groups, recipe.learning_rate, recipe.momentum)
+        optimizer = build_optimizer(
+            recipe.optimizer,
+            groups,
+            recipe.learning_rate,
+            recipe.momentum,
+            fabric.device,
+            scaled=precision_of(fabric) == "16-mixed",
+        )
         self.model, self.optimizer = fabric.setup(network, optimizer)
-        self.average = _average(network, recipe.ema) if recipe.ema else None
+        self.average = WeightAverage(network, recipe.ema) if recipe.ema else None
+        self.evaluation_precision = _evaluation_precision(fabric)
+        """Arithmetic of `evaluate`, as Lightning Fabric names it."""
         self.normalize = fabric.to_device(normalize)
         self.loss = fabric.to_device(build_loss(recipe.loss, void, class_weights))
         self.class_weights = None if class_weights is None else class_weights.to(fabric.device)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) uint8 images -> (N, C, H, W) logits; in evaluation, of the averaged weights if there are any."""
-        images = self.normalize(images)
+        """(N, 3, H, W) uint8 images -> (N, C, H, W) float32 logits of the weights that are trained."""
         with self.fabric.autocast():
-            if self.model.training:
-                logits: torch.Tensor = self.model(images)
-            else:  # past the wrapper, in which processes wait for each other, whose shares may differ in size
-                logits = (self.average or self.network)(images)
+            logits: torch.Tensor = self.model(self.normalize(images))
         return logits.float()
+
+    def evaluate(self, images: torch.Tensor) -> torch.Tensor:
+        """As `forward`, but of the averaged weights if there are any, and in the precision of predictions.
+
+        It goes past Fabric's wrapper, in which processes wait for each other, because their shares may differ in size.
+        """
+        with Place(self.fabric.device, self.evaluation_precision).autocast():
+            logits: torch.Tensor = self._evaluated(self.normalize(images))
+        return logits.float()
+
+    @property
+    def _evaluated(self) -> nn.Module:
+        """The network whose weights are evaluated and kept."""
+        return self.network if self.average is None else self.average.network
 
     def train(self, training: bool = True) -> None:
         """Set the mode of dropout and batch norm; all processes evaluate with the statistics of the first."""
         self.model.train(training)
-        if self.average is not None:
-            self.average.eval()
         if not training and self.fabric.world_size > 1:
-            for buffer in (self.average or self.network).buffers():
+            for buffer in self._evaluated.buffers():
                 torch.distributed.broadcast(buffer, src=0)
 
-    def step(
-        self, images: torch.Tensor, masks: torch.Tensor, rate: float, *, update: bool
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Learn from one batch.
+    def set_rate(self, rate: float) -> None:
+        """Set the learning rate of the next steps."""
+        set_rate(self.optimizer, rate)
+
+    def step(self, images: torch.Tensor, masks: torch.Tensor, *, update: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Learn from one batch; the host waits for nothing, so a CUDA graph can do it.
 
         Args:
-            images: (N, 3, H, W) uint8, on the device.
+            images: (N, 3, H, W), 0 to 255, on the device.
             masks: (N, H, W) int64 train ids, on the device.
-            rate: the learning rate.
             update: whether the weights change now, or gradients only add up.
 
         Returns:
             The scalar loss and the (N, C, H, W) logits, without gradients.
         """
-        set_rate(self.optimizer, rate)
         with self.fabric.no_backward_sync(self.model, enabled=not update):
             logits = self.forward(images)
             loss = self.loss(logits, masks)
             self.fabric.backward(loss * self._share(masks) / self.recipe.accumulate)
         if update:
             if self.recipe.clip_norm:
-                self.fabric.clip_gradients(self.model, self.optimizer, max_norm=self.recipe.clip_norm)
+                # Infinite gradients are no error: fp16's scaler skips such a step, and divergence is found by the loss.
+                self.fabric.clip_gradients(
+                    self.model, self.optimizer, max_norm=self.recipe.clip_norm, error_if_nonfinite=False
+                )
             self.optimizer.step()
             self.optimizer.zero_grad()
             if self.average is not None:
-                self.average.update_parameters(self.network)
+                self.average.update()
         return loss.detach(), logits.detach()
 
     def _share(self, masks: torch.Tensor) -> torch.Tensor | float:
@@ -112,13 +133,12 @@ class Learner:
         """Whether all weights and batch statistics are numbers."""
         tensors = [*self.network.state_dict().values()]
         if self.average is not None:
-            tensors += self.average.module.state_dict().values()
+            tensors += self.average.network.state_dict().values()
         return bool(torch.stack([tensor.isfinite().all() for tensor in tensors]).all())
 
     def weights(self) -> dict[str, torch.Tensor]:
         """The state dict of the weights that are evaluated."""
-        network = self.network if self.average is None else self.average.module
-        return network.state_dict()
+        return self._evaluated.state_dict()
 
     def state(self) -> dict[str, Any]:
         """All that the next step depends on, beside the weights that are evaluated."""
@@ -134,11 +154,14 @@ class Learner:
         self.network.load_state_dict(weights if state["network"] is None else state["network"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.fabric.strategy.precision.load_state_dict(state["precision"])
+        load_state(self.optimizer.optimizer, state["optimizer"])
+        if state["precision"]:  # empty where the run was not in fp16 so far; then a new scaler begins
+            self.fabric.strategy.precision.load_state_dict(state["precision"])
 
 
-def _average(network: nn.Module, decay: float) -> AveragedModel:
-    """The exponential average of a network's weights and batch statistics (Tarvainen and Valpola 2017)."""
-    average = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
-    return AveragedModel(network, multi_avg_fn=average, use_buffers=True)
+def _evaluation_precision(fabric: Fabric) -> str:
+    """The precision in which `test_fcn.py` will predict, so that both measure the same; float32 stays float32."""
+    training = precision_of(fabric)
+    if training == "32-true":
+        return training
+    return "16-mixed" if fabric.device.type == "cuda" else "32-true"

@@ -37,21 +37,77 @@ def parameter_groups(network: nn.Module, weight_decay: float, backbone_rate: flo
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give every group its share of a learning rate; states from before there was a factor have none."""
     for group in optimizer.param_groups:
-        group["lr"] = rate * group.get(RATE_FACTOR, 1.0)
+        value = rate * group.get(RATE_FACTOR, 1.0)
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"].fill_(value)  # in place: a CUDA graph reads it there
+        else:
+            group["lr"] = value
 
 
-def caffe_sgd(groups: Groups, rate: float, momentum: float) -> torch.optim.Optimizer:
+def nesterov_sgd(groups: Groups, momentum: float, options: dict[str, Any]) -> torch.optim.Optimizer:
+    """SGD with Nesterov's momentum, or none."""
+    return torch.optim.SGD(groups, momentum=momentum, nesterov=momentum > 0, **options)
+
+
+def caffe_sgd(groups: Groups, momentum: float, options: dict[str, Any]) -> torch.optim.Optimizer:
     """SGD as the authors of FCN trained: plain momentum, biases at twice the rate (Long et al. 2015, section 4.3)."""
     for group in groups:
         if all(parameter.ndim <= 1 for parameter in group["params"]):
             group[RATE_FACTOR] *= 2.0
-    return torch.optim.SGD(groups, lr=rate, momentum=momentum)
+    return torch.optim.SGD(groups, momentum=momentum, **options)
 
 
-OPTIMIZERS: dict[str, Callable[[Groups, float, float], torch.optim.Optimizer]] = {
-    "adamw": lambda groups, rate, _: torch.optim.AdamW(groups, lr=rate),
-    "adam": lambda groups, rate, _: torch.optim.Adam(groups, lr=rate),  # its weight decay is an L2 term of the loss
-    "sgd": lambda groups, rate, momentum: torch.optim.SGD(groups, lr=rate, momentum=momentum, nesterov=momentum > 0),
+Builder = Callable[[Groups, float, dict[str, Any]], torch.optim.Optimizer]
+"""From the groups of parameters, the momentum, and further options of torch's optimisers."""
+
+OPTIMIZERS: dict[str, Builder] = {
+    "adamw": lambda groups, _, options: torch.optim.AdamW(groups, **options),
+    # Its weight decay is an L2 term of the loss.
+    "adam": lambda groups, _, options: torch.optim.Adam(groups, **options),
+    "sgd": nesterov_sgd,
     "caffe_sgd": caffe_sgd,
 }
-"""Optimiser by name, built from the groups of parameters, the learning rate and the momentum."""
+"""Optimiser by name."""
+_CAPTURABLE = ("adamw", "adam")
+"""Those that count their steps, which a CUDA graph needs to be done on the device."""
+
+
+def build_optimizer(
+    name: str, groups: Groups, rate: float, momentum: float, device: torch.device, *, scaled: bool = False
+) -> torch.optim.Optimizer:
+    """The optimiser of that name for parameters on a device.
+
+    On a GPU all parameters are updated by one fused kernel, and the learning rate is a tensor there, so that the update
+    can be part of a CUDA graph.
+
+    Args:
+        name: one of `OPTIMIZERS`.
+        groups: of `parameter_groups`.
+        rate: the learning rate.
+        momentum: of the SGDs.
+        device: of the parameters.
+        scaled: whether gradients come scaled, for fp16. Then nothing is fused, because Fabric clips no gradients that a
+            fused optimiser has still to unscale.
+    """
+    options: dict[str, Any] = {"lr": rate}
+    if device.type == "cuda" and not scaled:
+        options |= {"lr": torch.tensor(rate, device=device), "fused": True}
+        options |= {"capturable": True} if name in _CAPTURABLE else {}
+    optimizer = OPTIMIZERS[name](groups, momentum, options)
+    for group in optimizer.param_groups:
+        if isinstance(group["lr"], torch.Tensor):
+            group["lr"] = group["lr"].clone()  # else all groups would share one tensor
+    return optimizer
+
+
+_OF_THE_DEVICE = ("lr", "fused", "capturable", "foreach")
+"""Keys of a group that belong to the device rather than to the training; the rate is set anew before each step."""
+
+
+def load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
+    """Resume from the state dict of an optimiser of the same kind, which may have run on another device."""
+    ours = [{key: group[key] for key in _OF_THE_DEVICE if key in group} for group in optimizer.param_groups]
+    groups = [saved | mine for saved, mine in zip(state["param_groups"], ours, strict=True)]
+    optimizer.load_state_dict({**state, "param_groups": groups})
+    for group, mine in zip(optimizer.param_groups, ours, strict=True):
+        group |= mine  # the very tensors, which loading has copied

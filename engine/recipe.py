@@ -35,7 +35,13 @@ class Recipe:
     workers: int
     """Processes that load files, beside each training process."""
     save_minutes: float
-    """How often the state is saved within an epoch."""
+    """How often the state is saved; also at the end."""
+    validate_every: int
+    """Epochs from one validation to the next; the last epoch is always validated."""
+    metrics_every: int
+    """Steps from one to the next whose pixels are counted for the training metrics."""
+    cuda_graph: bool
+    """On one GPU, replay each step as one CUDA graph where that can be done."""
     save_every: int
     """Keep the weights of every n-th epoch; 0 for none."""
     curves: bool

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,10 @@ class Run:
 
     config.yaml       what was asked for
     environment.json  commit, versions and hardware, once for each time the run was started
-    history.jsonl     one line an epoch, only ever appended to
-    history.csv       the same as a table, made from it after each epoch
-    last.pth          everything needed to go on after the last epoch
-    best.pth          the weights of the epoch with the best validation mIoU
+    history.jsonl     one line an epoch
+    history.csv       the same as a table, made from it whenever the state is saved
+    last.pth          everything needed to resume, saved every few minutes and at the end
+    best.pth          the weights of the epoch with the best validation mIoU so far, written before each last.pth
     epoch_NNN.pth     those of every n-th epoch, where that was asked for
     curves.png        loss and metrics over epochs
     tensorboard/      the same as events
@@ -43,6 +44,10 @@ class Run:
         self._environment = folder / "environment.json"
         self._history = folder / "history.jsonl"
         self._table = folder / "history.csv"
+        self._last_epoch: int | None = None
+        """In the history; None before it was read."""
+        self._published = 0
+        """The last epoch of which TensorBoard has the figures."""
 
     def start(self, config: dict[str, Any], free: Collection[str]) -> None:
         """Create the folder, or come back to it, and note the environment.
@@ -80,39 +85,58 @@ class Run:
                 rows.append(json.loads(line))
         return rows
 
+    def rewind(self, epoch: int) -> None:
+        """Forget the epochs after one: they came after the last saved state, so they are trained again."""
+        rows = self.history()
+        kept = [row for row in rows if row["epoch"] <= epoch]
+        if len(kept) < len(rows):
+            write_text(self._history, "".join(json.dumps(row) + "\n" for row in kept))
+        self._last_epoch = kept[-1]["epoch"] if kept else 0
+
     def append(self, row: Row) -> None:
         """Add an epoch to the history, unless it is there already."""
-        if any(row["epoch"] == before["epoch"] for before in self.history()):
+        if self._last_epoch is None:
+            self._last_epoch = max((before["epoch"] for before in self.history()), default=0)
+        if row["epoch"] <= self._last_epoch:
             return
         try:
             with self._history.open("a") as file:
                 # After a kill in mid-line, a new line keeps the fragment apart.
-                unfinished = file.tell() > 0 and not self._history.read_text().endswith("\n")
+                unfinished = file.tell() > 0 and not self._ends_with_a_line()
                 file.write(("\n" if unfinished else "") + json.dumps(row) + "\n")
         except OSError as error:
             raise InputError(
-                f"{self._history}: cannot write epoch {row['epoch']} ({error.strerror}); the state of that epoch is "
-                f"kept in {self.last}. Make room on that disk, then run the same command again"
+                f"{self._history}: cannot write epoch {row['epoch']} ({error.strerror}); the last state that was saved "
+                f"is kept in {self.last}. Make room on that disk, then run the same command again"
             ) from error
+        self._last_epoch = row["epoch"]
 
-    def record(self, row: Row, classes: Sequence[str], *, draw: bool) -> None:
-        """Add an epoch to the history, the TensorBoard events and the curves, unless it is there already.
+    def _ends_with_a_line(self) -> bool:
+        with self._history.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read() == b"\n"
+
+    def publish(self, classes: Sequence[str], *, draw: bool) -> None:
+        """Bring what is made from the history up to date: the table, the TensorBoard events and the curves.
 
         Args:
-            row: of the epoch; figures per class are lists.
-            classes: their names.
+            classes: their names; figures per class are lists.
             draw: whether to draw the curves.
         """
-        if any(row["epoch"] == before["epoch"] for before in self.history()):
+        rows = self.history()
+        if not rows:
             return
-        self.append(row)
-        write_text(self._table, history.table(self.history(), classes))
-        with SummaryWriter(str(self.tensorboard), purge_step=row["epoch"]) as events:
-            for name, value in row.items():
-                if isinstance(value, float):
-                    events.add_scalar(name, value, row["epoch"])
+        write_text(self._table, history.table(rows, classes))
+        new = [row for row in rows if row["epoch"] > self._published]
+        if new:
+            with SummaryWriter(str(self.tensorboard), purge_step=new[0]["epoch"]) as events:
+                for row in new:
+                    for name, value in row.items():
+                        if isinstance(value, float):
+                            events.add_scalar(name, value, row["epoch"])
+            self._published = new[-1]["epoch"]
         if draw:
-            curves.draw(self.history(), self.curves, self.folder.name)
+            curves.draw(rows, self.curves, self.folder.name)
 
     def save(self, weights: StateDict, about: About, **state: Any) -> None:
         """Replace the state from which the run can go on."""

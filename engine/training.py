@@ -2,22 +2,23 @@
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from itertools import islice
 from typing import Any
 
 import torch
 from lightning_fabric import Fabric
-from torch.utils.data import DataLoader
 
 from engine.alarm import Alarm
-from engine.benchmark import Benchmark, Sample
-from engine.checkpoints import About
-from engine.class_index import ClassIndex
-from engine.dataset import Batch, GuardedDataset, Reader, SegmentationDataset, batches, collate
-from engine.evaluation import evaluate
+from engine.batches import BatchSource
+from engine.benchmark import Benchmark
+from engine.checkpoints import About, StateDict
+from engine.devices import precision_of
+from engine.evaluation import Evaluation, Evaluator
 from engine.faults import Stopped
-from engine.interruption import Interruption, leave_to_training
+from engine.interruption import Interruption
 from engine.learner import Learner
 from engine.metrics import Metrics
 from engine.normalization import Normalize
@@ -25,8 +26,8 @@ from engine.recipe import Recipe
 from engine.runs import Row, Run
 from engine.sampler import EpochSampler, derive
 from engine.schedules import SCHEDULES, Progress
+from engine.step_graph import CudaBackend, StepGraph
 from engine.tally import Tally
-from engine.transforms import AUGMENTATIONS
 from engine.watch import Watch
 
 _AGREE_EVERY = 50
@@ -36,87 +37,75 @@ _AGREE_EVERY = 50
 class Training:
     """A learner in a run.
 
-    All that is random follows from the seed, the epoch and the step, so a run that was interrupted goes on
-    after its last saved step as if nothing had happened.
+    All that is random follows from the seed, the epoch and the step, so a run that was interrupted resumes after its
+    last saved step as if nothing had happened.
+
+    Args:
+        fabric: the processes of the job.
+        run: the folder that everything is kept in.
+        learner: what is trained.
+        about: what its weights belong to.
+        recipe: how to train.
+        data: the batches.
+        evaluator: measures the weights after an epoch.
     """
 
     def __init__(
-        self, fabric: Fabric, run: Run, learner: Learner, about: About, benchmark: Benchmark, recipe: Recipe
+        self,
+        fabric: Fabric,
+        run: Run,
+        learner: Learner,
+        about: About,
+        benchmark: Benchmark,
+        recipe: Recipe,
+        data: BatchSource,
+        evaluator: Evaluator,
     ) -> None:
         self.fabric, self.run, self.learner, self.about = fabric, run, learner, about
-        self.benchmark, self.classes, self.recipe = benchmark, benchmark.classes, recipe
+        self.classes, self.recipe, self.data, self.evaluator = benchmark.classes, recipe, data, evaluator
         self.best: Row | None = None
         self.saved = time.monotonic()
+        self._best_weights: tuple[StateDict, About] | None = None
+        """Of the best epoch, until they are written; on the device."""
+        self._graph = StepGraph(partial(self._learn, update=True), _graph_backend(fabric, recipe))
 
-    def fit(
-        self,
-        training: Sequence[Sample],
-        validation: Sequence[Sample],
-        reader: Reader,
-        index: ClassIndex | None = None,
-    ) -> Row | None:
+    def fit(self) -> Row | None:
         """Train for the epochs that are still to be done, and keep everything in the run's folder.
 
-        Args:
-            training: samples to learn from.
-            validation: samples to measure on after each epoch.
-            reader: of the training samples.
-            index: where the classes lie in them, for class-uniform crops.
-
         Returns:
-            The row of the best epoch so far, None if none was trained.
+            The row of the best epoch so far, None if none was validated.
 
         Raises:
-            InputError: for a damaged file, and for a loss that is no number.
+            InputError: for a damaged file, and for a loss that is NaN or infinite.
             Stopped: after a signal; the state is saved.
         """
-        sampler, loader = self._loader(training, reader, index)
-        alarm = Alarm(self.run, self.learner, training, sampler)
+        sampler = self.data.sampler
+        alarm = Alarm(self.run, self.learner, self.data.samples, sampler)
         tally = self._resume(sampler)
+        sampler.epoch = self.about.epoch + 1
+        stream = self.data.stream(self.recipe.epochs)
         with Interruption(self.fabric) as interruption:
             for epoch in range(self.about.epoch + 1, self.recipe.epochs + 1):
                 sampler.epoch = epoch
                 watch = Watch(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
-                self._train_epoch(sampler, watch.over(batches(loader)), tally, interruption, alarm)
+                left = islice(stream, len(sampler) - sampler.start)
+                self._train_epoch(sampler, watch.over(left), tally, interruption, alarm)
                 loss, metrics = tally.reduce(self.fabric)
-                val_loss, val_metrics = self._evaluate(validation)
+                measured = self._evaluate() if self._is_validated(epoch) else None
                 row = {"epoch": epoch, "learning_rate": self._rate(epoch * len(sampler) - 1, len(sampler))}
-                row |= _columns("train", loss, metrics) | _columns("val", val_loss, val_metrics) | watch.columns()
+                row |= _columns("train", loss, metrics)
+                row |= _columns("val", measured.loss, measured.metrics) if measured else self._unmeasured(row)
+                row |= watch.columns()
                 if warning := watch.warning():
                     self.fabric.print(warning)
                 sampler.start, tally = 0, self._tally()
                 self._finish_epoch(row)
         return self.best
 
-    def _loader(
-        self, samples: Sequence[Sample], reader: Reader, index: ClassIndex | None
-    ) -> tuple[EpochSampler, DataLoader[Any]]:
-        recipe, fabric = self.recipe, self.fabric
-        sampler = EpochSampler(
-            len(samples),
-            recipe.batch_size,
-            recipe.seed,
-            rank=fabric.global_rank,
-            world_size=fabric.world_size,
-            index=index,
-            class_uniform=recipe.class_uniform,
-        )
-        augment = AUGMENTATIONS[recipe.augmentation](recipe.crop_size, self.classes.void)
-        loader: DataLoader[Any] = DataLoader(
-            GuardedDataset(SegmentationDataset(samples, reader, augment)),
-            batch_sampler=sampler,
-            collate_fn=collate,
-            num_workers=recipe.workers,
-            persistent_workers=recipe.workers > 0,
-            worker_init_fn=leave_to_training,
-            pin_memory=fabric.device.type == "cuda",
-        )
-        return sampler, loader
-
     def _train_epoch(
         self,
         sampler: EpochSampler,
-        loaded: Iterator[Batch],
+        loaded: Iterator[tuple[torch.Tensor, ...]],
         tally: Tally,
         interruption: Interruption,
         alarm: Alarm,
@@ -124,21 +113,28 @@ class Training:
         """Train on the rest of an epoch; losses and metrics of the crops are added to the tally."""
         self.learner.train()
         steps = len(sampler)
-        for place, (images, masks) in enumerate(loaded, sampler.start):
+        for place, parts in enumerate(loaded, sampler.start):
             step = (sampler.epoch - 1) * steps + place
             # Dropout and the like draw from here, whether or not training was interrupted before.
-            torch.manual_seed(derive(self.recipe.seed, step, self.fabric.global_rank))
+            _seed(self.fabric.device, derive(self.recipe.seed, step, self.fabric.global_rank))
             last = place + 1 == steps
             update = last or (place + 1) % self.recipe.accumulate == 0
-            images, masks = self.fabric.to_device((images, masks))
-            masks = masks.long()
-            loss, logits = self.learner.step(images, masks, self._rate(step, steps), update=update)
-            tally.add(loss, logits.argmax(1), masks)
-            alarm.note(loss, place)
+            parts = self.fabric.to_device(parts)
+            self.learner.set_rate(self._rate(step, steps))
+            same = self.recipe.accumulate == 1  # each step does the same
+            loss, logits, masks = self._graph(*parts) if same else self._learn(*parts, update=update)
+            tally.add(loss, logits, masks, place)
+            alarm.note(loss.clone(), place)  # a graph writes its loss to the same place in every step
             if last:
                 alarm.check()
             elif update:
                 self._pause(place + 1, step, tally, interruption, alarm)
+
+    def _learn(self, *parts: torch.Tensor, update: bool) -> tuple[torch.Tensor, ...]:
+        """A step: its loss, logits and masks; nothing in it waits for the device."""
+        images, masks = self.data.prepare(*parts)
+        masks = masks.long()
+        return (*self.learner.step(images, masks, update=update), masks)
 
     def _pause(self, place: int, step: int, tally: Tally, interruption: Interruption, alarm: Alarm) -> None:
         """Between two steps: save if it is time to, and stop if a signal asked for it."""
@@ -150,7 +146,7 @@ class Training:
             raise Stopped(f"{self.run.folder}: saved in epoch {self.about.epoch + 1} after step {place}", number)
 
     def _due(self, step: int) -> bool:
-        """Whether it is time to save within an epoch; the first process decides for all."""
+        """Whether it is time to save; the first process decides for all, now and then."""
         late = time.monotonic() - self.saved > 60 * self.recipe.save_minutes
         if self.fabric.world_size == 1:
             return late
@@ -161,32 +157,60 @@ class Training:
         factor = SCHEDULES[self.recipe.schedule](Progress(step, steps, self.recipe.epochs))
         return self.recipe.learning_rate * factor
 
-    def _evaluate(self, samples: Sequence[Sample]) -> tuple[float, Metrics]:
+    def _is_validated(self, epoch: int) -> bool:
+        return epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
+
+    def _evaluate(self) -> Evaluation:
+        """Measure the weights as predictions will be made with them, if fp16 can hold the network's numbers."""
         self.learner.train(False)
-        learner = self.learner
-        return evaluate(
-            self.fabric, learner.forward, learner.loss, self.benchmark, samples, workers=self.recipe.workers
-        )
+        measured = self.evaluator(self.learner.evaluate, self.learner.loss)
+        precision = precision_of(self.fabric)
+        if not measured.finite and self.learner.evaluation_precision not in {precision, "32-true"}:
+            self.fabric.print(
+                f"warning: this network's numbers leave fp16's range, so it is validated in {precision} from now on; "
+                f"predict with --precision {precision}"
+            )
+            self.learner.evaluation_precision = precision
+            measured = self.evaluator(self.learner.evaluate, self.learner.loss)
+        return measured
+
+    def _unmeasured(self, row: Row) -> Row:
+        """The columns of an epoch that is not validated."""
+        names = [name.removeprefix("train_") for name in row if name.startswith("train_")]
+        return {f"val_{name}": [None] * len(self.classes) if name == "iou" else None for name in names}
 
     def _finish_epoch(self, row: Row) -> None:
-        """Keep an epoch; a kill at any point in here loses at most this epoch, which is then trained again."""
-        self.about = replace(self.about, epoch=row["epoch"], miou=row["val_miou"])
-        is_best = self.best is None or row["val_miou"] > self.best["val_miou"]
-        self.best = row if is_best or self.best is None else self.best
-        if self.fabric.is_global_zero and is_best:
-            self.run.save_best(self.learner.weights(), self.about)
+        """Keep an epoch; a kill at any point in here loses at most what came after the last saved state."""
+        miou = row["val_miou"]
+        self.about = replace(self.about, epoch=row["epoch"], miou=self.about.miou if miou is None else miou)
+        if miou is not None and (self.best is None or miou > self.best["val_miou"]):
+            self.best = row
+            weights = {name: tensor.clone() for name, tensor in self.learner.weights().items()}
+            self._best_weights = (weights, self.about)
         if self.fabric.is_global_zero and self.recipe.save_every and row["epoch"] % self.recipe.save_every == 0:
             self.run.save_epoch(self.learner.weights(), self.about)
-        self._save(row, place=0, tally=self._tally())
+        due = row["epoch"] == self.recipe.epochs or self._due_after_epoch()
+        if due:
+            self._save(row, place=0, tally=self._tally())
         if self.fabric.is_global_zero:
-            self.run.record(row, self.classes.names, draw=self.recipe.curves)
+            self.run.append(row)
+            if due:
+                self.run.publish(self.classes.names, draw=self.recipe.curves)
             print(_line(row, self.best, self.recipe.epochs), flush=True)
 
+    def _due_after_epoch(self) -> bool:
+        """As `_due`; here processes are together anyway."""
+        late = time.monotonic() - self.saved > 60 * self.recipe.save_minutes
+        return bool(self.fabric.broadcast(late)) if self.fabric.world_size > 1 else late
+
     def _tally(self) -> Tally:
-        return Tally(len(self.classes), self.classes.void, self.fabric.device)
+        return Tally(len(self.classes), self.classes.void, self.fabric.device, self.recipe.metrics_every)
 
     def _save(self, row: Row | None, place: int, tally: Tally) -> None:
-        """Save all that is needed to go on after `place` steps of the epoch that follows `about.epoch`."""
+        """Save all that is needed to resume after `place` steps of the epoch that follows `about.epoch`.
+
+        The best weights come first, so that they are never older than the state that knows of them.
+        """
         state = self.learner.state() | {
             "place": place,
             "tally": tally.state(self.fabric),
@@ -194,7 +218,10 @@ class Training:
             "best": self.best,
         }
         if self.fabric.is_global_zero:
+            if self._best_weights is not None:
+                self.run.save_best(*self._best_weights)
             self.run.save(self.learner.weights(), self.about, **state)
+        self._best_weights = None
         self.saved = time.monotonic()
         self.fabric.barrier()
 
@@ -210,8 +237,11 @@ class Training:
         self.learner.normalize = self.fabric.to_device(Normalize(self.about.mean, self.about.std))
         self.learner.load(state["weights"], state)
         tally.load(self.fabric, state["tally"])
-        if state["row"] is not None and self.fabric.is_global_zero:
-            self.run.record(state["row"], self.classes.names, draw=self.recipe.curves)
+        if self.fabric.is_global_zero:
+            self.run.rewind(self.about.epoch)
+            if state["row"] is not None:
+                self.run.append(state["row"])
+                self.run.publish(self.classes.names, draw=self.recipe.curves)
         steps = f" and {sampler.start} steps" if sampler.start else ""
         self.fabric.print(
             f"{self.run.folder}: {self.about.epoch} of {self.recipe.epochs} epochs{steps} are done, going on"
@@ -219,18 +249,42 @@ class Training:
         return tally
 
 
-def _line(row: Row, best: Row, epochs: int) -> str:
+def _graph_backend(fabric: Fabric, recipe: Recipe) -> CudaBackend | None:
+    """What captures the step as a CUDA graph; None where it cannot be done.
+
+    Several processes talk to each other within a step, an accumulated gradient makes steps differ, and fp16's scaler
+    decides on the host whether weights change.
+    """
+    alone = fabric.world_size == 1 and recipe.accumulate == 1
+    if not recipe.cuda_graph or fabric.device.type != "cuda" or not alone or precision_of(fabric) == "16-mixed":
+        return None
+    return CudaBackend(fabric.device)
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    """Seed what is drawn on a device; `torch.manual_seed` would take a millisecond where CUDA is not initialised."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
+def _line(row: Row, best: Row | None, epochs: int) -> str:
     """An epoch as a line for people."""
     minutes = (epochs - row["epoch"]) * row["seconds"] / 60
+    validated = row["val_miou"] is not None and best is not None
     return (
         f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.4f}  "
-        f"train mIoU {100 * row['train_miou']:.2f}  val mIoU {100 * row['val_miou']:.2f} "
-        f"(best {100 * best['val_miou']:.2f})  "
-        f"{row['images_per_second']:.2f} images/s  {minutes:.1f} min left"
+        f"train mIoU {100 * row['train_miou']:.2f}  "
+        + (f"val mIoU {100 * row['val_miou']:.2f} (best {100 * best['val_miou']:.2f})  " if validated and best else "")
+        + f"{row['images_per_second']:.2f} images/s  {minutes:.1f} min left"
     )
 
 
 def _columns(split: str, loss: float, metrics: Metrics) -> Row:
     """Loss and metrics as columns of the history."""
-    columns = {"loss": loss, **metrics.summary(), "iou": [None if math.isnan(iou) else iou for iou in metrics.iou]}
+    columns: dict[str, Any] = {
+        "loss": loss,
+        **metrics.summary(),
+        "iou": [None if math.isnan(iou) else iou for iou in metrics.iou],
+    }
     return {f"{split}_{name}": value for name, value in columns.items()}

@@ -9,7 +9,6 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
-from engine.dataset import Batch
 from engine.evaluation import progress_bar_disabled
 from engine.runs import Row
 
@@ -70,7 +69,7 @@ class Watch:
         self.waited = 0.0
         self.images = 0
 
-    def over(self, loaded: Iterable[Batch]) -> Iterator[Batch]:
+    def over(self, loaded: Iterable[tuple[torch.Tensor, ...]]) -> Iterator[tuple[torch.Tensor, ...]]:
         """The batches, while the time spent waiting for them is noted."""
         hidden = progress_bar_disabled(self.fabric)
         with tqdm(total=self.steps, initial=self.done, desc=self.title, disable=hidden, leave=False) as bar:

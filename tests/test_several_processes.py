@@ -17,7 +17,7 @@ import catalogue
 from cityscapes.dataset import CityscapesBenchmark
 from cityscapes.layout import pictured_scenes
 from engine.devices import make_fabric
-from engine.evaluation import evaluate
+from engine.evaluation import Evaluator
 from engine.faults import InputError
 from engine.losses import build_loss
 from engine.normalization import Normalize
@@ -41,13 +41,9 @@ def evaluated_by_one(run: Path, root: Path, loss: str = "cross_entropy") -> dict
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        value, metrics = evaluate(
-            fabric,
+        value, metrics, _ = Evaluator(fabric, benchmark, benchmark.samples(root, "val"), workers=0)(
             lambda images: network(normalize(images).contiguous(memory_format=torch.channels_last)),
             build_loss(loss, 255),
-            benchmark,
-            benchmark.samples(root, "val"),
-            workers=0,
         )
     finally:
         torch.set_num_threads(threads)

@@ -2,7 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from engine.optimizers import OPTIMIZERS, parameter_groups, set_rate
+from engine.optimizers import OPTIMIZERS, build_optimizer, load_state, parameter_groups, set_rate
+
+CPU = torch.device("cpu")
 
 
 def layer(*, seed: int = 0) -> nn.Linear:
@@ -12,7 +14,7 @@ def layer(*, seed: int = 0) -> nn.Linear:
 
 def step(network: nn.Linear, name: str, *, decay: float, momentum: float = 0.0, in_loss: float = 0.0) -> None:
     """Three steps on a loss, with `in_loss` / 2 times the squared weights added to it."""
-    optimizer = OPTIMIZERS[name](parameter_groups(network, decay), 1.0, momentum)
+    optimizer = build_optimizer(name, parameter_groups(network, decay), 1.0, momentum, CPU)
     image = torch.tensor([[1.0, -2.0, 0.5]])
     for rate in (0.1, 0.05, 0.02):
         set_rate(optimizer, rate)
@@ -42,7 +44,7 @@ def test_adamw_decays_apart_from_the_gradient() -> None:
 def test_biases_learn_twice_as_fast_as_in_caffe() -> None:
     network = layer()
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
-    optimizer = OPTIMIZERS["caffe_sgd"](parameter_groups(network, 0.0), 0.1, 0.9)
+    optimizer = build_optimizer("caffe_sgd", parameter_groups(network, 0.0), 0.1, 0.9, CPU)
     set_rate(optimizer, 0.1)
     torch.autograd.backward(network(torch.ones(1, 3)).sum())
     optimizer.step()
@@ -56,12 +58,46 @@ def test_parameters_that_are_fixed_are_left_out() -> None:
     assert [len(group["params"]) for group in parameter_groups(network, 0.1)] == [1]
 
 
-def test_states_without_factors_go_on() -> None:
+def test_states_without_factors_resume() -> None:
     network = layer()
-    optimizer = OPTIMIZERS["sgd"](parameter_groups(network, 0.0), 0.1, 0.9)
+    optimizer = build_optimizer("sgd", parameter_groups(network, 0.0), 0.1, 0.9, CPU)
     state = optimizer.state_dict()
     for group in state["param_groups"]:
         del group["rate_factor"]
     optimizer.load_state_dict(state)
     set_rate(optimizer, 0.5)
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5]
+
+
+def on_gpu(name: str, network: nn.Linear) -> torch.optim.Optimizer:
+    """The optimiser as it is made for a GPU, with the rate where this machine has memory."""
+    with torch.device("cpu"):
+        groups = parameter_groups(network, 0.0)
+        options = {"lr": torch.tensor(0.1), "fused": True}
+        return OPTIMIZERS[name](groups, 0.9, options | ({"capturable": True} if name == "adamw" else {}))
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_a_run_resumes_on_the_other_kind_of_device(name: str) -> None:
+    """What belongs to the device stays as it is here, whatever the state was saved with."""
+    here, there = layer(), layer()
+    ours, theirs = build_optimizer(name, parameter_groups(here, 0.0), 0.1, 0.9, CPU), on_gpu(name, there)
+    for optimizer, network in ((ours, here), (theirs, there)):
+        torch.autograd.backward(network(torch.ones(1, 3)).sum())
+        if optimizer is ours:
+            optimizer.step()
+    rates = [group["lr"] for group in theirs.param_groups]
+    load_state(theirs, ours.state_dict())
+    assert all(group["lr"] is rate for group, rate in zip(theirs.param_groups, rates, strict=True))
+    assert all(group["fused"] for group in theirs.param_groups)
+    theirs_state = theirs.state_dict()
+    load_state(ours, theirs_state)
+    assert not any(group["fused"] for group in ours.param_groups)
+    assert [group["lr"] for group in ours.param_groups] == [0.1, 0.1]
+
+
+def test_the_rate_of_a_graph_changes_in_place() -> None:
+    optimizer = on_gpu("adamw", layer())
+    rates = [group["lr"] for group in optimizer.param_groups]
+    set_rate(optimizer, 0.5)
+    assert [rate.item() for rate in rates] == [0.5, 0.5]

@@ -32,9 +32,20 @@ def test_a_line_that_a_kill_cut_off_is_no_epoch(tmp_path: Path, cut: int) -> Non
     run.append({"epoch": 2, "loss": 1.0})
     file = tmp_path / "history.jsonl"
     file.write_text(file.read_text()[:-cut])
+    run = Run(tmp_path)
     run.append({"epoch": 2, "loss": 1.0})
     run.append({"epoch": 3, "loss": 0.5})
     assert [row["epoch"] for row in run.history()] == [1, 2, 3]
+
+
+def test_rewinding_forgets_what_is_trained_again(tmp_path: Path) -> None:
+    for epoch in (1, 2, 3):
+        Run(tmp_path).append({"epoch": epoch, "loss": 2.0})
+    run = Run(tmp_path)
+    run.rewind(1)
+    run.append({"epoch": 2, "loss": 1.0})
+    assert run.history() == [{"epoch": 1, "loss": 2.0}, {"epoch": 2, "loss": 1.0}]
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_the_same_settings_come_back_to_the_same_run(tmp_path: Path) -> None:
@@ -172,8 +183,9 @@ ROW = {"epoch": 1, "val_miou": 0.5, "train_miou": 0.25, "val_iou": [0.5, None], 
 
 def test_the_history_is_a_table_too(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    run.record(ROW, ["road", "rail track"], draw=False)
-    run.record(ROW | {"epoch": 2, "val_iou": [0.75, 0.5]}, ["road", "rail track"], draw=False)
+    run.append(ROW)
+    run.append(ROW | {"epoch": 2, "val_iou": [0.75, 0.5]})
+    run.publish(["road", "rail track"], draw=False)
     assert (tmp_path / "history.csv").read_text().splitlines() == [
         "epoch,val_miou,train_miou,val_iou_road,val_iou_rail_track,train_iou_road,train_iou_rail_track",
         "1,0.5,0.25,0.5,,0.25,0.125",
