@@ -11,7 +11,7 @@ from torchvision import tv_tensors
 
 from engine.faults import InputError
 from engine.images import UInt8Array, read_image
-from engine.sampler import Draw
+from engine.sampler import Draw, seeded
 from engine.samples import Sample
 
 Transform = Callable[..., tuple[torch.Tensor, ...]]
@@ -50,7 +50,7 @@ class SegmentationDataset(Dataset[Batch]):
     def __getitem__(self, index: int | tuple[int, int] | Draw) -> Batch:
         draw = Draw(*index) if isinstance(index, tuple) else Draw(index)
         pixels, ids = self.reader(self.samples[draw.number])
-        parts = [tv_tensors.Image(_tensor(pixels).permute(2, 0, 1)), tv_tensors.Mask(_tensor(ids))]
+        parts = [tv_tensors.Image(as_tensor(pixels).permute(2, 0, 1)), tv_tensors.Mask(as_tensor(ids))]
         if self.transform is None:
             return parts[0], parts[1]
         if draw.spot is not None:
@@ -59,13 +59,12 @@ class SegmentationDataset(Dataset[Batch]):
         if draw.seed is None:
             image, mask, *_ = self.transform(*parts)
             return image, mask
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(draw.seed)
+        with seeded(draw.seed):
             image, mask, *_ = self.transform(*parts)
         return image, mask
 
 
-def _tensor(array: UInt8Array) -> torch.Tensor:
+def as_tensor(array: UInt8Array) -> torch.Tensor:
     """The array as a tensor on the same memory where that may be written to; it is not."""
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 

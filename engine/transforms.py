@@ -1,53 +1,90 @@
 """What happens to an image and its mask between file and batch; all of it keeps uint8."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from engine.filters import ColorShift
+from engine.class_index import Spot
+from engine.filters import ColorChange, ColorShift
+from engine.regions import AreaRegions, OneOf, PlainRegions, Region, Regions, ScaledRegions
 
 
-class ScaledCrop(v2.Transform):  # type: ignore[misc]  # torchvision has no types
-    """A square crop of the image after scaling it by a random factor; what lies outside becomes void.
+class Drawn(NamedTuple):
+    """All that is random about one crop."""
 
-    Only the crop is resampled: images bilinearly, masks by the nearest pixel. Where a key point comes with the
-    image, as with all crops here, the crop shows it.
+    region: Region
+    mirrored: bool
+    colors: ColorChange | None
+
+
+class Augmentation(v2.Transform):  # type: ignore[misc]  # torchvision has no types
+    """A square crop of an image and its mask, perhaps mirrored, in changed colours.
+
+    Only the crop is resampled: images bilinearly with antialiasing, masks by the nearest pixel. What lies outside the
+    image is black and void. Where a key point comes with the image, the crop shows it. All draws come from
+    `draw`, which needs no pixels, so `engine.device_augmentation` makes the same crops on a GPU.
+
+    Args:
+        size: side of the crops.
+        void: the train id of what lies outside.
+        regions: draws what a crop shows.
+        mirror: mirror half of the crops.
+        colors: draws changes of colour, None for none.
     """
 
-    def __init__(self, size: int, scale: tuple[float, float], void: int) -> None:
+    def __init__(
+        self, size: int, void: int, regions: Regions, *, mirror: bool = False, colors: ColorShift | None = None
+    ) -> None:
         super().__init__()
-        self.size, self.scale, self.void = size, scale, void
+        self.size, self.void, self.regions, self.mirror, self.colors = size, void, regions, mirror, colors
+
+    def draw(self, height: int, width: int, spot: Spot | None = None) -> Drawn:
+        """Draw a crop of an image of that size from torch's default generator; over the spot, if there is one."""
+        region = self.regions.draw(height, width, spot)
+        mirrored = self.mirror and torch.rand(1).item() < 0.5
+        return Drawn(region, mirrored, None if self.colors is None else self.colors.draw())
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Draw the region: its side, and where it lies, as far inside the image as it fits."""
+        """Draw a crop of the inputs."""
         height, width = v2.query_size(flat_inputs)
-        low, high = self.scale
-        factor = low * (high / low) ** torch.rand(()).item()
-        side = max(1, round(self.size / factor))
-        row, column = _spot(flat_inputs)
-        return {
-            "top": _offset(height, side, row),
-            "left": _offset(width, side, column),
-            "height": side,
-            "width": side,
-        }
+        return {"drawn": self.draw(height, width, _spot(flat_inputs))}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Cut the region out and bring it to the size of the crop."""
-        top, left, side = params["top"], params["left"], params["height"]
+        """Make the crop of an image, a mask or a key point."""
+        drawn: Drawn = params["drawn"]
+        crop = self._resized(self._cut(inpt, drawn.region))
+        if drawn.mirrored:
+            crop = functional.horizontal_flip(crop)
+        if drawn.colors is not None and isinstance(inpt, tv_tensors.Image):
+            crop = tv_tensors.wrap(drawn.colors.apply(crop.as_subclass(torch.Tensor)), like=crop)
+        return crop
+
+    def _cut(self, inpt: Any, region: Region) -> Any:
+        """The region at its own scale; only what lies inside the image is read."""
+        top, left, down, across = region
         height, width = functional.get_size(inpt)
-        outside = [max(0, -left), max(0, -top), max(0, left + side - width), max(0, top + side - height)]
-        is_mask = isinstance(inpt, tv_tensors.Mask)
-        region = functional.crop(inpt, max(0, top), max(0, left), min(side, height), min(side, width))
+        outside = [max(0, -left), max(0, -top), max(0, left + across - width), max(0, top + down - height)]
+        cut = functional.crop(
+            inpt,
+            max(0, top),
+            max(0, left),
+            min(top + down, height) - max(0, top),
+            min(left + across, width) - max(0, left),
+        )
         if any(outside):
-            region = functional.pad(region, outside, fill=self.void if is_mask else 0)
-        if isinstance(inpt, tv_tensors.Image):
-            return tv_tensors.wrap(functional.resize(_packed(region), [self.size] * 2, antialias=True), like=inpt)
-        return functional.resize(region, [self.size] * 2, functional.InterpolationMode.NEAREST)
+            cut = functional.pad(cut, outside, fill=self.void if isinstance(inpt, tv_tensors.Mask) else 0)
+        return cut
+
+    def _resized(self, cut: Any) -> Any:
+        if functional.get_size(cut) == [self.size] * 2:
+            return cut
+        if isinstance(cut, tv_tensors.Image):
+            return tv_tensors.wrap(functional.resize(_packed(cut), [self.size] * 2, antialias=True), like=cut)
+        return functional.resize(cut, [self.size] * 2, functional.InterpolationMode.NEAREST)
 
 
 def _packed(image: torch.Tensor) -> torch.Tensor:
@@ -55,88 +92,37 @@ def _packed(image: torch.Tensor) -> torch.Tensor:
     return image.as_subclass(torch.Tensor).permute(1, 2, 0).contiguous().permute(2, 0, 1)
 
 
-def _spot(flat_inputs: list[Any]) -> tuple[int, int] | tuple[None, None]:
+def _spot(flat_inputs: list[Any]) -> Spot | None:
     """Row and column of the key point among the inputs of a transform, None where there is none."""
     for part in flat_inputs:
         if isinstance(part, tv_tensors.KeyPoints):
             column, row = part[0].tolist()
-            return row, column
-    return None, None
+            return int(row), int(column)
+    return None
 
 
-def _offset(length: int, side: int, spot: int | None) -> int:
-    """Where a region of `side` begins along an axis of `length` pixels: at random, centred if it is longer.
-
-    If there is a spot, the region lies over it.
-    """
-    room = length - side
-    if room < 0:
-        return -(-room // 2)
-    low, high = (0, room) if spot is None else (max(0, spot - side + 1), min(spot, room))
-    return low + int(torch.randint(high - low + 1, ()).item())
-
-
-def _over_spot(params: dict[str, Any], flat_inputs: list[Any]) -> dict[str, Any]:
-    """The region that one of torchvision's crops has drawn, moved over the key point if there is one."""
-    for (start, side), length, spot in zip(
-        (("top", "height"), ("left", "width")), v2.query_size(flat_inputs), _spot(flat_inputs), strict=True
-    ):
-        if spot is not None and params[side] <= length:
-            params[start] = _offset(length, params[side], spot)
-    return params
-
-
-class SpotCrop(v2.RandomCrop):  # type: ignore[misc]  # torchvision has no types
-    """A random crop, over the key point if there is one."""
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Draw the region."""
-        return _over_spot(super().make_params(flat_inputs), flat_inputs)
-
-
-class SpotResizedCrop(v2.RandomResizedCrop):  # type: ignore[misc]  # torchvision has no types
-    """A crop of random area and shape that is then resized, over the key point if there is one."""
-
-    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Draw the region."""
-        return _over_spot(super().make_params(flat_inputs), flat_inputs)
-
-
-def default_augmentation(size: int, void: int) -> v2.Transform:
+def default_augmentation(size: int, void: int) -> Augmentation:
     """Crops at half to twice the scale, mirroring, and colours that vary as with light and camera."""
-    return v2.Compose(
-        [
-            ScaledCrop(size, (0.5, 2.0), void),
-            v2.RandomHorizontalFlip(),
-            ColorShift(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.05),
-        ]
-    )
+    colors = ColorShift(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.05)
+    return Augmentation(size, void, ScaledRegions(size, (0.5, 2.0)), mirror=True, colors=colors)
 
 
-def ancestor_augmentation(size: int, void: int) -> v2.Transform:
+def ancestor_augmentation(size: int, void: int) -> Augmentation:
     """What the project this one outgrows trained with: crops, mirroring, photometric distortion, blur.
 
     Ranges and chances of distortion and blur are those of torchvision's `RandomPhotometricDistort` and `GaussianBlur`.
     """
-    fill: dict[Any, int] = {tv_tensors.Image: 0, tv_tensors.Mask: void}
-    crop = SpotCrop(size, pad_if_needed=True, fill=fill)
-    resized = SpotResizedCrop(size, antialias=True)
-    return v2.Compose(
-        [
-            v2.RandomChoice([crop, resized], p=[0.7, 0.3]),
-            v2.RandomHorizontalFlip(),
-            ColorShift(0.125, contrast=0.5, saturation=0.5, hue=0.05, chance=0.5, swap=0.5, blur=(0.1, 2.0)),
-        ]
-    )
+    regions = OneOf((PlainRegions(size), AreaRegions()), (0.7, 0.3))
+    colors = ColorShift(0.125, contrast=0.5, saturation=0.5, hue=0.05, chance=0.5, swap=0.5, blur=(0.1, 2.0))
+    return Augmentation(size, void, regions, mirror=True, colors=colors)
 
 
-def no_augmentation(size: int, void: int) -> v2.Transform:
+def no_augmentation(size: int, void: int) -> Augmentation:
     """Crops and nothing else; a smaller image lies somewhere in its crop, with void around it."""
-    fill: dict[Any, int] = {tv_tensors.Image: 0, tv_tensors.Mask: void}
-    return SpotCrop(size, pad_if_needed=True, fill=fill)
+    return Augmentation(size, void, PlainRegions(size))
 
 
-AUGMENTATIONS: dict[str, Callable[[int, int], v2.Transform]] = {
+AUGMENTATIONS: dict[str, Callable[[int, int], Augmentation]] = {
     "default": default_augmentation,
     "ancestor": ancestor_augmentation,
     "none": no_augmentation,
