@@ -13,7 +13,7 @@ from torch import nn
 
 import catalogue
 from engine import class_index, history, options, runs
-from engine.batches import BatchSource, FileBatches
+from engine.batches import BatchSource, FileBatches, ResidentBatches
 from engine.benchmark import Benchmark, Sample, require_equal_sizes
 from engine.cache import Cache
 from engine.checkpoints import About
@@ -22,14 +22,16 @@ from engine.class_weights import CLASS_WEIGHTS
 from engine.compiling import require_compiler
 from engine.dataset import FileReader, Reader
 from engine.description import describe
+from engine.device_augmentation import DeviceAugmentation
 from engine.devices import make_fabric, together
-from engine.evaluation import Evaluator
+from engine.evaluation import Evaluator, share
 from engine.faults import InputError, command, leave
 from engine.learner import Learner
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from engine.parallel import available_cpus
 from engine.place import Precision
 from engine.recipe import Recipe
+from engine.resident import ResidentData, bytes_needed, fits_on_device
 from engine.runs import Run
 from engine.sampler import EpochSampler, derive
 from engine.training import Training
@@ -111,7 +113,7 @@ class TrainOptions:
     """gradient-norm clipping: the longest gradient of all weights together; 0 disables it"""
     ema: float = 0.0
     """decay of the average of weights that is evaluated and kept, as 0.999; 0 for none"""
-    schedule: Literal["poly", "step", "cosine", "constant"] = "poly"
+    schedule: Literal["poly", "step", "cosine", "one_cycle", "constant"] = "poly"
     """how the learning rate falls"""
     precision: Precision = "auto"
     """arithmetic: 32-true (or fp32), bf16-mixed (bf16), 16-mixed (fp16); auto is bf16-mixed on GPUs that have it, else
@@ -229,8 +231,7 @@ def _train(
     learner = Learner(fabric, network, Normalize(about.mean, about.std), recipe, benchmark.classes.void, weights)
     if chosen.verbose:
         fabric.print(describe(network, learner.optimizer, chosen.verbose))
-    data = _batches(fabric, chosen, benchmark, training, reader, index)
-    evaluator = Evaluator(fabric, benchmark, validation, workers=chosen.workers)
+    data, evaluator = _sources(fabric, chosen, benchmark, training, validation, reader, index)
     best = Training(fabric, run, learner, about, benchmark, recipe, data, evaluator).fit()
     if fabric.is_global_zero:
         print(_summary(run, best, chosen, benchmark))
@@ -266,17 +267,19 @@ def _cached(fabric: Fabric, folder: Path, reader: Reader, samples: Sequence[Samp
     return cache
 
 
-def _batches(
+def _sources(
     fabric: Fabric,
     chosen: TrainOptions,
     benchmark: Benchmark,
-    samples: Sequence[Sample],
+    training: Sequence[Sample],
+    validation: Sequence[Sample],
     reader: Reader,
     index: ClassIndex | None,
-) -> BatchSource:
-    """The batches to train on."""
+) -> tuple[BatchSource, Evaluator]:
+    """The batches to train on, and what measures the network: from files, or from images that the device holds."""
+    void, device, workers = benchmark.classes.void, fabric.device, chosen.workers
     sampler = EpochSampler(
-        len(samples),
+        len(training),
         chosen.batch_size,
         chosen.seed,
         rank=fabric.global_rank,
@@ -284,16 +287,18 @@ def _batches(
         index=index,
         class_uniform=chosen.class_uniform,
     )
-    return FileBatches(
-        samples,
-        reader,
-        sampler,
-        chosen.augmentation,
-        crop_size=chosen.crop_size,
-        void=benchmark.classes.void,
-        workers=chosen.workers,
-        pinned=fabric.device.type == "cuda",
-    )
+    every = [*training, *validation]
+    if chosen.data_on == "workers" or (chosen.data_on == "auto" and not fits_on_device(every, device)):
+        shape = {"crop_size": chosen.crop_size, "void": void, "workers": workers}
+        files = FileBatches(training, reader, sampler, chosen.augmentation, **shape, pinned=device.type == "cuda")
+        return files, Evaluator(fabric, benchmark, validation, workers=workers)
+    fabric.print(f"{len(every)} images go to {device} as a whole, up to {bytes_needed(every) / 1e9:.1f} GB")
+    load = partial(ResidentData.fill, device=device, void=void, workers=max(1, workers))
+    data = load(training, reader, title="load training images")
+    measured = load(share(validation, fabric), FileReader(benchmark.read_mask), title="load validation images")
+    augmentation = DeviceAugmentation(chosen.augmentation, chosen.crop_size, void)
+    batches = ResidentBatches(training, data, sampler, augmentation, workers=workers)
+    return batches, Evaluator(fabric, benchmark, validation, workers=0, source=measured.items)
 
 
 def _class_index(

@@ -9,7 +9,9 @@ from torch.utils.data import DataLoader
 
 from engine.benchmark import Sample
 from engine.dataset import Batch, GuardedDataset, Reader, SegmentationDataset, batches, collate
+from engine.device_augmentation import DeviceAugmentation
 from engine.interruption import leave_to_training
+from engine.resident import DrawnRows, ResidentData, collate_rows
 from engine.sampler import Draw, EpochSampler
 from engine.transforms import AUGMENTATIONS
 
@@ -86,9 +88,7 @@ class FileBatches:
 
     def stream(self, epochs: int) -> Iterator[Batch]:
         """Images (N, 3, S, S) and masks (N, S, S), uint8, in the memory of the host."""
-        return batches(
-            streaming_loader(self._dataset, self.sampler, epochs, collate, workers=self._workers, pinned=self._pinned)
-        )
+        return batches(_loader(self._dataset, self.sampler, epochs, collate, self._workers, pinned=self._pinned))
 
     def prepare(self, *parts: torch.Tensor) -> Batch:
         """As they are."""
@@ -96,8 +96,43 @@ class FileBatches:
         return images, masks
 
 
-def streaming_loader(
-    dataset: Any, sampler: EpochSampler, epochs: int, collating: Any, *, workers: int, pinned: bool
+class ResidentBatches:
+    """Batches that the device itself makes from samples that it holds; processes only draw the random numbers.
+
+    Args:
+        samples: to train on.
+        data: the same samples on the device.
+        sampler: of the epochs.
+        augmentation: of the samples, on the device.
+        workers: processes that draw.
+    """
+
+    def __init__(
+        self,
+        samples: Sequence[Sample],
+        data: ResidentData,
+        sampler: EpochSampler,
+        augmentation: DeviceAugmentation,
+        *,
+        workers: int,
+    ) -> None:
+        self.samples, self.sampler = samples, sampler
+        self._data, self._augmentation, self._workers = data, augmentation, workers
+
+    def stream(self, epochs: int) -> Iterator[tuple[torch.Tensor]]:
+        """What was drawn for a step, (N, columns) float32, in the memory of the host."""
+        rows = DrawnRows(self._data.sizes, self._augmentation)
+        pinned = self._data.images.device.type == "cuda"
+        for drawn in _loader(rows, self.sampler, epochs, collate_rows, self._workers, pinned=pinned):
+            yield (drawn,)
+
+    def prepare(self, *parts: torch.Tensor) -> Batch:
+        """Make the crops."""
+        return self._augmentation(self._data.images, self._data.masks, *parts)
+
+
+def _loader(
+    dataset: Any, sampler: EpochSampler, epochs: int, collating: Any, workers: int, *, pinned: bool
 ) -> "DataLoader[Any]":
     """A loader over all epochs that are left; its processes leave signals to the training."""
     return DataLoader(

@@ -56,7 +56,13 @@ class Evaluator:
     ) -> None:
         self._fabric, self._classes, self._length = fabric, benchmark.classes, len(samples)
         self._mine = share(samples, fabric)
-        self._source = source or _files(benchmark, self._mine, workers, pinned=fabric.device.type == "cuda")
+        self._source: Source | None = source or _files(
+            benchmark, self._mine, workers, pinned=fabric.device.type == "cuda"
+        )
+
+    def close(self) -> None:
+        """Let the processes end that load files; they would outlive the training otherwise, which waits for them."""
+        self._source = None
 
     @torch.no_grad()
     def __call__(self, forward: Callable[[torch.Tensor], torch.Tensor], loss: nn.Module) -> Evaluation:
@@ -73,6 +79,8 @@ class Evaluator:
         matrix = ConfusionMatrix(len(self._classes), self._classes.void, device)
         losses = torch.zeros(self._length, dtype=torch.float64, device=device)
         finite = torch.ones((), dtype=torch.bool, device=device)
+        if self._source is None:
+            raise ValueError("closed: make another evaluator")
         hidden = progress_bar_disabled(fabric)
         bar = tqdm(self._source(), total=len(self._mine), desc="evaluate", disable=hidden, leave=False)
         with _search_for_few_sizes() as take_note:

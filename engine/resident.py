@@ -1,6 +1,6 @@
 """Decoded samples that stay on the device for the whole of training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
@@ -88,6 +88,10 @@ class ResidentData:
         """One sample as a batch of its own size: (1, 3, H, W) and (1, H, W) uint8, views of what is resident."""
         height, width = self.sizes[number]
         return self.images[number, None, :, :height, :width], self.masks[number, None, :height, :width]
+
+    def items(self) -> Iterator[Batch]:
+        """All samples, one after the other."""
+        return (self.item(number) for number in range(len(self.sizes)))
 
 
 class DrawnRows(Dataset[Row]):

@@ -38,6 +38,14 @@ def cosine(progress: Progress) -> float:
     return 0.5 * (1 + math.cos(math.pi * progress.done))
 
 
+def one_cycle(progress: Progress) -> float:
+    """Half a cosine up over the first 30 %, then half a cosine down to 0 (Smith and Topin 2018, arXiv:1708.07120)."""
+    rise, start = 0.3, 0.04
+    if progress.done < rise:
+        return start + (1 - start) * 0.5 * (1 - math.cos(math.pi * progress.done / rise))
+    return 0.5 * (1 + math.cos(math.pi * (progress.done - rise) / (1 - rise)))
+
+
 def constant(progress: Progress) -> float:
     """Always 1."""
     return 1.0
@@ -47,6 +55,7 @@ SCHEDULES: dict[str, Callable[[Progress], float]] = {
     "poly": poly,
     "step": step,
     "cosine": cosine,
+    "one_cycle": one_cycle,
     "constant": constant,
 }
 """Factor on the learning rate by name."""

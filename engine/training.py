@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -84,23 +85,28 @@ class Training:
         tally = self._resume(sampler)
         sampler.epoch = self.about.epoch + 1
         stream = self.data.stream(self.recipe.epochs)
-        with Interruption(self.fabric) as interruption:
+        with Interruption(self.fabric) as interruption, closing(self.evaluator):
             for epoch in range(self.about.epoch + 1, self.recipe.epochs + 1):
                 sampler.epoch = epoch
                 watch = Watch(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
                 left = islice(stream, len(sampler) - sampler.start)
                 self._train_epoch(sampler, watch.over(left), tally, interruption, alarm)
-                loss, metrics = tally.reduce(self.fabric)
-                measured = self._evaluate() if self._is_validated(epoch) else None
-                row = {"epoch": epoch, "learning_rate": self._rate(epoch * len(sampler) - 1, len(sampler))}
-                row |= _columns("train", loss, metrics)
-                row |= _columns("val", measured.loss, measured.metrics) if measured else self._unmeasured(row)
-                row |= watch.columns()
-                if warning := watch.warning():
-                    self.fabric.print(warning)
+                row = self._row(epoch, tally, watch)
                 sampler.start, tally = 0, self._tally()
                 self._finish_epoch(row)
         return self.best
+
+    def _row(self, epoch: int, tally: Tally, watch: Watch) -> Row:
+        """The figures of an epoch that is trained."""
+        loss, metrics = tally.reduce(self.fabric)
+        measured = self._evaluate() if self._is_validated(epoch) else None
+        steps = len(self.data.sampler)
+        trained = _columns("train", loss, metrics)
+        validated = _columns("val", measured.loss, measured.metrics) if measured else self._unmeasured(trained)
+        if warning := watch.warning():
+            self.fabric.print(warning)
+        rate = self._rate(epoch * steps - 1, steps)
+        return {"epoch": epoch, "learning_rate": rate, **trained, **validated, **watch.columns()}
 
     def _train_epoch(
         self,
@@ -174,9 +180,9 @@ class Training:
             measured = self.evaluator(self.learner.evaluate, self.learner.loss)
         return measured
 
-    def _unmeasured(self, row: Row) -> Row:
-        """The columns of an epoch that is not validated."""
-        names = [name.removeprefix("train_") for name in row if name.startswith("train_")]
+    def _unmeasured(self, trained: Row) -> Row:
+        """The columns of an epoch that is not validated, named as those of training."""
+        names = [name.removeprefix("train_") for name in trained]
         return {f"val_{name}": [None] * len(self.classes) if name == "iou" else None for name in names}
 
     def _finish_epoch(self, row: Row) -> None:

@@ -61,6 +61,9 @@ class Scores:
         self.mious, self.finite, self.precisions = mious, finite, [""]
         self.learner: Learner | None = None
 
+    def close(self) -> None:
+        self.closed = True
+
     def __call__(self, forward: Any, loss: nn.Module) -> Evaluation:
         if self.learner is not None:
             self.precisions.append(self.learner.evaluation_precision)
@@ -180,14 +183,3 @@ def test_a_network_beyond_fp16_is_validated_in_the_precision_of_training(
     its.fit()
     assert scores.precisions[1:] == ["16-mixed", "32-true", "32-true"]
     assert capsys.readouterr().out.count("predict with --precision 32-true") == 1
-
-
-def test_one_stream_goes_through_all_epochs_that_are_left() -> None:
-    sampler = EpochSampler(4, 2, 0)
-    sampler.epoch, sampler.start = 2, 1
-    stream = list(RemainingEpochs(sampler, 3))
-    expected = []
-    for epoch, start in ((2, 1), (3, 0)):
-        sampler.epoch, sampler.start = epoch, start
-        expected += list(sampler)
-    assert stream == expected
