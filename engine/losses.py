@@ -1,9 +1,11 @@
 """Losses of (N, C, H, W) logits against (N, H, W) masks of train ids, void left out.
 
 All are means over the pixels or classes that occur, so that they weigh the same whatever part of a crop is
-void; where nothing but void is left they are 0.
+void; where nothing but void is left they are 0. None makes the host wait for a GPU: shapes follow from the
+shapes of the inputs alone, so that each may be part of a CUDA graph.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -12,6 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from engine.faults import InputError
+from engine.lovasz import LovaszSoftmax
 
 
 class CrossEntropy(nn.Module):
@@ -51,7 +54,8 @@ class CrossEntropy(nn.Module):
         valid = mask != self.ignore_index
         if self.weight is None:
             return total / valid.sum().clamp(min=1)
-        return total / self.weight[mask[valid]].sum().clamp(min=torch.finfo(torch.float32).tiny)
+        weights = self.weight[mask.clamp(0, len(self.weight) - 1)] * valid
+        return total / weights.sum().clamp(min=torch.finfo(torch.float32).tiny)
 
 
 class FocalLoss(nn.Module):
@@ -105,11 +109,32 @@ class HardPixels(nn.Module):
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The loss as a scalar."""
         pixels = functional.cross_entropy(logits, mask, ignore_index=self.ignore_index, reduction="none")
-        pixels = pixels[mask != self.ignore_index].sort(descending=True).values  # (valid,)
-        if not len(pixels):
-            return logits.sum() * 0
-        hard = int((pixels > -torch.log(torch.tensor(self.confident))).sum())
-        return pixels[: max(hard, int(self.at_least * len(pixels)), 1)].mean()
+        chosen = self._chosen(pixels.detach(), mask != self.ignore_index)
+        return (pixels * chosen).sum() / chosen.sum().clamp(min=1)
+
+    def _chosen(self, pixels: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """(N, H, W): 1 where a pixel counts, 0 where not; of several that are equally hard a share each."""
+        least = (valid.sum().double() * self.at_least).long().clamp(min=1)
+        hardest = torch.where(valid, pixels.float().abs(), -1.0)  # no minus zero among those that are ordered by bits
+        limit = -math.log(self.confident) if self.confident > 0 else math.inf
+        hard = hardest > limit
+        last = _kth_largest(hardest, least)
+        above, equal = hardest > last, hardest == last
+        share = (least - above.sum()) / equal.sum().clamp(min=1)
+        return torch.where(hard.sum() >= least, hard.float(), above + equal * share)
+
+
+def _kth_largest(values: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
+    """The k-th largest of float32 values, bit by bit from the highest; negative values count for nothing.
+
+    That is 31 counts of all values, where sorting them on a GPU takes several times as long.
+    """
+    ordered = values.view(torch.int32)  # floats that are not negative are in the order of their bits
+    found = torch.zeros_like(k, dtype=torch.int32)
+    for bit in reversed(range(31)):
+        higher = found + (1 << bit)
+        found = torch.where((ordered >= higher).sum() >= k, higher, found)
+    return found.view(torch.float32)
 
 
 class Dice(nn.Module):
@@ -121,40 +146,14 @@ class Dice(nn.Module):
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The loss as a scalar."""
-        probability, truth = _valid_pixels(logits, mask, self.ignore_index)  # (valid, C) and (valid,)
-        if not len(truth):
-            return logits.sum() * 0
-        classes = functional.one_hot(truth, logits.shape[1]).to(probability.dtype)
-        overlap, size = (probability * classes).sum(0), probability.sum(0) + classes.sum(0)
-        present = classes.any(0)
-        return 1 - (2 * overlap / size)[present].mean()
-
-
-class LovaszSoftmax(nn.Module):
-    """The Lovász extension of 1 - IoU, the mean over the classes in the masks (Berman et al. 2018, equation 11)."""
-
-    def __init__(self, ignore_index: int = 255) -> None:
-        super().__init__()
-        self.ignore_index = ignore_index
-
-    def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The loss as a scalar."""
-        probability, truth = _valid_pixels(logits, mask, self.ignore_index)
-        present = torch.bincount(truth, minlength=logits.shape[1]).nonzero()[:, 0].tolist()
-        if not present:
-            return logits.sum() * 0
-        return torch.stack([self._of_class(probability[:, number], truth == number) for number in present]).mean()
-
-    @staticmethod
-    def _of_class(probability: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-        errors, order = (inside.to(probability.dtype) - probability).abs().sort(descending=True)
-        right = inside[order].to(errors.dtype)
-        # How the Jaccard loss grows as pixels turn wrong, the worst first (section 3, algorithm 1).
-        intersection = right.sum() - right.cumsum(0)
-        union = right.sum() + (1 - right).cumsum(0)
-        jaccard = 1 - intersection / union
-        growth = torch.cat([jaccard[:1], jaccard[1:] - jaccard[:-1]])
-        return errors @ growth
+        probability = logits.float().softmax(1) * (mask != self.ignore_index)[:, None]
+        numbers = torch.arange(logits.shape[1], device=mask.device)
+        truth = mask[:, None] == numbers[:, None, None]  # (N, C, H, W), nowhere in void pixels
+        pixels = truth.sum((0, 2, 3))
+        overlap, size = (probability * truth).sum((0, 2, 3)), probability.sum((0, 2, 3)) + pixels
+        present = pixels > 0
+        loss = torch.where(present, 1 - 2 * overlap / torch.where(present, size, 1), 0)
+        return loss.sum() / present.sum().clamp(min=1)
 
 
 class Sum(nn.Module):
@@ -214,9 +213,3 @@ def build_loss(names: str, void: int, weight: torch.Tensor | None = None) -> nn.
         )
     losses = [WEIGHTED_LOSSES[name](void, weight) if name in WEIGHTED_LOSSES else LOSSES[name](void) for name in parts]
     return Sum(losses) if len(losses) > 1 else losses[0]
-
-
-def _valid_pixels(logits: torch.Tensor, mask: torch.Tensor, void: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Probabilities (valid, C) in float32 and classes (valid,) of the pixels that are not void."""
-    valid = mask != void
-    return logits.float().softmax(1).permute(0, 2, 3, 1)[valid], mask[valid]

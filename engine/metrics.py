@@ -42,10 +42,10 @@ class ConfusionMatrix:
         self.counts = torch.zeros(num_classes, num_classes + 1, dtype=torch.int64, device=device)
 
     def update(self, prediction: torch.Tensor, mask: torch.Tensor) -> None:
-        """Count a batch of train ids, both of any one shape, without waiting for the device."""
+        """Count a batch of train ids, both of any one shape; the host never waits, so it may be in a CUDA graph."""
         columns = self.num_classes + 1
-        predicted = prediction.to(torch.int64).clamp(max=self.num_classes)
-        cell = torch.where(mask < self.num_classes, mask.to(torch.int64) * columns + predicted, self.counts.numel())
+        predicted = prediction.to(torch.int32).clamp(max=self.num_classes)
+        cell = torch.where(mask < self.num_classes, mask.to(torch.int32) * columns + predicted, self.counts.numel())
         counts = _histogram(cell.flatten(), self.counts.numel() + 1)
         self.counts += counts[:-1].view_as(self.counts)
 
@@ -67,7 +67,7 @@ class ConfusionMatrix:
 
 
 def _histogram(values: torch.Tensor, length: int) -> torch.Tensor:
-    """How often each number from 0 to length - 1 occurs; on a GPU `bincount` would wait for it, to see the largest."""
+    """How often each int32 from 0 to length - 1 occurs; on a GPU `bincount` would wait for it, to see the largest."""
     if values.is_cuda:
-        return torch.histc(values.int(), bins=length, min=0, max=length)
+        return torch.histc(values, bins=length, min=0, max=length)
     return torch.bincount(values, minlength=length)

@@ -1,9 +1,12 @@
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch.nn import functional
 
 from engine.faults import InputError
-from engine.losses import LOSSES, CrossEntropy, Dice, FocalLoss, HardPixels, LovaszSoftmax, build_loss
+from engine.losses import LOSSES, CrossEntropy, Dice, FocalLoss, HardPixels, build_loss
+from engine.lovasz import LovaszSoftmax
 
 LOGITS = torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(1))
 MASK = torch.randint(0, 4, (2, 5, 6), generator=torch.Generator().manual_seed(2))
@@ -109,3 +112,134 @@ def test_losses_add_up() -> None:
     assert torch.allclose(both, CrossEntropy()(LOGITS, WITH_VOID) + Dice()(LOGITS, WITH_VOID))
     with pytest.raises(InputError, match="no loss hinge; choose from"):
         build_loss("dice+hinge", 255)
+
+
+# The same losses written with the valid pixels alone, which makes shapes depend on data.
+
+
+def valid_pixels(logits: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Probabilities (valid, C) and classes (valid,)."""
+    return logits.softmax(1).permute(0, 2, 3, 1)[mask != 255], mask[mask != 255]
+
+
+def plain_hard_pixels(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    pixels = functional.cross_entropy(logits, mask, ignore_index=255, reduction="none")
+    pixels = pixels[mask != 255].sort(descending=True).values
+    if not len(pixels):
+        return logits.sum() * 0
+    hard = int((pixels > -torch.log(torch.tensor(0.7))).sum())
+    return pixels[: max(hard, int(len(pixels) / 16), 1)].mean()
+
+
+def plain_dice(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    probability, truth = valid_pixels(logits, mask)
+    if not len(truth):
+        return logits.sum() * 0
+    classes = functional.one_hot(truth, logits.shape[1])
+    ratio = 2 * (probability * classes).sum(0) / (probability.sum(0) + classes.sum(0))
+    return 1 - ratio[classes.any(0)].mean()
+
+
+def plain_lovasz(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    probability, truth = valid_pixels(logits, mask)
+    losses = []
+    for number in truth.unique().tolist():
+        errors, order = ((truth == number).to(probability) - probability[:, number]).abs().sort(descending=True)
+        right = (truth == number)[order].to(errors.dtype)
+        jaccard = 1 - (right.sum() - right.cumsum(0)) / (right.sum() + (1 - right).cumsum(0))
+        losses.append(errors @ torch.cat([jaccard[:1], jaccard.diff()]))
+    return torch.stack(losses).mean() if losses else logits.sum() * 0
+
+
+WEIGHT = torch.tensor([0.1, 1.0, 2.0, 0.5, 3.0, 0.7])
+
+
+def plain_weighted(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    if not (mask != 255).any():
+        return logits.sum() * 0
+    return functional.cross_entropy(logits, mask, weight=WEIGHT, ignore_index=255)
+
+
+PLAIN: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    "hard_pixels": plain_hard_pixels,
+    "dice": plain_dice,
+    "lovasz": plain_lovasz,
+    "weighted": plain_weighted,
+}
+VOID_SHARES = (0.0, 0.3, 0.95, 1.0)
+
+
+def value_and_gradient(
+    loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor], logits: torch.Tensor, mask: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    logits = logits.clone().requires_grad_()
+    value = loss(logits, mask)
+    value.backward()
+    assert logits.grad is not None
+    return value.detach(), logits.grad
+
+
+def ours(name: str) -> torch.nn.Module:
+    return CrossEntropy(255, WEIGHT) if name == "weighted" else LOSSES[name](255)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("void", VOID_SHARES)
+@pytest.mark.parametrize("classes", [1, 2, 6], ids="{} classes".format)
+@pytest.mark.parametrize("certainty", [0.1, 3.0, 20.0], ids="certainty {}".format)
+def test_values_and_gradients_are_those_of_the_valid_pixels(
+    name: str, void: float, classes: int, certainty: float
+) -> None:
+    """Random masks with absent classes, one class, all void, and predictions that are unsure, sure and saturated."""
+    for seed in (0, 1, 4):
+        random = torch.Generator().manual_seed(seed)
+        mask = torch.randint(0, classes, (2, 9, 11), generator=random)
+        logits = torch.randn(2, 6, 9, 11, generator=random)
+        logits += functional.one_hot(mask, 6).permute(0, 3, 1, 2) * seed
+        mask[torch.rand(mask.shape, generator=random) < void] = 255
+        value, gradient = value_and_gradient(ours(name), certainty * logits, mask)
+        expected, expected_gradient = value_and_gradient(PLAIN[name], certainty * logits, mask)
+        assert torch.allclose(value, expected, rtol=1e-5, atol=2e-6)
+        assert torch.allclose(gradient, expected_gradient, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("void", VOID_SHARES)
+def test_pixels_that_are_equally_wrong_are_no_trouble(name: str, void: float) -> None:
+    """Which of them come first decided the gradient of a pixel, never the value, and never the sum over them."""
+    random = torch.Generator().manual_seed(0)
+    mask = torch.randint(0, 3, (2, 9, 11), generator=random)
+    mask[torch.rand(mask.shape, generator=random) < void] = 255
+    for logits in (torch.zeros(2, 6, 9, 11), torch.randint(0, 2, (2, 6, 9, 11), generator=random).float()):
+        value, gradient = value_and_gradient(ours(name), logits, mask)
+        expected, expected_gradient = value_and_gradient(PLAIN[name], logits, mask)
+        assert torch.allclose(value, expected, rtol=1e-5, atol=1e-6)
+        assert torch.allclose(gradient.sum((0, 2, 3)), expected_gradient.sum((0, 2, 3)), atol=1e-6)
+
+
+def test_hard_pixels_keeps_the_share_of_equally_hard_pixels() -> None:
+    """Ties at the end of the share that is kept, easy pixels of loss zero among them."""
+    logits = torch.zeros(1, 2, 1, 64)
+    logits[:, 0] = 200.0
+    mask = torch.zeros(1, 1, 64, dtype=torch.int64)
+    assert LOSSES["hard_pixels"](255)(logits, mask) == 0
+    logits[..., :2] = 0.0  # two pixels of loss ln 2 are more than the limit, but fewer than the four of the share
+    expected = 2 * torch.tensor(2.0).log() / 4
+    assert torch.allclose(LOSSES["hard_pixels"](255)(logits, mask), expected)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_that_is_nan_is_not_hidden(name: str) -> None:
+    logits = LOGITS.clone()
+    logits[0, 0, 0, 0] = torch.nan
+    assert LOSSES[name](255)(logits, MASK).isnan()
+
+
+def test_lovasz_is_exact_for_millions_of_pixels() -> None:
+    """In float32, differences of the Jaccard loss itself would be off by more than the growth of a pixel."""
+    random = torch.Generator().manual_seed(0)
+    mask = (torch.rand(1, 1, 1 << 19, generator=random) < 0.5).long()
+    logits = torch.randn(1, 2, 1, 1 << 19, generator=random)
+    _, gradient = value_and_gradient(LovaszSoftmax(), logits, mask)
+    _, expected = value_and_gradient(plain_lovasz, logits.double(), mask)
+    assert (gradient - expected).norm() < 1e-4 * expected.norm()
