@@ -96,6 +96,12 @@ class DeviceAugmentation:
         Returns:
             (N, 3, S, S) uint8 images and (N, S, S) uint8 masks.
         """
+        with torch.autocast(rows.device.type, enabled=False):  # weights and levels need float32
+            return self._crops(images, masks, rows)
+
+    def _crops(
+        self, images: torch.Tensor, masks: torch.Tensor, rows: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         number, (top, left, down, across, row_scale, column_scale) = rows[:, 0].long(), rows[:, 1:7].unbind(1)
         mirrored = rows[:, 7, None] > 0
         places = torch.arange(self.size, dtype=torch.float32, device=rows.device).expand(len(rows), -1)

@@ -77,6 +77,17 @@ def test_augmented_samples_follow_from_their_seed(sample: Sample, augmentation: 
     assert torch.equal(torch.random.get_rng_state(), state), "drawing a sample leaves the process's own state alone"
 
 
+def test_seeding_a_sample_does_not_seed_devices(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`torch.manual_seed` notes the seed for all GPUs, which takes up to a millisecond a sample."""
+    dataset = SegmentationDataset([sample], READER, AUGMENTATIONS["default"](32, 255))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(5)
+        expected, *_ = AUGMENTATIONS["default"](32, 255)(*SegmentationDataset([sample], READER)[0])
+    monkeypatch.setattr(torch.cuda, "manual_seed_all", lambda _: pytest.fail("a GPU was seeded"))
+    image, _ = dataset[0, 5]
+    assert torch.equal(image, expected)
+
+
 def test_without_a_transform_a_sample_is_its_files(sample: Sample) -> None:
     image, mask = SegmentationDataset([sample], READER)[0]
     assert image.shape == (3, 40, 60)

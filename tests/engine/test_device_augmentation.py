@@ -54,7 +54,7 @@ def compare(name: str, size: int, samples: list[tuple[torch.Tensor, torch.Tensor
         number = seed % len(samples)
         image, mask = samples[number]
         spot = (mask.shape[0] // 3, mask.shape[1] - 1) if seed % 3 == 0 else None
-        rows.append(augmentation.draw(number, *mask.shape, seed, spot))
+        rows.append(augmentation.draw(number, mask.shape[0], mask.shape[1], seed, spot))
         expected.append(on_cpu(name, size, image, mask, seed, spot))
     crops, ids = augmentation(images, masks, torch.from_numpy(np.stack(rows)))
     wanted, wanted_ids = (torch.stack(parts) for parts in zip(*expected, strict=True))

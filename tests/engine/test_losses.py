@@ -143,7 +143,7 @@ def plain_dice(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 def plain_lovasz(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     probability, truth = valid_pixels(logits, mask)
     losses = []
-    for number in truth.unique().tolist():
+    for number in sorted({*truth.tolist()}):
         errors, order = ((truth == number).to(probability) - probability[:, number]).abs().sort(descending=True)
         right = (truth == number)[order].to(errors.dtype)
         jaccard = 1 - (right.sum() - right.cumsum(0)) / (right.sum() + (1 - right).cumsum(0))
@@ -174,9 +174,8 @@ def value_and_gradient(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     logits = logits.clone().requires_grad_()
     value = loss(logits, mask)
-    value.backward()
-    assert logits.grad is not None
-    return value.detach(), logits.grad
+    (gradient,) = torch.autograd.grad(value, logits)
+    return value.detach(), gradient
 
 
 def ours(name: str) -> torch.nn.Module:
