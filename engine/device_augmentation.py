@@ -9,6 +9,8 @@ and antialiasing are all in these weights. What is drawn is drawn on a CPU, by t
 `engine.transforms`, so a sample is the same function of its seed.
 """
 
+import functools
+from collections.abc import Iterable
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +21,7 @@ from torch.nn import functional
 from engine.class_index import Spot
 from engine.faults import InputError
 from engine.filters import GREY, ColorChange
+from engine.resampling import Axis, parts
 from engine.sampler import seeded
 from engine.transforms import AUGMENTATIONS
 
@@ -106,8 +109,8 @@ class DeviceAugmentation:
         mirrored = rows[:, 7, None] > 0
         places = torch.arange(self.size, dtype=torch.float32, device=rows.device).expand(len(rows), -1)
         mirrored_places = torch.where(mirrored, self.size - 1 - places, places)
-        vertical = _Axis(top, down, row_scale, places)
-        horizontal = _Axis(left, across, column_scale, mirrored_places)
+        vertical = Axis(top, down, row_scale, places)
+        horizontal = Axis(left, across, column_scale, mirrored_places)
         crops = _resize(images.index_select(0, number), vertical, horizontal)
         if self._colored:
             crops = _recolor(crops, gain=rows[:, 8], matrix=rows[:, 9:18].reshape(-1, 3, 3))
@@ -115,9 +118,7 @@ class DeviceAugmentation:
             crops = _blur(crops.clamp_(0, 255), rows[:, 18:21])
         return crops.round_().clamp_(0, 255).to(torch.uint8), self._nearest(masks, number, vertical, horizontal)
 
-    def _nearest(
-        self, masks: torch.Tensor, number: torch.Tensor, vertical: "_Axis", horizontal: "_Axis"
-    ) -> torch.Tensor:
+    def _nearest(self, masks: torch.Tensor, number: torch.Tensor, vertical: Axis, horizontal: Axis) -> torch.Tensor:
         """(N, S, S) train ids of the nearest pixels, void outside the image."""
         (down, in_height), (across, in_width) = (
             axis.nearest(length) for axis, length in zip((vertical, horizontal), masks.shape[1:], strict=True)
@@ -131,84 +132,28 @@ def _numbers(colors: ColorChange) -> list[float]:
     return [colors.grey(), *colors.matrix().flatten().tolist(), *(colors.blur() or (1.0, 0.0, 0.0))]
 
 
-class _Axis:
-    """One axis of the crops of a batch: which pixels of the image each pixel of a crop is made of.
-
-    Args:
-        start: (N,) where the region begins in the image.
-        side: (N,) length of the region.
-        scale: (N,) pixels of the region per pixel of the crop.
-        places: (N, S) which pixel of the resized region comes at each place of the crop.
-    """
-
-    def __init__(self, start: torch.Tensor, side: torch.Tensor, scale: torch.Tensor, places: torch.Tensor) -> None:
-        self.start, self.side, self.scale, self.places = start[:, None], side[:, None], scale[:, None], places
-
-    def weights(self, length: int) -> torch.Tensor:
-        """(N, S, length): what each pixel of the image counts in each pixel of the crop.
-
-        They are those of torch's antialiased bilinear interpolation of uint8: a triangle around the centre, cut off at
-        the region's ends, over its sum, as whole multiples of a power of two. What the region has outside the image
-        counts in the sum only.
-        """
-        # The centre is (place + 0.5) * side / S: `origin` + `fraction`. Relative to the origin all numbers are small.
-        doubled = 2 * self.places.shape[1]
-        numerator = (2 * self.places + 1).long() * self.side.long()
-        origin = numerator // doubled
-        fraction = (numerator - origin * doubled).float() / doubled
-        support = self.scale.clamp(min=1)
-        first = torch.maximum((fraction - support + 0.5).floor(), -origin.float())
-        last = torch.minimum((fraction + support + 0.5).floor(), self.side - origin)
-        peak = 1 - (0.5 - fraction).abs() / support  # of the pixel that the centre lies in
-        total = _triangle_sum(first, last, fraction, support)
-        unit = _unit((peak / total).amax(1, keepdim=True))
-
-        pixels = torch.arange(length, dtype=torch.float32, device=fraction.device) - self.start  # (N, length)
-        outside = (pixels < 0) | (pixels >= self.side)
-        distance = pixels[:, None] - origin[:, :, None]  # (N, S, length)
-        distance = distance.add_((0.5 - fraction)[:, :, None]).abs_()
-        weights = distance.div_(-support[:, :, None]).add_(1).clamp_(min=0).div_((total * unit)[:, :, None])
-        weights = weights.add_(0.5).floor_().mul_(unit[:, :, None])
-        return weights.masked_fill_(outside[:, None], 0)
-
-    def nearest(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """(N, S) indices of the nearest pixels of an image of that length, and whether they lie in it."""
-        pixels = (torch.minimum((self.places * self.scale).floor(), self.side - 1) + self.start).long()
-        return pixels.clamp(0, length - 1), (pixels >= 0) & (pixels < length)
-
-
-def _triangle_sum(first: torch.Tensor, last: torch.Tensor, centre: torch.Tensor, support: torch.Tensor) -> torch.Tensor:
-    """The sum of 1 - |pixel + 0.5 - centre| / support over the pixels from `first` up to `last`, in closed form."""
-    middle = (centre + 0.5).floor().clamp(first, last)  # pixels before it lie left of the centre
-    left = (middle - first) * centre - (middle**2 - first**2) / 2
-    right = (last**2 - middle**2) / 2 - (last - middle) * centre
-    return last - first - (left + right) / support
-
-
-def _unit(largest: torch.Tensor) -> torch.Tensor:
-    """The power of two that torch rounds weights to, so that the largest of an axis stays below 2^15 of them."""
-    return torch.exp2(1 - torch.ceil(torch.log2((2**15 - 0.5) / largest))).clamp(min=2**-22)
-
-
-def _resize(images: torch.Tensor, vertical: _Axis, horizontal: _Axis) -> torch.Tensor:
+def _resize(images: torch.Tensor, vertical: Axis, horizontal: Axis) -> torch.Tensor:
     """(N, 3, H, W) uint8 -> (N, 3, S, S) float32 in whole levels; as in torch, they are so after the first axis too."""
     height, width = images.shape[2:]
-    columns = horizontal.weights(width)  # (N, S, W)
-    across = _levels(images.float().flatten(1, 2) @ columns.mT)  # (N, 3 H, S)
-    return _levels(vertical.weights(height)[:, None] @ across.view(len(images), 3, height, -1))
+    lines = images.float().flatten(1, 2)  # (N, 3 H, W)
+    across = _levels(lines @ columns.mT for columns in parts(horizontal.weights(width)))  # (N, 3 H, S)
+    across = across.view(len(images), 3, height, -1)
+    return _levels(rows[:, None] @ across for rows in parts(vertical.weights(height)))
 
 
-def _levels(values: torch.Tensor) -> torch.Tensor:
-    """Round to whole levels, in place, halves up as torch does where it resizes uint8."""
-    return values.add_(0.5).floor_().clamp_(0, 255)
+def _levels(terms: Iterable[torch.Tensor]) -> torch.Tensor:
+    """The sum of terms in whole levels, halves rounded up as torch does where it resizes uint8."""
+    return functools.reduce(torch.Tensor.add_, terms).add_(0.5).floor_().clamp_(0, 255)
 
 
 def _recolor(images: torch.Tensor, *, gain: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
     """Multiply the colours of (N, 3, S, S) images by (N, 3, 3), and add the (N,) share of each image's mean grey."""
     red, green, blue = images.mean((2, 3)).unbind(1)
     added = gain * (GREY[0] * red + GREY[1] * green + GREY[2] * blue)
-    pixels = images.flatten(2)
-    return torch.baddbmm(added[:, None, None].expand(-1, 3, 1), matrix, pixels).view_as(images)
+    colors, pixels = added[:, None, None].expand(-1, 3, 1), images.flatten(2)
+    for part in parts(matrix):
+        colors = torch.baddbmm(colors, part, pixels)
+    return colors.view_as(images)
 
 
 def _blur(images: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

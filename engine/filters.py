@@ -4,14 +4,24 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 
 GREY = (0.299, 0.587, 0.114)
 """What red, green and blue count in the grey of a pixel."""
-_YIQ = torch.tensor([GREY, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)])
+_YIQ = np.array([GREY, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)])
 """RGB -> luma and the two axes of the colour plane (NTSC)."""
-_RGB = torch.linalg.inv(_YIQ)
+_LUMA, _CHROMA, _TURNED = (
+    np.linalg.inv(_YIQ) @ np.array(part) @ _YIQ
+    for part in (
+        [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
+        [[0.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        [[0.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]],
+    )
+)
+"""RGB -> RGB of the grey alone, of the colour alone, and of the colour turned by a right angle."""
 _BAND = 64
 """Rows that are changed together: few enough for the processor's cache, which makes it nearly twice as fast."""
 
@@ -35,12 +45,12 @@ class ColorChange(NamedTuple):
     sigma: float | None = None
     """Width of a Gaussian blur over 5 x 5 pixels, None for none; at the border the image is mirrored."""
 
-    def matrix(self) -> torch.Tensor:
-        """The (3, 3) float32 matrix that changes the colours of a pixel."""
+    def matrix(self) -> npt.NDArray[np.float32]:
+        """The (3, 3) matrix that changes the colours of a pixel."""
         cosine, sine = self.saturation * math.cos(self.turn), self.saturation * math.sin(self.turn)
-        rotation = torch.tensor([[1.0, 0.0, 0.0], [0.0, cosine, -sine], [0.0, sine, cosine]])
-        colors: torch.Tensor = self.contrast * self.brightness * (_RGB @ rotation @ _YIQ)
-        return colors[list(self.order)]
+        colors = self.contrast * self.brightness * (_LUMA + cosine * _CHROMA + sine * _TURNED)
+        matrix: npt.NDArray[np.float32] = colors[list(self.order)].astype(np.float32)
+        return matrix
 
     def grey(self) -> float:
         """What the mean grey of the image counts in the number that is added to every value."""
@@ -56,9 +66,9 @@ class ColorChange(NamedTuple):
 
     def apply(self, image: torch.Tensor) -> torch.Tensor:
         """Change a (3, H, W) uint8 image."""
-        matrix, added, weights = self.matrix(), torch.zeros(()), self.blur()
+        matrix, added, weights = torch.from_numpy(self.matrix()), torch.zeros(()), self.blur()
         if self.contrast != 1:
-            added = (_YIQ[0] @ _floats(image).mean(1)) * self.grey()
+            added = (torch.tensor(GREY) @ _floats(image).mean(1)) * self.grey()
         edge = 0 if weights is None else 2
         padded = functional.pad(image[None], [edge] * 4, mode="reflect")[0] if edge else image
         changed = torch.empty(image.shape, dtype=torch.uint8)
@@ -92,11 +102,14 @@ class ColorShift:
 
     def draw(self) -> ColorChange:
         """Draw a change from torch's default generator."""
-        draw = 2 * torch.rand(4) - 1
+        draw = [2 * number - 1 for number in torch.rand(4).tolist()]
         if self.chance < 1:
-            draw *= torch.rand(4) < self.chance
+            draw = [
+                number if chance < self.chance else 0.0
+                for number, chance in zip(draw, torch.rand(4).tolist(), strict=True)
+            ]
         swapped = self.swap > 0 and torch.rand(()).item() < self.swap
-        brightness, contrast, saturation, hue = draw.tolist()
+        brightness, contrast, saturation, hue = draw
         return ColorChange(
             brightness=1 + self.brightness * brightness,
             contrast=1 + self.contrast * contrast,

@@ -1,5 +1,6 @@
 """Regions of images that training crops show: drawn from torch's default generator, from the size of an image alone."""
 
+import functools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ class AreaRegions:
         return region._replace(top=top, left=left)
 
     def _draw(self, height: int, width: int) -> Region:
-        low, high = torch.tensor(self.ratio).log().tolist()
+        low, high = _logarithms(self.ratio)
         for _ in range(10):
             area = height * width * torch.empty(1).uniform_(*self.area).item()
             ratio = torch.empty(1).uniform_(low, high).exp().item()
@@ -106,6 +107,12 @@ class AreaRegions:
         narrowest, widest = self.ratio
         across, down = min(width, round(height * widest)), min(height, round(width / narrowest))
         return Region((height - down) // 2, (width - across) // 2, down, across)
+
+
+@functools.cache
+def _logarithms(numbers: tuple[float, float]) -> list[float]:
+    """The logarithms as float32 has them, because torchvision draws between these."""
+    return torch.tensor(numbers).log().tolist()
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def test_what_is_drawn_is_what_the_cpu_draws(name: str) -> None:
         assert row[:5].tolist() == [3, *drawn.region]
         assert row[7] == drawn.mirrored
         if drawn.colors is not None:
-            assert np.array_equal(row[9:18], drawn.colors.matrix().flatten().numpy())
+            assert np.array_equal(row[9:18], drawn.colors.matrix().flatten())
         assert row.shape == (augmentation.columns,)
         assert row.dtype == np.float32
 

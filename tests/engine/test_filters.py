@@ -97,7 +97,7 @@ def test_widths_of_the_ancestors_blur() -> None:
 def test_rows_and_the_layout_in_memory_make_no_difference() -> None:
     image = torch.randint(0, 256, (3, 150, 40), dtype=torch.uint8)
     changes = {"contrast": 1.3, "turn": 0.2, "brightness": 0.9}
-    matrix = 1.3 * 0.9 * ColorChange(turn=0.2).matrix()
+    matrix = 1.3 * 0.9 * torch.from_numpy(ColorChange(turn=0.2).matrix())
     grey = torch.tensor([0.299, 0.587, 0.114]) @ image.float().mean((1, 2))
     whole = torch.einsum("ij,jhw->ihw", matrix, image.float()) + grey * 0.9 * (1 - 1.3)
     expected = whole.round().clamp(0, 255).to(torch.uint8)

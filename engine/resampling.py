@@ -1,0 +1,74 @@
+"""Antialiased bilinear resampling as a product of matrices, with the very weights of torch's kernel for uint8."""
+
+import torch
+
+
+class Axis:
+    """One axis of the crops of a batch: which pixels of the image each pixel of a crop is made of.
+
+    Args:
+        start: (N,) where the region begins in the image.
+        side: (N,) length of the region.
+        scale: (N,) pixels of the region per pixel of the crop.
+        places: (N, S) which pixel of the resized region comes at each place of the crop.
+    """
+
+    def __init__(self, start: torch.Tensor, side: torch.Tensor, scale: torch.Tensor, places: torch.Tensor) -> None:
+        self.start, self.side, self.scale, self.places = start[:, None], side[:, None], scale[:, None], places
+
+    def weights(self, length: int) -> torch.Tensor:
+        """(N, S, length): what each pixel of the image counts in each pixel of the crop.
+
+        They are those of torch's antialiased bilinear interpolation of uint8: a triangle around the centre, cut off at
+        the region's ends, over its sum, as whole multiples of a power of two. What the region has outside the image
+        counts in the sum only.
+        """
+        # The centre is (place + 0.5) * side / S: `origin` + `fraction`. Relative to the origin all numbers are small.
+        doubled = 2 * self.places.shape[1]
+        numerator = (2 * self.places + 1).long() * self.side.long()
+        origin = numerator // doubled
+        fraction = (numerator - origin * doubled).float() / doubled
+        support = self.scale.clamp(min=1)
+        first = torch.maximum((fraction - support + 0.5).floor(), -origin.float())
+        last = torch.minimum((fraction + support + 0.5).floor(), self.side - origin)
+        peak = 1 - (0.5 - fraction).abs() / support  # of the pixel that the centre lies in
+        total = _triangle_sum(first, last, fraction, support)
+        unit = _unit((peak / total).amax(1, keepdim=True))
+
+        pixels = torch.arange(length, dtype=torch.float32, device=fraction.device) - self.start  # (N, length)
+        outside = (pixels < 0) | (pixels >= self.side)
+        distance = pixels[:, None] - origin[:, :, None]  # (N, S, length)
+        distance = distance.add_((0.5 - fraction)[:, :, None]).abs_()
+        weights = distance.div_(-support[:, :, None]).add_(1).clamp_(min=0).div_((total * unit)[:, :, None])
+        weights = weights.add_(0.5).floor_().mul_(unit[:, :, None])
+        return weights.masked_fill_(outside[:, None], 0)
+
+    def nearest(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """(N, S) indices of the nearest pixels of an image of that length, and whether they lie in it."""
+        pixels = (torch.minimum((self.places * self.scale).floor(), self.side - 1) + self.start).long()
+        return pixels.clamp(0, length - 1), (pixels >= 0) & (pixels < length)
+
+
+def _triangle_sum(first: torch.Tensor, last: torch.Tensor, centre: torch.Tensor, support: torch.Tensor) -> torch.Tensor:
+    """The sum of 1 - |pixel + 0.5 - centre| / support over the pixels from `first` up to `last`, in closed form."""
+    middle = (centre + 0.5).floor().clamp(first, last)  # pixels before it lie left of the centre
+    left = (middle - first) * centre - (middle**2 - first**2) / 2
+    right = (last**2 - middle**2) / 2 - (last - middle) * centre
+    return last - first - (left + right) / support
+
+
+def _unit(largest: torch.Tensor) -> torch.Tensor:
+    """The power of two that torch rounds weights to, so that the largest of an axis stays below 2^15 of them."""
+    return torch.exp2(1 - torch.ceil(torch.log2((2**15 - 0.5) / largest))).clamp(min=2**-22)
+
+
+def parts(weights: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Weights as terms whose products with whole levels lose nothing that matters on this machine's setting.
+
+    Where float32 products may be in TF32, of which numbers keep 11 bits, the weights are split into their 11 highest
+    bits and the rest. Two such products take a GPU less time than one in full float32.
+    """
+    if torch.get_float32_matmul_precision() == "highest":
+        return (weights,)
+    high = (weights.view(torch.int32) & ~0x1FFF).view(torch.float32)
+    return high, weights - high
