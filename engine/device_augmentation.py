@@ -75,7 +75,7 @@ class DeviceAugmentation:
         """
         if number > _MAX_NUMBER:
             raise InputError(
-                f"sample {number}: at most {_MAX_NUMBER} samples can be kept on a device; give --data_on workers"
+                f"sample {number}: at most {_MAX_NUMBER} samples can be kept on a device; leave out --data_on device"
             )
         with seeded(seed):
             region, mirrored, colors = self.augmentation.draw(height, width, spot)

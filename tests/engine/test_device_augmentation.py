@@ -1,5 +1,6 @@
 """Crops made from resident images must be those that the loaders make on a CPU."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,35 @@ def on_cpu(
         return list(AUGMENTATIONS[name](size, VOID)(*parts)[:2])
 
 
-def compare(name: str, size: int, samples: list[tuple[torch.Tensor, torch.Tensor]], seeds: range) -> None:
+def directly(augmentation: DeviceAugmentation, *tensors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return augmentation(*tensors)
+
+
+def captured(augmentation: DeviceAugmentation, *tensors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """On a GPU by a CUDA graph, which was captured with other samples and other draws."""
+    images, masks, rows = (tensor.cuda() for tensor in tensors)
+    static = images.flip(0), masks.flip(0), rows.flip(0)
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        augmentation(*static)
+    stream.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        crops, ids = augmentation(*static)
+    for place, tensor in zip(static, (images, masks, rows), strict=True):
+        place.copy_(tensor)
+    graph.replay()
+    return crops.cpu(), ids.cpu()
+
+
+def compare(
+    name: str,
+    size: int,
+    samples: list[tuple[torch.Tensor, torch.Tensor]],
+    seeds: range,
+    run: Callable[..., tuple[torch.Tensor, torch.Tensor]] = directly,
+) -> None:
     """Make crops both ways from samples of any sizes; every third is over a spot."""
     height, width = (max(mask.shape[axis] for _, mask in samples) for axis in (0, 1))
     images = torch.zeros(len(samples), 3, height, width, dtype=torch.uint8)
@@ -56,7 +85,7 @@ def compare(name: str, size: int, samples: list[tuple[torch.Tensor, torch.Tensor
         spot = (mask.shape[0] // 3, mask.shape[1] - 1) if seed % 3 == 0 else None
         rows.append(augmentation.draw(number, mask.shape[0], mask.shape[1], seed, spot))
         expected.append(on_cpu(name, size, image, mask, seed, spot))
-    crops, ids = augmentation(images, masks, torch.from_numpy(np.stack(rows)))
+    crops, ids = run(augmentation, images, masks, torch.from_numpy(np.stack(rows)))
     wanted, wanted_ids = (torch.stack(parts) for parts in zip(*expected, strict=True))
     assert crops.dtype == ids.dtype == torch.uint8
     assert torch.equal(ids, wanted_ids)
@@ -87,7 +116,7 @@ def test_real_images_at_real_size(name: str, real_data: Path) -> None:
             2, 0, 1
         )
         samples.append((image, torch.from_numpy(read_ids(path).astype(np.uint8))))
-    compare(name, 320, samples, range(12))
+    compare(name, 320, samples, range(6))
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
@@ -119,5 +148,20 @@ def test_drawing_leaves_the_state_of_the_process_alone() -> None:
 def test_a_number_that_float32_does_not_hold_is_refused() -> None:
     augmentation = DeviceAugmentation("none", 8, VOID)
     assert augmentation.draw(2**24, 9, 9, 0)[0] == 2**24
-    with pytest.raises(InputError, match="--data_on host"):
+    with pytest.raises(InputError, match="at most 16777216 samples"):
         augmentation.draw(2**24 + 1, 9, 9, 0)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("precision", ["highest", "high"])
+@pytest.mark.parametrize("name", AUGMENTATIONS)
+def test_a_gpu_makes_the_same_crops(name: str, precision: str) -> None:
+    """Products in TF32 included."""
+    samples = [smooth_and_noisy(number, 240, 320) for number in range(8)]
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(precision)
+    try:
+        compare(name, 160, samples, range(60), captured)
+    finally:
+        torch.set_float32_matmul_precision(before)

@@ -184,7 +184,7 @@ def ours(name: str) -> torch.nn.Module:
 
 @pytest.mark.parametrize("name", PLAIN)
 @pytest.mark.parametrize("void", VOID_SHARES)
-@pytest.mark.parametrize("classes", [1, 2, 6], ids="{} classes".format)
+@pytest.mark.parametrize("classes", [1, 4], ids="{} classes".format)
 @pytest.mark.parametrize("certainty", [0.1, 3.0, 20.0], ids="certainty {}".format)
 def test_values_and_gradients_are_those_of_the_valid_pixels(
     name: str, void: float, classes: int, certainty: float
@@ -242,3 +242,31 @@ def test_lovasz_is_exact_for_millions_of_pixels() -> None:
     _, gradient = value_and_gradient(LovaszSoftmax(), logits, mask)
     _, expected = value_and_gradient(plain_lovasz, logits.double(), mask)
     assert (gradient - expected).norm() < 1e-4 * expected.norm()
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_cuda_graph_holds_a_loss_and_its_gradient(name: str) -> None:
+    """Captured with other logits and another mask; sums on a GPU come in another order."""
+    loss = LOSSES[name](255)
+    expected, expected_gradient = value_and_gradient(loss, LOGITS, WITH_VOID)
+    logits, mask = LOGITS.flip(0).cuda().requires_grad_(), MASK.flip(0).cuda()
+
+    def step() -> tuple[torch.Tensor, torch.Tensor]:
+        value = loss(logits, mask)
+        return value, *torch.autograd.grad(value, logits)
+
+    stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        step()
+    stream.synchronize()
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        value, gradient = step()
+    logits.detach().copy_(LOGITS)
+    mask.copy_(WITH_VOID)
+    graph.replay()
+    assert torch.allclose(value.cpu(), expected, rtol=1e-4)
+    assert torch.allclose(gradient.cpu(), expected_gradient, rtol=1e-3, atol=1e-6)
