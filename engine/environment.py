@@ -10,7 +10,14 @@ from typing import Any
 import psutil
 import torch
 
-_PACKAGES = ("torch", "torchvision", "lightning-fabric", "numpy", "Pillow")
+_PACKAGES = {
+    "torch": "torch",
+    "torchvision": "torchvision",
+    "lightning-fabric": "lightning_fabric",
+    "numpy": "numpy",
+    "Pillow": "PIL",
+}
+"""Distribution -> the module that it brings."""
 
 
 def describe() -> dict[str, Any]:
@@ -18,7 +25,7 @@ def describe() -> dict[str, Any]:
     return {
         "commit": commit(),
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in _PACKAGES},
+        "packages": {name: _version(name, module) for name, module in _PACKAGES.items()},
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
         "cpu_count": psutil.cpu_count(),
@@ -28,6 +35,18 @@ def describe() -> dict[str, Any]:
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())],
         "command": [_without_folders(word) for word in sys.argv],
     }
+
+
+def _version(distribution: str, module: str) -> str | None:
+    """The version of a package; None if it is absent, or bundled in another distribution and not imported here.
+
+    The distribution pytorch-lightning brings the module lightning_fabric, without a distribution of that name.
+    """
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        version = getattr(sys.modules.get(module), "__version__", None)
+    return None if version is None else str(version)
 
 
 def _without_folders(word: str) -> str:

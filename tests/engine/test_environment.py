@@ -1,4 +1,7 @@
+import subprocess
 import sys
+from importlib import metadata
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,3 +13,35 @@ def test_the_command_names_no_folder_of_the_machine(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sys, "argv", words)
     expected = ["train_fcn.py", "--root=cityscapes", "--saved", "saved", "--cache=cache/a"]
     assert environment.describe()["command"] == expected
+
+
+def test_a_module_without_a_distribution_of_its_own_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pytorch-lightning brings lightning_fabric so."""
+    version = metadata.version
+
+    def of_others(name: str) -> str:
+        if name == "lightning-fabric":
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(metadata, "version", of_others)
+    monkeypatch.setitem(sys.modules, "lightning_fabric", SimpleNamespace(__version__="2.6.6"))
+    packages = environment.describe()["packages"]
+    assert packages["lightning-fabric"] == "2.6.6"
+    assert packages["numpy"] == version("numpy")
+    monkeypatch.delitem(sys.modules, "lightning_fabric")
+    assert environment.describe()["packages"]["lightning-fabric"] is None
+
+
+def test_absent_packages_are_described_as_none_and_nothing_is_imported_for_that() -> None:
+    program = (
+        "import sys\n"
+        "from importlib import metadata\n"
+        "def absent(name): raise metadata.PackageNotFoundError(name)\n"
+        "metadata.version = absent\n"
+        "from engine import environment\n"
+        "packages = environment.describe()['packages']\n"
+        "assert packages['lightning-fabric'] is None and packages['torchvision'] is None, packages\n"
+        "assert not {'lightning_fabric', 'torchvision'} & {*sys.modules}\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
