@@ -44,6 +44,9 @@ class ProfileOptions:
     """where to measure"""
     repeats: int = 20
     """timed predictions of each"""
+    seconds: float = 3.0
+    """duration of each measurement of throughput and energy on a GPU, whose counter of energy moves by steps of up to
+    0.1 seconds; on a CPU --repeats says it alone"""
     largest_batch: int = 16
     """most images at a time to look for the best throughput with; memory may end it before"""
     output: Path = Path("outputs/profile.json")
@@ -85,7 +88,7 @@ def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: 
         for name in precisions
         if name not in PRECISIONS
     ]
-    faults += options.too_low(chosen, {"repeats": 2, "largest_batch": 1})
+    faults += options.too_low(chosen, {"repeats": 2, "seconds": 0, "largest_batch": 1})
     if chosen.output.is_dir():
         faults.append(
             f"--output {chosen.output}: is a folder; give the file to write, {chosen.output / 'profile.json'}"
@@ -111,7 +114,15 @@ def profile(chosen: ProfileOptions, name: str, precision: str) -> dict[str, Any]
     classes = len(benchmark.classes)
     about = About(name, classes, benchmark.name, IMAGENET_MEAN, IMAGENET_STD, 0, None)
     size = options.size(chosen.size, "--size")
-    protocol = Protocol(size, chosen.accelerator, precision, chosen.compile, chosen.repeats, chosen.largest_batch)
+    protocol = Protocol(
+        size,
+        chosen.accelerator,
+        precision,
+        chosen.compile,
+        chosen.repeats,
+        chosen.largest_batch,
+        chosen.seconds,
+    )
     return measure(catalogue.network(name, classes), about, benchmark, protocol)
 
 

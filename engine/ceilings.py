@@ -42,8 +42,8 @@ def measure(device: torch.device, precision: str, tries: int = 5, side: int | No
         multiply = packed(matrix[None], matrix[:1], rows=side)
         products = [*(products if matrix.dtype == torch.float32 else []), lambda: multiply(matrix)]
     product = min(_best(device, tries, product) for product in products)
-    # Far more than any cache holds.
-    source = torch.zeros(16 * side * side, dtype=torch.uint8, device=device)
+    # Far more than any cache holds, and random, because zeros may be moved faster than data.
+    source = torch.randint(256, (16 * side * side,), dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     copied = _best(device, tries, lambda: target.copy_(source))
     return Ceilings(2 * side**3 / product, 2 * source.numel() / copied)

@@ -5,6 +5,7 @@ import ctypes
 import gc
 import json
 import os
+import re
 import resource
 import sys
 import tempfile
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import psutil
 import torch
+
+from engine import nvml
 
 _MIB = 1 << 20
 _STATUS = Path("/proc/self/status")
@@ -24,10 +27,11 @@ Memory = dict[str, float | None]
 def peak_of(device: torch.device, work: Callable[[], object], kept: float = 0.0) -> Memory:
     """Peak memory while something runs, which must have run before.
 
-    - `allocated`: what tensors take, weights included on a GPU; on a CPU what torch allocates during the work, and
-      what is kept.
-    - `reserved`: what torch has asked the driver for; on a CPU by how much the process grows during the work, and what
-      is kept.
+    - `allocated`: what tensors take, weights included on a GPU, but for those within CUDA graphs, which are allocated
+      when a graph is captured and not when it is replayed; on a CPU what torch allocates during the work, and what is
+      kept.
+    - `reserved`: what torch has asked the driver for, CUDA graphs included; on a CPU by how much the process grows
+      during the work, and what is kept.
     - `process`: all of the process; on a GPU what the driver counts for it, as nvidia-smi shows, CUDA's context
       included; on a CPU its peak resident memory since it started, Python and libraries included.
 
@@ -38,13 +42,12 @@ def peak_of(device: torch.device, work: Callable[[], object], kept: float = 0.0)
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
-        torch.cuda.reset_peak_memory_stats(device)
-        work()
-        torch.cuda.synchronize(device)
+        torch.cuda.empty_cache()  # what cuDNN's search had lent would count as reserved
+        allocated = first_allocated(device, work)
         return {
-            "allocated": torch.cuda.max_memory_allocated(device) / _MIB,
+            "allocated": allocated,
             "reserved": torch.cuda.max_memory_reserved(device) / _MIB,
-            "process": nvml_process_memory(device),
+            "process": nvml.process_memory(device).value,
         }
     so_far = process_peak()
     growth = _growth(work)
@@ -55,6 +58,21 @@ def peak_of(device: torch.device, work: Callable[[], object], kept: float = 0.0)
         "reserved": None if growth is None else growth + kept,
         "process": process,
     }
+
+
+def first_allocated(device: torch.device, work: Callable[[], object]) -> float | None:
+    """What tensors take at most on a GPU while something runs for the first time, in MiB, weights included.
+
+    In the first run all memory is allocated, and cuDNN has searched for nothing yet. Later ones may replay a CUDA
+    graph, whose tensors are no allocations any more. On a CPU nothing runs, and the answer is None.
+    """
+    if device.type != "cuda":
+        return None
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    work()
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) / _MIB
 
 
 class Meter:
@@ -90,9 +108,22 @@ class Meter:
         return float(psutil.Process().memory_info().rss) / _MIB
 
 
+_REFUSALS = re.compile(
+    r"DefaultCPUAllocator"  # the only error of torch's allocator for CPUs
+    r"|out of memory|cudaErrorMemoryAllocation"  # of CUDA's runtime, as torch.AcceleratorError, and of its driver
+    r"|STATUS_\w*ALLOC\w*_FAILED"  # of cuDNN, cuBLAS and their relatives
+    r"|unable to find (an engine|a valid cuDNN algorithm)",  # all that cuDNN tried lacked a workspace
+    re.IGNORECASE,
+)
+
+
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory was refused, which CPUs say by an error of no type of its own."""
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+    """Whether memory was refused, in whatever words.
+
+    Only torch's own allocator for GPUs has an error type for that. cuDNN's "unable to find an engine" mostly means
+    memory, but a broken installation says it too; so who gives up should repeat what the error says.
+    """
+    return isinstance(error, torch.OutOfMemoryError) or _REFUSALS.search(str(error)) is not None
 
 
 def give_back_freed() -> None:
@@ -139,36 +170,3 @@ def _allocated(work: Callable[[], object]) -> float | None:
         now += event["args"]["Bytes"]
         peak = max(peak, now)
     return peak / _MIB if peak else None
-
-
-def nvml_process_memory(device: torch.device) -> float | None:
-    """What the driver counts for this process in MiB, as nvidia-smi shows it, the CUDA context included."""
-    import pynvml
-
-    try:
-        for process in pynvml.nvmlDeviceGetComputeRunningProcesses(_handle(device)):
-            if process.pid == os.getpid() and process.usedGpuMemory is not None:
-                return float(process.usedGpuMemory / _MIB)
-    except pynvml.NVMLError:
-        return None
-    return None
-
-
-def nvml_joules(device: torch.device) -> float | None:
-    """What the whole GPU has used since its driver was loaded; None on a CPU and where NVML does not tell."""
-    import pynvml
-
-    if device.type != "cuda":
-        return None
-    try:
-        return float(pynvml.nvmlDeviceGetTotalEnergyConsumption(_handle(device)) / 1000)
-    except pynvml.NVMLError:
-        return None
-
-
-def _handle(device: torch.device) -> object:
-    import pynvml
-
-    pynvml.nvmlInit()
-    handle: object = pynvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
-    return handle

@@ -1,5 +1,6 @@
 """A network measured without data: its costs, and what a machine makes of them."""
 
+import math
 import statistics
 import tempfile
 import time
@@ -11,7 +12,7 @@ import psutil
 import torch
 from torch import nn
 
-from engine import ceilings, costs, environment, memory, profiling
+from engine import ceilings, costs, environment, memory, nvml, profiling
 from engine.benchmark import Benchmark
 from engine.ceilings import synchronise
 from engine.checkpoints import About
@@ -42,6 +43,8 @@ class Protocol(NamedTuple):
     """Timed predictions, after a third as many and at least two that are not."""
     largest_batch: int
     """Throughput is measured with 1, 2, 4 ... up to so many images at a time."""
+    seconds: float = 3.0
+    """Least duration of each measurement of throughput and energy on a GPU; on a CPU `repeats` says it alone."""
 
     @property
     def warm_up(self) -> int:
@@ -62,10 +65,13 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Pr
     device = forward.device
     pixels = synthetic_image(protocol.size)
     image = Predictor(forward).transfer(pixels)
+    first = memory.first_allocated(device, lambda: forward(image))
     for _ in range(protocol.warm_up):
         forward(image)
-    peaks = memory.peak_of(device, lambda: forward(image), forward.kept)
     latency = _seconds(device, lambda: forward(image), protocol.repeats)
+    peaks = memory.peak_of(device, lambda: forward(image), forward.kept)
+    if first is not None and peaks["allocated"] is not None:
+        peaks["allocated"] = max(first, peaks["allocated"])  # a replayed CUDA graph allocates nothing
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.png"
         write_png(path, pixels)
@@ -98,6 +104,7 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Pr
         "throughput": {"tried": tried, "best": max(tried, key=lambda batch: float(batch["images_per_second"]))},
         "stages_ms": stages,
         "memory_mib": peaks,
+        "not_measured": _missing(device),
         "roofline": {
             "matrix_flops_per_second": ceiling.flops_per_second,
             "copy_bytes_per_second": ceiling.bytes_per_second,
@@ -144,10 +151,13 @@ def _throughput(
         if _too_large(image.device, size * (per_image or 0)):
             tried.append({"batch_size": size, "images_per_second": 0.0, "joules_per_image": None, "stopped": "memory"})
             break
-        batch = image.repeat(size, 1, 1, 1)
         try:
-            tried.append(_rate(forward, batch, max(2, protocol.repeats // size)))
-        except torch.OutOfMemoryError:
+            batch = _batch(image, size)
+            seconds = protocol.seconds if image.device.type == "cuda" else 0.0
+            tried.append(_rate(forward, batch, max(2, protocol.repeats // size), seconds))
+        except RuntimeError as error:
+            if not memory.is_out_of_memory(error):
+                raise
             tried.append({"batch_size": size, "images_per_second": 0.0, "joules_per_image": None, "stopped": "memory"})
             break
         rates = [float(entry["images_per_second"]) for entry in tried]
@@ -157,8 +167,20 @@ def _throughput(
     return tried
 
 
-def _rate(forward: Forward, batch: torch.Tensor, repeats: int) -> dict[str, Any]:
-    """Predict one batch over and over, without waiting for the device in between."""
+def _batch(image: torch.Tensor, size: int) -> torch.Tensor:
+    """The same image several times, with its channels together in memory as a decoded image has them."""
+    return image.permute(0, 2, 3, 1).repeat(size, 1, 1, 1).permute(0, 3, 1, 2)
+
+
+def _rate(forward: Forward, batch: torch.Tensor, repeats: int, least_seconds: float) -> dict[str, Any]:
+    """Predict one batch over and over, without waiting for the device in between.
+
+    Args:
+        forward: predicts.
+        batch: (N, 3, H, W) on the device.
+        repeats: at least so many times.
+        least_seconds: and for about so long, because the driver's counter of energy moves by steps.
+    """
 
     @torch.inference_mode()
     def predict() -> None:
@@ -168,19 +190,33 @@ def _rate(forward: Forward, batch: torch.Tensor, repeats: int) -> dict[str, Any]
         for logits in forward.logits(batch):
             forward.judge(logits)
 
+    def run(times: int) -> float:
+        began = time.perf_counter()
+        for _ in range(times):
+            predict()
+        synchronise(batch.device)
+        return time.perf_counter() - began
+
     predict()
     synchronise(batch.device)
-    joules, began = memory.nvml_joules(batch.device), time.perf_counter()
-    for _ in range(repeats):
-        predict()
-    synchronise(batch.device)
-    seconds, after = time.perf_counter() - began, memory.nvml_joules(batch.device)
+    if least_seconds:
+        repeats = max(repeats, math.ceil(repeats * least_seconds / run(repeats)))
+    before = nvml.joules_at_step(batch.device)
+    seconds = run(repeats)
+    after = nvml.joules_at_step(batch.device)
     images = repeats * len(batch)
+    used = None if before.value is None or after.value is None else after.value - before.value
     return {
         "batch_size": len(batch),
         "images_per_second": images / seconds,
-        "joules_per_image": None if joules is None or after is None else (after - joules) / images,
+        "joules_per_image": None if used is None else used / images,
     }
+
+
+def _missing(device: torch.device) -> dict[str, str]:
+    """Figure -> why the driver does not tell it on this GPU."""
+    readings = {"process": nvml.process_memory(device), "J/image": nvml.joules(device)}
+    return {name: reading.missing for name, reading in readings.items() if reading.missing is not None}
 
 
 def _too_large(device: torch.device, mib: float) -> bool:

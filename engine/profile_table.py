@@ -22,13 +22,14 @@ COLUMNS = {
 
 
 def table(profiles: Sequence[dict[str, Any]]) -> str:
-    """One line a profile; memory in MiB, a dash for what cannot be measured there."""
+    """One line a profile; memory in MiB, a dash for what cannot be measured there, and below why it cannot."""
     first = profiles[0]
     height, width = first["size"]
     heading = f"{first['device']}, images of {height}x{width}, median of {first['repeats']}, random weights"
     heading += ", compiled" if first["compiled"] else ""
     names = "".join(f"{name:<{room}}" if room > 10 else f"{name:>{room}}" for name, room in COLUMNS.items())
-    return "\n".join([heading, names.rstrip(), *(_line(profile) for profile in profiles)])
+    reasons = {f"{name}: {why}": None for profile in profiles for name, why in profile["not_measured"].items()}
+    return "\n".join([heading, names.rstrip(), *(_line(profile) for profile in profiles), *reasons])
 
 
 def _line(profile: dict[str, Any]) -> str:

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 import psutil
 import torch
 
-from engine import environment
+from engine import environment, nvml
 from engine.images import image_size
-from engine.memory import nvml_process_memory, process_peak
+from engine.memory import process_peak
 from engine.prediction import Predictor
 
 STAGES = ("decode", "transfer", "forward", "fetch", "encode")
@@ -41,6 +41,7 @@ def profile(
     """
     device = predictor.device
     if device.type == "cuda":
+        torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats(device)
     for path in images[:warm_up]:
         predictor.encode(predictor(path), scratch)
@@ -63,6 +64,7 @@ def profile(
         "warm_up": min(warm_up, len(images)),
         "milliseconds": {stage: _summary(values) for stage, values in times.items()},
         "memory_mib": _memory(device),
+        "not_measured": {} if (why := nvml.process_memory(device).missing) is None else {"gpu_process": why},
         "environment": environment.describe(),
     }
 
@@ -80,11 +82,17 @@ def table(result: dict[str, Any]) -> str:
     ]
     on_gpu = result["memory_mib"]["gpu_allocated_peak"] is not None
     lines += [
-        f"{name.replace('_', ' ')}: {'not measured' if value is None else f'{value:.0f} MiB'}"
+        f"{name.replace('_', ' ')}: {_reason(result, name) if value is None else f'{value:.0f} MiB'}"
         for name, value in result["memory_mib"].items()
         if value is not None or on_gpu
     ]
     return "\n".join(lines)
+
+
+def _reason(result: dict[str, Any], name: str) -> str:
+    """Why a figure is not there."""
+    why = result["not_measured"].get(name)
+    return "not measured" if why is None else f"not measured ({why})"
 
 
 def _timed(into: list[float], device: torch.device, work: Callable[..., Value], *arguments: Any) -> Value:
@@ -109,7 +117,7 @@ def _memory(device: torch.device) -> dict[str, float | None]:
     return {
         "gpu_allocated_peak": torch.cuda.max_memory_allocated(device) / _MIB if on_gpu else None,
         "gpu_reserved_peak": torch.cuda.max_memory_reserved(device) / _MIB if on_gpu else None,
-        "gpu_process": nvml_process_memory(device) if on_gpu else None,
+        "gpu_process": nvml.process_memory(device).value,
         "process": psutil.Process().memory_info().rss / _MIB,
         "process_peak": process_peak(),
     }

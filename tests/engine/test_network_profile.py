@@ -1,4 +1,5 @@
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import catalogue
 import profile_fcn
-from engine import ceilings, costs, memory
+from engine import ceilings, costs, memory, network_profile, nvml
 from engine.costs import Costs, Layer
+from engine.network_profile import Protocol
 from engine.profile_table import table
 
 SIZE = (64, 96)
@@ -79,6 +81,87 @@ def test_networks_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str
     printed = capsys.readouterr().out
     assert table([found, found]).splitlines()[-1] in printed
     assert len({len(line.split()) for line in table([found, found]).splitlines()[2:]}) == 1
+    assert found["not_measured"] == {}, "a CPU has no driver that counts memory"
+    contained = {**found, "not_measured": {"process": "the driver does not list this process"}}
+    assert table([found, contained, contained]).splitlines()[5:] == ["process: the driver does not list this process"]
+
+
+class Pretended:
+    """A forward pass on a GPU that takes 3 ms and 500 W, of a driver that counts energy every 100 ms."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, most: int = 100) -> None:
+        self.now = self.joules = self.counted = 0.0
+        self.most = most
+        self.steps = 0
+        self.formats: list[bool] = []
+        monkeypatch.setattr(time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", lambda seconds: self.passing(seconds, 100))
+        monkeypatch.setattr(nvml, "joules", lambda _: nvml.Reading(self.counted))
+
+    def passing(self, seconds: float, watts: float) -> None:
+        self.now += seconds
+        self.joules += seconds * watts
+        if int(self.now / 0.1) > self.steps:
+            self.steps, self.counted = int(self.now / 0.1), self.joules
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        self.formats.append(image.is_contiguous(memory_format=torch.channels_last))
+        self.passing(0.003, 500)
+        return image
+
+    def logits(self, images: torch.Tensor) -> torch.Tensor:
+        if len(images) > self.most:
+            raise torch.AcceleratorError("CUDA error: out of memory")
+        self.formats.append(images.is_contiguous(memory_format=torch.channels_last))
+        self.passing(0.003 * len(images), 500)
+        return images
+
+    def judge(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits
+
+
+def decoded() -> torch.Tensor:
+    """An image as it comes from a file: channels together."""
+    return torch.zeros(*SIZE, 3, dtype=torch.uint8).permute(2, 0, 1)[None]
+
+
+def test_energy_is_measured_for_longer_than_the_drivers_counter_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretended = Pretended(monkeypatch)
+    pretended.passing(0.05, 100)
+    found = network_profile._rate(pretended, decoded(), 20, 3.0)  # type: ignore[arg-type]
+    assert found["images_per_second"] == pytest.approx(1000 / 3)
+    assert found["joules_per_image"] == pytest.approx(1.5, rel=0.02)
+    assert pretended.now > 3
+
+
+def test_images_of_a_batch_lie_in_memory_as_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretended = Pretended(monkeypatch)
+    protocol = Protocol(SIZE, "cpu", "auto", compiled=False, repeats=2, largest_batch=4)
+    tried = network_profile._throughput(pretended, decoded(), protocol, None)  # type: ignore[arg-type]
+    assert [batch["batch_size"] for batch in tried] == [1, 2, 4]
+    assert all(pretended.formats)
+    assert pretended.now < 1, "the seconds are those of GPUs"
+
+
+def test_throughput_ends_where_memory_is_refused_in_whatever_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    pretended = Pretended(monkeypatch, most=2)
+    protocol = Protocol(SIZE, "cpu", "auto", compiled=False, repeats=2, largest_batch=8)
+    tried = network_profile._throughput(pretended, decoded(), protocol, None)  # type: ignore[arg-type]
+    assert [batch.get("stopped") for batch in tried] == [None, None, "memory"]
+
+
+def test_copies_are_measured_on_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A GPU may move zeros faster."""
+    sources: list[torch.Tensor] = []
+
+    def once(device: torch.device, tries: int, work: Callable[[], torch.Tensor]) -> float:
+        sources.append(work())
+        return 1.0
+
+    monkeypatch.setattr(ceilings, "_best", once)
+    ceilings.measure(CPU, "32-true", tries=1, side=64)
+    assert sources[-1].dtype == torch.uint8
+    assert len({*sources[-1].tolist()}) == 256
 
 
 def test_what_cannot_be_profiled(error_of: Callable[..., str], tmp_path: Path) -> None:
