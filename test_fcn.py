@@ -78,6 +78,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     faults = options.too_low(chosen, {"profile_images": 0, "workers": 0})
     if chosen.memory_budget < 0:
         faults.append(f"--memory_budget {chosen.memory_budget}: expected MiB, or 0 for what there is")
+    if chosen.memory_budget > 0 and chosen.compile:
+        faults.append(
+            "--memory_budget with --compile: what fits in a budget is found by trying images of several sizes, each of "
+            "which would be compiled for minutes; leave out one of them"
+        )
     if faults:
         raise InputError(*faults)
     if chosen.compile:
@@ -91,7 +96,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     place = find_place(chosen.accelerator, chosen.precision)
     exact = chosen.precision == "32-true"
-    forward = Forward(place, network, about, benchmark, exact=exact, compiled=chosen.compile)
+    forward = Forward(
+        place,
+        network,
+        about,
+        benchmark,
+        exact=exact,
+        compiled=chosen.compile,
+        search=chosen.memory_budget == 0,
+    )
     predictor = Predictor(Averaged(Tiled(forward, chosen.memory_budget or None), views))
     how = {
         "precision": forward.precision,

@@ -80,6 +80,10 @@ class Averaged:
         logits = self.probabilities(image)[0].log()
         return self._forward.judge(logits)
 
+    def require_range(self) -> None:
+        """As `Forward.require_range`."""
+        self._forward.require_range()
+
     @property
     def watchful(self) -> bool:
         """As `Tiled.watchful`."""
@@ -129,7 +133,8 @@ class Averaged:
         for top in starts(height, side):
             for left in starts(width, side):
                 part = (..., slice(top, top + side), slice(left, left + side))
-                seen = self._forward.logits(image[part].contiguous()).float().softmax(1)
+                window = image[part].contiguous(memory_format=torch.channels_last)
+                seen = self._forward.logits(window).float().softmax(1)
                 if total is None:
                     total = seen.new_zeros(1, seen.shape[1], height, width)
                 total[part] += seen

@@ -79,7 +79,8 @@ class Capacity:
     def taken(self, size: Size) -> float:
         """MiB that looking at an image of a size takes at most; infinity if memory runs out."""
         if size not in self._taken:
-            image = torch.zeros(1, 3, *size, dtype=torch.uint8, device=self._device)
+            zeros = torch.zeros(1, *size, 3, dtype=torch.uint8, device=self._device)
+            image = zeros.permute(0, 3, 1, 2)  # channels together in memory, as a decoded image has them
             try:
                 self._taken[size] = self._meter.peak(partial(self._look, image))
             except RuntimeError as error:

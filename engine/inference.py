@@ -33,6 +33,8 @@ class Forward:
             of a layer within.
         compiled: let torch.compile fuse all steps, which rounds in another order, and takes minutes for each size of
             image; the next process finds most of it done.
+        search: let cuDNN search for its fastest algorithms, and capture CUDA graphs, for sizes of images that come
+            often; both take memory beyond what one prediction needs.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class Forward:
         *,
         exact: bool = False,
         compiled: bool = False,
+        search: bool = True,
     ) -> None:
+        del search
         self.device = place.device
         fusible = not exact and getattr(network, "fusible", False) is True
         fast = fusible and not compiled and self.device.type == "cpu" and place.precision == "32-true"
@@ -83,6 +87,13 @@ class Forward:
     def kept(self) -> float:
         """MiB that lie ready from one prediction to the next, beside the weights."""
         return self._workspace.held / (1 << 20)
+
+    def require_range(self) -> None:
+        """Refuse to go on if the numbers of an image so far have left the range of the precision.
+
+        Raises:
+            InputError: if they have.
+        """
 
     def release(self) -> None:
         """Let go of what is kept."""

@@ -22,6 +22,12 @@ _SMALLER = 0.8
 _UNWATCHED = 1 << 23
 """Pixels that a CPU is taken to have the memory for."""
 _SHARE_OF_FREE = 0.7
+_MOST_ELEMENTS = (1 << 31) - 1
+"""Of a tensor on a GPU: pooling and many of cuDNN's algorithms count them in 32 bits, and fail beyond."""
+_CHANNELS = 64
+"""Of the first layer at the image's full size, in VGG and U-Net. So an image has 33,554,431 pixels at most."""
+_PADDING = 200
+"""Pixels that a network may add to each axis before that layer: the paper's FCNs add 2 * 100, a valid U-Net 184."""
 _MIB = 1 << 20
 
 
@@ -93,6 +99,17 @@ def spans(length: int, parts: int, margin: int) -> tuple[Span, ...]:
     )
 
 
+def most_pixels(size: Size, most_elements: int) -> int:
+    """Pixels that an image or a piece of it may have, so that its first layer has no more than so many elements.
+
+    Of an image of h x w that layer has 64 (h + 200) (w + 200), which is 64 (h w + 200 (h + w + 200)). The pieces are no
+    longer than the image on either axis, so what is bounded for its sides is bounded for theirs. What is half of the
+    bound fits in any case, unless it is a strip of more than 80,000 pixels.
+    """
+    most = most_elements // _CHANNELS
+    return max(most // 2, most - _PADDING * (size.height + size.width + _PADDING))
+
+
 class Tiled:
     """A `Forward` that looks at an image in tiles where it would take too much memory at once.
 
@@ -109,6 +126,7 @@ class Tiled:
         self._forward = forward
         self._budget = budget
         self._capacities: dict[bool, Capacity] = {}
+        self._most_elements = _MOST_ELEMENTS if self.device.type == "cuda" else None
         self._limit: int | None = None
         """Pixels with which memory has not run out yet, once it has."""
         self._grids: dict[tuple[Size, bool], Grid | None] = {}
@@ -127,6 +145,10 @@ class Tiled:
         """As `Forward.alone`; so are images whose memory is watched."""
         bounded = self._budget is not None or self._limit is not None
         return bounded or self._is_watched(_size(image)) or self._forward.alone(image)
+
+    def require_range(self) -> None:
+        """As `Forward.require_range`."""
+        self._forward.require_range()
 
     @property
     def watchful(self) -> bool:
@@ -153,8 +175,9 @@ class Tiled:
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-            # Only here, for the exception held on to all tensors.
-            self._make_do(_size(image), grid)
+                said = str(error)
+            # Only here, because the exception held on to all tensors.
+            self._make_do(_size(image), grid, said)
 
     def _grid(self, size: Size, logits: bool) -> Grid | None:
         """The tiles for an image; None for one that is looked at as a whole."""
@@ -163,12 +186,14 @@ class Tiled:
         return self._grids[size, logits]
 
     def _planned(self, size: Size, capacity: Capacity | None) -> Grid | None:
-        allowed = self._limit is None or size.pixels <= self._limit
+        limit = self._limited(size)
+        allowed = size.pixels <= limit
         if allowed and (capacity is None or capacity.fits(size)):
             return None
         if allowed and capacity is not None and self._budget is None:
             self._tell(f"an image of {size} takes more than the {capacity.budget:.0f} MiB of memory that are free")
-        most = min(size.pixels if capacity is None else capacity.pixels, self._limit or size.pixels)
+        tried = capacity is not None and (allowed or capacity.pixels > 0)
+        most = min(limit, capacity.pixels if capacity is not None and tried else size.pixels)
         smallest = plan(*size, self._margin(), 0)
         while (grid := plan(*size, self._margin(), most)).largest > smallest.largest:
             if capacity is None or capacity.fits(grid.largest_size):
@@ -184,6 +209,11 @@ class Tiled:
                     f"{math.ceil(needed)} MiB; give at least that"
                 )
         return grid
+
+    def _limited(self, size: Size) -> int:
+        """Pixels of an image, or of a tile of it, that may be looked at as far as is known."""
+        limit = size.pixels if self._limit is None else self._limit
+        return limit if self._most_elements is None else min(limit, most_pixels(size, self._most_elements))
 
     def _capacity(self, size: Size, logits: bool) -> Capacity | None:
         """What tells which images fit; None where that is seen when memory is refused."""
@@ -207,24 +237,26 @@ class Tiled:
                 self._tell("this network looks at all of an image at once, so its tiles only come near the whole image")
         return self._reach.margin
 
-    def _make_do(self, size: Size, grid: Grid | None) -> None:
+    def _make_do(self, size: Size, grid: Grid | None, said: str) -> None:
         """After memory has run out: look at half as many pixels at a time."""
         gc.collect()  # an exception that came from another thread holds on to tensors, and is held by its own traceback
         if self.device.type == "cuda":
+            self._forward.release()
             torch.cuda.empty_cache()
         before = size.pixels if grid is None else grid.largest
         if plan(*size, self._margin(), before // 2).largest >= before:
-            raise self._no_way(size, grid)
+            raise self._no_way(size, grid, said)
         self._limit = before // 2
         self._grids.clear()
         self._tell(f"out of memory for an image of {size}; goes on in tiles, which takes longer")
 
-    def _no_way(self, size: Size, grid: Grid | None) -> InputError:
+    def _no_way(self, size: Size, grid: Grid | None, said: str = "") -> InputError:
         """What to say when memory runs out with the smallest tiles."""
+        reason = f" ({said.splitlines()[0]})" if said else ""
         pixels = size.pixels if grid is None else grid.largest
         return InputError(
             f"out of memory for an image of {size}, even in tiles of {pixels} pixels on "
-            f"{self.device}; end other programs that use it, or give --accelerator cpu"
+            f"{self.device}{reason}; end other programs that use it, or give --accelerator cpu"
         )
 
     def _tell(self, message: str) -> None:
@@ -240,7 +272,8 @@ def _assembled(image: torch.Tensor, look: Callable[[torch.Tensor], torch.Tensor]
     for row, column in grid.tiles:
         if image.device.type == "cpu":
             give_back_freed()  # of the tile before; the C library would keep some of it
-        seen = look(image[..., row.first : row.last, column.first : column.last].contiguous())
+        tile = image[..., row.first : row.last, column.first : column.last]
+        seen = look(tile.contiguous(memory_format=torch.channels_last))
         if whole is None:
             whole = seen.new_empty(*seen.shape[:-2], *image.shape[-2:])
         down, right = row.start - row.first, column.start - column.first

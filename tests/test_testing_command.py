@@ -157,6 +157,29 @@ def test_senseless_numbers_are_all_listed(run: Path, error_of: Ending) -> None:
     assert "--workers -4: expected at least 0" in message
 
 
+def test_a_budget_is_not_kept_by_what_is_compiled(run: Path, error_of: Ending) -> None:
+    flags = ("--memory_budget", "100", "--compile")
+    message = error_of(test_fcn.main, "--model_weights_path", run / "best.pth", *flags)
+    assert message.count("error:") == 1
+    assert "--memory_budget with --compile" in message
+    assert "leave out one of them" in message
+
+
+@pytest.mark.parametrize(("budget", "search"), [("0", True), ("500", False)])
+def test_cudnn_searches_nothing_where_memory_is_bounded(
+    run: Path, demo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: str, search: bool
+) -> None:
+    class Made(Exception):
+        pass
+
+    def made(*_: object, **how: bool) -> None:
+        raise Made(how["search"])
+
+    monkeypatch.setattr(test_fcn, "Forward", made)
+    with pytest.raises(Made, match=str(search)):
+        predict(run / "best.pth", demo_root, tmp_path, "--memory_budget", budget)
+
+
 def test_a_cpu_says_that_it_has_no_fp16(
     run: Path, demo_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -241,3 +241,96 @@ def test_on_a_cpu_a_large_image_is_measured_before_memory_runs_out(
     large = image(200, 260)
     assert torch.equal(tiled(large), forward(local())(large))
     assert "200 x 260 takes more than" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [Size(6000, 5600), Size(1000, 40_000), Size(20_000, 20_000), Size(70_000, 9_000)])
+def test_no_layer_on_a_gpu_has_more_elements_than_32_bits_count(size: Size) -> None:
+    """Not even of the paper's FCNs, which add 200 pixels to each axis."""
+    tiled = Tiled(forward(local()))
+    tiled.device, tiled._most_elements = torch.device("cuda"), 2**31 - 1
+    grid = tiled._grid(size, False)
+    assert grid is not None
+    assert all(64 * (row.seen + 200) * (column.seen + 200) < 2**31 for row, column in grid.tiles)
+    assert grid.largest > 2**31 // 64 / 6, "and no smaller than needed"
+
+
+def test_an_image_that_fits_in_32_bits_is_looked_at_as_a_whole() -> None:
+    tiled = Tiled(forward(local()))
+    tiled.device, tiled._most_elements = torch.device("cuda"), 2**31 - 1
+    assert tiled._grid(Size(4000, 6000), False) is None
+
+
+def test_only_gpus_bound_the_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = forward(local())
+    assert Tiled(plain)._most_elements is None
+    monkeypatch.setattr(plain, "device", torch.device("cuda:0"))
+    assert Tiled(plain)._most_elements == 2**31 - 1
+
+
+def test_an_image_of_too_many_elements_goes_through_in_tiles_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    network = Cramped(1 << 40, RuntimeError)
+    tiled = Tiled(forward(network))
+    tiled._most_elements = 64 * 600_000
+    tiled._margin()
+    network.seen.clear()
+    large = image(700, 800)
+    assert torch.equal(tiled(large), forward(local())(large))
+    assert len(network.seen) > 1
+    assert max(network.seen) < 600_000
+    assert capsys.readouterr().err == "", "no error, hence no warning"
+
+
+def test_too_many_elements_and_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Capacity, "taken", lambda self, size: self._taken.setdefault(size, size.pixels / 10_000))
+    tiled = Tiled(forward(local()), budget=100)
+    tiled._most_elements = 64 * 700_000
+    grid = tiled._grid(Size(2000, 3000), False)
+    assert grid is not None
+    assert grid.largest_size.pixels > 200_000, "the largest that fits in both, not the smallest there are"
+    assert grid.largest_size.pixels <= 700_000
+
+
+def test_memory_that_a_gpu_refuses_in_other_words_leads_to_tiles() -> None:
+    network = Cramped(400_000, lambda: RuntimeError("FIND was unable to find an engine to execute this computation"))
+    large = image(700, 800)
+    assert torch.equal(Tiled(forward(network))(large), forward(local())(large))
+
+
+def test_what_torch_said_is_repeated_when_there_is_no_way() -> None:
+    network = Cramped(1 << 40, lambda: RuntimeError("GET was unable to find an engine to execute this computation"))
+    tiled = Tiled(forward(network))
+    tiled._margin()
+    network.most = 100
+    with pytest.raises(InputError, match=r"even in tiles of 12000 pixels on cpu \(GET was unable to find an engine"):
+        tiled(image(100, 120))
+
+
+@pytest.mark.parametrize("views", [Views(), Views(flip=True, window=192)])
+def test_tiles_and_windows_lie_in_memory_as_decoded_images(views: Views) -> None:
+    """Else a GPU would need other kernels for them."""
+    seen = []
+    plain = forward(local())
+    unchecked = plain.unchecked
+
+    def noted(image: torch.Tensor, *, logits: bool = False) -> torch.Tensor:
+        seen.append(image.is_contiguous(memory_format=torch.channels_last))
+        return unchecked(image, logits=logits)
+
+    plain.unchecked = noted  # type: ignore[method-assign]
+    decoded = image(203, 700).contiguous(memory_format=torch.channels_last)
+    for tiled in (Tiled(plain), Tiled(plain, budget=120)):
+        tiled._limit = 100_000
+        Averaged(tiled, views)(decoded)
+    assert len(seen) > 4
+    assert all(seen)
+
+
+def test_the_range_is_asked_of_the_forward_pass_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = forward(local())
+
+    def left() -> None:
+        raise InputError("beyond 65504")
+
+    monkeypatch.setattr(plain, "require_range", left)
+    with pytest.raises(InputError, match="beyond 65504"):
+        Averaged(Tiled(plain), Views()).require_range()
