@@ -14,8 +14,9 @@ from engine.compiling import require_compiler
 from engine.faults import InputError, command, leave
 from engine.files import require_writable, sha256, write_json
 from engine.inference import Forward
+from engine.parallel import available_cpus
 from engine.place import Precision, find_place
-from engine.prediction import Predictor, predict
+from engine.prediction import Predictor, bound, predict
 from engine.predictions import Overlays, Predictions, list_images
 from engine.tiles import Tiled
 
@@ -61,8 +62,9 @@ class PredictionOptions:
     """where to predict"""
     profile_images: int = 10
     """how many images to time stage by stage; 0 for no profile"""
-    workers: int = 2
-    """threads that decode and encode images, and processes that check and score predictions"""
+    workers: int = max(2, min(8, available_cpus() // 2))
+    """threads that decode and encode images, and processes that check and score predictions; by default half as many as
+    there are cores, from 2 to 8"""
 
 
 @command
@@ -114,6 +116,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     }
     predictions = _predictions(benchmark, folder, chosen, how)
     faults = predict(place, predictor, samples, predictions, workers=chosen.workers)
+    idle_share = predictor.idle_share()
     place.barrier()
     if faults:
         raise InputError(
@@ -127,8 +130,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{predictions.folder}: {done}{kept}")
     if predictions.overlays:
         print(f"{predictions.overlays.folder}: the same in colour over the images")
+    if idle_share is not None:
+        print(bound(idle_share, chosen.workers, available_cpus()))
     if chosen.profile_images > 0:
-        _profile(predictor, samples[: chosen.profile_images], folder)
+        _profile(predictor, samples[: chosen.profile_images], folder, idle_share)
     if not chosen.images:
         _hand_in(benchmark, predictions.folder, folder, chosen)
     return 0
@@ -149,11 +154,11 @@ def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, 
     return Predictions(folder / "predictions", benchmark.prediction_suffix, origin, overlays)
 
 
-def _profile(predictor: Predictor, samples: Sequence[Sample], folder: Path) -> None:
+def _profile(predictor: Predictor, samples: Sequence[Sample], folder: Path, idle_share: float | None) -> None:
     images = [sample.image for sample in samples]
     scratch = folder / "profile.part.png"
     result = profiling.profile(predictor, images, scratch, precision=predictor.forward.precision, warm_up=2)
-    write_json(folder / "profile.json", result)
+    write_json(folder / "profile.json", {**result, "gpu_idle_share_of_prediction": idle_share})
     print(f"\n{profiling.table(result)}\n{folder / 'profile.json'}: the profile in full")
 
 

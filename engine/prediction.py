@@ -3,7 +3,7 @@
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -20,10 +20,13 @@ from engine.parallel import ahead, required
 from engine.place import Place
 from engine.predictions import Predictions
 from engine.samples import Sample
+from engine.streams import Download, Streams, staged
 from engine.tiles import Tiled
 
 _MOST_LANES = 8
 """Images that a CPU looks at side by side; each takes memory for what lies between layers."""
+_MUCH = 0.2
+"""Share of the time from which a GPU is told to wait for images."""
 
 
 class Predictor:
@@ -37,33 +40,44 @@ class Predictor:
         self.forward = forward
         """(1, 3, H, W) uint8 -> (H, W) ids or confidences, on the device."""
         self.device = forward.device
-        on_gpu = self.device.type == "cuda"
-        self._stream = torch.cuda.Stream(self.device) if on_gpu else None  # type: ignore[no-untyped-call]
-        """Images travel on it, so that the network does not wait for them, nor they for it."""
+        self._streams = Streams(self.device) if self.device.type == "cuda" else None
 
     def decode(self, path: Path) -> UInt8Array:
         """Image file -> (H, W, 3) RGB."""
         return read_image(path)
 
+    def stage(self, image: UInt8Array) -> torch.Tensor:
+        """(H, W, 3) in memory -> a copy from where it can be brought to the device."""
+        return torch.tensor(image) if self._streams is None else staged(image)
+
+    def upload(self, image: torch.Tensor) -> torch.Tensor:
+        """(H, W, 3) as staged -> (1, 3, H, W) uint8 on the device."""
+        there = image if self._streams is None else self._streams.upload(image)
+        return there.permute(2, 0, 1)[None]
+
     def transfer(self, image: UInt8Array) -> torch.Tensor:
         """(H, W, 3) in memory -> (1, 3, H, W) uint8 on the device."""
-        tensor = torch.tensor(image)
-        if self._stream is not None:
-            pinned, there = tensor.pin_memory(), torch.cuda.current_stream(self.device)
-            with torch.cuda.stream(self._stream):
-                tensor = pinned.to(self.device, non_blocking=True)
-            tensor.record_stream(there)  # that reads it, and may not have done so when it is dropped here
-            self._stream.synchronize()
-        return tensor.permute(2, 0, 1)[None]
+        return self.upload(self.stage(image))
 
-    def fetch(self, prediction: torch.Tensor) -> UInt8Array:
-        """(H, W) on the device -> the same in memory."""
-        if self._stream is None:
-            return _in_memory(prediction)
-        self._stream.wait_stream(torch.cuda.current_stream(self.device))
-        with torch.cuda.stream(self._stream):
-            prediction.record_stream(self._stream)
-            return _in_memory(prediction)
+    def download(self, prediction: torch.Tensor) -> Download:
+        """(H, W) on the device -> the same on its way to memory; a GPU is not waited for."""
+        return Download(prediction) if self._streams is None else self._streams.download(prediction)
+
+    def fetch(self, prediction: torch.Tensor | Download) -> UInt8Array:
+        """(H, W) on the device, or on its way from there -> the same in memory.
+
+        Raises:
+            InputError: if the network's numbers have left the range of the precision, so that it may be wrong.
+        """
+        download = self.download(prediction) if isinstance(prediction, torch.Tensor) else prediction
+        if self._streams is None or download.arrived is None:
+            self.forward.require_range()
+        else:
+            download.arrived.synchronize()
+            with self._streams.aside():
+                self.forward.require_range()
+        fetched: UInt8Array = download.prediction.numpy()
+        return fetched
 
     def encode(self, prediction: UInt8Array, path: Path) -> None:
         """(H, W) ids -> PNG file."""
@@ -73,10 +87,9 @@ class Predictor:
         """Image file -> its (H, W) ids or confidences."""
         return self.fetch(self.forward(self.transfer(self.decode(path))))
 
-
-def _in_memory(prediction: torch.Tensor) -> UInt8Array:
-    fetched: UInt8Array = prediction.cpu().numpy()
-    return fetched
+    def idle_share(self) -> float | None:
+        """The share of the time in which a GPU had no image to look at; None on a CPU and after a few images."""
+        return None if self._streams is None else self._streams.idle_share()
 
 
 def predict(
@@ -84,9 +97,9 @@ def predict(
 ) -> list[str]:
     """Predict this process's share of the samples, those that are not predicted yet.
 
-    Threads bring the next images to the device, and the last predictions from there to files, while this one keeps
-    the network running, or on a CPU some threads do so, each with an image of its own, so that none waits for another.
-    How many images are in memory does not depend on the number of samples.
+    Threads read the next images and write the last predictions, while this one keeps a GPU running, and waits for no
+    image's result but those of a few images before. On a CPU some threads run the network, each on an image of its own,
+    so that none waits for another. How many images are in memory does not depend on the number of samples.
 
     Returns:
         What is wrong with images that could not be read; all others are predicted.
@@ -103,37 +116,65 @@ def predict(
             predictor.forward.prepare(size)
     workers = max(1, workers)
     faults: list[str] = []
-    threads = torch.get_num_threads()
-    lanes = min(threads, _MOST_LANES)
-    with (
-        ThreadPoolExecutor(workers) as readers,
-        ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads // lanes,)) as lookers,
-        ThreadPoolExecutor(workers) as writers,
-    ):
+
+    def write(done: tuple[_Ready, Download]) -> None:
+        image, download = done
+        predictions.write(image.sample, image.pixels, predictor.fetch(download))
+
+    with ThreadPoolExecutor(workers) as readers, _lookers() as lookers, ThreadPoolExecutor(workers) as writers:
         brought = ahead(readers, lambda sample: _ready(predictor, sample), mine, depth=2 * workers)
         bar = tqdm(brought, "predict", total=len(mine), disable=None if place.rank == 0 else True, leave=False)
-
-        seats = threading.Semaphore(lanes)
-
-        def look(image: _Ready) -> torch.Tensor | None:
-            if predictor.forward.alone(image.tensor):
-                return None
-            with seats:
-                return predictor.forward(image.tensor)
-
-        def predicted() -> Iterator[tuple[_Ready, torch.Tensor]]:
-            for image, seen in required(ahead(lookers, look, _sound(bar, faults), depth=lanes)):
-                if seen is None:
-                    with _all_of(seats, lanes):
-                        seen = predictor.forward(image.tensor)
-                yield image, seen
-
-        def write(done: tuple[_Ready, torch.Tensor]) -> None:
-            image, prediction = done
-            predictions.write(image.sample, image.pixels, predictor.fetch(prediction))
-
-        deque(required(ahead(writers, write, predicted(), depth=2 * workers)), maxlen=0)
+        images = _sound(bar, faults)
+        on_gpu = predictor.device.type == "cuda"
+        predicted = _in_turn(predictor, images) if on_gpu else _side_by_side(predictor, images, lookers)
+        deque(required(ahead(writers, write, predicted, depth=2 * workers)), maxlen=0)
     return faults
+
+
+def bound(idle_share: float, workers: int, cpus: int) -> str:
+    """A line that says whether a GPU or the reading and writing of files bounds a prediction, and what to do."""
+    told = f"{100 * idle_share:.0f} % of the time"
+    if idle_share < _MUCH:
+        return f"the GPU bounds: it waited for images {told}"
+    advice = f"raise --workers ({workers}), {cpus} cores are here" if workers < cpus else f"all {cpus} cores are at it"
+    return f"reading and writing images bounds: the GPU waited {told}; {advice}"
+
+
+def _lookers() -> ThreadPoolExecutor:
+    """Threads that look at images side by side on a CPU; each has its share of torch's threads."""
+    threads, lanes = torch.get_num_threads(), _lanes()
+    return ThreadPoolExecutor(lanes, initializer=torch.set_num_threads, initargs=(threads // lanes,))
+
+
+def _lanes() -> int:
+    return min(torch.get_num_threads(), _MOST_LANES)
+
+
+def _in_turn(predictor: Predictor, images: "Iterable[_Ready]") -> "Iterator[tuple[_Ready, Download]]":
+    """Give a GPU one image after the other, without waiting for what becomes of it."""
+    for image in images:
+        yield image, predictor.download(predictor.forward(predictor.upload(image.staged)))
+
+
+def _side_by_side(
+    predictor: Predictor, images: "Iterable[_Ready]", lookers: Executor
+) -> "Iterator[tuple[_Ready, Download]]":
+    """Look at several images at a time on a CPU, but alone at those that say so."""
+    lanes = _lanes()
+    seats = threading.Semaphore(lanes)
+
+    def look(image: _Ready) -> torch.Tensor | None:
+        tensor = predictor.upload(image.staged)
+        if predictor.forward.alone(tensor):
+            return None
+        with seats:
+            return predictor.forward(tensor)
+
+    for image, seen in required(ahead(lookers, look, images, depth=lanes)):
+        if seen is None:
+            with _all_of(seats, lanes):
+                seen = predictor.forward(predictor.upload(image.staged))
+        yield image, predictor.download(seen)
 
 
 def _sizes(samples: Iterable[Sample]) -> set[Size]:
@@ -163,13 +204,13 @@ class _Ready(NamedTuple):
     sample: Sample
     pixels: UInt8Array
     """(H, W, 3), in memory."""
-    tensor: torch.Tensor
-    """(1, 3, H, W), on the device."""
+    staged: torch.Tensor
+    """The same, from where it can be brought to the device."""
 
 
 def _ready(predictor: Predictor, sample: Sample) -> _Ready:
-    pixels = predictor.decode(sample.image)
-    return _Ready(sample, pixels, predictor.transfer(pixels))
+    staged = predictor.stage(predictor.decode(sample.image))
+    return _Ready(sample, staged.numpy(), staged)
 
 
 def _sound(brought: Iterable[tuple[Sample, _Ready | InputError]], faults: list[str]) -> Iterator[_Ready]:

@@ -81,6 +81,9 @@ def test_memory_does_not_depend_on_the_number_of_images(
 
         watchful = False
 
+        def require_range(self) -> None:
+            """All images are in range."""
+
         def alone(self, image: torch.Tensor) -> bool:
             del image
             return alone

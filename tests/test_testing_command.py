@@ -169,14 +169,14 @@ def test_a_budget_is_not_kept_by_what_is_compiled(run: Path, error_of: Ending) -
 def test_cudnn_searches_nothing_where_memory_is_bounded(
     run: Path, demo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: str, search: bool
 ) -> None:
-    class Made(Exception):
+    class MadeError(Exception):
         pass
 
     def made(*_: object, **how: bool) -> None:
-        raise Made(how["search"])
+        raise MadeError(how["search"])
 
     monkeypatch.setattr(test_fcn, "Forward", made)
-    with pytest.raises(Made, match=str(search)):
+    with pytest.raises(MadeError, match=str(search)):
         predict(run / "best.pth", demo_root, tmp_path, "--memory_budget", budget)
 
 
