@@ -24,7 +24,7 @@ Memory = dict[str, float | None]
 """MiB by definition; None where it cannot be measured."""
 
 
-def peak_of(device: torch.device, work: Callable[[], object], kept: float = 0.0) -> Memory:
+def peak_of(device: torch.device, work: Callable[[], object], kept: float = 0.0, first: float | None = None) -> Memory:
     """Peak memory while something runs, which must have run before.
 
     - `allocated`: what tensors take, weights included on a GPU, but for those within CUDA graphs, which are allocated
@@ -39,13 +39,14 @@ def peak_of(device: torch.device, work: Callable[[], object], kept: float = 0.0)
         device: on which the work is done.
         work: what to measure.
         kept: MiB that the work has of its own on a CPU, beside what it allocates, and keeps for the next time.
+        first: what `first_allocated` has told of the same work, which counts if it was more.
     """
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         torch.cuda.empty_cache()  # what cuDNN's search had lent would count as reserved
-        allocated = first_allocated(device, work)
+        again = first_allocated(device, work)
         return {
-            "allocated": allocated,
+            "allocated": max(filter(None, (first, again)), default=None),
             "reserved": torch.cuda.max_memory_reserved(device) / _MIB,
             "process": nvml.process_memory(device).value,
         }

@@ -69,9 +69,7 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Pr
     for _ in range(protocol.warm_up):
         forward(image)
     latency = _seconds(device, lambda: forward(image), protocol.repeats)
-    peaks = memory.peak_of(device, lambda: forward(image), forward.kept)
-    if first is not None and peaks["allocated"] is not None:
-        peaks["allocated"] = max(first, peaks["allocated"])  # a replayed CUDA graph allocates nothing
+    peaks = memory.peak_of(device, lambda: forward(image), forward.kept, first)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.png"
         write_png(path, pixels)

@@ -88,7 +88,10 @@ def test_the_peak_of_a_gpu_has_nothing_of_what_was_searched_before(monkeypatch: 
 
 def test_the_first_run_tells_what_a_replayed_graph_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     card = Card(monkeypatch)
-    assert memory.first_allocated(GPU, lambda: card.take(250)) == 350
+    first = memory.first_allocated(GPU, lambda: card.take(250))
+    assert first == 350
+    assert memory.peak_of(GPU, lambda: card.take(0), first=first)["allocated"] == 350
+    assert memory.peak_of(GPU, lambda: card.take(300), first=first)["allocated"] == 400, "another algorithm"
     ran = SimpleNamespace(times=0)
     assert memory.first_allocated(torch.device("cpu"), lambda: setattr(ran, "times", 1)) is None
     assert ran.times == 0, "on a CPU peak_of measures"
