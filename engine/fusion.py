@@ -80,6 +80,8 @@ def _suits(layer: nn.Module) -> bool:
 def _stage(rest: list[nn.Module], workspace: Workspace) -> Convolution:
     """Take a convolution off the front of the layers, with the ReLU and the pooling that follow."""
     convolution = cast("nn.Conv2d", rest.pop(0))
+    if len(rest) > 1 and type(rest[0]) is nn.MaxPool2d and type(rest[1]) is nn.ReLU:
+        rest[:2] = rest[1::-1]  # maxima commute with ReLU
     relu = bool(rest) and type(rest[0]) is nn.ReLU
     if relu:
         rest.pop(0)

@@ -61,18 +61,25 @@ class VGG(nn.Module):
 
 
 def _stages(name: str, norm: bool, ceil_mode: bool) -> list[list[nn.Module]]:
-    """The layers between two halvings of the image, the pooling that halves it included; in torchvision's order."""
+    """The layers between two halvings of the image, the pooling that halves it included.
+
+    A stage ends with pooling and ReLU, which torchvision has the other way round. Maxima commute with ReLU, so logits
+    and gradients are the same, and ReLU has a quarter of the numbers to read and write. Neither layer has parameters,
+    so the numbers in the names of weights are torchvision's.
+    """
     stages: list[list[nn.Module]] = []
     before = 3
     for convolutions, channels in zip(CONVOLUTIONS[name], _CHANNELS_OF_STAGES, strict=True):
         stage: list[nn.Module] = []
-        for _ in range(convolutions):
+        for number in range(convolutions):
             stage.append(nn.Conv2d(before, channels, kernel_size=3, padding=1))
             if norm:
                 stage.append(nn.BatchNorm2d(channels))
+            if number == convolutions - 1:
+                stage.append(nn.MaxPool2d(kernel_size=2, stride=2, ceil_mode=ceil_mode))
             stage.append(nn.ReLU(inplace=True))
             before = channels
-        stages.append([*stage, nn.MaxPool2d(kernel_size=2, stride=2, ceil_mode=ceil_mode)])
+        stages.append(stage)
     return stages
 
 
