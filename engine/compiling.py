@@ -8,7 +8,7 @@ import torch
 
 from engine.faults import InputError
 
-Work = Callable[[torch.Tensor], torch.Tensor]
+Work = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
 """From an image on the device."""
 
 
@@ -34,8 +34,8 @@ def compiled(work: Work, device: torch.device) -> Work:
         return torch.compile(work)
     replayed = torch.compile(work, mode="reduce-overhead")
 
-    def replay(image: torch.Tensor) -> torch.Tensor:
+    def replay(image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        return replayed(image).clone()  # as the next result comes to lie in the same place
+        return tuple(result.clone() for result in replayed(image))  # as the next come to lie in the same places
 
     return replay

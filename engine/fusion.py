@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import cast
 
+import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -17,7 +18,7 @@ _FEWEST_CHANNELS = 16
 
 def fold_norms(network: nn.Module) -> None:
     """Take batch normalisation that follows a convolution in a `Sequential` into its weights, for evaluation."""
-    for sequence in _sequences(network):
+    for sequence in sequences(network):
         layers: list[nn.Module] = []
         for layer in sequence:
             before = layers[-1] if layers else None
@@ -25,13 +26,24 @@ def fold_norms(network: nn.Module) -> None:
                 layers[-1] = fuse_conv_bn_eval(before, layer)
             else:
                 layers.append(layer)
-        _replace(sequence, layers)
+        replace_layers(sequence, layers)
+
+
+def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
+    """Have the weights that autocast would cast in each prediction in its type already.
+
+    All else stays as it is, and autocast stays on: batch normalisation that could not be folded keeps its statistics
+    in float32, and what autocast computes in float32 is computed so.
+    """
+    for layer in network.modules():
+        if type(layer) in (nn.Conv2d, nn.ConvTranspose2d, nn.Linear):
+            layer.to(dtype)
 
 
 def use_winograd(network: nn.Module, workspace: Workspace) -> None:
     """Put the convolutions of `Sequential`s, with their ReLU and pooling, into `Chain`s that work in that memory."""
     crew = Crew()
-    for sequence in _sequences(network):
+    for sequence in sequences(network):
         layers: list[nn.Module] = []
         stages: list[Convolution] = []
         rest = list(sequence)
@@ -43,10 +55,10 @@ def use_winograd(network: nn.Module, workspace: Workspace) -> None:
                 layers.append(Chain(stages, workspace, crew))
                 stages = []
             layers.append(rest.pop(0))
-        _replace(sequence, [*layers, *([Chain(stages, workspace, crew)] if stages else [])])
+        replace_layers(sequence, [*layers, *([Chain(stages, workspace, crew)] if stages else [])])
 
 
-def _sequences(network: nn.Module) -> Iterator[nn.Sequential]:
+def sequences(network: nn.Module) -> Iterator[nn.Sequential]:
     """The sequences whose layers are used nowhere else and watched by nobody."""
     uses: dict[nn.Module, int] = {}
     for module in network.modules():
@@ -61,7 +73,8 @@ def _watched(layer: nn.Module) -> bool:
     return bool(layer._forward_hooks or layer._forward_pre_hooks)
 
 
-def _replace(sequence: nn.Sequential, layers: list[nn.Module]) -> None:
+def replace_layers(sequence: nn.Sequential, layers: list[nn.Module]) -> None:
+    """Put other layers into a sequence."""
     del sequence[:]
     sequence.extend(layers)
 
@@ -80,20 +93,26 @@ def _suits(layer: nn.Module) -> bool:
 def _stage(rest: list[nn.Module], workspace: Workspace) -> Convolution:
     """Take a convolution off the front of the layers, with the ReLU and the pooling that follow."""
     convolution = cast("nn.Conv2d", rest.pop(0))
-    if len(rest) > 1 and type(rest[0]) is nn.MaxPool2d and type(rest[1]) is nn.ReLU:
-        rest[:2] = rest[1::-1]  # maxima commute with ReLU
-    relu = bool(rest) and type(rest[0]) is nn.ReLU
-    if relu:
-        rest.pop(0)
-    pool = bool(rest) and _halves(rest[0])
+    relu = takes_relu(rest)
+    pool = bool(rest) and halves(rest[0]) and not rest[0].ceil_mode
     if pool:
         rest.pop(0)
     kind = Direct if convolution.in_channels < _FEWEST_CHANNELS else Winograd
     return kind(convolution, relu, pool, workspace)
 
 
-def _halves(layer: nn.Module) -> bool:
-    if type(layer) is not nn.MaxPool2d or layer.ceil_mode:
+def takes_relu(rest: list[nn.Module]) -> bool:
+    """Whether a ReLU follows, at once or after a max pooling, with which it commutes; if so it is taken off."""
+    place = 1 if rest and type(rest[0]) is nn.MaxPool2d else 0
+    if len(rest) <= place or type(rest[place]) is not nn.ReLU:
+        return False
+    rest.pop(place)
+    return True
+
+
+def halves(layer: nn.Module) -> bool:
+    """Whether it is a 2 x 2 max pooling, that rounds odd sizes down or up."""
+    if type(layer) is not nn.MaxPool2d or layer.return_indices:
         return False
     pair = ((2, 2), 2)
     return (

@@ -5,7 +5,7 @@ block of stride x stride pixels are sums over 2 x 2 coarse scores: a matrix prod
 stay in the cache, which are judged before the next are computed.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -30,6 +30,51 @@ class Coarse(Protocol):
 
     def coarse(self, image: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) float -> (N, C, h, w) scores."""
+
+
+class Merge(Protocol):
+    """How the scores of a level come from its features and from the coarser level's scores."""
+
+    @property
+    def score(self) -> nn.Conv2d:
+        """1 x 1, from features to scores."""
+
+    @property
+    def factor(self) -> float:
+        """On the features, before they are scored."""
+
+    @property
+    def upsampling(self) -> nn.ConvTranspose2d | None:
+        """By 2, with a kernel of 4 x 4, of the coarser scores, to which those of the features are added; None at first.
+
+        Its padding is the same in both directions, it has no bias and as many channels out as in.
+        """
+
+    @property
+    def offset(self) -> int:
+        """Row and column of the features at which the upsampled scores begin."""
+
+
+@runtime_checkable
+class Stepwise(Coarse, Protocol):
+    """A `Coarse` network that shows its steps, so that kernels may take their place.
+
+    Its `coarse` is: zeros around the image as `padding` says, then `features`, then all `merges`.
+    """
+
+    @property
+    def stem(self) -> nn.Sequential:
+        """The first layers, which `features` runs first, on nothing but the padded image."""
+
+    def padding(self, height: int, width: int) -> tuple[int, int, int, int]:
+        """Zeros left, right, above and below a normalised image of that size."""
+
+    def features(self, padded: torch.Tensor) -> list[torch.Tensor]:
+        """Of each level, from the coarsest on: (N, F, h, w), from the padded image."""
+
+    @property
+    def merges(self) -> Sequence[Merge]:
+        """Of each level, from the coarsest on."""
 
 
 Judge = Callable[[torch.Tensor], torch.Tensor]

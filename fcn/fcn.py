@@ -1,15 +1,31 @@
 """Fully convolutional networks (Long, Shelhamer and Darrell 2015, arXiv:1411.4038; 2016, arXiv:1605.06211)."""
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from itertools import pairwise
-from typing import cast
+from typing import NamedTuple, cast
 
 import torch
 from torch import nn
 from torch.nn import functional
 
-from fcn.padding import cropped, pad_to_multiple
+from fcn.padding import cropped
 from fcn.vgg import CHANNELS, VGG, mismatches
+
+Padding = tuple[int, int, int, int]
+"""Pixels left, right, above and below an image."""
+
+
+class Merge(NamedTuple):
+    """How the scores of a level come from its features and from the coarser level's scores."""
+
+    score: nn.Conv2d
+    factor: float
+    """On the features, before they are scored."""
+    upsampling: nn.ConvTranspose2d | None
+    """Of the coarser scores, to which those of the features are added; None for the coarsest level."""
+    offset: int
+    """Row and column of the features at which the upsampled scores begin."""
 
 
 class FCN(nn.Module):
@@ -56,8 +72,9 @@ class FCN(nn.Module):
     def _part(self, name: str, level: int) -> nn.Conv2d | nn.ConvTranspose2d:
         return cast("nn.Conv2d | nn.ConvTranspose2d", getattr(self, f"{name}_{level}"))
 
-    def _pad(self, image: torch.Tensor) -> torch.Tensor:
-        return pad_to_multiple(image, 32)
+    def padding(self, height: int, width: int) -> Padding:
+        """Zeros around a normalised image of that size: on the right and below, up to multiples of 32."""
+        return 0, -width % 32, 0, -height % 32
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Class scores of a normalised image of any size.
@@ -80,20 +97,50 @@ class FCN(nn.Module):
 
         Predictions can be made from it and `upsampling` piece by piece, without all logits at once.
         """
-        pooled: dict[int, torch.Tensor] = {}  # scores by stride; features, which are large, go when they are scored
-        features = self._pad(image)
+        padding = self.padding(image.shape[-2], image.shape[-1])
+        levels = self._levels(functional.pad(image, padding) if any(padding) else image)
         del image
+        pooled = {level: self._score(level, features) for level, features in levels}  # features, which are large, go
+        scores = pooled[32]
+        for above, level in pairwise(self.levels):
+            scores = self._part("upscore", above)(scores)
+            scores = scores + cropped(pooled[level], self.offsets[level], like=scores)
+        return scores
+
+    @property
+    def stem(self) -> nn.Sequential:
+        """The first layers, which see the padded image."""
+        return self.vgg.os_8
+
+    def features(self, padded: torch.Tensor) -> list[torch.Tensor]:
+        """What is scored, from the coarsest on, of a normalised image with its padding: (N, F, h, w) each."""
+        return [features for _, features in self._levels(padded)][::-1]
+
+    @property
+    def merges(self) -> list[Merge]:
+        """How scores come from those features, from the coarsest on."""
+        return [
+            Merge(
+                cast("nn.Conv2d", self._part("score_pool", level)),
+                self.scales.get(level, 1.0),
+                None if above is None else cast("nn.ConvTranspose2d", self._part("upscore", above)),
+                0 if above is None else self.offsets[level],
+            )
+            for above, level in zip((None, *self.levels), self.levels, strict=False)
+        ]
+
+    def _levels(self, features: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
+        """The strides that are scored, from the finest on, and their features, of a padded image."""
         for level, stage in self.vgg.stages.items():
             features = stage(features)
             if level == 32:
                 features = self.classifier(features)
             if level in self.levels:
-                scaled = features * self.scales[level] if level in self.scales else features
-                pooled[level] = self._part("score_pool", level)(scaled)
-        scores = pooled[32]
-        for above, level in pairwise(self.levels):
-            scores = self._part("upscore", above)(scores)
-            scores = scores + cropped(pooled[level], self.offsets[level], like=scores)
+                yield level, features
+
+    def _score(self, level: int, features: torch.Tensor) -> torch.Tensor:
+        scaled = features * self.scales[level] if level in self.scales else features
+        scores: torch.Tensor = self._part("score_pool", level)(scaled)
         return scores
 
     def load_torchvision(self, weights: dict[str, torch.Tensor]) -> None:
@@ -152,9 +199,10 @@ class PaperFCN(FCN):
         self._add_head(num_classes, stride, CHANNELS | {32: fc_channels}, same_size=False)
         self._part("upscore", stride).weight.requires_grad_(learn_upsampling)
 
-    def _pad(self, image: torch.Tensor) -> torch.Tensor:
-        """Zeros around the image: 99 here and 1 in the first convolution are the paper's 100."""
-        return functional.pad(image, (99, 99, 99, 99))
+    def padding(self, height: int, width: int) -> Padding:
+        """Zeros around an image of any size: 99 here and 1 in the first convolution are the paper's 100."""
+        del height, width
+        return 99, 99, 99, 99
 
     def load_torchvision(self, weights: dict[str, torch.Tensor]) -> None:
         """Start from the state dict of a torchvision VGG: its convolutions, and its first two linear layers.

@@ -1,0 +1,44 @@
+"""A GPU that computes nothing: tensors of shape, type and device only."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
+
+from engine import fusion
+
+DEVICE = torch.device("cuda:0")
+
+
+@contextmanager
+def fake_cuda() -> Iterator[None]:
+    """Tensors that are made within are fake ones; a network must be in channels_last memory before."""
+    to, fold = nn.Module.to, fusion.fold_norms
+
+    def to_any(module: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+        if set(kwargs) == {"memory_format"}:  # which fails on fake parameters
+            return module
+        return to(module, *args, **kwargs)
+
+    def fold_real(network: nn.Module) -> None:
+        with unset_fake_temporarily():  # copying a fake parameter ends torch 2.11's interpreter
+            fold(network)
+
+    with (
+        mock.patch.object(nn.Module, "to", to_any),
+        mock.patch("engine.inference.fold_norms", fold_real),
+        mock.patch("torch.cuda.amp.common.amp_definitely_not_available", lambda: False),
+        mock.patch("torch.cuda.is_bf16_supported", lambda *_: True),
+        mock.patch("torch.cuda.get_device_capability", lambda *_: (9, 0)),
+        FakeTensorMode(allow_non_fake_inputs=True),
+    ):
+        yield
+
+
+def fake_image(height: int, width: int, number: int = 1) -> torch.Tensor:
+    """(N, 3, H, W) uint8 as `Predictor.transfer` brings it."""
+    return torch.empty(number, height, width, 3, dtype=torch.uint8, device=DEVICE).permute(0, 3, 1, 2)

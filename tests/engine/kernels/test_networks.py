@@ -1,0 +1,133 @@
+"""Whole networks by kernels against the same ones by torch's layers."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+import catalogue
+from engine import kernel_layers
+from engine.checkpoints import About
+from engine.inference import Forward
+from engine.kernel_layers import CoarseScores, Finished, FirstBlock
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
+from engine.place import Place
+from fcn.fcn import FCN, FCN8s, PaperFCN
+from fcn.unet import UNet
+
+CLASSES = 6
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "fcn8s": lambda: FCN8s(CLASSES),
+    "fcn8s of two classes": lambda: FCN8s(2),
+    "fcn16s_vgg16": lambda: FCN(CLASSES, 16, "vgg16"),
+    "at once, padded by 99, sizes rounded up": lambda: PaperFCN(CLASSES, 8, "vgg11_bn", at_once=True, fc_channels=16),
+    "unet": lambda: UNet(CLASSES, channels=8),
+}
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Networks of fewer channels, as the interpreter takes its time."""
+    monkeypatch.setattr("fcn.vgg._CHANNELS_OF_STAGES", (16, 16, 24, 32, 512))
+    monkeypatch.setattr("fcn.fcn.CHANNELS", {8: 24, 16: 32, 32: 512})
+
+
+def forwards(name: str, benchmark: str = "cityscapes", classes: int = CLASSES) -> list[Forward]:
+    """By torch as written, and by kernels."""
+    about = About(name, classes, benchmark, IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    found = []
+    for kernels in ("torch", "triton"):
+        torch.manual_seed(0)
+        network = NETWORKS[name]()
+        for key, value in network.state_dict().items():
+            if key.startswith("score") and key.endswith("weight"):  # FCNs begin with scores of zero
+                nn.init.normal_(value, std=0.1 * (1e4 if "at once" in name and "pool_8" in key else 1))
+        place = Place(torch.device("cpu"))
+        exact = kernels == "torch"
+        found.append(
+            Forward(place, network, about, catalogue.benchmark(benchmark), exact=exact, kernels=kernels)  # type: ignore[arg-type]
+        )
+    return found
+
+
+def made_up(height: int, width: int, number: int = 1) -> torch.Tensor:
+    random = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (number, 3, height, width), dtype=torch.uint8, generator=random)
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if "two" not in name])
+def test_a_network_by_kernels_is_the_network(name: str) -> None:
+    plain, kernels = forwards(name)
+    image = made_up(33, 50)
+    expected, found = plain.logits(image), kernels.logits(image)
+    assert expected.std() > 0
+    assert torch.allclose(found, expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
+    ids = plain(image), kernels(image)
+    assert len(ids[0].unique()) > 1
+    assert ids[1].shape == (33, 50)
+    assert (ids[0] == ids[1]).float().mean() > 0.999
+
+
+def test_layers_are_replaced_by_kernels() -> None:
+    _, forward = forwards("fcn8s")
+    network = forward._network
+    assert isinstance(network.vgg.os_8[0], FirstBlock)
+    convolutions = [layer for layer in network.vgg.modules() if isinstance(layer, nn.Conv2d)]
+    assert len([layer for layer in network.vgg.modules() if isinstance(layer, Finished)]) == len(convolutions) == 8
+    assert not any(isinstance(layer, (nn.ReLU, nn.BatchNorm2d)) for layer in network.modules())
+    assert forward.precision == "32-true"
+
+
+def test_confidences_are_those_of_torch() -> None:
+    plain, kernels = forwards("fcn8s of two classes", "kitti_road", 2)
+    assert kernels._ids_by is None
+    assert kernels._scores_by is not None
+    expected, found = (forward(made_up(33, 50)).int() for forward in (plain, kernels))
+    assert len(expected.unique()) > 10
+    assert (found - expected).abs().max() <= 1
+
+
+def test_several_images_at_once() -> None:
+    plain, kernels = forwards("fcn8s")
+    images = made_up(32, 40, 2)
+    expected = plain.logits(images)
+    assert torch.allclose(kernels.logits(images), expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
+    scores = kernels._scores_by
+    assert scores is not None
+    assert torch.allclose(scores(images)[1:], scores(images[1:]), atol=1e-3)
+
+
+def test_an_image_too_large_for_counting_in_32_bits_goes_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, forward = forwards("fcn8s")
+    image = made_up(32, 40)
+    expected = forward(image)
+    monkeypatch.setattr(kernel_layers, "_MOST_PIXELS", 1000)
+    assert forward._scores_by is not None
+    monkeypatch.setattr(forward._scores_by._network, "features", None)
+    assert (forward(image) == expected).float().mean() > 0.999
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered")
+def test_a_score_that_is_not_finite_is_noted_for_good() -> None:
+    _, forward = forwards("fcn8s")
+    forward.precision = "16-mixed"
+    forward(made_up(32, 32))
+    assert forward._finite
+    bias = forward._network.score_pool_8.bias  # which the kernels have a copy of
+    assert forward._scores_by is not None
+    forward._scores_by._weights[2][1][3] = torch.inf
+    forward.unchecked(made_up(32, 32))
+    assert forward._finite
+    forward(made_up(32, 32))
+    forward._scores_by._weights[2][1][3] = bias[3]
+    forward(made_up(32, 32))
+    assert not forward._finite
+
+
+def test_only_what_has_kernels_is_taken() -> None:
+    assert not CoarseScores.suits(FCN8s(19))  # its layers are not replaced
+    assert not CoarseScores.suits(UNet(19, channels=16))
+    network = FCN8s(40)
+    kernel_layers.use_kernels(network)
+    assert not CoarseScores.suits(network)
