@@ -37,7 +37,8 @@ def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
     """
     for layer in network.modules():
         if type(layer) in (nn.Conv2d, nn.ConvTranspose2d, nn.Linear):
-            layer.to(dtype)
+            for name, weight in list(layer.named_parameters(recurse=False)):
+                setattr(layer, name, nn.Parameter(weight.detach().to(dtype), requires_grad=False))
 
 
 def use_winograd(network: nn.Module, workspace: Workspace) -> None:

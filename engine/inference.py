@@ -146,7 +146,7 @@ class Forward:
 
     @torch.inference_mode()
     def unchecked(self, image: torch.Tensor, *, logits: bool = False) -> torch.Tensor:
-        """The ids, or the logits, of a made-up image, which tells nothing of the range, and of sizes that come often."""
+        """The ids, or the logits, of a made-up image, which tells nothing of the range or of sizes that come often."""
         compiled, plain = (self._see, self._seen) if logits else (self._predict, self._predicted)
         return (compiled or partial(_with_range, plain))(image)[0]
 

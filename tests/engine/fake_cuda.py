@@ -31,9 +31,9 @@ def fake_cuda() -> Iterator[None]:
     with (
         mock.patch.object(nn.Module, "to", to_any),
         mock.patch("engine.inference.fold_norms", fold_real),
-        mock.patch("torch.cuda.amp.common.amp_definitely_not_available", lambda: False),
-        mock.patch("torch.cuda.is_bf16_supported", lambda *_: True),
-        mock.patch("torch.cuda.get_device_capability", lambda *_: (9, 0)),
+        mock.patch("torch.cuda.amp.common.amp_definitely_not_available", return_value=False),
+        mock.patch("torch.cuda.is_bf16_supported", return_value=True),
+        mock.patch("torch.cuda.get_device_capability", return_value=(9, 0)),
         FakeTensorMode(allow_non_fake_inputs=True),
     ):
         yield

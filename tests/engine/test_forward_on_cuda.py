@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import unset_fake_temporarily
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -18,7 +19,10 @@ from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from engine.place import Place
 from tests.engine.fake_cuda import DEVICE, fake_cuda, fake_image
 
-pytestmark = pytest.mark.filterwarnings("ignore:Accessing the data pointer")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Accessing the data pointer"),
+    pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning"),  # torch 2.11's compiler
+]
 
 
 class Watch(TorchDispatchMode):
@@ -50,7 +54,7 @@ def on_fake_gpu() -> Iterator[None]:
 def made(name: str, precision: str = "16-mixed", **more: Any) -> Forward:
     torch.manual_seed(0)
     about = About(name, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
-    with torch._subclasses.fake_tensor.unset_fake_temporarily():
+    with unset_fake_temporarily():
         network = catalogue.network(name, 19).to(memory_format=torch.channels_last)
     return Forward(Place(DEVICE, precision), network, about, catalogue.benchmark("cityscapes"), **more)
 
@@ -84,7 +88,8 @@ def test_weights_are_cast_once() -> None:
 def test_exact_predictions_and_networks_that_do_not_ask_for_it_stay_as_written() -> None:
     forward = made("fcn8s", "32-true", exact=True)
     assert forward._scores_by is None is forward._ids_by
-    network = nn.Conv2d(3, 19, 3, padding=1)
+    with unset_fake_temporarily():
+        network = nn.Conv2d(3, 19, 3, padding=1)
     about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
     forward = Forward(Place(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"))
     assert network.weight.dtype == torch.float32

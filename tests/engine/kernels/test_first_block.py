@@ -8,9 +8,12 @@ from engine.normalization import Normalize
 FRAME = [0, 3, 0, 7]
 
 
-def arguments(channels: int, dtype: torch.dtype, size: tuple[int, int] = (13, 18), number: int = 1) -> tuple:
+Arguments = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
+
+
+def arguments(channels: int, dtype: torch.dtype, number: int = 1) -> Arguments:
     torch.manual_seed(0)
-    image = torch.randint(0, 256, (number, *size, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
+    image = torch.randint(0, 256, (number, 13, 18, 3), dtype=torch.uint8).permute(0, 3, 1, 2)
     weight = torch.randn(channels, 3, 3, 3).to(dtype).contiguous(memory_format=torch.channels_last)
     normalize = Normalize()
     return image, weight, torch.randn(channels), normalize.mean.flatten(), normalize.std.flatten()
@@ -22,9 +25,9 @@ def arguments(channels: int, dtype: torch.dtype, size: tuple[int, int] = (13, 18
     [([0, 0, 0, 0], 2, False), ([0, 0, 0, 0], 1, False), (FRAME, 2, False), ([2, 2, 2, 2], 2, True), (FRAME, 1, False)],
 )
 def test_it_is_torchs(frame: list[int], side: int, ceil_mode: bool, dtype: torch.dtype) -> None:
-    given = arguments(16, dtype)
-    found = first_block(*given, frame, side, ceil_mode)
-    expected = plain(given[0], given[1].float(), *given[2:], frame, side, ceil_mode)
+    image, weight, bias, mean, std = arguments(16, dtype)
+    found = first_block(image, weight, bias, mean, std, frame, side, ceil_mode)
+    expected = plain(image, weight.float(), bias, mean, std, frame, side, ceil_mode)
     assert (found.shape, found.dtype) == (expected.shape, dtype)
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert expected.max() > 1
@@ -46,10 +49,10 @@ def test_the_frame_is_of_zeros_after_normalisation() -> None:
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered")
 def test_infinite_weights_are_not_hidden() -> None:
-    image, weight, *rest = arguments(16, torch.float32)
+    image, weight, bias, mean, std = arguments(16, torch.float32)
     weight[3, :, 1, 1] = torch.tensor([torch.inf, -torch.inf, 0])
-    found = first_block(image, weight, *rest, [0, 0, 0, 0], 2, False)
-    expected = plain(image, weight, *rest, [0, 0, 0, 0], 2, False)
+    found = first_block(image, weight, bias, mean, std, [0, 0, 0, 0], 2, False)
+    expected = plain(image, weight, bias, mean, std, [0, 0, 0, 0], 2, False)
     assert expected[:, 3].isnan().any()
     assert torch.equal(found.isnan(), expected.isnan())
     assert torch.equal(found.isinf(), expected.isinf())
