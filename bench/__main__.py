@@ -25,6 +25,7 @@ BENCHES = (
     "loader",
     "training_step",
     "kills",
+    "traffic",
     "forward",
     "prediction",
     "forward_gpu",

@@ -17,7 +17,7 @@ from engine.inference import Forward
 from engine.kernel_layers import Kernels, choose_kernels
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from engine.place import Place
-from tests.engine.fake_cuda import DEVICE, fake_cuda, fake_image
+from bench.fake_gpu import DEVICE, fake_gpu, fake_image
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Accessing the data pointer"),
@@ -47,7 +47,7 @@ class Watch(TorchDispatchMode):
 
 @pytest.fixture(autouse=True)
 def on_fake_gpu() -> Iterator[None]:
-    with fake_cuda():
+    with fake_gpu():
         yield
 
 

@@ -2,30 +2,17 @@
 
 import copy
 from collections.abc import Callable
-from itertools import pairwise
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
+from bench.traffic import relu_first as relu_first_in
 from engine.fusion import use_winograd
 from engine.workspace import Workspace
 from fcn.fcn import FCN, FCN8s, PaperFCN
 from fcn.vgg import VGG
-
-
-def in_torchvisions_order(network: FCN) -> FCN:
-    """A copy of the network in which ReLU comes before pooling."""
-    network = copy.deepcopy(network)
-    for stage in network.vgg.stages.values():
-        layers = list(stage)
-        for place, (first, second) in enumerate(pairwise(stage)):
-            if isinstance(first, nn.MaxPool2d) and isinstance(second, nn.ReLU):
-                layers[place : place + 2] = second, first
-        del stage[:]
-        stage.extend(layers)
-    return network
 
 
 def with_random_scores(network: FCN) -> FCN:
@@ -47,7 +34,7 @@ NETWORKS: dict[str, Callable[[], FCN]] = {
 def test_pooling_before_relu_changes_no_bit(name: str, half: bool) -> None:
     torch.manual_seed(0)
     pool_first = with_random_scores(NETWORKS[name]())
-    relu_first = in_torchvisions_order(pool_first)
+    relu_first = relu_first_in(copy.deepcopy(pool_first))
     assert list(pool_first.state_dict()) == list(relu_first.state_dict())
     image, mask = torch.randn(1, 3, 33, 50), torch.randint(0, 3, (1, 33, 50))
     logits = []

@@ -15,7 +15,7 @@ DEVICE = torch.device("cuda:0")
 
 
 @contextmanager
-def fake_cuda() -> Iterator[None]:
+def fake_gpu() -> Iterator[None]:
     """Tensors that are made within are fake ones; a network must be in channels_last memory before."""
     to, fold = nn.Module.to, fusion.fold_norms
 

@@ -1,0 +1,221 @@
+"""Kernel launches and bytes of a prediction and of a training step, counted on tensors without content: no GPU needed.
+
+Usage: `python -m bench traffic`; `python -m bench.traffic` prints the prediction alone, of the code that it finds.
+"""
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections import Counter
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from bench import REPOSITORY
+from bench.fake_gpu import DEVICE, fake_gpu, fake_image
+
+SIZE = (1024, 2048)
+BATCH, CROP = 16, 1024
+BEFORE = "aca4dcf"
+"""The last commit without kernels and with ReLU before pooling."""
+COUNTED = (
+    "each operation that torch dispatches and that is no view counts as one launch, and its tensors as read or written "
+    "once; a bias after a convolution as a launch of its own, as on a GPU. Not counted: what a kernel reads twice, as "
+    "batch normalisation in training, its workspace, and what caches spare"
+)
+_NO_LAUNCH = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view", "lift_fresh"}
+_WRITE_ONLY = {"copy_", "fill_", "zero_"}
+_PRODUCTS = {"convolution", "convolution_backward", "mm", "addmm", "bmm"}
+
+
+class Traffic(TorchDispatchMode):
+    """Counts launches and bytes by the name of the operation."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.launches: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func.namespace == "prim":  # a question about a tensor
+            return func(*args, **kwargs)
+        with self:  # inference mode leaves operations that consist of others whole
+            if (result := func.decompose(*args, **kwargs)) is not NotImplemented:
+                return result
+        result = func(*args, **kwargs)
+        name = func._schema.name.partition("::")[2]
+        if name not in _NO_LAUNCH and not _is_view(func):
+            self.launches[name] += 1
+            self.bytes[name] += _moved(func, name, args, kwargs, result)
+            if name == "convolution" and args[2] is not None:
+                self.launches["bias of a convolution"] += 1
+                self.bytes["bias of a convolution"] += 2 * _size(result)
+        return result
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """As JSON content."""
+        elementwise = sum(size for name, size in self.bytes.items() if name not in _PRODUCTS)
+        return {
+            "launches": sum(self.launches.values()),
+            "gigabytes": round(sum(self.bytes.values()) / 1e9, 3),
+            "gigabytes_beside_products": round(elementwise / 1e9, 3),
+            "by_operation": {
+                name: [self.launches[name], round(size / 1e9, 4)] for name, size in self.bytes.most_common()
+            },
+        }
+
+
+def _is_view(func: Any) -> bool:
+    returns = func._schema.returns
+    return bool(returns) and all(one.alias_info is not None and not one.alias_info.is_write for one in returns)
+
+
+def _moved(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> int:
+    """Bytes read and written."""
+    moved, written = 0, set()
+    given = {argument.name: value for argument, value in zip(func._schema.arguments, args, strict=False)} | kwargs
+    for argument in func._schema.arguments:
+        tensors = [leaf for leaf in tree_leaves(given.get(argument.name)) if isinstance(leaf, torch.Tensor)]
+        writes = argument.alias_info is not None and argument.alias_info.is_write
+        for tensor in tensors:
+            if writes:
+                moved += _size(tensor)
+                written.add(id(tensor))
+            if not writes or (name not in _WRITE_ONLY and not argument.is_out):
+                moved += _size(tensor)
+    new = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor) and id(leaf) not in written]
+    return moved + sum(map(_size, new))
+
+
+def _size(tensor: torch.Tensor) -> int:
+    """Bytes of the elements, those that are shared along a dimension once."""
+    shared = [side for side, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride != 0]
+    return torch.Size(shared).numel() * tensor.element_size()
+
+
+def relu_first(network: nn.Module) -> nn.Module:
+    """Change a network with a VGG backbone to torchvision's order of ReLU and pooling."""
+    for stage in network.vgg.stages.values():  # type: ignore[operator, union-attr]
+        layers = list(stage)
+        for place, (first, second) in enumerate(pairwise(stage)):
+            if isinstance(first, nn.MaxPool2d) and isinstance(second, nn.ReLU):
+                layers[place : place + 2] = second, first
+        del stage[:]
+        stage.extend(layers)
+    return network
+
+
+def original() -> dict[str, Any]:
+    """The original repository's way to predict: the network as written, in float32 and contiguous memory."""
+    from fcn.fcn import FCN8s
+
+    network = relu_first(FCN8s(19)).eval().requires_grad_(False)
+    with fake_gpu(), torch.device(DEVICE):
+        network = network.to(DEVICE)
+        mean, std = torch.empty(3, 1, 1), torch.empty(3, 1, 1)
+        image = fake_image(*SIZE).contiguous()
+        with Traffic() as traffic:
+            scaled = image.to(torch.float32).div_(255)
+            network(scaled.sub(mean).div_(std)).argmax(1)
+    return traffic.record
+
+
+def ours(**how: Any) -> dict[str, Any]:
+    """A prediction as `Forward` makes it, launched kernel by kernel, in fp16."""
+    import catalogue
+    from engine.checkpoints import About
+    from engine.inference import Forward
+    from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
+    from engine.place import Place
+
+    about = About("fcn8s", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    network = catalogue.network("fcn8s", 19).to(memory_format=torch.channels_last)
+    with fake_gpu():
+        forward = Forward(Place(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"), **how)
+        look = forward if how else forward.unchecked  # which does not wait for a first image's range in old code
+        with Traffic() as traffic:
+            look(fake_image(*SIZE))
+    return traffic.record
+
+
+def before() -> dict[str, Any] | None:
+    """The same of the code at an earlier commit; None where there is no history."""
+    kept = subprocess.run(["git", "archive", BEFORE], cwd=REPOSITORY, capture_output=True, check=False)
+    if kept.returncode:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        with tarfile.open(fileobj=io.BytesIO(kept.stdout)) as archive:
+            archive.extractall(folder, filter="data")
+        for name in ("traffic.py", "fake_gpu.py"):
+            (Path(folder) / "bench" / name).write_text((REPOSITORY / "bench" / name).read_text())
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.traffic"], cwd=folder, capture_output=True, text=True, check=True
+        )
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def training_step(change: Callable[[nn.Module], nn.Module] = lambda network: network) -> dict[str, Any]:
+    """Normalisation, forward pass, loss and backward pass in bf16, without optimiser and metrics."""
+    from engine.losses import build_loss
+    from engine.normalization import Normalize
+    from fcn.fcn import FCN8s
+
+    network = change(FCN8s(19)).train().to(memory_format=torch.channels_last)
+    normalize, loss_of = Normalize(), build_loss("cross_entropy", 255)
+    with FakeTensorMode(allow_non_fake_inputs=True):  # on a CPU: backward passes of fake CUDA tensors fail
+        images = torch.empty(BATCH, 3, CROP, CROP, dtype=torch.uint8)
+        masks = torch.empty(BATCH, CROP, CROP, dtype=torch.int64)
+        with Traffic() as traffic:
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = network(normalize(images))
+            loss_of(logits.float(), masks).backward()
+    return traffic.record
+
+
+def run(samples: Path) -> dict[str, Any]:
+    """Count all ways; no real data is needed."""
+    del samples
+    return {
+        "what": f"FCN-8s on VGG11-BN, 19 classes: a prediction of {SIZE[0]} x {SIZE[1]} from uint8 pixels to ids, and "
+        f"a training step of {BATCH} crops of {CROP} x {CROP} in bf16, cross entropy",
+        "counted": COUNTED,
+        "prediction": {
+            "original as written, float32": original(),
+            f"fp16 at commit {BEFORE}": before(),
+            "fp16, torch's kernels": ours(kernels="torch"),
+            "fp16, our kernels": ours(kernels="triton"),
+        },
+        "training_step": {"ReLU, then pooling": training_step(relu_first), "pooling, then ReLU": training_step()},
+    }
+
+
+def table(record: dict[str, Any]) -> str:
+    """The record as text to print."""
+    rows = []
+    for part in ("prediction", "training_step"):
+        for name, found in record[part].items():
+            if found is not None:
+                rows.append(
+                    f"  {part.replace('_', ' '):<14} {name:<30} {found['launches']:4} launches "
+                    f"{found['gigabytes']:8.2f} GB, {found['gigabytes_beside_products']:7.2f} beside matrix products"
+                )
+    return "\n".join([record["what"], *rows, f"  ({record['counted']})"])
+
+
+if __name__ == "__main__":
+    print(json.dumps(ours()))
