@@ -50,6 +50,8 @@ class PredictionOptions:
     compile: bool = False
     """fuse all steps by torch.compile, on a GPU as CUDA graphs; takes a C++ compiler, and minutes at the start; meant
     for images of one size"""
+    kernels: Literal["auto", "triton", "torch"] = "auto"
+    """whose kernels a GPU runs beside cuDNN's convolutions; auto is triton where it can be imported"""
     scales: str = "1"
     """factors on the image's size; with several, as 0.75,1,1.25, their probabilities are averaged"""
     flip: bool = False
@@ -105,12 +107,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         benchmark,
         exact=exact,
         compiled=chosen.compile,
+        kernels=chosen.kernels,
         search=chosen.memory_budget == 0,
     )
     predictor = Predictor(Averaged(Tiled(forward, chosen.memory_budget or None), views))
     how = {
         "precision": forward.precision,
         "compiled": chosen.compile,
+        "kernels": chosen.kernels,
         **views.describe(),
         "memory_budget": chosen.memory_budget,
     }
