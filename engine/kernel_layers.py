@@ -33,7 +33,7 @@ def choose_kernels(asked: Kernels, device: torch.device, dtype: torch.dtype) -> 
         return False
     fault = _fault(device, dtype)
     if fault and asked == "triton":
-        raise InputError(f"kernels of Triton do not run on {device}: {fault}")
+        raise InputError(f"--kernels triton: they do not run on {device}: {fault}; give --kernels torch or auto")
     if fault:
         print(f"warning: Triton's kernels do not run here, so predictions take longer: {fault}", file=sys.stderr)
     return not fault
