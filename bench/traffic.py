@@ -65,7 +65,6 @@ class Traffic(TorchDispatchMode):
                 self.bytes["bias of a convolution"] += 2 * _size(result)
         return result
 
-    @property
     def record(self) -> dict[str, Any]:
         """As JSON content."""
         elementwise = sum(size for name, size in self.bytes.items() if name not in _PRODUCTS)
@@ -119,6 +118,14 @@ def relu_first(network: nn.Module) -> nn.Module:
     return network
 
 
+def pooling_kernels(network: nn.Module) -> nn.Module:
+    """Change a network to pooling and ReLU by one kernel."""
+    from engine.kernel_layers import use_pooling_kernels
+
+    use_pooling_kernels(network)
+    return network
+
+
 def original() -> dict[str, Any]:
     """The original repository's way to predict: the network as written, in float32 and contiguous memory."""
     from fcn.fcn import FCN8s
@@ -128,10 +135,11 @@ def original() -> dict[str, Any]:
         network = network.to(DEVICE)
         mean, std = torch.empty(3, 1, 1), torch.empty(3, 1, 1)
         image = fake_image(*SIZE).contiguous()
-        with Traffic() as traffic:
+        traffic = Traffic()
+        with traffic:
             scaled = image.to(torch.float32).div_(255)
             network(scaled.sub(mean).div_(std)).argmax(1)
-    return traffic.record
+    return traffic.record()
 
 
 def ours(**how: Any) -> dict[str, Any]:
@@ -147,9 +155,10 @@ def ours(**how: Any) -> dict[str, Any]:
     with fake_gpu():
         forward = Forward(Place(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"), **how)
         look = forward if how else forward.unchecked  # which does not wait for a first image's range in old code
-        with Traffic() as traffic:
+        traffic = Traffic()
+        with traffic:
             look(fake_image(*SIZE))
-    return traffic.record
+    return traffic.record()
 
 
 def before() -> dict[str, Any] | None:
@@ -180,11 +189,12 @@ def training_step(change: Callable[[nn.Module], nn.Module] = lambda network: net
     with FakeTensorMode(allow_non_fake_inputs=True):  # on a CPU: backward passes of fake CUDA tensors fail
         images = torch.empty(BATCH, 3, CROP, CROP, dtype=torch.uint8)
         masks = torch.empty(BATCH, CROP, CROP, dtype=torch.int64)
-        with Traffic() as traffic:
+        traffic = Traffic()
+        with traffic:
             with torch.autocast("cpu", torch.bfloat16):
                 logits = network(normalize(images))
             loss_of(logits.float(), masks).backward()
-    return traffic.record
+    return traffic.record()
 
 
 def run(samples: Path) -> dict[str, Any]:
@@ -200,7 +210,11 @@ def run(samples: Path) -> dict[str, Any]:
             "fp16, torch's kernels": ours(kernels="torch"),
             "fp16, our kernels": ours(kernels="triton"),
         },
-        "training_step": {"ReLU, then pooling": training_step(relu_first), "pooling, then ReLU": training_step()},
+        "training_step": {
+            "ReLU, then pooling": training_step(relu_first),
+            "pooling, then ReLU": training_step(),
+            "both by our kernel": training_step(pooling_kernels),
+        },
     }
 
 

@@ -11,13 +11,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 import catalogue
+from bench.fake_gpu import DEVICE, fake_gpu, fake_image
 from engine.checkpoints import About
 from engine.faults import InputError
 from engine.inference import Forward
 from engine.kernel_layers import Kernels, choose_kernels
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from engine.place import Place
-from bench.fake_gpu import DEVICE, fake_gpu, fake_image
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Accessing the data pointer"),
