@@ -83,6 +83,8 @@ class Forward:
         self._use_kernels(fusible, triton)
         self._searches = search and self.device.type == "cuda"
         self._replays = Replays() if self._searches and not compiled else None
+        self._captures = getattr(network, "fusible", False) is True
+        """Others may do something else each time, which a graph would not."""
         self._predict: compiling.Work | None = None
         self._see: compiling.Work | None = None
         """`_predicted` and `_seen` if they are compiled; not else, as an object that holds its methods is not freed."""
@@ -136,7 +138,7 @@ class Forward:
         if self._predict is not None:
             return self._compiled(self._predict, image)
         work = partial(self._predicted, finite=self._finite)
-        return work(image) if self._replays is None else self._replays(work, image)
+        return work(image) if self._replays is None else self._replays(work, image, capturing=self._captures)
 
     def _compiled(self, work: compiling.Work, image: torch.Tensor) -> torch.Tensor:
         with cudnn_search(self._searches):
