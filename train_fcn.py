@@ -116,8 +116,8 @@ class TrainOptions:
     schedule: Literal["poly", "step", "cosine", "one_cycle", "constant"] = "poly"
     """how the learning rate falls"""
     precision: Precision = "auto"
-    """arithmetic: 32-true (or fp32), bf16-mixed (bf16), 16-mixed (fp16); auto is bf16-mixed on GPUs that have it, else
-    32-true"""
+    """arithmetic: 32-true (or fp32), bf16-mixed (bf16), 16-mixed (fp16); auto is bf16-mixed on GPUs that have it,
+    16-mixed on older ones, and 32-true on CPUs"""
     compile: bool = False
     """compile the network by torch.compile, which needs a C++ compiler and takes minutes; where it pays is in
     docs/training.md"""

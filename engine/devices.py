@@ -20,7 +20,8 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
 
     Args:
         accelerator: auto, cpu or gpu.
-        precision: a Lightning Fabric precision, or auto: bf16-mixed on GPUs that have it, else 32-true.
+        precision: a Lightning Fabric precision, or auto: on GPUs bf16-mixed, or 16-mixed where they only emulate bf16;
+            on CPUs 32-true.
 
     Raises:
         InputError: if there is no such device, or SLURM's settings do not say what goes where.

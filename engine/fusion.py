@@ -1,10 +1,12 @@
 """Layers that a prediction can do without, or do at once: only the order and rounding of sums changes."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import cast
 
 import torch
 from torch import nn
+from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from engine.chain import Chain, Crew
@@ -27,6 +29,47 @@ def fold_norms(network: nn.Module) -> None:
             else:
                 layers.append(layer)
         replace_layers(sequence, layers)
+
+
+class BeforeNorm(nn.Module):
+    """A convolution whose bias is 0 and stays so, because batch normalisation follows, which takes means away.
+
+    It has the parameters of the convolution under the same names.
+    """
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = convolution.weight, convolution.bias
+        self._settings = {
+            "stride": convolution.stride,
+            "padding": convolution.padding,
+            "dilation": convolution.dilation,
+            "groups": convolution.groups,
+        }
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, C, H, W)."""
+        return functional.conv2d(image, self.weight, None, **self._settings)  # type: ignore[arg-type]
+
+
+def drop_biases(network: nn.Module) -> None:
+    """Move biases that batch normalisation follows into its running mean, and train without them.
+
+    The mean of a batch takes such a bias away again, so its gradient is 0 but for rounding, while adding it and summing
+    up its gradient takes two passes over the largest tensors of a step. Logits stay the same, in training and in
+    evaluation, and so do the names of weights. To be done again after weights are loaded.
+    """
+    for sequence in sequences(network):
+        for place, (layer, norm) in enumerate(pairwise(sequence)):
+            if not isinstance(norm, nn.BatchNorm2d | nn.SyncBatchNorm) or norm.running_mean is None:
+                continue
+            if type(layer) is nn.Conv2d and layer.bias is not None and layer.padding_mode == "zeros":
+                layer = sequence[place] = BeforeNorm(layer)
+            if isinstance(layer, BeforeNorm) and layer.bias is not None:
+                with torch.no_grad():
+                    norm.running_mean -= layer.bias
+                    layer.bias.zero_()
+                layer.bias.requires_grad_(False)
 
 
 def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:

@@ -6,8 +6,11 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
+from engine.ceilings import DTYPES
 from engine.devices import all_sum, precision_of
 from engine.ema import WeightAverage
+from engine.fusion import drop_biases
+from engine.kernel_layers import choose_kernels, use_pooling_kernels
 from engine.losses import build_loss
 from engine.normalization import Normalize
 from engine.optimizers import build_optimizer, load_state, parameter_groups, set_rate
@@ -40,6 +43,11 @@ class Learner:
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         self.network = network.to(memory_format=torch.channels_last)  # twice as fast on CPUs, faster on tensor cores
+        self._fusible = getattr(network, "fusible", False) is True
+        if self._fusible:
+            drop_biases(network)
+            if choose_kernels("auto", fabric.device, DTYPES[precision_of(fabric)]):
+                use_pooling_kernels(network)
         groups = parameter_groups(network, recipe.weight_decay, recipe.backbone_rate)
         optimizer = build_optimizer(
             recipe.optimizer,
@@ -154,6 +162,9 @@ class Learner:
         self.network.load_state_dict(weights if state["network"] is None else state["network"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
+        if self._fusible:
+            for network in (self.network, *([] if self.average is None else [self.average.network])):
+                drop_biases(network)
         load_state(self.optimizer.optimizer, state["optimizer"])
         if state["precision"]:  # empty where the run was not in fp16 so far; then a new scaler begins
             self.fabric.strategy.precision.load_state_dict(state["precision"])

@@ -16,6 +16,7 @@ from engine.capacity import Size
 from engine.faults import InputError
 from engine.images import UInt8Array, image_size, read_image, write_png
 from engine.inference import Forward
+from engine.memory import is_out_of_memory
 from engine.parallel import ahead, required
 from engine.place import Place
 from engine.predictions import Predictions
@@ -153,7 +154,16 @@ def _lanes() -> int:
 def _in_turn(predictor: Predictor, images: "Iterable[_Ready]") -> "Iterator[tuple[_Ready, Download]]":
     """Give a GPU one image after the other, without waiting for what becomes of it."""
     for image in images:
-        yield image, predictor.download(predictor.forward(predictor.upload(image.staged)))
+        try:
+            there = predictor.upload(image.staged)
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
+            raise InputError(
+                f"{image.sample.image}: no memory left on {predictor.device} for the image itself; end other programs "
+                "that use it, or give --accelerator cpu"
+            ) from error
+        yield image, predictor.download(predictor.forward(there))
 
 
 def _side_by_side(

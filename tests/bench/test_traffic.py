@@ -43,3 +43,11 @@ def test_pooling_first_spares_a_training_step_bytes(monkeypatch: pytest.MonkeyPa
     assert after["gigabytes"] < before["gigabytes"]
     assert before["launches"] == after["launches"]
     assert saved > 2 * sum(after["by_operation"][name][1] for name in ("relu_", "threshold_backward"))
+
+
+def test_a_training_step_moves_a_third_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(traffic, "BATCH", 2)
+    monkeypatch.setattr(traffic, "CROP", 256)
+    before, after = traffic.training_step(traffic.relu_first), traffic.training_step(traffic.as_trained)
+    assert after["gigabytes_beside_products"] < 2 / 3 * before["gigabytes_beside_products"]
+    assert after["launches"] < before["launches"]
