@@ -203,9 +203,13 @@ def test_trials_for_a_budget_say_nothing_about_the_range_of_numbers() -> None:
     nn.init.constant_(network.weight, 1e6)
     about = About("some", 19, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 0, None)
     place = Place(torch.device("cpu"), "16-mixed")
-    tiled = Tiled(Forward(place, network, about, catalogue.benchmark("cityscapes")), budget=50)
+    forward = Forward(place, network, about, catalogue.benchmark("cityscapes"))
+    tiled = Tiled(forward, budget=50)
+    tiled.prepare(Size(32, 32))
+    forward.require_range()
+    tiled(image(32, 32))
     with pytest.raises(InputError, match="beyond 65504"):
-        tiled(image(32, 32))
+        forward.require_range()
 
 
 def test_a_network_that_looks_at_everything_is_told(capsys: pytest.CaptureFixture[str]) -> None:
