@@ -1,4 +1,4 @@
-"""Run benches by name, record what they found and print it.
+"""Run benches by name, record what they found and print it; `python -m bench gpu` has options of its own.
 
 A bench is a module with `run(samples) -> record`, where samples is the folder of real data, which may not
 be there, and the record is JSON content; and with `table(record)`, the text that is printed.
@@ -7,12 +7,13 @@ be there, and the record is JSON content; and with `table(record)`, the text tha
 import argparse
 import importlib
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 
-from bench import REPOSITORY
+from bench import REPOSITORY, gpu
 from engine import environment
 from engine.faults import InputError, command
 from engine.files import write_json
@@ -37,7 +38,10 @@ NEED_GPU = {"forward_gpu"}
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print and record."""
-    chosen = _parser().parse_args(argv)
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words[:1] == ["gpu"]:  # takes a quarter of an hour of a GPU, so it is never meant by chance
+        return gpu.main(words[1:])
+    chosen = _parser().parse_args(words)
     names = chosen.names or [name for name in BENCHES if torch.cuda.is_available() or name not in NEED_GPU]
     if unknown := sorted(set(names) - set(BENCHES)):
         raise InputError(f"no bench called {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
@@ -60,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = tool_parser(
         "bench",
         "Measure side by side against the reference tools.",
-        ["python -m bench", "python -m bench ground_truth --output outputs/bench"],
+        ["python -m bench", "python -m bench ground_truth --output outputs/bench", "python -m bench gpu --rehearse"],
     )
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(BENCHES)}; default: all that can be"

@@ -1,17 +1,22 @@
 """Whole processes timed in turn, so that what else the machine does meets all of them."""
 
+import math
 import os
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
 
-from bench import REPOSITORY
+from bench import REPOSITORY, plan
+from bench.launch import Ended, Job, Start, fresh
 from engine.faults import InputError
 
 Seconds = dict[str, list[float]]
 """Contender -> seconds in each round."""
+Found = TypeVar("Found")
 
 
 def hold(
@@ -43,12 +48,83 @@ def hold(
     return seconds
 
 
+@dataclass
+class Series(Generic[Found]):
+    """What contenders found so far that were measured in turn, as long as there was time."""
+
+    results: dict[str, list[Found]] = field(default_factory=dict)
+    """Contender -> what it found in each round; without those that never came to an end."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Contender -> why it failed; it was left out from then on."""
+
+
+def series(
+    names: Sequence[str],
+    measure: Callable[[str, float], Found],
+    rounds: int,
+    seconds: float = math.inf,
+    note: Callable[[Series[Found]], None] = lambda _: None,
+) -> Series[Found]:
+    """Measure all contenders in turn, round after round, until the time is up; one that fails stops no other.
+
+    Args:
+        names: of the contenders.
+        measure: takes a name and the seconds that are left, and raises InputError if that contender fails.
+        rounds: at most.
+        seconds: for all.
+        note: is given what was found so far, after each measurement.
+    """
+    done: Series[Found] = Series()
+    taken: Seconds = {name: [] for name in names}
+    until = time.monotonic() + seconds
+    for _ in range(rounds):
+        for name in names:
+            began = time.monotonic()
+            if name in done.failed or not plan.another_fits(until - began, taken[name]):
+                continue
+            try:
+                found = measure(name, until - began)
+            except InputError as error:
+                done.failed[name] = str(error)
+            else:
+                done.results.setdefault(name, []).append(found)
+                taken[name].append(time.monotonic() - began)
+            note(done)
+    return done
+
+
 def ratios(seconds: Seconds, reference: str) -> dict[str, float]:
-    """How many times as fast as the reference each contender is: the median over the rounds."""
+    """How many times as fast as the reference each contender is: the median over the rounds that both have."""
+    if reference not in seconds:
+        return {}
     return {
-        name: round(statistics.median(theirs / its for theirs, its in zip(seconds[reference], own, strict=True)), 2)
+        name: round(statistics.median(theirs / its for theirs, its in zip(seconds[reference], own, strict=False)), 2)
         for name, own in seconds.items()
     }
+
+
+def limited(words: Sequence[str], seconds: float, start: Start = fresh) -> Ended:
+    """What comes of a Python process that gets these arguments and so many seconds.
+
+    Raises:
+        InputError: if it fails, or takes longer.
+    """
+    ended = Job(words, seconds, start=start).wait()
+    if ended.code != 0:
+        how = f"killed after {ended.seconds:.0f} s" if ended.code is None else f"ended with code {ended.code}"
+        raise InputError(f"{' '.join(words[:3])}: {how}: {ended.error.strip()[-1500:]}")
+    return ended
+
+
+def warnings(ended: Ended) -> list[str]:
+    """The warnings of our own that a process printed, for example that it does without a CUDA graph."""
+    return [line for line in ended.error.splitlines() if line.startswith("warning:")]
+
+
+def complaints(record: Mapping[str, Any]) -> list[str]:
+    """Failures and warnings of contenders in a record, as lines to print."""
+    failed = [f"  {name}: FAILED: {why.strip()[-200:]}" for name, why in record.get("failed", {}).items()]
+    return failed + [f"  {name}: {line}" for name, lines in record.get("warnings", {}).items() for line in lines]
 
 
 def output(words: Sequence[str], more: Mapping[str, str] | None = None) -> str:

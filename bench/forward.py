@@ -1,8 +1,10 @@
 """The forward pass with argmax, side by side with the ancestor's network as written: time, memory, and in tiles."""
 
 import json
+import math
 import statistics
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +13,7 @@ import torch
 
 import catalogue
 from bench import contest
+from bench.launch import Start, fresh
 from cityscapes.labels import LABEL_ID_OF
 from cityscapes.layout import pictured_scenes
 from engine.faults import InputError
@@ -28,8 +31,12 @@ class Result(NamedTuple):
     seconds: list[float]
     ready: float
     working_peak: float
+    steady_peak: float
     peak: float
+    held: float
     ids: np.ndarray[Any, Any]
+    warnings: Sequence[str] = ()
+    """Of its own that the process printed."""
 
     @property
     def growth(self) -> float:
@@ -44,29 +51,35 @@ class Stage(NamedTuple):
     image: Path
     ids: Path
     device: str = "cpu"
+    start: Start = fresh
+    """How to start processes."""
 
     @classmethod
-    def set_up(cls, folder: Path, samples: Path, device: str = "cpu") -> "Stage":
-        """Weights made up, and a real image.
+    def set_up(cls, folder: Path, root: Path, device: str = "cpu", start: Start = fresh) -> "Stage":
+        """Weights made up, and an image of a Cityscapes root.
 
         Raises:
             InputError: if there is none.
         """
-        scenes = list(pictured_scenes(samples / "cityscapes", "val"))
+        scenes = list(pictured_scenes(root, "val"))
         if not scenes:
-            raise InputError(f"{samples}: no real images; give a folder with cityscapes/leftImg8bit as --samples")
-        stage = cls(folder / "fcn8s.pth", scenes[0].image(samples / "cityscapes").resolve(), folder / "ids.npy", device)
+            raise InputError(f"{root}: no images in it; give a folder with cityscapes/leftImg8bit as --samples")
+        image = scenes[0].image(root).resolve()
+        stage = cls(folder / "fcn8s.pth", image, folder / "ids.npy", device, start)
         torch.manual_seed(0)
         torch.save(catalogue.network("fcn8s", 19).state_dict(), stage.weights)
         return stage
 
-    def result(self, way: str, size: tuple[int, int], repeats: int, budget: float | None = None) -> Result:
-        """What a process finds that predicts."""
+    def result(
+        self, way: str, size: tuple[int, int], repeats: int, budget: float | None = None, limit: float = math.inf
+    ) -> Result:
+        """What a process finds that predicts, in so many seconds at most."""
         shape = "x".join(map(str, size))
         words = [self.device, way, str(self.weights), str(self.image), shape, str(repeats), str(self.ids)]
         budgets = [] if budget is None else [f"{budget:.1f}"]
-        told = json.loads(contest.output(["-m", "bench.forwarding", *words, *budgets]).splitlines()[-1])
-        return Result(**told, ids=np.load(self.ids))
+        ended = contest.limited(["-m", "bench.forwarding", *words, *budgets], limit, self.start)
+        told = json.loads(ended.out.splitlines()[-1])
+        return Result(**told, ids=np.load(self.ids), warnings=contest.warnings(ended))
 
 
 def run(samples: Path, rounds: int = 5, repeats: int = 2) -> dict[str, Any]:
@@ -76,7 +89,7 @@ def run(samples: Path, rounds: int = 5, repeats: int = 2) -> dict[str, Any]:
         InputError: if there are no real images, or a contender fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        stage = Stage.set_up(Path(folder), samples)
+        stage = Stage.set_up(Path(folder), samples / "cityscapes")
         results: dict[str, list[Result]] = {name: [] for name in WAYS}
         for _ in range(rounds):
             for name, way in WAYS.items():

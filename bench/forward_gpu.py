@@ -1,7 +1,9 @@
-"""The forward pass with argmax on a GPU, side by side with the ancestor's network as written on the same one."""
+"""The forward pass with argmax on a GPU, side by side with the original repository's network on the same one."""
 
+import math
 import statistics
 import tempfile
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,73 +11,156 @@ import torch
 
 import catalogue
 from bench import contest
+from bench.contest import Series
 from bench.forward import SIZE, Result, Stage
 from bench.forwarding import WAYS
+from bench.launch import Start, fresh
 from cityscapes.labels import LABEL_ID_OF
 from engine import ceilings, costs
 from engine.faults import InputError
 from engine.place import find_place
 
+CONTENDERS = {
+    "ancestor": "network as written, float32, NCHW, TF32 where torch allows it by default",
+    "ours": "as test_fcn.py predicts",
+    "torch": "as test_fcn.py --kernels torch predicts",
+    "exact": "float32 with all its bits",
+    "bf16": "as ours, in bf16",
+    "compiled": "as ours, by torch.compile",
+}
+"""Ways of `bench.forwarding`, and what they are; what matters most is measured first."""
+
 
 def run(samples: Path, rounds: int = 3, repeats: int = 50) -> dict[str, Any]:
-    """Time all ways in turn on the same image, and hold them against what the GPU can do at most.
+    """Time all ways in turn on the same real image, and compare them with what the GPU can do at most.
 
     Raises:
-        InputError: if there is no GPU, no real image, or a contender fails.
+        InputError: if there is no GPU or no real image.
     """
     if not torch.cuda.is_available():
         raise InputError("forward_gpu: no CUDA device found; python -m bench forward measures the CPU")
+    return measure(samples / "cityscapes", rounds=rounds, repeats=repeats)
+
+
+def measure(
+    root: Path,
+    device: str = "gpu",
+    size: tuple[int, int] = SIZE,
+    side: int | None = None,
+    *,
+    contenders: Mapping[str, str] = CONTENDERS,
+    rounds: int,
+    repeats: int,
+    seconds: float = math.inf,
+    start: Start = fresh,
+    note: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Time all ways in turn, in processes of their own.
+
+    Args:
+        root: of a Cityscapes that has an image in val.
+        device: cpu or gpu.
+        size: height and width of the image, which is enlarged or cut to it.
+        side: of the matrices that say what the device can do; None for its own.
+        contenders: of `CONTENDERS`.
+        rounds: at most.
+        repeats: forward passes in each process, after warming up.
+        seconds: for all.
+        start: how to start processes.
+        note: is given the record so far, after each process.
+    """
+    floors = _floors(device, size, side)
+    what = (
+        f"FCN-8s of random weights, one image of {size[0]} x {size[1]}, uint8 in and ids out on the device, "
+        f"{repeats} times in each process after warming up"
+    )
+
+    def record(done: Series[Result]) -> dict[str, Any]:
+        counts = [len(those) for those in done.results.values()]
+        told = {"what": what, "contenders": dict(contenders), "rounds": max(counts, default=0), "failed": done.failed}
+        return {**told, **compared(done.results, floors)}
+
     with tempfile.TemporaryDirectory() as folder:
-        stage = Stage.set_up(Path(folder), samples, "gpu")
-        results: dict[str, list[Result]] = {name: [] for name in WAYS}
-        for _ in range(rounds):
-            for name in WAYS:
-                results[name].append(stage.result(name, SIZE, repeats))
-    return {
-        "what": f"FCN-8s of random weights, one real image of {SIZE[0]} x {SIZE[1]}, uint8 in and ids out on the GPU, "
-        f"{repeats} times in each of {rounds} processes after warming up",
-        "rounds": rounds,
-        **compared(results, _floors()),
-    }
+        stage = Stage.set_up(Path(folder), root, device, start)
+        done = contest.series(
+            list(contenders),
+            lambda name, left: stage.result(name, size, repeats, limit=left),
+            rounds,
+            seconds,
+            lambda done: note(record(done)),
+        )
+    return record(done)
 
 
 def compared(results: dict[str, list[Result]], floors: dict[str, float]) -> dict[str, Any]:
-    """All ways against the ancestor's, and against the seconds that their precisions take at least."""
+    """All ways against the original's, if that is there, and against the seconds that their precisions take at least.
+
+    Peaks are told twice: with the first image, when algorithms are chosen and graphs captured, and after it.
+    """
     medians = {name: [statistics.median(one.seconds) for one in those] for name, those in results.items()}
-    ancestor, exact = results["ancestor"][0], results["exact"][0].ids
-    ids = {name: those[0].ids for name, those in results.items()} | {"ancestor": LABEL_ID_OF[ancestor.ids]}
     seconds = {name: statistics.median(times) for name, times in medians.items()}
-    return {
+    last = {name: those[-1] for name, those in results.items()}
+    record: dict[str, Any] = {
         "milliseconds": {name: round(1e3 * value, 3) for name, value in seconds.items()},
         "times_as_fast_as_ancestor": contest.ratios(medians, "ancestor"),
-        "times_the_floor": {name: round(seconds[name] / floor, 2) for name, floor in floors.items()},
-        "peak_allocated_mib": {name: round(those[0].working_peak) for name, those in results.items()},
-        "share_of_ancestors_peak": {
-            name: round(those[0].working_peak / ancestor.working_peak, 3) for name, those in results.items()
-        },
-        "equal_to_exact": {name: float((those == exact).mean()) for name, those in ids.items()},
+        "times_the_floor": {name: round(seconds[name] / floors[name], 2) for name in seconds if name in floors},
+        "milliseconds_of_the_floor": {name: round(1e3 * value, 3) for name, value in floors.items()},
+        "peak_allocated_mib": {name: round(one.steady_peak) for name, one in last.items()},
+        "peak_allocated_mib_first_image_included": {name: round(one.working_peak) for name, one in last.items()},
+        "peak_held_mib": {name: round(one.held) for name, one in last.items()},
+        "warnings": {name: list(one.warnings) for name, one in last.items() if one.warnings},
+        "share_of_ancestors_peak": {},
+        "equal_to_exact": {},
     }
+    if "ancestor" in last:
+        theirs = last["ancestor"]
+        record["share_of_ancestors_peak"] = {
+            name: {
+                "allocated": round(one.steady_peak / theirs.steady_peak, 3),
+                "first_image_included": round(one.working_peak / theirs.working_peak, 3),
+                "held": round(one.held / theirs.held, 3),
+            }
+            for name, one in last.items()
+        }
+    if "exact" in last:
+        ids = {name: LABEL_ID_OF[one.ids] if name == "ancestor" else one.ids for name, one in last.items()}
+        record["equal_to_exact"] = {name: float((those == ids["exact"]).mean()) for name, those in ids.items()}
+    return record
 
 
 def table(record: dict[str, Any]) -> str:
     """The record as text to print."""
-    rows = [
-        f"  {name:<14} {milliseconds:8.2f} ms {record['times_as_fast_as_ancestor'][name]:6.2f} x  "
-        f"{record['times_the_floor'].get(name, '-'):>6} floors  {record['peak_allocated_mib'][name]:6} MiB "
-        f"({record['share_of_ancestors_peak'][name]:5.0%})  {record['equal_to_exact'][name]:9.4%} equal"
-        for name, milliseconds in record["milliseconds"].items()
-    ]
-    return "\n".join([record["what"], *rows])
+    lines = [record["what"]]
+    for name, milliseconds in record["milliseconds"].items():
+        shares = record["share_of_ancestors_peak"].get(name, {})
+        lines.append(
+            f"  {name:<9} {milliseconds:8.2f} ms {_cell(record['times_as_fast_as_ancestor'].get(name), '6.2f')} x  "
+            f"{_cell(record['times_the_floor'].get(name), '6.2f')} floors  "
+            f"{record['peak_allocated_mib'][name]:6} MiB ({_cell(shares.get('allocated'), '.0%')}), with the first "
+            f"image {record['peak_allocated_mib_first_image_included'][name]:6}, "
+            f"held {record['peak_held_mib'][name]:6} ({_cell(shares.get('held'), '.0%')})  "
+            f"{_cell(record['equal_to_exact'].get(name), '.4%')} equal"
+        )
+    return "\n".join([*lines, *contest.complaints(record)])
 
 
-def _floors() -> dict[str, float]:
+def _cell(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)
+
+
+def _floors(device: str, size: tuple[int, int], side: int | None) -> dict[str, float]:
     """The least seconds of our ways, from counted work and measured ceilings."""
-    cost = costs.count(catalogue.network("fcn8s", 19), SIZE)
-    floors = {}
+    cost = costs.count(catalogue.network("fcn8s", 19), size)
+    floors: dict[str, float] = {}
+    found: dict[str, float] = {}
     for name, how in WAYS.items():
         if how:
-            place = find_place("gpu", str(how["precision"]))
-            ceiling = ceilings.measure(place.device, place.precision)
-            floors[name] = cost.floor_seconds(*ceiling, ceilings.DTYPES[place.precision].itemsize)
-    torch.cuda.empty_cache()
+            place = find_place(device, str(how["precision"]))
+            if place.precision not in found:
+                ceiling = ceilings.measure(place.device, place.precision, side=side)
+                itemsize = ceilings.DTYPES[place.precision].itemsize
+                found[place.precision] = cost.floor_seconds(*ceiling, itemsize)
+            floors[name] = found[place.precision]
+    if device == "gpu":
+        torch.cuda.empty_cache()
     return floors

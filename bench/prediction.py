@@ -1,43 +1,69 @@
-"""Prediction from PNG to PNG, side by side with the ancestor's loop: whole processes on real images of full size."""
+"""Prediction from PNG to PNG, side by side with the original repository's loop: whole processes on full-size images."""
 
+import math
+import os
 import shutil
 import statistics
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 import catalogue
 from bench import contest
+from bench.contest import Series
+from bench.launch import Start, fresh
 from cityscapes.layout import pictured_scenes
 from engine.faults import InputError
 from engine.images import read_ids
+from engine.parallel import available_cpus
 
 _FORWARD = """
-import sys
+import sys, time
 from pathlib import Path
-import torch
 import catalogue
 from engine.inference import Forward
 from engine.place import find_place
 from engine.prediction import Predictor
 benchmark = catalogue.benchmark("cityscapes")
 network, about = catalogue.load_network_for(benchmark, Path(sys.argv[1]))
-predictor = Predictor(Forward(find_place("auto", "auto"), network, about, benchmark))
+predictor = Predictor(Forward(find_place(sys.argv[3], "auto"), network, about, benchmark))
 paths = sorted(Path(sys.argv[2]).rglob("*.png"))
 image = predictor.transfer(predictor.decode(paths[0]))
+for _ in range(min(len(paths), 5)):
+    predictor.fetch(predictor.forward(image))
+began = time.perf_counter()
 for _ in paths:
     predictor.fetch(predictor.forward(image))
+print((time.perf_counter() - began) / len(paths))
 """
 _PNG = """
-import sys
+import sys, time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from engine.images import read_image, write_png
-for path in sorted(Path(sys.argv[1]).rglob("*.png")):
+def work(path):
     write_png(Path(sys.argv[2]) / path.name, read_image(path)[..., 0] // 16)
+paths = sorted(Path(sys.argv[1]).rglob("*.png"))
+with ThreadPoolExecutor(int(sys.argv[3])) as pool:
+    list(pool.map(work, paths[: int(sys.argv[3])]))
+    began = time.perf_counter()
+    list(pool.map(work, paths))
+print((time.perf_counter() - began) / len(paths))
 """
+ANCESTOR, OURS, FORWARD, PNG = "ancestor", "ours", "our forward alone", "PNGs alone"
+
+
+class Taken(NamedTuple):
+    """What one process took."""
+
+    seconds: float
+    """From its start to its end."""
+    image: float
+    """Seconds an image once it is at work: from the first prediction it wrote to the last, or as it says itself."""
 
 
 @dataclass(frozen=True)
@@ -45,89 +71,171 @@ class _Stage:
     """A folder with everything that is predicted."""
 
     path: Path
-
-    @property
-    def root(self) -> Path:
-        return self.path / "data"
+    device: str
+    start: Start
 
     @property
     def weights(self) -> Path:
         return self.path / "fcn8s.pth"
 
+    def root(self, name: str) -> Path:
+        """The data that a contender predicts; the original's loop, which takes longer, gets fewer images."""
+        return self.path / ("few" if name == ANCESTOR else "many")
+
     def predictions(self, name: str) -> Path:
         """Where a contender writes."""
-        return {"ours": self.path / "out" / "fcn8s" / "test" / "predictions"}.get(name, self.path / name)
+        return self.path / "out" / "fcn8s" / "test" / "predictions" if name == OURS else self.path / name
 
-    def contenders(self) -> dict[str, list[str]]:
-        """Name -> arguments of the Python process."""
-        files = [str(self.weights), str(self.root)]
-        ours = ["--root", str(self.root), "--output", str(self.path / "out"), "--profile_images", "0"]
+    def words(self, name: str) -> list[str]:
+        """Arguments of a contender's process."""
+        weights, root, target = str(self.weights), str(self.root(name)), str(self.predictions(name))
+        ours = ["--root", root, "--output", str(self.path / "out"), "--profile_images", "0"]
         return {
-            "ancestor": ["-m", "bench.ancestor_way", *files, str(self.predictions("ancestor"))],
-            "our forward alone": ["-c", _FORWARD, *files],
-            "PNGs alone": ["-c", _PNG, str(self.root), str(self.predictions("PNGs alone"))],
-            # Last, so that its predictions of the last round are still there.
-            "ours": ["test_fcn.py", "--model_weights_path", str(self.weights), *ours],
-        }
+            ANCESTOR: ["-m", "bench.ancestor_way", weights, root, target],
+            FORWARD: ["-c", _FORWARD, weights, root, self.device],
+            PNG: ["-c", _PNG, root, target, str(available_cpus())],
+            OURS: ["test_fcn.py", "--model_weights_path", weights, "--accelerator", self.device, *ours],
+        }[name]
 
-    def clear(self) -> None:
-        """Remove our predictions, else a rerun would keep them; the others write theirs anew."""
-        shutil.rmtree(self.predictions("ours"), ignore_errors=True)
+    def take(self, name: str, limit: float) -> Taken:
+        """Run a contender.
+
+        Raises:
+            InputError: if it fails.
+        """
+        # Else a rerun would keep ours; the others write theirs anew.
+        shutil.rmtree(self.predictions(name), ignore_errors=True)
+        ended = contest.limited(self.words(name), limit, self.start)
+        if name in (FORWARD, PNG):
+            return Taken(ended.seconds, float(ended.out.split()[-1]))
+        return Taken(ended.seconds, _pace(self.predictions(name)))
 
 
 def run(samples: Path, images: int = 24, rounds: int = 3) -> dict[str, Any]:
-    """Time all contenders in turn on the same images, and hold their predictions against each other.
+    """Time all contenders in turn on the same real images, and compare their predictions.
 
     Raises:
-        InputError: if there are no real images, or a contender fails.
+        InputError: if there are no real images.
     """
+    device = "gpu" if torch.cuda.is_available() else "cpu"
+    return measure(samples / "cityscapes", device, (images, images), "real scenes of 2048x1024", rounds=rounds)
+
+
+def measure(
+    root: Path,
+    device: str,
+    images: tuple[int, int],
+    kind: str,
+    *,
+    rounds: int,
+    seconds: float = math.inf,
+    start: Start = fresh,
+    note: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Time all contenders in turn, in processes of their own.
+
+    Args:
+        root: of a Cityscapes that has images.
+        device: cpu or gpu.
+        images: that we predict, and that the original repository's loop predicts.
+        kind: of images, for the record.
+        rounds: at most.
+        seconds: for all.
+        start: how to start processes.
+        note: is given the record so far, after each process.
+
+    Raises:
+        InputError: if there are no images.
+    """
+    many, few = images
     with tempfile.TemporaryDirectory() as folder:
-        stage = _Stage(Path(folder))
-        _populate(stage, samples / "cityscapes", images)
-        seconds = contest.hold(stage.contenders(), rounds, stage.clear)
-        agreement = _agreement(stage)
-    ratios = contest.ratios(seconds, "ancestor")
-    slowest = [max(stages) for stages in zip(seconds["our forward alone"], seconds["PNGs alone"], strict=True)]
-    return {
-        "what": "2048x1024 PNGs to label-id PNGs with FCN-8s, start of the process included; ours also packs the zip",
-        "images": images,
-        "rounds": rounds,
-        "median_seconds": {name: round(statistics.median(times), 2) for name, times in seconds.items()},
-        "times_as_fast_as_ancestor": {"ours": ratios["ours"]},
-        "times_the_slowest_stage": round(
-            statistics.median(ours / alone for ours, alone in zip(seconds["ours"], slowest, strict=True)), 2
-        ),
-        "equal_pixels": agreement,
+        stage = _Stage(Path(folder), device, start)
+        _populate(stage, root, many, few)
+        agreement: float | None = None
+
+        def record(done: Series[Taken]) -> dict[str, Any]:
+            return {
+                "what": f"PNGs ({kind}) to label-id PNGs with FCN-8s; ours also packs the zip",
+                "device": device,
+                "cores": available_cpus(),
+                "images": many,
+                "images_of_the_ancestor": few,
+                "equal_pixels": agreement,
+                "failed": done.failed,
+                **compared(done.results),
+            }
+
+        done = contest.series(
+            [ANCESTOR, FORWARD, PNG, OURS], stage.take, rounds, seconds, lambda done: note(record(done))
+        )
+        if {ANCESTOR, OURS} <= set(done.results):
+            agreement = _agreement(stage)
+    return record(done)
+
+
+def compared(results: dict[str, list[Taken]]) -> dict[str, Any]:
+    """All contenders against the original's loop, and us against the slower of our stages."""
+    paces = {name: [one.image for one in those] for name, those in results.items()}
+    record: dict[str, Any] = {
+        "rounds": max(map(len, results.values()), default=0),
+        "median_seconds": {
+            name: round(statistics.median(one.seconds for one in those), 2) for name, those in results.items()
+        },
+        "milliseconds_an_image": {name: round(1e3 * statistics.median(those), 2) for name, those in paces.items()},
+        "times_as_fast_as_ancestor": {OURS: contest.ratios(paces, ANCESTOR).get(OURS)},
+        "times_the_slowest_stage": None,
+        "slowest_stage": None,
     }
+    if {OURS, FORWARD, PNG} <= set(results):
+        stages = {name: statistics.median(paces[name]) for name in (FORWARD, PNG)}
+        record["slowest_stage"] = max(stages, key=lambda name: stages[name])
+        record["times_the_slowest_stage"] = round(statistics.median(paces[OURS]) / max(stages.values()), 2)
+    return record
 
 
 def table(record: dict[str, Any]) -> str:
     """The record as text to print."""
     rows = [
-        f"  {name:<20} {seconds:7.2f} s  {1e3 * seconds / record['images']:7.1f} ms an image"
+        f"  {name:<20} {seconds:7.2f} s in all  {record['milliseconds_an_image'][name]:8.2f} ms an image"
         for name, seconds in record["median_seconds"].items()
     ]
+    equal = "not compared" if record["equal_pixels"] is None else f"{record['equal_pixels']:.4%}"
     return "\n".join(
         [
-            f"{record['images']} images of full size, medians of {record['rounds']} rounds",
+            f"{record['what']}; {record['images']} images ({record['images_of_the_ancestor']} of them by the original "
+            f"loop), {record['cores']} cores, medians of {record['rounds']} rounds",
             *rows,
-            f"  {record['times_as_fast_as_ancestor']['ours']} times as fast as the ancestor's loop, "
-            f"{record['times_the_slowest_stage']} times the slowest stage alone, "
-            f"{record['equal_pixels']:.4%} of the pixels equal",
+            f"  an image {record['times_as_fast_as_ancestor'][OURS]} times as fast as by the original loop, "
+            f"{record['times_the_slowest_stage']} times the slower stage alone ({record['slowest_stage']}), "
+            f"equal pixels {equal}",
+            *contest.complaints(record),
         ]
     )
 
 
-def _populate(stage: _Stage, samples: Path, images: int) -> None:
-    """Real images under several names as a test split, and weights that tell pixels apart."""
+def _pace(predictions: Path) -> float:
+    """Seconds an image, from when the first tenth of the predictions was written to when the last one was."""
+    times = sorted(path.stat().st_mtime_ns for path in predictions.rglob("*.png"))
+    first = len(times) // 10
+    if len(times) - first < 2:
+        raise InputError(f"{predictions}: {len(times)} predictions in it; expected at least two, so give more images")
+    return (times[-1] - times[first]) / 1e9 / (len(times) - 1 - first)
+
+
+def _populate(stage: _Stage, samples: Path, many: int, few: int) -> None:
+    """Images under several names as a test split, and weights that tell pixels apart."""
     scenes = [scene for split in ("train", "val") for scene in pictured_scenes(samples, split)]
     if not scenes:
-        raise InputError(f"{samples}: no real images; give a folder with cityscapes/leftImg8bit as --samples")
-    for number in range(images):
-        name = f"berlin_{number:06}_000019_leftImg8bit.png"
-        copy = stage.root / "leftImg8bit" / "test" / "berlin" / name
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(scenes[number % len(scenes)].image(samples), copy)
+        raise InputError(f"{samples}: no images in it; give a folder with cityscapes/leftImg8bit as --samples")
+    for name, images in ((OURS, many), (ANCESTOR, few)):
+        folder = stage.root(name) / "leftImg8bit" / "test" / "berlin"
+        folder.mkdir(parents=True)
+        for number in range(images):
+            copy = folder / f"berlin_{number:06}_000019_leftImg8bit.png"
+            if number < len(scenes):
+                shutil.copyfile(scenes[number].image(samples), copy)
+            else:  # another name for the same file, whose content is in memory in any case
+                os.link(folder / f"berlin_{number % len(scenes):06}_000019_leftImg8bit.png", copy)
     torch.manual_seed(0)
     network = catalogue.network("fcn8s", 19)
     torch.save(network.state_dict(), stage.weights)
@@ -135,6 +243,7 @@ def _populate(stage: _Stage, samples: Path, images: int) -> None:
 
 def _agreement(stage: _Stage) -> float:
     """Share of pixels on which the predictions are the same."""
-    paths = sorted(stage.predictions("ancestor").rglob("*.png"))
-    pairs = [(read_ids(path), read_ids(next(stage.predictions("ours").rglob(path.name)))) for path in paths]
+    ours = {path.name: path for path in stage.predictions(OURS).rglob("*.png")}
+    paths = sorted(stage.predictions(ANCESTOR).rglob("*.png"))
+    pairs = [(read_ids(path), read_ids(ours[path.name])) for path in paths]
     return sum(float((theirs == ours).mean()) for theirs, ours in pairs) / len(pairs)

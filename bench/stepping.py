@@ -1,7 +1,7 @@
 """Train some steps on made-up images and print the seconds: `python -m bench.stepping WAY BATCH CROP STEPS`.
 
-WAY is `ancestor`, `ours` or `compiled`; all train FCN-8s on VGG11-BN with AdamW and the focal loss averaged over void,
-on a GPU if there is one. Some steps warm up first.
+WAY is one of `WAYS`; all train FCN-8s on VGG11-BN with AdamW and the focal loss averaged over void, on a GPU if there
+is one. Some steps warm up first.
 """
 
 import dataclasses
@@ -22,7 +22,8 @@ from fcn.fcn import FCN8s
 from train_fcn import TrainOptions
 
 CLASSES, VOID, ANCESTORS_VOID = 19, 255, 19
-WARM_UP = 3
+WARM_UP = 6
+"""Of these steps the first ones run eagerly, then a CUDA graph is captured and replayed."""
 
 
 def ancestors_step(batch: int, crop: int) -> Callable[[], object]:
@@ -56,9 +57,11 @@ def ancestors_step(batch: int, crop: int) -> Callable[[], object]:
     return step
 
 
-def our_step(batch: int, crop: int, *, compiled: bool = False) -> Callable[[], object]:
+def our_step(
+    batch: int, crop: int, *, compiled: bool = False, graph: bool = False, precision: str = "auto"
+) -> Callable[[], object]:
     """A step as `engine.training` takes it: uint8 images, channels last, the device's precision, no waiting."""
-    fabric = make_fabric("auto", "auto")
+    fabric = make_fabric("auto", precision)
     chosen = dataclasses.asdict(TrainOptions(loss="focal_over_void", learning_rate=1e-3, weight_decay=1e-4))
     recipe = Recipe(**{field.name: chosen[field.name] for field in dataclasses.fields(Recipe)})
     network = FCN8s(CLASSES)
@@ -71,20 +74,34 @@ def our_step(batch: int, crop: int, *, compiled: bool = False) -> Callable[[], o
     if fabric.device.type == "cuda":
         loaded = tuple(part.pin_memory() for part in loaded)
 
-    def step() -> object:
-        images, masks = fabric.to_device(loaded)
+    def learn(images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, ...]:
         masks = masks.long()
         loss, logits = learner.step(images, masks, 1e-3, update=True)
         tally.add(loss, logits.argmax(1), masks)
-        return loss
+        return (loss,)
 
-    return step
+    work = graphed(learn, fabric.device) if graph else learn
+    return lambda: work(*fabric.to_device(loaded))
+
+
+def graphed(
+    learn: Callable[..., tuple[torch.Tensor, ...]], device: torch.device
+) -> Callable[..., tuple[torch.Tensor, ...]]:
+    """The step as one CUDA graph, as `train_fcn.py --cuda_graph true` takes it; on a CPU there are none."""
+    if device.type != "cuda":
+        return learn
+    from engine.step_graph import CudaBackend, StepGraph
+
+    return StepGraph(learn, CudaBackend(device))
 
 
 WAYS: dict[str, Callable[[int, int], Callable[[], object]]] = {
     "ancestor": ancestors_step,
     "ours": our_step,
+    "graph": partial(our_step, graph=True),
+    "fp16": partial(our_step, precision="16-mixed"),
     "compiled": partial(our_step, compiled=True),
+    "compiled_graph": partial(our_step, compiled=True, graph=True),
 }
 
 

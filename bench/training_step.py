@@ -1,49 +1,96 @@
-"""Steps of training, side by side with the ancestor's loop, on a GPU if there is one; no loading of files."""
+"""Steps of training, side by side with the original repository's loop, on a GPU if there is one; no files are read."""
 
+import math
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from bench import contest
+from bench.contest import Series
+from bench.launch import Start, fresh
 
 SIZES = {"cuda": (16, 1024, 30), "cpu": (2, 256, 8)}
 """Images a step, side of the crops and number of steps, by device."""
+CONTENDERS = {
+    "cpu": {"ancestor": "ancestor", "ours": "ours", "ours, compiled": "compiled"},
+    "cuda": {
+        "ancestor": "ancestor",
+        "ours": "ours",
+        "ours, CUDA graph": "graph",
+        "ours, fp16": "fp16",
+        "ours, compiled": "compiled",
+        "ours, compiled, CUDA graph": "compiled_graph",
+    },
+}
+"""Name -> way of `bench.stepping`, by device; what matters most is measured first."""
 
 
 def run(samples: Path, rounds: int = 5) -> dict[str, Any]:
-    """Time all in turn; no real data is needed.
-
-    Raises:
-        InputError: if one of them fails.
-    """
+    """Time all in turn; no real data is needed."""
     del samples
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    batch, crop, steps = SIZES[device]
+    return measure(device, SIZES[device], CONTENDERS[device], rounds=rounds)
+
+
+def measure(
+    device: str,
+    sizes: tuple[int, int, int],
+    contenders: dict[str, str],
+    *,
+    rounds: int,
+    seconds: float = math.inf,
+    start: Start = fresh,
+    note: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Time all contenders in turn, in processes of their own, which warm up and time themselves.
+
+    Args:
+        device: that they will find, for the record.
+        sizes: images a step, side of the crops, steps.
+        contenders: name -> way of `bench.stepping`.
+        rounds: at most.
+        seconds: for all.
+        start: how to start processes.
+        note: is given the record so far, after each process.
+    """
+    batch, crop, steps = sizes
     words = [str(batch), str(crop), str(steps)]
-    ways = {"ancestor": "ancestor", "ours": "ours", "ours, compiled": "compiled"}
-    contenders = {name: ["-m", "bench.stepping", way, *words] for name, way in ways.items()}
-    seconds = contest.hold(contenders, rounds, told=True)
-    images = batch * steps
-    return {
-        "what": f"train FCN-8s on VGG11-BN, {batch} crops of {crop} x {crop} a step, focal loss, AdamW; "
-        f"{steps} steps after warming up, timed by the process itself",
-        "device": device,
-        "rounds": rounds,
-        "milliseconds_a_step": {
-            name: round(1e3 * statistics.median(times) / steps, 1) for name, times in seconds.items()
-        },
-        "images_per_second": {name: round(images / statistics.median(times), 2) for name, times in seconds.items()},
-        "times_as_fast_as_ancestor": contest.ratios(seconds, "ancestor"),
-    }
+
+    warnings: dict[str, list[str]] = {}
+
+    def taken(name: str, left: float) -> float:
+        ended = contest.limited(["-m", "bench.stepping", contenders[name], *words], left, start)
+        if complaints := contest.warnings(ended):
+            warnings[name] = complaints
+        return float(ended.out.split()[-1])
+
+    def record(done: Series[float]) -> dict[str, Any]:
+        medians = {name: statistics.median(times) for name, times in done.results.items()}
+        return {
+            "what": f"train FCN-8s on VGG11-BN, {batch} crops of {crop} x {crop} a step, focal loss, AdamW; "
+            f"{steps} steps after warming up, timed by the process itself",
+            "device": device,
+            "rounds": max(map(len, done.results.values()), default=0),
+            "milliseconds_a_step": {name: round(1e3 * median / steps, 1) for name, median in medians.items()},
+            "images_per_second": {name: round(batch * steps / median, 2) for name, median in medians.items()},
+            "times_as_fast_as_ancestor": contest.ratios(done.results, "ancestor"),
+            "failed": done.failed,
+            "warnings": warnings,
+        }
+
+    done = contest.series(list(contenders), taken, rounds, seconds, lambda done: note(record(done)))
+    return record(done)
 
 
 def table(record: dict[str, Any]) -> str:
     """The record as text to print."""
     rows = [
-        f"  {name:<14} {milliseconds:8.1f} ms a step  {record['images_per_second'][name]:7.2f} images/s  "
-        f"{record['times_as_fast_as_ancestor'][name]:5.2f} x"
+        f"  {name:<26} {milliseconds:8.1f} ms a step  {record['images_per_second'][name]:7.2f} images/s  "
+        f"{record['times_as_fast_as_ancestor'].get(name, math.nan):5.2f} x"
         for name, milliseconds in record["milliseconds_a_step"].items()
     ]
-    return "\n".join([f"{record['what']}; {record['device']}, medians of {record['rounds']} rounds", *rows])
+    head = f"{record['what']}; {record['device']}, medians of {record['rounds']} rounds"
+    return "\n".join([head, *rows, *contest.complaints(record)])

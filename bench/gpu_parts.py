@@ -1,0 +1,185 @@
+"""The parts of `python -m bench gpu`, each in a process of its own: `python -m bench.gpu_parts NAME SETTING RESULT`.
+
+SETTING is a `Setting` as JSON, RESULT the file that everything goes to the moment it is found: `result`, `failed`,
+`ended` and `environment`.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from bench import gpu_camvid, gpu_smoke, gpu_tests, scenes
+from bench.gpu_setting import Keep, Setting
+from engine.faults import InputError
+from engine.files import write_json
+
+Result = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Something to be measured."""
+
+    run: Callable[[Setting, Keep], list[str]]
+    """Measures, keeps what it finds, and returns what failed."""
+    table: Callable[[Result], str]
+    """What was kept as text to print."""
+
+
+def ceilings(setting: Setting, keep: Keep) -> list[str]:
+    """What the device can do at most: matrix products and copies of random data."""
+    import torch
+
+    from engine import ceilings as measured
+    from engine.place import find_place
+
+    # float32 products on a GPU: with TF32, as torch allows it in convolutions, and with all bits.
+    kinds = {"fp16": ("16-mixed", "high"), "bf16": ("bf16-mixed", "high"), "tf32": ("32-true", "high")}
+    kinds["fp32"] = ("32-true", "highest")
+    if setting.rehearse:
+        del kinds["fp16"]  # which CPUs multiply slowly
+    device = find_place(setting.device, "auto").device
+    result: Result = {"what": "TFLOP/s of square matrix products, TB/s read and written by a copy; random data"}
+    result |= {"tflops": {}, "copy_tb": 0.0}
+    for name, (precision, products) in kinds.items():
+        torch.set_float32_matmul_precision(products)
+        found = measured.measure(device, precision, side=setting.sizes.matrix)
+        result["tflops"][name] = round(found.flops_per_second / 1e12, 3)
+        result["copy_tb"] = max(result["copy_tb"], round(found.bytes_per_second / 1e12, 3))
+        keep(result)
+    return []
+
+
+def _ceilings_table(result: Result) -> str:
+    products = ", ".join(f"{name} {value}" for name, value in result["tflops"].items())
+    return f"  TFLOP/s: {products}; copy {result['copy_tb']} TB/s"
+
+
+def forward(setting: Setting, keep: Keep) -> list[str]:
+    """The forward pass, side by side with the original repository's network."""
+    from bench import forward_gpu
+
+    sizes = setting.sizes
+    root, kind = _scenes(setting)
+    record = forward_gpu.measure(
+        root,
+        setting.device,
+        sizes.scene,
+        sizes.matrix,
+        contenders=_without_compilers(forward_gpu.CONTENDERS, setting),
+        rounds=sizes.rounds,
+        repeats=sizes.repeats,
+        seconds=setting.seconds,
+        start=setting.start,
+        note=lambda found: keep({"images": kind, **found}),
+    )
+    return _failures(record)
+
+
+def training_step(setting: Setting, keep: Keep) -> list[str]:
+    """Steps of training, side by side with the original repository's loop."""
+    from bench import training_step as bench
+
+    record = bench.measure(
+        "cpu" if setting.rehearse else "cuda",
+        setting.sizes.training,
+        _without_compilers(bench.CONTENDERS["cuda"], setting),
+        rounds=setting.sizes.rounds,
+        seconds=setting.seconds,
+        start=setting.start,
+        note=keep,
+    )
+    return _failures(record)
+
+
+def prediction(setting: Setting, keep: Keep) -> list[str]:
+    """Prediction from PNG to PNG, side by side with the original repository's loop."""
+    from bench import prediction as bench
+
+    sizes = setting.sizes
+    root, kind = _scenes(setting)
+    record = bench.measure(
+        root,
+        setting.device,
+        sizes.predicted,
+        kind,
+        rounds=sizes.rounds,
+        seconds=setting.seconds,
+        start=setting.start,
+        note=keep,
+    )
+    keep(record)
+    return _failures(record)
+
+
+def _scenes(setting: Setting) -> tuple[Path, str]:
+    """A Cityscapes root with images, and what they are; in a rehearsal small ones."""
+    real = Path() if setting.rehearse else setting.samples
+    return scenes.find(real, setting.work, setting.sizes.scene)
+
+
+def _without_compilers(contenders: dict[str, str], setting: Setting) -> dict[str, str]:
+    """In a rehearsal without the contenders that torch.compile takes minutes for on a CPU."""
+    return {name: way for name, way in contenders.items() if not (setting.rehearse and "compiled" in name)}
+
+
+def _failures(record: Result) -> list[str]:
+    return [f"{name}: {why}" for name, why in record["failed"].items()]
+
+
+def _table(module: str) -> Callable[[Result], str]:
+    """The table of a bench, which is imported only when there is something to print."""
+
+    def text(result: Result) -> str:
+        import importlib
+
+        table: Callable[[Result], str] = importlib.import_module(f"bench.{module}").table
+        return table(result)
+
+    return text
+
+
+PARTS = {
+    "ceilings": Part(ceilings, _ceilings_table),
+    "smoke": Part(gpu_smoke.run, gpu_smoke.table),
+    "tests": Part(gpu_tests.run, gpu_tests.table),
+    "forward": Part(forward, _table("forward_gpu")),
+    "training_step": Part(training_step, _table("training_step")),
+    "prediction": Part(prediction, _table("prediction")),
+    "camvid": Part(gpu_camvid.run, gpu_camvid.table),
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run a part."""
+    name, setting, path = argv[0], Setting.parse(argv[1]), Path(argv[2])
+    written: dict[str, Any] = {"ended": False, "failed": [], "result": {}}
+
+    def keep(result: Result) -> None:
+        written["result"] = result
+        write_json(path, written)
+
+    try:
+        written["failed"] = PARTS[name].run(setting, keep)
+    except InputError as error:
+        written["failed"] = [*written["failed"], *error.messages]
+    written["ended"] = True
+    write_json(path, written)
+    # Last, because nothing that was measured may be lost if this fails.
+    written["environment"] = _environment(setting)
+    write_json(path, written)
+    return int(bool(written["failed"]))
+
+
+def _environment(setting: Setting) -> dict[str, Any]:
+    from engine import environment
+
+    sys.argv = list(setting.command)  # that of the whole run, from which folders of this machine are left out
+    found = environment.describe()
+    return {**found, "commit": found["commit"] or setting.commit}
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

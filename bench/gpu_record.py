@@ -1,0 +1,46 @@
+"""The record of `python -m bench gpu`: one file, which is whole after every figure."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from engine.files import write_json
+
+Entry = dict[str, Any]
+"""One part: status, seconds, what failed, the result, and the environment that it was found in."""
+DONE, FAILED, KILLED, SKIPPED = "done", "failed", "killed", "skipped"
+
+
+class Record:
+    """gpu.json in a folder; parts that an earlier call left there stay until they are measured again.
+
+    Args:
+        path: of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.parts: dict[str, Entry] = {}
+        if path.is_file():
+            self.parts = json.loads(path.read_text())["parts"]
+
+    def put(self, name: str, entry: Mapping[str, Any]) -> None:
+        """Replace what is known of a part, in the file too."""
+        self.parts[name] = dict(entry)
+        write_json(self.path, {"bench": "gpu", "parts": self.parts})
+
+
+def read_result(path: Path) -> dict[str, Any]:
+    """What a part has written so far."""
+    if not path.is_file():
+        return {"ended": False, "failed": [], "result": {}}
+    content: dict[str, Any] = json.loads(path.read_text())
+    return content
+
+
+def status(ended: bool, code: int | None, failed: list[str]) -> str:
+    """How a part came out, by whether it said that it ended, its exit code (None if killed), and what failed in it."""
+    if code is None and not ended:
+        return KILLED
+    return FAILED if failed or code != 0 else DONE

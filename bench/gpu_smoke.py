@@ -1,0 +1,243 @@
+"""Every CUDA path of the commands once, at toy size, in chains that run side by side."""
+
+import shlex
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import scenes, tiny
+from bench.gpu_setting import Keep, Setting
+from bench.launch import Ended, Job, Start, fresh
+
+_TRAIN = (
+    "train_fcn.py --benchmark camvid --root {camvid} --network {fcn8s} --backbone_weights none --crop_size {crop} "
+    "--batch_size 4 --workers {workers} --accelerator {device} --curves false --saved {work}/saved"
+)
+_TEST = (
+    "test_fcn.py --benchmark camvid --root {camvid} --accelerator {device} --output {work}/outputs/{chain} --split val "
+    "--profile_images 2"
+)
+_TRAINED, _RANDOM = "--model_weights_path {work}/saved", "--model_weights_path {weights}"
+_GRAPH = "--data_on device --cuda_graph {graph}"
+CHAINS: dict[str, tuple[str, ...]] = {
+    "train, resume, predict": (
+        f"{_TRAIN} --epochs 1 --name bf16",
+        f"{_TRAIN} --epochs 2 --name bf16",
+        f"{_TEST} {_TRAINED}/bf16/best.pth",
+    ),
+    "fp16, then bf16": (
+        f"{_TRAIN} --epochs 1 --precision fp16 --name fp16",
+        f"{_TRAIN} --epochs 2 --precision bf16 --name fp16",
+    ),
+    "bf16, then fp16": (
+        f"{_TRAIN} --epochs 1 --precision bf16 --name turn",
+        f"{_TRAIN} --epochs 2 --precision fp16 --name turn",
+    ),
+    "fp16 clipped": (f"{_TRAIN} --epochs 2 --precision fp16 --clip_norm 1 --name clip",),
+    "all options": (
+        f"{_TRAIN} --epochs 2 --ema 0.9 --class_uniform 0.5 --class_weights inverse_log --accumulate 2 --clip_norm 5 "
+        "--cache {work}/cache --loss cross_entropy+lovasz --optimizer sgd --name all",
+    ),
+    "hard pixels, focal": tuple(
+        f"{_TRAIN} --epochs 1 --loss {loss} --name {loss}" for loss in ("hard_pixels", "focal_over_void")
+    ),
+    "dice, Lovasz, smoothing": tuple(
+        f"{_TRAIN} --epochs 1 --loss {loss} --name {loss}" for loss in ("dice", "lovasz", "smooth_cross_entropy")
+    ),
+    "other networks": tuple(
+        f"{_TRAIN} --epochs 1 --network {{{name}}} --name {name}" for name in ("unet", "fcn16s_vgg16_bn", "fcn8s_paper")
+    ),
+    "original recipe": (f"{_TRAIN} --recipe ancestor --epochs 1 --crop_size {{crop}} --batch_size 4 --name ancestor",),
+    "data on the device": (
+        f"{_TRAIN} --data_on device --epochs 1 --name resident",
+        f"{_TRAIN} --data_on device --epochs 3 --validate_every 2 --metrics_every 2 --name resident",
+        f"{_TRAIN} --data_on workers --epochs 1 --name loaded",
+        f"{_TRAIN} --data_on auto --class_uniform 0.5 --epochs 1 --name auto",
+    ),
+    "graph": (
+        f"{_TRAIN} {_GRAPH} --ema 0.9 --metrics_every 3 --validate_every 2 --epochs 2 --name graph",
+        f"{_TRAIN} {_GRAPH} --ema 0.9 --metrics_every 3 --validate_every 2 --epochs 3 --name graph",
+        f"{_TRAIN} --data_on workers --cuda_graph {{graph}} --epochs 2 --name graph-loaded",
+    ),
+    "graph, fp16": (
+        f"{_TRAIN} {_GRAPH} --precision fp16 --clip_norm 1 --epochs 2 --name graph-fp16",
+        f"{_TRAIN} {_GRAPH} --precision fp16 --clip_norm 1 --epochs 3 --name graph-fp16",
+    ),
+    "graph, losses": tuple(
+        f"{_TRAIN} {_GRAPH} --ema 0.99 --clip_norm 5 --loss {loss} --epochs 2 --name graph-{number}"
+        for number, loss in enumerate(("cross_entropy+lovasz", "hard_pixels", "dice"))
+    ),
+    "graph, unlike": (
+        f"{_TRAIN} {_GRAPH} --accumulate 2 --epochs 2 --name graph-accumulate",
+        f"{_TRAIN} {_GRAPH} --optimizer sgd --network {{unet}} --epochs 2 --name graph-sgd",
+        f"{_TRAIN} --data_on device --cuda_graph false --ema 0.9 --epochs 1 --name no-graph",
+    ),
+    "compiled": (
+        f"{_TRAIN} --epochs 2 --compile {{compile}} --name compiled",
+        f"{_TRAIN} {_GRAPH} --epochs 2 --compile {{compile}} --name compiled-graph",
+    ),
+    "predict, kernels": (
+        f"{_TEST} {_RANDOM} --kernels {{triton}}",
+        f"{_TEST} {_RANDOM} --kernels torch",
+        f"{_TEST} {_RANDOM} --kernels auto --precision bf16 --workers {{more_workers}}",
+        f"{_TEST} {_RANDOM} --precision fp32",
+    ),
+    "predict, tiles and views": (
+        f"{_TEST} {_RANDOM} --memory_budget 300",
+        f"{_TEST} {_RANDOM} --memory_budget 300 --kernels torch --precision bf16",
+        f"{_TEST} {_RANDOM} --scales 0.75,1,1.25 --flip",
+        f"{_TEST} {_RANDOM} --window 128",
+    ),
+    "predict a folder": (f"{_TEST} {_RANDOM} --images {{camvid}}/CamVid/test",),
+    "predict, compiled": (f"{_TEST} {_RANDOM} --compile {{compile}}",),
+    "profile": (
+        "profile_fcn.py --networks {fcn8s},{unet} --precisions {precisions} --size {size} --accelerator {device} "
+        "--repeats 3 --largest_batch 2 --output {work}/profile.json",
+    ),
+    "cityscapes": (
+        "-m cityscapes.demo --root {work}/demo --train 4 --val 2 --test 2 --workers {workers}",
+        "generate_gt.py --root {work}/demo --workers {workers}",
+        "train_fcn.py --root {work}/demo --network {fcn8s} --backbone_weights none --crop_size {crop} --batch_size 4 "
+        "--workers {workers} --accelerator {device} --curves false --saved {work}/saved --epochs 1 --name cityscapes",
+        "test_fcn.py --root {work}/demo --accelerator {device} --output {work}/outputs/{chain} "
+        "--model_weights_path {work}/saved/cityscapes/best.pth",
+    ),
+}
+"""Commands that need each other, in their order; a chain ends with the first that fails."""
+_COMMAND_SECONDS = 100.0
+_KEPT_OF_ERRORS = 1500
+
+
+def run(setting: Setting, keep: Keep) -> list[str]:
+    """Run the chains, some at a time, and keep what came of each command.
+
+    Returns:
+        What failed.
+    """
+    fill = _fill(setting)
+    waiting = [_Chain(name, fill, _start(setting, name)) for name in setting.chains or CHAINS]
+    running: list[_Chain] = []
+    rows: list[dict[str, Any]] = []
+    until = time.monotonic() + setting.seconds
+    try:
+        while (waiting or running) and time.monotonic() < until:
+            while waiting and len(running) < setting.parallel:
+                running.append(waiting.pop(0))
+            for chain in list(running):
+                if (row := chain.look()) is not None:
+                    rows.append(row)
+                    keep({"commands": rows})
+                if chain.over:
+                    running.remove(chain)
+            time.sleep(0.02)
+    finally:
+        for chain in running:
+            chain.kill()
+    not_ended = [chain.name for chain in [*running, *waiting]]
+    keep({"commands": rows, "not_ended": not_ended})
+    failed = [f"{row['chain']}: {row['command']}: {_ending(row)}" for row in rows if row["code"] != 0]
+    return [*failed, *(f"{name}: no time was left for it, or for its end" for name in not_ended)]
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as text to print: the failures, and a line for each chain."""
+    lines = [
+        f"  {name:<26} {len(those)} commands, {sum(row['seconds'] for row in those):6.1f} s"
+        for name in dict.fromkeys(row["chain"] for row in result["commands"])
+        if (those := [row for row in result["commands"] if row["chain"] == name])
+    ]
+    for row in result["commands"]:
+        if row["code"] != 0:
+            last = row["error"].strip().splitlines()[-1:] or [""]
+            lines.append(f"  FAIL {row['chain']}: {_ending(row)}: {row['command'][-90:]}\n       {last[0][:150]}")
+    return "\n".join([*lines, *(f"  not ended: {name}" for name in result.get("not_ended", ()))])
+
+
+class _Chain:
+    """One command after the other."""
+
+    def __init__(self, name: str, fill: dict[str, str], start: Start) -> None:
+        self.name, self._start, self._work = name, start, fill["work"]
+        fill = {**fill, "chain": "".join(letter for letter in name if letter.isalnum())}
+        self._commands = iter([template.format_map(fill) for template in CHAINS[name]])
+        self._command = ""
+        self._job: Job | None = None
+        self.over = False
+
+    def look(self) -> dict[str, Any] | None:
+        """Start the next command if none is running; what came of a command that has ended, else None."""
+        if self._job is None:
+            self._command = next(self._commands, "")
+            self.over = not self._command
+            if not self.over:
+                self._job = Job(shlex.split(self._command), _COMMAND_SECONDS, start=self._start)
+            return None
+        ended = self._job.poll()
+        if ended is None:
+            return None
+        self._job, self.over = None, ended.code != 0
+        return self._row(ended)
+
+    def kill(self) -> None:
+        """End the command that is running."""
+        if self._job is not None:
+            self._job.kill()
+
+    def _row(self, ended: Ended) -> dict[str, Any]:
+        kept = 300 if ended.code == 0 else _KEPT_OF_ERRORS
+        return {
+            "chain": self.name,
+            "command": self._command.replace(self._work, "WORK"),
+            "code": ended.code,
+            "seconds": round(ended.seconds, 1),
+            "error": ended.error[-kept:].replace(self._work, "WORK"),
+        }
+
+
+def _ending(row: dict[str, Any]) -> str:
+    return "killed at its deadline" if row["code"] is None else f"code {row['code']}"
+
+
+def _start(setting: Setting, name: str) -> Start:
+    """How a chain starts its commands; in a rehearsal one as people do, the others without imports."""
+    return fresh if name == "fp16 clipped" else setting.start
+
+
+def _fill(setting: Setting) -> dict[str, str]:
+    """What stands for the names in braces; also draws and writes what these need."""
+    camvid, weights = setting.work / "toy", setting.work / "toy.pth"
+    scenes.draw_camvid(camvid, setting.sizes.toy)
+    here = setting.rehearse
+    names = ("fcn8s", "unet", "fcn16s_vgg16_bn", "fcn8s_paper")
+    fill = {name: tiny.NAME if here else name for name in names}
+    _write_weights(weights, fill["fcn8s"])
+    height, width = setting.sizes.toy
+    return fill | {
+        "camvid": str(camvid),
+        "weights": str(weights),
+        "work": str(setting.work),
+        "device": setting.device,
+        "crop": str(setting.sizes.toy_crop),
+        "size": f"{height}x{width}",
+        "precisions": "auto" if here else "auto,fp32,bf16",
+        "workers": "1" if here else "2",
+        "more_workers": "2" if here else "8",
+        "compile": "false" if here else "true",
+        "graph": "false" if here else "true",
+        "triton": "torch" if here else "triton",
+    }
+
+
+def _write_weights(path: Path, network: str) -> None:
+    """A checkpoint of random weights, so that predictions need not wait for a training."""
+    import torch
+
+    import catalogue
+    from engine import checkpoints
+    from engine.checkpoints import About
+    from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
+
+    torch.manual_seed(0)
+    built = catalogue.network(network, scenes.CAMVID_CLASSES)
+    about = About(network, scenes.CAMVID_CLASSES, "camvid", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    checkpoints.save(path, built.state_dict(), about)

@@ -1,0 +1,52 @@
+"""The tests that need a GPU, and only the files that hold some, so that no package is missed that they do not need."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from bench import REPOSITORY
+from bench.gpu_setting import Keep, Setting
+from bench.launch import Job
+
+_MARK = "mark.gpu"
+_OUTCOME = re.compile(r"^(\S+\.py::.+?) (PASSED|FAILED|SKIPPED|ERROR|XFAIL|XPASS)", re.MULTILINE)
+
+
+def files(tests: Path) -> list[Path]:
+    """The test files with such tests."""
+    return [path for path in sorted(tests.rglob("test_*.py")) if _MARK in path.read_text()]
+
+
+def run(setting: Setting, keep: Keep) -> list[str]:
+    """Run the tests and keep the outcome of each.
+
+    Returns:
+        What failed.
+    """
+    paths = [str(path.relative_to(REPOSITORY)) for path in files(REPOSITORY / "tests")]
+    # Warnings of third parties are no reason to lose a quarter of an hour on a GPU.
+    words = ["-m", "pytest", "-v", "-m", "gpu", "-W", "default", "-p", "no:cacheprovider", *paths]
+    ended = Job(words, setting.seconds, start=setting.start).wait()
+    outcomes = dict(_OUTCOME.findall(ended.out))
+    result: dict[str, Any] = {
+        "command": "python " + " ".join(words),
+        "code": ended.code,
+        "seconds": round(ended.seconds, 1),
+        "outcomes": outcomes,
+    }
+    if ended.code != 0:
+        result["end"] = f"{ended.out[-6000:]}{ended.error[-1500:]}"
+    keep(result)
+    failed = [f"{name}: {outcome}" for name, outcome in outcomes.items() if outcome in ("FAILED", "ERROR")]
+    if ended.code is None:
+        failed.append("the tests were killed at their deadline")
+    elif ended.code and not failed:
+        failed.append(f"pytest ended with code {ended.code}: {' '.join(ended.out.split()[-30:])}")
+    return failed
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result as text to print."""
+    outcomes = list(result["outcomes"].values())
+    counts = ", ".join(f"{outcomes.count(name)} {name.lower()}" for name in dict.fromkeys(outcomes))
+    return f"  {counts or 'no test'} in {result['seconds']:.0f} s"

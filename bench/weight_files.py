@@ -1,0 +1,93 @@
+"""Weights in files that are small enough to be carried, and whole again.
+
+Where at most 16 MiB a file come back from a machine, a checkpoint of 9.4 million parameters goes as float16 in two
+parts, `NAME.pth.1of2` and `NAME.pth.2of2`, which are joined to `NAME.pth` elsewhere.
+"""
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import plan
+from engine import checkpoints
+from engine.checkpoints import About, StateDict
+from engine.faults import InputError
+from engine.files import write_bytes
+
+LARGEST = 15 << 20
+"""Bytes of a part; with some room below the 16 MiB that come back."""
+_PART = re.compile(r"(?P<name>.+\.pth)\.(?P<number>\d+)of(?P<count>\d+)")
+
+
+def split(checkpoint: Path, folder: Path, name: str, *, most: int, largest: int = LARGEST) -> list[Path]:
+    """Write a checkpoint's weights to a folder as float16, in parts.
+
+    Args:
+        checkpoint: of `train_fcn.py`.
+        folder: that the parts go to.
+        name: of the file that they become again, with .pth at its end.
+        most: parts that may be written.
+        largest: bytes of a part.
+
+    Returns:
+        The parts; none if there would be more than `most`.
+    """
+    content = checkpoints.load(checkpoint)
+    about: About = content["about"]
+    buffer = io.BytesIO()
+    torch.save({"about": vars(about), "weights": _halved(content["weights"])}, buffer)
+    whole = buffer.getvalue()
+    count = plan.pieces(len(whole), largest)
+    if count > most:
+        return []
+    paths = [folder / f"{name}.{number + 1}of{count}" for number in range(count)]
+    for number, path in enumerate(paths):
+        write_bytes(path, whole[number * largest : (number + 1) * largest])
+    return paths
+
+
+def join(folder: Path) -> list[Path]:
+    """Make whole float32 checkpoints of all parts in a folder, beside them.
+
+    Raises:
+        InputError: if there are no parts, or one is missing.
+    """
+    found: dict[tuple[str, int], dict[int, Path]] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if match := _PART.fullmatch(path.name):
+            found.setdefault((match["name"], int(match["count"])), {})[int(match["number"])] = path
+    if not found:
+        raise InputError(
+            f"{folder}: no parts of weights; expected files as NAME.pth.1of2, which bench gpu leaves there"
+        )
+    missing = [
+        f"{folder / name}.{number}of{count}: no such file; copy it there too"
+        for (name, count), parts in found.items()
+        for number in range(1, count + 1)
+        if number not in parts
+    ]
+    if missing:
+        raise InputError(*missing)
+    return [_joined(folder / name, [parts[number] for number in sorted(parts)]) for (name, _), parts in found.items()]
+
+
+def _joined(target: Path, parts: list[Path]) -> Path:
+    whole = io.BytesIO(b"".join(path.read_bytes() for path in parts))
+    content: dict[str, Any] = torch.load(whole, map_location="cpu", weights_only=True)
+    weights = {
+        name: value.float() if value.is_floating_point() else value for name, value in content["weights"].items()
+    }
+    checkpoints.save(target, weights, About(**content["about"]))
+    return target
+
+
+def _halved(weights: StateDict) -> StateDict:
+    """The weights with all floats as float16 where they fit into its range; counters stay whole numbers."""
+    halves = {name: value.half() for name, value in weights.items() if value.is_floating_point()}
+    return {
+        name: halves[name].contiguous() if name in halves and halves[name].isfinite().all() else value
+        for name, value in weights.items()
+    }
