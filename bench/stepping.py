@@ -17,6 +17,7 @@ from engine.learner import Learner
 from engine.losses import FocalLoss
 from engine.normalization import Normalize
 from engine.recipe import Recipe
+from engine.step_graph import CudaBackend, StepGraph
 from engine.tally import Tally
 from fcn.fcn import FCN8s
 from train_fcn import TrainOptions
@@ -74,25 +75,22 @@ def our_step(
     if fabric.device.type == "cuda":
         loaded = tuple(part.pin_memory() for part in loaded)
 
+    learner.set_rate(1e-3)
+
     def learn(images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, ...]:
         masks = masks.long()
-        loss, logits = learner.step(images, masks, 1e-3, update=True)
-        tally.add(loss, logits.argmax(1), masks)
-        return (loss,)
+        return (*learner.step(images, masks, update=True), masks)
 
-    work = graphed(learn, fabric.device) if graph else learn
-    return lambda: work(*fabric.to_device(loaded))
+    # As `train_fcn.py --cuda_graph` decides; on a CPU there are no graphs.
+    captured = graph and fabric.device.type == "cuda"
+    taken = StepGraph(learn, CudaBackend(fabric.device) if captured else None)
 
+    def step() -> object:
+        loss, logits, ids = taken(*fabric.to_device(loaded))
+        tally.add(loss, logits, ids)
+        return loss
 
-def graphed(
-    learn: Callable[..., tuple[torch.Tensor, ...]], device: torch.device
-) -> Callable[..., tuple[torch.Tensor, ...]]:
-    """The step as one CUDA graph, as `train_fcn.py --cuda_graph true` takes it; on a CPU there are none."""
-    if device.type != "cuda":
-        return learn
-    from engine.step_graph import CudaBackend, StepGraph
-
-    return StepGraph(learn, CudaBackend(device))
+    return step
 
 
 WAYS: dict[str, Callable[[int, int], Callable[[], object]]] = {
