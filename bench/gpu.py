@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -69,6 +69,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return int(bool(bad or unmeasured))
 
 
+Launch = Callable[[str, Setting, Path, float], Job]
+"""Starts a part: its name, its setting, the file for its result, and the seconds until it is killed."""
+
+
+def launch(name: str, setting: Setting, result: Path, seconds: float) -> Job:
+    """Start a part in a process of its own."""
+    return Job(["-m", "bench.gpu_parts", name, setting.dump(), str(result)], seconds, start=setting.start)
+
+
 class Run:
     """One call of the command.
 
@@ -76,10 +85,11 @@ class Run:
         setting: what all parts are given.
         record: that everything goes to.
         until: when it is to be over, in seconds since the epoch.
+        start: how to start a part.
     """
 
-    def __init__(self, setting: Setting, record: Record, until: float) -> None:
-        self._setting, self._record, self._until = setting, record, until
+    def __init__(self, setting: Setting, record: Record, until: float, start: Launch = launch) -> None:
+        self._setting, self._record, self._until, self._start = setting, record, until, start
         self._results = setting.work / "results"
         self._results.mkdir()
 
@@ -115,8 +125,7 @@ class Run:
         try:
             for name in names:
                 print(f"--- {name}: at most {seconds:.0f} s", flush=True)
-                words = ["-m", "bench.gpu_parts", name, setting.dump(), str(self._result(name))]
-                jobs[name] = Job(words, seconds, start=setting.start)
+                jobs[name] = self._start(name, setting, self._result(name), seconds)
             while jobs:
                 for name, job in list(jobs.items()):
                     ended = job.poll()

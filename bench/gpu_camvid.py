@@ -22,7 +22,6 @@ WAYS = (
     "--data_on workers --workers 12 --cuda_graph false",
 )
 """Flags of train_fcn.py that decide how fast it trains, not what it learns; the first that works is used."""
-REHEARSED = ("--data_on device --cuda_graph false", "--data_on workers --workers 1 --cuda_graph false")
 _SCORE_SECONDS = 60.0
 """After which scoring a split is given up."""
 _LAST_SECONDS = 10.0
@@ -127,7 +126,7 @@ class _CamVid:
 
     def _planned(self, network: str, runs: int) -> _Plan | None:
         """The first way to train that works, and the epochs that fit."""
-        for way in REHEARSED if self.setting.rehearse else WAYS:
+        for way in WAYS:
             if self.left <= 0:
                 break
             row: dict[str, Any] = {"network": network, "way": way}

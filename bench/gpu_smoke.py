@@ -18,7 +18,7 @@ _TEST = (
     "--profile_images 2"
 )
 _TRAINED, _RANDOM = "--model_weights_path {work}/saved", "--model_weights_path {weights}"
-_GRAPH = "--data_on device --cuda_graph {graph}"
+_GRAPH = "--data_on device --cuda_graph true"
 CHAINS: dict[str, tuple[str, ...]] = {
     "train, resume, predict": (
         f"{_TRAIN} --epochs 1 --name bf16",
@@ -57,7 +57,7 @@ CHAINS: dict[str, tuple[str, ...]] = {
     "graph": (
         f"{_TRAIN} {_GRAPH} --ema 0.9 --metrics_every 3 --validate_every 2 --epochs 2 --name graph",
         f"{_TRAIN} {_GRAPH} --ema 0.9 --metrics_every 3 --validate_every 2 --epochs 3 --name graph",
-        f"{_TRAIN} --data_on workers --cuda_graph {{graph}} --epochs 2 --name graph-loaded",
+        f"{_TRAIN} --data_on workers --cuda_graph true --epochs 2 --name graph-loaded",
     ),
     "graph, fp16": (
         f"{_TRAIN} {_GRAPH} --precision fp16 --clip_norm 1 --epochs 2 --name graph-fp16",
@@ -114,8 +114,10 @@ def run(setting: Setting, keep: Keep) -> list[str]:
     Returns:
         What failed.
     """
-    fill = _fill(setting)
-    waiting = [_Chain(name, fill, _start(setting, name)) for name in setting.chains or CHAINS]
+    filled = fill(setting)
+    scenes.draw_camvid(setting.work / "toy", setting.sizes.toy)
+    _write_weights(setting.work / "toy.pth", filled["fcn8s"])
+    waiting = [_Chain(name, filled, _start(setting, name)) for name in setting.chains or CHAINS]
     running: list[_Chain] = []
     rows: list[dict[str, Any]] = []
     until = time.monotonic() + setting.seconds
@@ -156,10 +158,10 @@ def table(result: dict[str, Any]) -> str:
 class _Chain:
     """One command after the other."""
 
-    def __init__(self, name: str, fill: dict[str, str], start: Start) -> None:
-        self.name, self._start, self._work = name, start, fill["work"]
-        fill = {**fill, "chain": "".join(letter for letter in name if letter.isalnum())}
-        self._commands = iter([template.format_map(fill) for template in CHAINS[name]])
+    def __init__(self, name: str, filled: dict[str, str], start: Start) -> None:
+        self.name, self._start, self._work = name, start, filled["work"]
+        filled = {**filled, "chain": "".join(letter for letter in name if letter.isalnum())}
+        self._commands = iter([template.format_map(filled) for template in CHAINS[name]])
         self._command = ""
         self._job: Job | None = None
         self.over = False
@@ -203,18 +205,14 @@ def _start(setting: Setting, name: str) -> Start:
     return fresh if name == "fp16 clipped" else setting.start
 
 
-def _fill(setting: Setting) -> dict[str, str]:
-    """What stands for the names in braces; also draws and writes what these need."""
-    camvid, weights = setting.work / "toy", setting.work / "toy.pth"
-    scenes.draw_camvid(camvid, setting.sizes.toy)
+def fill(setting: Setting) -> dict[str, str]:
+    """What stands for the names in braces, but for that of the chain."""
     here = setting.rehearse
     names = ("fcn8s", "unet", "fcn16s_vgg16_bn", "fcn8s_paper")
-    fill = {name: tiny.NAME if here else name for name in names}
-    _write_weights(weights, fill["fcn8s"])
     height, width = setting.sizes.toy
-    return fill | {
-        "camvid": str(camvid),
-        "weights": str(weights),
+    return {name: tiny.NAME if here else name for name in names} | {
+        "camvid": str(setting.work / "toy"),
+        "weights": str(setting.work / "toy.pth"),
         "work": str(setting.work),
         "device": setting.device,
         "crop": str(setting.sizes.toy_crop),
@@ -222,8 +220,8 @@ def _fill(setting: Setting) -> dict[str, str]:
         "precisions": "auto" if here else "auto,fp32,bf16",
         "workers": "1" if here else "2",
         "more_workers": "2" if here else "8",
+        # What a CPU does not have, or takes minutes for.
         "compile": "false" if here else "true",
-        "graph": "false" if here else "true",
         "triton": "torch" if here else "triton",
     }
 

@@ -122,7 +122,7 @@ class Job:
         if code is None:
             if self.seconds <= self._limit:
                 return None
-            self.kill()
+            self._end()
         ended = Ended(code, self.seconds, _text(self._out), _text(self._error))
         kill_tree(self._process.pid)  # what it left running
         self._folder.cleanup()
@@ -140,6 +140,11 @@ class Job:
             raise
 
     def kill(self) -> None:
+        """End it and all that it started, and forget its output."""
+        self._end()
+        self._folder.cleanup()
+
+    def _end(self) -> None:
         """End it and all that it started."""
         if self._grace and self._process.pid is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -175,6 +180,7 @@ def _run_here(words: Sequence[str], out: Path, error: Path, variables: Mapping[s
     os.chdir(REPOSITORY)
     for path, stream in ((out, 1), (error, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+    sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1, closefd=False) for stream in (1, 2))
     if words[0] == "-m":
         sys.argv = [words[1], *words[2:]]
         runpy.run_module(words[1], run_name="__main__", alter_sys=True)

@@ -36,7 +36,9 @@ def allot(needs: Sequence[Need], seconds: float) -> dict[str, float]:
         if need.least <= left:
             given[need.name] = need.least
             left -= need.least
-    rooms = {need.name: min(need.most - need.least, left) for need in needs if need.name in given}
+    rooms = {
+        need.name: left if math.isinf(need.most) else need.most - need.least for need in needs if need.name in given
+    }
     total = sum(rooms.values())
     return {name: least + min(rooms[name], left * rooms[name] / total if total else 0) for name, least in given.items()}
 

@@ -1,0 +1,187 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench import REPOSITORY, gpu, gpu_record
+from bench.__main__ import main
+from bench.gpu_record import Record
+from bench.gpu_setting import Setting
+from bench.launch import Job
+from bench.plan import Need
+
+WRITES = """
+import json, sys, time
+from pathlib import Path
+def keep(ended, failed=()):
+    content = {"ended": ended, "failed": list(failed), "result": {"figure": 42}, "environment": {"commit": "abc"}}
+    path = Path(sys.argv[1])
+    path.with_suffix(".new").write_text(json.dumps(content))
+    path.with_suffix(".new").replace(path)
+"""
+ENDS = f"{WRITES}\nkeep(True)"
+HANGS = f"{WRITES}\nkeep(False); time.sleep(60)"
+CRASHES = f"{WRITES}\nkeep(False); raise RuntimeError('CUDA error: some')"
+COMPLAINS = f"{WRITES}\nkeep(True, ['a contender failed']); sys.exit(1)"
+
+
+def setting(work: Path, root: Path | None = None) -> Setting:
+    return Setting(
+        seconds=0,
+        work=work,
+        output=work,
+        samples=work,
+        root=root,
+        rehearse=True,
+        parallel=1,
+        chains=(),
+        networks=("fcn8s",),
+        seeds=(0,),
+        command=("python", "-m", "bench", "gpu", "--root=/home/ann/data"),
+        commit="abc",
+    )
+
+
+def starting(codes: dict[str, str]) -> gpu.Launch:
+    return lambda name, _, result, seconds: Job(["-c", codes[name], str(result)], seconds)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part gets two seconds."""
+    monkeypatch.setattr(gpu, "NEEDS", {name: Need(name, 2, 2) for name in gpu.NEEDS})
+
+
+def parts(path: Path) -> dict[str, dict[str, object]]:
+    content: dict[str, dict[str, object]] = json.loads(path.read_text())["parts"]
+    return content
+
+
+def test_all_figures_are_kept_whatever_becomes_of_a_part(quick: None, tmp_path: Path) -> None:
+    del quick
+    codes = {"ceilings": ENDS, "smoke": CRASHES, "tests": COMPLAINS, "forward": HANGS, "training_step": ENDS}
+    record = Record(tmp_path / "gpu.json")
+    run = gpu.Run(setting(tmp_path), record, time.time() + 100, starting(codes))
+    statuses = run.all([*codes, "camvid"])
+    assert statuses == {
+        "ceilings": "done",
+        "smoke": "failed",
+        "tests": "failed",
+        "forward": "killed",
+        "training_step": "done",
+        "camvid": "skipped",
+    }
+    found = parts(record.path)
+    assert [found[name]["result"] for name in codes] == 5 * [{"figure": 42}]
+    assert "CUDA error: some" in str(found["smoke"]["error"])
+    assert found["tests"]["failed"] == ["a contender failed"]
+    assert "killed at its deadline" in str(found["forward"]["failed"])
+    assert "no --root" in str(found["camvid"]["failed"])
+    summary = gpu._summary(record, statuses)
+    assert "=== forward: killed, 2" in summary
+    assert "RuntimeError: CUDA error: some" in summary
+
+
+def test_parts_without_time_are_skipped_and_earlier_results_stay(
+    quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del quick
+    monkeypatch.setitem(gpu.NEEDS, "forward", Need("forward", 1000, 2000))
+    record = Record(tmp_path / "gpu.json")
+    record.put("prediction", {"status": "done", "result": {"figure": 1}})
+    run = gpu.Run(setting(tmp_path), Record(record.path), time.time() + 100, starting({"ceilings": ENDS}))
+    assert run.all(["ceilings", "forward"]) == {"ceilings": "done", "forward": "skipped"}
+    found = parts(record.path)
+    assert found["prediction"]["result"] == {"figure": 1}
+    assert "no time was left" in str(found["forward"]["failed"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_figures_are_kept_when_all_is_killed(number: signal.Signals, tmp_path: Path) -> None:
+    code = """
+import sys, time
+from pathlib import Path
+from bench import gpu
+from bench.gpu_record import Record
+from tests.bench.test_gpu import HANGS, setting, starting
+work = Path(sys.argv[1])
+with gpu._stoppable():
+    gpu.Run(setting(work), Record(work / "gpu.json"), time.time() + 500, starting({"forward": HANGS})).all(["forward"])
+"""
+    record = tmp_path / "gpu.json"
+    with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=REPOSITORY, stderr=subprocess.PIPE) as whole:
+        until = time.monotonic() + 60
+        while not (record.is_file() and parts(record)["forward"]["result"]):
+            assert whole.poll() is None, whole.stderr and whole.stderr.read()
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        children = psutil.Process(whole.pid).children()
+        os.kill(whole.pid, number)
+        whole.wait()
+    assert parts(record)["forward"]["result"] == {"figure": 42}
+    if number == signal.SIGKILL:  # nobody was left to end them
+        for child in children:
+            child.kill()
+    psutil.wait_procs(children, 5)
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+
+
+@pytest.mark.parametrize(
+    ("ended", "code", "failed", "status"),
+    [
+        (True, 0, [], gpu_record.DONE),
+        (True, 1, ["some"], gpu_record.FAILED),
+        (False, 1, [], gpu_record.FAILED),
+        (False, -11, [], gpu_record.FAILED),
+        (False, None, [], gpu_record.KILLED),
+        (True, None, [], gpu_record.FAILED),
+    ],
+)
+def test_how_a_part_came_out(ended: bool, code: int | None, failed: list[str], status: str) -> None:
+    assert gpu_record.status(ended, code, failed) == status
+
+
+def test_a_setting_comes_through_the_command_line_whole(tmp_path: Path) -> None:
+    for root in (None, tmp_path / "data"):
+        assert Setting.parse(setting(tmp_path, root).dump()) == setting(tmp_path, root)
+
+
+def test_wrong_flags(tmp_path: Path, error_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert "no CUDA device found" in error_of(main, "gpu", "--output", tmp_path)
+    assert "--minutes -1.0: expected more than 0" in error_of(main, "gpu", "--minutes", "-1")
+    assert "no parts of weights" in error_of(main, "gpu", "--join", tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_it_is_never_measured_by_chance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("bench.__main__.BENCHES", ())
+    monkeypatch.setattr(gpu, "main", lambda _: pytest.fail("started"))
+    assert main(["--output", str(tmp_path)]) == 0
+
+
+def test_a_rehearsal_runs_what_a_gpu_would_measure(tmp_path: Path) -> None:
+    """A selection; `python -m bench gpu --rehearse` runs all, in a minute and a half on two cores."""
+    words = ["--parts", "ceilings", "smoke", "training_step", "prediction", "camvid"]
+    words += ["--chains", "data on the device", "predict a folder", "--networks", "fcn8s", "--seeds", "3"]
+    process = Job(["-m", "bench", "gpu", "--rehearse", *words, "--output", str(tmp_path)])
+    ended = process.wait()
+    assert ended.code == 0, ended.out + ended.error
+    assert ended.out.endswith("gpu.json: the record in full\nrehearsed\n")
+    found = parts(tmp_path / "gpu.json")
+    assert {entry["status"] for entry in found.values()} == {"done"}
+    assert all(entry["rehearsal"] and "environment" in entry for entry in found.values())
+    (trained,) = found["camvid"]["result"]["trainings"]  # type: ignore[index]
+    assert (trained["seed"], trained["epochs_done"]) == (3, 2)
+    assert set(trained["miou"]) == {"val", "test"}
+    assert list(trained["files"]) == ["camvid-fcn8s-seed3.pth.1of1"]
+    assert str(tmp_path) not in json.dumps(found), "a folder of this machine"
+    assert main(["gpu", "--join", str(tmp_path)]) == 0
+    assert (tmp_path / "camvid-fcn8s-seed3.pth").is_file()

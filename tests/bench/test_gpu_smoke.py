@@ -1,0 +1,99 @@
+import shlex
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import profile_fcn
+import test_fcn
+import train_fcn
+from bench import gpu_smoke
+from bench.gpu_setting import Setting
+from bench.launch import Job
+from engine import options
+from tests.bench.test_gpu import setting
+
+
+class Kept(list[dict[str, Any]]):
+    """All that a part kept, one after the other."""
+
+    def __call__(self, result: dict[str, Any]) -> None:
+        self.append({name: list(value) for name, value in result.items()})
+
+
+@pytest.fixture
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Setting]:
+    """Chains of small programs, started as new interpreters, because this process uses threads."""
+    monkeypatch.setattr(Setting, "start", property(lambda _: None))
+    monkeypatch.setattr(gpu_smoke, "Job", lambda words, limit, start: Job(words, limit))  # noqa: ARG005
+
+    def build(seconds: float, **chains: tuple[str, ...]) -> Setting:
+        monkeypatch.setattr(gpu_smoke, "CHAINS", chains)
+        return replace(setting(tmp_path), seconds=seconds, parallel=2)
+
+    return build
+
+
+def program(text: str) -> str:
+    return shlex.join(["-c", text])
+
+
+def test_a_chain_ends_with_its_first_failure_and_the_others_go_on(stage: Callable[..., Setting]) -> None:
+    fails = program("import sys; print('trouble in {work}', file=sys.stderr); sys.exit(3)")
+    keep = Kept()
+    failed = gpu_smoke.run(
+        stage(60, first=(program("1"), fails, program("2")), second=(program("'{chain}'"), program("3"))), keep
+    )
+    rows = keep[-1]["commands"]
+    assert [(row["chain"], row["code"]) for row in rows if row["chain"] == "first"] == [("first", 0), ("first", 3)]
+    assert [row["code"] for row in rows if row["chain"] == "second"] == [0, 0]
+    (bad,) = [row for row in rows if row["code"]]
+    assert bad["error"] == "trouble in WORK\n"
+    assert len(failed) == 1
+    assert "code 3" in failed[0]
+    assert "trouble in WORK" in gpu_smoke.table(keep[-1])
+    assert [len(result["commands"]) for result in keep] == [1, 2, 3, 4, 4], "each the moment it ended"
+
+
+def test_what_has_no_time_is_told(stage: Callable[..., Setting]) -> None:
+    keep = Kept()
+    sleeps = (program("import time; time.sleep(60)"),)
+    failed = gpu_smoke.run(stage(1.0, slow=sleeps, slower=sleeps, never=(program("1"),), quick=(program("1"),)), keep)
+    assert keep[-1]["not_ended"] == ["slow", "slower", "never", "quick"]
+    assert len(failed) == 4
+    assert "not ended: never" in gpu_smoke.table(keep[-1])
+
+
+def test_a_command_that_hangs_is_killed(stage: Callable[..., Setting], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu_smoke, "_COMMAND_SECONDS", 0.3)
+    keep = Kept()
+    chains = {"hangs": (program("import time; time.sleep(60)"),), "works": (program("1"),)}
+    assert ["killed at its deadline" in line for line in gpu_smoke.run(stage(60, **chains), keep)] == [True]
+    assert sorted((row["chain"], row["code"]) for row in keep[-1]["commands"]) == [("hangs", None), ("works", 0)]
+
+
+COMMANDS = {
+    "train_fcn.py": (train_fcn.TrainOptions, train_fcn.RECIPES),
+    "test_fcn.py": (test_fcn.PredictionOptions, None),
+    "profile_fcn.py": (profile_fcn.ProfileOptions, None),
+}
+
+
+@pytest.mark.parametrize("rehearse", [False, True])
+@pytest.mark.parametrize("name", gpu_smoke.CHAINS)
+def test_all_commands_are_understood(name: str, rehearse: bool, tmp_path: Path) -> None:
+    """On a GPU too, whose own flags a rehearsal cannot try."""
+    filled = gpu_smoke.fill(replace(setting(tmp_path), rehearse=rehearse)) | {"chain": "some"}
+    for template in gpu_smoke.CHAINS[name]:
+        words = shlex.split(template.format_map(filled))
+        if words[0] in COMMANDS:
+            kind, recipes = COMMANDS[words[0]]
+            options.parse(kind, words[1:], prog="some", description="", examples=(), recipes=recipes)
+
+
+def test_every_option_of_training_and_prediction_on_a_gpu_has_a_chain() -> None:
+    commands = " ".join(command for chain in gpu_smoke.CHAINS.values() for command in chain)
+    for flag in ("data_on", "cuda_graph", "ema", "validate_every", "metrics_every", "kernels", "memory_budget"):
+        assert f"--{flag} " in commands, flag

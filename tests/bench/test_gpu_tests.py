@@ -1,0 +1,73 @@
+import ast
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import REPOSITORY, gpu_tests
+from bench.launch import Ended
+from tests.bench.test_gpu import setting
+
+MISSING_THERE = {"cityscapesscripts", "cv2", "onnx", "onnxruntime", "onnxscript"}
+"""Packages of tests that a machine with a GPU may lack."""
+OUTPUT = """
+tests/engine/test_metrics.py::test_a_gpu_counts PASSED [ 33%]
+tests/engine/test_inference.py::test_images[False and more] FAILED [ 66%]
+tests/engine/test_inference.py::test_images[True] SKIPPED (needs a CUDA device) [100%]
+"""
+
+
+def result_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ended: Ended) -> tuple[list[str], dict[str, Any]]:
+    kept: list[dict[str, Any]] = []
+
+    class Done:
+        def __init__(self, words: list[str], limit: float, start: object) -> None:
+            assert {"gpu", "default", "no:cacheprovider"} < set(words)
+            assert limit == 30
+
+        def wait(self) -> Ended:
+            return ended
+
+    monkeypatch.setattr(gpu_tests, "Job", Done)
+    failed = gpu_tests.run(replace(setting(tmp_path), seconds=30), kept.append)
+    return failed, kept[-1]
+
+
+def test_outcomes_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    failed, result = result_of(monkeypatch, tmp_path, Ended(1, 9.0, OUTPUT, "trace"))
+    assert list(result["outcomes"].values()) == ["PASSED", "FAILED", "SKIPPED"]
+    assert failed == ["tests/engine/test_inference.py::test_images[False and more]: FAILED"]
+    assert result["end"].endswith("trace")
+    assert gpu_tests.table(result) == "  1 passed, 1 failed, 1 skipped in 9 s"
+
+
+def test_outcomes_before_a_deadline_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    passed = OUTPUT.splitlines()[1]
+    failed, result = result_of(monkeypatch, tmp_path, Ended(None, 30.0, passed, ""))
+    assert result["outcomes"] == {"tests/engine/test_metrics.py::test_a_gpu_counts": "PASSED"}
+    assert failed == ["the tests were killed at their deadline"]
+
+
+def test_tests_that_cannot_be_collected_are_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    failed, _ = result_of(monkeypatch, tmp_path, Ended(2, 3.0, "ERROR tests/a.py - ModuleNotFoundError", ""))
+    assert "code 2" in failed[0]
+    assert "ModuleNotFoundError" in failed[0]
+
+
+def test_only_files_with_such_tests_are_run() -> None:
+    names = {path.name for path in gpu_tests.files(REPOSITORY / "tests")}
+    assert {"test_metrics.py", "test_inference.py"} <= names
+    assert "test_plan.py" not in names
+
+
+@pytest.mark.parametrize("path", sorted((REPOSITORY / "tests").rglob("*.py")), ids=lambda path: path.name)
+def test_no_file_needs_a_package_to_be_collected_that_may_be_missing(path: Path) -> None:
+    """An import at the top of one file would end the run of all."""
+    names = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names.add(str(node.module).partition(".")[0])
+    assert not names & MISSING_THERE, "use pytest.importorskip"

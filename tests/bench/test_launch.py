@@ -1,0 +1,124 @@
+import ast
+import math
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.launch import Ended, Job
+
+SLEEPER = """
+import subprocess, sys, time
+from pathlib import Path
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+Path(sys.argv[1]).write_text(f"{child.pid}")
+print("started", flush=True)
+"""
+
+
+def is_gone(pid: int, seconds: float = 5) -> bool:
+    """Whether a process ends in time; one that nobody has waited for counts as ended."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def test_an_ended_process_tells_its_code_and_output() -> None:
+    ended = Job(["-c", "import sys; print('out'); print('bad', file=sys.stderr); sys.exit(3)"]).wait()
+    assert (ended.code, ended.out, ended.error) == (3, "out\n", "bad\n")
+
+
+def run(*words: str, limit: float = math.inf, forked: bool) -> Ended:
+    """Run a process; a forked one as the copy of another process, because that of the tests uses threads."""
+    if not forked:
+        return Job(words, limit).wait()
+    code = """
+import sys
+from bench.launch import Forked, Job
+print(repr(tuple(Job(sys.argv[2:], float(sys.argv[1]), start=Forked).wait())))
+"""
+    done = Job(["-c", code, str(limit), *words]).wait()
+    assert done.code == 0, done.error
+    return Ended(*ast.literal_eval(done.out))
+
+
+@pytest.mark.parametrize("forked", [False, True])
+def test_a_process_past_its_deadline_is_killed_with_its_children(forked: bool, tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    began = time.monotonic()
+    ended = run("-c", SLEEPER + "time.sleep(60)", str(told), limit=1.5, forked=forked)
+    assert time.monotonic() - began < 10
+    assert (ended.code, ended.out) == (None, "started\n")
+    assert is_gone(int(told.read_text()))
+
+
+def test_what_a_process_leaves_running_is_killed_too(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    assert Job(["-c", SLEEPER, str(told)]).wait().code == 0
+    assert is_gone(int(told.read_text()))
+
+
+def test_a_process_may_save_before_it_is_killed(tmp_path: Path) -> None:
+    saved = tmp_path / "saved"
+    code = """
+import signal, sys, time
+from pathlib import Path
+signal.signal(signal.SIGTERM, lambda *_: (Path(sys.argv[1]).write_text("all"), sys.exit(0)))
+print("ready", flush=True)
+time.sleep(60)
+"""
+    ended = Job(["-c", code, str(saved)], 1.0, grace=5.0).wait()
+    assert ended.code is None
+    assert saved.read_text() == "all"
+
+
+def test_a_stopped_wait_takes_the_process_with_it(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+
+    def interrupt() -> None:
+        if told.is_file() and told.read_text():
+            raise KeyboardInterrupt  # as Ctrl-C does
+
+    with pytest.raises(KeyboardInterrupt):
+        Job(["-c", SLEEPER + "time.sleep(60)", str(told)]).wait(interrupt)
+    assert is_gone(int(told.read_text()))
+
+
+@pytest.mark.parametrize("forked", [False, True])
+def test_scripts_and_modules_run_as_by_the_interpreter(
+    forked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOME", "thing")
+    script = tmp_path / "script.py"
+    script.write_text("import os, sys\nprint(__name__, sys.argv[1:], os.environ['SOME'])\n")
+    assert run(str(script), "a", "b", forked=forked).out == "__main__ ['a', 'b'] thing\n"
+    assert run("-m", "bench.launch", forked=forked).code == 0
+
+
+def test_a_copy_does_nothing_at_its_end_that_this_process_will_do(tmp_path: Path) -> None:
+    """A command that leaves by `leave` runs all that was registered, for example to remove temporary folders."""
+    code = """
+import atexit, sys
+from pathlib import Path
+from bench.launch import Forked, Job
+path = Path(sys.argv[1])
+atexit.register(lambda: path.write_text(path.read_text() + "x"))
+print(Job(["-c", "from engine.faults import leave; leave(4)"], start=Forked).wait().code)
+"""
+    path = tmp_path / "ends"
+    path.write_text("")
+    assert Job(["-c", code, str(path)]).wait().out == "4\n"
+    assert path.read_text() == "x"
+
+
+def test_an_exception_in_a_copy_is_told() -> None:
+    ended = run("-c", "raise ValueError('some')", forked=True)
+    assert ended.code == 1
+    assert "ValueError: some" in ended.error
