@@ -40,8 +40,8 @@ NEEDS = {
 """Seconds, as long as nothing of it was measured on a GPU."""
 END_SECONDS = 8.0
 """Kept back for the last record and the end of the process."""
-WIND_DOWN = 0.08
-"""Share of a part's time before its deadline in which it should come to its end by itself."""
+WIND_DOWN_SECONDS = 10.0
+"""Before a part's deadline, in which it comes to its end by itself; no more than a tenth of its time."""
 
 
 @command
@@ -118,7 +118,7 @@ class Run:
 
     def _step(self, names: Sequence[str], seconds: float) -> dict[str, str]:
         """Run parts side by side until each has ended or is past its deadline."""
-        setting = replace(self._setting, seconds=(1 - WIND_DOWN) * seconds)
+        setting = replace(self._setting, seconds=seconds - min(WIND_DOWN_SECONDS, seconds / 10))
         jobs: dict[str, Job] = {}
         statuses: dict[str, str] = {}
         seen: dict[str, float] = {}

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import statistics
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,7 +168,7 @@ class _CamVid:
         began = time.monotonic()
         name = f"camvid-{planned.network}-seed{seed}"
         row: dict[str, Any] = {"network": planned.network, "seed": seed, "epochs": planned.epochs, "way": planned.way}
-        row |= {"epochs_done": 0, "seconds": 0.0, "best_val_miou": None, "miou": {}, "files": {}, "history": []}
+        row |= {"epochs_done": 0, "seconds": 0.0, "best_val_miou": None, "miou": {}, "files": {}, "history": {}}
         self.result["trainings"].append(row)
         # A training that is slower than planned is stopped, and its best weights are kept.
         limit = min(self.left, 1.5 * planned.pace.seconds(planned.epochs) + 10)
@@ -206,7 +207,7 @@ class _CamVid:
         words += ["--saved", str(folder.parent), "--name", name, "--accelerator", setting.device, "--curves", "false"]
         if setting.rehearse:
             words += ["--network", tiny.NAME, "--crop_size", str(setting.sizes.toy_crop), "--batch_size", "4"]
-            words += ["--precision", "auto"]
+            words += ["--workers", "1"]
         shutil.rmtree(folder, ignore_errors=True)
         # The signal makes it save what it has, which takes a moment.
         job = Job(words, limit, start=setting.start, grace=10.0)
@@ -234,7 +235,7 @@ class _CamVid:
         setting, output = self.setting, self.setting.work / "scores"
         words = ["test_fcn.py", "--benchmark", "camvid", "--root", str(self.root), "--split", split]
         words += ["--model_weights_path", str(weights), "--output", str(output), "--profile_images", "0"]
-        words += ["--accelerator", setting.device]
+        words += ["--accelerator", setting.device, *(["--workers", "1"] if setting.rehearse else [])]
         ended = Job(words, _SCORE_SECONDS, start=setting.start).wait()
         scores = output / weights.parent.name / split / "scores.json"
         if ended.code != 0 or not scores.is_file():
@@ -246,19 +247,18 @@ class _CamVid:
 
 def _describe(row: dict[str, Any], trained: Trained) -> None:
     """What a history says, into a row of the record."""
+    speeds = [epoch["images_per_second"] for epoch in trained.history]
     scores = [epoch["val_miou"] for epoch in trained.history if epoch.get("val_miou") is not None]
     row |= {
         "epochs_done": max((epoch["epoch"] for epoch in trained.history), default=0),
         "seconds": round(trained.ended.seconds, 1),
         "best_val_miou": max(scores, default=None),
-        "history": [
-            {
-                name: epoch[name]
-                for name in ("epoch", "train_loss", "val_miou", "seconds", "images_per_second")
-                if epoch.get(name) is not None
-            }
-            for epoch in trained.history
-        ],
+        "images_per_second": statistics.median(speeds) if speeds else None,
+        # Only epochs that were validated, because a curve needs no more.
+        "history": {
+            name: [epoch[name] for epoch in trained.history if epoch.get("val_miou") is not None]
+            for name in ("epoch", "train_loss", "val_miou")
+        },
     }
 
 

@@ -15,7 +15,7 @@ _TRAIN = (
 )
 _TEST = (
     "test_fcn.py --benchmark camvid --root {camvid} --accelerator {device} --output {work}/outputs/{chain} --split val "
-    "--profile_images 2"
+    "--profile_images 2 {few_workers}"
 )
 _TRAINED, _RANDOM = "--model_weights_path {work}/saved", "--model_weights_path {weights}"
 _GRAPH = "--data_on device --cuda_graph true"
@@ -93,6 +93,8 @@ CHAINS: dict[str, tuple[str, ...]] = {
     "profile": (
         "profile_fcn.py --networks {fcn8s},{unet} --precisions {precisions} --size {size} --accelerator {device} "
         "--repeats 3 --largest_batch 2 --output {work}/profile.json",
+        "profile_fcn.py --networks {fcn8s} --compile {compile} --size {size} --accelerator {device} --repeats 3 "
+        "--largest_batch 2 --output {work}/compiled.json",
     ),
     "cityscapes": (
         "-m cityscapes.demo --root {work}/demo --train 4 --val 2 --test 2 --workers {workers}",
@@ -100,7 +102,7 @@ CHAINS: dict[str, tuple[str, ...]] = {
         "train_fcn.py --root {work}/demo --network {fcn8s} --backbone_weights none --crop_size {crop} --batch_size 4 "
         "--workers {workers} --accelerator {device} --curves false --saved {work}/saved --epochs 1 --name cityscapes",
         "test_fcn.py --root {work}/demo --accelerator {device} --output {work}/outputs/{chain} "
-        "--model_weights_path {work}/saved/cityscapes/best.pth",
+        "{few_workers} --model_weights_path {work}/saved/cityscapes/best.pth",
     ),
 }
 """Commands that need each other, in their order; a chain ends with the first that fails."""
@@ -220,6 +222,7 @@ def fill(setting: Setting) -> dict[str, str]:
         "precisions": "auto" if here else "auto,fp32,bf16",
         "workers": "1" if here else "2",
         "more_workers": "2" if here else "8",
+        "few_workers": "--workers 1" if here else "",
         # What a CPU does not have, or takes minutes for.
         "compile": "false" if here else "true",
         "triton": "torch" if here else "triton",

@@ -90,7 +90,7 @@ def test_one_failure_stops_no_other_and_all_is_noted_at_once() -> None:
 
 def test_contenders_are_measured_as_long_as_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(contest.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("bench.contest.time.monotonic", lambda: now[0])
     takes = {"slow": 10.0, "quick": 1.0}
 
     def measure(name: str, left: float) -> float:
