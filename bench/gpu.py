@@ -26,11 +26,12 @@ from engine.faults import InputError, command
 from engine.files import require_writable
 from engine.options import tool_parser
 
+RESULTS = REPOSITORY / "docs" / "results"
 STEPS = (("ceilings",), ("smoke", "tests"), ("forward",), ("training_step",), ("prediction",), ("camvid",))
 """Parts in their order; those of one step run side by side, because they measure nothing."""
 NEEDS = {
     "ceilings": Need("ceilings", 15, 40),
-    "smoke": Need("smoke", 60, 180),
+    "smoke": Need("smoke", 90, 200),
     "tests": Need("tests", 45, 120),
     "forward": Need("forward", 50, 150),
     "training_step": Need("training_step", 50, 150),
@@ -51,6 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if chosen.join is not None:
         for path in weight_files.join(chosen.join):
             print(path)
+        return 0
+    if chosen.merge:
+        print(gpu_record.merge(chosen.merge, (chosen.output or RESULTS) / "gpu.json"))
         return 0
     if chosen.minutes <= 0:
         raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
@@ -218,7 +222,9 @@ def _setting(chosen: argparse.Namespace, work: Path, words: list[str]) -> Settin
     elif not torch.cuda.is_available():
         raise InputError("no CUDA device found; check nvidia-smi, or give --rehearse to run every line on the CPU")
     root = work / "rehearsed" if chosen.rehearse and chosen.root is None else chosen.root
-    output = chosen.output or (REPOSITORY / ("outputs/gpu-rehearsal" if chosen.rehearse else "docs/results"))
+    output = chosen.output or (REPOSITORY / "outputs" / "gpu-rehearsal" if chosen.rehearse else RESULTS)
+    if chosen.rehearse and output.resolve() == RESULTS:
+        raise InputError(f"--output {output}: that is where figures of a GPU are; give another folder for a rehearsal")
     return Setting(
         seconds=0.0,
         work=work,
@@ -226,7 +232,7 @@ def _setting(chosen: argparse.Namespace, work: Path, words: list[str]) -> Settin
         samples=chosen.samples.resolve(),
         root=None if root is None else root.resolve(),
         rehearse=chosen.rehearse,
-        parallel=2 if chosen.rehearse else 8,
+        parallel=2 if chosen.rehearse else 10,
         chains=tuple(chosen.chains),
         networks=tuple(chosen.networks),
         seeds=tuple(chosen.seeds),
@@ -258,7 +264,8 @@ def _parser() -> argparse.ArgumentParser:
             "python -m bench gpu --parts ceilings smoke tests forward training_step prediction --minutes 5",
             "python -m bench gpu --parts camvid --root data --minutes 8",
             "python -m bench gpu --rehearse",
-            "python -m bench gpu --join docs/results",
+            "python -m bench gpu --merge call-a/gpu.json call-b/gpu.json",
+            "python -m bench gpu --join call-b",
         ],
     )
     samples = Path(os.environ.get("SEGMENTATION_DATA", REPOSITORY.parent / "shared" / "data"))
@@ -272,6 +279,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--networks", nargs="+", choices=("fcn8s", "unet"), default=["fcn8s", "unet"], help="of camvid")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of camvid (0 1 2)")
     parser.add_argument("--commit", help="of this source tree, for the record, where git is not there to say it")
+    parser.add_argument("--merge", nargs="+", type=Path, default=[], metavar="FILE", help="only add other gpu.json")
     parser.add_argument("--join", type=Path, metavar="DIR", help="only join the parts of weights in a folder")
     return parser
 

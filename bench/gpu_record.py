@@ -1,10 +1,11 @@
 """The record of `python -m bench gpu`: one file, which is whole after every figure."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.faults import InputError
 from engine.files import write_json
 
 Entry = dict[str, Any]
@@ -29,6 +30,23 @@ class Record:
         """Replace what is known of a part, in the file too."""
         self.parts[name] = dict(entry)
         write_json(self.path, {"bench": "gpu", "parts": self.parts})
+
+
+def merge(files: Sequence[Path], path: Path) -> Path:
+    """Bring parts that several calls measured, on machines that keep nothing, into one record; the last one wins.
+
+    Raises:
+        InputError: if a file is no such record.
+    """
+    record = Record(path)
+    for file in files:
+        try:
+            parts = json.loads(file.read_text())["parts"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{file}: expected a gpu.json of python -m bench gpu, got something else") from error
+        for name, entry in parts.items():
+            record.put(name, entry)
+    return path
 
 
 def read_result(path: Path) -> dict[str, Any]:

@@ -20,6 +20,42 @@ _TEST = (
 _TRAINED, _RANDOM = "--model_weights_path {work}/saved", "--model_weights_path {weights}"
 _GRAPH = "--data_on device --cuda_graph true"
 CHAINS: dict[str, tuple[str, ...]] = {
+    "compiled": (f"{_TRAIN} --cuda_graph false --epochs 2 --compile {{compile}} --name compiled",),
+    "compiled, graph": (f"{_TRAIN} {_GRAPH} --epochs 2 --compile {{compile}} --name compiled-graph",),
+    "profile": (
+        "profile_fcn.py --networks {fcn8s},{unet} --precisions {precisions} --size {size} --accelerator {device} "
+        "--repeats 3 --largest_batch 2 --output {work}/profile.json",
+        "profile_fcn.py --networks {fcn8s} --compile {compile} --size {size} --accelerator {device} --repeats 3 "
+        "--largest_batch 2 --output {work}/compiled.json",
+    ),
+    "predict, compiled": (f"{_TEST} {_RANDOM} --compile {{compile}}",),
+    "predict, kernels": (
+        f"{_TEST} {_RANDOM} --kernels {{triton}}",
+        f"{_TEST} {_RANDOM} --kernels torch",
+        f"{_TEST} {_RANDOM} --kernels auto --precision bf16 --workers {{more_workers}}",
+        f"{_TEST} {_RANDOM} --precision fp32",
+    ),
+    "predict, tiles and views": (
+        f"{_TEST} {_RANDOM} --memory_budget 300",
+        f"{_TEST} {_RANDOM} --memory_budget 300 --kernels torch --precision bf16",
+        f"{_TEST} {_RANDOM} --scales 0.75,1,1.25 --flip",
+        f"{_TEST} {_RANDOM} --window 128",
+    ),
+    "data on the device": (
+        f"{_TRAIN} --data_on device --epochs 1 --name resident",
+        f"{_TRAIN} --data_on device --epochs 3 --validate_every 2 --metrics_every 2 --name resident",
+        f"{_TRAIN} --data_on workers --epochs 1 --name loaded",
+        f"{_TRAIN} --data_on auto --class_uniform 0.5 --epochs 1 --name auto",
+    ),
+    "graph": (
+        f"{_TRAIN} {_GRAPH} --ema 0.9 --metrics_every 3 --validate_every 2 --epochs 2 --name graph",
+        f"{_TRAIN} {_GRAPH} --ema 0.9 --metrics_every 3 --validate_every 2 --epochs 3 --name graph",
+        f"{_TRAIN} --data_on workers --cuda_graph true --epochs 2 --name graph-loaded",
+    ),
+    "graph, losses": tuple(
+        f"{_TRAIN} {_GRAPH} --ema 0.99 --clip_norm 5 --loss {loss} --epochs 2 --name graph-{number}"
+        for number, loss in enumerate(("cross_entropy+lovasz", "hard_pixels", "dice"))
+    ),
     "train, resume, predict": (
         f"{_TRAIN} --epochs 1 --name bf16",
         f"{_TRAIN} --epochs 2 --name bf16",
@@ -48,54 +84,16 @@ CHAINS: dict[str, tuple[str, ...]] = {
         f"{_TRAIN} --epochs 1 --network {{{name}}} --name {name}" for name in ("unet", "fcn16s_vgg16_bn", "fcn8s_paper")
     ),
     "original recipe": (f"{_TRAIN} --recipe ancestor --epochs 1 --crop_size {{crop}} --batch_size 4 --name ancestor",),
-    "data on the device": (
-        f"{_TRAIN} --data_on device --epochs 1 --name resident",
-        f"{_TRAIN} --data_on device --epochs 3 --validate_every 2 --metrics_every 2 --name resident",
-        f"{_TRAIN} --data_on workers --epochs 1 --name loaded",
-        f"{_TRAIN} --data_on auto --class_uniform 0.5 --epochs 1 --name auto",
-    ),
-    "graph": (
-        f"{_TRAIN} {_GRAPH} --ema 0.9 --metrics_every 3 --validate_every 2 --epochs 2 --name graph",
-        f"{_TRAIN} {_GRAPH} --ema 0.9 --metrics_every 3 --validate_every 2 --epochs 3 --name graph",
-        f"{_TRAIN} --data_on workers --cuda_graph true --epochs 2 --name graph-loaded",
-    ),
     "graph, fp16": (
         f"{_TRAIN} {_GRAPH} --precision fp16 --clip_norm 1 --epochs 2 --name graph-fp16",
         f"{_TRAIN} {_GRAPH} --precision fp16 --clip_norm 1 --epochs 3 --name graph-fp16",
-    ),
-    "graph, losses": tuple(
-        f"{_TRAIN} {_GRAPH} --ema 0.99 --clip_norm 5 --loss {loss} --epochs 2 --name graph-{number}"
-        for number, loss in enumerate(("cross_entropy+lovasz", "hard_pixels", "dice"))
     ),
     "graph, unlike": (
         f"{_TRAIN} {_GRAPH} --accumulate 2 --epochs 2 --name graph-accumulate",
         f"{_TRAIN} {_GRAPH} --optimizer sgd --network {{unet}} --epochs 2 --name graph-sgd",
         f"{_TRAIN} --data_on device --cuda_graph false --ema 0.9 --epochs 1 --name no-graph",
     ),
-    "compiled": (
-        f"{_TRAIN} --epochs 2 --compile {{compile}} --name compiled",
-        f"{_TRAIN} {_GRAPH} --epochs 2 --compile {{compile}} --name compiled-graph",
-    ),
-    "predict, kernels": (
-        f"{_TEST} {_RANDOM} --kernels {{triton}}",
-        f"{_TEST} {_RANDOM} --kernels torch",
-        f"{_TEST} {_RANDOM} --kernels auto --precision bf16 --workers {{more_workers}}",
-        f"{_TEST} {_RANDOM} --precision fp32",
-    ),
-    "predict, tiles and views": (
-        f"{_TEST} {_RANDOM} --memory_budget 300",
-        f"{_TEST} {_RANDOM} --memory_budget 300 --kernels torch --precision bf16",
-        f"{_TEST} {_RANDOM} --scales 0.75,1,1.25 --flip",
-        f"{_TEST} {_RANDOM} --window 128",
-    ),
     "predict a folder": (f"{_TEST} {_RANDOM} --images {{camvid}}/CamVid/test",),
-    "predict, compiled": (f"{_TEST} {_RANDOM} --compile {{compile}}",),
-    "profile": (
-        "profile_fcn.py --networks {fcn8s},{unet} --precisions {precisions} --size {size} --accelerator {device} "
-        "--repeats 3 --largest_batch 2 --output {work}/profile.json",
-        "profile_fcn.py --networks {fcn8s} --compile {compile} --size {size} --accelerator {device} --repeats 3 "
-        "--largest_batch 2 --output {work}/compiled.json",
-    ),
     "cityscapes": (
         "-m cityscapes.demo --root {work}/demo --train 4 --val 2 --test 2 --workers {workers}",
         "generate_gt.py --root {work}/demo --workers {workers}",
@@ -105,9 +103,11 @@ CHAINS: dict[str, tuple[str, ...]] = {
         "{few_workers} --model_weights_path {work}/saved/cityscapes/best.pth",
     ),
 }
-"""Commands that need each other, in their order; a chain ends with the first that fails."""
+"""Commands that need each other, in their order; a chain ends with the first that fails. Long chains come first."""
 _COMMAND_SECONDS = 100.0
 _KEPT_OF_ERRORS = 1500
+_FEW_THREADS = {"OMP_NUM_THREADS": "2"}
+"""Because several chains share the cores."""
 
 
 def run(setting: Setting, keep: Keep) -> list[str]:
@@ -174,7 +174,7 @@ class _Chain:
             self._command = next(self._commands, "")
             self.over = not self._command
             if not self.over:
-                self._job = Job(shlex.split(self._command), _COMMAND_SECONDS, start=self._start)
+                self._job = Job(shlex.split(self._command), _COMMAND_SECONDS, _FEW_THREADS, self._start)
             return None
         ended = self._job.poll()
         if ended is None:

@@ -161,6 +161,26 @@ def test_wrong_flags(tmp_path: Path, error_of: Callable[..., str], monkeypatch: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_rehearsal_never_replaces_what_a_gpu_gave(error_of: Callable[..., str]) -> None:
+    assert "give another folder" in error_of(main, "gpu", "--rehearse", "--output", gpu.RESULTS)
+
+
+def test_records_of_several_calls_become_one(
+    tmp_path: Path, error_of: Callable[..., str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls = tmp_path / "a.json", tmp_path / "b.json"
+    for number, (path, name) in enumerate(zip(calls, ("ceilings", "camvid"), strict=True)):
+        record = Record(path)
+        record.put(name, {"status": "done", "seconds": number})
+        record.put("smoke", {"status": "done", "seconds": number})
+    assert main(["gpu", "--merge", *map(str, calls), "--output", str(tmp_path / "all")]) == 0
+    assert capsys.readouterr().out == f"{tmp_path / 'all' / 'gpu.json'}\n"
+    found = parts(tmp_path / "all" / "gpu.json")
+    assert {name: entry["seconds"] for name, entry in found.items()} == {"ceilings": 0, "smoke": 1, "camvid": 1}
+    calls[0].write_text("[]")
+    assert "expected a gpu.json" in error_of(main, "gpu", "--merge", calls[0], "--output", tmp_path / "all")
+
+
 def test_it_is_never_measured_by_chance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("bench.__main__.BENCHES", ())
     monkeypatch.setattr(gpu, "main", lambda _: pytest.fail("started"))

@@ -27,7 +27,7 @@ class Kept(list[dict[str, Any]]):
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Setting]:
     """Chains of small programs, started as new interpreters, because this process uses threads."""
     monkeypatch.setattr(Setting, "start", property(lambda _: None))
-    monkeypatch.setattr(gpu_smoke, "Job", lambda words, limit, start: Job(words, limit))
+    monkeypatch.setattr(gpu_smoke, "Job", lambda words, limit, *_: Job(words, limit))
 
     def build(seconds: float, **chains: tuple[str, ...]) -> Setting:
         monkeypatch.setattr(gpu_smoke, "CHAINS", chains)
