@@ -69,7 +69,9 @@ def series(
 
     Args:
         names: of the contenders.
-        measure: takes a name and the seconds that are left, and raises InputError if that contender fails.
+        measure: takes a name and the seconds that it may take, and raises InputError if that contender fails.
+            It may take all that is left, or half of that as long as others were not measured yet, so that one that
+            hangs leaves time to them.
         rounds: at most.
         seconds: for all.
         note: is given what was found so far, after each measurement.
@@ -78,12 +80,13 @@ def series(
     taken: Seconds = {name: [] for name in names}
     until = time.monotonic() + seconds
     for _ in range(rounds):
-        for name in names:
+        for number, name in enumerate(names):
             began = time.monotonic()
             if name in done.failed or not plan.another_fits(until - began, taken[name]):
                 continue
+            others = any(not taken[other] and other not in done.failed for other in names[number + 1 :])
             try:
-                found = measure(name, until - began)
+                found = measure(name, (until - began) / (2 if others else 1))
             except InputError as error:
                 done.failed[name] = str(error)
             else:

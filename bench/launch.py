@@ -177,6 +177,7 @@ def _run_here(words: Sequence[str], out: Path, error: Path, variables: Mapping[s
     os.setpgid(0, 0)
     atexit._clear()  # what the process it is a copy of does at its end, for example with its temporary folders
     os.environ.update(variables)
+    tempfile.tempdir = None  # is found anew, because the variables may name another one
     os.chdir(REPOSITORY)
     for path, stream in ((out, 1), (error, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench import REPOSITORY, gpu, gpu_record
+from bench import REPOSITORY, gpu, gpu_record, gpu_run
 from bench.__main__ import main
 from bench.gpu_record import Record
 from bench.gpu_setting import Setting
@@ -49,14 +49,14 @@ def setting(work: Path, root: Path | None = None) -> Setting:
     )
 
 
-def starting(codes: dict[str, str]) -> gpu.Launch:
+def starting(codes: dict[str, str]) -> gpu_run.Launch:
     return lambda name, _, result, seconds: Job(["-c", codes[name], str(result)], seconds)
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each part gets two seconds."""
-    monkeypatch.setattr(gpu, "NEEDS", {name: Need(name, 2, 2) for name in gpu.NEEDS})
+    monkeypatch.setattr(gpu_run, "NEEDS", {name: Need(name, 2, 2) for name in gpu_run.NEEDS})
 
 
 def parts(path: Path) -> dict[str, dict[str, object]]:
@@ -68,7 +68,7 @@ def test_all_figures_are_kept_whatever_becomes_of_a_part(quick: None, tmp_path: 
     del quick
     codes = {"ceilings": ENDS, "smoke": CRASHES, "tests": COMPLAINS, "forward": HANGS, "training_step": ENDS}
     record = Record(tmp_path / "gpu.json")
-    run = gpu.Run(setting(tmp_path), record, time.time() + 100, starting(codes))
+    run = gpu_run.Run(setting(tmp_path), record, time.time() + 100, starting(codes))
     statuses = run.all([*codes, "camvid"])
     assert statuses == {
         "ceilings": "done",
@@ -93,10 +93,10 @@ def test_parts_without_time_are_skipped_and_earlier_results_stay(
     quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del quick
-    monkeypatch.setitem(gpu.NEEDS, "forward", Need("forward", 1000, 2000))
+    monkeypatch.setitem(gpu_run.NEEDS, "forward", Need("forward", 1000, 2000))
     record = Record(tmp_path / "gpu.json")
     record.put("prediction", {"status": "done", "result": {"figure": 1}})
-    run = gpu.Run(setting(tmp_path), Record(record.path), time.time() + 100, starting({"ceilings": ENDS}))
+    run = gpu_run.Run(setting(tmp_path), Record(record.path), time.time() + 100, starting({"ceilings": ENDS}))
     assert run.all(["ceilings", "forward"]) == {"ceilings": "done", "forward": "skipped"}
     found = parts(record.path)
     assert found["prediction"]["result"] == {"figure": 1}
@@ -108,12 +108,13 @@ def test_figures_are_kept_when_all_is_killed(number: signal.Signals, tmp_path: P
     code = """
 import sys, time
 from pathlib import Path
-from bench import gpu
+from bench import gpu, gpu_run
 from bench.gpu_record import Record
 from tests.bench.test_gpu import HANGS, setting, starting
 work = Path(sys.argv[1])
 with gpu._stoppable():
-    gpu.Run(setting(work), Record(work / "gpu.json"), time.time() + 500, starting({"forward": HANGS})).all(["forward"])
+    run = gpu_run.Run(setting(work), Record(work / "gpu.json"), time.time() + 500, starting({"forward": HANGS}))
+    run.all(["forward"])
 """
     record = tmp_path / "gpu.json"
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=REPOSITORY, stderr=subprocess.PIPE) as whole:
