@@ -49,6 +49,10 @@ check: setup  ## linter, formatter and strict type checker
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+.PHONY: rehearse
+rehearse: setup  ## every line of `python -m bench gpu` at toy size, on the CPU
+	$(BIN)/python -m bench gpu --rehearse
+
 .PHONY: bench
 bench: setup  ## side-by-side speed measurements against the reference tools
 	-$(BIN)/python -m pip install --quiet --editable ".[fast]"  # needs a C++ compiler; works without
