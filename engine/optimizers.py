@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from engine.faults import InputError
+
 Groups = list[dict[str, Any]]
 
 RATE_FACTOR = "rate_factor"
@@ -105,7 +107,19 @@ _OF_THE_DEVICE = ("lr", "fused", "capturable", "foreach")
 
 
 def load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
-    """Resume from the state dict of an optimiser of the same kind, which may have run on another device."""
+    """Resume from the state dict of an optimiser of the same kind, which may have run on another device.
+
+    Raises:
+        InputError: if it is of other parameters.
+    """
+    sizes, saved_sizes = (
+        [len(group["params"]) for group in groups] for groups in (optimizer.param_groups, state["param_groups"])
+    )
+    if sizes != saved_sizes:
+        raise InputError(
+            f"the run's optimiser has parameters in groups of {saved_sizes}, expected {sizes}: it was begun by another "
+            "version of this program; finish it with that one, or begin anew under another --name"
+        )
     ours = [{key: group[key] for key in _OF_THE_DEVICE if key in group} for group in optimizer.param_groups]
     groups = [saved | mine for saved, mine in zip(state["param_groups"], ours, strict=True)]
     optimizer.load_state_dict({**state, "param_groups": groups})

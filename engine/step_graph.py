@@ -1,9 +1,12 @@
 """A training step as one CUDA graph."""
 
+import random
 import sys
+import traceback
 from collections.abc import Callable
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 Tensors = tuple[torch.Tensor, ...]
@@ -45,9 +48,17 @@ class CudaBackend:
     def capture(self, work: Callable[[], Tensors]) -> tuple[Callable[[], Any], Tensors]:
         """Record the work as a graph; other threads may pin memory meanwhile, as loaders do."""
         graph = torch.cuda.CUDAGraph()
+        outside = torch.cuda.current_stream(self._device)
         torch.cuda.synchronize(self._device)
-        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
-            results = work()
+        try:
+            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+                results = work()
+        except BaseException:
+            # Where CUDA itself ends a capture, torch leaves neither its stream nor the state of its random numbers.
+            torch.cuda.set_stream(outside)
+            generator = torch.cuda.default_generators[outside.device_index]
+            generator.graphsafe_set_state(generator.clone_state())  # a copy is not in a capture
+            raise
         return graph.replay, results
 
 
@@ -55,15 +66,17 @@ class StepGraph:
     """Runs a step eagerly a few times, then captures it and replays it.
 
     A replay takes the host one launch in place of several hundred, so a GPU is never left waiting for Python. If the
-    capture fails, training continues eagerly, with one warning.
+    capture fails, or the step draws random numbers on the host, which a replay would repeat for ever, training continues
+    eagerly, with one warning.
 
     Args:
         step: what to do on the inputs.
         backend: for example `CudaBackend`; None runs every step eagerly, as CPUs do.
+        forget: drops what a step leaves behind that was recorded but not done, for example gradients.
     """
 
-    def __init__(self, step: Step, backend: Backend | None) -> None:
-        self._step, self._backend = step, backend
+    def __init__(self, step: Step, backend: Backend | None, forget: Callable[[], object] = lambda: None) -> None:
+        self._step, self._backend, self._forget = step, backend, forget
         self._runs = 0
         self._inputs: Tensors = ()
         self._results: Tensors = ()
@@ -93,10 +106,48 @@ class StepGraph:
     def _capture(self, backend: Backend, inputs: Tensors) -> bool:
         """Record the step on inputs that keep their place; whether that went well."""
         self._inputs = tuple(given.clone() for given in inputs)
+        before = _HostRandomness()
         try:
-            self._replay, self._results = backend.capture(lambda: self._step(*self._inputs))
+            replay, results = backend.capture(lambda: self._step(*self._inputs))
         except RuntimeError as error:
-            reason = str(error).splitlines()[0]
-            print(f"warning: no CUDA graph of the training step ({reason}); it runs eagerly", file=sys.stderr)
-            return False
+            return self._give_up(_cause(error))
+        if not before.is_as_now():
+            before.restore()
+            return self._give_up("the step draws random numbers on the host")
+        self._replay, self._results = replay, results
         return True
+
+    def _give_up(self, reason: str) -> bool:
+        """Leave nothing of a capture behind."""
+        self._inputs = ()
+        self._forget()
+        print(f"warning: no CUDA graph of the training step ({reason}); it runs eagerly", file=sys.stderr)
+        return False
+
+
+def _cause(error: RuntimeError) -> str:
+    """What made a capture fail, and where: torch's own error only says that it did."""
+    cause = error.__context__ or error
+    message = (str(cause).splitlines() or [type(cause).__name__])[0]
+    frames = traceback.extract_tb(cause.__traceback__)
+    return f"{message}, at {frames[-1].filename}:{frames[-1].lineno}" if frames else message
+
+
+class _HostRandomness:
+    """The random states of the host: Python's, NumPy's and torch's."""
+
+    def __init__(self) -> None:
+        self._python, self._numpy, self._torch = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
+
+    def is_as_now(self) -> bool:
+        """Whether nothing was drawn since."""
+        now = _HostRandomness()
+        (_, keys, *rest), (_, keys_now, *rest_now) = self._numpy, now._numpy
+        same_numpy = np.array_equal(keys, keys_now) and rest == rest_now
+        return self._python == now._python and same_numpy and torch.equal(self._torch, now._torch)
+
+    def restore(self) -> None:
+        """Take back what was drawn."""
+        random.setstate(self._python)
+        np.random.set_state(self._numpy)  # noqa: NPY002
+        torch.set_rng_state(self._torch)

@@ -68,7 +68,8 @@ class Training:
         self.saved = time.monotonic()
         self._best_weights: tuple[StateDict, About] | None = None
         """Of the best epoch, until they are written; on the device."""
-        self._graph = StepGraph(partial(self._learn, update=True), _graph_backend(fabric, recipe))
+        backend = _graph_backend(fabric, recipe)
+        self._graph = StepGraph(partial(self._learn, update=True), backend, learner.optimizer.zero_grad)
 
     def fit(self) -> Row | None:
         """Train for the epochs that are still to be done, and keep everything in the run's folder.

@@ -119,11 +119,12 @@ def _blocks(places: int, channels: int) -> tuple[tuple[int, int], int, int]:
 
 
 def _keep(ctx: Any, inputs: tuple[torch.Tensor, bool], output: tuple[torch.Tensor, torch.Tensor]) -> None:
+    ctx.set_materialize_grads(False)  # or the origins, which have no gradient, would get one of zeros
     ctx.size = inputs[0].shape[-2:]
     ctx.save_for_backward(output[1])
 
 
-def _gradient(ctx: Any, gradient: torch.Tensor, _: torch.Tensor) -> tuple[torch.Tensor, None]:
+def _gradient(ctx: Any, gradient: torch.Tensor, _: torch.Tensor | None) -> tuple[torch.Tensor, None]:
     (origin,) = ctx.saved_tensors
     return pool_relu_backward(gradient.contiguous(memory_format=torch.channels_last), origin, *ctx.size), None
 

@@ -102,3 +102,12 @@ def test_the_average_is_what_is_evaluated_and_kept() -> None:
         its.network.eval()
         assert not torch.equal(seen, its.network(its.normalize(IMAGES)))
         assert torch.equal(seen, its.average.network(its.normalize(IMAGES)))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("name", ["0.weight", "1.running_var"])
+def test_one_number_that_is_not_finite_is_found(value: float, name: str) -> None:
+    its = learner("bf16-mixed")
+    assert its.is_finite()
+    its.network.state_dict()[name].view(-1)[1] = value
+    assert not its.is_finite()

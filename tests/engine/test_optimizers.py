@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+from engine.faults import InputError
 from engine.optimizers import OPTIMIZERS, build_optimizer, load_state, parameter_groups, set_rate
 
 CPU = torch.device("cpu")
@@ -101,3 +102,11 @@ def test_the_rate_of_a_graph_changes_in_place() -> None:
     rates = [group["lr"] for group in optimizer.param_groups]
     set_rate(optimizer, 0.5)
     assert [rate.item() for rate in rates] == [0.5, 0.5]
+
+
+def test_a_state_of_other_parameters_says_what_to_do() -> None:
+    network = layer()
+    state = build_optimizer("adamw", parameter_groups(network, 0.0), 0.1, 0.9, CPU).state_dict()
+    network.bias.requires_grad_(False)
+    with pytest.raises(InputError, match="another version of this program"):
+        load_state(build_optimizer("adamw", parameter_groups(network, 0.0), 0.1, 0.9, CPU), state)

@@ -1,11 +1,14 @@
+import random
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 
 from engine.step_graph import WARM_UP, StepGraph, Tensors
 
 Work = Callable[[], Tensors]
+SEEDS: tuple[Callable[[int], object], ...] = (random.seed, np.random.seed, torch.manual_seed)
 
 
 class Recorder:
@@ -66,3 +69,75 @@ def test_inputs_of_another_shape_are_an_error() -> None:
         step(torch.ones(2))
     with pytest.raises(RuntimeError, match="size"):
         step(torch.ones(3))
+
+
+def test_gradients_of_a_capture_that_failed_are_forgotten() -> None:
+    """What was recorded was not done, so gradients hold whatever was in memory."""
+
+    weight = torch.ones((), requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=0.1)
+    recording = [False]
+
+    class Failing(Recorder):
+        def capture(self, work: Work) -> tuple[Callable[[], object], Tensors]:
+            recording[0] = True
+            try:
+                work()
+            finally:
+                recording[0] = False
+            raise AssertionError("it did not fail")
+
+    def step(values: torch.Tensor) -> Tensors:
+        torch.autograd.backward(weight * values.sum())
+        if recording[0]:
+            raise RuntimeError("out of memory")  # between the backward pass and the optimiser
+        optimizer.step()
+        optimizer.zero_grad()
+        return (weight.detach().clone(),)
+
+    graph = StepGraph(step, Failing(), optimizer.zero_grad)
+    for _ in range(WARM_UP + 1):
+        (seen,) = graph(torch.ones(1))
+    assert seen.item() == pytest.approx(1 - 0.1 * (WARM_UP + 1))
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [random.random, np.random.rand, lambda: torch.rand(()).item()],  # as networks of others do
+    ids=["python", "numpy", "torch"],
+)
+def test_a_step_that_draws_on_the_host_is_not_replayed(
+    draw: Callable[[], float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A replay would draw the same number for ever."""
+    for seed in SEEDS:
+        seed(0)
+    expected = [draw() for _ in range(6)]
+    for seed in SEEDS:
+        seed(0)
+
+    class Drawing(Recorder):
+        def capture(self, work: Work) -> tuple[Callable[[], object], Tensors]:
+            work()
+            return super().capture(work)
+
+    recorder = Drawing()
+    step = StepGraph(lambda values: (values * draw(),), recorder)
+    seen = [step(torch.ones((), dtype=torch.float64))[0].item() for _ in range(6)]
+    assert seen == pytest.approx(expected)
+    assert recorder.replays == 0
+    assert "draws random numbers on the host" in capsys.readouterr().err
+
+
+def test_the_warning_names_the_cause(capsys: pytest.CaptureFixture[str]) -> None:
+    class Failing(Recorder):
+        def capture(self, work: Work) -> tuple[Callable[[], object], Tensors]:
+            try:
+                raise ValueError("a copy from memory that is not pinned")
+            except ValueError:
+                raise RuntimeError("operation failed due to a previous error during capture")  # noqa: B904  # as torch does
+
+    step = StepGraph(Counter(), Failing())
+    for _ in range(WARM_UP + 1):
+        step(torch.ones(2))
+    assert "a copy from memory that is not pinned, at " in capsys.readouterr().err
