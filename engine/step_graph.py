@@ -66,8 +66,8 @@ class StepGraph:
     """Runs a step eagerly a few times, then captures it and replays it.
 
     A replay takes the host one launch in place of several hundred, so a GPU is never left waiting for Python. If the
-    capture fails, or the step draws random numbers on the host, which a replay would repeat for ever, training continues
-    eagerly, with one warning.
+    capture fails, or the step draws random numbers on the host, which a replay would repeat for ever, training stays
+    eager, with one warning.
 
     Args:
         step: what to do on the inputs.
