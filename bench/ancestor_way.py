@@ -13,6 +13,7 @@ from PIL import Image
 from torchvision.transforms import v2
 
 import catalogue
+from bench.as_written import relu_first
 from cityscapes.dataset import CityscapesBenchmark
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
@@ -21,7 +22,7 @@ def main(weights: Path, images: Path, predictions: Path) -> None:
     """Predict every PNG."""
     network, about = catalogue.load_network(weights)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    network.eval().to(device)
+    relu_first(network).eval().to(device)
     table = CityscapesBenchmark().prediction_ids[: about.num_classes]
     transform = v2.Compose(
         [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]

@@ -44,9 +44,10 @@ def ancestors_way(weights: Path, device: str) -> Look:
     sys.modules["fcn"] = package
     from torchvision.transforms import v2
 
+    from bench.as_written import relu_first
     from fcn.fcn import FCN8s
 
-    network = FCN8s(19)
+    network = relu_first(FCN8s(19))
     network.load_state_dict(torch.load(weights, weights_only=True))
     network.eval().to("cuda" if device == "gpu" else "cpu")
     transform = v2.Compose(

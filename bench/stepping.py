@@ -12,6 +12,7 @@ from functools import partial
 
 import torch
 
+from bench.as_written import relu_first
 from engine.devices import make_fabric
 from engine.learner import Learner
 from engine.losses import FocalLoss
@@ -31,7 +32,7 @@ def ancestors_step(batch: int, crop: int) -> Callable[[], object]:
     """A step as the ancestor takes it: normalised float images, contiguous, a metric of each class on its own."""
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
-    network = FCN8s(CLASSES + 1).to(device).train()
+    network = relu_first(FCN8s(CLASSES + 1)).to(device).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4)
     scaler = torch.amp.GradScaler(device.type, enabled=on_gpu)
     loss_of = FocalLoss(ignore_index=ANCESTORS_VOID, average_void=True)

@@ -11,7 +11,6 @@ import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from bench import REPOSITORY
+from bench.as_written import relu_first
 from bench.fake_gpu import DEVICE, fake_gpu, fake_image
 
 SIZE = (1024, 2048)
@@ -106,18 +106,6 @@ def _size(tensor: torch.Tensor) -> int:
     return torch.Size(shared).numel() * tensor.element_size()
 
 
-def relu_first(network: nn.Module) -> nn.Module:
-    """Change a network with a VGG backbone to torchvision's order of ReLU and pooling."""
-    for stage in network.vgg.stages.values():  # type: ignore[operator, union-attr]
-        layers = list(stage)
-        for place, (first, second) in enumerate(pairwise(stage)):
-            if isinstance(first, nn.MaxPool2d) and isinstance(second, nn.ReLU):
-                layers[place : place + 2] = second, first
-        del stage[:]
-        stage.extend(layers)
-    return network
-
-
 def pooling_kernels(network: nn.Module) -> nn.Module:
     """Change a network to pooling and ReLU by one kernel."""
     from engine.kernel_layers import use_pooling_kernels
@@ -177,7 +165,7 @@ def before() -> dict[str, Any] | None:
     with tempfile.TemporaryDirectory() as folder:
         with tarfile.open(fileobj=io.BytesIO(kept.stdout)) as archive:
             archive.extractall(folder, filter="data")
-        for name in ("traffic.py", "fake_gpu.py"):
+        for name in ("traffic.py", "fake_gpu.py", "as_written.py"):
             (Path(folder) / "bench" / name).write_text((REPOSITORY / "bench" / name).read_text())
         done = subprocess.run(
             [sys.executable, "-m", "bench.traffic"], cwd=folder, capture_output=True, text=True, check=True

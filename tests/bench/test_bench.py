@@ -1,14 +1,19 @@
 import json
 import os
+import sys
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from torch.nn.modules.module import register_module_forward_hook
 
 import catalogue
-from bench import contest, forward_gpu, prediction
+from bench import ancestor_way, contest, forward_gpu, forwarding, prediction, stepping
 from bench.__main__ import main
+from bench.as_written import relu_first
 from bench.contest import Series
 from bench.forward import Result
 from bench.prediction import Taken
@@ -38,6 +43,36 @@ def test_forward_ways_predict_the_same(tmp_path: Path) -> None:
     assert found["ancestor"].shape == (70, 90)
     for way in ("exact", "ours"):
         assert (LABEL_ID_OF[found["ancestor"]] == found[way]).mean() > 0.999
+
+
+def pools_after_relu(run: Callable[[], object]) -> list[bool]:
+    """Of each pooling in a run, whether ReLU was the layer before it."""
+    names: list[str] = []
+    hook = register_module_forward_hook(lambda layer, *_: names.append(type(layer).__name__))
+    try:
+        run()
+    finally:
+        hook.remove()
+    return [before == "ReLU" for before, name in pairwise(names) if name == "MaxPool2d"]
+
+
+def test_the_networks_as_written_have_the_originals_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ours pools before ReLU, which moves fewer bytes."""
+    monkeypatch.setitem(sys.modules, "fcn", sys.modules["fcn"])  # which one contender replaces
+    ours = catalogue.network("fcn8s", 19).eval()
+    image, weights = torch.zeros(1, 3, 64, 64, dtype=torch.uint8), tmp_path / "fcn8s.pth"
+    torch.save(ours.state_dict(), weights)
+    write_png(tmp_path / "images" / "a_leftImg8bit.png", np.zeros((64, 64, 3), np.uint8))
+    assert pools_after_relu(lambda: ours(image.float())) == 5 * [False]
+    look = forwarding.ancestors_way(weights, "cpu")
+    assert pools_after_relu(lambda: look(image)) == 5 * [True]
+    assert pools_after_relu(stepping.ancestors_step(1, 64)) == 5 * [True]
+    whole = pools_after_relu(lambda: ancestor_way.main(weights, tmp_path / "images", tmp_path / "predictions"))
+    assert whole == 5 * [True]
+    other = relu_first(catalogue.network("fcn8s", 19)).eval()
+    other.load_state_dict(ours.state_dict())
+    pixels = torch.randn(1, 3, 64, 64)
+    assert torch.equal(ours(pixels), other(pixels))
 
 
 def test_ways_on_a_gpu_are_compared_with_the_originals() -> None:

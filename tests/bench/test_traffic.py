@@ -4,6 +4,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.nn import functional
 
 from bench import traffic
+from bench.as_written import relu_first
 from bench.traffic import Traffic
 
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the data pointer")
@@ -38,7 +39,7 @@ def test_a_prediction_takes_no_more_launches_and_bytes_than_it_may() -> None:
 def test_pooling_first_spares_a_training_step_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "BATCH", 1)
     monkeypatch.setattr(traffic, "CROP", 64)
-    before, after = traffic.training_step(traffic.relu_first), traffic.training_step()
+    before, after = traffic.training_step(relu_first), traffic.training_step()
     saved = sum(before["by_operation"][name][1] for name in ("relu_", "threshold_backward"))
     assert after["gigabytes"] < before["gigabytes"]
     assert before["launches"] == after["launches"]
@@ -48,6 +49,6 @@ def test_pooling_first_spares_a_training_step_bytes(monkeypatch: pytest.MonkeyPa
 def test_a_training_step_moves_a_third_less(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "BATCH", 2)
     monkeypatch.setattr(traffic, "CROP", 256)
-    before, after = traffic.training_step(traffic.relu_first), traffic.training_step(traffic.as_trained)
+    before, after = traffic.training_step(relu_first), traffic.training_step(traffic.as_trained)
     assert after["gigabytes_beside_products"] < 2 / 3 * before["gigabytes_beside_products"]
     assert after["launches"] < before["launches"]
