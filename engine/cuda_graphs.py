@@ -39,8 +39,9 @@ class Graph:
                     work(self._image)
             here.wait_stream(aside)
             self._graph = torch.cuda.CUDAGraph()
+            # The outer context comes back to this stream even where the end of an invalid capture raises.
             # Other threads pin memory and copy meanwhile, which is an error in the mode that looks at all of them.
-            with torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+            with torch.cuda.stream(here), torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
                 self._result = work(self._image)
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:

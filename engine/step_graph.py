@@ -1,5 +1,6 @@
 """A training step as one CUDA graph."""
 
+import contextlib
 import random
 import sys
 import traceback
@@ -48,16 +49,17 @@ class CudaBackend:
     def capture(self, work: Callable[[], Tensors]) -> tuple[Callable[[], Any], Tensors]:
         """Record the work as a graph; other threads may pin memory meanwhile, as loaders do."""
         graph = torch.cuda.CUDAGraph()
-        outside = torch.cuda.current_stream(self._device)
         torch.cuda.synchronize(self._device)
+        capture = torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local")
         try:
-            with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+            # The outer context leaves the stream even where the end of an invalid capture raises.
+            with torch.cuda.stream(self._stream), capture:
                 results = work()
         except BaseException:
-            # Where CUDA itself ends a capture, torch leaves neither its stream nor the state of its random numbers.
-            torch.cuda.set_stream(outside)
-            generator = torch.cuda.default_generators[outside.device_index]
-            generator.graphsafe_set_state(generator.clone_state())  # a copy is not in a capture
+            # There torch also leaves its random numbers in the capture; a copy of their state is in none.
+            generator = torch.cuda.default_generators[self._stream.device_index]
+            with contextlib.suppress(RuntimeError):
+                generator.graphsafe_set_state(generator.clone_state())
             raise
         return graph.replay, results
 

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from engine.cuda_graphs import Replays, Work, cudnn_search
+from engine.cuda_graphs import Graph, Replays, Work, cudnn_search
+from tests.engine.fake_streams import FakeStreams
 
 
 class Recorder:
@@ -93,6 +94,13 @@ def test_what_runs_without_a_search_is_not_kept_in_the_place_of_what_a_search_fi
         with cudnn_search(wanted):
             keys.append((torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic))
     assert keys == [(False, True), (True, False)]
+
+
+def test_an_invalid_capture_leaves_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = FakeStreams(monkeypatch)
+    with pytest.raises(RuntimeError, match="previous error during capture"):
+        Graph(lambda image: image + 1, torch.zeros(1, 2))
+    assert streams.current is streams.first
 
 
 @pytest.mark.gpu

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from engine.step_graph import WARM_UP, StepGraph, Tensors
+from engine.step_graph import WARM_UP, CudaBackend, StepGraph, Tensors
+from tests.engine.fake_streams import FakeStreams
 
 Work = Callable[[], Tensors]
 SEEDS: tuple[Callable[[int], object], ...] = (random.seed, np.random.seed, torch.manual_seed)
@@ -61,6 +62,13 @@ def test_a_failed_capture_leaves_eager_steps(capsys: pytest.CaptureFixture[str])
         step(torch.ones(2))
     assert counter.total == 12
     assert capsys.readouterr().err.count("operation not permitted when stream is capturing") == 1
+
+
+def test_an_invalid_capture_leaves_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    streams = FakeStreams(monkeypatch)
+    with pytest.raises(RuntimeError, match="previous error during capture"):
+        CudaBackend(torch.device("cuda")).capture(lambda: (torch.zeros(()),))
+    assert streams.current is streams.first
 
 
 def test_inputs_of_another_shape_are_an_error() -> None:
