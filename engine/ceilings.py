@@ -10,6 +10,8 @@ from engine.packing import packed
 
 DTYPES = {"32-true": torch.float32, "32-fused": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """The type that products are computed in, by the name of a precision."""
+WARM_UP_SECONDS = 0.3
+"""Of work on a GPU before anything is timed, because an idle one runs at a low clock."""
 
 
 class Ceilings(NamedTuple):
@@ -56,13 +58,24 @@ def synchronise(device: torch.device) -> None:
 
 
 def _best(device: torch.device, tries: int, work: Callable[[], object]) -> float:
-    """Seconds of the fastest try, after two that do not count."""
-    seconds = []
+    """Seconds of the fastest try, after two or more that do not count."""
+    seconds: list[float] = []
     with torch.inference_mode():
-        for _ in range(tries + 2):
+        _warm_up(device, work)
+        for _ in range(tries):
             synchronise(device)
             began = time.perf_counter()
             work()
             synchronise(device)
             seconds.append(time.perf_counter() - began)
-    return min(seconds[2:])
+    return min(seconds)
+
+
+def _warm_up(device: torch.device, work: Callable[[], object]) -> None:
+    """Do the work twice, and on a GPU until its clock has had time to rise."""
+    began = time.perf_counter()
+    done = 0
+    while done < 2 or (device.type == "cuda" and time.perf_counter() - began < WARM_UP_SECONDS):
+        work()
+        synchronise(device)
+        done += 1
