@@ -56,6 +56,12 @@ class Series(Generic[Found]):
     """Contender -> what it found in each round; without those that never came to an end."""
     failed: dict[str, str] = field(default_factory=dict)
     """Contender -> why it failed; it was left out from then on."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """Contender -> that no time was left for it, which is no failure."""
+
+
+class OutOfTimeError(InputError):
+    """A process was killed at its deadline."""
 
 
 def series(
@@ -70,8 +76,8 @@ def series(
     Args:
         names: of the contenders.
         measure: takes a name and the seconds that it may take, and raises InputError if that contender fails.
-            It may take all that is left, or half of that as long as others were not measured yet, so that one that
-            hangs leaves time to them.
+            It may take all that is left. As long as others were not measured yet, it may take half of that, so that
+            one that hangs leaves time to them, or twice what the longest took so far, if that is more.
         rounds: at most.
         seconds: for all.
         note: is given what was found so far, after each measurement.
@@ -82,11 +88,25 @@ def series(
     for _ in range(rounds):
         for number, name in enumerate(names):
             began = time.monotonic()
-            if name in done.failed or not plan.another_fits(until - began, taken[name]):
+            left = until - began
+            longest = max((one for those in taken.values() for one in those), default=0.0)
+            if name in done.failed:
+                continue
+            if not plan.another_fits(left, taken[name] or [0.8 * longest]):
+                if not taken[name] and name not in done.notes:
+                    done.notes[name] = "not measured: no time was left"
+                    note(done)
                 continue
             others = any(not taken[other] and other not in done.failed for other in names[number + 1 :])
+            limit = max(left / 2, min(left, 2 * longest)) if others else left
             try:
-                found = measure(name, (until - began) / (2 if others else 1))
+                found = measure(name, limit)
+            except OutOfTimeError as error:
+                # What got less than twice the longest may only have been slow.
+                if limit < 2 * longest:
+                    done.notes[name] = f"no time was left: {error}" if taken[name] else "not measured: no time was left"
+                else:
+                    done.failed[name] = str(error)
             except InputError as error:
                 done.failed[name] = str(error)
             else:
@@ -110,12 +130,15 @@ def limited(words: Sequence[str], seconds: float, start: Start = fresh) -> Ended
     """What comes of a Python process that gets these arguments and so many seconds.
 
     Raises:
-        InputError: if it fails, or takes longer.
+        OutOfTimeError: if it takes longer.
+        InputError: if it fails.
     """
     ended = Job(words, seconds, start=start).wait()
+    command, said = " ".join(words[:3]), ended.error.strip()[-1500:]
+    if ended.code is None:
+        raise OutOfTimeError(f"{command}: killed after {ended.seconds:.0f} s: {said}")
     if ended.code != 0:
-        how = f"killed after {ended.seconds:.0f} s" if ended.code is None else f"ended with code {ended.code}"
-        raise InputError(f"{' '.join(words[:3])}: {how}: {ended.error.strip()[-1500:]}")
+        raise InputError(f"{command}: ended with code {ended.code}: {said}")
     return ended
 
 
@@ -125,9 +148,12 @@ def warnings(ended: Ended) -> list[str]:
 
 
 def complaints(record: Mapping[str, Any]) -> list[str]:
-    """Failures and warnings of contenders in a record, as lines to print."""
+    """Failures, notes and warnings of contenders in a record, as lines to print."""
     failed = [f"  {name}: FAILED: {why.strip()[-200:]}" for name, why in record.get("failed", {}).items()]
-    return failed + [f"  {name}: {line}" for name, lines in record.get("warnings", {}).items() for line in lines]
+    notes = [f"  {name}: {what.strip()[-200:]}" for name, what in record.get("notes", {}).items()]
+    return (
+        failed + notes + [f"  {name}: {line}" for name, lines in record.get("warnings", {}).items() for line in lines]
+    )
 
 
 def output(words: Sequence[str], more: Mapping[str, str] | None = None) -> str:

@@ -3,6 +3,7 @@
 import math
 import statistics
 import tempfile
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,8 @@ from engine.place import find_place
 CONTENDERS = {
     "ancestor": "network as written, float32, NCHW, TF32 where torch allows it by default",
     "ours": "as test_fcn.py predicts",
-    "torch": "as test_fcn.py --kernels torch predicts",
     "exact": "float32 with all its bits",
+    "torch": "as test_fcn.py --kernels torch predicts",
     "bf16": "as ours, in bf16",
     "compiled": "as ours, by torch.compile",
 }
@@ -65,10 +66,11 @@ def measure(
         contenders: of `CONTENDERS`.
         rounds: at most.
         repeats: forward passes in each process, after warming up.
-        seconds: for all.
+        seconds: for all, the ceilings that are measured first included.
         start: how to start processes.
         note: is given the record so far, after each process.
     """
+    until = time.monotonic() + seconds
     floors = _floors(device, size, side)
     what = (
         f"FCN-8s of random weights, one image of {size[0]} x {size[1]}, uint8 in and ids out on the device, "
@@ -77,8 +79,8 @@ def measure(
 
     def record(done: Series[Result]) -> dict[str, Any]:
         counts = [len(those) for those in done.results.values()]
-        told = {"what": what, "contenders": dict(contenders), "rounds": max(counts, default=0), "failed": done.failed}
-        return {**told, **compared(done.results, floors)}
+        told = {"what": what, "contenders": dict(contenders), "rounds": max(counts, default=0)}
+        return {**told, "failed": done.failed, "notes": done.notes, **compared(done.results, floors)}
 
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage.set_up(Path(folder), root, device, start)
@@ -86,7 +88,7 @@ def measure(
             list(contenders),
             lambda name, left: stage.result(name, size, repeats, limit=left),
             rounds,
-            seconds,
+            until - time.monotonic(),
             lambda done: note(record(done)),
         )
     return record(done)

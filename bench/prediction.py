@@ -5,6 +5,7 @@ import os
 import shutil
 import statistics
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -147,6 +148,7 @@ def measure(
     Raises:
         InputError: if there are no images.
     """
+    until = time.monotonic() + seconds
     many, few = images
     with tempfile.TemporaryDirectory() as folder:
         stage = _Stage(Path(folder), device, start)
@@ -162,14 +164,19 @@ def measure(
                 "images_of_the_ancestor": few,
                 "equal_pixels": agreement,
                 "failed": done.failed,
+                "notes": done.notes,
                 **compared(done.results),
             }
 
-        done = contest.series(
-            [ANCESTOR, FORWARD, PNG, OURS], stage.take, rounds, seconds, lambda done: note(record(done))
-        )
-        if {ANCESTOR, OURS} <= set(done.results):
-            agreement = _agreement(stage)
+        def compare(done: Series[Taken]) -> None:
+            nonlocal agreement
+            if agreement is None and set(done.results) >= {ANCESTOR, OURS}:  # before a later round empties a folder
+                agreement = _agreement(stage)
+            note(record(done))
+
+        # What matters most is measured first.
+        names = [ANCESTOR, OURS, FORWARD, PNG]
+        done = contest.series(names, stage.take, rounds, until - time.monotonic(), compare)
     return record(done)
 
 
@@ -241,9 +248,9 @@ def _populate(stage: _Stage, samples: Path, many: int, few: int) -> None:
     torch.save(network.state_dict(), stage.weights)
 
 
-def _agreement(stage: _Stage) -> float:
-    """Share of pixels on which the predictions are the same."""
+def _agreement(stage: _Stage) -> float | None:
+    """Share of pixels on which the predictions of the same images are the same; None if there are none."""
     ours = {path.name: path for path in stage.predictions(OURS).rglob("*.png")}
-    paths = sorted(stage.predictions(ANCESTOR).rglob("*.png"))
-    pairs = [(read_ids(path), read_ids(ours[path.name])) for path in paths]
-    return sum(float((theirs == ours).mean()) for theirs, ours in pairs) / len(pairs)
+    paths = [path for path in stage.predictions(ANCESTOR).rglob("*.png") if path.name in ours]
+    shares = [float((read_ids(path) == read_ids(ours[path.name])).mean()) for path in sorted(paths)]
+    return statistics.mean(shares) if shares else None

@@ -18,8 +18,8 @@ CONTENDERS = {
     "cpu": {"ancestor": "ancestor", "ours": "ours", "ours, compiled": "compiled"},
     "cuda": {
         "ancestor": "ancestor",
-        "ours": "ours",
         "ours, CUDA graph": "graph",
+        "ours": "ours",
         "ours, fp16": "fp16",
         "ours, compiled": "compiled",
         "ours, compiled, CUDA graph": "compiled_graph",
@@ -78,6 +78,7 @@ def measure(
             "images_per_second": {name: round(batch * steps / median, 2) for name, median in medians.items()},
             "times_as_fast_as_ancestor": contest.ratios(done.results, "ancestor"),
             "failed": done.failed,
+            "notes": done.notes,
             "warnings": warnings,
         }
 

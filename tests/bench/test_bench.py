@@ -1,9 +1,11 @@
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +13,12 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook
 
 import catalogue
-from bench import ancestor_way, contest, forward_gpu, forwarding, prediction, stepping
+from bench import ancestor_way, contest, forward_gpu, forwarding, prediction, stepping, training_step
 from bench.__main__ import main
 from bench.as_written import relu_first
-from bench.contest import Series
-from bench.forward import Result
+from bench.contest import OutOfTimeError, Series
+from bench.forward import Result, Stage
+from bench.launch import fresh
 from bench.prediction import Taken
 from cityscapes.labels import LABEL_ID_OF
 from engine.faults import InputError
@@ -138,6 +141,103 @@ def test_contenders_are_measured_as_long_as_there_is_time(monkeypatch: pytest.Mo
     assert done.results["slow"][0] == 10, "half of it, because the other one was not measured yet"
     assert done.results["quick"][0] == 10
     assert contest.series(list(takes), measure, 5, seconds=0).results == {}
+
+
+class Clock:
+    """Contenders that take their time, or are killed before."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, **takes: float) -> None:
+        self.now, self.takes = 100.0, takes
+        self.limits: list[float] = []
+        monkeypatch.setattr("bench.contest.time.monotonic", lambda: self.now)
+
+    def measure(self, name: str, limit: float) -> float:
+        self.limits.append(limit)
+        self.now += min(limit, self.takes[name])
+        if self.takes[name] > limit:
+            raise OutOfTimeError(f"{name}: killed")
+        return self.takes[name]
+
+
+def test_a_short_time_kills_no_contender_that_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of what was left, 35 seconds, would be less than the third one takes."""
+    clock = Clock(monkeypatch, first=40, second=40, third=40, fourth=40)
+    notes: list[dict[str, str]] = []
+    done = contest.series(list(clock.takes), clock.measure, 3, 150, lambda done: notes.append(dict(done.notes)))
+    assert clock.limits == [75, 80, 70]
+    assert list(done.results) == ["first", "second", "third"]
+    assert (done.failed, done.notes) == ({}, {"fourth": "not measured: no time was left"})
+    assert notes[-1] == done.notes
+    assert "fourth: not measured" in contest.complaints({"failed": {}, "notes": done.notes})[0]
+
+
+def test_a_contender_killed_for_want_of_time_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, first=40, second=55)
+    done = contest.series(list(clock.takes), clock.measure, 1, 90)
+    assert clock.limits == [45, 50]
+    assert (done.failed, done.notes) == ({}, {"second": "not measured: no time was left"})
+
+
+def test_a_contender_that_hangs_has_failed_and_leaves_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch, first=10, hangs=1000, last=10)
+    done = contest.series(list(clock.takes), clock.measure, 2, 100)
+    assert clock.limits == [50, 45, 45, 35, 25]
+    assert (list(done.failed), done.notes) == (["hangs"], {})
+    assert [len(found) for found in done.results.values()] == [2, 2]
+
+
+def test_what_matters_most_is_measured_first() -> None:
+    assert list(forward_gpu.CONTENDERS) == ["ancestor", "ours", "exact", "torch", "bf16", "compiled"]
+    ways = list(training_step.CONTENDERS["cuda"].values())
+    assert ways == ["ancestor", "graph", "ours", "fp16", "compiled", "compiled_graph"]
+
+
+def test_time_is_counted_from_the_start_of_a_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ceilings, and the images that are laid out, come out of it."""
+    now, given = [0.0], []
+    for module in (forward_gpu, prediction):
+        monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+
+    def prepare(*_: object) -> dict[str, float]:
+        now[0] += 30
+        return {}
+
+    def series(*arguments: Any) -> Series[Any]:
+        given.append(arguments[3])
+        return Series()
+
+    monkeypatch.setattr(contest, "series", series)
+    monkeypatch.setattr(forward_gpu, "_floors", prepare)
+    monkeypatch.setattr(Stage, "set_up", prepare)
+    forward_gpu.measure(tmp_path, "cpu", rounds=1, repeats=1, seconds=100)
+    monkeypatch.setattr(prediction, "_populate", prepare)
+    prediction.measure(tmp_path, "cpu", (2, 2), "none", rounds=1, seconds=100)
+    assert given == [40, 70]
+
+
+def test_predictions_are_compared_before_a_later_round_empties_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[str] = []
+
+    def take(stage: prediction._Stage, name: str, limit: float) -> Taken:
+        del limit
+        calls.append(name)
+        shutil.rmtree(stage.predictions(name), ignore_errors=True)
+        if calls.count(name) > 1:
+            raise InputError("killed")
+        for number in range(4 if name == "ours" else 2):  # the original's loop gets fewer images
+            write_png(stage.predictions(name) / f"{number}.png", np.full((2, 2), number * (name == "ours"), np.uint8))
+        return Taken(1, 0.1)
+
+    monkeypatch.setattr(prediction._Stage, "take", take)
+    monkeypatch.setattr(prediction, "_populate", lambda *_: None)
+    notes: list[dict[str, Any]] = []
+    record = prediction.measure(tmp_path, "cpu", (4, 2), "none", rounds=2, note=notes.append)
+    assert calls == 2 * ["ancestor", "ours", "our forward alone", "PNGs alone"]
+    assert [note["equal_pixels"] for note in notes] == [None, *7 * [0.5]]
+    assert (record["equal_pixels"], len(record["failed"])) == (0.5, 4)
+    assert prediction._agreement(prediction._Stage(tmp_path / "empty", "cpu", fresh)) is None
 
 
 def test_a_contender_past_its_time_is_killed_and_told() -> None:
