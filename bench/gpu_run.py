@@ -9,18 +9,18 @@ from typing import Any
 from bench import gpu_record, plan
 from bench.gpu_record import Record
 from bench.gpu_setting import Setting
-from bench.launch import POLL_SECONDS, Ended, Job
+from bench.launch import POLL_SECONDS, Ended, Job, kill_all
 from bench.plan import Need
 
 STEPS = (("ceilings",), ("smoke", "tests"), ("forward",), ("training_step",), ("prediction",), ("camvid",))
 """Parts in their order; those of one step run side by side, because they measure nothing."""
 NEEDS = {
-    "ceilings": Need("ceilings", 15, 40),
+    "ceilings": Need("ceilings", 25, 40),
     "smoke": Need("smoke", 90, 200),
     "tests": Need("tests", 45, 120),
-    "forward": Need("forward", 50, 150),
-    "training_step": Need("training_step", 50, 150),
-    "prediction": Need("prediction", 40, 120),
+    "forward": Need("forward", 80, 150),
+    "training_step": Need("training_step", 85, 150),
+    "prediction": Need("prediction", 65, 120),
     "camvid": Need("camvid", 120, float("inf")),
 }
 """Seconds, as long as nothing of it was measured on a GPU."""
@@ -96,8 +96,7 @@ class Run:
                         del jobs[name]
                 time.sleep(4 * POLL_SECONDS)
         finally:
-            for job in jobs.values():
-                job.kill()
+            kill_all(list(jobs.values()))
         return statuses
 
     def _put(self, name: str, job: Job, allotted: float, ended: Ended | None) -> str:

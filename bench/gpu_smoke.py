@@ -7,7 +7,7 @@ from typing import Any
 
 from bench import scenes, tiny
 from bench.gpu_setting import Keep, Setting
-from bench.launch import Ended, Job, Start, fresh
+from bench.launch import Ended, Job, Start, fresh, kill_all
 
 _TRAIN = (
     "train_fcn.py --benchmark camvid --root {camvid} --network {fcn8s} --backbone_weights none --crop_size {crop} "
@@ -15,32 +15,18 @@ _TRAIN = (
 )
 _TEST = (
     "test_fcn.py --benchmark camvid --root {camvid} --accelerator {device} --output {work}/outputs/{chain} --split val "
-    "--profile_images 2 {few_workers}"
+    "--profile_images 2 --workers 1"
 )
 _TRAINED, _RANDOM = "--model_weights_path {work}/saved", "--model_weights_path {weights}"
 _GRAPH = "--data_on device --cuda_graph true"
+_PROFILE = "profile_fcn.py --size {size} --accelerator {device} --repeats 3 --seconds 0.3 --largest_batch 2"
 CHAINS: dict[str, tuple[str, ...]] = {
     "compiled": (f"{_TRAIN} --cuda_graph false --epochs 2 --compile {{compile}} --name compiled",),
     "compiled, graph": (f"{_TRAIN} {_GRAPH} --epochs 2 --compile {{compile}} --name compiled-graph",),
-    "profile": (
-        "profile_fcn.py --networks {fcn8s},{unet} --precisions {precisions} --size {size} --accelerator {device} "
-        "--repeats 3 --largest_batch 2 --output {work}/profile.json",
-        "profile_fcn.py --networks {fcn8s} --compile {compile} --size {size} --accelerator {device} --repeats 3 "
-        "--largest_batch 2 --output {work}/compiled.json",
-    ),
     "predict, compiled": (f"{_TEST} {_RANDOM} --compile {{compile}}",),
-    "predict, kernels": (
-        f"{_TEST} {_RANDOM} --kernels {{triton}}",
-        f"{_TEST} {_RANDOM} --kernels torch",
-        f"{_TEST} {_RANDOM} --kernels auto --precision bf16 --workers {{more_workers}}",
-        f"{_TEST} {_RANDOM} --precision fp32",
-    ),
-    "predict, tiles and views": (
-        f"{_TEST} {_RANDOM} --memory_budget 300",
-        f"{_TEST} {_RANDOM} --memory_budget 300 --kernels torch --precision bf16",
-        f"{_TEST} {_RANDOM} --scales 0.75,1,1.25 --flip",
-        f"{_TEST} {_RANDOM} --window 128",
-    ),
+    "profile, compiled": (f"{_PROFILE} --networks {{fcn8s}} --compile {{compile}} --output {{work}}/compiled.json",),
+    "profile": (f"{_PROFILE} --networks {{fcn8s}} --precisions {{precisions}} --output {{work}}/profile.json",),
+    "profile U-Net": (f"{_PROFILE} --networks {{unet}} --precisions {{precisions}} --output {{work}}/unet.json",),
     "data on the device": (
         f"{_TRAIN} --data_on device --epochs 1 --name resident",
         f"{_TRAIN} --data_on device --epochs 3 --validate_every 2 --metrics_every 2 --name resident",
@@ -93,6 +79,14 @@ CHAINS: dict[str, tuple[str, ...]] = {
         f"{_TRAIN} {_GRAPH} --optimizer sgd --network {{unet}} --epochs 2 --name graph-sgd",
         f"{_TRAIN} --data_on device --cuda_graph false --ema 0.9 --epochs 1 --name no-graph",
     ),
+    "predict, Triton": (f"{_TEST} {_RANDOM} --kernels {{triton}}",),
+    "predict, torch": (f"{_TEST} {_RANDOM} --kernels torch",),
+    "predict, bf16": (f"{_TEST} {_RANDOM} --kernels auto --precision bf16 --workers {{more_workers}}",),
+    "predict, fp32": (f"{_TEST} {_RANDOM} --precision fp32",),
+    "predict, tiles": (f"{_TEST} {_RANDOM} --memory_budget 300",),
+    "predict, tiles by torch": (f"{_TEST} {_RANDOM} --memory_budget 300 --kernels torch --precision bf16",),
+    "predict, views": (f"{_TEST} {_RANDOM} --scales 0.75,1,1.25 --flip",),
+    "predict, windows": (f"{_TEST} {_RANDOM} --window 128",),
     "predict a folder": (f"{_TEST} {_RANDOM} --images {{camvid}}/CamVid/test",),
     "cityscapes": (
         "-m cityscapes.demo --root {work}/demo --train 4 --val 2 --test 2 --workers {workers}",
@@ -100,7 +94,7 @@ CHAINS: dict[str, tuple[str, ...]] = {
         "train_fcn.py --root {work}/demo --network {fcn8s} --backbone_weights none --crop_size {crop} --batch_size 4 "
         "--workers {workers} --accelerator {device} --curves false --saved {work}/saved --epochs 1 --name cityscapes",
         "test_fcn.py --root {work}/demo --accelerator {device} --output {work}/outputs/{chain} "
-        "{few_workers} --model_weights_path {work}/saved/cityscapes/best.pth",
+        "--workers 1 --model_weights_path {work}/saved/cityscapes/best.pth",
     ),
 }
 """Commands that need each other, in their order; a chain ends with the first that fails. Long chains come first."""
@@ -116,13 +110,13 @@ def run(setting: Setting, keep: Keep) -> list[str]:
     Returns:
         What failed.
     """
+    until = time.monotonic() + setting.seconds
     filled = fill(setting)
     scenes.draw_camvid(setting.work / "toy", setting.sizes.toy)
     _write_weights(setting.work / "toy.pth", filled["fcn8s"])
     waiting = [_Chain(name, filled, _start(setting, name)) for name in setting.chains or CHAINS]
     running: list[_Chain] = []
     rows: list[dict[str, Any]] = []
-    until = time.monotonic() + setting.seconds
     try:
         while (waiting or running) and time.monotonic() < until:
             while waiting and len(running) < setting.parallel:
@@ -134,11 +128,11 @@ def run(setting: Setting, keep: Keep) -> list[str]:
                 if chain.over:
                     running.remove(chain)
             time.sleep(0.02)
+        # Before they are killed, because a process on a GPU may take long to go.
+        not_ended = [chain.name for chain in [*running, *waiting]]
+        keep({"commands": rows, "not_ended": not_ended})
     finally:
-        for chain in running:
-            chain.kill()
-    not_ended = [chain.name for chain in [*running, *waiting]]
-    keep({"commands": rows, "not_ended": not_ended})
+        kill_all([chain.job for chain in running if chain.job is not None])
     failed = [f"{row['chain']}: {row['command']}: {_ending(row)}" for row in rows if row["code"] != 0]
     return [*failed, *(f"{name}: no time was left for it, or for its end" for name in not_ended)]
 
@@ -165,27 +159,23 @@ class _Chain:
         filled = {**filled, "chain": "".join(letter for letter in name if letter.isalnum())}
         self._commands = iter([template.format_map(filled) for template in CHAINS[name]])
         self._command = ""
-        self._job: Job | None = None
+        self.job: Job | None = None
+        """The command that is running."""
         self.over = False
 
     def look(self) -> dict[str, Any] | None:
         """Start the next command if none is running; what came of a command that has ended, else None."""
-        if self._job is None:
+        if self.job is None:
             self._command = next(self._commands, "")
             self.over = not self._command
             if not self.over:
-                self._job = Job(shlex.split(self._command), _COMMAND_SECONDS, _FEW_THREADS, self._start)
+                self.job = Job(shlex.split(self._command), _COMMAND_SECONDS, _FEW_THREADS, self._start)
             return None
-        ended = self._job.poll()
+        ended = self.job.poll()
         if ended is None:
             return None
-        self._job, self.over = None, ended.code != 0
+        self.job, self.over = None, ended.code != 0
         return self._row(ended)
-
-    def kill(self) -> None:
-        """End the command that is running."""
-        if self._job is not None:
-            self._job.kill()
 
     def _row(self, ended: Ended) -> dict[str, Any]:
         kept = 300 if ended.code == 0 else _KEPT_OF_ERRORS
@@ -222,7 +212,6 @@ def fill(setting: Setting) -> dict[str, str]:
         "precisions": "auto" if here else "auto,fp32,bf16",
         "workers": "1" if here else "2",
         "more_workers": "2" if here else "8",
-        "few_workers": "--workers 1" if here else "",
         # What a CPU does not have, or takes minutes for.
         "compile": "false" if here else "true",
         "triton": "torch" if here else "triton",

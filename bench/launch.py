@@ -116,6 +116,16 @@ class Job:
         """Since its start."""
         return time.monotonic() - self._began
 
+    @property
+    def pid(self) -> int | None:
+        """Its number."""
+        return self._process.pid
+
+    @property
+    def out(self) -> str:
+        """What it has written to stdout so far."""
+        return _text(self._out)
+
     def poll(self) -> Ended | None:
         """What came of it, None while it runs; a process past its deadline is killed."""
         code = self._process.poll()
@@ -155,6 +165,14 @@ class Job:
         kill_tree(self._process.pid)
         while self._process.poll() is None:  # so that nobody is left to be waited for
             time.sleep(POLL_SECONDS)
+
+
+def kill_all(jobs: Sequence[Job]) -> None:
+    """End all of them and all that they started: none is waited for before the last one was killed."""
+    for job in jobs:
+        kill_tree(job.pid)
+    for job in jobs:
+        job.kill()
 
 
 def kill_tree(pid: int | None) -> None:

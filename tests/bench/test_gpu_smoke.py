@@ -11,7 +11,7 @@ import test_fcn
 import train_fcn
 from bench import gpu_smoke
 from bench.gpu_setting import Setting
-from bench.launch import Job
+from bench.launch import Job, kill_all
 from engine import options
 from tests.bench.test_gpu import setting
 
@@ -66,6 +66,21 @@ def test_what_has_no_time_is_told(stage: Callable[..., Setting]) -> None:
     assert "not ended: never" in gpu_smoke.table(keep[-1])
 
 
+def test_what_was_found_is_kept_before_anything_is_killed(
+    stage: Callable[..., Setting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Processes on a GPU may take longer to go than there is time."""
+    keep, kept = Kept(), []
+
+    def kill(jobs: list[Job]) -> None:
+        kept.append((len(jobs), list(keep)[-1]))
+        kill_all(jobs)
+
+    monkeypatch.setattr(gpu_smoke, "kill_all", kill)
+    gpu_smoke.run(stage(1.0, slow=(program("import time; time.sleep(60)"),)), keep)
+    assert kept == [(1, {"commands": [], "not_ended": ["slow"]})]
+
+
 def test_a_command_that_hangs_is_killed(stage: Callable[..., Setting], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_smoke, "_COMMAND_SECONDS", 0.3)
     keep = Kept()
@@ -91,6 +106,16 @@ def test_all_commands_are_understood(name: str, rehearse: bool, tmp_path: Path) 
         if words[0] in COMMANDS:
             kind, recipes = COMMANDS[words[0]]
             options.parse(kind, words[1:], prog="some", description="", examples=(), recipes=recipes)
+
+
+def test_independent_predictions_and_profiles_wait_for_no_other() -> None:
+    for name, chain in gpu_smoke.CHAINS.items():
+        scripts = [command.split()[0] for command in chain]
+        if set(scripts) & {"profile_fcn.py", "test_fcn.py"} and "train_fcn.py" not in scripts:
+            assert len(chain) == 1, name
+        for command in chain:
+            assert ("--seconds 0.3" in command) == command.startswith("profile_fcn.py")
+            assert "--workers 1" in command or not command.startswith("test_fcn.py"), "scoring starts no processes"
 
 
 def test_every_option_of_training_and_prediction_on_a_gpu_has_a_chain() -> None:

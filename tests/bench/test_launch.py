@@ -6,7 +6,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.launch import Ended, Job
+from bench import launch
+from bench.launch import Ended, Job, kill_tree
 
 SLEEPER = """
 import subprocess, sys, time
@@ -89,6 +90,20 @@ def test_a_stopped_wait_takes_the_process_with_it(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         Job(["-c", SLEEPER + "time.sleep(60)", str(told)]).wait(interrupt)
     assert is_gone(int(told.read_text()))
+
+
+def test_all_are_killed_before_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [Job(["-c", "import time; time.sleep(60)"]) for _ in range(3)]
+    pids, order = [job.pid for job in jobs], []
+
+    def kill(pid: int | None) -> None:
+        order.append(pid)
+        kill_tree(pid)
+
+    monkeypatch.setattr(launch, "kill_tree", kill)
+    launch.kill_all(jobs)
+    assert order[:3] == pids
+    assert all(pid is not None and is_gone(pid) for pid in pids)
 
 
 @pytest.mark.parametrize("forked", [False, True])
