@@ -5,10 +5,13 @@ SETTING is a `Setting` as JSON, RESULT the file that everything goes to the mome
 """
 
 import sys
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from bench import gpu_camvid, gpu_smoke, gpu_tests, scenes
 from bench.gpu_setting import Keep, Setting
@@ -59,6 +62,7 @@ def _ceilings_table(result: Result) -> str:
 
 def forward(setting: Setting, keep: Keep) -> list[str]:
     """The forward pass, side by side with the original repository's network."""
+    began = time.monotonic()
     from bench import forward_gpu
 
     sizes = setting.sizes
@@ -71,7 +75,7 @@ def forward(setting: Setting, keep: Keep) -> list[str]:
         contenders=_without_compilers(forward_gpu.CONTENDERS, setting),
         rounds=sizes.rounds,
         repeats=sizes.repeats,
-        seconds=setting.seconds,
+        seconds=_left(setting, began),
         start=setting.start,
         note=lambda found: keep({"images": kind, **found}),
     )
@@ -80,6 +84,7 @@ def forward(setting: Setting, keep: Keep) -> list[str]:
 
 def training_step(setting: Setting, keep: Keep) -> list[str]:
     """Steps of training, side by side with the original repository's loop."""
+    began = time.monotonic()
     from bench import training_step as bench
 
     record = bench.measure(
@@ -87,7 +92,7 @@ def training_step(setting: Setting, keep: Keep) -> list[str]:
         setting.sizes.training,
         _without_compilers(bench.CONTENDERS["cuda"], setting),
         rounds=setting.sizes.rounds,
-        seconds=setting.seconds,
+        seconds=_left(setting, began),
         start=setting.start,
         note=keep,
     )
@@ -96,6 +101,7 @@ def training_step(setting: Setting, keep: Keep) -> list[str]:
 
 def prediction(setting: Setting, keep: Keep) -> list[str]:
     """Prediction from PNG to PNG, side by side with the original repository's loop."""
+    began = time.monotonic()
     from bench import prediction as bench
 
     sizes = setting.sizes
@@ -106,12 +112,17 @@ def prediction(setting: Setting, keep: Keep) -> list[str]:
         sizes.predicted,
         kind,
         rounds=sizes.rounds,
-        seconds=setting.seconds,
+        seconds=_left(setting, began),
         start=setting.start,
         note=keep,
     )
     keep(record)
     return _failures(record)
+
+
+def _left(setting: Setting, began: float) -> float:
+    """Seconds for the measurement of a part that began then, on the clock that never goes back."""
+    return setting.seconds - (time.monotonic() - began)
 
 
 def _scenes(setting: Setting) -> tuple[Path, str]:
@@ -161,13 +172,21 @@ def main(argv: Sequence[str]) -> int:
         written["result"] = result
         write_json(path, written)
 
+    if not setting.rehearse:  # whose processes are copies of this one, and CUDA does not survive that
+        try:
+            written["environment"] = _environment(setting)
+        except Exception as error:  # whatever a driver or a package has to say, the part itself may work
+            print(f"warning: the environment could not be described: {error}", file=sys.stderr)
+    keep({})
+    # The deadline counts from the start of this process, and imports took their time.
+    setting = replace(setting, seconds=setting.seconds - (time.time() - psutil.Process().create_time()))
     try:
         written["failed"] = PARTS[name].run(setting, keep)
     except InputError as error:
         written["failed"] = [*written["failed"], *error.messages]
     written["ended"] = True
     write_json(path, written)
-    # Last, because nothing that was measured may be lost if this fails.
+    # Once more, because now all packages are imported; last, because nothing that was measured may be lost by it.
     written["environment"] = _environment(setting)
     write_json(path, written)
     return int(bool(written["failed"]))

@@ -9,12 +9,17 @@ from bench.gpu_setting import Keep, Setting
 from bench.launch import Job
 
 _MARK = "mark.gpu"
+_FIRST, _LAST = "test_kernels_on_gpu.py", "test_inference.py"
+"""Files with what matters most, and with what torch.compile takes long for."""
+_KEEP_EVERY = 2.0
+"""Seconds between two looks at what has come out."""
 _OUTCOME = re.compile(r"^(\S+\.py::.+?) (PASSED|FAILED|SKIPPED|ERROR|XFAIL|XPASS)", re.MULTILINE)
 
 
 def files(tests: Path) -> list[Path]:
-    """The test files with such tests."""
-    return [path for path in sorted(tests.rglob("test_*.py")) if _MARK in path.read_text()]
+    """The test files with such tests, in the order in which they run."""
+    paths = [path for path in tests.rglob("test_*.py") if _MARK in path.read_text()]
+    return sorted(paths, key=lambda path: (path.name != _FIRST, path.name == _LAST, path))
 
 
 def run(setting: Setting, keep: Keep) -> list[str]:
@@ -26,14 +31,19 @@ def run(setting: Setting, keep: Keep) -> list[str]:
     paths = [str(path.relative_to(REPOSITORY)) for path in files(REPOSITORY / "tests")]
     # Warnings of third parties are no reason to lose a quarter of an hour on a GPU.
     words = ["-m", "pytest", "-v", "-m", "gpu", "-W", "default", "-p", "no:cacheprovider", *paths]
-    ended = Job(words, setting.seconds, start=setting.start).wait()
+    result: dict[str, Any] = {"command": "python " + " ".join(words), "code": None, "seconds": 0.0, "outcomes": {}}
+    job = Job(words, setting.seconds, start=setting.start)
+    kept = 0.0
+
+    def watch() -> None:
+        nonlocal kept
+        if job.seconds - kept > _KEEP_EVERY:
+            kept = job.seconds
+            keep(result | {"seconds": round(kept, 1), "outcomes": dict(_OUTCOME.findall(job.out))})
+
+    ended = job.wait(watch)
     outcomes = dict(_OUTCOME.findall(ended.out))
-    result: dict[str, Any] = {
-        "command": "python " + " ".join(words),
-        "code": ended.code,
-        "seconds": round(ended.seconds, 1),
-        "outcomes": outcomes,
-    }
+    result |= {"code": ended.code, "seconds": round(ended.seconds, 1), "outcomes": outcomes}
     if ended.code != 0:
         result["end"] = f"{ended.out[-6000:]}{ended.error[-1500:]}"
     keep(result)

@@ -1,4 +1,6 @@
 import ast
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -6,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench import REPOSITORY, gpu_tests
-from bench.launch import Ended
+from bench.launch import Ended, Job
 from tests.bench.test_gpu import setting
 
 MISSING_THERE = {"cityscapesscripts", "cv2", "onnx", "onnxruntime", "onnxscript"}
@@ -26,11 +28,16 @@ def result_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ended: Ended) -> 
             assert {"gpu", "default", "no:cacheprovider"} < set(words)
             assert limit == 30
 
-        def wait(self) -> Ended:
+        def wait(self, watch: Callable[[], None]) -> Ended:
+            for number, self.seconds in enumerate((0.1, 1.0, 2.1, 2.2, 4.2)):
+                self.out = "\n".join(ended.out.splitlines()[: number + 1])
+                watch()
             return ended
 
     monkeypatch.setattr(gpu_tests, "Job", Done)
     failed = gpu_tests.run(replace(setting(tmp_path), seconds=30), kept.append)
+    assert [len(result["outcomes"]) for result in kept[:-1]] == [min(2, ended.out.count("::")), ended.out.count("::")]
+    assert [result["seconds"] for result in kept[:-1]] == [2.1, 4.2], "every two seconds"
     return failed, kept[-1]
 
 
@@ -59,6 +66,25 @@ def test_only_files_with_such_tests_are_run() -> None:
     names = {path.name for path in gpu_tests.files(REPOSITORY / "tests")}
     assert {"test_metrics.py", "test_inference.py"} <= names
     assert "test_plan.py" not in names
+
+
+def test_kernels_are_tested_first_and_what_is_compiled_last() -> None:
+    names = [path.name for path in gpu_tests.files(REPOSITORY / "tests")]
+    assert (names[0], names[-1]) == ("test_kernels_on_gpu.py", "test_inference.py")
+    assert names[1:-1] == sorted(names[1:-1])
+
+
+def test_outcomes_are_there_the_moment_a_test_has_ended(tmp_path: Path) -> None:
+    """pytest must not keep them in a buffer."""
+    path = tmp_path / "test_some.py"
+    path.write_text("import time\ndef test_quick(): pass\ndef test_slow(): time.sleep(60)\n")
+    job = Job(["-m", "pytest", "-v", "-p", "no:cacheprovider", str(path)], 60)
+    until = time.monotonic() + 50
+    while not gpu_tests._OUTCOME.findall(job.out) and time.monotonic() < until:
+        time.sleep(0.05)
+    found = job.out
+    job.kill()
+    assert [outcome for _, outcome in gpu_tests._OUTCOME.findall(found)] == ["PASSED"]
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "tests").rglob("*.py")), ids=lambda path: path.name)
