@@ -27,13 +27,19 @@ class Record:
             self.parts = json.loads(path.read_text())["parts"]
 
     def put(self, name: str, entry: Mapping[str, Any]) -> None:
-        """Replace what is known of a part, in the file too."""
-        self.parts[name] = dict(entry)
+        """Replace what is known of a part, in the file too; what was measured stays if it was skipped now."""
+        known = self.parts.get(name, {"status": SKIPPED})
+        if entry["status"] == SKIPPED and known["status"] != SKIPPED:
+            self.parts[name] = {**known, "skipped_later": list(entry.get("failed", ()))}
+        else:
+            self.parts[name] = dict(entry)
         write_json(self.path, {"bench": "gpu", "parts": self.parts})
 
 
 def merge(files: Sequence[Path], path: Path) -> Path:
-    """Bring parts that several calls measured, on machines that keep nothing, into one record; the last one wins.
+    """Bring parts that several calls measured, on machines that keep nothing, into one record.
+
+    The last one that measured a part wins.
 
     Raises:
         InputError: if a file is no such record.

@@ -5,12 +5,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
-from bench import REPOSITORY, gpu, gpu_record, gpu_run
+from bench import REPOSITORY, gpu, gpu_parts, gpu_record, gpu_run, plan
 from bench.__main__ import main
 from bench.gpu_record import Record
 from bench.gpu_setting import Setting
@@ -180,6 +181,77 @@ def test_records_of_several_calls_become_one(
     assert {name: entry["seconds"] for name, entry in found.items()} == {"ceilings": 0, "smoke": 1, "camvid": 1}
     calls[0].write_text("[]")
     assert "expected a gpu.json" in error_of(main, "gpu", "--merge", calls[0], "--output", tmp_path / "all")
+
+
+def test_a_part_that_is_skipped_later_keeps_its_figures(tmp_path: Path) -> None:
+    skipped, measured = {"status": "skipped", "failed": ["no time"]}, {"status": "killed", "result": {"figure": 1}}
+    record = Record(tmp_path / "gpu.json")
+    record.put("forward", skipped)
+    assert parts(record.path)["forward"] == skipped
+    record.put("forward", measured)
+    record.put("forward", skipped)
+    assert parts(record.path)["forward"] == {**measured, "skipped_later": ["no time"]}
+    text = gpu._summary(record, {"forward": "skipped"})
+    assert text == "=== forward: skipped\n  no time", "no figures of another call"
+    later = Record(tmp_path / "later.json")
+    later.put("forward", skipped)
+    gpu_record.merge([record.path, later.path], tmp_path / "all.json")
+    assert parts(tmp_path / "all.json")["forward"]["result"] == {"figure": 1}
+    record.put("forward", {"status": "done", "result": {"figure": 2}})
+    assert parts(record.path)["forward"] == {"status": "done", "result": {"figure": 2}}
+
+
+def shares(names: str, minutes: float) -> dict[str, float]:
+    """What each step is allotted at the start of a call."""
+    steps = [chosen for step in gpu_run.STEPS if (chosen := [name for name in step if name in names.split()])]
+    return plan.allot([gpu_run._need(step) for step in steps], 60 * minutes - gpu.END_SECONDS - 5)
+
+
+def test_two_calls_and_one_have_time_for_all() -> None:
+    assert len(shares("ceilings forward training_step prediction", 4.8)) == 4
+    assert len(shares(" ".join(gpu_run.NEEDS), 14)) == 6
+    for minutes in (4, 5, 6, 7, 9):
+        given = shares("smoke tests camvid", minutes)
+        assert given["camvid"] >= sum(given.values()) / 2
+        assert given["smoke+tests"] >= 90
+
+
+@pytest.mark.parametrize("describes", [True, False])
+def test_a_part_begins_with_its_environment_and_ends_in_time(
+    describes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a killed part was measured with is known; the start of its process counts."""
+    path = tmp_path / "result.json"
+    seen: list[tuple[float, float, dict[str, object]]] = []
+
+    def describe() -> dict[str, object]:
+        if not describes and not seen:
+            raise RuntimeError("driver/library version mismatch")
+        return {"commit": None, "gpus": ["some"]}
+
+    def run(given: Setting, keep: Callable[[dict[str, object]], None]) -> list[str]:
+        age = time.time() - psutil.Process().create_time()
+        seen.append((given.seconds, age, json.loads(path.read_text())))
+        keep({"figure": 42})
+        return []
+
+    monkeypatch.setattr("engine.environment.describe", describe)
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setitem(gpu_parts.PARTS, "ceilings", gpu_parts.Part(run, str))
+    given = replace(setting(tmp_path), seconds=5000.0, rehearse=False)
+    assert gpu_parts.main(["ceilings", given.dump(), str(path)]) == 0
+    ((seconds, age, before),) = seen
+    assert seconds == pytest.approx(5000 - age, abs=0.5)
+    expected = {"commit": "abc", "gpus": ["some"]}
+    assert before.get("environment") == (expected if describes else None)
+    assert not before["ended"]
+    after = json.loads(path.read_text())
+    assert (after["ended"], after["result"], after["environment"]) == (True, {"figure": 42}, expected)
+
+
+def test_a_gpu_gets_as_many_chains_as_its_cores_bear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert gpu._setting(gpu._parser().parse_args([]), tmp_path, []).parallel == 14
 
 
 def test_it_is_never_measured_by_chance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
