@@ -5,9 +5,7 @@ from engine import ceilings
 
 
 @pytest.mark.parametrize(("device", "works"), [("cpu", 2 + 3), ("cuda", 6 + 3)])
-def test_a_gpu_is_warmed_up_until_its_clock_has_risen(
-    device: str, works: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_gpu_is_warmed_up_until_its_clock_has_risen(device: str, works: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work of 0.05 s: six times until 0.3 s have passed, where two tries were enough before."""
     now, done = [0.0], []
     monkeypatch.setattr("engine.ceilings.time.perf_counter", lambda: now[0])
