@@ -57,8 +57,8 @@ class CudaBackend:
                 results = work()
         except BaseException:
             # There torch also leaves its random numbers in the capture; a copy of their state is in none.
-            generator = torch.cuda.default_generators[self._stream.device_index]
-            with contextlib.suppress(RuntimeError):
+            with contextlib.suppress(RuntimeError, IndexError):  # the error of the capture is the one to tell
+                generator = torch.cuda.default_generators[self._device.index or 0]
                 generator.graphsafe_set_state(generator.clone_state())
             raise
         return graph.replay, results
