@@ -97,7 +97,7 @@ def measure(
 def compared(results: dict[str, list[Result]], floors: dict[str, float]) -> dict[str, Any]:
     """All ways against the original's, if that is there, and against the seconds that their precisions take at least.
 
-    Peaks are told twice: with the first image, when algorithms are chosen and graphs captured, and after it.
+    Peaks are recorded twice: with the first image, when algorithms are chosen and graphs captured, and after it.
     """
     medians = {name: [statistics.median(one.seconds) for one in those] for name, those in results.items()}
     seconds = {name: statistics.median(times) for name, times in medians.items()}

@@ -27,7 +27,7 @@ from engine.tiles import Tiled
 _MOST_LANES = 8
 """Images that a CPU looks at side by side; each takes memory for what lies between layers."""
 _MUCH = 0.2
-"""Share of the time from which a GPU is told to wait for images."""
+"""Share of the time from which on a GPU counts as waiting for images."""
 
 
 class Predictor:

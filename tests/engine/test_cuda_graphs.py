@@ -1,4 +1,4 @@
-"""When a size of images gets a CUDA graph; with graphs that are none, as there may be no GPU."""
+"""When a size of images gets a CUDA graph; with stand-ins for graphs, because there may be no GPU."""
 
 import pytest
 import torch
