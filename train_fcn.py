@@ -12,8 +12,7 @@ from lightning_fabric import Fabric
 from torch import nn
 
 import catalogue
-from engine import class_index, history, options, runs
-from engine.batches import BatchSource, FileBatches, ResidentBatches
+from engine import class_index, history, options, runs, training_data
 from engine.benchmark import Benchmark, Sample, require_equal_sizes
 from engine.cache import Cache
 from engine.checkpoints import About
@@ -22,19 +21,17 @@ from engine.class_weights import CLASS_WEIGHTS
 from engine.compiling import require_compiler
 from engine.dataset import FileReader, Reader
 from engine.description import describe
-from engine.device_augmentation import DeviceAugmentation
 from engine.devices import make_fabric, together
-from engine.evaluation import Evaluator, share
 from engine.faults import InputError, command, leave
 from engine.learner import Learner
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from engine.parallel import available_cpus
 from engine.place import Precision
 from engine.recipe import Recipe
-from engine.resident import ResidentData, bytes_needed, fits_on_device
 from engine.runs import Run
-from engine.sampler import EpochSampler, derive
+from engine.sampler import derive
 from engine.training import Training
+from engine.training_data import DataOn
 
 RECIPES = Path(__file__).parent / "recipes"
 EXAMPLES = (
@@ -127,7 +124,7 @@ class TrainOptions:
     """processes that load images, beside each training process; 4, but no more than there are cores, if not given"""
     cache: Path | None = None
     """folder for decoded images, filled once: 8 MB an image of 2048 x 1024, and several times the speed"""
-    data_on: Literal["auto", "device", "workers"] = "auto"
+    data_on: DataOn = "auto"
     """where training images wait: device keeps all of them decoded on the GPU, 8 MB an image of 2048 x 1024, and
     augments them there; workers decode and augment them anew in each epoch; auto is device on a GPU with the room"""
     validate_every: int = 1
@@ -231,7 +228,9 @@ def _train(
     learner = Learner(fabric, network, Normalize(about.mean, about.std), recipe, benchmark.classes.void, weights)
     if chosen.verbose:
         fabric.print(describe(network, learner.optimizer, chosen.verbose))
-    data, evaluator = _sources(fabric, chosen, benchmark, training, validation, reader, index)
+    data, evaluator = training_data.build(
+        fabric, recipe, benchmark, training, validation, reader, index, data_on=chosen.data_on
+    )
     best = Training(fabric, run, learner, about, benchmark, recipe, data, evaluator).fit()
     if fabric.is_global_zero:
         print(_summary(run, best, chosen, benchmark))
@@ -265,40 +264,6 @@ def _cached(fabric: Fabric, folder: Path, reader: Reader, samples: Sequence[Samp
         cache.fill(samples, max(1, workers))
     fabric.barrier()
     return cache
-
-
-def _sources(
-    fabric: Fabric,
-    chosen: TrainOptions,
-    benchmark: Benchmark,
-    training: Sequence[Sample],
-    validation: Sequence[Sample],
-    reader: Reader,
-    index: ClassIndex | None,
-) -> tuple[BatchSource, Evaluator]:
-    """The batches to train on, and what measures the network: from files, or from images that the device holds."""
-    void, device, workers = benchmark.classes.void, fabric.device, chosen.workers
-    sampler = EpochSampler(
-        len(training),
-        chosen.batch_size,
-        chosen.seed,
-        rank=fabric.global_rank,
-        world_size=fabric.world_size,
-        index=index,
-        class_uniform=chosen.class_uniform,
-    )
-    every = [*training, *validation]
-    if chosen.data_on == "workers" or (chosen.data_on == "auto" and not fits_on_device(every, device)):
-        shape = {"crop_size": chosen.crop_size, "void": void, "workers": workers}
-        files = FileBatches(training, reader, sampler, chosen.augmentation, **shape, pinned=device.type == "cuda")
-        return files, Evaluator(fabric, benchmark, validation, workers=workers)
-    fabric.print(f"{len(every)} images go to {device} as a whole, up to {bytes_needed(every) / 1e9:.1f} GB")
-    load = partial(ResidentData.fill, device=device, void=void, workers=max(1, workers))
-    data = load(training, reader, title="load training images")
-    measured = load(share(validation, fabric), FileReader(benchmark.read_mask), title="load validation images")
-    augmentation = DeviceAugmentation(chosen.augmentation, chosen.crop_size, void)
-    batches = ResidentBatches(training, data, sampler, augmentation, workers=workers)
-    return batches, Evaluator(fabric, benchmark, validation, workers=0, source=measured.items)
 
 
 def _class_index(
