@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import catalogue
-from engine import options
+import catalogue.weights
 from engine.checkpoints import results_name
+from engine.cli import options
+from engine.cli.command import command
 from engine.export import FORMATS, ImageToIds, export, facts, told
-from engine.faults import command
-from engine.files import require_writable, sha256
+from engine.files.atomic import require_writable, sha256
 
 EXAMPLES = (
     "python export_fcn.py --model_weights_path saved/x.pth",
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     size = options.size(chosen.size, "--size")
     benchmark = catalogue.benchmark(chosen.benchmark)
-    network, about = catalogue.load_network_for(benchmark, chosen.model_weights_path)
+    network, about = catalogue.weights.load_network_for(benchmark, chosen.model_weights_path)
     name = results_name(chosen.model_weights_path)
     path = chosen.output / name / f"{name}{FORMATS[chosen.format]}"
     require_writable(path.parent)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from cityscapes import agreement, ground_truth, layout, worklist
+from cityscapes import ground_truth, layout
+from cityscapes.ground_truth import agreement, worklist
 from cityscapes.labels import OFFICIAL, LabelTable
-from engine import options
-from engine.faults import BAD_INPUT, command, report
+from engine.cli import options
+from engine.cli.command import BAD_INPUT, command, report
 from engine.parallel import available_cpus
 
 EXAMPLES = (

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 import catalogue
-from engine import options
 from engine.checkpoints import About
-from engine.compiling import require_compiler
-from engine.faults import InputError, command
-from engine.files import require_writable, write_json
+from engine.cli import options
+from engine.cli.command import command
+from engine.devices.device import SHORT_PRECISIONS, require_compiler
+from engine.errors import InputError
+from engine.files.atomic import require_writable, write_json
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
-from engine.place import SHORT_PRECISIONS
 
 EXAMPLES = (
     "python profile_fcn.py",
@@ -75,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 profiles.append(process.submit(profile, chosen, name, precision).result())
             write_json(chosen.output, profiles)
             print(f"{name} in {profiles[-1]['precision']}: done", file=sys.stderr)
-    from engine.profile_table import table
+    from engine.profiling.networks import table
 
     print(f"{table(profiles)}\n{chosen.output}: the profiles in full")
     return 0
@@ -108,7 +108,7 @@ def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: 
 
 def profile(chosen: ProfileOptions, name: str, precision: str) -> dict[str, Any]:
     """The profile of one network in one precision."""
-    from engine.network_profile import Protocol, measure
+    from engine.profiling.networks import Protocol, measure
 
     benchmark = catalogue.benchmark(chosen.benchmark)
     classes = len(benchmark.classes)

@@ -5,20 +5,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import catalogue
-from engine import options, profiling
-from engine.averaging import Averaged, Views
+import catalogue.weights
 from engine.benchmark import Benchmark, Sample
 from engine.checkpoints import results_name
-from engine.compiling import require_compiler
-from engine.faults import InputError, command, leave
-from engine.files import require_writable, sha256, write_json
-from engine.inference import Forward
+from engine.cli import options
+from engine.cli.command import command, leave
+from engine.devices.device import Precision, require_compiler
+from engine.devices.process import find_place
+from engine.errors import InputError
+from engine.files.atomic import require_writable, sha256, write_json
+from engine.inference.inputs import list_images
+from engine.inference.network import Forward
+from engine.inference.output import Overlays, Predictions
+from engine.inference.pipeline import Predictor, bound, predict
+from engine.inference.test_time_augmentation import Averaged, Views
+from engine.inference.tiles import Tiled
 from engine.parallel import available_cpus
-from engine.place import Precision, find_place
-from engine.prediction import Predictor, bound, predict
-from engine.predictions import Overlays, Predictions, list_images
-from engine.tiles import Tiled
+from engine.profiling import stages
 
 EXAMPLES = (
     "python test_fcn.py --model_weights_path saved/x.pth",
@@ -93,7 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         require_compiler()
     views = Views.parse(chosen.scales, chosen.flip, chosen.window)
     benchmark = catalogue.benchmark(chosen.benchmark)
-    network, about = catalogue.load_network_for(benchmark, chosen.model_weights_path)
+    network, about = catalogue.weights.load_network_for(benchmark, chosen.model_weights_path)
     samples = _samples(benchmark, chosen)
     folder = chosen.output / results_name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
     require_writable(folder)
@@ -161,9 +164,9 @@ def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, 
 def _profile(predictor: Predictor, samples: Sequence[Sample], folder: Path, idle_share: float | None) -> None:
     images = [sample.image for sample in samples]
     scratch = folder / "profile.part.png"
-    result = profiling.profile(predictor, images, scratch, precision=predictor.forward.precision, warm_up=2)
+    result = stages.profile(predictor, images, scratch, precision=predictor.forward.precision, warm_up=2)
     write_json(folder / "profile.json", {**result, "gpu_idle_share_of_prediction": idle_share})
-    print(f"\n{profiling.table(result)}\n{folder / 'profile.json'}: the profile in full")
+    print(f"\n{stages.table(result)}\n{folder / 'profile.json'}: the profile in full")
 
 
 def _hand_in(benchmark: Benchmark, predictions: Path, folder: Path, chosen: PredictionOptions) -> None:

@@ -11,27 +11,27 @@ import torch
 from lightning_fabric import Fabric
 from torch import nn
 
-import catalogue
-from engine import class_index, history, options, runs, training_data
+import catalogue.weights
 from engine.benchmark import Benchmark, Sample, require_equal_sizes
-from engine.cache import Cache
 from engine.checkpoints import About
-from engine.class_index import ClassIndex
-from engine.class_weights import CLASS_WEIGHTS
-from engine.compiling import require_compiler
-from engine.dataset import FileReader, Reader
-from engine.description import describe
-from engine.devices import make_fabric, together
-from engine.faults import InputError, command, leave
-from engine.learner import Learner
+from engine.cli import options
+from engine.cli.command import command, leave
+from engine.data import class_index
+from engine.data.cache import Cache
+from engine.data.class_index import CLASS_WEIGHTS, ClassIndex
+from engine.data.dataset import FileReader, Reader
+from engine.data.sampler import derive
+from engine.devices.device import Precision, require_compiler
+from engine.devices.fabric import make_fabric, together
+from engine.errors import InputError
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD, Normalize
 from engine.parallel import available_cpus
-from engine.place import Precision
-from engine.recipe import Recipe
-from engine.runs import Run
-from engine.sampler import derive
-from engine.training import Training
-from engine.training_data import DataOn
+from engine.training import history, sources
+from engine.training.config import Recipe
+from engine.training.learner import Learner
+from engine.training.run import Row, Run, default_name, describe
+from engine.training.sources import DataOn
+from engine.training.trainer import Training
 
 RECIPES = Path(__file__).parent / "recipes"
 EXAMPLES = (
@@ -201,7 +201,7 @@ def _train(
 ) -> None:
     """One process's part of the training, and the report at its end."""
     config = options.plain(chosen)
-    name = chosen.name or runs.default_name(config, chosen.FREE, chosen.network, chosen.benchmark)
+    name = chosen.name or default_name(config, chosen.FREE, chosen.network, chosen.benchmark)
     run = Run(chosen.saved / name)
     torch.manual_seed(derive(chosen.seed))
     network = catalogue.network(chosen.network, len(benchmark.classes))
@@ -228,7 +228,7 @@ def _train(
     learner = Learner(fabric, network, Normalize(about.mean, about.std), recipe, benchmark.classes.void, weights)
     if chosen.verbose:
         fabric.print(describe(network, learner.optimizer, chosen.verbose))
-    data, evaluator = training_data.build(
+    data, evaluator = sources.build(
         fabric, recipe, benchmark, training, validation, reader, index, data_on=chosen.data_on
     )
     best = Training(fabric, run, learner, about, benchmark, recipe, data, evaluator).fit()
@@ -248,10 +248,10 @@ def _labelled(benchmark: Benchmark, chosen: TrainOptions, flag: str) -> list[Sam
 def _start(network: nn.Module, about: About, chosen: TrainOptions, fabric: Fabric) -> About:
     """Load what the network starts from; its images are then normalised as they were for those weights."""
     if chosen.initial_weights is None or chosen.backbone_weights != "auto":
-        catalogue.load_backbone(network, chosen.backbone_weights)
+        catalogue.weights.load_backbone(network, chosen.backbone_weights)
     if chosen.initial_weights is None:
         return about
-    source, taken = catalogue.transfer(network, chosen.initial_weights)
+    source, taken = catalogue.weights.transfer(network, chosen.initial_weights)
     fabric.print(taken)
     return about if source is None else dataclasses.replace(about, mean=source.mean, std=source.std)
 
@@ -286,7 +286,7 @@ def _class_weights(index: ClassIndex | None, name: str) -> torch.Tensor | None:
     return CLASS_WEIGHTS[name](torch.from_numpy(index.pixels).double()).float()
 
 
-def _summary(run: Run, best: runs.Row | None, chosen: TrainOptions, benchmark: Benchmark) -> str:
+def _summary(run: Run, best: Row | None, chosen: TrainOptions, benchmark: Benchmark) -> str:
     """What came out, and what to type next."""
     if best is None:
         return f"no epoch trained; the initial weights are in {run.last}"

@@ -15,9 +15,10 @@ import torch
 
 from bench import REPOSITORY, gpu
 from engine import environment
-from engine.faults import InputError, command
-from engine.files import write_json
-from engine.options import tool_parser
+from engine.cli.command import command
+from engine.cli.options import tool_parser
+from engine.errors import InputError
+from engine.files.atomic import write_json
 
 BENCHES = (
     "ground_truth",

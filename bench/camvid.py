@@ -20,9 +20,10 @@ from matplotlib.ticker import MaxNLocator
 from bench import REPOSITORY
 from camvid.layout import SPLITS, segnet_samples
 from engine import environment
-from engine.faults import InputError, command
-from engine.files import replacing, write_json
-from engine.options import tool_parser
+from engine.cli.command import command
+from engine.cli.options import tool_parser
+from engine.errors import InputError
+from engine.files.atomic import replacing, write_json
 from engine.parallel import available_cpus
 
 PUBLISHED = {"FCN-8s, ImageNet weights": 57.0, "FC-DenseNet103, random weights": 66.9}

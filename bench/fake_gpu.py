@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 
-from engine import fusion
+from engine import layers
 
 DEVICE = torch.device("cuda:0")
 
@@ -17,7 +17,7 @@ DEVICE = torch.device("cuda:0")
 @contextmanager
 def fake_gpu() -> Iterator[None]:
     """Tensors that are made within are fake ones; a network must be in channels_last memory before."""
-    to, fold = nn.Module.to, fusion.fold_norms
+    to, fold = nn.Module.to, layers.fold_norms
 
     def to_any(module: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
         if set(kwargs) == {"memory_format"}:  # which fails on fake parameters
@@ -30,7 +30,7 @@ def fake_gpu() -> Iterator[None]:
 
     with (
         mock.patch.object(nn.Module, "to", to_any),
-        mock.patch("engine.inference.fold_norms", fold_real),
+        mock.patch("engine.inference.network.fold_norms", fold_real),
         mock.patch("torch.cuda.amp.common.amp_definitely_not_available", return_value=False),
         mock.patch("torch.cuda.is_bf16_supported", return_value=True),
         mock.patch("torch.cuda.get_device_capability", return_value=(9, 0)),

@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cityscapes import fill, pillow_fill
-from cityscapes.fill import Int64Array, Pieces, Polygon
+from cityscapes.ground_truth import fill, pillow_fill
+from cityscapes.ground_truth.fill import Int64Array, Pieces, Polygon
 
 Variation = Callable[[Sequence[Polygon], int, int], Pieces]
 

@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 import catalogue
-from bench import contest
+from bench import race
 from bench.launch import Start, fresh
 from cityscapes.labels import LABEL_ID_OF
 from cityscapes.layout import pictured_scenes
-from engine.faults import InputError
+from engine.errors import InputError
 
 WAYS = {"ancestor": "ancestor", "ours, exact": "exact", "ours": "ours"}
 SIZE = (1024, 2048)
@@ -77,9 +77,9 @@ class Stage(NamedTuple):
         shape = "x".join(map(str, size))
         words = [self.device, way, str(self.weights), str(self.image), shape, str(repeats), str(self.ids)]
         budgets = [] if budget is None else [f"{budget:.1f}"]
-        ended = contest.limited(["-m", "bench.forwarding", *words, *budgets], limit, self.start)
+        ended = race.limited(["-m", "bench.contenders.forward", *words, *budgets], limit, self.start)
         told = json.loads(ended.out.splitlines()[-1])
-        return Result(**told, ids=np.load(self.ids), warnings=contest.warnings(ended))
+        return Result(**told, ids=np.load(self.ids), warnings=race.warnings(ended))
 
 
 def run(samples: Path, rounds: int = 5, repeats: int = 2) -> dict[str, Any]:
@@ -102,7 +102,7 @@ def run(samples: Path, rounds: int = 5, repeats: int = 2) -> dict[str, Any]:
         f"{repeats} times in each of {rounds} processes after once to warm up",
         "rounds": rounds,
         "median_seconds": {name: round(statistics.median(times), 3) for name, times in medians.items()},
-        "times_as_fast_as_ancestor": contest.ratios(medians, "ancestor"),
+        "times_as_fast_as_ancestor": race.ratios(medians, "ancestor"),
         "peak_process_mib": {name: round(_median(those, "peak")) for name, those in results.items()},
         "mib_beyond_the_loaded_network": {name: round(_median(those, "growth")) for name, those in results.items()},
         "equal_pixels": {

@@ -11,15 +11,16 @@ from typing import Any
 import torch
 
 import catalogue
-from bench import contest
-from bench.contest import Series
+from bench import race
+from bench.contenders.forward import WAYS
 from bench.forward import SIZE, Result, Stage
-from bench.forwarding import WAYS
 from bench.launch import Start, fresh
+from bench.race import Series
 from cityscapes.labels import LABEL_ID_OF
-from engine import ceilings, costs
-from engine.faults import InputError
-from engine.place import find_place
+from engine.devices.device import DTYPES
+from engine.devices.process import find_place
+from engine.errors import InputError
+from engine.profiling import flops, roofline
 
 CONTENDERS = {
     "ancestor": "network as written, float32, NCHW, TF32 where torch allows it by default",
@@ -29,7 +30,7 @@ CONTENDERS = {
     "bf16": "as ours, in bf16",
     "compiled": "as ours, by torch.compile",
 }
-"""Ways of `bench.forwarding`, and what they are; what matters most is measured first."""
+"""Ways of `bench.contenders.forward`, and what they are; what matters most is measured first."""
 
 
 def run(samples: Path, rounds: int = 3, repeats: int = 50) -> dict[str, Any]:
@@ -84,7 +85,7 @@ def measure(
 
     with tempfile.TemporaryDirectory() as folder:
         stage = Stage.set_up(Path(folder), root, device, start)
-        done = contest.series(
+        done = race.series(
             list(contenders),
             lambda name, left: stage.result(name, size, repeats, limit=left),
             rounds,
@@ -104,7 +105,7 @@ def compared(results: dict[str, list[Result]], floors: dict[str, float]) -> dict
     last = {name: those[-1] for name, those in results.items()}
     record: dict[str, Any] = {
         "milliseconds": {name: round(1e3 * value, 3) for name, value in seconds.items()},
-        "times_as_fast_as_ancestor": contest.ratios(medians, "ancestor"),
+        "times_as_fast_as_ancestor": race.ratios(medians, "ancestor"),
         "times_the_floor": {name: round(seconds[name] / floors[name], 2) for name in seconds if name in floors},
         "milliseconds_of_the_floor": {name: round(1e3 * value, 3) for name, value in floors.items()},
         "peak_allocated_mib": {name: round(one.steady_peak) for name, one in last.items()},
@@ -143,7 +144,7 @@ def table(record: dict[str, Any]) -> str:
             f"held {record['peak_held_mib'][name]:6} ({_cell(shares.get('held'), '.0%')})  "
             f"{_cell(record['equal_to_exact'].get(name), '.4%')} equal"
         )
-    return "\n".join([*lines, *contest.complaints(record)])
+    return "\n".join([*lines, *race.complaints(record)])
 
 
 def _cell(value: float | None, form: str) -> str:
@@ -152,15 +153,15 @@ def _cell(value: float | None, form: str) -> str:
 
 def _floors(device: str, size: tuple[int, int], side: int | None) -> dict[str, float]:
     """The least seconds of our ways, from counted work and measured ceilings."""
-    cost = costs.count(catalogue.network("fcn8s", 19), size)
+    cost = flops.count(catalogue.network("fcn8s", 19), size)
     floors: dict[str, float] = {}
     found: dict[str, float] = {}
     for name, how in WAYS.items():
         if how:
             place = find_place(device, str(how["precision"]))
             if place.precision not in found:
-                ceiling = ceilings.measure(place.device, place.precision, side=side)
-                itemsize = ceilings.DTYPES[place.precision].itemsize
+                ceiling = roofline.measure(place.device, place.precision, side=side)
+                itemsize = DTYPES[place.precision].itemsize
                 found[place.precision] = cost.floor_seconds(*ceiling, itemsize)
             floors[name] = found[place.precision]
     if device == "gpu":

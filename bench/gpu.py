@@ -18,9 +18,10 @@ from bench.gpu_record import Record
 from bench.gpu_run import Run
 from bench.gpu_setting import Setting
 from bench.gpu_smoke import CHAINS
-from engine.faults import InputError, command
-from engine.files import require_writable
-from engine.options import tool_parser
+from engine.cli.command import command
+from engine.cli.options import tool_parser
+from engine.errors import InputError
+from engine.files.atomic import require_writable
 
 RESULTS = REPOSITORY / "docs" / "results"
 END_SECONDS = 8.0

@@ -12,8 +12,8 @@ from bench import gpu_setting, plan, tiny, weight_files
 from bench.gpu_setting import Keep, Setting
 from bench.launch import Ended, Job
 from camvid.layout import segnet_samples
-from engine.faults import InputError
-from engine.files import sha256
+from engine.errors import InputError
+from engine.files.atomic import sha256
 
 RECIPES = {"fcn8s": "fcn8s_camvid_scratch", "unet": "unet_camvid_scratch"}
 """Network -> recipe."""

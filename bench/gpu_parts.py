@@ -15,8 +15,8 @@ import psutil
 
 from bench import gpu_camvid, gpu_smoke, gpu_tests, scenes
 from bench.gpu_setting import Keep, Setting
-from engine.faults import InputError
-from engine.files import write_json
+from engine.errors import InputError
+from engine.files.atomic import write_json
 
 Result = dict[str, Any]
 
@@ -35,8 +35,8 @@ def ceilings(setting: Setting, keep: Keep) -> list[str]:
     """What the device can do at most: matrix products and copies of random data."""
     import torch
 
-    from engine import ceilings as measured
-    from engine.place import find_place
+    from engine.devices.process import find_place
+    from engine.profiling import roofline as measured
 
     # float32 products on a GPU: with TF32, as torch allows it in convolutions, and with all bits.
     kinds = {"fp16": ("16-mixed", "high"), "bf16": ("bf16-mixed", "high"), "tf32": ("32-true", "high")}

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.faults import InputError
-from engine.files import write_json
+from engine.errors import InputError
+from engine.files.atomic import write_json
 
 Entry = dict[str, Any]
 """One part: status, seconds, what failed, the result, and the environment that it was found in."""

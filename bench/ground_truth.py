@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from bench import contest
-from cityscapes import layout, polygons, worklist
+from bench import race
+from cityscapes import layout
 from cityscapes.demo import DemoOptions, draw_dataset
-from cityscapes.ground_truth import Recipe
-from engine import png_writer
-from engine.files import write_bytes
-from engine.images import UInt8Array
+from cityscapes.ground_truth import Recipe, polygons, worklist
+from engine.arrays import UInt8Array
+from engine.files import png_writer
+from engine.files.atomic import write_bytes
 
 _IMAGES = 100
 _ROUNDS = 7
@@ -32,10 +32,10 @@ def run(samples: Path) -> dict[str, Any]:
         root, out = Path(folder) / "root", Path(folder) / "out"
         polygons_from = _populate(root, samples)
         ours = ["generate_gt.py", "--root", str(root)]
-        seconds = contest.hold(
+        seconds = race.hold(
             {
-                "official": ["-m", "bench.official_way", str(root), str(out)],
-                "OpenCV": ["-m", "bench.opencv_way", str(root), str(out)],
+                "official": ["-m", "bench.contenders.official", str(root), str(out)],
+                "OpenCV": ["-m", "bench.contenders.opencv", str(root), str(out)],
                 "1 worker": [*ours, "--workers", "1"],
                 "2 workers": [*ours, "--workers", "2"],
                 "start": ["generate_gt.py", "--help"],
@@ -51,8 +51,8 @@ def run(samples: Path) -> dict[str, Any]:
         "rounds": _ROUNDS,
         "seconds": {name: [round(value, 3) for value in values] for name, values in seconds.items()},
         "median_seconds": {name: round(statistics.median(values), 3) for name, values in seconds.items()},
-        "times_as_fast_as_official": contest.ratios(seconds, "official"),
-        "times_as_fast_as_opencv": contest.ratios(seconds, "OpenCV"),
+        "times_as_fast_as_official": race.ratios(seconds, "official"),
+        "times_as_fast_as_opencv": race.ratios(seconds, "OpenCV"),
         "stages_ms": stages,
     }
 

@@ -11,11 +11,11 @@ from cv2 import __version__ as opencv_version
 
 from bench import REPOSITORY
 from bench.fill_variations import VARIATIONS
-from cityscapes import polygons, worklist
-from cityscapes.agreement import Agreement, compare
-from cityscapes.worklist import Work
-from engine.faults import InputError
-from engine.images import read_ids
+from cityscapes.ground_truth import polygons, worklist
+from cityscapes.ground_truth.agreement import Agreement, compare
+from cityscapes.ground_truth.worklist import Work
+from engine.errors import InputError
+from engine.files.images import read_ids
 
 
 def run(samples: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import REPOSITORY
-from engine.faults import InputError
+from engine.errors import InputError
 
 _SIZE = "--network fcn8s --backbone_weights none --crop_size 64 --batch_size 2 --workers 1 --accelerator cpu"
 _EXTRAS = "--ema 0.99 --accumulate 2 --clip_norm 5 --class_uniform 0.5 --save_minutes 0 --curves false"

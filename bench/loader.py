@@ -6,14 +6,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench import contest
-from bench.loading import BATCH, CROP, WORKERS
-from cityscapes import ground_truth, layout, worklist
+from bench import race
+from bench.contenders.loader import BATCH, CROP, WORKERS
+from cityscapes import ground_truth, layout
 from cityscapes.dataset import CityscapesBenchmark
-from engine.cache import Cache
-from engine.dataset import FileReader
-from engine.faults import InputError
-from engine.png_reader import FAST
+from cityscapes.ground_truth import worklist
+from engine.data.cache import Cache
+from engine.data.dataset import FileReader
+from engine.errors import InputError
+from engine.files.png_reader import FAST
 
 _PILLOW = (
     "import sys, engine.png_reader; engine.png_reader.FAST = False; import bench.loading as b; b.main(sys.argv[1:])"
@@ -32,12 +33,12 @@ def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
         filling = _fill(root, cache)
         words = [str(root), str(crops)]
         contenders = {
-            "ancestor": ["-m", "bench.loading", "ancestor", *words],
+            "ancestor": ["-m", "bench.contenders.loader", "ancestor", *words],
             "ours, Pillow only": ["-c", _PILLOW, "ours", *words],
-            **({"ours": ["-m", "bench.loading", "ours", *words]} if FAST else {}),
-            "ours, cached": ["-m", "bench.loading", "ours", *words, str(cache)],
+            **({"ours": ["-m", "bench.contenders.loader", "ours", *words]} if FAST else {}),
+            "ours, cached": ["-m", "bench.contenders.loader", "ours", *words, str(cache)],
         }
-        seconds = contest.hold(contenders, rounds, told=True)
+        seconds = race.hold(contenders, rounds, told=True)
         size = sum(path.stat().st_size for path in cache.rglob("*.npy"))
     return {
         "what": f"load crops of {CROP} x {CROP} from 2048 x 1024, batches of {BATCH}, {WORKERS} processes, augmented "
@@ -46,7 +47,7 @@ def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
         "crops": crops,
         "rounds": rounds,
         "crops_per_second": {name: round(crops / statistics.median(times), 2) for name, times in seconds.items()},
-        "times_as_fast_as_ancestor": contest.ratios(seconds, "ancestor"),
+        "times_as_fast_as_ancestor": race.ratios(seconds, "ancestor"),
         "cache": {
             "bytes_an_image": size // scenes,
             "milliseconds_an_image_to_fill": round(1e3 * filling / scenes),

@@ -13,24 +13,24 @@ from typing import Any, NamedTuple
 
 import torch
 
-import catalogue
-from bench import contest
-from bench.contest import Series
+import catalogue.weights
+from bench import race
 from bench.launch import Start, fresh
+from bench.race import Series
 from cityscapes.layout import pictured_scenes
-from engine.faults import InputError
-from engine.images import read_ids
+from engine.errors import InputError
+from engine.files.images import read_ids
 from engine.parallel import available_cpus
 
 _FORWARD = """
 import sys, time
 from pathlib import Path
-import catalogue
+import catalogue.weights
 from engine.inference import Forward
 from engine.place import find_place
 from engine.prediction import Predictor
 benchmark = catalogue.benchmark("cityscapes")
-network, about = catalogue.load_network_for(benchmark, Path(sys.argv[1]))
+network, about = catalogue.weights.load_network_for(benchmark, Path(sys.argv[1]))
 predictor = Predictor(Forward(find_place(sys.argv[3], "auto"), network, about, benchmark))
 paths = sorted(Path(sys.argv[2]).rglob("*.png"))
 image = predictor.transfer(predictor.decode(paths[0]))
@@ -92,7 +92,7 @@ class _Stage:
         weights, root, target = str(self.weights), str(self.root(name)), str(self.predictions(name))
         ours = ["--root", root, "--output", str(self.path / "out"), "--profile_images", "0"]
         return {
-            ANCESTOR: ["-m", "bench.ancestor_way", weights, root, target],
+            ANCESTOR: ["-m", "bench.contenders.ancestor", weights, root, target],
             FORWARD: ["-c", _FORWARD, weights, root, self.device],
             PNG: ["-c", _PNG, root, target, str(available_cpus())],
             OURS: ["test_fcn.py", "--model_weights_path", weights, "--accelerator", self.device, *ours],
@@ -106,7 +106,7 @@ class _Stage:
         """
         # Else a rerun would keep ours; the others write theirs anew.
         shutil.rmtree(self.predictions(name), ignore_errors=True)
-        ended = contest.limited(self.words(name), limit, self.start)
+        ended = race.limited(self.words(name), limit, self.start)
         if name in (FORWARD, PNG):
             return Taken(ended.seconds, float(ended.out.split()[-1]))
         return Taken(ended.seconds, _pace(self.predictions(name)))
@@ -176,7 +176,7 @@ def measure(
 
         # What matters most is measured first.
         names = [ANCESTOR, OURS, FORWARD, PNG]
-        done = contest.series(names, stage.take, rounds, until - time.monotonic(), compare)
+        done = race.series(names, stage.take, rounds, until - time.monotonic(), compare)
     return record(done)
 
 
@@ -189,7 +189,7 @@ def compared(results: dict[str, list[Taken]]) -> dict[str, Any]:
             name: round(statistics.median(one.seconds for one in those), 2) for name, those in results.items()
         },
         "milliseconds_an_image": {name: round(1e3 * statistics.median(those), 2) for name, those in paces.items()},
-        "times_as_fast_as_ancestor": {OURS: contest.ratios(paces, ANCESTOR).get(OURS)},
+        "times_as_fast_as_ancestor": {OURS: race.ratios(paces, ANCESTOR).get(OURS)},
         "times_the_slowest_stage": None,
         "slowest_stage": None,
     }
@@ -215,7 +215,7 @@ def table(record: dict[str, Any]) -> str:
             f"  an image {record['times_as_fast_as_ancestor'][OURS]} times as fast as by the original loop, "
             f"{record['times_the_slowest_stage']} times the slower stage alone ({record['slowest_stage']}), "
             f"equal pixels {equal}",
-            *contest.complaints(record),
+            *race.complaints(record),
         ]
     )
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from cityscapes.demo import DemoOptions, draw_dataset
 from cityscapes.layout import pictured_scenes
-from engine.files import write_text
-from engine.images import write_png
+from engine.files.atomic import write_text
+from engine.files.images import write_png
 
 CAMVID_CLASSES = 11
 

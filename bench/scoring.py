@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from bench import contest
+from bench import race
 from cityscapes.layout import Scene, labelled_scenes
-from engine.faults import InputError
-from engine.images import read_ids, write_png
+from engine.errors import InputError
+from engine.files.images import read_ids, write_png
 
 _OFFICIAL = """
 import os, sys, warnings
@@ -99,14 +99,14 @@ def run(samples: Path, images: int = 200, rounds: int = 5) -> dict[str, Any]:
             "CITYSCAPES_RESULTS": str(stage.predictions),
             "CITYSCAPES_EXPORT_DIR": str(stage.output("official").parent),
         }
-        seconds = contest.hold(contenders, rounds, environment=places)
+        seconds = race.hold(contenders, rounds, environment=places)
         difference = max(_difference(stage, name) for name in contenders if stage.output(name).is_file())
     return {
         "what": "score full-size triples of prediction, labelIds and instanceIds; whole processes in turn",
         "images": images,
         "rounds": rounds,
         "median_seconds": {name: round(statistics.median(times), 2) for name, times in seconds.items()},
-        "times_as_fast_as_official": contest.ratios(seconds, "official"),
+        "times_as_fast_as_official": race.ratios(seconds, "official"),
         "largest_difference": difference,
     }
 

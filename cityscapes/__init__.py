@@ -6,14 +6,14 @@ Nothing here imports torch until the data set is asked for, so that the tools th
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cityscapes.ancestor import CityScapes, get_transforms
+    from cityscapes.compatibility import CityScapes, get_transforms
 
 __all__ = ["CityScapes", "get_transforms"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from cityscapes import ancestor
+        from cityscapes import compatibility
 
-        return getattr(ancestor, name)
+        return getattr(compatibility, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,8 +7,8 @@ from cityscapes import layout
 from cityscapes.labels import CLASSES, COLOR_OF, LABEL_ID_OF
 from engine import environment
 from engine.benchmark import Benchmark, Sample
-from engine.faults import InputError
-from engine.predictions import origin_of
+from engine.errors import InputError
+from engine.inference.output import origin_of
 
 
 class CityscapesBenchmark(Benchmark):

@@ -10,9 +10,9 @@ from typing import Any
 
 import yaml
 
+from cityscapes.ground_truth.polygons import INSTANCES
 from cityscapes.labels import VOID, Label, LabelTable
-from cityscapes.polygons import INSTANCES
-from engine.faults import InputError
+from engine.errors import InputError
 
 _REQUIRED = ("name", "id", "trainId", "color")
 _OPTIONAL = ("hasInstances",)

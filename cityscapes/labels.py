@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.faults import InputError
-from engine.labels import ClassTable
+from engine.benchmark import ClassTable
+from engine.errors import InputError
 
 VOID = 255
 """The train id of pixels that are neither trained on nor scored."""

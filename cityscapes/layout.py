@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.faults import InputError
+from engine.errors import InputError
 
 SPLITS = ("train", "val", "test")
 IMAGE_SIZE = (2048, 1024)

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cityscapes.labels import BY_ID, BY_TRAIN_ID, VOID
 from cityscapes.layout import frame_of
-from engine.faults import InputError
+from engine.errors import InputError
 
 LABEL_IDS = max(BY_ID) + 1
 """Label ids run from 0 to this, exclusive."""

@@ -2,15 +2,44 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.faults import InputError
-from engine.images import UInt8Array, image_size, read_ids
-from engine.labels import ClassTable
-from engine.samples import Sample as Sample  # noqa: PLC0414  # also to be had from here
+from engine.arrays import UInt8Array
+from engine.errors import InputError
+from engine.files.images import image_size, read_ids
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes that are trained and scored, in the order of their train ids."""
+
+    names: tuple[str, ...]
+    colors: tuple[tuple[int, int, int], ...]
+    void: int = 255
+    """The train id of pixels that belong to no class: not trained on, not scored."""
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def colorize(self, mask: UInt8Array) -> UInt8Array:
+        """Colour a (H, W) mask of train ids as (H, W, 3) RGB; what is no class becomes black."""
+        palette = np.zeros((256, 3), np.uint8)
+        palette[: len(self)] = self.colors
+        return palette[mask]
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image of a split, and its mask of train ids where there is one."""
+
+    name: str
+    """Path of the prediction without its ending, as `aachen/aachen_000000_000019`."""
+    image: Path
+    mask: Path | None
 
 
 class Benchmark(ABC):

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from engine.faults import InputError
-from engine.files import replacing
+from engine.errors import InputError
+from engine.files.atomic import replacing
 
 StateDict = dict[str, torch.Tensor]
 

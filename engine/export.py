@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
+from engine.arrays import UInt8Array
 from engine.benchmark import Benchmark
 from engine.checkpoints import About
-from engine.faults import InputError
-from engine.images import UInt8Array
+from engine.errors import InputError
+from engine.files.images import synthetic_image
 from engine.normalization import Normalize
-from engine.synthetic import synthetic_image
 
 FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
 """Format -> ending of its files."""

@@ -15,7 +15,7 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.queues import SimpleQueue
 from typing import Any, Generic, Self, TypeAlias, TypeVar, cast
 
-from engine.faults import InputError
+from engine.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -4,7 +4,6 @@ For benchmarks whose prediction files hold train ids: one PNG an image, 255 wher
 Those whose servers count otherwise bring a scorer of their own.
 """
 
-import argparse
 import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,14 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.faults import InputError
-from engine.files import require_writable, write_json
+from engine.arrays import UInt8Array
+from engine.benchmark import ClassTable, Sample
+from engine.errors import InputError
+from engine.files.images import read_ids
 from engine.findings import grouped
-from engine.images import UInt8Array, read_ids
-from engine.labels import ClassTable
-from engine.options import tool_parser
-from engine.parallel import available_cpus, each
-from engine.samples import Sample
+from engine.parallel import each
 
 NO_CLASS = 255
 """What a prediction holds where it gives no class: a miss, but nobody's false positive."""
@@ -173,31 +170,6 @@ def table(scores: Scores) -> str:
             f"pixel accuracy {100 * mean['pixel_accuracy']:.2f} over {scores.images} images",
         ]
     )
-
-
-def scoring_parser(module: str, description: str, examples: Sequence[str], names: str) -> argparse.ArgumentParser:
-    """The argument parser of a scoring tool, to which each adds its --split; `names` says how files are called."""
-    parser = tool_parser(module, description, examples)
-    parser.add_argument("--predictions", type=Path, required=True, metavar="DIR", help=f"PNGs of class ids: {names}")
-    parser.add_argument("--root", type=Path, default=Path("data"), metavar="DIR", help="the data (default: data)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures here as JSON")
-    parser.add_argument(
-        "--workers", type=int, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
-    )
-    return parser
-
-
-def report(scores: Callable[[], Scores], output: Path | None) -> None:
-    """Score, print the table, and write the figures if a file is given, which is tried before the work."""
-    if output is not None:
-        if output.is_dir():
-            raise InputError(f"{output}: is a folder; give the file to write as --output, {output / 'scores.json'}")
-        require_writable(output.parent)
-    result = scores()
-    print(table(result))
-    if output is not None:
-        write_json(output, result.to_json())
-        print(f"\nwrote {output}")
 
 
 def _find(

@@ -3,8 +3,8 @@
 The other names are those that the project this one outgrows had here; they keep working.
 """
 
-from engine.ancestor import compute_batch_metrics, convert_trainid_mask, evaluate, train_one_epoch
-from engine.losses import FocalLoss
+from engine.training.losses import FocalLoss
+from fcn.compatibility import compute_batch_metrics, convert_trainid_mask, evaluate, train_one_epoch
 from fcn.fcn import FCN8s
 
 __all__ = ["FCN8s", "FocalLoss", "compute_batch_metrics", "convert_trainid_mask", "evaluate", "train_one_epoch"]

@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional
 
 from fcn.padding import cropped
-from fcn.vgg import CHANNELS, VGG, mismatches
+from fcn.vgg import CHANNELS, VGG
+from fcn.weights import mismatches
 
 Padding = tuple[int, int, int, int]
 """Pixels left, right, above and below an image."""

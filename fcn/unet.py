@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from fcn.overlap_tile import overlap_tile
 from fcn.padding import cropped, pad_to_multiple
-from fcn.tiling import overlap_tile
 from fcn.vgg import initialise
 
 DEPTH = 5

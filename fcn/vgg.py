@@ -3,6 +3,8 @@
 import torch
 from torch import nn
 
+from fcn.weights import mismatches
+
 CONVOLUTIONS = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
 """How many there are before each of the five poolings (Simonyan and Zisserman 2015, table 1, A, B, D and E).
 
@@ -88,16 +90,3 @@ def initialise(convolution: nn.Conv2d) -> None:
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)
-
-
-def mismatches(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> list[str]:
-    """What keeps the state dict `found` from being loaded where `expected` is the present one."""
-    return [
-        *(f"missing: {key} {tuple(expected[key].shape)}" for key in expected if key not in found),
-        *(f"not known here: {key}" for key in found if key not in expected),
-        *(
-            f"of another shape: {key} is {tuple(found[key].shape)}, expected {tuple(expected[key].shape)}"
-            for key in expected
-            if key in found and found[key].shape != expected[key].shape
-        ),
-    ]

@@ -120,3 +120,16 @@ def _imagenet(variant: str) -> Any:
     from torchvision.models import get_model_weights  # takes seconds, which predictions need not spend
 
     return get_model_weights(variant).IMAGENET1K_V1
+
+
+def mismatches(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> list[str]:
+    """What keeps the state dict `found` from being loaded where `expected` is the present one."""
+    return [
+        *(f"missing: {key} {tuple(expected[key].shape)}" for key in expected if key not in found),
+        *(f"not known here: {key}" for key in found if key not in expected),
+        *(
+            f"of another shape: {key} is {tuple(found[key].shape)}, expected {tuple(expected[key].shape)}"
+            for key in expected
+            if key in found and found[key].shape != expected[key].shape
+        ),
+    ]

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from engine.faults import InputError
-from engine.files import replacing
+from engine.errors import InputError
+from engine.files.atomic import replacing
 
 MAX_BYTES = 16 << 20
 """Larger files are not read: a bird's-eye view has 320,000 bytes before it is compressed."""

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine.faults import InputError
-from engine.images import UInt8Array
+from engine.arrays import UInt8Array
+from engine.errors import InputError
 
 ROWS, COLUMNS = 800, 400
 _METRES = 0.05

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from engine.faults import InputError
+from engine.errors import InputError
 from kitti_road.birds_eye import COLUMNS, ROWS, homography, lookup, warp
 from kitti_road.labels import VOID, read_confidence, read_truth
 

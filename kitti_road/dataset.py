@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from engine.arrays import UInt8Array
 from engine.benchmark import Benchmark, Sample
-from engine.faults import InputError
-from engine.images import UInt8Array
+from engine.errors import InputError
 from kitti_road import layout
 from kitti_road.labels import CATEGORIES_OF, CLASSES_OF, COLOR_OF, CONFIDENCE_OF, read_truth
 from kitti_road.layout import Frame

@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine.faults import InputError
-from engine.images import UInt8Array, open_image
-from engine.labels import ClassTable
+from engine.arrays import UInt8Array
+from engine.benchmark import ClassTable
+from engine.errors import InputError
+from engine.files.images import open_image
 
 VOID = 255
 """The train id of pixels outside the evaluation area: neither trained on nor scored."""

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-from engine.faults import InputError
+from engine.errors import InputError
 from kitti_road.labels import CATEGORIES_OF, SETS
 
 TRAINING, TESTING = "training", "testing"

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from engine.faults import InputError
+from engine.errors import InputError
 from engine.findings import Finding, counted, fault, note
 from kitti_road.labels import CATEGORIES_OF, SETS
 from kitti_road.layout import IMAGES, TESTED, Frame, parse, pictured_frames

@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from engine.faults import BAD_INPUT, InputError, command, report
-from engine.files import require_writable, write_json
-from engine.options import tool_parser
+from engine.cli.command import BAD_INPUT, command, report
+from engine.cli.options import tool_parser
+from engine.errors import InputError
+from engine.files.atomic import require_writable, write_json
 from engine.parallel import available_cpus, each
 from kitti_road.counts import NONE, Counts, Pair, count
 from kitti_road.labels import CATEGORIES_OF, TASKS

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 from PIL import Image
 
-from engine import faults
-from engine.faults import InputError
+from engine.cli import command
+from engine.cli.options import tool_parser
+from engine.errors import InputError
+from engine.files.images import image_size
 from engine.findings import Finding, counted, fault, of_severity
-from engine.images import image_size
-from engine.options import tool_parser
 from engine.parallel import available_cpus, each
 from kitti_road import archive as zips
 from kitti_road import roll_call
@@ -186,7 +186,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@faults.command
+@command.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Check or pack a submission; code 2 if it has a fault."""
     arguments = _parser().parse_args(argv)

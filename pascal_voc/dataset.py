@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from engine.arrays import UInt8Array
 from engine.benchmark import Benchmark, Sample
-from engine.images import UInt8Array
 from engine.scoring import table
 from pascal_voc import layout, masks, scoring
 from pascal_voc.labels import CLASSES, PALETTE

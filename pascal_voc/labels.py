@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from engine.labels import ClassTable
+from engine.benchmark import ClassTable
 
 VOID = 255
 """Border pixels and difficult objects: neither trained on nor scored."""

@@ -18,9 +18,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.faults import InputError
+from engine.benchmark import Sample
+from engine.errors import InputError
 from engine.findings import grouped
-from engine.samples import Sample
 
 LISTED = ("train", "val", "trainval", "test")
 SPLITS = (*LISTED, "trainaug", "seg11valid", "sbd_train", "sbd_val")

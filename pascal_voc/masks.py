@@ -7,8 +7,9 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from engine.faults import InputError
-from engine.images import UInt8Array, image_size, open_image, read_ids
+from engine.arrays import UInt8Array
+from engine.errors import InputError
+from engine.files.images import image_size, open_image, read_ids
 from pascal_voc.labels import CLASSES, PALETTE, VOID
 
 _LAST = len(CLASSES) - 1

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine import scoring
-from engine.faults import InputError, command
+from engine.cli.command import command
+from engine.cli.scoring import report, scoring_parser
+from engine.errors import InputError
 from engine.scoring import Protocol, Scores
 from pascal_voc import layout
 from pascal_voc.labels import CLASSES
@@ -39,7 +41,7 @@ def score(predictions: Path, root: Path, split: str, *, workers: int = 1) -> Sco
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Score a folder of predictions, print the table and write the figures."""
-    parser = scoring.scoring_parser(
+    parser = scoring_parser(
         "pascal_voc.scoring",
         "Score predictions of Pascal VOC as its development kit does: IoU of 21 classes, border pixels left out.",
         [
@@ -50,9 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--split", choices=SCORED, default="val", help="default: val")
     options = parser.parse_args(argv)
-    scoring.report(
-        lambda: score(options.predictions, options.root, options.split, workers=options.workers), options.output
-    )
+    report(lambda: score(options.predictions, options.root, options.split, workers=options.workers), options.output)
     return 0
 
 

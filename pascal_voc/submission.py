@@ -19,12 +19,14 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from engine.faults import InputError, command
-from engine.files import replacing
+from engine.arrays import UInt8Array
+from engine.benchmark import Sample
+from engine.cli.command import command
+from engine.cli.options import tool_parser
+from engine.errors import InputError
+from engine.files.atomic import replacing
+from engine.files.images import image_size
 from engine.findings import Finding, counted, fault
-from engine.images import UInt8Array, image_size
-from engine.options import tool_parser
-from engine.samples import Sample
 from pascal_voc import layout
 from pascal_voc.labels import CLASSES, PALETTE
 

@@ -11,10 +11,12 @@ from scipy.io import savemat
 
 import train_fcn
 from camvid.labels import ANNOTATED
-from cityscapes import ground_truth, worklist
+from cityscapes import ground_truth
 from cityscapes.demo import DemoOptions, draw_dataset
-from engine.files import write_text
-from engine.images import UInt8Array, write_png
+from cityscapes.ground_truth import worklist
+from engine.arrays import UInt8Array
+from engine.files.atomic import write_text
+from engine.files.images import write_png
 from pascal_voc.labels import PALETTE
 
 REPOSITORY = Path(__file__).parents[1]

@@ -9,8 +9,8 @@ import pytest
 
 import catalogue
 from engine.benchmark import Benchmark, require_equal_sizes
-from engine.faults import InputError
-from engine.images import image_size, write_png
+from engine.errors import InputError
+from engine.files.images import image_size, write_png
 
 HEADLINE: dict[str, Callable[[Any], float]] = {
     "cityscapes": lambda scores: scores["averageScoreClasses"],

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 import train_fcn
-from engine.learner import Learner
+from engine.training.learner import Learner
 
 REPOSITORY = Path(__file__).parents[1]
 EVERYTHING = [

@@ -16,11 +16,13 @@ import torch
 
 import catalogue
 import test_fcn
-from engine.images import UInt8Array, read_ids, read_image, write_png
-from engine.place import find_place
-from engine.prediction import Predictor, predict
-from engine.predictions import Predictions, list_images
-from engine.samples import Sample
+from engine.arrays import UInt8Array
+from engine.benchmark import Sample
+from engine.devices.process import find_place
+from engine.files.images import read_ids, read_image, write_png
+from engine.inference.inputs import list_images
+from engine.inference.output import Predictions
+from engine.inference.pipeline import Predictor, predict
 
 REPOSITORY = Path(__file__).parents[1]
 CITY = "leftImg8bit/test/berlin"
@@ -226,7 +228,7 @@ def test_a_memory_budget_leaves_predictions_as_they_are(
     plain = read_ids(prediction)
     most = plain.size * 2 // 3
     monkeypatch.setattr(
-        "engine.capacity.Capacity.taken",
+        "engine.inference.memory_budget.Capacity.taken",
         lambda self, size: self._taken.setdefault(size, 100 * size.pixels / most),
     )
     assert test_fcn.main([*command, "--memory_budget", "100"]) == 0

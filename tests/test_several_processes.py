@@ -13,14 +13,14 @@ from typing import Any
 import pytest
 import torch
 
-import catalogue
+import catalogue.weights
 from cityscapes.dataset import CityscapesBenchmark
 from cityscapes.layout import pictured_scenes
-from engine.devices import make_fabric
-from engine.evaluation import Evaluator
-from engine.faults import InputError
-from engine.losses import build_loss
+from engine.devices.fabric import make_fabric
+from engine.errors import InputError
 from engine.normalization import Normalize
+from engine.training.evaluation import Evaluator
+from engine.training.losses import build_loss
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -34,7 +34,7 @@ def last_row(run: Path) -> dict[str, Any]:
 def evaluated_by_one(run: Path, root: Path, loss: str = "cross_entropy") -> dict[str, Any]:
     """What this one process measures with the weights of a run."""
     fabric = make_fabric("cpu", "32-true")
-    network, about = catalogue.load_network(run / "best.pth")
+    network, about = catalogue.weights.load_network(run / "best.pth")
     network = network.to(memory_format=torch.channels_last).eval()
     normalize = Normalize(about.mean, about.std)
     benchmark = CityscapesBenchmark()

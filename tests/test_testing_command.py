@@ -12,8 +12,8 @@ from torchvision.models import vgg11_bn
 
 import test_fcn
 from cityscapes import submission
-from engine.files import sha256
-from engine.images import read_ids, read_image, write_png
+from engine.files.atomic import sha256
+from engine.files.images import read_ids, read_image, write_png
 from fcn import FCN8s
 
 Ending = Callable[..., str]

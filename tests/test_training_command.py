@@ -20,7 +20,7 @@ from torchvision.models import vgg11_bn
 
 import catalogue
 import train_fcn
-from engine.images import read_image, write_png
+from engine.files.images import read_image, write_png
 from fcn.unet import UNet
 
 REPOSITORY = Path(__file__).parents[1]

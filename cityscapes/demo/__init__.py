@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cityscapes import polygons
 from cityscapes.demo.street import draw_street
+from cityscapes.ground_truth import polygons
 from cityscapes.layout import ANNOTATIONS, IMAGES, SPLITS, Scene
-from engine.faults import InputError, command
-from engine.files import require_writable, write_json
-from engine.images import write_png
-from engine.options import tool_parser
+from engine.cli.command import command
+from engine.cli.options import tool_parser
+from engine.errors import InputError
+from engine.files.atomic import require_writable, write_json
+from engine.files.images import write_png
 from engine.parallel import available_cpus, each
 
 MARKER = "demo.json"

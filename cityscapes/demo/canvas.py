@@ -14,10 +14,10 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
+from cityscapes.ground_truth.polygons import Annotation, Shape, draw
 from cityscapes.labels import BY_NAME
 from cityscapes.layout import IMAGE_SIZE
-from cityscapes.polygons import Annotation, Shape, draw
-from engine.images import UInt8Array
+from engine.arrays import UInt8Array
 
 Point = tuple[float, float]
 Points = list[Point]

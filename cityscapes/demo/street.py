@@ -13,7 +13,7 @@ import numpy as np
 from cityscapes.demo import scenery, traffic
 from cityscapes.demo.canvas import Camera, Canvas, Color, Points, circle, shade, vary
 from cityscapes.demo.scenery import KERB, LANES
-from engine.images import UInt8Array
+from engine.arrays import UInt8Array
 
 
 class Street(NamedTuple):

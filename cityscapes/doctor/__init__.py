@@ -7,15 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cityscapes.census import EXTRA_IMAGES, IMAGES_OF
 from cityscapes.doctor import inventory, pairing
 from cityscapes.doctor.checkup import Checkup, Size, check_up
 from cityscapes.doctor.inventory import ARCHIVES, COARSE, KINDS, PARTS, Inventory, SceneFiles
 from cityscapes.layout import ANNOTATIONS, IMAGE_SIZE, SPLITS
-from engine import faults
-from engine.faults import BAD_INPUT, InputError
+from cityscapes.official_counts import EXTRA_IMAGES, IMAGES_OF
+from engine.cli import command
+from engine.cli.command import BAD_INPUT
+from engine.cli.options import tool_parser
+from engine.errors import InputError
 from engine.findings import Finding, counted, fault, note, of_severity
-from engine.options import tool_parser
 from engine.parallel import available_cpus, each
 
 _COMPLAINTS = {
@@ -207,7 +208,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@faults.command
+@command.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Examine a data folder and print the diagnosis."""
     arguments = _parser().parse_args(argv)

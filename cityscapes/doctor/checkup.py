@@ -6,12 +6,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cityscapes import polygons
 from cityscapes.doctor.inventory import SceneFiles
+from cityscapes.ground_truth import polygons
 from cityscapes.labels import BY_TRAIN_ID, LABELS, VOID, find
-from engine import png_reader
-from engine.faults import InputError
-from engine.images import read_ids
+from engine.errors import InputError
+from engine.files import png_reader
+from engine.files.images import read_ids
 
 Size = tuple[int, int]
 """Width and height."""

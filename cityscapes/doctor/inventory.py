@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from cityscapes.census import EXTRA
 from cityscapes.layout import ANNOTATIONS, GENERATED, IMAGES, SPLITS, require_root
-from engine.faults import InputError
+from cityscapes.official_counts import EXTRA
+from engine.errors import InputError
 from engine.findings import Finding, counted, fault
 
 COARSE = "gtCoarse"

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cityscapes.census import EXTRA, IMAGES_OF
 from cityscapes.doctor.inventory import ARCHIVES, COARSE, KINDS, PARTS, Inventory, SceneFiles
 from cityscapes.layout import ANNOTATIONS, GENERATED, IMAGES, SPLITS
+from cityscapes.official_counts import EXTRA, IMAGES_OF
 from engine.findings import Finding, Severity, counted, fault, note
 
 _ANNOTATED = tuple(kind for kind, (folder, _) in KINDS.items() if folder == ANNOTATIONS)

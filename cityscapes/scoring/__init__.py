@@ -19,10 +19,11 @@ from cityscapes.scoring.counts import SCORED, Counts, Pair, count, read
 from cityscapes.scoring.images import Areas
 from cityscapes.scoring.pairs import pair_up, whence_masks
 from cityscapes.scoring.scores import Scores, mean, percent, scores_of, table
-from engine.faults import InputError, command
-from engine.files import require_writable, write_json, write_text
+from engine.cli.command import command
+from engine.cli.options import tool_parser
+from engine.errors import InputError
+from engine.files.atomic import require_writable, write_json, write_text
 from engine.findings import counted, grouped
-from engine.options import tool_parser
 from engine.parallel import available_cpus, each
 
 __all__ = ["Result", "Scores", "main", "mean", "measure", "score", "scores_of", "table"]

@@ -9,7 +9,7 @@ from cityscapes.labels import BY_NAME
 from cityscapes.scoring import images
 from cityscapes.scoring.images import Areas
 from cityscapes.scoring.scores import mean, percent
-from engine.faults import InputError
+from engine.errors import InputError
 
 _REMEDY = "give a file that `python -m cityscapes.scoring --output FILE`, or the official scorer, wrote"
 

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from cityscapes.labels import BY_ID, CATEGORIES
 from cityscapes.predictions import LABEL_IDS, foreign_ids
-from engine.faults import InputError
-from engine.images import IdArray, read_ids
+from engine.errors import InputError
+from engine.files.images import IdArray, read_ids
 
 AVERAGE_SIZE = {
     "person": 3462.4756337644,

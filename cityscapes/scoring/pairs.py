@@ -6,7 +6,7 @@ from pathlib import Path
 from cityscapes.layout import Scene, labelled_scenes, require_root
 from cityscapes.predictions import Found, find
 from cityscapes.scoring.counts import Pair
-from engine.faults import InputError
+from engine.errors import InputError
 
 
 def pair_up(predictions: Path, root: Path, split: str, scenes: Sequence[Scene] | None) -> tuple[list[Pair], list[str]]:

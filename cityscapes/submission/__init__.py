@@ -14,10 +14,10 @@ from cityscapes.submission import id_check, parcel, pngs, roll_call
 from cityscapes.submission.mending import Mended, fix
 from cityscapes.submission.parcel import Member
 from cityscapes.submission.roll_call import Prediction
-from engine import faults
-from engine.faults import InputError
+from engine.cli import command
+from engine.cli.options import tool_parser
+from engine.errors import InputError
 from engine.findings import Finding, counted, fault, note, of_severity
-from engine.options import tool_parser
 from engine.parallel import available_cpus, each
 
 __all__ = ["Mended", "Report", "check", "fix", "main", "pack"]
@@ -190,7 +190,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-@faults.command
+@command.command
 def main(argv: Sequence[str] | None = None) -> int:
     """Check, mend or pack a submission; code 2 if it has a fault."""
     arguments = _parser().parse_args(argv)

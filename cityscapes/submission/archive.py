@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.faults import InputError
-from engine.files import replacing, write_json
+from engine.errors import InputError
+from engine.files.atomic import replacing, write_json
 
 
 def manifest_of(archive: Path) -> Path:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cityscapes.submission import parcel, pngs
 from cityscapes.submission.parcel import Member
-from engine.faults import InputError
+from engine.errors import InputError
 from engine.parallel import each
 
 _FRAME = re.compile(r"[^_\W]+(?:-[^_\W]+)*_\d{6}_\d{6}")

@@ -16,10 +16,10 @@ from cityscapes.submission import id_check, parcel, pngs, roll_call
 from cityscapes.submission.drafts import BATCH, Draft, examine, grey, stem_in
 from cityscapes.submission.parcel import Member
 from cityscapes.submission.roll_call import Prediction
-from engine.faults import InputError
-from engine.files import require_writable
+from engine.errors import InputError
+from engine.files.atomic import require_writable
+from engine.files.images import write_png
 from engine.findings import Finding, counted, fault, of_severity
-from engine.images import write_png
 from engine.parallel import each
 
 _HIGHEST = max(BY_ID)

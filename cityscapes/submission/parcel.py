@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cityscapes.predictions import FIX
-from engine.faults import InputError
+from engine.errors import InputError
 from engine.findings import Finding, counted, fault
 
 MAX_MEMBERS = 20_000

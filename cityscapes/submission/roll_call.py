@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cityscapes.census import IMAGES_OF, SPLIT_OF
 from cityscapes.layout import IMAGE_SIZE, IMAGES, pictured_scenes, require_root
+from cityscapes.official_counts import IMAGES_OF, SPLIT_OF
 from cityscapes.predictions import FIX
 from cityscapes.submission import pngs
-from engine.faults import InputError
+from engine.errors import InputError
+from engine.files.images import image_size
 from engine.findings import Finding, counted, fault, tally
-from engine.images import image_size
 
 _TEST = IMAGES_OF["test"]
 _LEAVE_OUT = "predict the test split, and pack nothing else"

@@ -2,5 +2,5 @@
 
 They take images in channels_last memory, in fp16, bf16 or float32, and sum in float32. Each is an operator of torch's,
 so that fake tensors and torch.compile know the shape of what it gives. These modules need Triton: they are imported
-where `engine.kernel_layers` has found that there is one.
+where `engine.inference.kernel_layers` has found that there is one.
 """

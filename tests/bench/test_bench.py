@@ -13,21 +13,23 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook
 
 import catalogue
-from bench import ancestor_way, contest, forward_gpu, forwarding, prediction, stepping, training_step
+from bench import forward_gpu, prediction, race, training_step
 from bench.__main__ import main
 from bench.as_written import relu_first
-from bench.contest import OutOfTimeError, Series
+from bench.contenders import ancestor, forward
+from bench.contenders import training_step as step_contenders
 from bench.forward import Result, Stage
 from bench.launch import fresh
 from bench.prediction import Taken
+from bench.race import OutOfTimeError, Series
 from cityscapes.labels import LABEL_ID_OF
-from engine.faults import InputError
-from engine.images import write_png
+from engine.errors import InputError
+from engine.files.images import write_png
 
 
 def test_ratios_are_taken_round_by_round() -> None:
     seconds = {"reference": [1.0, 10.0, 2.0], "ours": [0.5, 2.0, 1.0]}
-    assert contest.ratios(seconds, "reference") == {"reference": 1.0, "ours": 2.0}
+    assert race.ratios(seconds, "reference") == {"reference": 1.0, "ours": 2.0}
 
 
 def test_forward_ways_predict_the_same(tmp_path: Path) -> None:
@@ -38,8 +40,8 @@ def test_forward_ways_predict_the_same(tmp_path: Path) -> None:
     found = {}
     for way in ("ancestor", "exact", "ours"):
         ids = tmp_path / f"{way}.npy"
-        words = ["-m", "bench.forwarding", "cpu", way, str(weights), str(image), "70x90", "1", str(ids)]
-        told = json.loads(contest.output(words).splitlines()[-1])
+        words = ["-m", "bench.contenders.forward", "cpu", way, str(weights), str(image), "70x90", "1", str(ids)]
+        told = json.loads(race.output(words).splitlines()[-1])
         assert len(told["seconds"]) == 1
         assert 0 < told["ready"] <= told["peak"]
         found[way] = np.load(ids)
@@ -67,10 +69,10 @@ def test_the_networks_as_written_have_the_originals_order(tmp_path: Path, monkey
     torch.save(ours.state_dict(), weights)
     write_png(tmp_path / "images" / "a_leftImg8bit.png", np.zeros((64, 64, 3), np.uint8))
     assert pools_after_relu(lambda: ours(image.float())) == 5 * [False]
-    look = forwarding.ancestors_way(weights, "cpu")
+    look = forward.ancestors_way(weights, "cpu")
     assert pools_after_relu(lambda: look(image)) == 5 * [True]
-    assert pools_after_relu(stepping.ancestors_step(1, 64)) == 5 * [True]
-    whole = pools_after_relu(lambda: ancestor_way.main(weights, tmp_path / "images", tmp_path / "predictions"))
+    assert pools_after_relu(step_contenders.ancestors_step(1, 64)) == 5 * [True]
+    whole = pools_after_relu(lambda: ancestor.main(weights, tmp_path / "images", tmp_path / "predictions"))
     assert whole == 5 * [True]
     other = relu_first(catalogue.network("fcn8s", 19)).eval()
     other.load_state_dict(ours.state_dict())
@@ -119,7 +121,7 @@ def test_one_failure_stops_no_other_and_all_is_noted_at_once() -> None:
             raise InputError("broken")
         return len(calls)
 
-    done = contest.series(["good", "bad", "late"], measure, 2, note=notes.append)
+    done = race.series(["good", "bad", "late"], measure, 2, note=notes.append)
     assert calls == ["good", "bad", "late", "good", "late"]
     assert done.results == {"good": [1, 4], "late": [3, 5]}
     assert done.failed == {"bad": "broken"}
@@ -128,7 +130,7 @@ def test_one_failure_stops_no_other_and_all_is_noted_at_once() -> None:
 
 def test_contenders_are_measured_as_long_as_there_is_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr("bench.contest.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("bench.race.time.monotonic", lambda: now[0])
     takes = {"slow": 10.0, "quick": 1.0}
 
     def measure(name: str, left: float) -> float:
@@ -136,11 +138,11 @@ def test_contenders_are_measured_as_long_as_there_is_time(monkeypatch: pytest.Mo
         now[0] += takes[name]
         return left
 
-    done = contest.series(list(takes), measure, 5, seconds=20)
+    done = race.series(list(takes), measure, 5, seconds=20)
     assert {name: len(found) for name, found in done.results.items()} == {"slow": 1, "quick": 5}
     assert done.results["slow"][0] == 10, "half of it, because the other one was not measured yet"
     assert done.results["quick"][0] == 10
-    assert contest.series(list(takes), measure, 5, seconds=0).results == {}
+    assert race.series(list(takes), measure, 5, seconds=0).results == {}
 
 
 class Clock:
@@ -149,7 +151,7 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **takes: float) -> None:
         self.now, self.takes = 100.0, takes
         self.limits: list[float] = []
-        monkeypatch.setattr("bench.contest.time.monotonic", lambda: self.now)
+        monkeypatch.setattr("bench.race.time.monotonic", lambda: self.now)
 
     def measure(self, name: str, limit: float) -> float:
         self.limits.append(limit)
@@ -163,24 +165,24 @@ def test_a_short_time_kills_no_contender_that_is_well(monkeypatch: pytest.Monkey
     """Half of what was left, 35 seconds, would be less than the third one takes."""
     clock = Clock(monkeypatch, first=40, second=40, third=40, fourth=40)
     notes: list[dict[str, str]] = []
-    done = contest.series(list(clock.takes), clock.measure, 3, 150, lambda done: notes.append(dict(done.notes)))
+    done = race.series(list(clock.takes), clock.measure, 3, 150, lambda done: notes.append(dict(done.notes)))
     assert clock.limits == [75, 80, 70]
     assert list(done.results) == ["first", "second", "third"]
     assert (done.failed, done.notes) == ({}, {"fourth": "not measured: no time was left"})
     assert notes[-1] == done.notes
-    assert "fourth: not measured" in contest.complaints({"failed": {}, "notes": done.notes})[0]
+    assert "fourth: not measured" in race.complaints({"failed": {}, "notes": done.notes})[0]
 
 
 def test_a_contender_killed_for_want_of_time_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, first=40, second=55)
-    done = contest.series(list(clock.takes), clock.measure, 1, 90)
+    done = race.series(list(clock.takes), clock.measure, 1, 90)
     assert clock.limits == [45, 50]
     assert (done.failed, done.notes) == ({}, {"second": "not measured: no time was left"})
 
 
 def test_a_contender_that_hangs_has_failed_and_leaves_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, first=10, hangs=1000, last=10)
-    done = contest.series(list(clock.takes), clock.measure, 2, 100)
+    done = race.series(list(clock.takes), clock.measure, 2, 100)
     assert clock.limits == [50, 45, 45, 35, 25]
     assert (list(done.failed), done.notes) == (["hangs"], {})
     assert [len(found) for found in done.results.values()] == [2, 2]
@@ -206,7 +208,7 @@ def test_time_is_counted_from_the_start_of_a_measurement(tmp_path: Path, monkeyp
         given.append(arguments[3])
         return Series()
 
-    monkeypatch.setattr(contest, "series", series)
+    monkeypatch.setattr(race, "series", series)
     monkeypatch.setattr(forward_gpu, "_floors", prepare)
     monkeypatch.setattr(Stage, "set_up", prepare)
     forward_gpu.measure(tmp_path, "cpu", rounds=1, repeats=1, seconds=100)
@@ -242,9 +244,9 @@ def test_predictions_are_compared_before_a_later_round_empties_a_folder(
 
 def test_a_contender_past_its_time_is_killed_and_told() -> None:
     with pytest.raises(InputError, match="killed after"):
-        contest.limited(["-c", "import time; time.sleep(60)"], 0.2)
+        race.limited(["-c", "import time; time.sleep(60)"], 0.2)
     with pytest.raises(InputError, match="ended with code 3: some"):
-        contest.limited(["-c", "import sys; print('some', file=sys.stderr); sys.exit(3)"], 60)
+        race.limited(["-c", "import sys; print('some', file=sys.stderr); sys.exit(3)"], 60)
 
 
 def test_predictions_are_compared_by_their_pace(tmp_path: Path) -> None:

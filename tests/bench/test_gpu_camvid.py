@@ -12,7 +12,7 @@ from bench.gpu_setting import Setting
 from bench.launch import Ended
 from engine import checkpoints
 from engine.checkpoints import About
-from engine.faults import InputError
+from engine.errors import InputError
 from tests.bench.test_gpu import setting
 
 EPOCHS = 4

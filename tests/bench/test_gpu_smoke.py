@@ -12,7 +12,7 @@ import train_fcn
 from bench import gpu_smoke
 from bench.gpu_setting import Setting
 from bench.launch import Job, kill_all
-from engine import options
+from engine.cli import options
 from tests.bench.test_gpu import setting
 
 

@@ -14,9 +14,9 @@ from tests.bench.test_gpu import setting
 MISSING_THERE = {"cityscapesscripts", "cv2", "onnx", "onnxruntime", "onnxscript"}
 """Packages of tests that a machine with a GPU may lack."""
 OUTPUT = """
-tests/engine/test_metrics.py::test_a_gpu_counts PASSED [ 33%]
-tests/engine/test_inference.py::test_images[False and more] FAILED [ 66%]
-tests/engine/test_inference.py::test_images[True] SKIPPED (needs a CUDA device) [100%]
+tests/engine/training/test_metrics.py::test_a_gpu_counts PASSED [ 33%]
+tests/engine/inference/test_network.py::test_images[False and more] FAILED [ 66%]
+tests/engine/inference/test_network.py::test_images[True] SKIPPED (needs a CUDA device) [100%]
 """
 
 
@@ -44,7 +44,7 @@ def result_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ended: Ended) -> 
 def test_outcomes_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     failed, result = result_of(monkeypatch, tmp_path, Ended(1, 9.0, OUTPUT, "trace"))
     assert list(result["outcomes"].values()) == ["PASSED", "FAILED", "SKIPPED"]
-    assert failed == ["tests/engine/test_inference.py::test_images[False and more]: FAILED"]
+    assert failed == ["tests/engine/inference/test_network.py::test_images[False and more]: FAILED"]
     assert result["end"].endswith("trace")
     assert gpu_tests.table(result) == "  1 passed, 1 failed, 1 skipped in 9 s"
 
@@ -52,7 +52,7 @@ def test_outcomes_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path:
 def test_outcomes_before_a_deadline_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     passed = OUTPUT.splitlines()[1]
     failed, result = result_of(monkeypatch, tmp_path, Ended(None, 30.0, passed, ""))
-    assert result["outcomes"] == {"tests/engine/test_metrics.py::test_a_gpu_counts": "PASSED"}
+    assert result["outcomes"] == {"tests/engine/training/test_metrics.py::test_a_gpu_counts": "PASSED"}
     assert failed == ["the tests were killed at their deadline"]
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from bench import REPOSITORY, camvid, contest, stepping
+from bench import REPOSITORY, camvid, race
 from bench.__main__ import main
-from bench.loading import AncestorsDataset, ours
+from bench.contenders import training_step
+from bench.contenders.loader import AncestorsDataset, ours
 from cityscapes.dataset import CityscapesBenchmark
 
 
@@ -28,7 +29,7 @@ def test_loading_needs_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "no real images to load" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("build", [stepping.ancestors_step, stepping.our_step])
+@pytest.mark.parametrize("build", [training_step.ancestors_step, training_step.our_step])
 def test_a_step_changes_the_network(build: Callable[[int, int], Callable[[], object]]) -> None:
     step = build(1, 64)
     losses = [float(first[0] if isinstance(first := step(), tuple) else first) for _ in range(2)]  # type: ignore[arg-type]
@@ -36,7 +37,7 @@ def test_a_step_changes_the_network(build: Callable[[int, int], Callable[[], obj
 
 
 def test_a_contender_may_tell_its_own_seconds() -> None:
-    seconds = contest.hold({"talks": ["-c", "print('loading'); print(0.25)"]}, rounds=1, told=True)
+    seconds = race.hold({"talks": ["-c", "print('loading'); print(0.25)"]}, rounds=1, told=True)
     assert seconds == {"talks": [0.25]}
 
 

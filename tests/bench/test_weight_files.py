@@ -6,7 +6,7 @@ import torch
 from bench import tiny, weight_files
 from engine import checkpoints
 from engine.checkpoints import About
-from engine.faults import InputError
+from engine.errors import InputError
 
 ABOUT = About(tiny.NAME, 11, "camvid", (0.4, 0.5, 0.6), (0.2, 0.2, 0.3), 7, 0.5)
 

@@ -13,8 +13,8 @@ import train_fcn
 from camvid import download, layout, masks, scoring
 from camvid.dataset import CamVid32Benchmark, CamVidBenchmark
 from camvid.labels import ANNOTATED, SEGNET, TRAIN_ID_OF_COLOR
-from engine.faults import InputError
-from engine.images import read_ids, write_png
+from engine.errors import InputError
+from engine.files.images import read_ids, write_png
 
 ErrorOf = Callable[..., str]
 TRAIN = (

@@ -14,7 +14,7 @@ import pytest
 from cityscapes.labels import BY_ID
 from cityscapes.layout import Scene
 from cityscapes.scoring.counts import Pair
-from engine.images import write_png
+from engine.files.images import write_png
 
 Mask = npt.NDArray[np.uint8]
 Predict = Callable[[Mask, np.random.Generator], Mask]

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cityscapes import polygons
 from cityscapes.demo import MARKER, DemoOptions, draw_dataset, main
+from cityscapes.ground_truth import polygons
 from cityscapes.labels import CLASSES, VOID, find
 from cityscapes.layout import SPLITS, Scene, annotated_scenes, frame_of, labelled_scenes, pictured_scenes
-from engine.faults import InputError
+from engine.errors import InputError
 
 USUAL = DemoOptions(train=6, val=4, test=2)
 TINY = DemoOptions(width=64, height=32, train=2, val=1, test=1)

@@ -4,7 +4,7 @@ import pytest
 
 from cityscapes import label_file
 from cityscapes.labels import VOID
-from engine.faults import InputError
+from engine.errors import InputError
 
 CSV = """name,id,trainId,color,hasInstances
 nothing, 0, 255, 0 0 0,

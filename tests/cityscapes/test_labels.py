@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from cityscapes.labels import BY_NAME, CATEGORIES, CLASSES, COLOR_OF, LABEL_ID_OF, LABELS, TRAIN_ID_OF, VOID, find
-from engine.faults import InputError
+from engine.errors import InputError
 
 official = pytest.importorskip("cityscapesscripts.helpers.labels")
 

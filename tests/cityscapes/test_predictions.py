@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cityscapes.predictions import find, foreign_ids, train_id_doubt
-from engine.faults import InputError
+from engine.errors import InputError
 
 STEM = "aachen_000000_000019"
 

@@ -13,7 +13,7 @@ from PIL import Image
 from cityscapes.layout import labelled_scenes
 from cityscapes.scoring import main, measure, score, scores_of, table
 from cityscapes.scoring.counts import Pair, count, read
-from engine.images import read_ids, write_png
+from engine.files.images import read_ids, write_png
 from tests.cityscapes.drawn_predictions import (
     Folder,
     Mask,

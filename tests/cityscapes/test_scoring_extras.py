@@ -17,7 +17,7 @@ from PIL import Image
 from cityscapes.layout import Scene
 from cityscapes.scoring import boundary, confusion, images, main, measure
 from cityscapes.scoring.counts import SCORED, Masks
-from engine.images import write_png
+from engine.files.images import write_png
 
 Mask = npt.NDArray[np.uint8]
 CLASSES = np.flatnonzero(SCORED)

@@ -9,8 +9,8 @@ import pytest
 from cityscapes.labels import TRAIN_ID_OF
 from cityscapes.scoring import main, score, scores_of
 from cityscapes.scoring.counts import count, read
-from engine.faults import InputError
-from engine.images import read_ids, write_png
+from engine.errors import InputError
+from engine.files.images import read_ids, write_png
 from tests.cityscapes.drawn_predictions import Folder
 
 

@@ -14,8 +14,8 @@ from PIL import Image
 
 from cityscapes.labels import LABEL_ID_OF
 from cityscapes.submission import check, fix, main, pack
-from engine.faults import InputError
-from engine.images import read_ids
+from engine.errors import InputError
+from engine.files.images import read_ids
 
 Ids = npt.NDArray[Any]
 

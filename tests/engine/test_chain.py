@@ -7,7 +7,7 @@ from torch import nn
 
 from engine.chain import Chain, Crew
 from engine.convolution import Convolution
-from engine.reach import ALIGNMENT
+from engine.inference.receptive_field import ALIGNMENT
 from engine.workspace import Workspace
 
 

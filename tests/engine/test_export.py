@@ -11,11 +11,11 @@ import catalogue
 import export_fcn
 from engine import export
 from engine.checkpoints import About
+from engine.cli.options import size
+from engine.errors import InputError
 from engine.export import Check, ImageToIds
-from engine.faults import InputError
+from engine.files.images import synthetic_image
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
-from engine.options import size
-from engine.synthetic import synthetic_image
 from fcn.padding import Padded
 from fcn.unet import UNet
 

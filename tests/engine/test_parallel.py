@@ -3,7 +3,7 @@ import signal
 
 import pytest
 
-from engine.faults import InputError
+from engine.errors import InputError
 from engine.parallel import each
 
 

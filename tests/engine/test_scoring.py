@@ -4,12 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine.faults import InputError
-from engine.images import read_ids, write_png
-from engine.labels import ClassTable
-from engine.metrics import ConfusionMatrix
-from engine.samples import Sample
+from engine.benchmark import ClassTable, Sample
+from engine.errors import InputError
+from engine.files.images import read_ids, write_png
 from engine.scoring import Protocol, score, table
+from engine.training.metrics import ConfusionMatrix
 
 COLORS = ((0, 0, 1), (0, 0, 2), (0, 0, 3), (0, 0, 4))
 PROTOCOL = Protocol(ClassTable(("a", "b", "c", "d"), COLORS), "_preds.png", read_ids, "write class ids")  # type: ignore[arg-type]

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-import catalogue
-from engine.faults import InputError
+import catalogue.weights
+from engine.errors import InputError
 from engine.normalization import Normalize
 from fcn.weights import CAFFE_MEAN, identify
 from tests.fcn.random_weights import (
@@ -109,7 +109,7 @@ def test_the_light_form(backbone: str, stride: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
     weights = light_weights(backbone, stride)
     torch.save(weights, tmp_path / "foreign.pth")
-    network, about = catalogue.load_network(tmp_path / "foreign.pth")
+    network, about = catalogue.weights.load_network(tmp_path / "foreign.pth")
     assert about.network == f"fcn{stride}s" + ("" if backbone == "vgg11_bn" else f"_{backbone}")
     assert (about.num_classes, about.benchmark) == (CLASSES, None)
     network.eval()
@@ -195,7 +195,7 @@ def test_the_papers_form(
     weights = caffe_backbone | caffe_head(stride)
     content = {"epoch": 3, "arch": arch, "model_state_dict": weights}
     monkeypatch.setattr(torch, "load", lambda *_, **__: content)  # half a gigabyte that need not touch the disk
-    network, about = catalogue.load_network(tmp_path / "model_best.pth.tar")
+    network, about = catalogue.weights.load_network(tmp_path / "model_best.pth.tar")
     assert (about.network, about.num_classes, about.benchmark) == (name, CLASSES, None)
     network.eval()
     normalize = Normalize(about.mean, about.std)
@@ -221,6 +221,6 @@ def test_foreign_weights_with_holes_are_refused_with_what_does_not_match(tmp_pat
     weights = {"conv1_1.weight": torch.zeros(64, 3, 3, 3), "conv9.weight": torch.zeros(1), **caffe_head(16)}
     torch.save(weights, tmp_path / "holes.pth")
     with pytest.raises(InputError, match="these are not the weights of fcn16s_paper") as caught:
-        catalogue.load_network(tmp_path / "holes.pth")
+        catalogue.weights.load_network(tmp_path / "holes.pth")
     assert "missing: vgg.os_8.0.bias (64,)" in str(caught.value)
     assert "... and " in str(caught.value)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.faults import InputError
-from engine.images import read_image
+from engine.errors import InputError
+from engine.files.images import read_image
 from kitti_road.birds_eye import COLUMNS, ROWS, Float64Array, homography, lookup, warp
 
 # What the official tools computed for images of 1242 x 375.

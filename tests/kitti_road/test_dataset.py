@@ -9,8 +9,8 @@ import pytest
 import catalogue
 import test_fcn
 import train_fcn
-from engine.faults import InputError
-from engine.images import read_ids, write_png
+from engine.errors import InputError
+from engine.files.images import read_ids, write_png
 from kitti_road.dataset import KittiRoadBenchmark
 from kitti_road.layout import TESTED, Frame, is_validation
 

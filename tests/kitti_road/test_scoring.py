@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.images import UInt8Array, read_image, write_png
+from engine.arrays import UInt8Array
+from engine.files.images import read_image, write_png
 from kitti_road import scoring
 from kitti_road.counts import NONE, Pair, count
 from kitti_road.measures import scores_of

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.images import image_size, read_ids, write_png
+from engine.files.images import image_size, read_ids, write_png
 from kitti_road import archive as zips
 from kitti_road import submission
 from kitti_road.birds_eye import homography, lookup, warp

@@ -11,8 +11,8 @@ from scipy.io import savemat
 
 import test_fcn
 import train_fcn
-from engine.faults import InputError
-from engine.images import read_ids
+from engine.errors import InputError
+from engine.files.images import read_ids
 from pascal_voc import download, layout, masks, scoring, submission
 from pascal_voc.labels import CLASSES, PALETTE
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from engine.images import read_ids, write_png
+from engine.files.images import read_ids, write_png
 from pascal_voc import submission
 from pascal_voc.labels import PALETTE
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from cityscapes.submission import check, main, pack
-from engine.faults import InputError
+from engine.errors import InputError
 from tests.cityscapes.drawn_submission import STEMS, prediction
 
 

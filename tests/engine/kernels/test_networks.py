@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 import catalogue
-from engine import kernel_layers
 from engine.checkpoints import About
-from engine.inference import Forward
-from engine.kernel_layers import CoarseScores, Finished, FirstBlock
+from engine.devices.process import Place
+from engine.inference import kernel_layers
+from engine.inference.kernel_layers import CoarseScores, Finished, FirstBlock
+from engine.inference.network import Forward
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
-from engine.place import Place
 from fcn.fcn import FCN, FCN8s, PaperFCN
 from fcn.unet import UNet
 

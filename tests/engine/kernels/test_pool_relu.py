@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from engine.kernel_layers import PoolReLU, use_pooling_kernels
 from engine.kernels.pool_relu import plain, pool_relu
+from engine.kernels.pooling import PoolReLU, use_pooling_kernels
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

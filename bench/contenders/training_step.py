@@ -1,0 +1,137 @@
+"""Train some steps on made-up images, and print the seconds.
+
+Usage: `python -m bench.contenders.training_step WAY BATCH CROP STEPS`.
+
+WAY is one of `WAYS`; all train FCN-8s on VGG11-BN with AdamW and the focal loss averaged over void, on a GPU if there
+is one. Some steps warm up first.
+"""
+
+import dataclasses
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import torch
+
+from bench.as_written import relu_first
+from engine.devices.fabric import make_fabric
+from engine.normalization import Normalize
+from engine.training.config import Recipe
+from engine.training.learner import Learner
+from engine.training.losses import FocalLoss
+from engine.training.metrics import Tally
+from engine.training.step_graph import CudaBackend, StepGraph
+from fcn.fcn import FCN8s
+from train_fcn import TrainOptions
+
+CLASSES, VOID, ANCESTORS_VOID = 19, 255, 19
+WARM_UP = 6
+"""Of these steps the first ones run eagerly, then a CUDA graph is captured and replayed."""
+
+
+def ancestors_step(batch: int, crop: int) -> Callable[[], object]:
+    """A step as the ancestor takes it: normalised float images, contiguous, a metric of each class on its own."""
+    on_gpu = torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
+    network = relu_first(FCN8s(CLASSES + 1)).to(device).train()
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4)
+    scaler = torch.amp.GradScaler(device.type, enabled=on_gpu)
+    loss_of = FocalLoss(ignore_index=ANCESTORS_VOID, average_void=True)
+    pixels, ids = made_up(batch, crop)
+    loaded_images = Normalize()(pixels).contiguous()
+    loaded_masks = torch.where(ids == VOID, ANCESTORS_VOID, ids).long()
+
+    def step() -> object:
+        images, masks = loaded_images.to(device), loaded_masks.to(device)
+        optimizer.zero_grad()
+        with torch.autocast(device.type, torch.float16, enabled=on_gpu):
+            logits = network(images)
+            loss = loss_of(logits, masks)
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        prediction = logits.argmax(1)
+        counts = []
+        for number in range(CLASSES + 1):
+            predicted, true = prediction == number, masks == number
+            counts.append([(predicted & true).sum().item(), predicted.sum().item(), true.sum().item()])
+        return loss.item(), counts
+
+    return step
+
+
+def our_step(
+    batch: int, crop: int, *, compiled: bool = False, graph: bool = False, precision: str = "auto"
+) -> Callable[[], object]:
+    """A step as `engine.training.trainer` takes it: uint8 images, channels last, the device's precision, no waiting."""
+    fabric = make_fabric("auto", precision)
+    chosen = dataclasses.asdict(TrainOptions(loss="focal_over_void", learning_rate=1e-3, weight_decay=1e-4))
+    recipe = Recipe(**{field.name: chosen[field.name] for field in dataclasses.fields(Recipe)})
+    network = FCN8s(CLASSES)
+    if compiled:
+        network.compile()
+    learner = Learner(fabric, network, Normalize(), recipe, VOID)
+    learner.train()
+    tally = Tally(CLASSES, VOID, fabric.device)
+    loaded = made_up(batch, crop)
+    if fabric.device.type == "cuda":
+        loaded = tuple(part.pin_memory() for part in loaded)
+
+    learner.set_rate(1e-3)
+
+    def learn(images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        masks = masks.long()
+        return (*learner.step(images, masks, update=True), masks)
+
+    # As `train_fcn.py --cuda_graph` decides; on a CPU there are no graphs.
+    captured = graph and fabric.device.type == "cuda"
+    taken = StepGraph(learn, CudaBackend(fabric.device) if captured else None)
+
+    def step() -> object:
+        loss, logits, ids = taken(*fabric.to_device(loaded))
+        tally.add(loss, logits, ids)
+        return loss
+
+    return step
+
+
+WAYS: dict[str, Callable[[int, int], Callable[[], object]]] = {
+    "ancestor": ancestors_step,
+    "ours": our_step,
+    "graph": partial(our_step, graph=True),
+    "fp16": partial(our_step, precision="16-mixed"),
+    "compiled": partial(our_step, compiled=True),
+    "compiled_graph": partial(our_step, compiled=True, graph=True),
+}
+
+
+def made_up(batch: int, crop: int) -> tuple[torch.Tensor, ...]:
+    """Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 in which a tenth is void."""
+    random = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (batch, 3, crop, crop), dtype=torch.uint8, generator=random)
+    masks = torch.randint(0, CLASSES, (batch, crop, crop), dtype=torch.uint8, generator=random)
+    return images, torch.where(torch.rand(masks.shape, generator=random) < 0.1, VOID, masks)
+
+
+def main(argv: Sequence[str]) -> None:
+    """Take the steps and print what the last ones took."""
+    batch, crop, steps = map(int, argv[1:])
+    step = WAYS[argv[0]](batch, crop)
+    began = 0.0
+    for number in range(WARM_UP + steps):
+        if number == WARM_UP:
+            _wait()
+            began = time.perf_counter()
+        step()
+    _wait()
+    print(time.perf_counter() - began)
+
+
+def _wait() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,180 @@
+"""Whole processes timed in turn, so that what else the machine does meets all of them."""
+
+import math
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from bench import REPOSITORY, plan
+from bench.launch import Ended, Job, Start, fresh
+from engine.errors import InputError
+
+Seconds = dict[str, list[float]]
+"""Contender -> seconds in each round."""
+Found = TypeVar("Found")
+
+
+def hold(
+    contenders: Mapping[str, Sequence[str]],
+    rounds: int,
+    clear: Callable[[], None] = lambda: None,
+    environment: Mapping[str, str] | None = None,
+    told: bool = False,
+) -> Seconds:
+    """Run all contenders, round after round, after one round that does not count.
+
+    Args:
+        contenders: name -> arguments of a Python process.
+        rounds: that count.
+        clear: removes what a contender has written, before each.
+        environment: variables that contenders need.
+        told: take the seconds that a contender prints, rather than those from its start to its end.
+
+    Raises:
+        InputError: if a contender fails.
+    """
+    seconds: Seconds = {name: [] for name in contenders}
+    for number in range(rounds + 1):
+        for name, words in contenders.items():
+            clear()
+            taken = _timed(words, environment or {}, told)
+            if number:
+                seconds[name].append(taken)
+    return seconds
+
+
+@dataclass
+class Series(Generic[Found]):
+    """What contenders found so far that were measured in turn, as long as there was time."""
+
+    results: dict[str, list[Found]] = field(default_factory=dict)
+    """Contender -> what it found in each round; without those that never came to an end."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Contender -> why it failed; it was left out from then on."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """Contender -> that no time was left for it, which is no failure."""
+
+
+class OutOfTimeError(InputError):
+    """A process was killed at its deadline."""
+
+
+def series(
+    names: Sequence[str],
+    measure: Callable[[str, float], Found],
+    rounds: int,
+    seconds: float = math.inf,
+    note: Callable[[Series[Found]], None] = lambda _: None,
+) -> Series[Found]:
+    """Measure all contenders in turn, round after round, until the time is up; one that fails stops no other.
+
+    Args:
+        names: of the contenders.
+        measure: takes a name and the seconds that it may take, and raises InputError if that contender fails.
+            It may take all that is left. As long as others were not measured yet, it may take half of that, so that
+            one that hangs leaves time to them, or twice what the longest took so far, if that is more.
+        rounds: at most.
+        seconds: for all.
+        note: is given what was found so far, after each measurement.
+    """
+    done: Series[Found] = Series()
+    taken: Seconds = {name: [] for name in names}
+    until = time.monotonic() + seconds
+    for _ in range(rounds):
+        for number, name in enumerate(names):
+            began = time.monotonic()
+            left = until - began
+            longest = max((one for those in taken.values() for one in those), default=0.0)
+            if name in done.failed:
+                continue
+            if not plan.another_fits(left, taken[name] or [0.8 * longest]):
+                if not taken[name] and name not in done.notes:
+                    done.notes[name] = "not measured: no time was left"
+                    note(done)
+                continue
+            others = any(not taken[other] and other not in done.failed for other in names[number + 1 :])
+            limit = max(left / 2, min(left, 2 * longest)) if others else left
+            try:
+                found = measure(name, limit)
+            except OutOfTimeError as error:
+                # What got less than twice the longest may only have been slow.
+                if limit < 2 * longest:
+                    done.notes[name] = f"no time was left: {error}" if taken[name] else "not measured: no time was left"
+                else:
+                    done.failed[name] = str(error)
+            except InputError as error:
+                done.failed[name] = str(error)
+            else:
+                done.results.setdefault(name, []).append(found)
+                taken[name].append(time.monotonic() - began)
+            note(done)
+    return done
+
+
+def ratios(seconds: Seconds, reference: str) -> dict[str, float]:
+    """How many times as fast as the reference each contender is: the median over the rounds that both have."""
+    if reference not in seconds:
+        return {}
+    return {
+        name: round(statistics.median(theirs / its for theirs, its in zip(seconds[reference], own, strict=False)), 2)
+        for name, own in seconds.items()
+    }
+
+
+def limited(words: Sequence[str], seconds: float, start: Start = fresh) -> Ended:
+    """What comes of a Python process that gets these arguments and so many seconds.
+
+    Raises:
+        OutOfTimeError: if it takes longer.
+        InputError: if it fails.
+    """
+    ended = Job(words, seconds, start=start).wait()
+    command, said = " ".join(words[:3]), ended.error.strip()[-1500:]
+    if ended.code is None:
+        raise OutOfTimeError(f"{command}: killed after {ended.seconds:.0f} s: {said}")
+    if ended.code != 0:
+        raise InputError(f"{command}: ended with code {ended.code}: {said}")
+    return ended
+
+
+def warnings(ended: Ended) -> list[str]:
+    """The warnings of our own that a process printed, for example that it does without a CUDA graph."""
+    return [line for line in ended.error.splitlines() if line.startswith("warning:")]
+
+
+def complaints(record: Mapping[str, Any]) -> list[str]:
+    """Failures, notes and warnings of contenders in a record, as lines to print."""
+    failed = [f"  {name}: FAILED: {why.strip()[-200:]}" for name, why in record.get("failed", {}).items()]
+    notes = [f"  {name}: {what.strip()[-200:]}" for name, what in record.get("notes", {}).items()]
+    return (
+        failed + notes + [f"  {name}: {line}" for name, lines in record.get("warnings", {}).items() for line in lines]
+    )
+
+
+def output(words: Sequence[str], more: Mapping[str, str] | None = None) -> str:
+    """What a Python process prints that gets these arguments.
+
+    Raises:
+        InputError: if it fails.
+    """
+    paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = {**os.environ, **(more or {}), "PYTHONPATH": os.pathsep.join(paths)}
+    done = subprocess.run(
+        [sys.executable, *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise InputError(f"{' '.join(words)}: ended with code {done.returncode}: {done.stderr.strip()[-500:]}")
+    return done.stdout
+
+
+def _timed(words: Sequence[str], more: Mapping[str, str], told: bool) -> float:
+    """The seconds that a process takes from its start to its end, or those that it tells in its last line."""
+    started = time.perf_counter()
+    printed = output(words, more)
+    seconds = time.perf_counter() - started
+    return float(printed.split()[-1]) if told else seconds

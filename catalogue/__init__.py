@@ -1,0 +1,79 @@
+"""What there is: networks and benchmarks by name."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from torch import nn
+
+from camvid.dataset import CamVid32Benchmark, CamVidBenchmark
+from catalogue import import_path
+from cityscapes.dataset import CityscapesBenchmark
+from engine.benchmark import Benchmark
+from engine.errors import InputError
+from fcn.fcn import FCN, FCN8s, PaperFCN
+from fcn.unet import UNet
+from kitti_road.dataset import KittiRoadBenchmark
+from pascal_voc.dataset import PascalVocBenchmark
+
+BENCHMARKS: dict[str, Callable[[], Benchmark]] = {
+    "cityscapes": CityscapesBenchmark,
+    "camvid": CamVidBenchmark,
+    "camvid32": CamVid32Benchmark,
+    "kitti_lane": partial(KittiRoadBenchmark, "lane"),
+    "kitti_road": KittiRoadBenchmark,
+    "pascal_voc": PascalVocBenchmark,
+}
+
+NETWORKS: dict[str, Callable[[int], nn.Module]] = {
+    "fcn32s": partial(FCN, stride=32),
+    "fcn16s": partial(FCN, stride=16),
+    "fcn8s": FCN8s,
+    "fcn32s_vgg16": partial(FCN, stride=32, backbone="vgg16"),
+    "fcn16s_vgg16": partial(FCN, stride=16, backbone="vgg16"),
+    "fcn8s_vgg16": partial(FCN, stride=8, backbone="vgg16"),
+    "fcn32s_vgg16_bn": partial(FCN, stride=32, backbone="vgg16_bn"),
+    "fcn16s_vgg16_bn": partial(FCN, stride=16, backbone="vgg16_bn"),
+    "fcn8s_vgg16_bn": partial(FCN, stride=8, backbone="vgg16_bn"),
+    "fcn32s_paper": partial(PaperFCN, stride=32),
+    "fcn16s_paper": partial(PaperFCN, stride=16),
+    "fcn8s_paper": partial(PaperFCN, stride=8),
+    "fcn8s_paper_at_once": partial(PaperFCN, stride=8, at_once=True),
+    "unet": UNet,
+    "unet_valid": partial(UNet, valid=True),
+}
+"""Builders from the number of classes, with random weights."""
+
+T = TypeVar("T")
+
+
+def benchmark(name: str) -> Benchmark:
+    """The benchmark of that name, or of the module with that import path.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if name not in BENCHMARKS and import_path.is_import_path(name):
+        return import_path.benchmark(name)
+    return _choose(BENCHMARKS, name, "--benchmark", "package.module")()
+
+
+def network(name: str, num_classes: int, *, flag: str = "--network") -> nn.Module:
+    """The network of that name, or of the callable with that import path, with random weights.
+
+    A wrong name is told as one of the flag.
+
+    Raises:
+        InputError: if there is none.
+    """
+    if name not in NETWORKS and import_path.is_import_path(name):
+        return import_path.network(name, num_classes)
+    return _choose(NETWORKS, name, flag, "package.module:build")(num_classes)
+
+
+def _choose(table: dict[str, T], name: str, flag: str, path: str) -> T:
+    if name not in table:
+        raise InputError(
+            f"{flag} {name}: there is no such name; choose from {', '.join(table)}, or give your own as {path}"
+        )
+    return table[name]

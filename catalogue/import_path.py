@@ -1,0 +1,142 @@
+"""People's own networks and benchmarks, given by their import path."""
+
+import importlib
+import os
+import sys
+import traceback
+from typing import Any
+
+import torch
+from torch import nn
+
+from engine.benchmark import Benchmark
+from engine.errors import InputError
+
+PROBES = ((64, 64), (65, 97))
+"""Heights and widths of the images that a network is tried on; data sets have odd sizes too."""
+
+
+def is_import_path(name: str) -> bool:
+    """Whether a name is one of a module rather than of the catalogue."""
+    return "." in name or ":" in name
+
+
+def network(path: str, num_classes: int) -> nn.Module:
+    """Build the network of `package.module:build` and try it on small images.
+
+    Args:
+        path: of a callable from the number of classes to a module from (N, 3, H, W) to (N, C, H, W).
+        num_classes: the channels to be expected.
+
+    Raises:
+        InputError: if it cannot be imported or built, or does not keep to this.
+    """
+    flag = f"--network {path}"
+    build = _attribute(path, "build", flag)
+    if not callable(build):
+        raise InputError(f"{flag}: got a {type(build).__name__}; expected a function of the number of classes")
+    try:
+        built = build(num_classes)
+    except Exception as error:
+        raise InputError(f"{flag}: cannot be built for {num_classes} classes: {_reason(error)}") from error
+    if not isinstance(built, nn.Module):
+        raise InputError(f"{flag}: returned a {type(built).__name__}; expected a torch.nn.Module")
+    for size in PROBES:
+        _try(built, num_classes, size, flag)
+    return built
+
+
+def benchmark(path: str) -> Benchmark:
+    """The benchmark in `package.module`: its BENCHMARK, or else the one subclass of Benchmark defined there.
+
+    Raises:
+        InputError: if there is none.
+    """
+    flag = f"--benchmark {path}"
+    module, _, attribute = path.partition(":")
+    found = _attribute(path, attribute, flag) if attribute else _benchmark_in(_import(module, flag), flag)
+    if isinstance(found, type) and issubclass(found, Benchmark):
+        try:
+            found = found()
+        except TypeError as error:
+            raise InputError(f"{flag}: cannot make a {found.__name__}: {_reason(error)}") from error
+    if not isinstance(found, Benchmark):
+        raise InputError(
+            f"{flag}: got a {type(found).__name__}; expected an engine.benchmark.Benchmark or a subclass of it"
+        )
+    return found
+
+
+def _benchmark_in(module: Any, flag: str) -> Any:
+    if hasattr(module, "BENCHMARK"):
+        return module.BENCHMARK
+    classes = [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and issubclass(value, Benchmark) and value.__module__ == module.__name__
+    ]
+    if len(classes) != 1:
+        raise InputError(
+            f"{flag}: {len(classes)} subclasses of engine.benchmark.Benchmark are defined in {_file(module)}; "
+            "expected one, or BENCHMARK = the one to use"
+        )
+    return classes[0]
+
+
+def _attribute(path: str, default: str, flag: str) -> Any:
+    module, _, name = path.partition(":")
+    imported = _import(module, flag)
+    name = name or default
+    if not hasattr(imported, name):
+        there = ", ".join(key for key in vars(imported) if not key.startswith("_")) or "nothing"
+        raise InputError(f"{flag}: there is no {name} in {_file(imported)}; there is {there}")
+    return getattr(imported, name)
+
+
+def _import(module: str, flag: str) -> Any:
+    """Import a module that is installed or lies under the current directory."""
+    if os.getcwd() not in sys.path:  # noqa: PTH109  # sys.path holds strings
+        sys.path.append(os.getcwd())  # noqa: PTH109
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is not None and f"{module}.".startswith(f"{error.name}."):
+            raise InputError(
+                f"{flag}: there is no module {error.name}; expected it installed, or as a file under the current "
+                f"directory ({os.getcwd()})"  # noqa: PTH109
+            ) from error
+        raise InputError(f"{flag}: {module} needs {error.name}, which is not installed") from error
+    except Exception as error:
+        raise InputError(f"{flag}: cannot be imported: {_reason(error)}") from error
+
+
+def _try(built: nn.Module, num_classes: int, size: tuple[int, int], flag: str) -> None:
+    """Predict one black image."""
+    was_training = built.training
+    remedy = (
+        "docs/networks.md says what is expected; fcn.padding.Padded helps networks that only take multiples of a size"
+    )
+    try:
+        with torch.no_grad():
+            logits = built.eval()(torch.zeros(1, 3, *size))
+    except Exception as error:
+        raise InputError(
+            f"{flag}: fails on an image of (1, 3, {size[0]}, {size[1]}): {_reason(error)}; {remedy}"
+        ) from (error)
+    finally:
+        built.train(was_training)
+    expected = (1, num_classes, *size)
+    got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else f"a {type(logits).__name__}"
+    if got != expected:
+        raise InputError(f"{flag}: (1, 3, {size[0]}, {size[1]}) became {got}, expected {expected}; {remedy}")
+
+
+def _reason(error: Exception) -> str:
+    """An error of foreign code in a line, with the place it comes from."""
+    innermost = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{innermost.filename}, line {innermost.lineno}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} ({place})"
+
+
+def _file(module: Any) -> str:
+    return str(getattr(module, "__file__", None) or module.__name__)

@@ -1,0 +1,194 @@
+"""The masks of whole splits: drawn where needed, in parallel, and compared with the official ones."""
+
+import functools
+import zlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from cityscapes.ground_truth import polygons
+from cityscapes.ground_truth.agreement import Agreement, compare
+from cityscapes.ground_truth.worklist import Work
+from cityscapes.labels import OFFICIAL, LabelTable
+from engine import parallel
+from engine.arrays import UInt8Array
+from engine.errors import InputError
+from engine.files import atomic, png_writer
+from engine.files.images import IdArray, read_ids, software_of
+from engine.files.png_reader import keep_freed_memory
+
+_SOFTWARE = "generate_gt.py"
+"""Noted in the masks written here, to tell them from those that came with the data set."""
+
+OFFICIAL_NAMES = {"labelId": "labelIds", "trainId": "labelTrainIds", "color": "color", "instanceId": "instanceIds"}
+"""Kind of mask here -> what the official tools call it."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How masks are made, and which."""
+
+    fill: str = "exact"
+    """One of polygons.FILLS."""
+    table: LabelTable = OFFICIAL
+    from_labels: bool = False
+    """Make train ids and colours from official label ids, without polygons."""
+    official_names: bool = False
+    """Write masks beside the polygons too, under the names that other tools look for."""
+    instance_ids: bool = False
+    redo: bool = False
+    """Make masks that are up to date again."""
+
+    def __post_init__(self) -> None:
+        if self.from_labels and (self.instance_ids or self.fill != "exact"):
+            raise InputError(
+                "--from_labels makes no instance ids and fills no polygons; leave out --instance_ids and --fill"
+            )
+
+    @property
+    def kinds(self) -> list[str]:
+        """The masks to make of each image."""
+        own = [] if self.from_labels else ["labelId"]
+        return [*own, "trainId", "color", *(["instanceId"] if self.instance_ids else [])]
+
+    @functools.cached_property
+    def lookups(self) -> dict[str, png_writer.Lookup]:
+        """What label ids become in each kind of mask."""
+        return {
+            "labelId": png_writer.Lookup(np.arange(256, dtype=np.uint8)),
+            "trainId": png_writer.Lookup(self.table.train_id_of),
+            "color": png_writer.Lookup(self.table.color_of),
+        }
+
+    @functools.cached_property
+    def note(self) -> str:
+        """What is noted in the masks: they are out of date if they were made in another way."""
+        words = [_SOFTWARE]
+        if self.fill != "exact" and not self.from_labels:
+            words.append(f"fill={self.fill}")
+        if self.table.labels != OFFICIAL.labels:
+            words.append(f"labels={zlib.crc32(repr(self.table.labels).encode()):08x}")
+        return " ".join(words)
+
+
+@dataclass
+class Result:
+    """What was done about all images."""
+
+    drawn: int = 0
+    up_to_date: int = 0
+    faulty: int = 0
+    faults: list[str] = field(default_factory=list)
+    agreement: Agreement = field(default_factory=Agreement)
+
+
+def generate(works: Sequence[Work], recipe: Recipe, *, workers: int) -> Result:
+    """Make the masks that are missing, older than what they are made from, or made in another way.
+
+    Faulty files do not stop the others; the result lists them.
+    """
+    result = Result()
+    work = functools.partial(make, recipe)
+    for _, outcome in parallel.each(work, works, workers=workers, title="ground truth"):
+        if isinstance(outcome, InputError):
+            result.faulty += 1
+            result.faults.extend(outcome.messages)
+            continue
+        drawn, agreement = outcome
+        result.drawn += drawn
+        result.up_to_date += not drawn
+        result.agreement.add(agreement)
+    return result
+
+
+def make(recipe: Recipe, work: Work) -> tuple[bool, Agreement]:
+    """Make the masks of one image where needed; whether it was, and the agreement with the official mask.
+
+    Raises:
+        InputError: if its polygons or its official mask are faulty.
+    """
+    source = work.official_mask("labelIds") if recipe.from_labels else work.polygons
+    stale = {path: kind for path, kind in outputs(recipe, work).items() if _is_stale(path, source, recipe)}
+    label_ids = None
+    if stale:
+        keep_freed_memory()
+        label_ids, encoded = _from_labels(source, recipe) if recipe.from_labels else _from_polygons(source, recipe)
+        content = {kind: encoded(kind) for kind in dict.fromkeys(stale.values())}
+        for path, kind in stale.items():
+            atomic.write_bytes(path, content[kind])
+    return bool(stale), Agreement() if recipe.from_labels else _agreement(work, label_ids)
+
+
+def outputs(recipe: Recipe, work: Work) -> dict[Path, str]:
+    """Every file that belongs to an image, and which kind of mask it is; official masks are left alone."""
+    generated = {work.generated_mask(kind): kind for kind in recipe.kinds}
+    if not recipe.official_names:
+        return generated
+    beside = {work.official_mask(OFFICIAL_NAMES[kind]): kind for kind in recipe.kinds}
+    return generated | {path: kind for path, kind in beside.items() if not path.is_file() or _made_here(path)}
+
+
+Encoder = Callable[[str], bytes]
+"""From the kind of mask to the PNG file."""
+
+
+def _from_polygons(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
+    """Draw the label ids, and get ready to encode every mask."""
+    masks = polygons.draw(polygons.read(source, recipe.table), recipe.table, polygons.FILLS[recipe.fill])
+    lookups = _lookups(masks.label_ids, recipe)
+
+    def encoded(kind: str) -> bytes:
+        if kind == "instanceId":
+            return png_writer.encode(masks.instance_ids, software=recipe.note)
+        return lookups(kind)
+
+    return masks.label_ids, encoded
+
+
+def _from_labels(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
+    """Read the label ids of an official mask, and get ready to encode what follows from them."""
+    ids = read_ids(source)
+    unknown = sorted(set(np.unique(ids).tolist()) - recipe.table.names.keys())
+    if unknown:
+        raise InputError(
+            f"{source}: expected label ids (0 to {max(recipe.table.names)}), got {', '.join(map(str, unknown[:10]))}; "
+            "these may be train ids or instance ids, give the labelIds masks of the data set"
+        )
+    label_ids = ids.astype(np.uint8, copy=False)
+    return label_ids, _lookups(label_ids, recipe)
+
+
+def _lookups(label_ids: UInt8Array, recipe: Recipe) -> Encoder:
+    steps = png_writer.Steps.of(label_ids)
+    return lambda kind: png_writer.encode_lookup(steps, recipe.lookups[kind], software=recipe.note)
+
+
+def _agreement(work: Work, drawn: IdArray | None) -> Agreement:
+    """The agreement with the official mask, of no pixels where there is none."""
+    path = work.official_mask("labelIds")
+    if not path.is_file() or _made_here(path):
+        return Agreement()
+    official = read_ids(path)
+    if drawn is None:
+        drawn = read_ids(work.generated_mask("labelId"))
+    if official.shape != drawn.shape:
+        raise InputError(
+            f"{path}: the official mask is {official.shape[1]} x {official.shape[0]}, the polygons say "
+            f"{drawn.shape[1]} x {drawn.shape[0]}; unpack them again"
+        )
+    return compare(work, drawn, official)
+
+
+def _made_here(path: Path) -> bool:
+    return (software_of(path) or "").split(" ")[0] == _SOFTWARE
+
+
+def _is_stale(path: Path, source: Path, recipe: Recipe) -> bool:
+    """Whether a mask is missing, older than what it is made from, or made in another way."""
+    try:
+        older = path.stat().st_mtime < source.stat().st_mtime
+    except FileNotFoundError:
+        return True
+    return recipe.redo or older or software_of(path) != recipe.note

@@ -1,0 +1,194 @@
+"""gtFine polygon files -> masks."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate, chain
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cityscapes.ground_truth import fill, pillow_fill
+from cityscapes.labels import OFFICIAL, LabelTable
+from engine.arrays import UInt8Array
+from engine.errors import InputError
+
+Fill = Callable[[Sequence[fill.Polygon], int, int], fill.Pieces]
+FILLS: dict[str, Fill] = {"exact": fill.pieces, "pillow": pillow_fill.pieces}
+"""How polygons can be painted: as in the official masks, or as the installed Pillow does."""
+
+INSTANCES = 1000
+"""Instance ids are label id x INSTANCES + number of the object."""
+
+_MAX_SIDE = 1 << 15
+_MAX_PIXELS = 1 << 28
+_MAX_COORDINATE = 1 << 23
+"""Beyond this, float32 no longer tells neighbouring pixels apart."""
+
+
+class Shape(NamedTuple):
+    """One annotated object."""
+
+    label: str
+    polygon: fill.Polygon
+
+
+class Annotation(NamedTuple):
+    """What one polygon file says, deleted objects left out."""
+
+    width: int
+    height: int
+    shapes: list[Shape]
+    """In painting order: later objects lie over earlier ones."""
+
+
+@dataclass(frozen=True)
+class Masks:
+    """The masks of one scene, each drawn when it is asked for."""
+
+    pieces: fill.Pieces
+    label_of: UInt8Array
+    """(1 + objects,) label id of the background and of each object."""
+    instance_of: npt.NDArray[np.uint16]
+    """(1 + objects,) instance id of the background and of each object."""
+    table: LabelTable = OFFICIAL
+
+    @cached_property
+    def label_ids(self) -> UInt8Array:
+        """(H, W), 0 to 33."""
+        return self.pieces.image(self.label_of)
+
+    @cached_property
+    def instance_ids(self) -> npt.NDArray[np.uint16]:
+        """(H, W), 1000 x label id + number of the object where the class has instances, else the label id."""
+        return self.pieces.image(self.instance_of)
+
+    @property
+    def train_ids(self) -> UInt8Array:
+        """(H, W), 0 to 18, void is 255."""
+        return self.pieces.image(self.table.train_id_of[self.label_of])
+
+    @property
+    def colors(self) -> UInt8Array:
+        """(H, W, 3) RGB."""
+        return self.table.color_of.take(self.label_ids, axis=0)
+
+
+def read(path: Path, table: LabelTable = OFFICIAL) -> Annotation:
+    """Read a polygon file whose labels are those of the table.
+
+    Raises:
+        InputError: with everything that is wrong with the file.
+    """
+    width, height, objects = _content(path)
+    shapes = _all_at_once(objects, table)
+    return Annotation(width, height, _one_by_one(path, objects, table) if shapes is None else shapes)
+
+
+def _all_at_once(objects: list[Any], table: LabelTable) -> list[Shape] | None:
+    """The objects if nothing is wrong with any, else None: a third of the time of looking at each."""
+    try:
+        kept = [entry for entry in objects if not entry.get("deleted")]
+        for label in {entry["label"] for entry in kept}:
+            table.find(label)
+        pairs = list(chain.from_iterable(entry["polygon"] for entry in kept))
+        if any(len(pair) != 2 for pair in pairs):
+            return None
+        numbers = np.array(list(chain.from_iterable(pairs)))  # in two thirds of the time that nested lists take
+        vertices = _vertices(numbers.reshape(-1, 2) if numbers.ndim == 1 else numbers)
+        lengths = [len(entry["polygon"]) for entry in kept]
+    except (InputError, AttributeError, KeyError, TypeError, ValueError, OverflowError):
+        return None
+    if 0 in lengths:
+        return None
+    parts = zip(kept, lengths, accumulate(lengths), strict=True)
+    return [Shape(entry["label"], vertices[end - length : end]) for entry, length, end in parts]
+
+
+def _one_by_one(path: Path, objects: list[Any], table: LabelTable) -> list[Shape]:
+    """The objects, or everything that is wrong with each."""
+    shapes, faults = [], []
+    for number, entry in enumerate(objects):
+        try:
+            shape = _shape(entry, table)
+        except InputError as error:
+            faults.append(f"{path}: object {number}: {error}")
+        else:
+            if shape is not None:
+                shapes.append(shape)
+    if faults:
+        raise InputError(*faults)
+    return shapes
+
+
+def _content(path: Path) -> tuple[int, int, list[Any]]:
+    """Width, height and objects of a polygon file, the objects unchecked."""
+    try:
+        content = json.loads(path.read_bytes())
+    except FileNotFoundError as error:
+        raise InputError(f"{path}: no such file") from error
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a file with polygons") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: broken JSON ({error}); unpack or export it again") from error
+    try:
+        width, height, objects = content["imgWidth"], content["imgHeight"], content["objects"]
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{path}: expected imgWidth, imgHeight and objects, as in gtFine; export it again") from error
+    if not all(isinstance(side, int) and 0 < side <= _MAX_SIDE for side in (width, height)):
+        raise InputError(f"{path}: expected an image size of 1 to {_MAX_SIDE} pixels, got {width!r} x {height!r}")
+    if width * height > _MAX_PIXELS:
+        raise InputError(f"{path}: expected at most {_MAX_PIXELS:,} pixels, got {width} x {height}; tile the image")
+    if not isinstance(objects, list):
+        raise InputError(f"{path}: expected a list of objects, got {type(objects).__name__}")
+    return width, height, objects
+
+
+def _shape(entry: Any, table: LabelTable) -> Shape | None:
+    """Check one object; None if it was deleted by the annotators."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("label"), str):
+        raise InputError("expected a label and a polygon")
+    if entry.get("deleted"):
+        return None
+    label = entry["label"]
+    table.find(label)
+    try:
+        return Shape(label, _vertices(np.array(entry["polygon"])))
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise InputError(f"{label}: expected a polygon as a list of [x, y]") from error
+
+
+def _vertices(given: npt.NDArray[Any]) -> fill.Polygon:
+    """The whole part of [x, y] pairs, (N, 2)."""
+    if given.ndim != 2 or given.shape[1] != 2 or given.dtype.kind not in "if":
+        raise ValueError
+    whole = np.trunc(given)
+    if not (np.abs(whole) < _MAX_COORDINATE).all():
+        raise ValueError
+    vertices: fill.Polygon = whole.astype(np.int64)
+    return vertices
+
+
+def draw(annotation: Annotation, table: LabelTable = OFFICIAL, fill_with: Fill = fill.pieces) -> Masks:
+    """Paint the objects of a scene in their order."""
+    label_of = [0]  # the background, `unlabeled`
+    instance_of = [0]
+    polygons: list[fill.Polygon] = []
+    seen: Counter[int] = Counter()  # instances so far by label id, those that end up hidden too
+    for name, polygon in annotation.shapes:
+        label, group = table.find(name)
+        if label.id < 0:
+            continue
+        polygons.append(polygon)
+        label_of.append(label.id)
+        if label.has_instances and not group:
+            instance_of.append(INSTANCES * label.id + seen[label.id])
+            seen[label.id] += 1
+        else:
+            instance_of.append(label.id)
+    pieces = fill_with(polygons, annotation.width, annotation.height)
+    return Masks(pieces, np.array(label_of, np.uint8), np.array(instance_of, np.uint16), table)

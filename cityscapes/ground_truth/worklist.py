@@ -1,0 +1,107 @@
+"""What there is to draw: polygons or official masks, and where the masks made from them go."""
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from cityscapes import layout
+from engine.errors import InputError
+
+SPLITS = {layout.ANNOTATIONS: ("train", "val"), layout.COARSE: ("train", "train_extra", "val")}
+"""The splits that are drawn: the annotations of test are dummies."""
+
+_POLYGONS = "_polygons.json"
+
+
+class Work(NamedTuple):
+    """One annotated image."""
+
+    name: str
+    """What reports call it: the stem of its files."""
+    beside: Path
+    """What the names of its official files start with: .../aachen_000000_000019_gtFine."""
+    generated: Path
+    """What the names of its masks start with: .../aachen_000000_000019."""
+    polygons: Path
+
+    def official_mask(self, kind: str) -> Path:
+        """A mask beside the polygons; kind is labelIds, instanceIds, labelTrainIds or color."""
+        return self.beside.with_name(f"{self.beside.name}_{kind}.png")
+
+    def generated_mask(self, kind: str) -> Path:
+        """A mask made here; kind is labelId, trainId, color or instanceId."""
+        return self.generated.with_name(f"{self.generated.name}_{kind}.png")
+
+
+def of_root(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: bool = False) -> list[Work]:
+    """The annotated scenes of a Cityscapes folder that have polygons, or official label ids.
+
+    Raises:
+        InputError: if there are none.
+    """
+    layout.require_root(root)
+    scenes_of = layout.labelled_scenes if from_labels else layout.annotated_scenes
+    splits = SPLITS[annotations]
+    scenes = [scene for split in splits for scene in scenes_of(root, split, annotations)]
+    if not scenes:
+        kind = "labelIds.png" if from_labels else "polygons.json"
+        archive = {layout.ANNOTATIONS: "gtFine_trainvaltest.zip", layout.COARSE: "gtCoarse.zip"}[annotations]
+        raise InputError(
+            f"{root / annotations}: no *_{annotations}_{kind} in {'/<city>/ or '.join(splits)}/<city>/; "
+            f"unpack {archive} (cityscapes-dataset.com) into {root}"
+        )
+    return [_of_scene(root, scene, annotations) for scene in scenes]
+
+
+def _of_scene(root: Path, scene: layout.Scene, annotations: str) -> Work:
+    polygons = scene.polygons(root, annotations)
+    generated = root / layout.GENERATED_FROM[annotations] / scene.split / scene.city / scene.stem
+    return Work(scene.stem, polygons.with_name(polygons.name.removesuffix(_POLYGONS)), generated, polygons)
+
+
+def of_folder(folder: Path, *, from_labels: bool = False) -> list[Work]:
+    """The annotations anywhere below a folder: *_polygons.json, or any *.json if none is called that.
+
+    Masks keep the subfolders, in generated_gt/ of the folder.
+
+    Raises:
+        InputError: if there are none, or two whose masks would have the same name.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder that has the polygon files as --polygons")
+    patterns = ["*_labelIds.png"] if from_labels else [f"*{_POLYGONS}", "*.json"]
+    found = next((files for pattern in patterns if (files := _below(folder, pattern))), [])
+    if not found:
+        raise InputError(
+            f"{folder}: no {patterns[-1]} in it or below; export polygons in the Cityscapes format "
+            "(imgWidth, imgHeight, objects with label and polygon), one file an image"
+        )
+    works = [_of_file(folder, path) for path in found]
+    _require_distinct(works)
+    return works
+
+
+def _below(folder: Path, pattern: str) -> list[Path]:
+    return sorted(
+        path
+        for path in folder.rglob(pattern)
+        if path.name[0] != "." and layout.GENERATED not in path.relative_to(folder).parts
+    )
+
+
+def _of_file(folder: Path, path: Path) -> Work:
+    base = path.name.removesuffix("_labelIds.png").removesuffix(_POLYGONS).removesuffix(".json")
+    stem = base
+    for annotations in layout.GENERATED_FROM:
+        stem = stem.removesuffix(f"_{annotations}")
+    generated = folder / layout.GENERATED / path.parent.relative_to(folder) / stem
+    return Work(generated.relative_to(folder / layout.GENERATED).as_posix(), path.with_name(base), generated, path)
+
+
+def _require_distinct(works: Sequence[Work]) -> None:
+    count = Counter(work.generated for work in works)
+    if doubles := [str(work.polygons) for work in works if count[work.generated] > 1]:
+        raise InputError(
+            f"{', '.join(doubles[:6])}: their masks would have the same names; rename all but one of each kind"
+        )

@@ -1,0 +1,35 @@
+"""Types of NumPy arrays, and sizes of images."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+UInt8Array = npt.NDArray[np.uint8]
+
+
+class Size(NamedTuple):
+    """Of an image, in pixels."""
+
+    height: int
+    width: int
+
+    @property
+    def pixels(self) -> int:
+        """All of them."""
+        return self.height * self.width
+
+    def __str__(self) -> str:
+        return f"{self.height} x {self.width}"
+
+    def holds(self, other: "Size") -> bool:
+        """Whether an image of the other size could be cut out of one of this."""
+        return self.height >= other.height and self.width >= other.width
+
+    def with_at_most(self, pixels: float) -> "Size":
+        """The same shape, with so many pixels or a few less where this has more."""
+        if self.pixels <= pixels:
+            return self
+        factor = math.sqrt(pixels / self.pixels)
+        return Size(max(1, int(self.height * factor)), max(1, int(self.width * factor)))

@@ -1,0 +1,181 @@
+"""Command-line options: one frozen dataclass a command, readable and writable as YAML."""
+
+import argparse
+import ast
+import dataclasses
+import inspect
+import itertools
+import sys
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+from engine.errors import InputError
+
+Options = TypeVar("Options")
+
+
+def tool_parser(module: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:
+    """An argument parser for `python -m <module>`, whose help ends with examples."""
+    return argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=description,
+        epilog=_epilog(examples),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+
+
+def parse(
+    options: type[Options],
+    argv: Sequence[str] | None,
+    *,
+    prog: str,
+    description: str,
+    examples: Sequence[str],
+    recipes: Path | None = None,
+) -> Options:
+    """Read a command line into a frozen dataclass; each field is a flag, the string below it the help.
+
+    Fields are of type str, int, float, bool, Path, Literal, or one of these or None; a Literal may be annotated with a
+    dict of other names for its values. With `recipes`,
+    `--recipe NAME` takes the values of `<recipes>/NAME.yaml`, or of any YAML file, and the flags given beside
+    it win. Wrong flags end with usage, message and exit code 2, as argparse does.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(
+        prog=prog, description=description, epilog=_epilog(examples), formatter_class=_HelpFormatter, allow_abbrev=False
+    )
+    if recipes is not None:
+        parser.add_argument("--recipe", metavar="NAME", help=f"start from a recipe: {_names(recipes)}, or a YAML file")
+        chosen = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        chosen.add_argument("--recipe")
+        name = chosen.parse_known_args(arguments)[0].recipe
+        arguments = [*(_recipe(name, recipes, options) if name else ()), *arguments]
+    _add_flags(parser, options)
+    values = vars(parser.parse_args(arguments))
+    values.pop("recipe", None)
+    return options(**values)
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    """Says the default of every flag that has one, and keeps the examples on lines of their own."""
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        told = action.default not in (None, argparse.SUPPRESS)
+        return f"{action.help}{' (default: %(default)s)' if told else ''}"
+
+
+def _add_flags(parser: argparse.ArgumentParser, options: type[Any]) -> None:
+    """Add a flag for each field of a dataclass."""
+    types_of, help_of = typing.get_type_hints(options, include_extras=True), dict(_docstrings(options))
+    for field in dataclasses.fields(options):
+        required = field.default is dataclasses.MISSING
+        settings: dict[str, Any] = {"required": required, "default": None if required else field.default}
+        kind = types_of[field.name]
+        if isinstance(kind, types.UnionType):  # `X | None`
+            kind = next(part for part in typing.get_args(kind) if part is not types.NoneType)
+        aliases: dict[str, str] = {}
+        if typing.get_origin(kind) is Annotated:
+            kind, aliases = typing.get_args(kind)
+        if typing.get_origin(kind) is Literal:
+            settings["choices"] = typing.get_args(kind)
+            kind = partial(_named, aliases) if aliases else type(settings["choices"][0])
+        if kind is bool:  # --redo alone means --redo true
+            settings |= {"nargs": "?", "const": True, "metavar": "BOOL"}
+            kind = _boolean
+        parser.add_argument(
+            f"--{field.name}", type=kind, help=help_of.get(field.name, "").replace("%", "%%"), **settings
+        )
+
+
+def _docstrings(options: type[Any]) -> Iterator[tuple[str, str]]:
+    """The fields of a dataclass, each with the string that stands below it."""
+    (definition,) = ast.parse(inspect.getsource(options)).body
+    body = typing.cast("ast.ClassDef", definition).body
+    for field, below in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+            match below:
+                case ast.Expr(value=ast.Constant(value=str(text))):
+                    yield field.target.id, " ".join(text.split())
+
+
+def _named(aliases: dict[str, str], text: str) -> str:
+    """A flag's value by its proper name."""
+    return aliases.get(text, text)
+
+
+def _boolean(text: str) -> bool:
+    """A flag's value as a bool."""
+    if text.lower() not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected true or false")
+    return text.lower() == "true"
+
+
+def size(text: str, flag: str) -> tuple[int, int]:
+    """A flag's value as height and width.
+
+    Raises:
+        InputError: if it is not two numbers above zero.
+    """
+    sides = text.lower().split("x")
+    if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+        raise InputError(f"{flag} {text}: expected height x width, as 1024x2048")
+    return int(sides[0]), int(sides[1])
+
+
+def too_low(options: Any, lowest: Mapping[str, float]) -> list[str]:
+    """What is wrong with numbers, given the least value of each by the name of its field."""
+    return [
+        f"--{name} {value}: expected at least {low}"
+        for name, low in lowest.items()
+        if (value := getattr(options, name)) < low
+    ]
+
+
+def names(text: str) -> list[str]:
+    """A flag's value as names with commas between, each once."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def plain(options: Any) -> dict[str, Any]:
+    """The options as names and values that YAML and JSON have, in the order of their fields."""
+    return {
+        name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(options).items()
+    }
+
+
+def _recipe(name: str, recipes: Path, options: type[Any]) -> list[str]:
+    """The values of a recipe as flags."""
+    import yaml
+
+    path = recipes / f"{name}.yaml"
+    if not path.is_file():
+        path = Path(name)
+    if not path.is_file():
+        raise InputError(f"--recipe {name}: no such recipe or file; there are: {_names(recipes)}")
+    try:
+        values = yaml.safe_load(path.read_text())
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: broken YAML ({' '.join(str(error).split())})") from error
+    known = {field.name for field in dataclasses.fields(options)}
+    if not isinstance(values, dict):
+        raise InputError(f"{path}: expected option names and values, as in {recipes}/*.yaml")
+    if unknown := sorted(set(values) - known):
+        raise InputError(f"{path}: unknown option {', '.join(unknown)}; the options are {', '.join(sorted(known))}")
+    told = {True: "true", False: "false"}
+    return [
+        f"--{key}={told[value] if isinstance(value, bool) else value}"
+        for key, value in values.items()
+        if value is not None
+    ]
+
+
+def _names(recipes: Path) -> str:
+    return ", ".join(sorted(path.stem for path in recipes.glob("*.yaml")))
+
+
+def _epilog(examples: Sequence[str]) -> str:
+    return "\n".join(["examples:", *(f"  {example}" for example in examples), ""])

@@ -1,0 +1,39 @@
+"""The command line of scoring tools."""
+
+import argparse
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from engine.cli.options import tool_parser
+from engine.errors import InputError
+from engine.files.atomic import require_writable, write_json
+from engine.parallel import available_cpus
+from engine.scoring import (
+    Scores,
+    table,
+)
+
+
+def scoring_parser(module: str, description: str, examples: Sequence[str], names: str) -> argparse.ArgumentParser:
+    """The argument parser of a scoring tool, to which each adds its --split; `names` says how files are called."""
+    parser = tool_parser(module, description, examples)
+    parser.add_argument("--predictions", type=Path, required=True, metavar="DIR", help=f"PNGs of class ids: {names}")
+    parser.add_argument("--root", type=Path, default=Path("data"), metavar="DIR", help="the data (default: data)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures here as JSON")
+    parser.add_argument(
+        "--workers", type=int, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
+    )
+    return parser
+
+
+def report(scores: Callable[[], Scores], output: Path | None) -> None:
+    """Score, print the table, and write the figures if a file is given, which is tried before the work."""
+    if output is not None:
+        if output.is_dir():
+            raise InputError(f"{output}: is a folder; give the file to write as --output, {output / 'scores.json'}")
+        require_writable(output.parent)
+    result = scores()
+    print(table(result))
+    if output is not None:
+        write_json(output, result.to_json())
+        print(f"\nwrote {output}")

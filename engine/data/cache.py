@@ -1,0 +1,94 @@
+"""Decoded samples on disk: what PNG costs in every epoch is paid once."""
+
+import hashlib
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from engine import parallel
+from engine.arrays import UInt8Array
+from engine.benchmark import Sample
+from engine.data.dataset import Reader
+from engine.errors import InputError
+from engine.files.atomic import replacing
+from engine.files.images import image_size
+
+_BYTES_PER_PIXEL = 4
+"""RGB and a train id."""
+_LAYOUT = "rows of RGB, then ids"
+"""Part of what a file's name follows from, so that files of an older layout are not taken."""
+
+
+class Cache:
+    """A folder of decoded images and masks, and a reader of samples that takes them from there.
+
+    Each sample is one file of (H, 4 W) uint8, in each row W pixels of RGB and then W train ids, that is mapped
+    into memory: a crop reads its own rows only, and the system keeps in memory what fits. A sample whose image or
+    mask was changed since is decoded again.
+
+    Args:
+        folder: of the cache; it may be shared by runs and by benchmarks.
+        reader: of the original files.
+    """
+
+    def __init__(self, folder: Path, reader: Reader) -> None:
+        self.folder, self.reader = folder, reader
+
+    def __call__(self, sample: Sample) -> tuple[UInt8Array, UInt8Array]:
+        """The (H, W, 3) image and (H, W) mask of a sample, as views of its file."""
+        path = self.path(sample)
+        if not path.is_file():
+            self.add(sample)
+        rows: UInt8Array = np.load(path, mmap_mode="c")
+        height, width = rows.shape[0], rows.shape[1] // _BYTES_PER_PIXEL
+        return rows[:, : 3 * width].reshape(height, width, 3), rows[:, 3 * width :]
+
+    def path(self, sample: Sample) -> Path:
+        """The file of a sample; its name follows from the originals' paths, sizes and times of change."""
+        parts = [_LAYOUT]
+        for path in (sample.image, sample.mask):
+            if path is not None and path.is_file():
+                state = path.stat()
+                parts += [str(path.resolve()), str(state.st_size), str(state.st_mtime_ns)]
+        digest = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:24]
+        return self.folder / digest[:2] / f"{digest}.npy"
+
+    def add(self, sample: Sample) -> None:
+        """Decode a sample into the cache.
+
+        Raises:
+            InputError: if its files cannot be read.
+        """
+        image, mask = self.reader(sample)
+        with replacing(self.path(sample)) as file:
+            np.save(file, np.hstack([image.reshape(len(image), -1), mask]))
+
+    def fill(self, samples: Sequence[Sample], workers: int) -> None:
+        """Decode all samples that are not in the cache yet.
+
+        Raises:
+            InputError: with every file that cannot be read, or if the disk has too little room.
+        """
+        missing = [sample for sample in samples if not self.path(sample).is_file()]
+        if not missing:
+            return
+        self._require_room(missing)
+        found = parallel.each(self.add, missing, workers=workers, title="decode once")
+        faults = [message for _, error in found if isinstance(error, InputError) for message in error.messages]
+        if faults:
+            raise InputError(*faults)
+
+    def size(self, samples: Sequence[Sample]) -> int:
+        """How many bytes the samples take in the cache, from the sizes of their images."""
+        return sum(width * height * _BYTES_PER_PIXEL for width, height in (image_size(s.image) for s in samples))
+
+    def _require_room(self, samples: Sequence[Sample]) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        needed, free = self.size(samples), shutil.disk_usage(self.folder).free
+        if needed > free:
+            raise InputError(
+                f"{self.folder}: the cache needs {needed / 1e9:.1f} GB for {len(samples)} images, {free / 1e9:.1f} GB "
+                "are free; choose another folder as --cache, or train without one"
+            )

@@ -1,0 +1,149 @@
+"""Where each class lies in the masks of a split, from one look at each of them."""
+
+import functools
+import hashlib
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from engine import parallel
+from engine.arrays import UInt8Array
+from engine.benchmark import Sample
+from engine.errors import InputError
+from engine.files.atomic import replacing
+
+_SPOTS = 8
+"""Pixels that are noted of each class in each mask."""
+
+ReadMask = Callable[[Path], UInt8Array]
+Spot = tuple[int, int]
+"""Row and column of a pixel."""
+
+
+@dataclass(frozen=True)
+class ClassIndex:
+    """How many pixels of each class every sample has, and where some of them are."""
+
+    pixels: npt.NDArray[np.int64]
+    """(N, C) numbers of pixels."""
+    spots: npt.NDArray[np.uint16]
+    """(N, C, 8, 2) rows and columns of pixels, the same ones again where there are fewer; 0 where there is none."""
+
+    def draw(self, seed: int) -> tuple[int, Spot]:
+        """A sample and one of its pixels: of a class drawn from all that occur, each as likely as the others.
+
+        The sample is drawn from those that have the class, the pixel from those noted of it (Zhu et al. 2019,
+        "Improving semantic segmentation via video propagation and label relaxation").
+
+        Args:
+            seed: 63 random bits, which decide everything.
+        """
+        seed, place = divmod(seed, len(self._occurring))
+        number = self._occurring[place]
+        seed, place = divmod(seed, len(self._holders[number]))
+        sample = int(self._holders[number][place])
+        row, column = self.spots[sample, number, seed % _SPOTS].tolist()
+        return sample, (row, column)
+
+    @functools.cached_property
+    def _holders(self) -> list[npt.NDArray[np.int64]]:
+        """For each class, the samples that have it."""
+        return [np.flatnonzero(column) for column in self.pixels.T]
+
+    @functools.cached_property
+    def _occurring(self) -> list[int]:
+        return [number for number, holders in enumerate(self._holders) if len(holders)]
+
+
+def build(samples: Sequence[Sample], read_mask: ReadMask, num_classes: int, file: Path, *, workers: int) -> ClassIndex:
+    """The index of all samples: as it was written to `file` if masks have not changed since, else scanned again.
+
+    Raises:
+        InputError: with every mask that cannot be read, or if there is no class in any of them.
+    """
+    key = _key(samples, num_classes)
+    index = _load(file, key)
+    if index is None:
+        index = _scan(samples, read_mask, num_classes, workers)
+        with replacing(file) as stream:
+            np.savez_compressed(stream, key=key, pixels=index.pixels, spots=index.spots)
+    return index
+
+
+def _scan(samples: Sequence[Sample], read_mask: ReadMask, num_classes: int, workers: int) -> ClassIndex:
+    look = functools.partial(_look, read_mask, num_classes)
+    found = [result for _, result in parallel.each(look, samples, workers=workers, title="find classes")]
+    faults = [message for result in found if isinstance(result, InputError) for message in result.messages]
+    if faults:
+        raise InputError(*faults)
+    whole = [result for result in found if not isinstance(result, InputError)]
+    index = ClassIndex(np.stack([pixels for pixels, _ in whole]), np.stack([spots for _, spots in whole]))
+    if not index.pixels.any():
+        raise InputError(f"{samples[0].mask}: neither this mask nor any other of the split has a pixel of any class")
+    return index
+
+
+def _look(
+    read_mask: ReadMask, num_classes: int, sample: Sample
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]:
+    """Count a sample's pixels of each class, (C,), and note some, (C, 8, 2), evenly spread in reading order."""
+    if sample.mask is None:
+        raise InputError(f"{sample.image}: this split has no masks to find classes in")
+    mask = read_mask(sample.mask)
+    pixels = np.bincount(mask.ravel(), minlength=256)
+    order = np.argsort(mask.ravel(), kind="stable")  # a radix sort: class by class, in reading order
+    ends = pixels.cumsum()
+    spots = np.zeros((num_classes, _SPOTS, 2), np.uint16)
+    for number in pixels[:num_classes].nonzero()[0]:
+        ranks = (2 * np.arange(_SPOTS) + 1) * pixels[number] // (2 * _SPOTS)
+        chosen = order[ends[number] - pixels[number] + ranks]
+        spots[number] = np.stack(np.divmod(chosen, mask.shape[1]), axis=1)
+    return pixels[:num_classes].astype(np.int64), spots
+
+
+def _key(samples: Sequence[Sample], num_classes: int) -> str:
+    """What the index depends on: the masks, as far as their names, sizes and times of change tell them apart."""
+    digest = hashlib.sha256(str(num_classes).encode())
+    for sample in samples:
+        if sample.mask is not None and sample.mask.is_file():
+            state = sample.mask.stat()
+            digest.update(f"\n{sample.mask.resolve()} {state.st_size} {state.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def _load(file: Path, key: str) -> ClassIndex | None:
+    try:
+        with np.load(file) as content:
+            if str(content["key"]) == key:
+                return ClassIndex(content["pixels"], content["spots"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        pass  # there is none, or a damaged one: scan again
+    return None
+
+
+def inverse_log(pixels: torch.Tensor) -> torch.Tensor:
+    """1 / ln(1.02 + share of all pixels): from 1.4 to 50 (Paszke et al. 2016, ENet)."""
+    return 1 / torch.log(1.02 + pixels.sum(0) / pixels.sum())
+
+
+def median_frequency(pixels: torch.Tensor) -> torch.Tensor:
+    """The median frequency over that of the class, within images that have it (Eigen and Fergus 2015).
+
+    Classes that occur nowhere weigh 1.
+    """
+    within = (pixels.sum(1, keepdim=True) * (pixels > 0)).sum(0)
+    frequency = pixels.sum(0) / within  # nan where the class is nowhere
+    occurs = within > 0
+    return torch.where(occurs, frequency[occurs].quantile(0.5) / frequency, torch.ones_like(frequency))
+
+
+CLASS_WEIGHTS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "inverse_log": inverse_log,
+    "median_frequency": median_frequency,
+}
+"""Weights (C,) float64 by name, from (N, C) float64 numbers of pixels of each class in every sample."""

@@ -1,0 +1,171 @@
+"""Decoded samples that stay on the device for the whole of training."""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from engine import parallel
+from engine.arrays import UInt8Array
+from engine.benchmark import Sample
+from engine.data.dataset import Batch, Reader, as_tensor
+from engine.data.device_augmentation import DeviceAugmentation, Row
+from engine.data.sampler import Draw
+from engine.errors import InputError
+from engine.files.images import image_size
+
+Size = tuple[int, int]
+"""Height and width."""
+
+_BYTES_PER_PIXEL = 4
+"""RGB and a train id."""
+_SHARE = 0.4
+"""Of the device's memory that samples may take; activations and the optimiser need the rest."""
+
+
+class ResidentData:
+    """All images and masks of a split as uint8 on a device.
+
+    Args:
+        images: (M, 3, H, W) uint8; smaller images are padded with 0 on the right and below.
+        masks: (M, H, W) uint8 train ids, padded with void.
+        sizes: height and width of each sample without padding.
+    """
+
+    def __init__(self, images: torch.Tensor, masks: torch.Tensor, sizes: Sequence[Size]) -> None:
+        self.images, self.masks, self.sizes = images, masks, sizes
+
+    @classmethod
+    def fill(
+        cls,
+        samples: Sequence[Sample],
+        reader: Reader,
+        device: torch.device,
+        *,
+        void: int,
+        workers: int,
+        title: str = "load",
+    ) -> Self:
+        """Decode samples onto a device, with a progress bar; the host holds a few of them at a time.
+
+        Args:
+            samples: to decode.
+            reader: of the samples; several threads call it at once.
+            device: that keeps them.
+            void: the train id of the padding.
+            workers: threads that decode.
+            title: of the progress bar.
+
+        Raises:
+            InputError: with every file that cannot be read, and every mask whose size is not that of its image.
+        """
+        sizes = image_sizes(samples)
+        height, width = _largest(sizes)
+        images = torch.zeros(len(samples), 3, height, width, dtype=torch.uint8, device=device)
+        masks = torch.full((len(samples), height, width), void, dtype=torch.uint8, device=device)
+        faults: list[str] = []
+
+        def read(number: int) -> tuple[UInt8Array, UInt8Array]:
+            return _read(reader, samples[number], sizes[number])
+
+        with ThreadPoolExecutor(max(1, workers)) as pool:
+            done = parallel.ahead(pool, read, range(len(samples)), depth=2 * workers)
+            for number, content in tqdm(done, title, total=len(samples), disable=None, leave=False):
+                if isinstance(content, InputError):
+                    faults += content.messages
+                    continue
+                (down, across), (pixels, ids) = sizes[number], content
+                images[number, :, :down, :across] = as_tensor(pixels).to(device).permute(2, 0, 1)
+                masks[number, :down, :across] = as_tensor(ids).to(device)
+        if faults:
+            raise InputError(*faults)
+        return cls(images, masks, sizes)
+
+    def item(self, number: int) -> Batch:
+        """One sample as a batch of its own size: (1, 3, H, W) and (1, H, W) uint8, views of what is resident."""
+        height, width = self.sizes[number]
+        return self.images[number, None, :, :height, :width], self.masks[number, None, :height, :width]
+
+    def items(self) -> Iterator[Batch]:
+        """All samples, one after the other."""
+        return (self.item(number) for number in range(len(self.sizes)))
+
+
+class DrawnRows(Dataset[Row]):
+    """What is drawn for training samples, in place of the samples; the device makes the crops from it.
+
+    An index is a `Draw` with a seed, or the tuple of its parts. A batch is drawn by one call, as (N, columns) float32.
+    """
+
+    def __init__(self, sizes: Sequence[Size], augmentation: DeviceAugmentation) -> None:
+        self.sizes, self.augmentation = sizes, augmentation
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, index: tuple[Any, ...]) -> Row:
+        draw = Draw(*index)
+        if draw.seed is None:
+            raise ValueError(f"got {draw} without a seed, expected one: what is drawn follows from it")
+        return self.augmentation.draw(draw.number, *self.sizes[draw.number], draw.seed, draw.spot)
+
+
+def collate_rows(rows: list[Row]) -> torch.Tensor:
+    """Stack drawn rows to (N, columns) float32."""
+    return torch.from_numpy(np.stack(rows))
+
+
+def image_sizes(samples: Sequence[Sample]) -> list[Size]:
+    """Height and width of every image, from the headers.
+
+    Raises:
+        InputError: with every file that cannot be read.
+    """
+    sizes: list[Size] = []
+    faults: list[str] = []
+    for sample in samples:
+        try:
+            width, height = image_size(sample.image)
+            sizes.append((height, width))
+        except InputError as error:
+            faults += error.messages
+    if faults:
+        raise InputError(*faults)
+    return sizes
+
+
+def bytes_needed(samples: Sequence[Sample]) -> int:
+    """How much memory the samples take on a device, each padded to the largest height and width of them."""
+    height, width = _largest(image_sizes(samples))
+    return len(samples) * height * width * _BYTES_PER_PIXEL
+
+
+def fits_on_device(samples: Sequence[Sample], device: torch.device) -> bool:
+    """Whether the samples should be kept on the device: a GPU, of whose memory they take at most 40 %.
+
+    It depends on the card and the images, not on what else runs there, so that a resumed run decides alike.
+    """
+    if device.type != "cuda":
+        return False
+    _, total = torch.cuda.mem_get_info(device)
+    return bytes_needed(samples) <= _SHARE * total
+
+
+def _largest(sizes: Sequence[Size]) -> Size:
+    return max((height for height, _ in sizes), default=0), max((width for _, width in sizes), default=0)
+
+
+def _read(reader: Reader, sample: Sample, size: Size) -> tuple[UInt8Array, UInt8Array]:
+    """A sample, whose image and mask must have the size that the image's header gave."""
+    image, mask = reader(sample)
+    for path, found in ((sample.image, image.shape[:2]), (sample.mask, mask.shape)):
+        if found != size:
+            raise InputError(
+                f"{path}: {found[1]} x {found[0]} pixels, expected {size[1]} x {size[0]}; an image and its mask must "
+                "be of one size, so take both from the same release of the data"
+            )
+    return image, mask

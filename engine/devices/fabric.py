@@ -1,0 +1,107 @@
+"""Work on one device or many, by Lightning Fabric."""
+
+import logging
+import os
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments.slurm import SLURMEnvironment
+
+from engine.devices.device import choose
+from engine.errors import InputError
+
+
+def make_fabric(accelerator: str, precision: str) -> Fabric:
+    """Start one process's part of the work, on one device or, under torchrun or SLURM's srun, one of many.
+
+    Args:
+        accelerator: auto, cpu or gpu.
+        precision: a Lightning Fabric precision, or auto: on GPUs bf16-mixed, or 16-mixed where they only emulate bf16;
+            on CPUs 32-true.
+
+    Raises:
+        InputError: if there is no such device, or SLURM's settings do not say what goes where.
+    """
+    kind, precision = choose(accelerator, precision)
+    torch.backends.cudnn.benchmark = kind == "cuda"  # crops have one size, so one search serves all steps
+    logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="lightning_fabric")
+    world, local = _processes()
+    fabric = Fabric(
+        accelerator=kind,
+        strategy="ddp" if world > 1 else "auto",
+        devices=local,
+        num_nodes=world // local,
+        precision=precision,  # type: ignore[arg-type]  # checked by the options
+    )
+    fabric.launch()
+    return fabric
+
+
+def _processes() -> tuple[int, int]:
+    """How many processes the launcher has started: in all, and on each machine."""
+    if "WORLD_SIZE" in os.environ or not SLURMEnvironment.detect():  # torchrun may itself run under srun
+        world = int(os.environ.get("WORLD_SIZE", "1"))
+        return world, int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
+    tasks = int(os.environ["SLURM_NTASKS"])
+    if tasks > 1 and "SLURM_STEP_ID" not in os.environ:
+        raise InputError(
+            f"SLURM has {tasks} tasks for this job, but this process was started without srun and would wait for the "
+            "others for ever; write `srun python train_fcn.py ...`"
+        )
+    if tasks > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ:
+        raise InputError(
+            f"SLURM has {tasks} tasks for this job, but does not say how many on each machine; "
+            "give `#SBATCH --ntasks-per-node` in place of `--ntasks`"
+        )
+    return tasks, int(os.environ.get("SLURM_NTASKS_PER_NODE", str(tasks)))
+
+
+_LOST = re.compile("connection (closed|reset)|broken pipe|remote process|timed out|timeout", re.IGNORECASE)
+"""What the backends say where another process is gone."""
+
+
+@contextmanager
+def together(fabric: Fabric) -> Iterator[None]:
+    """Work that all processes of a job do: if one of them fails the others end too, and messages say who is who.
+
+    Raises:
+        InputError: with the number of the process before each message; also where another process is gone.
+    """
+    who = f"process {fabric.global_rank} of {fabric.world_size}"
+    try:
+        yield
+    except InputError as error:
+        if fabric.world_size == 1:
+            raise
+        raise InputError(*(f"{who}: {message}" for message in error.messages)) from error
+    except RuntimeError as error:
+        lost = isinstance(error, torch.distributed.DistError) or _LOST.search(str(error))
+        if fabric.world_size == 1 or not lost:
+            raise
+        raise InputError(f"{who}: ends because another process did; the message of that one says why") from error
+
+
+def all_sum(fabric: Fabric, values: torch.Tensor) -> torch.Tensor:
+    """The sum of a tensor over all processes, as a new tensor.
+
+    Not by Fabric's `all_reduce`: that one overwrites its argument, and makes the host wait in a barrier first.
+    """
+    total = values.clone()
+    if fabric.world_size > 1:
+        torch.distributed.all_reduce(total)
+    return total
+
+
+def precision_of(fabric: Fabric) -> str:
+    """The precision that the work runs in, as Fabric names it."""
+    return str(fabric.strategy.precision.precision)
+
+
+def progress_bar_disabled(fabric: Fabric) -> bool | None:
+    """Draw progress bars on the first process only, and there only where a person watches."""
+    return None if fabric.is_global_zero else True

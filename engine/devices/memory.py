@@ -1,0 +1,173 @@
+"""Peak memory, in the three ways that people count it."""
+
+import contextlib
+import ctypes
+import gc
+import json
+import os
+import re
+import resource
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import torch
+
+from engine.devices import nvml
+
+_MIB = 1 << 20
+_STATUS = Path("/proc/self/status")
+
+Memory = dict[str, float | None]
+"""MiB by definition; None where it cannot be measured."""
+
+
+def peak_of(device: torch.device, work: Callable[[], object], kept: float = 0.0, first: float | None = None) -> Memory:
+    """Peak memory while something runs, which must have run before.
+
+    - `allocated`: what tensors take, weights included on a GPU, but for those within CUDA graphs, which are allocated
+      when a graph is captured and not when it is replayed; on a CPU what torch allocates during the work, and what is
+      kept.
+    - `reserved`: what torch has asked the driver for, CUDA graphs included; on a CPU by how much the process grows
+      during the work, and what is kept.
+    - `process`: all of the process; on a GPU what the driver counts for it, as nvidia-smi shows, CUDA's context
+      included; on a CPU its peak resident memory since it started, Python and libraries included.
+
+    Args:
+        device: on which the work is done.
+        work: what to measure.
+        kept: MiB that the work has of its own on a CPU, beside what it allocates, and keeps for the next time.
+        first: what `first_allocated` has told of the same work, which counts if it was more.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        torch.cuda.empty_cache()  # what cuDNN's search had lent would count as reserved
+        again = first_allocated(device, work)
+        return {
+            "allocated": max(filter(None, (first, again)), default=None),
+            "reserved": torch.cuda.max_memory_reserved(device) / _MIB,
+            "process": nvml.process_memory(device).value,
+        }
+    so_far = process_peak()
+    growth = _growth(work)
+    process = max(so_far, process_peak())  # before the profiler, which takes memory of its own
+    allocated = _allocated(work) or 0.0
+    return {
+        "allocated": allocated + kept or None,
+        "reserved": None if growth is None else growth + kept,
+        "process": process,
+    }
+
+
+def first_allocated(device: torch.device, work: Callable[[], object]) -> float | None:
+    """What tensors take at most on a GPU while something runs for the first time, in MiB, weights included.
+
+    In the first run all memory is allocated, and cuDNN has searched for nothing yet. Later ones may replay a CUDA
+    graph, whose tensors are no allocations any more. On a CPU nothing runs, and the answer is None.
+    """
+    if device.type != "cuda":
+        return None
+    torch.cuda.synchronize(device)
+    torch.cuda.reset_peak_memory_stats(device)
+    work()
+    torch.cuda.synchronize(device)
+    return torch.cuda.max_memory_allocated(device) / _MIB
+
+
+class Meter:
+    """Memory taken since this was made, by tensors on a GPU, else by the process, in MiB.
+
+    Unlike `peak_of` it also counts what the first work of its kind takes and keeps.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        if device.type == "cpu":
+            gc.collect()  # or what is collected later would seem to be given back by the work
+            give_back_freed()
+        self._start = self._now()
+
+    def peak(self, work: Callable[[], object]) -> float:
+        """The most that is taken while something runs."""
+        if self._device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self._device)
+            work()
+            return torch.cuda.max_memory_allocated(self._device) / _MIB - self._start
+        gc.collect()
+        give_back_freed()
+        kept = max(0.0, self._now() - self._start)
+        growth = _growth(work)
+        if growth is None:  # this system tells of no peak
+            growth = _allocated(work) or 0.0
+        return kept + growth
+
+    def _now(self) -> float:
+        if self._device.type == "cuda":
+            return torch.cuda.memory_allocated(self._device) / _MIB
+        return float(psutil.Process().memory_info().rss) / _MIB
+
+
+_REFUSALS = re.compile(
+    r"DefaultCPUAllocator"  # the only error of torch's allocator for CPUs
+    r"|out of memory|cudaErrorMemoryAllocation"  # of CUDA's runtime, as torch.AcceleratorError, and of its driver
+    r"|STATUS_\w*ALLOC\w*_FAILED"  # of cuDNN, cuBLAS and their relatives
+    r"|unable to find (an engine|a valid cuDNN algorithm)",  # all that cuDNN tried lacked a workspace
+    re.IGNORECASE,
+)
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether memory was refused, in whatever words.
+
+    Only torch's own allocator for GPUs has an error type for that. cuDNN's "unable to find an engine" mostly means
+    memory, but a broken installation says it too; so who gives up should repeat what the error says.
+    """
+    return isinstance(error, torch.OutOfMemoryError) or _REFUSALS.search(str(error)) is not None
+
+
+def give_back_freed() -> None:
+    """Make the C library give back to the system what is freed, or taking it again would not be seen."""
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has this
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
+
+
+def process_peak() -> float:
+    """Peak resident memory of this process in MiB; where the system tells, without that of its parent."""
+    if _STATUS.is_file():
+        return _status("VmHWM")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (_MIB if sys.platform == "darwin" else 1024)
+
+
+def _status(name: str) -> float:
+    line = next(line for line in _STATUS.read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) / 1024
+
+
+def _growth(work: Callable[[], object]) -> float | None:
+    """By how many MiB the resident memory grows at most; None where the system keeps no peak to reset."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what there is now
+    except OSError:
+        work()
+        return None
+    before = psutil.Process().memory_info().rss / _MIB
+    work()
+    return max(0.0, _status("VmHWM") - before)
+
+
+def _allocated(work: Callable[[], object]) -> float | None:
+    """The most MiB that torch's CPU allocator has given out at a time during the work."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it complains where there is no GPU
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiled:
+        work()
+    with tempfile.TemporaryDirectory() as folder:
+        trace = Path(folder) / "trace.json"
+        profiled.export_chrome_trace(str(trace))
+        events = json.loads(trace.read_text())["traceEvents"]
+    now = peak = 0
+    for event in sorted((event for event in events if event.get("name") == "[memory]"), key=lambda event: event["ts"]):
+        now += event["args"]["Bytes"]
+        peak = max(peak, now)
+    return peak / _MIB if peak else None

@@ -1,0 +1,88 @@
+"""Archives of data: fetched from the network, and unpacked file by file."""
+
+import hashlib
+import shutil
+import tarfile
+import urllib.error
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO
+
+from tqdm import tqdm
+
+from engine.errors import InputError
+from engine.files.atomic import replacing
+
+
+def fetch(url: str, path: Path, *, remedy: str) -> None:
+    """Download a file.
+
+    Raises:
+        InputError: if it cannot be had, with the remedy.
+    """
+    try:
+        with urllib.request.urlopen(url, timeout=30) as response, replacing(path) as file:
+            total = int(response.headers.get("Content-Length") or 0) or None
+            with tqdm(total=total, unit="B", unit_scale=True, desc="download", disable=None, leave=False) as bar:
+                while block := response.read(1 << 20):
+                    file.write(block)
+                    bar.update(len(block))
+    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
+        raise InputError(f"{url}: cannot download ({error}); {remedy}") from error
+
+
+def require_md5(path: Path, expected: str) -> None:
+    """Compare the MD5 of a file, which says whether it came whole.
+
+    Raises:
+        InputError: if it is another.
+    """
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "md5").hexdigest()
+    if found != expected:
+        raise InputError(f"{path}: MD5 {found}, expected {expected}; download it again")
+
+
+def unpack(archive: Path, root: Path, place: Callable[[str], str | None], *, remedy: str) -> int:
+    """Write files of a zip or tar below a root, each whole or not at all; the number of them.
+
+    Args:
+        archive: the zip, tar or compressed tar.
+        root: where they belong.
+        place: a member's name -> its path below the root, or None for what is not wanted.
+        remedy: what to do if the archive is missing or another one.
+
+    Raises:
+        InputError: if it is no whole archive or has no file that is wanted.
+    """
+    number = 0
+    try:
+        for name, file in _members(archive, place, remedy):
+            with replacing(root / name) as written:
+                shutil.copyfileobj(file, written)
+            number += 1
+    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
+        raise InputError(f"{archive}: damaged archive ({error}); download it again") from error
+    if not number:
+        raise InputError(f"{archive}: none of the files in it belongs to this data set; {remedy}")
+    return number
+
+
+def _members(archive: Path, place: Callable[[str], str | None], remedy: str) -> Iterator[tuple[str, IO[bytes]]]:
+    if not archive.is_file():
+        raise InputError(f"{archive}: no such file; {remedy}")
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            for info in packed.infolist():
+                if not info.is_dir() and (name := place(info.filename)):
+                    yield name, packed.open(info)
+    elif tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as tar:
+            for member in tar:
+                if member.isfile() and (name := place(member.name)) and (file := tar.extractfile(member)):
+                    yield name, file
+    else:
+        raise InputError(f"{archive}: neither zip nor tar; {remedy}")

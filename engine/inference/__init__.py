@@ -1,0 +1,1 @@
+"""Prediction: a network, an image, its ids."""

@@ -1,0 +1,173 @@
+"""Triton's kernels in the place of a network's layers, for predictions on GPUs."""
+
+from collections.abc import Callable
+from typing import TypeGuard, cast
+
+import torch
+from torch import nn
+
+from engine.inference.upsampling import Coarse, Stepwise
+from engine.layers import halves, replace_layers, sequences, takes_relu
+from engine.normalization import Normalize
+
+_MOST_PIXELS = 1 << 29
+"""Of an image with its padding: pixels of three channels are counted in 32 bits."""
+
+
+class Finished(nn.Module):
+    """A convolution with its bias, ReLU and pooling: one kernel of cuDNN's, and one of ours."""
+
+    def __init__(self, plain: nn.Conv2d, pool: nn.MaxPool2d | None) -> None:
+        super().__init__()
+        self.plain, self.pool = plain, pool
+        bias = plain.weight.new_zeros(plain.out_channels) if plain.bias is None else plain.bias.detach()
+        plain.bias = None
+        self.bias: torch.Tensor
+        self.register_buffer("bias", bias.float(), persistent=False)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(N, C, H, W) -> (N, C, H, W), or half as high and wide."""
+        from engine.kernels.finish import bias_pool_relu, bias_relu_
+
+        convolved = self.plain(image).contiguous(memory_format=torch.channels_last)
+        if self.pool is not None:
+            pooled: torch.Tensor = bias_pool_relu(convolved, self.bias, self.pool.ceil_mode)
+            return pooled
+        bias_relu_(convolved, self.bias)
+        return cast("torch.Tensor", convolved)
+
+
+class FirstBlock(nn.Module):
+    """The first layers of a network, which take an image as it is: uint8, without padding.
+
+    What is not uint8 is taken as normalised and padded.
+    """
+
+    def __init__(
+        self, finished: Finished, normalize: Normalize, padding: Callable[[int, int], tuple[int, int, int, int]]
+    ) -> None:
+        super().__init__()
+        self.finished, self.normalize, self._padding = finished, normalize, padding
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) -> (N, C, h, w)."""
+        if image.dtype != torch.uint8:
+            return cast("torch.Tensor", self.finished(image))
+        from engine.kernels.first_block import first_block
+
+        pool = self.finished.pool
+        result: torch.Tensor = first_block(
+            image.contiguous(memory_format=torch.channels_last),
+            self.finished.plain.weight,
+            self.finished.bias,
+            self.normalize.mean.flatten(),
+            self.normalize.std.flatten(),
+            list(self._padding(image.shape[-2], image.shape[-1])),
+            1 if pool is None else 2,
+            pool is not None and pool.ceil_mode,
+        )
+        return result
+
+
+def use_kernels(network: nn.Module) -> None:
+    """Put the convolutions of `Sequential`s that ReLU follows into `Finished` ones."""
+    for sequence in sequences(network):
+        layers: list[nn.Module] = []
+        rest = list(sequence)
+        while rest:
+            layer = rest.pop(0)
+            if type(layer) is nn.Conv2d and takes_relu(rest):
+                pool = cast("nn.MaxPool2d", rest.pop(0)) if rest and halves(rest[0]) else None
+                layers.append(Finished(layer, pool))
+            else:
+                layers.append(layer)
+        replace_layers(sequence, layers)
+
+
+class CoarseScores:
+    """A `Stepwise` network from uint8 images to coarse scores, by kernels.
+
+    Args:
+        network: after `use_kernels`; its first layers are changed.
+        normalize: what its images need.
+        dtype: of its weights.
+    """
+
+    def __init__(self, network: Stepwise, normalize: Normalize, dtype: torch.dtype) -> None:
+        from engine.kernels.scores import arranged, arranged_upsampling
+
+        self._network, self._normalize = network, normalize
+        network.stem[0] = FirstBlock(cast("Finished", network.stem[0]), normalize, network.padding)
+        self._weights = [
+            (
+                *arranged(merge.score, dtype),
+                None if merge.upsampling is None else arranged_upsampling(merge.upsampling, dtype),
+            )
+            for merge in network.merges
+        ]
+
+    @staticmethod
+    def suits(network: object) -> TypeGuard[Stepwise]:
+        """Whether there are kernels for the steps of a network, after `use_kernels`."""
+        from engine.kernels import first_block, scores
+
+        if not isinstance(network, Stepwise) or not isinstance(first := network.stem[0], Finished):
+            return False
+        plain = first.plain
+        return (
+            (plain.in_channels, plain.kernel_size, plain.padding) == (3, (3, 3), (1, 1))
+            and plain.stride == plain.dilation == (1, 1)
+            and plain.padding_mode == "zeros"
+            and plain.out_channels <= first_block.MOST_CHANNELS
+            and network.upsampling.in_channels <= scores.MOST_CLASSES
+        )
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) uint8 -> (N, C, h, w)."""
+        from engine.kernels.scores import scores
+
+        left, right, top, bottom = self._network.padding(image.shape[-2], image.shape[-1])
+        if len(image) * (top + image.shape[-2] + bottom) * (left + image.shape[-1] + right) > _MOST_PIXELS:
+            return self._network.coarse(self._normalize(image))
+        found: torch.Tensor | None = None
+        steps = zip(self._network.features(image), self._network.merges, self._weights, strict=True)
+        for features, merge, (weight, bias, upsampling) in steps:
+            padding = 0 if merge.upsampling is None else int(merge.upsampling.padding[0])
+            classes = merge.score.out_channels
+            features = features.contiguous(memory_format=torch.channels_last)
+            found = scores(features, weight, bias, merge.factor, merge.offset, classes, found, upsampling, padding)
+        if found is None:
+            raise ValueError("a network without merges")
+        return found
+
+
+class Ids:
+    """From coarse scores to ids, by a kernel.
+
+    Args:
+        network: whose scores they are.
+        table: (256,) uint8 ids of the classes.
+        dtype: of the scores.
+    """
+
+    def __init__(self, network: Coarse, table: torch.Tensor, dtype: torch.dtype) -> None:
+        from engine.kernels.ids import arranged
+
+        layer = network.upsampling
+        self._matrix, self._table = arranged(layer, dtype), table
+        self._offset, self._stride = network.final_offset + int(layer.padding[0]), int(layer.stride[0])
+
+    @staticmethod
+    def suits(network: Coarse) -> bool:
+        """Whether there is a kernel for its number of classes."""
+        from engine.kernels.ids import MOST_CLASSES
+
+        return network.upsampling.in_channels <= MOST_CLASSES
+
+    def __call__(self, scores: torch.Tensor, size: tuple[int, int], finite: torch.Tensor) -> torch.Tensor:
+        """(1, C, h, w) -> (H, W) uint8; `finite` becomes False if a score is NaN or infinite."""
+        from engine.kernels.ids import ids
+
+        scores = scores.contiguous(memory_format=torch.channels_last)
+        found: torch.Tensor = ids(scores, self._matrix, self._table, finite, self._offset, self._stride, *size)
+        return found

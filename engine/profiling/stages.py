@@ -1,0 +1,124 @@
+"""How long a prediction takes, stage by stage, and how much memory it needs."""
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import torch
+
+from engine import environment
+from engine.devices import nvml
+from engine.devices.memory import process_peak
+from engine.files.images import image_size
+from engine.inference.pipeline import Predictor
+
+STAGES = ("decode", "transfer", "forward", "fetch", "encode")
+
+_MIB = 1 << 20
+
+Value = TypeVar("Value")
+
+
+def profile(
+    predictor: Predictor, images: Sequence[Path], scratch: Path, *, precision: str, warm_up: int
+) -> dict[str, Any]:
+    """Predict images one at a time, and time every stage by itself.
+
+    The device is made to finish before each clock reading, so a stage's time is its own; nothing overlaps,
+    hence the total is the latency of one image, not the throughput of many.
+
+    Args:
+        predictor: to be measured.
+        images: files to predict; the first `warm_up` are predicted once more before, untimed.
+        scratch: path of a PNG to write predictions to; removed again.
+        precision: what to note as the precision.
+        warm_up: how many images to predict before.
+
+    Returns:
+        JSON content: protocol, milliseconds per stage, memory in MiB, environment.
+    """
+    device = predictor.device
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+    for path in images[:warm_up]:
+        predictor.encode(predictor(path), scratch)
+    times: dict[str, list[float]] = {stage: [] for stage in STAGES}
+    for path in images:
+        image = _timed(times["decode"], device, predictor.decode, path)
+        tensor = _timed(times["transfer"], device, predictor.transfer, image)
+        ids = _timed(times["forward"], device, predictor.forward, tensor)
+        prediction = _timed(times["fetch"], device, predictor.fetch, ids)
+        _timed(times["encode"], device, predictor.encode, prediction, scratch)
+    scratch.unlink(missing_ok=True)
+    times["total"] = [sum(stages) for stages in zip(*(times[stage] for stage in STAGES), strict=True)]
+    sizes = sorted({"x".join(map(str, image_size(path))) for path in images})
+    return {
+        "protocol": "batch size 1, one image after the other, device synchronised before each clock reading",
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else environment.cpu_name(),
+        "precision": precision,
+        "image_size": sizes,
+        "images": len(images),
+        "warm_up": min(warm_up, len(images)),
+        "milliseconds": {stage: _summary(values) for stage, values in times.items()},
+        "memory_mib": _memory(device),
+        "not_measured": {} if (why := nvml.process_memory(device).missing) is None else {"gpu_process": why},
+        "environment": environment.describe(),
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The profile as a table to print."""
+    lines = [
+        f"{result['device']}, {result['precision']}, {', '.join(result['image_size'])}, "
+        f"{result['images']} images after {result['warm_up']} to warm up",
+        f"{'stage':<10}{'median ms':>12}{'p95 ms':>12}",
+    ]
+    lines += [
+        f"{stage:<10}{values['median']:>12.1f}{values['p95']:>12.1f}"
+        for stage, values in result["milliseconds"].items()
+    ]
+    on_gpu = result["memory_mib"]["gpu_allocated_peak"] is not None
+    lines += [
+        f"{name.replace('_', ' ')}: {_reason(result, name) if value is None else f'{value:.0f} MiB'}"
+        for name, value in result["memory_mib"].items()
+        if value is not None or on_gpu
+    ]
+    return "\n".join(lines)
+
+
+def _reason(result: dict[str, Any], name: str) -> str:
+    """Why a figure is not there."""
+    why = result["not_measured"].get(name)
+    return "not measured" if why is None else f"not measured ({why})"
+
+
+def _timed(into: list[float], device: torch.device, work: Callable[..., Value], *arguments: Any) -> Value:
+    """Do the work and note its milliseconds."""
+    began = time.perf_counter()
+    value = work(*arguments)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    into.append(1000 * (time.perf_counter() - began))
+    return value
+
+
+def _summary(values: Sequence[float]) -> dict[str, float]:
+    """Median and 95th percentile, the latter by the nearest rank."""
+    ordered = sorted(values)
+    return {"median": statistics.median(ordered), "p95": ordered[-(-95 * len(ordered) // 100) - 1]}
+
+
+def _memory(device: torch.device) -> dict[str, float | None]:
+    """Peak memory in MiB by each definition; None where it cannot be measured."""
+    on_gpu = device.type == "cuda"
+    return {
+        "gpu_allocated_peak": torch.cuda.max_memory_allocated(device) / _MIB if on_gpu else None,
+        "gpu_reserved_peak": torch.cuda.max_memory_reserved(device) / _MIB if on_gpu else None,
+        "gpu_process": nvml.process_memory(device).value,
+        "process": psutil.Process().memory_info().rss / _MIB,
+        "process_peak": process_peak(),
+    }

@@ -1,0 +1,136 @@
+"""Measuring a network on samples at their full size."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from lightning_fabric import Fabric
+from torch import nn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from engine.benchmark import Benchmark, Sample
+from engine.data.dataset import Batch, FileReader, GuardedDataset, SegmentationDataset, batches, collate
+from engine.devices.fabric import all_sum, progress_bar_disabled
+from engine.training.metrics import ConfusionMatrix, Metrics
+from engine.training.signals import leave_to_training
+
+Source = Callable[[], Iterator[Batch]]
+"""Gives this process's share of the samples, one (1, 3, H, W) image and (1, H, W) mask after the other."""
+
+
+class Evaluation(NamedTuple):
+    """What came of one evaluation."""
+
+    loss: float
+    """Mean over samples."""
+    metrics: Metrics
+    """Over all pixels."""
+    finite: bool
+    """Whether no logit was NaN or infinite."""
+
+
+class Evaluator:
+    """Measures networks on one split; every sample counts exactly once.
+
+    The figures do not depend on how many processes there are: counts are integers, and losses are added up exactly.
+
+    Args:
+        fabric: the processes share out the samples.
+        benchmark: whose classes are scored; the network may have more outputs, which count as no class.
+        samples: may differ in size from each other.
+        workers: processes that load files; they stay for the next evaluation.
+        source: where the share of this process comes from in place of files.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        benchmark: Benchmark,
+        samples: Sequence[Sample],
+        *,
+        workers: int,
+        source: Source | None = None,
+    ) -> None:
+        self._fabric, self._classes, self._length = fabric, benchmark.classes, len(samples)
+        self._mine = share(samples, fabric)
+        self._source: Source | None = source or _files(
+            benchmark, self._mine, workers, pinned=fabric.device.type == "cuda"
+        )
+
+    def close(self) -> None:
+        """Let the processes end that load files; they would outlive the training otherwise, which waits for them."""
+        self._source = None
+
+    @torch.no_grad()
+    def __call__(self, forward: Callable[[torch.Tensor], torch.Tensor], loss: nn.Module) -> Evaluation:
+        """Measure.
+
+        Args:
+            forward: (N, 3, H, W) uint8 images -> (N, C, H, W) logits; the caller sets evaluation mode.
+            loss: of logits and masks.
+
+        Raises:
+            InputError: for a damaged file.
+        """
+        fabric, device = self._fabric, self._fabric.device
+        matrix = ConfusionMatrix(len(self._classes), self._classes.void, device)
+        losses = torch.zeros(self._length, dtype=torch.float64, device=device)
+        finite = torch.ones((), dtype=torch.bool, device=device)
+        if self._source is None:
+            raise ValueError("closed: make another evaluator")
+        hidden = progress_bar_disabled(fabric)
+        bar = tqdm(self._source(), total=len(self._mine), desc="evaluate", disable=hidden, leave=False)
+        with _search_for_few_sizes() as take_note:
+            for number, (images, masks) in enumerate(bar):
+                take_note(images)
+                masks = masks.to(device, non_blocking=True).long()
+                logits = forward(images.to(device, non_blocking=True))
+                finite &= logits.isfinite().all()
+                losses[fabric.global_rank + number * fabric.world_size] = loss(logits, masks)
+                matrix.update(logits.argmax(1), masks)
+        losses = all_sum(fabric, losses)
+        matrix.counts = all_sum(fabric, matrix.counts)
+        infinite = all_sum(fabric, (~finite).long())
+        return Evaluation(math.fsum(losses.tolist()) / self._length, matrix.reduce(), infinite.item() == 0)
+
+
+@contextmanager
+def _search_for_few_sizes() -> Iterator[Callable[[torch.Tensor], None]]:
+    """Let cuDNN search for its fastest algorithms, if it does so at all, for the first two sizes of images only.
+
+    A search takes up to a second for each new size, in which a GPU predicts hundreds of images.
+    """
+    searching = torch.backends.cudnn.benchmark
+    sizes: set[torch.Size] = set()
+
+    def take_note(images: torch.Tensor) -> None:
+        sizes.add(images.shape)
+        torch.backends.cudnn.benchmark = searching and len(sizes) <= 2
+
+    try:
+        yield take_note
+    finally:
+        torch.backends.cudnn.benchmark = searching
+
+
+def share(samples: Sequence[Sample], fabric: Fabric) -> Sequence[Sample]:
+    """Those of the samples that this process measures."""
+    return samples[fabric.global_rank :: fabric.world_size]
+
+
+def _files(benchmark: Benchmark, samples: Sequence[Sample], workers: int, *, pinned: bool) -> Source:
+    """Samples from their files, by processes that stay."""
+    loader = DataLoader(
+        GuardedDataset(SegmentationDataset(samples, FileReader(benchmark.read_mask))),
+        batch_size=1,
+        collate_fn=collate,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        sampler=range(len(samples)),
+        worker_init_fn=leave_to_training,
+        pin_memory=pinned,
+    )
+    return lambda: batches(loader)

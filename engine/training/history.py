@@ -1,0 +1,83 @@
+"""The epochs of a run as tables."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from engine.files.atomic import replacing
+
+Row = dict[str, Any]
+"""One epoch: plain names and numbers; figures per class are lists."""
+
+
+def table(rows: Sequence[Row], classes: Sequence[str]) -> str:
+    """The history as CSV: a line an epoch, and a column `<figure>_<class>` for each entry of a list.
+
+    Args:
+        rows: with the same names, the columns in the order of the first.
+        classes: the names of the classes.
+    """
+    lines = [dict(_cells(row, classes)) for row in rows]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n", restval="", extrasaction="ignore")
+    writer.writeheader()
+    writer.writerows(lines)
+    return text.getvalue()
+
+
+def _cells(row: Row, classes: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    for name, value in row.items():
+        if isinstance(value, list):
+            yield from zip((f"{name}_{label.replace(' ', '_')}" for label in classes), value, strict=True)
+        else:
+            yield name, value
+
+
+def by_class(row: Row, classes: Sequence[str]) -> str:
+    """The IoU of each class in an epoch, in percent, as lines for people; a class that does not occur has a dash."""
+    columns = row["val_iou"], row["train_iou"]
+    width = max(len(name) for name in classes)
+    lines = [f"{'IoU':<{width}}  {'val':>6}  {'train':>6}"]
+    for name, *values in zip(classes, *columns, strict=True):
+        lines.append(f"{name:<{width}}  " + "  ".join(_percent(value) for value in values))
+    means = [row["val_miou"], row["train_miou"]]
+    return "\n".join([*lines, f"{'mean':<{width}}  " + "  ".join(_percent(value) for value in means)])
+
+
+def _percent(value: float | None) -> str:
+    return f"{'-':>6}" if value is None else f"{100 * value:6.2f}"
+
+
+def draw(history: Sequence[dict[str, Any]], path: Path, title: str) -> None:
+    """Draw loss, mIoU and learning rate over epochs as a PNG.
+
+    Args:
+        history: one row an epoch, with `epoch`, `learning_rate` and `{train,val}_{loss,miou}`, which are None where
+            nothing was measured.
+        path: of the picture.
+        title: above it.
+    """
+    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    FigureCanvasAgg(figure)
+    figure.suptitle(title)
+    for axes, name, label in zip(
+        figure.subplots(1, 3), ("loss", "miou", "learning_rate"), ("loss", "mIoU (%)", "learning rate"), strict=True
+    ):
+        series = [name] if name == "learning_rate" else [f"train_{name}", f"val_{name}"]
+        for key in series:
+            scale = 100 if name == "miou" else 1
+            measured = [(row["epoch"], scale * row[key]) for row in history if row[key] is not None]
+            axes.plot(*zip(*measured, strict=True), label=key.partition("_")[0], marker=".")
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.grid(alpha=0.3)
+        if len(series) > 1:
+            axes.legend()
+    with replacing(path) as file:
+        figure.savefig(file, format="png", dpi=110)

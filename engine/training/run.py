@@ -1,0 +1,189 @@
+"""A run: one training, and its folder."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from torch import nn
+from torch.utils.tensorboard import SummaryWriter
+
+from engine import checkpoints, environment
+from engine.checkpoints import About, StateDict
+from engine.errors import InputError
+from engine.files.atomic import require_writable, write_json, write_text
+from engine.training import history
+from engine.training.history import Row as Row  # noqa: PLC0414  # also to be had from here
+
+
+class Run:
+    """A training's folder.
+
+    config.yaml       what was asked for
+    environment.json  commit, versions and hardware, once for each time the run was started
+    history.jsonl     one line an epoch
+    history.csv       the same as a table, made from it whenever the state is saved
+    last.pth          everything needed to resume, saved every few minutes and at the end
+    best.pth          the weights of the epoch with the best validation mIoU so far, written before each last.pth
+    epoch_NNN.pth     those of every n-th epoch, where that was asked for
+    curves.png        loss and metrics over epochs
+    tensorboard/      the same as events
+    class_index.npz   where each class lies in the training masks, where that was needed
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.last = folder / "last.pth"
+        self.best = folder / "best.pth"
+        self.curves = folder / "curves.png"
+        self.tensorboard = folder / "tensorboard"
+        self.class_index = folder / "class_index.npz"
+        self._config = folder / "config.yaml"
+        self._environment = folder / "environment.json"
+        self._history = folder / "history.jsonl"
+        self._table = folder / "history.csv"
+        self._last_epoch: int | None = None
+        """In the history; None before it was read."""
+        self._published = 0
+        """The last epoch of which TensorBoard has the figures."""
+
+    def start(self, config: dict[str, Any], free: Collection[str]) -> None:
+        """Create the folder, or come back to it, and note the environment.
+
+        Args:
+            config: plain names and values.
+            free: names whose values may change between one start and the next.
+
+        Raises:
+            InputError: if the folder cannot be written to, or holds a run with another configuration.
+        """
+        require_writable(self.folder)
+        for part in self.folder.glob(".*.part"):
+            part.unlink()  # what a killed process was about to write
+        if self._config.is_file():
+            before = yaml.safe_load(self._config.read_text())
+            changed = [name for name in config if name not in free and config[name] != before.get(name)]
+            if changed:
+                differences = ", ".join(f"{name} {before.get(name)} -> {config[name]}" for name in changed)
+                raise InputError(
+                    f"{self.folder}: holds a run with other settings ({differences}); "
+                    "give another --name, or the same settings to go on with it"
+                )
+        write_text(self._config, yaml.safe_dump(config, sort_keys=False))
+        starts = json.loads(self._environment.read_text()) if self._environment.is_file() else []
+        write_json(self._environment, [*starts, environment.describe()])
+
+    def history(self) -> list[Row]:
+        """The epochs so far; a line that a killed process left unfinished is no epoch."""
+        if not self._history.is_file():
+            return []
+        rows = []
+        for line in self._history.read_text().splitlines():
+            with contextlib.suppress(json.JSONDecodeError):
+                rows.append(json.loads(line))
+        return rows
+
+    def rewind(self, epoch: int) -> None:
+        """Forget the epochs after one: they came after the last saved state, so they are trained again."""
+        rows = self.history()
+        kept = [row for row in rows if row["epoch"] <= epoch]
+        if len(kept) < len(rows):
+            write_text(self._history, "".join(json.dumps(row) + "\n" for row in kept))
+        self._last_epoch = kept[-1]["epoch"] if kept else 0
+
+    def append(self, row: Row) -> None:
+        """Add an epoch to the history, unless it is there already."""
+        if self._last_epoch is None:
+            self._last_epoch = max((before["epoch"] for before in self.history()), default=0)
+        if row["epoch"] <= self._last_epoch:
+            return
+        try:
+            with self._history.open("a") as file:
+                # After a kill in mid-line, a new line keeps the fragment apart.
+                unfinished = file.tell() > 0 and not self._ends_with_a_line()
+                file.write(("\n" if unfinished else "") + json.dumps(row) + "\n")
+        except OSError as error:
+            raise InputError(
+                f"{self._history}: cannot write epoch {row['epoch']} ({error.strerror}); the last state that was saved "
+                f"is kept in {self.last}. Make room on that disk, then run the same command again"
+            ) from error
+        self._last_epoch = row["epoch"]
+
+    def _ends_with_a_line(self) -> bool:
+        with self._history.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            return file.read() == b"\n"
+
+    def publish(self, classes: Sequence[str], *, draw: bool) -> None:
+        """Bring what is made from the history up to date: the table, the TensorBoard events and the curves.
+
+        Args:
+            classes: their names; figures per class are lists.
+            draw: whether to draw the curves.
+        """
+        rows = self.history()
+        if not rows:
+            return
+        write_text(self._table, history.table(rows, classes))
+        new = [row for row in rows if row["epoch"] > self._published]
+        if new:
+            with SummaryWriter(str(self.tensorboard), purge_step=new[0]["epoch"]) as events:
+                for row in new:
+                    for name, value in row.items():
+                        if isinstance(value, float):
+                            events.add_scalar(name, value, row["epoch"])
+            self._published = new[-1]["epoch"]
+        if draw:
+            history.draw(rows, self.curves, self.folder.name)
+
+    def save(self, weights: StateDict, about: About, **state: Any) -> None:
+        """Replace the state from which the run can go on."""
+        checkpoints.save(self.last, weights, about, **state)
+
+    def save_best(self, weights: StateDict, about: About) -> None:
+        """Replace the best weights."""
+        checkpoints.save(self.best, weights, about)
+
+    def save_epoch(self, weights: StateDict, about: About) -> None:
+        """Keep the weights of an epoch beside the others."""
+        checkpoints.save(self.folder / f"epoch_{about.epoch:03}.pth", weights, about)
+
+    def load(self) -> dict[str, Any] | None:
+        """The state to go on from; None for a run that has not got that far."""
+        return checkpoints.load(self.last) if self.last.is_file() else None
+
+
+def default_name(config: dict[str, Any], free: Collection[str], *readable: str) -> str:
+    """A folder name that is the same for the same settings and differs for others."""
+    fixed = json.dumps({name: value for name, value in config.items() if name not in free}, sort_keys=True)
+    return "-".join([*readable, hashlib.sha256(fixed.encode()).hexdigest()[:8]])
+
+
+def describe(network: nn.Module, optimizer: torch.optim.Optimizer, detail: int) -> str:
+    """The architecture (detail 1), the optimiser too (2), and every parameter's size (3)."""
+    parts = [str(network), _settings(optimizer), _sizes(network)]
+    return "\n\n".join(parts[:detail])
+
+
+def _settings(optimizer: torch.optim.Optimizer) -> str:
+    lines = [type(optimizer).__name__]
+    for group in optimizer.param_groups:
+        settings = ", ".join(f"{name} {value}" for name, value in group.items() if name != "params")
+        lines.append(f"  {sum(parameter.numel() for parameter in group['params']):,} parameters: {settings}")
+    return "\n".join(lines)
+
+
+def _sizes(network: nn.Module) -> str:
+    parameters = dict(network.named_parameters())
+    width = max(map(len, parameters), default=0)
+    lines = [
+        f"  {name:<{width}}  {parameter.numel():>11,}  {' x '.join(map(str, parameter.shape))}"
+        + ("" if parameter.requires_grad else "  (fixed)")
+        for name, parameter in parameters.items()
+    ]
+    return "\n".join([f"{sum(parameter.numel() for parameter in parameters.values()):,} parameters", *lines])

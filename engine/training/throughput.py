@@ -1,0 +1,106 @@
+"""How fast an epoch goes, and what it waits for."""
+
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import psutil
+import torch
+from lightning_fabric import Fabric
+from tqdm import tqdm
+
+from engine.devices.fabric import progress_bar_disabled
+from engine.training.run import Row
+
+_MIB = 1 << 20
+_MUCH = 0.2
+"""The share of waiting from which a GPU is told to starve."""
+
+
+class Gaps:
+    """The time in which a device had nothing to do because there was no batch.
+
+    A GPU works on while Python already waits for the next batch, so how long Python waits says little. There the
+    GPU itself notes when it is through with a step and when it gets the next one; on a CPU the two are the same.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.on_gpu = device.type == "cuda"
+        self.pairs: list[tuple[Any, Any]] = []
+        self.through = self._now()
+
+    def batch_is_there(self) -> None:
+        """A gap ends."""
+        self.pairs.append((self.through, self._now()))
+
+    def step_is_given(self) -> None:
+        """A gap begins as soon as the device is through with what it was given."""
+        self.through = self._now()
+
+    def seconds(self) -> float:
+        """The sum of all gaps; the device must have finished."""
+        if self.on_gpu:
+            return float(sum(through.elapsed_time(there) for through, there in self.pairs)) / 1e3
+        return float(sum(there - through for through, there in self.pairs))
+
+    def _now(self) -> Any:
+        if not self.on_gpu:
+            return time.perf_counter()
+        event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
+
+
+class Watch:
+    """Times one epoch, with a progress bar.
+
+    Args:
+        fabric: the processes of the job.
+        title: of the progress bar.
+        steps: of the whole epoch.
+        done: of these, steps from before an interruption.
+    """
+
+    def __init__(self, fabric: Fabric, title: str, steps: int, done: int) -> None:
+        self.fabric, self.title, self.steps, self.done = fabric, title, steps, done
+        self.began = time.perf_counter()
+        self.trained = self.began
+        self.gaps = Gaps(fabric.device)
+        self.waited = 0.0
+        self.images = 0
+
+    def over(self, loaded: Iterable[tuple[torch.Tensor, ...]]) -> Iterator[tuple[torch.Tensor, ...]]:
+        """The batches, while the time spent waiting for them is noted."""
+        hidden = progress_bar_disabled(self.fabric)
+        with tqdm(total=self.steps, initial=self.done, desc=self.title, disable=hidden, leave=False) as bar:
+            for batch in loaded:
+                self.gaps.batch_is_there()
+                self.images += len(batch[0]) * self.fabric.world_size
+                yield batch
+                self.gaps.step_is_given()
+                bar.update()
+        if self.fabric.device.type == "cuda":
+            torch.cuda.synchronize(self.fabric.device)
+        self.trained = time.perf_counter()
+        self.waited = self.gaps.seconds()
+
+    def columns(self) -> Row:
+        """What to put into the history about this epoch."""
+        seconds = self.trained - self.began
+        on_gpu = self.fabric.device.type == "cuda"
+        return {
+            "images_per_second": self.images / seconds,
+            "data_wait": self.waited / seconds,
+            "gpu_memory_mib": torch.cuda.max_memory_allocated(self.fabric.device) / _MIB if on_gpu else None,
+            "process_memory_mib": psutil.Process().memory_info().rss / _MIB,
+            "seconds": time.perf_counter() - self.began,
+        }
+
+    def warning(self) -> str | None:
+        """A line about a GPU that waits for data, None if it does not."""
+        share = self.waited / (self.trained - self.began)
+        if self.fabric.device.type != "cuda" or share < _MUCH:
+            return None
+        return (
+            f"warning: the GPU waited for data {100 * share:.0f} % of the time; raise --workers, or give --cache FOLDER"
+        )

@@ -1,0 +1,296 @@
+"""Training: one loop for every network and every benchmark."""
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+
+from engine.benchmark import Benchmark
+from engine.checkpoints import About, StateDict
+from engine.data.sampler import EpochSampler, derive
+from engine.devices.fabric import precision_of
+from engine.errors import Stopped
+from engine.normalization import Normalize
+from engine.training.batches import BatchSource
+from engine.training.config import Recipe
+from engine.training.divergence import Alarm
+from engine.training.evaluation import Evaluation, Evaluator
+from engine.training.learner import Learner
+from engine.training.metrics import Metrics, Tally
+from engine.training.optimization import SCHEDULES, Progress
+from engine.training.run import Row, Run
+from engine.training.signals import Interruption
+from engine.training.step_graph import CudaBackend, StepGraph
+from engine.training.throughput import Watch
+
+_AGREE_EVERY = 50
+"""Several processes agree on whether it is time to save once in so many steps."""
+
+
+class Training:
+    """A learner in a run.
+
+    All that is random follows from the seed, the epoch and the step, so a run that was interrupted resumes after its
+    last saved step as if nothing had happened.
+
+    Args:
+        fabric: the processes of the job.
+        run: the folder that everything is kept in.
+        learner: what is trained.
+        about: what its weights belong to.
+        recipe: how to train.
+        data: the batches.
+        evaluator: measures the weights after an epoch.
+    """
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        run: Run,
+        learner: Learner,
+        about: About,
+        benchmark: Benchmark,
+        recipe: Recipe,
+        data: BatchSource,
+        evaluator: Evaluator,
+    ) -> None:
+        self.fabric, self.run, self.learner, self.about = fabric, run, learner, about
+        self.classes, self.recipe, self.data, self.evaluator = benchmark.classes, recipe, data, evaluator
+        self.best: Row | None = None
+        self.saved = time.monotonic()
+        self._best_weights: tuple[StateDict, About] | None = None
+        """Of the best epoch, until they are written; on the device."""
+        backend = _graph_backend(fabric, recipe)
+        self._graph = StepGraph(partial(self._learn, update=True), backend, learner.optimizer.zero_grad)
+
+    def fit(self) -> Row | None:
+        """Train for the epochs that are still to be done, and keep everything in the run's folder.
+
+        Returns:
+            The row of the best epoch so far, None if none was validated.
+
+        Raises:
+            InputError: for a damaged file, and for a loss that is NaN or infinite.
+            Stopped: after a signal; the state is saved.
+        """
+        sampler = self.data.sampler
+        alarm = Alarm(self.run, self.learner, self.data.samples, sampler)
+        tally = self._resume(sampler)
+        sampler.epoch = self.about.epoch + 1
+        stream = self.data.stream(self.recipe.epochs)
+        with Interruption(self.fabric) as interruption, closing(self.evaluator):
+            for epoch in range(self.about.epoch + 1, self.recipe.epochs + 1):
+                sampler.epoch = epoch
+                watch = Watch(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
+                left = islice(stream, len(sampler) - sampler.start)
+                self._train_epoch(sampler, watch.over(left), tally, interruption, alarm)
+                row = self._row(epoch, tally, watch)
+                sampler.start, tally = 0, self._tally()
+                self._finish_epoch(row)
+        return self.best
+
+    def _row(self, epoch: int, tally: Tally, watch: Watch) -> Row:
+        """The figures of an epoch that is trained."""
+        loss, metrics = tally.reduce(self.fabric)
+        measured = self._evaluate() if self._is_validated(epoch) else None
+        steps = len(self.data.sampler)
+        trained = _columns("train", loss, metrics)
+        validated = _columns("val", measured.loss, measured.metrics) if measured else self._unmeasured(trained)
+        if warning := watch.warning():
+            self.fabric.print(warning)
+        rate = self._rate(epoch * steps - 1, steps)
+        return {"epoch": epoch, "learning_rate": rate, **trained, **validated, **watch.columns()}
+
+    def _train_epoch(
+        self,
+        sampler: EpochSampler,
+        loaded: Iterator[tuple[torch.Tensor, ...]],
+        tally: Tally,
+        interruption: Interruption,
+        alarm: Alarm,
+    ) -> None:
+        """Train on the rest of an epoch; losses and metrics of the crops are added to the tally."""
+        self.learner.train()
+        steps = len(sampler)
+        for place, parts in enumerate(loaded, sampler.start):
+            step = (sampler.epoch - 1) * steps + place
+            # Dropout and the like draw from here, whether or not training was interrupted before.
+            _seed(self.fabric.device, derive(self.recipe.seed, step, self.fabric.global_rank))
+            last = place + 1 == steps
+            update = last or (place + 1) % self.recipe.accumulate == 0
+            parts = self.fabric.to_device(parts)
+            self.learner.set_rate(self._rate(step, steps))
+            same = self.recipe.accumulate == 1  # each step does the same
+            loss, logits, masks = self._graph(*parts) if same else self._learn(*parts, update=update)
+            tally.add(loss, logits, masks, place)
+            alarm.note(loss.clone(), place)  # a graph writes its loss to the same place in every step
+            if last:
+                alarm.check()
+            elif update:
+                self._pause(place + 1, step, tally, interruption, alarm)
+
+    def _learn(self, *parts: torch.Tensor, update: bool) -> tuple[torch.Tensor, ...]:
+        """A step: its loss, logits and masks; nothing in it waits for the device."""
+        images, masks = self.data.prepare(*parts)
+        masks = masks.long()
+        return (*self.learner.step(images, masks, update=update), masks)
+
+    def _pause(self, place: int, step: int, tally: Tally, interruption: Interruption, alarm: Alarm) -> None:
+        """Between two steps: save if it is time to, and stop if a signal asked for it."""
+        number = interruption.asked(step)
+        if number or self._due(step):
+            alarm.check()
+            self._save(row=None, place=place, tally=tally)
+        if number:
+            raise Stopped(f"{self.run.folder}: saved in epoch {self.about.epoch + 1} after step {place}", number)
+
+    def _due(self, step: int) -> bool:
+        """Whether it is time to save; the first process decides for all, now and then."""
+        late = time.monotonic() - self.saved > 60 * self.recipe.save_minutes
+        if self.fabric.world_size == 1:
+            return late
+        return step % _AGREE_EVERY == 0 and bool(self.fabric.broadcast(late))
+
+    def _rate(self, step: int, steps: int) -> float:
+        """The learning rate of a step, counted from the first epoch."""
+        factor = SCHEDULES[self.recipe.schedule](Progress(step, steps, self.recipe.epochs))
+        return self.recipe.learning_rate * factor
+
+    def _is_validated(self, epoch: int) -> bool:
+        return epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
+
+    def _evaluate(self) -> Evaluation:
+        """Measure the weights as predictions will be made with them, if fp16 can hold the network's numbers."""
+        self.learner.train(False)
+        measured = self.evaluator(self.learner.evaluate, self.learner.loss)
+        precision = precision_of(self.fabric)
+        if not measured.finite and self.learner.evaluation_precision not in {precision, "32-true"}:
+            self.fabric.print(
+                f"warning: this network's numbers leave fp16's range, so it is validated in {precision} from now on; "
+                f"predict with --precision {precision}"
+            )
+            self.learner.evaluation_precision = precision
+            measured = self.evaluator(self.learner.evaluate, self.learner.loss)
+        return measured
+
+    def _unmeasured(self, trained: Row) -> Row:
+        """The columns of an epoch that is not validated, named as those of training."""
+        names = [name.removeprefix("train_") for name in trained]
+        return {f"val_{name}": [None] * len(self.classes) if name == "iou" else None for name in names}
+
+    def _finish_epoch(self, row: Row) -> None:
+        """Keep an epoch; a kill at any point in here loses at most what came after the last saved state."""
+        miou = row["val_miou"]
+        self.about = replace(self.about, epoch=row["epoch"], miou=self.about.miou if miou is None else miou)
+        if miou is not None and (self.best is None or miou > self.best["val_miou"]):
+            self.best = row
+            weights = {name: tensor.clone() for name, tensor in self.learner.weights().items()}
+            self._best_weights = (weights, self.about)
+        if self.fabric.is_global_zero and self.recipe.save_every and row["epoch"] % self.recipe.save_every == 0:
+            self.run.save_epoch(self.learner.weights(), self.about)
+        due = row["epoch"] == self.recipe.epochs or self._due_after_epoch()
+        if due:
+            self._save(row, place=0, tally=self._tally())
+        if self.fabric.is_global_zero:
+            self.run.append(row)
+            if due:
+                self.run.publish(self.classes.names, draw=self.recipe.curves)
+            print(_line(row, self.best, self.recipe.epochs), flush=True)
+
+    def _due_after_epoch(self) -> bool:
+        """As `_due`; here processes are together anyway."""
+        late = time.monotonic() - self.saved > 60 * self.recipe.save_minutes
+        return bool(self.fabric.broadcast(late)) if self.fabric.world_size > 1 else late
+
+    def _tally(self) -> Tally:
+        return Tally(len(self.classes), self.classes.void, self.fabric.device, self.recipe.metrics_every)
+
+    def _save(self, row: Row | None, place: int, tally: Tally) -> None:
+        """Save all that is needed to resume after `place` steps of the epoch that follows `about.epoch`.
+
+        The best weights come first, so that they are never older than the state that knows of them.
+        """
+        state = self.learner.state() | {
+            "place": place,
+            "tally": tally.state(self.fabric),
+            "row": row,
+            "best": self.best,
+        }
+        if self.fabric.is_global_zero:
+            if self._best_weights is not None:
+                self.run.save_best(*self._best_weights)
+            self.run.save(self.learner.weights(), self.about, **state)
+        self._best_weights = None
+        self.saved = time.monotonic()
+        self.fabric.barrier()
+
+    def _resume(self, sampler: EpochSampler) -> Tally:
+        """Take up the last state of the run; a new run gets one at once, from before its first step."""
+        tally = self._tally()
+        state = self.run.load()
+        self.fabric.barrier()  # or a slower process would find the state that a faster one has just begun
+        if state is None:
+            self._save(row=None, place=0, tally=tally)
+            return tally
+        self.about, self.best, sampler.start = state["about"], state["best"], state["place"]
+        self.learner.normalize = self.fabric.to_device(Normalize(self.about.mean, self.about.std))
+        self.learner.load(state["weights"], state)
+        tally.load(self.fabric, state["tally"])
+        if self.fabric.is_global_zero:
+            self.run.rewind(self.about.epoch)
+            if state["row"] is not None:
+                self.run.append(state["row"])
+                self.run.publish(self.classes.names, draw=self.recipe.curves)
+        steps = f" and {sampler.start} steps" if sampler.start else ""
+        self.fabric.print(
+            f"{self.run.folder}: {self.about.epoch} of {self.recipe.epochs} epochs{steps} are done, going on"
+        )
+        return tally
+
+
+def _graph_backend(fabric: Fabric, recipe: Recipe) -> CudaBackend | None:
+    """What captures the step as a CUDA graph; None where it cannot be done.
+
+    Several processes talk to each other within a step, an accumulated gradient makes steps differ, and fp16's scaler
+    decides on the host whether weights change.
+    """
+    alone = fabric.world_size == 1 and recipe.accumulate == 1
+    if not recipe.cuda_graph or fabric.device.type != "cuda" or not alone or precision_of(fabric) == "16-mixed":
+        return None
+    return CudaBackend(fabric.device)
+
+
+def _seed(device: torch.device, seed: int) -> None:
+    """Seed what is drawn on a device; `torch.manual_seed` would take a millisecond where CUDA is not initialised."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
+def _line(row: Row, best: Row | None, epochs: int) -> str:
+    """An epoch as a line for people."""
+    minutes = (epochs - row["epoch"]) * row["seconds"] / 60
+    validated = row["val_miou"] is not None and best is not None
+    return (
+        f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.4f}  "
+        f"train mIoU {100 * row['train_miou']:.2f}  "
+        + (f"val mIoU {100 * row['val_miou']:.2f} (best {100 * best['val_miou']:.2f})  " if validated and best else "")
+        + f"{row['images_per_second']:.2f} images/s  {minutes:.1f} min left"
+    )
+
+
+def _columns(split: str, loss: float, metrics: Metrics) -> Row:
+    """Loss and metrics as columns of the history."""
+    columns: dict[str, Any] = {
+        "loss": loss,
+        **metrics.summary(),
+        "iou": [None if math.isnan(iou) else iou for iou in metrics.iou],
+    }
+    return {f"{split}_{name}": value for name, value in columns.items()}

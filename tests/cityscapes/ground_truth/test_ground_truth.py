@@ -1,0 +1,247 @@
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw
+
+import generate_gt
+from cityscapes import layout
+from cityscapes.ground_truth import polygons
+from cityscapes.labels import COLOR_OF, TRAIN_ID_OF, find
+from cityscapes.layout import Scene
+from engine.files.images import read_ids, read_image, write_png
+
+
+@pytest.fixture
+def root(demo_root: Path, tmp_path: Path) -> Path:
+    """A copy of the demo's annotations, to be changed."""
+    shutil.copytree(demo_root / "gtFine", tmp_path / "gtFine")
+    return tmp_path
+
+
+def scenes(root: Path) -> list[Scene]:
+    return [scene for split in ("train", "val") for scene in layout.annotated_scenes(root, split)]
+
+
+def test_draws_every_mask(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate_gt.main(["--root", str(root), "--instance_ids", "--workers", "2"]) == 0
+    printed = capsys.readouterr().out
+    assert "7 scenes drawn, 0 were up to date, 0 faulty" in printed
+    assert "(100 %) in 7 scenes" in printed
+    for scene in scenes(root):
+        label_ids = read_ids(scene.official_mask(root, "labelIds"))
+        assert np.array_equal(read_ids(scene.generated_mask(root, "labelId")), label_ids)
+        assert np.array_equal(read_ids(scene.generated_mask(root, "trainId")), TRAIN_ID_OF[label_ids])
+        assert np.array_equal(read_image(scene.generated_mask(root, "color")), COLOR_OF[label_ids])
+        instance_ids = read_ids(scene.generated_mask(root, "instanceId"))
+        assert instance_ids.dtype == np.uint16
+        assert np.array_equal(instance_ids, read_ids(scene.official_mask(root, "instanceIds")))
+    assert not (root / "generated_gt" / "test").exists()
+
+
+def test_the_number_of_workers_changes_nothing(root: Path) -> None:
+    def generated(workers: int) -> dict[Path, bytes]:
+        assert generate_gt.main(["--root", str(root), "--redo", "--workers", str(workers)]) == 0
+        return {path: path.read_bytes() for path in (root / "generated_gt").rglob("*.png")}
+
+    assert generated(1) == generated(3)
+
+
+def test_skips_what_is_up_to_date(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    generate_gt.main(["--root", str(root)])
+    first, *others = scenes(root)
+    first.generated_mask(root, "color").unlink()
+    untouched = others[0].generated_mask(root, "color").stat().st_mtime_ns
+    capsys.readouterr()
+    assert generate_gt.main(["--root", str(root)]) == 0
+    assert "1 scenes drawn, 6 were up to date" in capsys.readouterr().out
+    assert first.generated_mask(root, "color").is_file()
+    assert others[0].generated_mask(root, "color").stat().st_mtime_ns == untouched
+
+
+def test_official_names_for_other_tools(root: Path) -> None:
+    first, second, *_ = scenes(root)
+    official = second.official_mask(root, "labelIds").read_bytes()
+    first.official_mask(root, "labelIds").unlink()
+    assert generate_gt.main(["--root", str(root), "--official_names"]) == 0
+    for kind in ("labelIds", "labelTrainIds", "color"):
+        assert first.official_mask(root, kind).is_file()
+        assert second.official_mask(root, kind).is_file()
+    assert second.official_mask(root, "labelIds").read_bytes() == official, "masks of the data set are kept"
+
+
+def test_our_own_masks_are_not_taken_for_official_ones(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for scene in scenes(root):
+        scene.official_mask(root, "labelIds").unlink()
+    for _ in range(2):
+        assert generate_gt.main(["--root", str(root), "--official_names"]) == 0
+        assert "agreement" not in capsys.readouterr().out
+
+
+def test_reports_where_masks_differ(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = scenes(root)[0].official_mask(root, "labelIds")
+    mask = read_ids(path).copy()
+    assert mask[100, 128] == 7
+    mask[100, 128] = 11
+    write_png(path, mask)
+    assert generate_gt.main(["--root", str(root)]) == 0
+    printed = capsys.readouterr().out
+    assert "(99.9996 %) in 7 scenes" in printed
+    assert f"{scenes(root)[0].stem}: 1 pixels differ" in printed
+
+
+def test_lists_every_faulty_file_and_draws_the_others(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken, unknown, truncated, *_ = scenes(root)
+    broken.polygons(root).write_text("{")
+    unknown.polygons(root).write_text(unknown.polygons(root).read_text().replace('"road"', '"raod"'))
+    mask = truncated.official_mask(root, "labelIds")
+    mask.write_bytes(mask.read_bytes()[:-40])
+    assert generate_gt.main(["--root", str(root), "--workers", "2"]) == 2
+    printed = capsys.readouterr()
+    assert "4 scenes drawn, 0 were up to date, 3 faulty" in printed.out
+    assert f"{broken.stem}_gtFine_polygons.json: broken JSON" in printed.err
+    assert f"{unknown.stem}_gtFine_polygons.json: object" in printed.err
+    assert "unknown label 'raod'" in printed.err
+    assert f"{mask}: damaged image" in printed.err
+
+
+@pytest.mark.parametrize("folder", ["nothing", "."])
+def test_no_data(tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate_gt.main(["--root", str(tmp_path / folder)]) == 2
+    error = capsys.readouterr().err
+    assert error.count("error:") == 1
+    assert "python -m cityscapes.demo" in error
+
+
+def test_no_polygons(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "gtFine").mkdir()
+    assert generate_gt.main(["--root", str(tmp_path)]) == 2
+    assert "unpack gtFine_trainvaltest.zip" in capsys.readouterr().err
+
+
+def test_the_fill_of_the_installed_pillow(root: Path) -> None:
+    scene = scenes(root)[0]
+    annotation = polygons.read(scene.polygons(root))
+    canvas = Image.new("L", (annotation.width, annotation.height), 0)
+    for shape in annotation.shapes:
+        label = find(shape.label)[0]
+        if label.id >= 0:
+            ImageDraw.Draw(canvas).polygon([(x, y) for x, y in shape.polygon.tolist()], fill=label.id)
+    exact = read_ids(scene.official_mask(root, "labelIds"))
+
+    for fill, expected in (("exact", exact), ("pillow", np.asarray(canvas)), ("exact", exact)):
+        assert generate_gt.main(["--root", str(root), "--fill", fill]) == 0
+        assert np.array_equal(read_ids(scene.generated_mask(root, "labelId")), expected), "made again with each fill"
+    assert not np.array_equal(np.asarray(canvas), exact)
+
+
+def test_a_table_and_a_picture_of_what_differs(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = root / "generated_gt"
+    assert generate_gt.main(["--root", str(root), "--fill", "pillow"]) == 0
+    printed = capsys.readouterr().out
+    assert "at boundaries" in printed
+    assert str(folder / "agreement_worst.png") in printed
+    with (folder / "agreement.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["of"] for row in rows].count("image") == 7
+    whole, *parts = rows
+    for of in ("label", "image"):
+        for column in ("pixels", "differing", "boundary", "boundary_differing"):
+            assert int(whole[column]) == sum(int(row[column]) for row in parts if row["of"] == of)
+    worst = max(int(row["differing"]) for row in parts if row["of"] == "image")
+    magenta = (read_image(folder / "agreement_worst.png") == (255, 0, 255)).all(axis=2).sum()
+    assert 0 < worst < magenta
+
+    assert generate_gt.main(["--root", str(root)]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2, "one line where all agree"
+    assert not (folder / "agreement_worst.png").exists()
+
+
+def test_train_ids_and_colours_from_official_label_ids(root: Path) -> None:
+    for scene in scenes(root):
+        scene.polygons(root).unlink()
+    assert generate_gt.main(["--root", str(root), "--from_labels"]) == 0
+    for scene in scenes(root):
+        label_ids = read_ids(scene.official_mask(root, "labelIds"))
+        assert np.array_equal(read_ids(scene.generated_mask(root, "trainId")), TRAIN_ID_OF[label_ids])
+        assert np.array_equal(read_image(scene.generated_mask(root, "color")), COLOR_OF[label_ids])
+        assert not scene.generated_mask(root, "labelId").exists()
+
+
+def test_label_ids_that_are_none(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = scenes(root)[0].official_mask(root, "labelIds")
+    write_png(path, TRAIN_ID_OF[read_ids(path)])
+    assert generate_gt.main(["--root", str(root), "--from_labels"]) == 2
+    printed = capsys.readouterr()
+    assert "6 scenes drawn, 0 were up to date, 1 faulty" in printed.out
+    assert f"{path}: expected label ids (0 to 33), got 255" in printed.err
+
+
+@pytest.mark.parametrize("flags", [["--instance_ids"], ["--fill", "pillow"]])
+def test_flags_that_need_polygons(root: Path, flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate_gt.main(["--root", str(root), "--from_labels", *flags]) == 2
+    assert "leave out" in capsys.readouterr().err
+
+
+def test_coarse_annotations(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for split, scene in zip(("train", "train_extra", "val", "test"), scenes(root), strict=False):
+        folder = root / "gtCoarse" / split / scene.city
+        folder.mkdir(parents=True)
+        shutil.copy(scene.polygons(root), folder / f"{scene.stem}_gtCoarse_polygons.json")
+    shutil.rmtree(root / "gtFine")
+    assert generate_gt.main(["--root", str(root), "--annotations", "gtCoarse"]) == 0
+    assert "generated_gtCoarse: 3 scenes drawn" in capsys.readouterr().out
+    drawn = sorted(path.relative_to(root).parts[:2] for path in root.rglob("*_trainId.png"))
+    assert drawn == [("generated_gtCoarse", split) for split in ("train", "train_extra", "val")]
+
+
+def test_own_polygons_and_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    labels, folder = tmp_path / "labels.csv", tmp_path / "farm"
+    labels.write_text("name,id,trainId,color,hasInstances\nfield,200,3,#102030,\ntractor,9,4,#405060,1\n")
+    (folder / "east").mkdir(parents=True)
+    square = [[0, 0], [4, 0], [4, 5], [0, 5]]
+    shapes = [{"label": "field", "polygon": square}, {"label": "tractor", "polygon": [[1, 1], [2, 1], [2, 3], [1, 3]]}]
+    annotation = {"imgWidth": 5, "imgHeight": 7, "objects": shapes}
+    (folder / "east" / "1.json").write_text(json.dumps(annotation))
+    command = ["--polygons", str(folder), "--labels", str(labels), "--instance_ids"]
+    assert generate_gt.main(command) == 0
+    stem = folder / "generated_gt" / "east" / "1"
+    assert read_ids(Path(f"{stem}_labelId.png"))[:, 1].tolist() == [200, 9, 9, 200, 200, 0, 0]
+    assert read_ids(Path(f"{stem}_trainId.png"))[:, 1].tolist() == [3, 4, 4, 3, 3, 255, 255]
+    assert read_ids(Path(f"{stem}_instanceId.png"))[1].tolist() == [200, 9000, 9000, 200, 200]
+    assert read_image(Path(f"{stem}_color.png"))[1, 1].tolist() == [64, 80, 96]
+
+    labels.write_text(labels.read_text().replace("9,4,", "9,5,"))
+    capsys.readouterr()
+    assert generate_gt.main(command) == 0
+    assert "1 scenes drawn" in capsys.readouterr().out, "another table makes the masks out of date"
+    assert generate_gt.main(["--polygons", str(folder)]) == 2
+    assert "unknown label 'field'" in capsys.readouterr().err
+
+
+def test_two_files_for_one_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a_gtFine_polygons.json", "a_polygons.json"):
+        (tmp_path / name).write_text('{"imgWidth": 4, "imgHeight": 4, "objects": []}')
+    assert generate_gt.main(["--polygons", str(tmp_path)]) == 2
+    assert "their masks would have the same names" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("folder", ["nothing", "."])
+def test_no_own_polygons(tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert generate_gt.main(["--polygons", str(tmp_path / folder)]) == 2
+    assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_other_sizes(tmp_path: Path) -> None:
+    for width, height in ((1, 1), (1, 9), (333, 2), (70, 1000)):
+        shape = {"label": "car", "polygon": [[-5, -5], [999, -5], [999, 1999], [-5, 1999]]}
+        content = {"imgWidth": width, "imgHeight": height, "objects": [shape]}
+        (tmp_path / f"{width}x{height}.json").write_text(json.dumps(content))
+    assert generate_gt.main(["--polygons", str(tmp_path), "--workers", "1"]) == 0
+    for width, height in ((1, 1), (1, 9), (333, 2), (70, 1000)):
+        mask = read_ids(tmp_path / "generated_gt" / f"{width}x{height}_labelId.png")
+        assert mask.shape == (height, width)
+        assert (mask == 26).all()

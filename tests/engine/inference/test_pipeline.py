@@ -1,0 +1,108 @@
+"""Many images through a forward pass that is only pretended; tests/test_prediction.py has real ones."""
+
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from engine.arrays import UInt8Array
+from engine.benchmark import Sample
+from engine.devices.process import Place
+from engine.errors import InputError
+from engine.inference.output import Predictions
+from engine.inference.pipeline import Predictor, bound, predict
+from tests.engine.inference.gpu import Machine, Network
+
+SAMPLES = [Sample(str(number), Path(f"{number}.png"), None) for number in range(60)]
+
+
+class Written(Predictions):
+    """Keeps what would be written."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder, ".png", {})
+        self.ids: dict[str, int] = {}
+
+    def write(self, sample: Sample, image: UInt8Array, prediction: UInt8Array) -> None:
+        assert image.shape == (2, 3, 3)
+        assert image[0, 0, 0] == prediction[0, 0]
+        self.ids[sample.name] = int(prediction[0, 0])
+
+
+def decode(path: Path) -> UInt8Array:
+    if path.stem == "13":
+        raise InputError(f"{path}: damaged")
+    return np.full((2, 3, 3), int(path.stem), np.uint8)
+
+
+class Plain:
+    """A forward pass on a CPU, whose numbers leave the range with one of the images."""
+
+    device = torch.device("cpu")
+    watchful = False
+
+    def __init__(self, bad: int | None = None) -> None:
+        self.bad = bad
+        self.left = False
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        self.left |= int(image[0, 0, 0, 0]) == self.bad
+        return image[0, 0]
+
+    def require_range(self) -> None:
+        if self.left:
+            raise InputError("beyond 65504")
+
+    def alone(self, image: torch.Tensor) -> bool:
+        del image
+        return True
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_a_gpu_predicts_what_a_cpu_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+    machine = Machine(monkeypatch)
+    givers = set()
+    do = machine.do
+
+    def noted(what: str, tensor: torch.Tensor) -> None:
+        givers.add(threading.get_ident())
+        do(what, tensor)
+
+    monkeypatch.setattr(machine, "do", noted)
+    predictor, written = Predictor(Network(machine)), Written(tmp_path / "out")  # type: ignore[arg-type]
+    monkeypatch.setattr(predictor, "decode", decode)
+    faults = predict(Place(torch.device("cuda:0")), predictor, SAMPLES, written, workers=workers)
+    assert faults == ["13.png: damaged"]
+    assert written.ids == {sample.name: int(sample.name) for sample in SAMPLES if sample.name != "13"}
+    assert givers == {threading.get_ident()}, "one thread gives the GPU its work, in the order of the images"
+    assert predictor.idle_share() is not None
+    assert len(predictor.forward.asked) == 59, "each prediction is asked for its range"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("bad", [0, 40])
+def test_nothing_is_written_once_numbers_have_left_the_range(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: int
+) -> None:
+    predictor, written = Predictor(Plain(bad)), Written(tmp_path / "out")  # type: ignore[arg-type]
+    monkeypatch.setattr(predictor, "decode", decode)
+    with pytest.raises(InputError, match="beyond 65504"):
+        predict(Place(torch.device("cpu")), predictor, SAMPLES, written, workers=2)
+    assert all(number < bad for number in written.ids.values())
+
+
+def test_one_image_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    predictor = Predictor(Plain(7))  # type: ignore[arg-type]
+    monkeypatch.setattr(predictor, "decode", decode)
+    assert predictor(Path("6.png")).tolist() == [[6] * 3] * 2
+    with pytest.raises(InputError, match="beyond 65504"):
+        predictor(Path("7.png"))
+    assert predictor.idle_share() is None, "a CPU waits for nobody"
+
+
+def test_what_bounds_is_said_with_what_to_do() -> None:
+    assert bound(0.03, 8, 16) == "the GPU bounds: it waited for images 3 % of the time"
+    waited = "reading and writing images bounds: the GPU waited 62 % of the time; "
+    assert bound(0.62, 8, 16) == waited + "raise --workers (8), 16 cores are here"
+    assert bound(0.62, 16, 16) == waited + "all 16 cores are at it"

@@ -1,0 +1,125 @@
+"""In which order a GPU is given uploads, forward passes and downloads, and what waits for what."""
+
+import numpy as np
+import pytest
+import torch
+
+from engine.arrays import UInt8Array
+from engine.inference.pipeline import Predictor
+from engine.inference.streams import IN_FLIGHT, Download, Streams, staged
+from tests.engine.inference.gpu import Machine, Network
+
+
+def image(number: int) -> UInt8Array:
+    return np.full((2, 3, 3), number, np.uint8)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
+    return Machine(monkeypatch)
+
+
+def given(predictor: Predictor, number: int) -> Download:
+    """An image given to the GPU."""
+    return predictor.download(predictor.forward(predictor.transfer(image(number))))
+
+
+def test_each_step_waits_for_its_own_image_only(machine: Machine) -> None:
+    predictor = Predictor(Network(machine))  # type: ignore[arg-type]
+    for number in range(IN_FLIGHT):
+        given(predictor, number)
+    needs = machine.needs
+    for number in range(IN_FLIGHT):
+        earlier = {f"{what} {before}" for what in ("upload", "forward") for before in range(number)}
+        assert needs[f"upload {number}"] == {f"upload {before}" for before in range(number)}, "and no forward pass"
+        assert needs[f"forward {number}"] == earlier | {f"upload {number}"}, "and no download"
+        downloads = {f"download {before}" for before in range(number)}
+        assert needs[f"download {number}"] == earlier | downloads | {f"upload {number}", f"forward {number}"}
+    assert not machine.known, "Python has waited for nothing"
+
+
+def test_few_images_are_on_the_gpu_at_a_time(machine: Machine) -> None:
+    predictor = Predictor(Network(machine))  # type: ignore[arg-type]
+    for number in range(10):
+        given(predictor, number)
+        done = number - IN_FLIGHT
+        assert done < 0 or f"forward {done}" in machine.needs[f"upload {number}"]
+        assert not machine.done([f"forward {done + 1}"])
+
+
+def test_a_prediction_is_read_when_it_has_arrived_whatever_comes_after(machine: Machine) -> None:
+    network = Network(machine)
+    predictor = Predictor(network)  # type: ignore[arg-type]
+    downloads = [given(predictor, number) for number in range(3)]
+    for number, download in enumerate(downloads):
+        assert predictor.fetch(download).tolist() == [[number] * 3] * 2
+        assert machine.done([f"download {number}"])
+        assert not machine.done([f"forward {number + 1}"])
+    assert len(network.asked) == 3, "whether the numbers are in range"
+    assert all(stream.before == set() for stream in network.asked), "by a stream that waits for nothing else"
+    assert predictor.fetch(network(predictor.transfer(image(7)))).tolist() == [[7] * 3] * 2, "or at once"
+
+
+def test_memory_is_not_used_again_while_another_stream_reads_it(machine: Machine) -> None:
+    predictor = Predictor(Network(machine))  # type: ignore[arg-type]
+    given(predictor, 5)
+    (up, computing), (down, downloading) = machine.recorded
+    assert up == down == "5"
+    assert computing is machine.computing
+    assert downloading.before >= {"download 5"}
+
+
+@pytest.mark.parametrize(
+    ("decoding", "expected", "seconds"),
+    [(0.001, 0.0, 0.1), (0.020, 15 / 20, 0.4)],
+)
+def test_the_slower_of_decoder_and_gpu_bounds(
+    machine: Machine, decoding: float, expected: float, seconds: float
+) -> None:
+    predictor = Predictor(Network(machine))  # type: ignore[arg-type]
+    downloads = []
+    for number in range(20):
+        machine.now += decoding
+        downloads.append(given(predictor, number))
+    for download in downloads:
+        predictor.fetch(download)
+    assert machine.now == pytest.approx(seconds, abs=0.01), "copies cost nothing beside either"
+    assert predictor.idle_share() == pytest.approx(expected, abs=0.02)
+
+
+def test_what_the_first_images_wait_for_does_not_count(machine: Machine) -> None:
+    predictor = Predictor(Network(machine))  # type: ignore[arg-type]
+    for number in range(9):
+        machine.computing.free_at += 1.0  # a search for algorithms
+        machine.now += 0.020
+        given(predictor, number)
+    assert predictor.idle_share() is None, "too few to tell"
+    for number in range(9, 20):
+        machine.now = max(machine.now, machine.computing.free_at) + 0.015
+        given(predictor, number)
+    assert predictor.idle_share() == pytest.approx(16 / 21, abs=0.02)
+
+
+def test_images_are_staged_in_other_memory_where_it_cannot_be_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+    empty = torch.empty
+    asked = []
+
+    def refused(*shape: object, pin_memory: bool = False, **how: object) -> torch.Tensor:
+        asked.append(pin_memory)
+        if pin_memory:
+            raise torch.AcceleratorError("CUDA error: out of memory")
+        return empty(*shape, **how)  # type: ignore[call-overload,no-any-return]
+
+    monkeypatch.setattr(torch, "empty", refused)
+    assert np.array_equal(staged(image(3)).numpy(), image(3))
+    monkeypatch.setattr("engine.inference.streams._MOST_PINNED", 10)
+    assert np.array_equal(staged(image(4)).numpy(), image(4))
+    assert asked == [True, False, False]
+
+
+def test_a_gpu_has_three_streams_of_its_own(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+    stream = torch.cuda.Stream
+    monkeypatch.setattr(torch.cuda, "Stream", lambda device: made.append(device) or stream(device))  # type: ignore[func-returns-value,no-untyped-call]
+    Streams(torch.device("cuda:0"))
+    assert made == [torch.device("cuda:0")] * 3

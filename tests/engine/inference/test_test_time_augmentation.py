@@ -1,0 +1,93 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import catalogue
+from engine.checkpoints import About
+from engine.devices.process import find_place
+from engine.errors import InputError
+from engine.inference.network import Forward
+from engine.inference.test_time_augmentation import Averaged, Views, starts
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
+
+HEIGHT, WIDTH = 70, 110
+
+
+def forward(network: nn.Module, benchmark: str = "cityscapes") -> Forward:
+    about = About("some", 19, None, IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    return Forward(find_place("cpu", "32-true"), network, about, catalogue.benchmark(benchmark), exact=True)
+
+
+def local(classes: int = 19) -> nn.Module:
+    """A network whose logits depend on the pixels around."""
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(3, 16, 5, padding=2), nn.ReLU(), nn.Conv2d(16, classes, 3, padding=1))
+
+
+@pytest.fixture
+def image() -> torch.Tensor:
+    random = np.random.default_rng(0)
+    return torch.from_numpy(random.integers(0, 256, (1, 3, HEIGHT, WIDTH), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("views", [Views(), Views(window=WIDTH)])
+def test_one_view_is_the_plain_prediction(image: torch.Tensor, views: Views) -> None:
+    plain = forward(local())
+    assert torch.equal(Averaged(plain, views)(image), plain(image))
+    assert Averaged(plain, views).probabilities(image).allclose(plain.logits(image).softmax(1))
+
+
+def test_probabilities_of_a_flip_are_flipped_back(image: torch.Tensor) -> None:
+    plain = forward(local())
+    expected = (plain.logits(image).softmax(1) + plain.logits(image.flip(-1)).softmax(1).flip(-1)) / 2
+    found = Averaged(plain, Views(flip=True)).probabilities(image)
+    assert found.allclose(expected, atol=1e-6)
+    assert not found.allclose(plain.logits(image).softmax(1), atol=1e-3), "this network is not symmetric"
+
+
+def test_a_symmetric_network_gains_nothing_from_a_flip(image: torch.Tensor) -> None:
+    network = nn.Conv2d(3, 19, 3, padding=1)
+    with torch.no_grad():
+        network.weight.add_(network.weight.flip(-1))
+    plain = forward(network)
+    assert (Averaged(plain, Views(flip=True))(image) == plain(image)).float().mean() > 0.999
+
+
+def test_scales_agree_where_the_image_is_plain(image: torch.Tensor) -> None:
+    plain = forward(nn.Conv2d(3, 19, 1))
+    flat = image[..., :1, :1].expand(1, 3, HEIGHT, WIDTH).contiguous()
+    averaged = Averaged(plain, Views(scales=(0.5, 1.0, 1.75)))
+    assert torch.equal(averaged(flat), plain(flat))
+    assert averaged(image).shape == (HEIGHT, WIDTH)
+    assert not torch.equal(averaged(image), plain(image)), "noise is not the same at another scale"
+
+
+def test_windows_of_a_network_without_context_equal_the_whole(image: torch.Tensor) -> None:
+    plain = forward(nn.Conv2d(3, 19, 1))
+    found = Averaged(plain, Views(window=40)).probabilities(image)
+    assert found.allclose(plain.logits(image).softmax(1), atol=1e-6)
+
+
+@pytest.mark.parametrize(("length", "side"), [(70, 40), (110, 40), (2048, 1024), (40, 40), (30, 40), (41, 40)])
+def test_windows_cover_and_overlap(length: int, side: int) -> None:
+    places = starts(length, side)
+    assert places[0] == 0
+    assert places[-1] == max(0, length - side)
+    assert all(0 < after - before <= 2 * side // 3 for before, after in itertools.pairwise(places))
+
+
+def test_confidences_are_averaged_too(image: torch.Tensor) -> None:
+    plain = forward(local(2), "kitti_road")
+    averaged = Averaged(plain, Views(flip=True))
+    expected = (255 * averaged.probabilities(image)[0, 1]).round()
+    assert (averaged(image).float() - expected).abs().max() <= 1
+
+
+def test_views_that_make_no_sense() -> None:
+    for scales, window in (("a", 0), ("0", 0), ("1,,2", 0), ("1", 5), ("nan", 0)):
+        with pytest.raises(InputError):
+            Views.parse(scales, False, window)
+    assert Views.parse("0.75,1", True, 64) == Views((0.75, 1.0), True, 64)

@@ -1,0 +1,341 @@
+import re
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import nn
+
+import catalogue
+from engine.arrays import Size
+from engine.checkpoints import About
+from engine.devices.process import Place, find_place
+from engine.errors import InputError
+from engine.inference.memory_budget import Capacity
+from engine.inference.network import Forward
+from engine.inference.receptive_field import ALIGNMENT
+from engine.inference.test_time_augmentation import Averaged, Views
+from engine.inference.tiles import Tiled, plan, spans
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
+from fcn.fcn import FCN8s
+from fcn.unet import UNet
+
+
+def forward(network: nn.Module, *, exact: bool = True) -> Forward:
+    about = About("some", 19, None, IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    return Forward(find_place("cpu", "32-true"), network, about, catalogue.benchmark("cityscapes"), exact=exact)
+
+
+def local() -> nn.Module:
+    """A network whose logits depend on the pixels around."""
+    torch.manual_seed(1)
+    return nn.Sequential(nn.Conv2d(3, 16, 5, padding=2), nn.ReLU(), nn.Conv2d(16, 19, 3, padding=1))
+
+
+def image(height: int, width: int) -> torch.Tensor:
+    random = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (1, 3, height, width), dtype=torch.uint8, generator=random)
+
+
+def refused() -> Exception:
+    """What torch says when a CPU's system refuses memory."""
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(1 << 60, dtype=torch.uint8)
+    return caught.value
+
+
+class Cramped(nn.Module):
+    """A network for which memory runs out beyond some pixels."""
+
+    def __init__(self, most: int, error: Callable[[], Exception]) -> None:
+        super().__init__()
+        self.network, self.most, self.error = local(), most, error
+        self.seen: list[int] = []
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        pixels = image.shape[-1] * image.shape[-2]
+        if pixels > self.most:
+            raise self.error()
+        self.seen.append(pixels)
+        logits: torch.Tensor = self.network(image)
+        return logits
+
+
+@given(st.integers(1, 3000), st.integers(1, 100), st.integers(0, 10))
+def test_spans_cover_an_axis_once_and_look_around(length: int, parts: int, units: int) -> None:
+    margin = units * ALIGNMENT
+    axis = spans(length, parts, margin)
+    assert [span.start for span in axis] == [0, *[span.end for span in axis[:-1]]]
+    assert axis[-1].end == length
+    for span in axis:
+        assert span.start < span.end
+        assert span.first == max(0, span.start - margin)
+        assert span.last == min(length, span.end + margin)
+        assert span.first % ALIGNMENT == span.start % ALIGNMENT == 0
+
+
+@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(0, 8), st.integers(1, 1 << 23))
+def test_plan_keeps_to_the_pixels_where_that_is_possible(height: int, width: int, units: int, most: int) -> None:
+    margin = units * ALIGNMENT
+    grid = plan(height, width, margin, most)
+    smallest = plan(height, width, margin, 0)
+    assert grid.largest <= most or grid.largest == smallest.largest
+    side = max(ALIGNMENT, margin) + 2 * margin
+    assert smallest.largest <= min(height, side) * min(width, side)
+    if most >= height * width:
+        assert grid.work == height * width, "one tile is the least work"
+
+
+@pytest.mark.parametrize("build", [FCN8s, partial(UNet, channels=8), partial(UNet, channels=8, valid=True)])
+@pytest.mark.parametrize("exact", [True, False])
+def test_tiles_give_what_the_whole_image_gives(build: Callable[[int], nn.Module], exact: bool) -> None:
+    torch.manual_seed(0)
+    plain = forward(build(19), exact=exact)
+    tiled = Tiled(plain)
+    tiled._limit = 400_000
+    large = image(203, 2530)
+    grid = tiled._grid(Size(203, 2530), False)
+    assert grid is not None
+    assert len(list(grid.tiles)) > 1
+    whole, pieces = plain.logits(large), tiled.logits(large)
+    assert torch.allclose(whole, pieces, rtol=1e-3, atol=1e-4 * whole.abs().max().item())
+    assert (plain(large) == tiled(large)).float().mean() > 0.9999
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        lambda: torch.OutOfMemoryError("CUDA out of memory."),
+        refused,
+    ],
+    ids=["gpu", "cpu"],
+)
+def test_out_of_memory_goes_on_in_tiles_and_says_so_once(
+    error: Callable[[], Exception], capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = Cramped(400_000, error)
+    tiled = Tiled(forward(network))
+    large = image(700, 800)
+    expected = forward(local())(large)
+    network.seen.clear()
+    assert torch.equal(tiled(large), expected)
+    first = len(network.seen)
+    assert torch.equal(tiled(large), expected)
+    told = capsys.readouterr().err
+    assert re.fullmatch(r"warning: out of memory for an image of 700 x 800; goes on in tiles.*\n", told)
+    assert len(network.seen) < 2 * first, "the second image does not fail before"
+
+
+def test_out_of_memory_for_the_smallest_tile_is_an_error() -> None:
+    network = Cramped(20_000, lambda: torch.OutOfMemoryError("CUDA out of memory."))
+    tiled = Tiled(forward(network))
+    tiled(image(100, 150))
+    network.most = 100
+    tiled._reach = forward(local()).reach()
+    with pytest.raises(InputError, match="out of memory for an image of 300 x 400, even in tiles"):
+        tiled(image(300, 400))
+
+
+def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
+    network = Cramped(1, lambda: RuntimeError("shapes do not fit"))
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        Tiled(forward(network))(image(20, 30))
+
+
+def test_a_budget_bounds_the_tiles(capsys: pytest.CaptureFixture[str]) -> None:
+    network = Cramped(1 << 40, RuntimeError)
+    tiled = Tiled(forward(network), budget=120)
+    network.seen.clear()
+    large = image(1000, 2000)
+    found = tiled(large)
+    assert len(network.seen) > 4  # the first four tell the reach
+    assert max(network.seen) < 1000 * 2000
+    assert torch.equal(found, forward(local())(large))
+    assert capsys.readouterr().err == ""
+
+
+def test_tiles_in_a_budget_are_as_large_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiled = Tiled(forward(local()), budget=100)
+    monkeypatch.setattr(Capacity, "taken", lambda self, size: self._taken.setdefault(size, 20 + size.pixels / 10_000))
+    assert tiled._grid(Size(700, 800), False) is None, "76 of 95 MiB"
+    grid = tiled._grid(Size(2000, 3000), False)
+    assert grid is not None
+    assert 450_000 < grid.largest < 750_000
+    assert grid is tiled._grid(Size(2000, 3000), False)
+
+
+def test_images_of_several_views_are_measured_with_all_their_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = forward(local())
+    seen = set()
+    unchecked = plain.unchecked
+
+    def noted(image: torch.Tensor, *, logits: bool = False) -> torch.Tensor:
+        seen.add((tuple(image.shape[-2:]), logits))
+        return unchecked(image, logits=logits)
+
+    monkeypatch.setattr(plain, "unchecked", noted)
+    averaged = Averaged(Tiled(plain, budget=1000), Views(scales=(0.5, 1), window=64))
+    averaged.prepare(Size(60, 64))
+    assert seen == {((30, 32), True), ((60, 64), True)}
+    averaged.prepare(Size(60, 128))
+    assert seen == {((30, 32), True), ((60, 64), True)}, "windows of 64, which are known to fit"
+    Averaged(Tiled(plain, budget=1000), Views()).prepare(Size(60, 64))
+    assert ((60, 64), False) in seen
+
+
+def test_a_budget_too_small_for_any_tile_is_an_error() -> None:
+    tiled = Tiled(forward(local()), budget=0.01)
+    with pytest.raises(InputError, match=r"--memory_budget 0.01: even the smallest tiles of an image of 100 x 150"):
+        tiled(image(100, 150))
+
+
+def test_a_budget_of_more_than_there_is_ends_with_a_message() -> None:
+    network = Cramped(100, lambda: torch.OutOfMemoryError("CUDA out of memory."))
+    tiled = Tiled(forward(network), budget=1e9)
+    tiled._reach = forward(local()).reach()
+    with pytest.raises(InputError, match="out of memory for an image of 100 x 150, even in tiles of 15000"):
+        tiled.prepare(Size(100, 150))
+
+
+def test_trials_for_a_budget_say_nothing_about_the_range_of_numbers() -> None:
+    network = nn.Conv2d(3, 19, 1)
+    nn.init.constant_(network.weight, 1e6)
+    about = About("some", 19, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 0, None)
+    place = Place(torch.device("cpu"), "16-mixed")
+    forward = Forward(place, network, about, catalogue.benchmark("cityscapes"))
+    tiled = Tiled(forward, budget=50)
+    tiled.prepare(Size(32, 32))
+    forward.require_range()
+    tiled(image(32, 32))
+    with pytest.raises(InputError, match="beyond 65504"):
+        forward.require_range()
+
+
+def test_a_network_that_looks_at_everything_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    class Everything(nn.Module):
+        def forward(self, image: torch.Tensor) -> torch.Tensor:
+            return (image + image.mean((-1, -2), keepdim=True)).repeat(1, 7, 1, 1)[:, :19]
+
+    tiled = Tiled(forward(Everything()))
+    tiled._limit = 1
+    tiled(image(300, 340))
+    tiled(image(300, 340))
+    assert capsys.readouterr().err.count("looks at all of an image at once") == 1
+
+
+def test_views_are_looked_at_in_tiles_too() -> None:
+    plain = forward(local())
+    tiled = Tiled(plain)
+    tiled._limit = 20_000
+    views = Views(scales=(0.5, 1.5), flip=True)
+    large = image(200, 260)
+    expected = Averaged(plain, views).probabilities(large)
+    assert Averaged(tiled, views).probabilities(large).allclose(expected, atol=1e-5)
+
+
+def test_on_a_cpu_a_large_image_is_measured_before_memory_runs_out(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("engine.inference.tiles._UNWATCHED", 10_000)
+    tiled = Tiled(forward(local()))
+    monkeypatch.setattr(
+        Capacity, "taken", lambda self, size: self._taken.setdefault(size, self.budget * size.pixels / 30_000)
+    )
+    large = image(200, 260)
+    assert torch.equal(tiled(large), forward(local())(large))
+    assert "200 x 260 takes more than" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("size", [Size(6000, 5600), Size(1000, 40_000), Size(20_000, 20_000), Size(70_000, 9_000)])
+def test_no_layer_on_a_gpu_has_more_elements_than_32_bits_count(size: Size) -> None:
+    """Not even of the paper's FCNs, which add 200 pixels to each axis."""
+    tiled = Tiled(forward(local()))
+    tiled.device, tiled._most_elements = torch.device("cuda"), 2**31 - 1
+    grid = tiled._grid(size, False)
+    assert grid is not None
+    assert all(64 * (row.seen + 200) * (column.seen + 200) < 2**31 for row, column in grid.tiles)
+    assert grid.largest > 2**31 // 64 / 6, "and no smaller than needed"
+
+
+def test_an_image_that_fits_in_32_bits_is_looked_at_as_a_whole() -> None:
+    tiled = Tiled(forward(local()))
+    tiled.device, tiled._most_elements = torch.device("cuda"), 2**31 - 1
+    assert tiled._grid(Size(4000, 6000), False) is None
+
+
+def test_only_gpus_bound_the_elements(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = forward(local())
+    assert Tiled(plain)._most_elements is None
+    monkeypatch.setattr(plain, "device", torch.device("cuda:0"))
+    assert Tiled(plain)._most_elements == 2**31 - 1
+
+
+def test_an_image_of_too_many_elements_goes_through_in_tiles_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+    network = Cramped(1 << 40, RuntimeError)
+    tiled = Tiled(forward(network))
+    tiled._most_elements = 64 * 600_000
+    tiled._margin()
+    network.seen.clear()
+    large = image(700, 800)
+    assert torch.equal(tiled(large), forward(local())(large))
+    assert len(network.seen) > 1
+    assert max(network.seen) < 600_000
+    assert capsys.readouterr().err == "", "no error, hence no warning"
+
+
+def test_too_many_elements_and_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Capacity, "taken", lambda self, size: self._taken.setdefault(size, size.pixels / 10_000))
+    tiled = Tiled(forward(local()), budget=100)
+    tiled._most_elements = 64 * 700_000
+    grid = tiled._grid(Size(2000, 3000), False)
+    assert grid is not None
+    assert grid.largest_size.pixels > 200_000, "the largest that fits in both, not the smallest there are"
+    assert grid.largest_size.pixels <= 700_000
+
+
+def test_memory_that_a_gpu_refuses_in_other_words_leads_to_tiles() -> None:
+    network = Cramped(400_000, lambda: RuntimeError("FIND was unable to find an engine to execute this computation"))
+    large = image(700, 800)
+    assert torch.equal(Tiled(forward(network))(large), forward(local())(large))
+
+
+def test_what_torch_said_is_repeated_when_there_is_no_way() -> None:
+    network = Cramped(1 << 40, lambda: RuntimeError("GET was unable to find an engine to execute this computation"))
+    tiled = Tiled(forward(network))
+    tiled._margin()
+    network.most = 100
+    with pytest.raises(InputError, match=r"even in tiles of 12000 pixels on cpu \(GET was unable to find an engine"):
+        tiled(image(100, 120))
+
+
+@pytest.mark.parametrize("views", [Views(), Views(flip=True, window=192)])
+def test_tiles_and_windows_lie_in_memory_as_decoded_images(views: Views) -> None:
+    """Else a GPU would need other kernels for them."""
+    seen = []
+    plain = forward(local())
+    normalized = plain._normalized
+
+    def noted(image: torch.Tensor) -> torch.Tensor:
+        seen.append(image.is_contiguous(memory_format=torch.channels_last))
+        return normalized(image)
+
+    plain._normalized = noted  # type: ignore[method-assign]
+    decoded = image(203, 700).contiguous(memory_format=torch.channels_last)
+    for tiled in (Tiled(plain), Tiled(plain, budget=120)):
+        tiled._limit = 100_000
+        Averaged(tiled, views)(decoded)
+    assert len(seen) > 4
+    assert all(seen)
+
+
+def test_the_range_is_asked_of_the_forward_pass_below(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = forward(local())
+
+    def left() -> None:
+        raise InputError("beyond 65504")
+
+    monkeypatch.setattr(plain, "require_range", left)
+    with pytest.raises(InputError, match="beyond 65504"):
+        Averaged(Tiled(plain), Views()).require_range()

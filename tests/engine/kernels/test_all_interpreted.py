@@ -1,0 +1,19 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parent / "kernels"
+
+
+def test_kernels_give_what_torch_gives() -> None:
+    """In a process of their own, because an interpreted kernel needs a variable before Triton is imported."""
+    pytest.importorskip("triton")
+    words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(FOLDER)]
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
+    repository = FOLDER.parents[3]
+    done = subprocess.run(words, cwd=repository, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-1000:]
+    assert " passed" in done.stdout

@@ -1,0 +1,88 @@
+"""Kernels and CUDA graphs on a GPU, against torch's kernels there."""
+
+import pytest
+import torch
+from torch import nn
+
+import catalogue
+from engine.checkpoints import About
+from engine.devices.process import find_place
+from engine.errors import InputError
+from engine.inference.network import Forward
+from engine.kernels.choose import Kernels
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
+
+pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
+
+
+def forward(name: str, precision: str, kernels: Kernels, factor: float = 1.0) -> Forward:
+    torch.manual_seed(0)
+    network = catalogue.network(name, 19)
+    for key, value in network.state_dict().items():
+        if key.startswith("score") and key.endswith("weight"):
+            nn.init.normal_(value, std=0.1 * factor)
+    about = About(name, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    place = find_place("gpu", precision)
+    return Forward(place, network, about, catalogue.benchmark("cityscapes"), kernels=kernels)
+
+
+def made_up(height: int, width: int) -> torch.Tensor:
+    return torch.randint(0, 256, (height, width, 3), dtype=torch.uint8, device="cuda").permute(2, 0, 1)[None]
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "bf16-mixed"])
+@pytest.mark.parametrize("name", ["fcn8s", "fcn16s_vgg16", "fcn8s_paper_at_once", "unet"])
+def test_predictions_by_kernels_are_those_by_torch(name: str, precision: str) -> None:
+    exact, plain, kernels = (
+        forward(name, *how) for how in (("32-true", "torch"), (precision, "torch"), (precision, "triton"))
+    )
+    for size in ((512, 1024), (375, 500)):
+        image = made_up(*size)
+        expected = exact(image)
+        agreement = [(one(image) == expected).float().mean().item() for one in (plain, kernels)]
+        assert agreement[1] > agreement[0] - 0.002, "kernels come as near to float32 as torch's do"
+        assert agreement[1] > (0.99 if precision == "16-mixed" else 0.95)
+
+
+def test_replayed_predictions_are_those_of_the_first_images() -> None:
+    made = forward("fcn8s", "16-mixed", "triton")
+    images = [made_up(256, 512) for _ in range(8)]
+    first = made(images[0])
+    ids = [made(image) for image in images]
+    assert made._replays is not None
+    assert len(made._replays._graphs) == 1
+    assert (ids[0] == first).float().mean() > 0.999
+    again = [made(image) for image in images]
+    assert all(torch.equal(*pair) for pair in zip(ids[3:], again[3:], strict=True))
+    assert not torch.equal(ids[6], ids[7])
+    made.require_range()
+    made.release()
+
+
+def test_the_range_is_noted_within_a_graph() -> None:
+    made = forward("fcn8s", "16-mixed", "triton", factor=1e9)
+    for _ in range(2):
+        made(made_up(64, 64))
+    made._finite.fill_(True)
+    for _ in range(3):
+        made(made_up(64, 64))
+    made._finite.fill_(True)
+    made(made_up(64, 64))
+    with pytest.raises(InputError, match="beyond 65504"):
+        made.require_range()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_pooling_and_its_gradient_are_torchs(dtype: torch.dtype) -> None:
+    from engine.kernels.pool_relu import plain, pool_relu
+
+    given = torch.randn(2, 96, 65, 48, device="cuda").to(dtype).contiguous(memory_format=torch.channels_last)
+    images = [given.clone().requires_grad_() for _ in range(2)]
+    results = plain(images[0], False), pool_relu(images[1], False)[0]
+    assert torch.equal(*results)
+    gradient = torch.randn_like(results[0])
+    for result in results:
+        result.backward(gradient)
+    assert images[0].grad is not None
+    assert images[1].grad is not None
+    assert torch.equal(images[0].grad, images[1].grad)

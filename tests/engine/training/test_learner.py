@@ -1,0 +1,113 @@
+"""Steps in fp16, whose scaler runs on a CPU too, and what a run takes along to another precision."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from lightning_fabric import Fabric
+from lightning_fabric.plugins.precision.amp import MixedPrecision
+from torch import nn
+
+from engine.normalization import Normalize
+from engine.training.config import Recipe
+from engine.training.learner import Learner
+from train_fcn import TrainOptions
+
+VOID = 255
+IMAGES = torch.full((1, 3, 4, 4), 200, dtype=torch.uint8)
+MASKS = torch.zeros(1, 4, 4, dtype=torch.int64)
+
+
+def recipe(**changes: Any) -> Recipe:
+    chosen = dataclasses.asdict(TrainOptions(**changes))
+    return Recipe(**{field.name: chosen[field.name] for field in dataclasses.fields(Recipe)})
+
+
+def fabric(precision: str) -> Fabric:
+    scaler = torch.amp.GradScaler("cpu") if precision == "16-mixed" else None
+    return Fabric(accelerator="cpu", plugins=MixedPrecision(precision, "cpu", scaler=scaler))  # type: ignore[arg-type]
+
+
+def learner(precision: str = "16-mixed", **changes: Any) -> Learner:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
+    return Learner(fabric(precision), network, Normalize(), recipe(**changes), VOID)
+
+
+def scale(its: Learner) -> float:
+    precision: Any = its.fabric.strategy.precision
+    return float(precision.scaler.get_scale())
+
+
+def first_weight(its: Learner) -> torch.Tensor:
+    weight: torch.Tensor = its.network.state_dict()["0.weight"]
+    return weight.clone()
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+def test_an_overflow_in_fp16_costs_one_step_and_no_more(clip_norm: float) -> None:
+    """The scaler begins at 65536, so overflows are expected; with clipping they were an error."""
+    its = learner(clip_norm=clip_norm)
+    its.train()
+    before = {name: tensor.clone() for name, tensor in its.network.named_parameters()}
+    its.loss.register_forward_hook(lambda _module, _inputs, loss: loss * 1e6)
+    its.step(IMAGES, MASKS, update=True)
+    assert scale(its) == 32768
+    assert all(torch.equal(tensor, before[name]) for name, tensor in its.network.named_parameters())
+
+
+def test_fp16_learns_with_clipping() -> None:
+    its = learner(clip_norm=1.0)
+    its.train()
+    before = first_weight(its)
+    its.step(IMAGES, MASKS, update=True)
+    assert not torch.equal(first_weight(its), before)
+
+
+@pytest.mark.parametrize("change", [("bf16-mixed", "16-mixed"), ("16-mixed", "bf16-mixed")])
+def test_a_run_resumes_in_another_precision(change: tuple[str, str]) -> None:
+    first, second = (learner(precision) for precision in change)
+    first.train()
+    first.step(IMAGES, MASKS, update=True)
+    second.load(first.weights(), first.state())
+    second.train()
+    second.step(IMAGES, MASKS, update=True)
+    assert second.is_finite()
+
+
+def test_a_scaler_resumes_at_its_scale() -> None:
+    first, second = learner(), learner()
+    first.train()
+    first.loss.register_forward_hook(lambda _module, _inputs, loss: loss * 1e6)
+    first.step(IMAGES, MASKS, update=True)
+    second.load(first.weights(), first.state())
+    assert scale(second) == 32768
+
+
+@pytest.mark.parametrize(("precision", "expected"), [("bf16-mixed", "32-true"), ("16-mixed", "32-true")])
+def test_a_cpu_evaluates_as_it_predicts(precision: str, expected: str) -> None:
+    assert learner(precision).evaluation_precision == expected
+
+
+def test_the_average_is_what_is_evaluated_and_kept() -> None:
+    its = learner("bf16-mixed", ema=0.5)
+    its.train()
+    for _ in range(3):
+        its.step(IMAGES, MASKS, update=True)
+    assert not torch.equal(its.weights()["0.weight"], first_weight(its))
+    its.train(False)
+    with torch.no_grad():
+        seen = its.evaluate(IMAGES)
+        its.network.eval()
+        assert not torch.equal(seen, its.network(its.normalize(IMAGES)))
+        assert torch.equal(seen, its.average.network(its.normalize(IMAGES)))  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
+@pytest.mark.parametrize("name", ["0.weight", "1.running_var"])
+def test_one_number_that_is_not_finite_is_found(value: float, name: str) -> None:
+    its = learner("bf16-mixed")
+    assert its.is_finite()
+    its.network.state_dict()[name].view(-1)[1] = value
+    assert not its.is_finite()
