@@ -1,88 +1,201 @@
-"""Imports point one way: commands -> catalogue -> benchmarks and networks -> engine."""
+"""Imports point one way: commands -> catalogue -> benchmarks and networks -> the rooms of engine, floor by floor."""
 
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).parents[1]
-COMMANDS = {"generate_gt", "train_fcn", "test_fcn", "export_fcn", "profile_fcn"}
-BENCHMARKS = {"camvid", "cityscapes", "kitti_road", "pascal_voc"}
-OURS = {*COMMANDS, *BENCHMARKS, "bench", "catalogue", "engine", "fcn"}
+COMMANDS = ("generate_gt", "train_fcn", "test_fcn", "export_fcn", "profile_fcn")
+BENCHMARKS = ("camvid", "cityscapes", "kitti_road", "pascal_voc")
+OURS = {*COMMANDS, *BENCHMARKS, "bench", "catalogue", "engine", "fcn", "tests"}
 
-MAY_IMPORT = {
+MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"engine"},
     "fcn": {"fcn"},
     **{name: {name, "engine"} for name in BENCHMARKS},
-    "catalogue": {"engine", "fcn", *BENCHMARKS},
+    "catalogue": {"catalogue", "engine", "fcn", *BENCHMARKS},
     "generate_gt": {"catalogue", "engine", *BENCHMARKS},
-    "train_fcn": {"catalogue", "engine"},
-    "test_fcn": {"catalogue", "engine"},
-    "export_fcn": {"catalogue", "engine"},
-    "profile_fcn": {"catalogue", "engine"},
+    **{name: {"catalogue", "engine"} for name in ("train_fcn", "test_fcn", "export_fcn", "profile_fcn")},
 }
+"""Package or command -> the packages of ours that it may import."""
+EXPORTS_ENGINE = {"fcn/__init__.py", "fcn/compatibility.py"}
+"""The names of the original repository, some of which are the engine's now."""
+
+ROOMS: dict[str, set[str]] = {
+    "errors": set(),
+    "findings": set(),
+    "arrays": set(),
+    "normalization": set(),
+    "environment": set(),
+    "packing": set(),
+    "workspace": set(),
+    "convolution": {"workspace"},
+    "winograd": {"convolution", "packing", "workspace"},
+    "chain": {"convolution", "workspace"},
+    "layers": {"chain", "convolution", "winograd", "workspace"},
+    "files": {"errors", "arrays"},
+    "parallel": {"errors"},
+    "benchmark": {"errors", "arrays", "files"},
+    "checkpoints": {"errors", "files"},
+    "scoring": {"errors", "findings", "arrays", "files", "parallel", "benchmark"},
+    "cli": {"errors", "findings", "files", "parallel", "scoring"},
+    "devices": {"errors"},
+    "data": {"errors", "arrays", "files", "parallel", "benchmark"},
+    "kernels": {"errors", "layers"},
+    "training": {
+        *("errors", "files", "benchmark", "checkpoints", "normalization", "environment", "devices", "data", "kernels"),
+        "layers",
+    },
+    "inference": {
+        *("errors", "arrays", "files", "parallel", "benchmark", "checkpoints", "normalization", "devices", "kernels"),
+        *("layers", "packing", "workspace"),
+    },
+    "export": {"errors", "arrays", "files", "benchmark", "checkpoints", "normalization"},
+    "profiling": {
+        *("errors", "arrays", "files", "benchmark", "checkpoints", "environment", "devices", "inference", "packing"),
+    },
+}
+"""Room or module of engine -> those that it may import, beside itself."""
+
+TORCH_FREE_ROOMS = ("errors", "findings", "arrays", "files", "cli", "parallel", "benchmark", "scoring")
+LIGHT_ROOMS = ("inference", "devices")
+"""They load neither Lightning Fabric nor torchvision, which take seconds; but for `devices.fabric`."""
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((REPOSITORY / package).rglob("*.py"))
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    for path in sorted(REPOSITORY.glob("*.py")):
-        yield path.stem, path
-    for package in ("engine", "fcn", *sorted(BENCHMARKS)):
-        for path in sorted((REPOSITORY / package).rglob("*.py")):
+    for command in COMMANDS:
+        yield command, REPOSITORY / f"{command}.py"
+    for package in ("catalogue", "engine", "fcn", *BENCHMARKS):
+        for path in sources(package):
             yield package, path
 
 
 def imported(path: Path) -> set[str]:
+    """The full names of modules, and of what is imported from them."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports here are absolute"
-            names.add(str(node.module))
-    return {name.partition(".")[0] for name in names}
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def packages(path: Path) -> set[str]:
+    return {name.partition(".")[0] for name in imported(path)}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(REPOSITORY).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def module_graph(package: str) -> dict[str, set[str]]:
+    """Module -> the modules of the same package that it imports, inside functions too."""
+    known = {module_name(path): path for path in sources(package)}
+    graph: dict[str, set[str]] = {}
+    for name, path in known.items():
+        targets = set()
+        for target in imported(path):
+            found = target if target in known else target.rpartition(".")[0]
+            if found in known and found != name:
+                targets.add(found)
+        graph[name] = targets
+    return graph
+
+
+def room(module: str) -> str:
+    """The room of a module of engine, or the module itself where it is in none."""
+    return module.split(".")[1]
+
+
+def room_graph() -> dict[str, set[str]]:
+    graph: dict[str, set[str]] = {}
+    for module, targets in module_graph("engine").items():
+        if module != "engine":
+            graph.setdefault(room(module), set()).update(room(target) for target in targets if target != "engine")
+    return {name: targets - {name} for name, targets in graph.items()}
+
+
+def floors(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Layer by layer, what imports only from the layers before; raises if there is a circle."""
+    sorter = TopologicalSorter(graph)
+    sorter.prepare()
+    layers = []
+    while sorter.is_active():
+        ready = sorter.get_ready()
+        layers.append(sorted(ready))
+        sorter.done(*ready)
+    return layers
 
 
 @pytest.mark.parametrize(("owner", "path"), list(modules()), ids=lambda value: getattr(value, "name", value))
 def test_imports_point_one_way(owner: str, path: Path) -> None:
-    allowed = MAY_IMPORT[owner]
-    if path == REPOSITORY / "fcn" / "__init__.py":
-        allowed = allowed | {"engine"}  # the names that the ancestor project exported there
-    assert imported(path) & OURS <= allowed
+    exports = str(path.relative_to(REPOSITORY)) in EXPORTS_ENGINE
+    assert packages(path) & OURS <= MAY_IMPORT[owner] | ({"engine"} if exports else set())
+
+
+def test_rooms_of_engine_import_what_they_may() -> None:
+    graph = room_graph()
+    assert set(graph) == set(ROOMS)
+    assert {name: targets - ROOMS[name] for name, targets in graph.items() if targets - ROOMS[name]} == {}
+
+
+def test_no_circle_of_rooms_or_modules() -> None:
+    layers = floors(room_graph())
+    for package in ("catalogue", "engine", "fcn", *BENCHMARKS):
+        floors(module_graph(package))
+    arrows = sum(map(len, room_graph().values()))
+    rooms = sum(path.is_dir() and path.name != "__pycache__" for path in (REPOSITORY / "engine").iterdir())
+    print(f"engine: {rooms} rooms and {len(room_graph()) - rooms} modules, {arrows} arrows, none upwards, no circle")
+    for number, names in enumerate(layers):
+        print(f"  floor {number}: {' '.join(names)}")
 
 
 def test_networks_know_nothing_but_torch() -> None:
-    third_party = {"torch", "torchvision"}
-    for path in (REPOSITORY / "fcn").glob("*.py"):
-        outside = imported(path) - OURS - third_party - set(sys.stdlib_module_names)
+    third_party = {"numpy", "torch", "torchvision"}
+    for path in sources("fcn"):
+        outside = packages(path) - OURS - third_party - set(sys.stdlib_module_names)
         assert not outside, f"{path} imports {outside}"
 
 
-TORCH_FREE = (
-    "generate_gt",
-    "cityscapes.scoring",
-    "cityscapes.submission",
-    "cityscapes.doctor",
-    "cityscapes.demo",
-    "camvid.download",
-    "camvid.scoring",
-    "pascal_voc.download",
-    "pascal_voc.scoring",
-    "pascal_voc.submission",
-    "kitti_road.scoring",
-    "kitti_road.submission",
-)
+def loaded(imports: str, *unwanted: str) -> str:
+    """Import modules in a new process, and give the unwanted ones that came along."""
+    program = f"import sys, {imports}; print([name for name in {unwanted!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
 
 
-@pytest.mark.parametrize("module", TORCH_FREE)
-def test_tools_without_networks_start_without_torch(module: str) -> None:
-    program = f"import sys, {module}; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=True)
+def in_rooms(*rooms: str) -> str:
+    return ", ".join(module for module in module_graph("engine") if module != "engine" and room(module) in rooms)
+
+
+def test_torch_free_rooms_start_without_torch() -> None:
+    tools = (
+        *("generate_gt", "cityscapes.scoring", "cityscapes.submission", "cityscapes.doctor", "cityscapes.demo"),
+        *("camvid.download", "camvid.scoring"),
+        *("pascal_voc.download", "pascal_voc.scoring", "pascal_voc.submission"),
+        *("kitti_road.scoring", "kitti_road.submission"),
+    )
+    assert loaded(f"{in_rooms(*TORCH_FREE_ROOMS)}, {', '.join(tools)}", "torch") == "[]"
+
+
+def test_light_rooms_load_neither_fabric_nor_torchvision() -> None:
+    names = [name for name in in_rooms(*LIGHT_ROOMS).split(", ") if name != "engine.devices.fabric"]
+    assert loaded(", ".join(names), "lightning_fabric", "torchvision") == "[]"
 
 
 def test_importing_a_command_has_no_effect() -> None:
-    program = "import generate_gt, train_fcn, test_fcn, export_fcn, profile_fcn"
+    program = f"import {', '.join(COMMANDS)}"
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=True, capture_output=True, text=True)
     assert done.stdout + done.stderr == ""
