@@ -29,6 +29,7 @@ BENCHES = (
     "kills",
     "traffic",
     "forward",
+    "cpu_engines",
     "prediction",
     "forward_gpu",
 )
