@@ -16,6 +16,7 @@ from engine.errors import InputError
 from engine.files.atomic import require_writable, sha256, write_json
 from engine.inference.inputs import list_images
 from engine.inference.network import Forward
+from engine.inference.openvino import default_cache
 from engine.inference.output import Overlays, Predictions
 from engine.inference.pipeline import Predictor, bound, predict
 from engine.inference.test_time_augmentation import Averaged, Views
@@ -53,6 +54,8 @@ class PredictionOptions:
     compile: bool = False
     """fuse all steps by torch.compile, on a GPU as CUDA graphs; takes a C++ compiler, and minutes at the start; meant
     for images of one size"""
+    engine: Literal["auto", "torch", "openvino"] = "auto"
+    """what runs the network; auto is openvino on a CPU where it is installed and takes the network, else torch"""
     kernels: Literal["auto", "triton", "torch"] = "auto"
     """whose kernels a GPU runs beside cuDNN's convolutions; auto is triton where it can be imported"""
     scales: str = "1"
@@ -110,13 +113,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         benchmark,
         exact=exact,
         compiled=chosen.compile,
+        engine=chosen.engine,
         kernels=chosen.kernels,
+        cache=default_cache(),
         search=chosen.memory_budget == 0,
     )
     predictor = Predictor(Averaged(Tiled(forward, chosen.memory_budget or None), views))
     how = {
         "precision": forward.precision,
         "compiled": chosen.compile,
+        "engine": forward.engine,
         "kernels": chosen.kernels,
         **views.describe(),
         "memory_budget": chosen.memory_budget,

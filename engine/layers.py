@@ -1,21 +1,12 @@
-"""Layers that a prediction can do without, or do at once: only the order and rounding of sums changes."""
+"""Change the layers of a network: fold batch normalisation, drop biases, cast weights."""
 
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import cast
 
 import torch
 from torch import nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
-
-from engine.chain import Chain, Crew
-from engine.convolution import Convolution, Direct
-from engine.winograd import Winograd
-from engine.workspace import Workspace
-
-_FEWEST_CHANNELS = 16
-"""For Winograd's convolutions; with fewer channels in, the direct way is faster."""
 
 
 def fold_norms(network: nn.Module) -> None:
@@ -84,24 +75,6 @@ def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
                 setattr(layer, name, nn.Parameter(weight.detach().to(dtype), requires_grad=False))
 
 
-def use_winograd(network: nn.Module, workspace: Workspace) -> None:
-    """Put the convolutions of `Sequential`s, with their ReLU and pooling, into `Chain`s that work in that memory."""
-    crew = Crew()
-    for sequence in sequences(network):
-        layers: list[nn.Module] = []
-        stages: list[Convolution] = []
-        rest = list(sequence)
-        while rest:
-            if _suits(rest[0]):
-                stages.append(_stage(rest, workspace))
-                continue
-            if stages:
-                layers.append(Chain(stages, workspace, crew))
-                stages = []
-            layers.append(rest.pop(0))
-        replace_layers(sequence, [*layers, *([Chain(stages, workspace, crew)] if stages else [])])
-
-
 def sequences(network: nn.Module) -> Iterator[nn.Sequential]:
     """The sequences whose layers are used nowhere else and watched by nobody."""
     uses: dict[nn.Module, int] = {}
@@ -121,28 +94,6 @@ def replace_layers(sequence: nn.Sequential, layers: list[nn.Module]) -> None:
     """Put other layers into a sequence."""
     del sequence[:]
     sequence.extend(layers)
-
-
-def _suits(layer: nn.Module) -> bool:
-    return (
-        type(layer) is nn.Conv2d
-        and layer.kernel_size == (3, 3)
-        and layer.stride == layer.dilation == (1, 1)
-        and layer.padding in ((0, 0), (1, 1))
-        and layer.padding_mode == "zeros"
-        and layer.groups == 1
-    )
-
-
-def _stage(rest: list[nn.Module], workspace: Workspace) -> Convolution:
-    """Take a convolution off the front of the layers, with the ReLU and the pooling that follow."""
-    convolution = cast("nn.Conv2d", rest.pop(0))
-    relu = takes_relu(rest)
-    pool = bool(rest) and halves(rest[0]) and not rest[0].ceil_mode
-    if pool:
-        rest.pop(0)
-    kind = Direct if convolution.in_channels < _FEWEST_CHANNELS else Winograd
-    return kind(convolution, relu, pool, workspace)
 
 
 def takes_relu(rest: list[nn.Module]) -> bool:

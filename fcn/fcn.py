@@ -99,8 +99,14 @@ class FCN(nn.Module):
         Predictions can be made from it and `upsampling` piece by piece, without all logits at once.
         """
         padding = self.padding(image.shape[-2], image.shape[-1])
-        levels = self._levels(functional.pad(image, padding) if any(padding) else image)
+        padded = functional.pad(image, padding) if any(padding) else image
         del image
+        return self.coarse_of(self.stem(padded))
+
+    def coarse_of(self, stem: torch.Tensor) -> torch.Tensor:
+        """What the first layers give, (N, F, h, w) -> the sum of scores, (N, C, h, w)."""
+        levels = self._levels(stem)
+        del stem
         pooled = {level: self._score(level, features) for level, features in levels}  # features, which are large, go
         scores = pooled[32]
         for above, level in pairwise(self.levels):
@@ -115,7 +121,7 @@ class FCN(nn.Module):
 
     def features(self, padded: torch.Tensor) -> list[torch.Tensor]:
         """What is scored, from the coarsest on, of a normalised image with its padding: (N, F, h, w) each."""
-        return [features for _, features in self._levels(padded)][::-1]
+        return [features for _, features in self._levels(self.stem(padded))][::-1]
 
     @property
     def merges(self) -> list[Merge]:
@@ -131,9 +137,10 @@ class FCN(nn.Module):
         ]
 
     def _levels(self, features: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
-        """The strides that are scored, from the finest on, and their features, of a padded image."""
+        """The strides that are scored, from the finest on, and their features, from what the stem gives."""
         for level, stage in self.vgg.stages.items():
-            features = stage(features)
+            if stage is not self.stem:
+                features = stage(features)
             if level == 32:
                 features = self.classifier(features)
             if level in self.levels:

@@ -74,7 +74,7 @@ def choose(accelerator: str, precision: str) -> tuple[str, str]:
     return "cuda", precision
 
 
-DTYPES = {"32-true": torch.float32, "32-fused": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 """The type that products are computed in, by the name of a precision."""
 
 

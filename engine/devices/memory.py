@@ -24,21 +24,26 @@ Memory = dict[str, float | None]
 """MiB by definition; None where it cannot be measured."""
 
 
-def peak_of(device: torch.device, work: Callable[[], object], kept: float = 0.0, first: float | None = None) -> Memory:
+def peak_of(
+    device: torch.device,
+    work: Callable[[], object],
+    release: Callable[[], None] = lambda: None,
+    first: float | None = None,
+) -> Memory:
     """Peak memory while something runs, which must have run before.
 
     - `allocated`: what tensors take, weights included on a GPU, but for those within CUDA graphs, which are allocated
-      when a graph is captured and not when it is replayed; on a CPU what torch allocates during the work, and what is
-      kept.
+      when a graph is captured and not when it is replayed; on a CPU what torch allocates during the work, and
+      nothing of other libraries.
     - `reserved`: what torch has asked the driver for, CUDA graphs included; on a CPU by how much the process grows
-      during the work, and what is kept.
+      during the work.
     - `process`: all of the process; on a GPU what the driver counts for it, as nvidia-smi shows, CUDA's context
       included; on a CPU its peak resident memory since it started, Python and libraries included.
 
     Args:
         device: on which the work is done.
         work: what to measure.
-        kept: MiB that the work has of its own on a CPU, beside what it allocates, and keeps for the next time.
+        release: gives back what the work keeps from one time to the next, which would not count on a CPU.
         first: what `first_allocated` has told of the same work, which counts if it was more.
     """
     if device.type == "cuda":
@@ -51,12 +56,14 @@ def peak_of(device: torch.device, work: Callable[[], object], kept: float = 0.0,
             "process": nvml.process_memory(device).value,
         }
     so_far = process_peak()
+    release()
+    give_back_freed()
     growth = _growth(work)
     process = max(so_far, process_peak())  # before the profiler, which takes memory of its own
-    allocated = _allocated(work) or 0.0
+    allocated = _allocated(work)
     return {
-        "allocated": allocated + kept or None,
-        "reserved": None if growth is None else growth + kept,
+        "allocated": allocated,
+        "reserved": growth,
         "process": process,
     }
 

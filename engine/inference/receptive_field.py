@@ -1,25 +1,24 @@
-"""How far a network looks: which pixels decide a logit, found by trying."""
+"""The receptive field of a network: how far away pixels decide a logit, found by trying."""
 
 from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 
-ALIGNMENT = 192
+ALIGNMENT = 64
 """Pixels: where an image is cut at multiples of it, what is left lies on the network's grid as before.
 
-Networks halve an image five times, and Winograd's squares are of six results in what is left after up to two, of four
-after four.
+Networks halve an image five times, some six.
 """
 _THICKNESS = 64
-_LENGTHS = (4 * ALIGNMENT, 8 * ALIGNMENT, 16 * ALIGNMENT, 32 * ALIGNMENT)  # so their middles are multiples of it
-_FALLBACK = 2 * ALIGNMENT
+_LENGTHS = (12 * ALIGNMENT, 24 * ALIGNMENT, 48 * ALIGNMENT, 96 * ALIGNMENT)  # so their middles are multiples of it
+_FALLBACK = 6 * ALIGNMENT
 
 Scores = Callable[[torch.Tensor], torch.Tensor]
 """(1, 3, H, W) float, normalised -> (1, C, H, W) logits."""
 
 
-class Reach(NamedTuple):
+class ReceptiveField(NamedTuple):
     """What a piece of an image needs around it."""
 
     margin: int
@@ -28,8 +27,8 @@ class Reach(NamedTuple):
     """Whether with that margin the logits of a piece are those it has in the whole image, rounding aside."""
 
 
-def find(scores: Scores, device: torch.device) -> Reach:
-    """Find the reach of a network by what becomes of numbers that are none.
+def find(scores: Scores, device: torch.device) -> ReceptiveField:
+    """Find the receptive field of a network by what becomes of NaN.
 
     Whatever is computed from NaN is NaN, so with NaN on one side of a line the logits on the other side show how far
     the network looks across it. Networks that look at all of an image at once, as those with attention or global
@@ -39,8 +38,8 @@ def find(scores: Scores, device: torch.device) -> Reach:
         distances = [_distance(scores, length, upright, device) for upright in (False, True)]
         if None not in distances:
             margin = -(-max(filter(None, distances), default=0) // ALIGNMENT) * ALIGNMENT
-            return Reach(margin, all(_shifts(scores, margin, upright, device) for upright in (False, True)))
-    return Reach(_FALLBACK, exact=False)
+            return ReceptiveField(margin, all(_shifts(scores, margin, upright, device) for upright in (False, True)))
+    return ReceptiveField(_FALLBACK, exact=False)
 
 
 def _distance(scores: Scores, length: int, upright: bool, device: torch.device) -> int | None:

@@ -9,8 +9,7 @@ from torch.nn import functional
 
 from engine.arrays import Size
 from engine.errors import InputError
-from engine.inference.network import Forward
-from engine.inference.tiles import Tiled
+from engine.inference.segmenter import Segmenter
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,7 @@ class Views:
 
 
 class Averaged:
-    """A `Forward` that averages the class probabilities of several views, on the device.
+    """A `Segmenter` that averages the class probabilities of several views, on the device.
 
     Probabilities rather than logits, as logits have no common scale: one view that is very sure would outvote all
     others, and how large logits get depends on the size of what the network sees.
@@ -67,7 +66,7 @@ class Averaged:
         views: to average.
     """
 
-    def __init__(self, forward: Forward | Tiled, views: Views) -> None:
+    def __init__(self, forward: Segmenter, views: Views) -> None:
         self.device, self.precision = forward.device, forward.precision
         self._forward, self._views = forward, views
 
@@ -76,32 +75,34 @@ class Averaged:
         """(1, 3, H, W) uint8 -> (H, W) uint8 ids or confidences, all on the device."""
         if self._views.are_one(*image.shape[-2:]):
             return self._forward(image)
-        # The softmax of log probabilities is the probabilities, so they are logits like others.
-        logits = self.probabilities(image)[0].log()
-        return self._forward.judge(logits)
+        return self.classify(self.logits(image)[0])
+
+    def logits(self, image: torch.Tensor) -> torch.Tensor:
+        """(1, 3, H, W) uint8 -> (1, C, H, W) logits: the log probabilities, whose softmax is the probabilities."""
+        return self.probabilities(image).log()
+
+    def classify(self, logits: torch.Tensor) -> torch.Tensor:
+        """As `Segmenter.classify`."""
+        return self._forward.classify(logits)
 
     def require_range(self) -> None:
-        """As `Forward.require_range`."""
+        """As `Segmenter.require_range`."""
         self._forward.require_range()
 
     @property
-    def watchful(self) -> bool:
-        """As `Tiled.watchful`."""
-        return self._forward.watchful
+    def bounds_memory(self) -> bool:
+        """As `Segmenter.bounds_memory`."""
+        return self._forward.bounds_memory
 
-    def prepare(self, size: Size) -> None:
-        """As `Tiled.prepare`, for all views of an image of that size."""
+    def prepare(self, size: Size, *, logits: bool = False) -> None:
+        """As `Segmenter.prepare`, for all views of an image of that size."""
         if self._views.are_one(*size):
-            self._forward.prepare(size)
+            self._forward.prepare(size, logits=logits)
             return
         for scale in self._views.scales:
             height, width = _sides(size, scale)
             side = self._views.window or max(height, width)
             self._forward.prepare(Size(min(height, side), min(width, side)), logits=True)
-
-    def alone(self, image: torch.Tensor) -> bool:
-        """As `Forward.alone`; so are images of several views, for the probabilities of all classes take memory."""
-        return not self._views.are_one(*image.shape[-2:]) or self._forward.alone(image)
 
     @torch.inference_mode()
     def probabilities(self, image: torch.Tensor) -> torch.Tensor:

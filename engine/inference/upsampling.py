@@ -1,8 +1,7 @@
 """Predictions from coarse scores, without logits of the whole image.
 
-The last layer of many networks is a transposed convolution whose kernel is twice its stride. Then the logits of a
-block of stride x stride pixels are sums over 2 x 2 coarse scores: a matrix product, of as many blocks at a time as
-stay in the cache, which are judged before the next are computed.
+The last layer of many networks is a transposed convolution whose kernel is twice its stride. Its logits are computed
+for as many pixels at a time as stay in the cache, and turned into ids before the next are computed.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,8 +10,6 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 from torch.nn import functional
-
-from engine.packing import Products, packed
 
 _LOGITS_AT_ONCE = {"cpu": 1 << 19, "cuda": 1 << 26}
 
@@ -59,15 +56,21 @@ class Merge(Protocol):
 class Stepwise(Coarse, Protocol):
     """A `Coarse` network that shows its steps, so that kernels may take their place.
 
-    Its `coarse` is: zeros around the image as `padding` says, then `features`, then all `merges`.
+    Its `coarse` is: zeros around the image as `padding` says, then `stem`, then `coarse_of`. In other words: zeros,
+    then `features`, then all `merges`.
     """
 
     @property
     def stem(self) -> nn.Sequential:
-        """The first layers, which `features` runs first, on nothing but the padded image."""
+        """The first layers, which `features` runs first, on nothing but the padded image: convolutions that keep the
+        size, poolings without overlap, and layers that look at one pixel.
+        """
 
     def padding(self, height: int, width: int) -> tuple[int, int, int, int]:
         """Zeros left, right, above and below a normalised image of that size."""
+
+    def coarse_of(self, stem: torch.Tensor) -> torch.Tensor:
+        """What the stem gives, (N, F, h, w) -> (N, C, h, w) coarse scores."""
 
     def features(self, padded: torch.Tensor) -> list[torch.Tensor]:
         """Of each level, from the coarsest on: (N, F, h, w), from the padded image."""
@@ -77,51 +80,61 @@ class Stepwise(Coarse, Protocol):
         """Of each level, from the coarsest on."""
 
 
-Judge = Callable[[torch.Tensor], torch.Tensor]
+Classify = Callable[[torch.Tensor], torch.Tensor]
 """(C, ...) logits -> (...) uint8."""
 
 
-def judge_upsampled(network: Coarse, scores: torch.Tensor, size: tuple[int, int], judge: Judge) -> torch.Tensor:
-    """Predict an image from its (1, C, h, w) coarse scores by a judge of its pixels' logits -> (H, W) uint8.
+def classify_upsampled(
+    network: Coarse, scores: torch.Tensor, size: tuple[int, int], classify: Classify
+) -> torch.Tensor:
+    """Predict an image from its coarse scores, by some rows of blocks at a time.
+
+    A block is `stride` pixels high and wide. Its logits come from the 2 x 2 coarse scores whose kernels cover it, in
+    rows as in columns:
+
+        coarse score        b - 1       b
+        kernel of b - 1       |-----------|-----------|
+        kernel of b                       |-----------|-----------|
+        block b                           |===========|
+                                            stride
+
+    So the logits of all blocks are one matrix product, of the corners (blocks, C * 2 * 2) with the weights
+    (C * 2 * 2, C * stride * stride).
 
     Args:
         network: whose scores they are.
-        scores: coarse ones.
-        size: H and W.
-        judge: of logits.
+        scores: (1, C, h, w).
+        size: H and W of the image.
+        classify: from the logits of some pixels to their ids.
+
+    Returns:
+        (H, W) uint8.
     """
     layer, (height, width) = network.upsampling, size
-    coarse = functional.pad(scores[0].permute(1, 2, 0), (0, 0, 1, 1, 1, 1))  # (h, w, C); zeros where there are none
-    channels, stride = coarse.shape[-1], layer.stride[0]
-    offset = network.final_offset + int(layer.padding[0])
-    first, last = offset // stride, (offset + height - 1) // stride
+    channels, stride = scores.shape[1], layer.stride[0]
+    offset = network.final_offset + int(layer.padding[0])  # of the image in the upsampled scores, rows and columns
+    top, bottom = offset // stride, (offset + height - 1) // stride
     left, right = offset // stride, (offset + width - 1) // stride
-    blocks = right - left + 1
-    step = max(1, _LOGITS_AT_ONCE[scores.device.type] // (channels * stride**2 * blocks))
-    multiply = _products(_matrix(layer).to(scores), step * blocks)
-    whole = torch.empty((last - first + 1, stride, blocks, stride), dtype=torch.uint8, device=scores.device)
-    for row in range(first, last + 1, step):
-        rows = min(step, last + 1 - row)
+    across = right - left + 1
+    padded = functional.pad(scores[0].permute(1, 2, 0), (0, 0, 1, 1, 1, 1))  # (h + 2, w + 2, C): block b is at b + 1
+    weights = _weights(layer).to(scores)
+    at_once = max(1, _LOGITS_AT_ONCE[scores.device.type] // (channels * stride**2 * across))
+    ids = torch.empty((bottom - top + 1, stride, across, stride), dtype=torch.uint8, device=scores.device)
+    for row in range(top, bottom + 1, at_once):
+        rows = min(at_once, bottom + 1 - row)
         corners = [
-            coarse[1 + row - up : 1 + row - up + rows, 1 + left - back : 2 + right - back]
+            padded[1 + row - up : 1 + row - up + rows, 1 + left - back : 2 + right - back]
             for up in (0, 1)
             for back in (0, 1)
         ]
-        logits = multiply(torch.stack(corners, -1).view(rows * blocks, -1)).view(rows * blocks, channels, -1)
-        ids = judge(logits.transpose(0, 1)).view(rows, blocks, stride, stride)
-        whole[row - first : row - first + rows] = ids.transpose(1, 2)
-    skipped = offset - first * stride
-    return whole.view(-1, blocks * stride)[skipped : skipped + height, skipped : skipped + width]
+        logits = torch.stack(corners, -1).view(rows * across, -1) @ weights.T
+        classified = classify(logits.view(rows * across, channels, -1).transpose(0, 1))
+        ids[row - top : row - top + rows] = classified.view(rows, across, stride, stride).transpose(1, 2)
+    first = offset - top * stride
+    return ids.view(-1, across * stride)[first : first + height, first : first + width]
 
 
-def _products(matrix: torch.Tensor, rows: int) -> Products:
-    """What multiplies (n, I) by an (O, I) matrix, mostly so many rows at once."""
-    if matrix.device.type == "cpu" and matrix.dtype == torch.float32:
-        return packed(matrix[None], torch.zeros(1, len(matrix)), rows)
-    return lambda values: values @ matrix.T
-
-
-def _matrix(layer: nn.ConvTranspose2d) -> torch.Tensor:
+def _weights(layer: nn.ConvTranspose2d) -> torch.Tensor:
     """(C * stride * stride, C * 2 * 2): from the coarse scores around a block to the logits in it."""
     stride = layer.stride[0]
     weight = layer.weight.detach()  # (in, out, 2 * stride, 2 * stride)

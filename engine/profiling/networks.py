@@ -70,7 +70,7 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Pr
     for _ in range(protocol.warm_up):
         forward(image)
     latency = _seconds(device, lambda: forward(image), protocol.repeats)
-    peaks = memory.peak_of(device, lambda: forward(image), forward.kept, first)
+    peaks = memory.peak_of(device, lambda: forward(image), forward.release, first)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "image.png"
         write_png(path, pixels)
@@ -187,7 +187,7 @@ def _rate(forward: Forward, batch: torch.Tensor, repeats: int, least_seconds: fl
             forward(batch)
             return
         for logits in forward.logits(batch):
-            forward.judge(logits)
+            forward.classify(logits)
 
     def run(times: int) -> float:
         began = time.perf_counter()

@@ -5,9 +5,9 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
+from torch.nn import functional
 
 from engine.devices.device import DTYPES, synchronise
-from engine.packing import packed
 
 WARM_UP_SECONDS = 0.3
 """Of work on a GPU before anything is timed, because an idle one runs at a low clock."""
@@ -40,8 +40,8 @@ def measure(device: torch.device, precision: str, tries: int = 5, side: int | No
     result = torch.empty_like(matrix)
     products: list[Callable[[], object]] = [lambda: torch.mm(matrix, matrix, out=result)]
     if device.type == "cpu":
-        multiply = packed(matrix[None], matrix[:1], rows=side)
-        products = [*(products if matrix.dtype == torch.float32 else []), lambda: multiply(matrix)]
+        image, weight = matrix.view(1, side, 1, side).permute(0, 3, 1, 2), matrix.view(side, side, 1, 1)
+        products.append(lambda: functional.conv2d(image, weight))
     product = min(_best(device, tries, product) for product in products)
     # Far more than any cache holds, and random, because zeros may be moved faster than data.
     source = torch.randint(256, (16 * side * side,), dtype=torch.uint8, device=device)

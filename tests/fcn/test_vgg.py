@@ -5,12 +5,12 @@ from collections.abc import Callable
 
 import pytest
 import torch
+from engine.workspace import Workspace
 from torch import nn
 from torch.nn import functional
 
 from bench.as_written import relu_first as relu_first_in
 from engine.layers import use_winograd
-from engine.workspace import Workspace
 from fcn.fcn import FCN, FCN8s, PaperFCN
 from fcn.vgg import VGG
 

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from engine.chain import Chain
+from engine.workspace import Workspace
 from torch import nn
 
 import catalogue
@@ -18,7 +20,6 @@ import test_fcn
 import train_fcn
 from engine.arrays import UInt8Array
 from engine.benchmark import Sample
-from engine.chain import Chain
 from engine.checkpoints import About
 from engine.devices.process import Place, find_place
 from engine.errors import InputError
@@ -29,7 +30,6 @@ from engine.inference.output import Predictions
 from engine.inference.pipeline import Predictor, predict
 from engine.layers import fold_norms, use_winograd
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
-from engine.workspace import Workspace
 
 
 @pytest.mark.parametrize("name", ["fcn8s", "fcn16s_vgg16", "unet"])

@@ -1,0 +1,96 @@
+"""How to cut an image into tiles, with a margin that makes them one image again."""
+
+from collections.abc import Iterator
+from itertools import product
+from typing import NamedTuple
+
+from engine.arrays import Size
+from engine.inference.receptive_field import ALIGNMENT
+
+_CHANNELS = 64
+"""Channels of the first layer at the image's full size, in VGG and U-Net."""
+_PADDING = 200
+"""Pixels that a network may add to each axis before that layer: the paper's FCNs add 2 * 100, a valid U-Net 184."""
+
+
+class Span(NamedTuple):
+    """A stretch of an axis that a tile is responsible for, and the longer one that the network sees.
+
+    first            start               end             last
+      |----margin------|===================|----margin------|
+    """
+
+    start: int
+    end: int
+    first: int
+    last: int
+
+    @property
+    def seen(self) -> int:
+        """Pixels that the network sees."""
+        return self.last - self.first
+
+
+class Grid(NamedTuple):
+    """Tiles that cover an image."""
+
+    rows: tuple[Span, ...]
+    columns: tuple[Span, ...]
+
+    @property
+    def largest_size(self) -> Size:
+        """Height and width of the largest tile, margin included."""
+        return Size(max(row.seen for row in self.rows), max(column.seen for column in self.columns))
+
+    @property
+    def largest(self) -> int:
+        """Pixels of the largest tile, margin included."""
+        return self.largest_size.pixels
+
+    @property
+    def work(self) -> int:
+        """Pixels of all tiles, margins included."""
+        return sum(row.seen for row in self.rows) * sum(column.seen for column in self.columns)
+
+    @property
+    def tiles(self) -> Iterator[tuple[Span, Span]]:
+        """All tiles, row by row."""
+        return product(self.rows, self.columns)
+
+
+def plan(height: int, width: int, margin: int, most: int) -> Grid:
+    """The tiles of no more than `most` pixels that cost the least work, or the smallest there are.
+
+    None is responsible for less than its margin, unless an axis is that short; so work is nine times as much at most.
+    """
+    rows, columns = ([spans(length, parts, margin) for parts in _parts(length, margin)] for length in (height, width))
+    grids = [Grid(*pair) for pair in product(rows, columns)]
+    fitting = [grid for grid in grids if grid.largest <= most]
+    return min(fitting, key=lambda grid: grid.work) if fitting else min(grids, key=lambda grid: grid.largest)
+
+
+def _parts(length: int, least: int) -> list[int]:
+    """Numbers of parts of an axis that differ in the length of the parts, which is not below the least."""
+    units = -(-length // ALIGNMENT)
+    smallest = min(units, max(1, least // ALIGNMENT))
+    return sorted({-(-units // size) for size in range(smallest, units + 1)})
+
+
+def spans(length: int, parts: int, margin: int) -> tuple[Span, ...]:
+    """An axis in about so many parts, that begin and look at what begins at multiples of the alignment."""
+    step = -(-length // (parts * ALIGNMENT)) * ALIGNMENT
+    return tuple(
+        Span(start, min(start + step, length), max(0, start - margin), min(start + step + margin, length))
+        for start in range(0, length, step)
+    )
+
+
+def most_pixels(size: Size, most_elements: int) -> int:
+    """Pixels that an image or a piece of it may have, so that its first layer has no more than so many elements.
+
+    Of an image of h x w that layer has 64 (h + 200) (w + 200), which is 64 (h w + 200 (h + w + 200)). The pieces are no
+    longer than the image on either axis, so what is bounded for its sides is bounded for theirs. What is half of the
+    bound fits in any case, unless it is a strip of more than 80,000 pixels.
+    """
+    most = most_elements // _CHANNELS
+    return max(most // 2, most - _PADDING * (size.height + size.width + _PADDING))
