@@ -32,12 +32,6 @@ ROOMS: dict[str, set[str]] = {
     "arrays": set(),
     "normalization": set(),
     "environment": set(),
-    "packing": set(),
-    "workspace": set(),
-    "convolution": {"workspace"},
-    "winograd": {"convolution", "packing", "workspace"},
-    "chain": {"convolution", "workspace"},
-    "layers": {"chain", "convolution", "winograd", "workspace"},
     "files": {"errors", "arrays"},
     "parallel": {"errors"},
     "benchmark": {"errors", "arrays", "files"},
@@ -53,11 +47,11 @@ ROOMS: dict[str, set[str]] = {
     },
     "inference": {
         *("errors", "arrays", "files", "parallel", "benchmark", "checkpoints", "normalization", "devices", "kernels"),
-        *("layers", "packing", "workspace"),
+        "layers",
     },
     "export": {"errors", "arrays", "files", "benchmark", "checkpoints", "normalization"},
     "profiling": {
-        *("errors", "arrays", "files", "benchmark", "checkpoints", "environment", "devices", "inference", "packing"),
+        *("errors", "arrays", "files", "benchmark", "checkpoints", "environment", "devices", "inference"),
     },
 }
 """Room or module of engine -> those that it may import, beside itself."""

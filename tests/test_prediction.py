@@ -16,7 +16,7 @@ import torch
 
 import catalogue
 import test_fcn
-from engine.arrays import UInt8Array
+from engine.arrays import Size, UInt8Array
 from engine.benchmark import Sample
 from engine.devices.process import find_place
 from engine.files.images import read_ids, read_image, write_png
@@ -70,10 +70,9 @@ class InMemory(Predictions):
             self.written += 1
 
 
-@pytest.mark.parametrize("alone", [True, False])
 @pytest.mark.parametrize("workers", [1, 3])
 def test_memory_does_not_depend_on_the_number_of_images(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, alone: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     class First:
         device = torch.device("cpu")
@@ -81,23 +80,28 @@ def test_memory_does_not_depend_on_the_number_of_images(
         def __call__(self, image: torch.Tensor) -> torch.Tensor:
             return image[0, 0]
 
-        watchful = False
+        precision = "32-true"
+        bounds_memory = False
 
         def require_range(self) -> None:
             """All images are in range."""
 
-        def alone(self, image: torch.Tensor) -> bool:
-            del image
-            return alone
+        def logits(self, image: torch.Tensor) -> torch.Tensor:
+            return image.float()
+
+        def classify(self, logits: torch.Tensor) -> torch.Tensor:
+            return logits[0].to(torch.uint8)
+
+        def prepare(self, size: Size, *, logits: bool = False) -> None:
+            """Nothing is to be done."""
 
     count = InMemory(tmp_path / "out")
-    predictor = Predictor(First())  # type: ignore[arg-type]
+    predictor = Predictor(First())
     monkeypatch.setattr(predictor, "decode", count.decode)
     samples = [Sample(str(number), Path(f"{number}.png"), None) for number in range(3000)]
     assert predict(find_place("cpu", "32-true"), predictor, samples, count, workers=workers) == []
     assert count.written == 3000
-    lanes = min(torch.get_num_threads(), 8)
-    assert count.most <= 2 * (2 * workers + 1) + 2 + lanes + 1
+    assert count.most <= 2 * (2 * workers + 1) + 2
 
 
 def test_a_killed_prediction_goes_on(demo_root: Path, tmp_path: Path, weights: Path) -> None:

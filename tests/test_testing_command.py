@@ -50,7 +50,7 @@ def test_the_test_split_becomes_a_zip_that_the_server_accepts(
     profile = json.loads((folder / "profile.json").read_text())
     assert set(profile["milliseconds"]) == {"decode", "transfer", "forward", "fetch", "encode", "total"}
     assert all(0 < stage["median"] <= stage["p95"] for stage in profile["milliseconds"].values())
-    assert profile["precision"] == "32-fused"
+    assert profile["precision"] == "32-true"
     assert profile["image_size"] == ["256x128"]
     assert profile["memory_mib"]["process"] > 0
 

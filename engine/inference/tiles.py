@@ -40,17 +40,27 @@ class Tiled:
     Args:
         forward: runs on one tile.
         budget: MiB that a prediction may take beyond weights, image and result; None for what there is.
+        most_pixels: of an image or tile that the network is given; None for any number.
+        most_elements: of a tensor; None for what the device can count.
     """
 
-    def __init__(self, forward: Forward, budget: float | None = None) -> None:
+    def __init__(
+        self,
+        forward: Forward,
+        budget: float | None = None,
+        *,
+        most_pixels: int | None = None,
+        most_elements: int | None = None,
+    ) -> None:
         self.device, self.precision, self.classify = forward.device, forward.precision, forward.classify
         self._forward = forward
         self._budget = budget
         self._capacities: dict[bool, Capacity] = {}
         """What fits in memory, by whether logits are asked for."""
         self._grids: dict[tuple[Size, bool], Grid | None] = {}
-        self._limit: int | None = None
-        """Pixels with which memory has not run out yet, once it has."""
+        self._limit = most_pixels
+        """Pixels that the network may be given; once memory has run out, with which it has not yet."""
+        self._most_elements = most_elements or (_MOST_ELEMENTS if self.device.type == "cuda" else None)
         self._field: ReceptiveField | None = None
         self._warned: set[str] = set()
 
@@ -78,14 +88,14 @@ class Tiled:
             InputError: if the budget is too small.
         """
         if self._is_measured(size):
-            self._grid(size, logits)
+            self.grid(size, logits=logits)
 
     @torch.inference_mode()
     def _run(self, image: torch.Tensor, *, logits: bool) -> torch.Tensor:
         """The prediction of an image, in as many tiles as it takes."""
         run = self._forward.logits if logits else self._forward
         while True:
-            grid = self._grid(_size(image), logits)
+            grid = self.grid(_size(image), logits=logits)
             try:
                 return run(image) if grid is None else _assembled(image, run, grid)
             except RuntimeError as error:
@@ -95,8 +105,12 @@ class Tiled:
             # Not within `except`, because the exception holds on to all tensors.
             self._halve_limit(_size(image), grid, reason)
 
-    def _grid(self, size: Size, logits: bool) -> Grid | None:
-        """The tiles for an image; None for one that is predicted as a whole."""
+    def grid(self, size: Size, *, logits: bool = False) -> Grid | None:
+        """The tiles for an image of that size; None for one that is predicted as a whole.
+
+        Raises:
+            InputError: if not even the smallest tiles fit in a budget.
+        """
         if (size, logits) not in self._grids:
             self._grids[size, logits] = (
                 self._grid_in_budget(size, self._capacity(logits))
@@ -146,7 +160,7 @@ class Tiled:
     def _most_pixels(self, size: Size) -> int:
         """Pixels of an image, or of a tile of it, that the network may be given as far as is known."""
         limit = size.pixels if self._limit is None else self._limit
-        return min(limit, most_pixels(size, _MOST_ELEMENTS)) if self.device.type == "cuda" else limit
+        return limit if self._most_elements is None else min(limit, most_pixels(size, self._most_elements))
 
     def _is_measured(self, size: Size) -> bool:
         """Whether memory is measured before it is taken.

@@ -5,12 +5,10 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from engine.workspace import Workspace
 from torch import nn
 from torch.nn import functional
 
 from bench.as_written import relu_first as relu_first_in
-from engine.layers import use_winograd
 from fcn.fcn import FCN, FCN8s, PaperFCN
 from fcn.vgg import VGG
 
@@ -55,18 +53,3 @@ def test_each_stage_ends_with_pooling_and_relu() -> None:
     for variant in ("vgg11_bn", "vgg16"):
         for sequence in VGG(variant).stages.values():
             assert [type(layer) for layer in sequence[-2:]] == [nn.MaxPool2d, nn.ReLU]
-
-
-@pytest.mark.parametrize("ceil_mode", [False, True])
-def test_fused_layers_take_either_order(ceil_mode: bool) -> None:
-    torch.manual_seed(0)
-    convolutions = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1)
-    pool, relu = nn.MaxPool2d(2, ceil_mode=ceil_mode), nn.ReLU()
-    image, found = torch.randn(1, 3, 45, 66), []
-    for ending in ((pool, relu), (relu, pool)):
-        sequence = nn.Sequential(convolutions[0], *ending, convolutions[1], *ending)
-        with torch.inference_mode():
-            use_winograd(sequence, Workspace())
-            found.append(sequence(image))
-        assert sum(isinstance(layer, nn.ReLU) for layer in sequence) == 0
-    assert torch.equal(*found)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import torch
 
+from engine.arrays import Size
+
 SECONDS = {"upload": 0.001, "forward": 0.005, "download": 0.001}
 
 
@@ -134,7 +136,7 @@ class Network:
 
     device = torch.device("cuda:0")
     precision = "16-mixed"
-    watchful = False
+    bounds_memory = False
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
@@ -147,6 +149,11 @@ class Network:
     def require_range(self) -> None:
         self.asked.append(self.machine.current)
 
-    def alone(self, image: torch.Tensor) -> bool:
-        del image
-        return True
+    def logits(self, image: torch.Tensor) -> torch.Tensor:
+        return image.float()
+
+    def classify(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits.argmax(0).to(torch.uint8)
+
+    def prepare(self, size: Size, *, logits: bool = False) -> None:
+        """Nothing is to be done."""

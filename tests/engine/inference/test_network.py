@@ -1,8 +1,6 @@
 import errno
 import os
 import shutil
-import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from engine.chain import Chain
-from engine.workspace import Workspace
 from torch import nn
 
 import catalogue
@@ -24,11 +20,11 @@ from engine.checkpoints import About
 from engine.devices.process import Place, find_place
 from engine.errors import InputError
 from engine.files.atomic import replacing
-from engine.files.images import read_ids, write_png
+from engine.files.images import write_png
 from engine.inference.network import Forward
 from engine.inference.output import Predictions
 from engine.inference.pipeline import Predictor, predict
-from engine.layers import fold_norms, use_winograd
+from engine.layers import fold_norms
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 
@@ -48,41 +44,12 @@ def test_fused_layers_give_what_the_network_gives(name: str, size: tuple[int, in
     for exact in (True, False):
         network = catalogue.network(name, 19)
         network.load_state_dict(weights)
-        forwards.append(Forward(place, network, about, benchmark, exact=exact))
+        forwards.append(Forward(place, network, about, benchmark, exact=exact, engine="torch"))
     plain, fused = (forward.logits(image) for forward in forwards)
     assert torch.allclose(plain, fused, rtol=1e-3, atol=1e-4 * plain.abs().max().item())
     ids = [forward(image) for forward in forwards]
     assert len(set(ids[0].flatten().tolist())) > 1
     assert (ids[0] == ids[1]).float().mean() >= 0.999
-
-
-@pytest.mark.parametrize("threads", [1, 3])
-@pytest.mark.parametrize("name", ["fcn8s", "fcn8s_paper", "unet_valid"])
-def test_bands_and_steps_do_not_show(name: str, threads: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With few tiles at once, a small image takes as many steps, in as many threads, as a large one."""
-    monkeypatch.setattr("engine.winograd.TILES_AT_ONCE", 5)
-    monkeypatch.setattr("engine.winograd.TILES_IN_A_STEP", 12)
-    monkeypatch.setattr("engine.convolution.BLOCKS_AT_ONCE", 20)
-    torch.manual_seed(0)
-    sequences = [layer for layer in catalogue.network(name, 2).modules() if type(layer) is nn.Sequential]
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        for sequence in sequences:
-            convolutions = [layer for layer in sequence if isinstance(layer, nn.Conv2d)]
-            if not convolutions or convolutions[0].kernel_size != (3, 3):
-                continue
-            image = torch.randn(2, convolutions[0].in_channels, 85, 54)
-            sequence.eval()
-            with torch.inference_mode():
-                fold_norms(sequence)
-                expected = sequence(image)
-                use_winograd(sequence, Workspace())
-                found = sequence(image)
-            assert any(isinstance(layer, Chain) for layer in sequence)
-            assert torch.allclose(found, expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
-    finally:
-        torch.set_num_threads(before)
 
 
 class Tapped(nn.Module):
@@ -110,7 +77,14 @@ def test_networks_that_do_not_ask_for_it_are_not_fused() -> None:
     found = []
     for exact in (True, False):
         torch.manual_seed(0)
-        forward = Forward(find_place("cpu", "32-true"), Tapped(), about, catalogue.benchmark("cityscapes"), exact=exact)
+        forward = Forward(
+            find_place("cpu", "32-true"),
+            Tapped(),
+            about,
+            catalogue.benchmark("cityscapes"),
+            exact=exact,
+            engine="torch",
+        )
         found.append(forward.logits(image))
     assert torch.equal(*found)
 
@@ -120,7 +94,6 @@ def test_layers_that_are_watched_stay(watch: str) -> None:
     sequence = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()).eval()
     getattr(sequence[0], watch)(lambda *_: None)
     fold_norms(sequence)
-    use_winograd(sequence, Workspace())
     assert [type(layer) for layer in sequence] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
 
 
@@ -136,7 +109,9 @@ def test_compiled_steps_give_the_same(name: str) -> None:
     for compiled in (False, True):
         network = catalogue.network(name, 19)
         network.load_state_dict(weights)
-        found.append(Forward(find_place("cpu", "32-true"), network, about, benchmark, compiled=compiled))
+        found.append(
+            Forward(find_place("cpu", "32-true"), network, about, benchmark, compiled=compiled, engine="torch")
+        )
     assert found[1].precision == "32-true"
     plain, compiled_too = (forward.logits(image) for forward in found)
     assert torch.allclose(plain, compiled_too, rtol=1e-3, atol=1e-4 * plain.abs().max().item())
@@ -160,7 +135,7 @@ def test_numbers_beyond_the_range_of_fp16_are_refused(name: str) -> None:
         network = catalogue.network(name, 19)
         last = next(layer for layer in reversed(list(network.modules())) if isinstance(layer, nn.BatchNorm2d))
         last.weight.data *= factor
-        forward = Forward(place, network, about, catalogue.benchmark("cityscapes"))
+        forward = Forward(place, network, about, catalogue.benchmark("cityscapes"), engine="torch")
         forward.require_range()
         assert forward(image).shape == (32, 32)
         if factor == 1:
@@ -170,84 +145,10 @@ def test_numbers_beyond_the_range_of_fp16_are_refused(name: str) -> None:
                 forward.require_range()
 
 
-class Watched(Forward):
-    """Notes which threads look at images."""
-
-    threads: frozenset[int] = frozenset()
-
-    def __call__(self, image: torch.Tensor) -> torch.Tensor:
-        self.threads |= {threading.get_ident()}
-        return super().__call__(image)
-
-
-@pytest.mark.parametrize(("name", "side_by_side"), [("fcn8s", True), ("unet", False)])
-def test_predictions_made_side_by_side_are_those_made_alone(name: str, side_by_side: bool, tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    network = catalogue.network(name, 19)
-    for key, value in network.state_dict().items():
-        if key.startswith("score"):  # FCNs begin with scores of zero
-            value.normal_()
-    about = About(name, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
-    place = find_place("cpu", "auto")
-    forward = Watched(place, network, about, catalogue.benchmark("cityscapes"))
-    predictor, predictions = Predictor(forward), Predictions(tmp_path / "predictions", ".png", {})
-    random = np.random.default_rng(0)
-    samples = [Sample(str(number), tmp_path / f"{number}.png", None) for number in range(8)]
-    for sample in samples:
-        write_png(sample.image, random.integers(0, 256, (96, 128, 3), np.uint8))
-    samples[4].image.write_bytes(b"none")
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        faults = predict(place, predictor, samples, predictions, workers=2)
-    finally:
-        torch.set_num_threads(before)
-    assert len(faults) == 1
-    assert (threading.get_ident() not in forward.threads) == side_by_side
-    for sample in samples[:4] + samples[5:]:
-        assert np.array_equal(read_ids(predictions.path(sample)), predictor(sample.image))
-
-
-class Counted(Forward):
-    """Notes how many images are looked at while one is that is to be alone."""
-
-    now = 0
-    beside: tuple[int, ...] = ()
-
-    def alone(self, image: torch.Tensor) -> bool:
-        return image.shape[-1] == 64
-
-    def __call__(self, image: torch.Tensor) -> torch.Tensor:
-        self.now += 1
-        time.sleep(0.02)
-        found = super().__call__(image)
-        if self.alone(image):
-            self.beside += (self.now - 1,)
-        self.now -= 1
-        return found
-
-
-def test_an_image_that_is_to_be_alone_is(tmp_path: Path) -> None:
-    about = About("fcn8s", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
-    place = find_place("cpu", "auto")
-    forward = Counted(place, catalogue.network("fcn8s", 19), about, catalogue.benchmark("cityscapes"))
-    samples = [Sample(str(number), tmp_path / f"{number}.png", None) for number in range(12)]
-    for number, sample in enumerate(samples):
-        write_png(sample.image, np.zeros((32, 64 if number % 5 == 2 else 32, 3), np.uint8))
-    before = torch.get_num_threads()
-    torch.set_num_threads(4)
-    try:
-        assert predict(place, Predictor(forward), samples, Predictions(tmp_path / "p", ".png", {}), workers=2) == []
-    finally:
-        torch.set_num_threads(before)
-    assert forward.beside == (0, 0)
-
-
 def test_a_full_disk_ends_a_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
     place = find_place("cpu", "auto")
-    predictor = Predictor(Forward(place, nn.Conv2d(3, 19, 1), about, catalogue.benchmark("cityscapes")))
+    predictor = Predictor(Forward(place, nn.Conv2d(3, 19, 1), about, catalogue.benchmark("cityscapes"), engine="torch"))
     samples = [Sample(str(number), tmp_path / f"{number}.png", None) for number in range(3)]
     for sample in samples:
         write_png(sample.image, np.zeros((8, 8, 3), np.uint8))
@@ -293,7 +194,7 @@ def test_images_on_their_way_to_a_gpu_and_back_stay_whole(compiled: bool) -> Non
 def test_the_first_of_equal_classes_wins() -> None:
     about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
     benchmark = catalogue.benchmark("cityscapes")
-    forward = Forward(find_place("cpu", "32-true"), nn.Conv2d(3, 19, 1), about, benchmark)
+    forward = Forward(find_place("cpu", "32-true"), nn.Conv2d(3, 19, 1), about, benchmark, engine="torch")
     logits = torch.randint(0, 3, (19, 500), generator=torch.Generator().manual_seed(0)).float()
     expected = torch.from_numpy(benchmark.prediction_ids)[torch.from_numpy(logits.numpy().argmax(0))]
-    assert torch.equal(forward.judge(logits), expected)
+    assert torch.equal(forward.classify(logits), expected)

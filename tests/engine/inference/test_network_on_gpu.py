@@ -135,7 +135,7 @@ def test_a_prediction_is_one_graph_for_the_compiler(kernels: Kernels) -> None:
     torch._dynamo.reset()
     finite = torch.ones((), dtype=torch.bool, device=DEVICE)
     with torch.inference_mode():
-        found = torch.compile(forward._predicted, backend=backend, fullgraph=True)(fake_image(64, 96), finite)
+        found = torch.compile(forward._to_ids, backend=backend, fullgraph=True)(fake_image(64, 96), finite)
     assert (found.shape, len(graphs)) == ((64, 96), 1)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine.arrays import UInt8Array
+from engine.arrays import Size, UInt8Array
 from engine.benchmark import Sample
 from engine.devices.process import Place
 from engine.errors import InputError
@@ -41,7 +41,8 @@ class Plain:
     """A forward pass on a CPU, whose numbers leave the range with one of the images."""
 
     device = torch.device("cpu")
-    watchful = False
+    precision = "32-true"
+    bounds_memory = False
 
     def __init__(self, bad: int | None = None) -> None:
         self.bad = bad
@@ -55,9 +56,14 @@ class Plain:
         if self.left:
             raise InputError("beyond 65504")
 
-    def alone(self, image: torch.Tensor) -> bool:
-        del image
-        return True
+    def logits(self, image: torch.Tensor) -> torch.Tensor:
+        return image.float()
+
+    def classify(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits.argmax(0).to(torch.uint8)
+
+    def prepare(self, size: Size, *, logits: bool = False) -> None:
+        """Nothing is to be done."""
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -71,21 +77,21 @@ def test_a_gpu_predicts_what_a_cpu_does(tmp_path: Path, monkeypatch: pytest.Monk
         do(what, tensor)
 
     monkeypatch.setattr(machine, "do", noted)
-    predictor, written = Predictor(Network(machine)), Written(tmp_path / "out")  # type: ignore[arg-type]
+    predictor, written = Predictor(Network(machine)), Written(tmp_path / "out")
     monkeypatch.setattr(predictor, "decode", decode)
     faults = predict(Place(torch.device("cuda:0")), predictor, SAMPLES, written, workers=workers)
     assert faults == ["13.png: damaged"]
     assert written.ids == {sample.name: int(sample.name) for sample in SAMPLES if sample.name != "13"}
     assert givers == {threading.get_ident()}, "one thread gives the GPU its work, in the order of the images"
     assert predictor.idle_share() is not None
-    assert len(predictor.forward.asked) == 59, "each prediction is asked for its range"  # type: ignore[union-attr]
+    assert len(predictor.forward.asked) == 59, "each prediction is asked for its range"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("bad", [0, 40])
 def test_nothing_is_written_once_numbers_have_left_the_range(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: int
 ) -> None:
-    predictor, written = Predictor(Plain(bad)), Written(tmp_path / "out")  # type: ignore[arg-type]
+    predictor, written = Predictor(Plain(bad)), Written(tmp_path / "out")
     monkeypatch.setattr(predictor, "decode", decode)
     with pytest.raises(InputError, match="beyond 65504"):
         predict(Place(torch.device("cpu")), predictor, SAMPLES, written, workers=2)
@@ -93,7 +99,7 @@ def test_nothing_is_written_once_numbers_have_left_the_range(
 
 
 def test_one_image_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    predictor = Predictor(Plain(7))  # type: ignore[arg-type]
+    predictor = Predictor(Plain(7))
     monkeypatch.setattr(predictor, "decode", decode)
     assert predictor(Path("6.png")).tolist() == [[6] * 3] * 2
     with pytest.raises(InputError, match="beyond 65504"):

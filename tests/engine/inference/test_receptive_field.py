@@ -6,10 +6,10 @@ from torch import nn
 
 import catalogue
 from engine.inference import receptive_field
-from engine.inference.receptive_field import Reach
+from engine.inference.receptive_field import ReceptiveField
 
 
-def found(network: nn.Module) -> Reach:
+def found(network: nn.Module) -> ReceptiveField:
     with torch.inference_mode():
         return receptive_field.find(network.eval(), torch.device("cpu"))
 
@@ -18,16 +18,16 @@ def found(network: nn.Module) -> Reach:
     ("layers", "margin"),
     [
         ([nn.Conv2d(3, 2, 1)], 0),
-        ([nn.Conv2d(3, 2, 3, padding=1)], 192),
+        ([nn.Conv2d(3, 2, 3, padding=1)], 64),
         ([nn.Conv2d(3, 2, 3, padding=192, dilation=192)], 192),
-        ([nn.Conv2d(3, 2, 3, padding=193, dilation=193)], 384),
-        ([nn.Conv2d(3, 2, (1, 3), padding=(0, 193), dilation=193)], 384),
-        ([nn.Conv2d(3, 2, (3, 1), padding=(193, 0), dilation=193)], 384),
-        ([nn.Conv2d(3, 4, 3, padding=450, dilation=450)], 576),
+        ([nn.Conv2d(3, 2, 3, padding=193, dilation=193)], 256),
+        ([nn.Conv2d(3, 2, (1, 3), padding=(0, 193), dilation=193)], 256),
+        ([nn.Conv2d(3, 2, (3, 1), padding=(193, 0), dilation=193)], 256),
+        ([nn.Conv2d(3, 4, 3, padding=450, dilation=450)], 512),
     ],
 )
 def test_margin_of_convolutions_is_what_arithmetic_says(layers: list[nn.Module], margin: int) -> None:
-    assert found(nn.Sequential(*layers)) == Reach(margin, exact=True)
+    assert found(nn.Sequential(*layers)) == ReceptiveField(margin, exact=True)
 
 
 def test_a_network_that_looks_at_everything_has_no_exact_margin() -> None:
@@ -62,4 +62,4 @@ def test_networks_of_the_catalogue_have_a_margin(name: str) -> None:
     torch.manual_seed(0)
     margin, exact = found(catalogue.network(name, 3))
     assert exact
-    assert 192 <= margin <= 576
+    assert 128 <= margin <= 512

@@ -25,7 +25,7 @@ def given(predictor: Predictor, number: int) -> Download:
 
 
 def test_each_step_waits_for_its_own_image_only(machine: Machine) -> None:
-    predictor = Predictor(Network(machine))  # type: ignore[arg-type]
+    predictor = Predictor(Network(machine))
     for number in range(IN_FLIGHT):
         given(predictor, number)
     needs = machine.needs
@@ -39,7 +39,7 @@ def test_each_step_waits_for_its_own_image_only(machine: Machine) -> None:
 
 
 def test_few_images_are_on_the_gpu_at_a_time(machine: Machine) -> None:
-    predictor = Predictor(Network(machine))  # type: ignore[arg-type]
+    predictor = Predictor(Network(machine))
     for number in range(10):
         given(predictor, number)
         done = number - IN_FLIGHT
@@ -49,7 +49,7 @@ def test_few_images_are_on_the_gpu_at_a_time(machine: Machine) -> None:
 
 def test_a_prediction_is_read_when_it_has_arrived_whatever_comes_after(machine: Machine) -> None:
     network = Network(machine)
-    predictor = Predictor(network)  # type: ignore[arg-type]
+    predictor = Predictor(network)
     downloads = [given(predictor, number) for number in range(3)]
     for number, download in enumerate(downloads):
         assert predictor.fetch(download).tolist() == [[number] * 3] * 2
@@ -61,7 +61,7 @@ def test_a_prediction_is_read_when_it_has_arrived_whatever_comes_after(machine: 
 
 
 def test_memory_is_not_used_again_while_another_stream_reads_it(machine: Machine) -> None:
-    predictor = Predictor(Network(machine))  # type: ignore[arg-type]
+    predictor = Predictor(Network(machine))
     given(predictor, 5)
     (up, computing), (down, downloading) = machine.recorded
     assert up == down == "5"
@@ -76,7 +76,7 @@ def test_memory_is_not_used_again_while_another_stream_reads_it(machine: Machine
 def test_the_slower_of_decoder_and_gpu_bounds(
     machine: Machine, decoding: float, expected: float, seconds: float
 ) -> None:
-    predictor = Predictor(Network(machine))  # type: ignore[arg-type]
+    predictor = Predictor(Network(machine))
     downloads = []
     for number in range(20):
         machine.now += decoding
@@ -88,7 +88,7 @@ def test_the_slower_of_decoder_and_gpu_bounds(
 
 
 def test_what_the_first_images_wait_for_does_not_count(machine: Machine) -> None:
-    predictor = Predictor(Network(machine))  # type: ignore[arg-type]
+    predictor = Predictor(Network(machine))
     for number in range(9):
         machine.computing.free_at += 1.0  # a search for algorithms
         machine.now += 0.020

@@ -4,8 +4,6 @@ from functools import partial
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 import catalogue
@@ -15,9 +13,9 @@ from engine.devices.process import Place, find_place
 from engine.errors import InputError
 from engine.inference.memory_budget import Capacity
 from engine.inference.network import Forward
-from engine.inference.receptive_field import ALIGNMENT
+from engine.inference.receptive_field import ReceptiveField
 from engine.inference.test_time_augmentation import Averaged, Views
-from engine.inference.tiles import Tiled, plan, spans
+from engine.inference.tiles import Tiled
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from fcn.fcn import FCN8s
 from fcn.unet import UNet
@@ -25,7 +23,9 @@ from fcn.unet import UNet
 
 def forward(network: nn.Module, *, exact: bool = True) -> Forward:
     about = About("some", 19, None, IMAGENET_MEAN, IMAGENET_STD, 0, None)
-    return Forward(find_place("cpu", "32-true"), network, about, catalogue.benchmark("cityscapes"), exact=exact)
+    return Forward(
+        find_place("cpu", "32-true"), network, about, catalogue.benchmark("cityscapes"), exact=exact, engine="torch"
+    )
 
 
 def local() -> nn.Module:
@@ -63,40 +63,14 @@ class Cramped(nn.Module):
         return logits
 
 
-@given(st.integers(1, 3000), st.integers(1, 100), st.integers(0, 10))
-def test_spans_cover_an_axis_once_and_look_around(length: int, parts: int, units: int) -> None:
-    margin = units * ALIGNMENT
-    axis = spans(length, parts, margin)
-    assert [span.start for span in axis] == [0, *[span.end for span in axis[:-1]]]
-    assert axis[-1].end == length
-    for span in axis:
-        assert span.start < span.end
-        assert span.first == max(0, span.start - margin)
-        assert span.last == min(length, span.end + margin)
-        assert span.first % ALIGNMENT == span.start % ALIGNMENT == 0
-
-
-@given(st.integers(1, 3000), st.integers(1, 3000), st.integers(0, 8), st.integers(1, 1 << 23))
-def test_plan_keeps_to_the_pixels_where_that_is_possible(height: int, width: int, units: int, most: int) -> None:
-    margin = units * ALIGNMENT
-    grid = plan(height, width, margin, most)
-    smallest = plan(height, width, margin, 0)
-    assert grid.largest <= most or grid.largest == smallest.largest
-    side = max(ALIGNMENT, margin) + 2 * margin
-    assert smallest.largest <= min(height, side) * min(width, side)
-    if most >= height * width:
-        assert grid.work == height * width, "one tile is the least work"
-
-
 @pytest.mark.parametrize("build", [FCN8s, partial(UNet, channels=8), partial(UNet, channels=8, valid=True)])
 @pytest.mark.parametrize("exact", [True, False])
 def test_tiles_give_what_the_whole_image_gives(build: Callable[[int], nn.Module], exact: bool) -> None:
     torch.manual_seed(0)
     plain = forward(build(19), exact=exact)
-    tiled = Tiled(plain)
-    tiled._limit = 400_000
+    tiled = Tiled(plain, most_pixels=400_000)
     large = image(203, 2530)
-    grid = tiled._grid(Size(203, 2530), False)
+    grid = tiled.grid(Size(203, 2530))
     assert grid is not None
     assert len(list(grid.tiles)) > 1
     whole, pieces = plain.logits(large), tiled.logits(large)
@@ -124,18 +98,15 @@ def test_out_of_memory_goes_on_in_tiles_and_says_so_once(
     first = len(network.seen)
     assert torch.equal(tiled(large), expected)
     told = capsys.readouterr().err
-    assert re.fullmatch(r"warning: out of memory for an image of 700 x 800; goes on in tiles.*\n", told)
+    assert re.fullmatch(r"warning: out of memory for an image of 700 x 800; continues in tiles.*\n", told)
     assert len(network.seen) < 2 * first, "the second image does not fail before"
 
 
-def test_out_of_memory_for_the_smallest_tile_is_an_error() -> None:
-    network = Cramped(20_000, lambda: torch.OutOfMemoryError("CUDA out of memory."))
-    tiled = Tiled(forward(network))
-    tiled(image(100, 150))
-    network.most = 100
-    tiled._reach = forward(local()).reach()
+def test_out_of_memory_for_the_smallest_tile_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = forward(Cramped(10_000, lambda: torch.OutOfMemoryError("CUDA out of memory.")))
+    monkeypatch.setattr(plain, "receptive_field", lambda: ReceptiveField(64, exact=True))
     with pytest.raises(InputError, match="out of memory for an image of 300 x 400, even in tiles"):
-        tiled(image(300, 400))
+        Tiled(plain)(image(300, 400))
 
 
 def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
@@ -159,23 +130,23 @@ def test_a_budget_bounds_the_tiles(capsys: pytest.CaptureFixture[str]) -> None:
 def test_tiles_in_a_budget_are_as_large_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
     tiled = Tiled(forward(local()), budget=100)
     monkeypatch.setattr(Capacity, "taken", lambda self, size: self._taken.setdefault(size, 20 + size.pixels / 10_000))
-    assert tiled._grid(Size(700, 800), False) is None, "76 of 95 MiB"
-    grid = tiled._grid(Size(2000, 3000), False)
+    assert tiled.grid(Size(700, 800)) is None, "76 of 95 MiB"
+    grid = tiled.grid(Size(2000, 3000))
     assert grid is not None
     assert 450_000 < grid.largest < 750_000
-    assert grid is tiled._grid(Size(2000, 3000), False)
+    assert grid is tiled.grid(Size(2000, 3000))
 
 
 def test_images_of_several_views_are_measured_with_all_their_logits(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = forward(local())
     seen = set()
-    unchecked = plain.unchecked
+    trial = plain.trial
 
     def noted(image: torch.Tensor, *, logits: bool = False) -> torch.Tensor:
         seen.add((tuple(image.shape[-2:]), logits))
-        return unchecked(image, logits=logits)
+        return trial(image, logits=logits)
 
-    monkeypatch.setattr(plain, "unchecked", noted)
+    monkeypatch.setattr(plain, "trial", noted)
     averaged = Averaged(Tiled(plain, budget=1000), Views(scales=(0.5, 1), window=64))
     averaged.prepare(Size(60, 64))
     assert seen == {((30, 32), True), ((60, 64), True)}
@@ -191,12 +162,11 @@ def test_a_budget_too_small_for_any_tile_is_an_error() -> None:
         tiled(image(100, 150))
 
 
-def test_a_budget_of_more_than_there_is_ends_with_a_message() -> None:
-    network = Cramped(100, lambda: torch.OutOfMemoryError("CUDA out of memory."))
-    tiled = Tiled(forward(network), budget=1e9)
-    tiled._reach = forward(local()).reach()
+def test_a_budget_of_more_than_there_is_ends_with_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = forward(Cramped(100, lambda: torch.OutOfMemoryError("CUDA out of memory.")))
+    monkeypatch.setattr(plain, "receptive_field", lambda: ReceptiveField(192, exact=True))
     with pytest.raises(InputError, match="out of memory for an image of 100 x 150, even in tiles of 15000"):
-        tiled.prepare(Size(100, 150))
+        Tiled(plain, budget=1e9).prepare(Size(100, 150))
 
 
 def test_trials_for_a_budget_say_nothing_about_the_range_of_numbers() -> None:
@@ -204,7 +174,7 @@ def test_trials_for_a_budget_say_nothing_about_the_range_of_numbers() -> None:
     nn.init.constant_(network.weight, 1e6)
     about = About("some", 19, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 0, None)
     place = Place(torch.device("cpu"), "16-mixed")
-    forward = Forward(place, network, about, catalogue.benchmark("cityscapes"))
+    forward = Forward(place, network, about, catalogue.benchmark("cityscapes"), engine="torch")
     tiled = Tiled(forward, budget=50)
     tiled.prepare(Size(32, 32))
     forward.require_range()
@@ -218,8 +188,7 @@ def test_a_network_that_looks_at_everything_is_told(capsys: pytest.CaptureFixtur
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return (image + image.mean((-1, -2), keepdim=True)).repeat(1, 7, 1, 1)[:, :19]
 
-    tiled = Tiled(forward(Everything()))
-    tiled._limit = 1
+    tiled = Tiled(forward(Everything()), most_pixels=1)
     tiled(image(300, 340))
     tiled(image(300, 340))
     assert capsys.readouterr().err.count("looks at all of an image at once") == 1
@@ -227,8 +196,7 @@ def test_a_network_that_looks_at_everything_is_told(capsys: pytest.CaptureFixtur
 
 def test_views_are_looked_at_in_tiles_too() -> None:
     plain = forward(local())
-    tiled = Tiled(plain)
-    tiled._limit = 20_000
+    tiled = Tiled(plain, most_pixels=20_000)
     views = Views(scales=(0.5, 1.5), flip=True)
     large = image(200, 260)
     expected = Averaged(plain, views).probabilities(large)
@@ -251,32 +219,32 @@ def test_on_a_cpu_a_large_image_is_measured_before_memory_runs_out(
 @pytest.mark.parametrize("size", [Size(6000, 5600), Size(1000, 40_000), Size(20_000, 20_000), Size(70_000, 9_000)])
 def test_no_layer_on_a_gpu_has_more_elements_than_32_bits_count(size: Size) -> None:
     """Not even of the paper's FCNs, which add 200 pixels to each axis."""
-    tiled = Tiled(forward(local()))
-    tiled.device, tiled._most_elements = torch.device("cuda"), 2**31 - 1
-    grid = tiled._grid(size, False)
+    tiled = Tiled(forward(local()), most_elements=2**31 - 1)
+    grid = tiled.grid(size)
     assert grid is not None
     assert all(64 * (row.seen + 200) * (column.seen + 200) < 2**31 for row, column in grid.tiles)
     assert grid.largest > 2**31 // 64 / 6, "and no smaller than needed"
 
 
 def test_an_image_that_fits_in_32_bits_is_looked_at_as_a_whole() -> None:
-    tiled = Tiled(forward(local()))
-    tiled.device, tiled._most_elements = torch.device("cuda"), 2**31 - 1
-    assert tiled._grid(Size(4000, 6000), False) is None
+    tiled = Tiled(forward(local()), most_elements=2**31 - 1)
+    assert tiled.grid(Size(4000, 6000)) is None
 
 
 def test_only_gpus_bound_the_elements(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = forward(local())
-    assert Tiled(plain)._most_elements is None
+    size = Size(6000, 5600)
+    monkeypatch.setattr(Capacity, "fits", lambda self, size: True)
+    assert Tiled(plain).grid(size) is None
     monkeypatch.setattr(plain, "device", torch.device("cuda:0"))
-    assert Tiled(plain)._most_elements == 2**31 - 1
+    monkeypatch.setattr(plain, "receptive_field", lambda: ReceptiveField(256, exact=True))
+    assert Tiled(plain).grid(size) is not None
 
 
 def test_an_image_of_too_many_elements_goes_through_in_tiles_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     network = Cramped(1 << 40, RuntimeError)
-    tiled = Tiled(forward(network))
-    tiled._most_elements = 64 * 600_000
-    tiled._margin()
+    tiled = Tiled(forward(network), most_elements=64 * 600_000)
+    tiled(image(700, 800))  # also finds the receptive field
     network.seen.clear()
     large = image(700, 800)
     assert torch.equal(tiled(large), forward(local())(large))
@@ -287,9 +255,8 @@ def test_an_image_of_too_many_elements_goes_through_in_tiles_at_once(capsys: pyt
 
 def test_too_many_elements_and_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Capacity, "taken", lambda self, size: self._taken.setdefault(size, size.pixels / 10_000))
-    tiled = Tiled(forward(local()), budget=100)
-    tiled._most_elements = 64 * 700_000
-    grid = tiled._grid(Size(2000, 3000), False)
+    tiled = Tiled(forward(local()), budget=100, most_elements=64 * 700_000)
+    grid = tiled.grid(Size(2000, 3000))
     assert grid is not None
     assert grid.largest_size.pixels > 200_000, "the largest that fits in both, not the smallest there are"
     assert grid.largest_size.pixels <= 700_000
@@ -301,30 +268,29 @@ def test_memory_that_a_gpu_refuses_in_other_words_leads_to_tiles() -> None:
     assert torch.equal(Tiled(forward(network))(large), forward(local())(large))
 
 
-def test_what_torch_said_is_repeated_when_there_is_no_way() -> None:
-    network = Cramped(1 << 40, lambda: RuntimeError("GET was unable to find an engine to execute this computation"))
-    tiled = Tiled(forward(network))
-    tiled._margin()
-    network.most = 100
+def test_what_torch_said_is_repeated_when_there_is_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = Cramped(100, lambda: RuntimeError("GET was unable to find an engine to execute this computation"))
+    plain = forward(network)
+    monkeypatch.setattr(plain, "receptive_field", lambda: ReceptiveField(64, exact=True))
     with pytest.raises(InputError, match=r"even in tiles of 12000 pixels on cpu \(GET was unable to find an engine"):
-        tiled(image(100, 120))
+        Tiled(plain)(image(100, 120))
 
 
 @pytest.mark.parametrize("views", [Views(), Views(flip=True, window=192)])
-def test_tiles_and_windows_lie_in_memory_as_decoded_images(views: Views) -> None:
+def test_tiles_and_windows_lie_in_memory_as_decoded_images(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a GPU would need other kernels for them."""
     seen = []
     plain = forward(local())
-    normalized = plain._normalized
+    for name in ("__call__", "logits"):
+        run = getattr(Forward, name)
 
-    def noted(image: torch.Tensor) -> torch.Tensor:
-        seen.append(image.is_contiguous(memory_format=torch.channels_last))
-        return normalized(image)
+        def noted(self: Forward, image: torch.Tensor, run: Callable[..., torch.Tensor] = run) -> torch.Tensor:
+            seen.append(image.is_contiguous(memory_format=torch.channels_last))
+            return run(self, image)
 
-    plain._normalized = noted  # type: ignore[method-assign]
+        monkeypatch.setattr(Forward, name, noted)
     decoded = image(203, 700).contiguous(memory_format=torch.channels_last)
-    for tiled in (Tiled(plain), Tiled(plain, budget=120)):
-        tiled._limit = 100_000
+    for tiled in (Tiled(plain, most_pixels=100_000), Tiled(plain, budget=120, most_pixels=100_000)):
         Averaged(tiled, views)(decoded)
     assert len(seen) > 4
     assert all(seen)

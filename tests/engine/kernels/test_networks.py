@@ -117,7 +117,7 @@ def test_a_score_that_is_not_finite_is_noted_for_good() -> None:
     bias = forward._scores_by._weights[2][1]
     before = bias.clone()
     bias[3] = torch.inf
-    forward.unchecked(made_up(32, 32))
+    forward.trial(made_up(32, 32))
     assert forward._finite
     forward(made_up(32, 32))
     bias.copy_(before)

@@ -69,7 +69,7 @@ def test_networks_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str
     (found,) = json.loads(path.read_text())
     assert found["network"] == "fcn32s"
     assert found["size"] == [64, 96]
-    assert found["precision"] == "32-fused"
+    assert found["precision"] == "32-true"
     assert found["latency_ms"]["least"] <= found["latency_ms"]["median"] <= found["latency_ms"]["most"]
     assert [batch["batch_size"] for batch in found["throughput"]["tried"]] == [1, 2]
     assert set(found["stages_ms"]) >= {"decode", "transfer", "forward", "encode"}

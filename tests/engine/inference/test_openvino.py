@@ -1,0 +1,231 @@
+"""OpenVINO in place of torch: the same scores, from disk too, and refusals of what it does not run."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import catalogue
+from engine.arrays import Size
+from engine.checkpoints import About
+from engine.devices.process import Place, find_place
+from engine.errors import InputError
+from engine.inference import openvino
+from engine.inference.memory_budget import Capacity
+from engine.inference.network import Engine, Forward
+from engine.inference.openvino import InStrips, RefusedError, Whole, accelerated, halo_and_stride
+from engine.inference.test_time_augmentation import Averaged, Views
+from engine.inference.tiles import Tiled
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
+from fcn.fcn import PaperFCN
+from fcn.unet import UNet
+
+
+def with_scores(network: nn.Module) -> nn.Module:
+    """FCNs begin with scores of zero."""
+    random = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for name, weight in network.named_parameters():
+            if "score_pool" in name:
+                weight.normal_(std=0.1, generator=random)
+    return network.eval().requires_grad_(False)
+
+
+def fcn8s() -> nn.Module:
+    torch.manual_seed(0)
+    return with_scores(catalogue.network("fcn8s", 19))
+
+
+def forward(network: nn.Module, engine: Engine = "openvino", precision: str = "32-true", **how: Any) -> Forward:
+    about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    place = Place(torch.device("cpu"), precision)
+    return Forward(place, network, about, catalogue.benchmark("cityscapes"), engine=engine, **how)
+
+
+def image(height: int, width: int, number: int = 1) -> torch.Tensor:
+    random = torch.Generator().manual_seed(0)
+    return torch.randint(0, 256, (number, 3, height, width), dtype=torch.uint8, generator=random)
+
+
+def close(got: torch.Tensor, expected: torch.Tensor, tolerance: float = 1e-4) -> bool:
+    return bool((got - expected).abs().max() <= tolerance * expected.abs().max())
+
+
+@pytest.mark.parametrize("size", [(64, 96), (300, 77)])
+def test_an_fcn_gives_what_torch_gives(size: tuple[int, int]) -> None:
+    ours, torchs = forward(fcn8s()), forward(fcn8s(), "torch")
+    assert (ours.engine, torchs.engine) == ("openvino", "torch")
+    pixels = image(*size)
+    assert close(ours.logits(pixels), torchs.logits(pixels))
+    ids = ours(pixels)
+    assert (ids == torchs(pixels)).float().mean() > 0.999
+    assert len(set(ids.flatten().tolist())) > 2
+
+
+def test_strips_are_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = fcn8s()
+    ready = accelerated(network, "32-true")
+    assert isinstance(ready, InStrips)
+    pixels = torch.randn(2, 3, 160, 64)
+    with torch.inference_mode():
+        whole = ready.coarse(pixels)
+        monkeypatch.setattr(openvino, "_ROWS", 32)
+        assert close(ready.coarse(pixels), whole, 1e-6)
+        assert close(whole, network.coarse(pixels))  # type: ignore[operator]
+
+
+def test_the_papers_fcn_with_its_padding_and_odd_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino, "_ROWS", 64)
+    torch.manual_seed(0)
+    network = with_scores(PaperFCN(5, 16, fc_channels=8))
+    pixels = torch.randn(1, 3, 45, 70)
+    with torch.inference_mode():
+        assert close(accelerated(network, "32-true")(pixels), network(pixels))
+
+
+def test_the_halo_of_layers() -> None:
+    layers = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2, 2), nn.ReLU(), nn.Conv2d(4, 4, 3, padding=1))
+    assert halo_and_stride(layers) == (4, 2), "1 + 2, up to a multiple of 2"
+    assert halo_and_stride(fcn8s().vgg.os_8) == (16, 8)  # type: ignore[union-attr, arg-type]
+
+
+def test_other_networks_run_whole_and_in_batches() -> None:
+    torch.manual_seed(0)
+    network = UNet(4, channels=8).eval()
+    ready = accelerated(network, "32-true")
+    assert isinstance(ready, Whole)
+    pixels = torch.randn(3, 3, 50, 61)
+    with torch.inference_mode():
+        assert close(ready(pixels), network(pixels))
+
+
+def test_bf16_is_near() -> None:
+    pixels = image(64, 96)
+    ours, exact = forward(fcn8s(), precision="bf16-mixed"), forward(fcn8s(), "torch", exact=True)
+    assert ours.precision == "bf16-mixed"
+    assert close(ours.logits(pixels), exact.logits(pixels), 0.05)
+
+
+def test_tiles_and_views_are_those_of_the_whole_image() -> None:
+    plain = forward(nn.Sequential(nn.Conv2d(3, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 19, 3, padding=1)).eval())
+    assert plain.engine == "openvino"
+    pixels = image(200, 260)
+    tiled = Tiled(plain, most_pixels=20_000)
+    assert (tiled(pixels) == plain(pixels)).float().mean() > 0.9999
+    views = Views(scales=(0.5, 1.5), flip=True)
+    expected = Averaged(plain, views).probabilities(pixels)
+    assert Averaged(tiled, views).probabilities(pixels).allclose(expected, atol=1e-5)
+
+
+def test_a_budget_is_measured_with_what_openvino_takes() -> None:
+    plain = forward(nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 19, 1)).eval())
+    capacity = Capacity(plain.device, plain.trial, plain.release, 1e6)
+    small, large = capacity.taken(Size(200, 256)), capacity.taken(Size(1000, 1024))
+    assert large - small > 150, "64 and 19 channels of float32 are 317 MiB of the larger one"
+
+
+def compilations(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
+    """What is converted from now on."""
+    converted = []
+    convert = openvino._converted
+
+    def noted(part: nn.Module, channels: int) -> Any:
+        converted.append(part)
+        return convert(part, channels)
+
+    monkeypatch.setattr(openvino, "_converted", noted)
+    return converted
+
+
+def test_programs_are_kept_for_the_next_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    converted = compilations(monkeypatch)
+    network, pixels = UNet(4, channels=8).eval(), torch.randn(1, 3, 32, 48)
+    with torch.inference_mode():
+        first = accelerated(network, "32-true", tmp_path / "cache")(pixels)
+        again = accelerated(network, "32-true", tmp_path / "cache")(pixels)
+        assert len(converted) == 1
+        assert torch.equal(first, again)
+        with torch.no_grad():
+            network.score.bias.add_(1)  # type: ignore[union-attr]
+        assert close(accelerated(network, "32-true", tmp_path / "cache")(pixels), network(pixels))
+        assert len(converted) == 2, "other weights"
+
+
+@pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[: len(content) // 2]])
+def test_a_damaged_program_is_compiled_anew(
+    damage: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network, pixels = UNet(4, channels=8).eval(), torch.randn(1, 3, 32, 48)
+    accelerated(network, "32-true", tmp_path)
+    (path,) = tmp_path.iterdir()
+    path.write_bytes(damage(path.read_bytes()))
+    converted = compilations(monkeypatch)
+    with torch.inference_mode():
+        assert close(accelerated(network, "32-true", tmp_path)(pixels), network(pixels))
+    assert len(converted) == 1
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    accelerated(nn.Conv2d(3, 4, 1).eval(), "32-true", tmp_path / "file" / "cache")
+
+
+class Sides(nn.Module):
+    """Another layer for images that are higher than wide: tracing sees one of them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wide, self.high = nn.Conv2d(3, 19, 1), nn.Conv2d(3, 19, 1)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        wide = image.shape[-1] > 100
+        logits: torch.Tensor = (self.wide if wide else self.high)(image)
+        return logits
+
+
+def test_what_tracing_does_not_see_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RefusedError, match="differ from torch's"):
+        accelerated(Sides().eval(), "32-true")
+    with pytest.raises(InputError, match=r"--engine openvino: OpenVINO does not run this network .*--engine torch"):
+        forward(Sides())
+    assert forward(Sides(), "auto").engine == "torch"
+    assert "warning: OpenVINO does not run this network" in capsys.readouterr().err
+
+
+def test_what_openvino_cannot_do_is_not_asked_of_it() -> None:
+    network = nn.Conv2d(3, 19, 1)
+    ways: list[tuple[dict[str, Any], str]] = [
+        ({"exact": True}, "--precision 32-true"),
+        ({"compiled": True}, "--compile"),
+    ]
+    for how, flag in ways:
+        assert forward(network, "auto", **how).engine == "torch"
+        with pytest.raises(InputError, match=f"--engine openvino with {flag}"):
+            forward(network, **how)
+
+
+def test_without_openvino_torch_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino, "is_installed", lambda: False)
+    network = nn.Conv2d(3, 19, 1)
+    assert forward(network, "auto").engine == "torch"
+    with pytest.raises(InputError, match="it is not installed; run pip install openvino, or give --engine torch"):
+        forward(network)
+
+
+def test_the_cache_is_where_this_user_has_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert openvino.default_cache().is_relative_to(tmp_path)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert openvino.default_cache().is_relative_to(Path.home())
+
+
+def test_release_gives_memory_back_and_programs_go_on() -> None:
+    plain = forward(fcn8s())
+    assert find_place("cpu", "auto").precision == plain.precision
+    pixels = image(64, 64)
+    before = plain(pixels)
+    plain.release()
+    assert torch.equal(plain(pixels), before)
