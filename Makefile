@@ -55,5 +55,4 @@ rehearse: setup  ## every line of `python -m bench gpu` at toy size, on the CPU
 
 .PHONY: bench
 bench: setup  ## side-by-side speed measurements against the reference tools
-	-$(BIN)/python -m pip install --quiet --editable ".[fast]"  # needs a C++ compiler; works without
 	$(BIN)/python -m bench

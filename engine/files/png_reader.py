@@ -1,27 +1,18 @@
 """PNG files as bytes: whole or damaged, and plain ids and colours decoded fast.
 
-Pillow undoes the filters of a PNG byte by byte, which is nearly all the time that scoring takes. Wuffs
-(package `pywuffs`, optional) does the same to the same bytes in less than half the time; see
-docs/decisions for the measurement. Whatever is not a plain image of ids or of RGB is left to Pillow.
+kornia-rs decodes them in half of Pillow's time; docs/decisions says why, and what is proved before. Whatever is not a
+plain image of ids or of RGB is left to Pillow, and so is every fault: Pillow says what it is.
 """
 
 import functools
 import struct
-import zlib
-from collections.abc import Iterator
+import threading
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-
-try:
-    import pywuffs
-    import pywuffs.aux
-except ImportError:
-    FAST = False
-else:
-    FAST = True
-"""Whether Wuffs is there."""
+from isal import isal_zlib
 
 UInt8Array = npt.NDArray[np.uint8]
 IdArray = npt.NDArray[np.uint8 | np.uint16]
@@ -29,6 +20,10 @@ IdArray = npt.NDArray[np.uint8 | np.uint16]
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE = 0, 2, 3
 """Kinds of colour; grey and palettes hold ids."""
+_IDS, _COLOURS = {(GREY, 8), (GREY, 16), (PALETTE, 8)}, {(RGB, 8)}
+"""Kinds of colour and bits a sample that are plain."""
+_NOT_PLAIN = {b"tRNS", b"acTL", b"fcTL"}
+"""Chunks of images that are transparent or move."""
 MAX_PIXELS = 1 << 28
 """Larger images are refused before they are decoded: nothing in this field has 268 megapixels."""
 
@@ -88,19 +83,13 @@ def note(start: bytes, key: bytes) -> str | None:
 
 
 def decode_ids(content: bytes) -> IdArray | None:
-    """The ids in an undamaged grey PNG of 8 or 16 bits, or None where Pillow must say what it is.
+    """The ids in an undamaged PNG, grey of 8 or 16 bits or a palette's of 8, or None where Pillow must say what it is.
 
     Returns:
         (H, W) uint8 or uint16, exactly as Pillow decodes it.
     """
-    head = _plain(content)
-    if head is None or head.kind != GREY or head.bits not in (8, 16):
-        return None
-    pixels = _decoded(content, head, "Y" if head.bits == 8 else "Y_16LE")
-    if pixels is None:
-        return None
-    ids: IdArray = pixels[..., 0] if head.bits == 8 else pixels.view("<u2")[..., 0]
-    return ids
+    pixels = _decoded(content, _IDS)
+    return None if pixels is None else pixels[..., 0]
 
 
 def decode_rgb(content: bytes) -> UInt8Array | None:
@@ -109,58 +98,81 @@ def decode_rgb(content: bytes) -> UInt8Array | None:
     Returns:
         (H, W, 3) uint8, RGB, exactly as Pillow decodes it.
     """
-    head = _plain(content)
-    return _decoded(content, head, "RGB") if head is not None and head.kind == RGB and head.bits == 8 else None
+    pixels = _decoded(content, _COLOURS)
+    return None if pixels is None else pixels.astype(np.uint8, copy=False)
 
 
-def _plain(content: bytes) -> Header | None:
-    """The header of an undamaged PNG without transparency, None if it is anything else or Wuffs is not there."""
-    if not FAST:
+def _decoded(content: bytes, plain: Collection[tuple[int, int]]) -> IdArray | None:
+    """(H, W, channels) of an undamaged PNG of one of these kinds of colour and bits, None of anything else.
+
+    Only the first thread of a process decodes here. kornia-rs keeps Python's lock for a whole image, so other threads
+    would wait for each other, and the thread that keeps a GPU busy would wait for all of them. Pillow gives it free.
+    """
+    if threading.current_thread() is not threading.main_thread():
         return None
+    keep_freed_memory()
+    head = _plain(content, plain)
+    return None if head is None else _pixels(content, head)
+
+
+def _plain(content: bytes, plain: Collection[tuple[int, int]]) -> Header | None:
+    """The header of a PNG without damage, transparency or frames, None of anything else."""
     try:
-        head, names = _inspect(content)
+        head, chunks = _inspect(content)
     except DamagedError:
         return None
-    return head if b"tRNS" not in names and 0 < head.width * head.height <= MAX_PIXELS else None
+    if (head.kind, head.bits) not in plain or head.interlacing or not 0 < head.width * head.height <= MAX_PIXELS:
+        return None
+    if len(chunks[b"IHDR"]) > 1 or not chunks.keys().isdisjoint(_NOT_PLAIN):
+        return None
+    return head if _inflates(b"".join(chunks[b"IDAT"]), head) else None
 
 
-def _inspect(content: bytes) -> tuple[Header, set[bytes]]:
-    """The header and the names of the chunks."""
+def _inflates(stream: bytes, head: Header) -> bool:
+    """Whether a stream holds as many bytes as the header says, with the right Adler-32, which kornia-rs ignores."""
+    samples = head.width * (3 if head.kind == RGB else 1)
+    size = head.height * (1 + samples * head.bits // 8)  # a byte before each row names its filter
+    inflater = isal_zlib.decompressobj()
+    try:
+        return len(inflater.decompress(stream, size + 1)) == size and inflater.eof
+    except isal_zlib.IsalError:  # type: ignore[misc]  # its stub says an instance
+        return False
+
+
+def _pixels(content: bytes, head: Header) -> IdArray | None:
+    """(H, W, channels), None if kornia-rs refuses."""
+    from kornia_rs import io  # drawing masks decodes none
+
+    decode = io.decode_image_png_u16 if head.bits == 16 else io.decode_image_png_u8
+    try:
+        pixels: IdArray = decode(content, (head.height, head.width), "rgb" if head.kind == RGB else "mono")
+    except Exception:  # it has no class of its own
+        return None
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # Rust's, when memory is short; it is no Exception
+            raise
+        return None
+    return pixels
+
+
+def _inspect(content: bytes) -> tuple[Header, dict[bytes, list[memoryview]]]:
+    """The header, and what the chunks of each name hold, up to the end mark."""
     head = header(content)
-    names = set()
-    for name, checksum, expected in _chunks(content):
-        if checksum != expected:
-            raise DamagedError(f"wrong checksum in chunk {name.decode('latin-1')}")
-        names.add(name)
-    if b"IDAT" not in names:
-        raise DamagedError("no pixels in it")
-    return head, names
-
-
-def _chunks(content: bytes) -> Iterator[tuple[bytes, int, int]]:
-    """Name, checksum and the checksum that it should have, of each chunk up to the end mark."""
     view = memoryview(content)
-    place, name = len(SIGNATURE), b""
-    while name != b"IEND":
+    chunks: dict[bytes, list[memoryview]] = {}
+    place = len(SIGNATURE)
+    while b"IEND" not in chunks:
         end = place + 8 + int.from_bytes(view[place : place + 4], "big")
         if end + 4 > len(content):
             raise DamagedError("cut off")
         name = bytes(view[place + 4 : place + 8])
-        yield name, zlib.crc32(view[place + 4 : end]), int.from_bytes(view[end : end + 4], "big")
+        if isal_zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            raise DamagedError(f"wrong checksum in chunk {name.decode('latin-1')}")
+        chunks.setdefault(name, []).append(view[place + 8 : end])
         place = end + 4
-
-
-def _decoded(content: bytes, head: Header, pixel_format: str) -> UInt8Array | None:
-    """(H, W, bytes a pixel), None if Wuffs refuses."""
-    keep_freed_memory()
-    settings = pywuffs.aux.ImageDecoderConfig()
-    settings.enabled_decoders = [pywuffs.ImageDecoderType.PNG]
-    settings.pixel_format = getattr(pywuffs.PixelFormat, pixel_format)
-    decoded = pywuffs.aux.ImageDecoder(settings).decode(content)
-    if decoded.error_message:
-        return None
-    pixels: UInt8Array = decoded.pixbuf
-    return pixels if pixels.shape[:2] == (head.height, head.width) else None
+    if b"IDAT" not in chunks:
+        raise DamagedError("no pixels in it")
+    return head, chunks
 
 
 _LARGEST_KEPT = 24 << 20

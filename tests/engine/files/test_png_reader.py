@@ -1,9 +1,12 @@
 import io
 import struct
+import threading
+import tracemalloc
 import zlib
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
+import kornia_rs
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -11,11 +14,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.errors import InputError
 from engine.files import png_reader
-from engine.files.images import read_ids, read_image
 
 Ids = npt.NDArray[np.uint8 | np.uint16]
+Chunks = list[tuple[bytes, bytes]]
+"""Name and content of each."""
+KINDS = {"grey": (0, 8), "deep": (0, 16), "rgb": (2, 8), "palette": (3, 8)}
+"""Kind of colour and bits of what is decoded here."""
 
 
 def encoded(image: Image.Image) -> bytes:
@@ -38,6 +43,38 @@ def with_chunk(content: bytes, name: bytes, data: bytes) -> bytes:
     return content[:33] + chunk(name, data) + content[33:]
 
 
+def joined(chunks: Chunks) -> bytes:
+    return png_reader.SIGNATURE + b"".join(chunk(name, data) for name, data in chunks)
+
+
+def png(kind: int, bits: int, size: tuple[int, int], stream: bytes | None = None, interlacing: int = 0) -> Chunks:
+    """A PNG of random pixels whose rows have random filters, or of the given stream of pixels."""
+    height, width = size
+    if stream is None:
+        rows = np.random.default_rng(0).integers(
+            0, 256, (height, 1 + width * (3 if kind == 2 else bits // 8)), np.uint8
+        )
+        rows[:, 0] %= 5
+        stream = zlib.compress(rows.tobytes())
+    return [
+        (b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, interlacing)),
+        *([(b"PLTE", bytes(range(255, -1, -1)) * 3)] if kind == 3 else []),
+        (b"IDAT", stream),
+        (b"IEND", b""),
+    ]
+
+
+def decoded(content: bytes) -> Ids | None:
+    """What the reader decodes of a PNG, by the function that is for its kind of colour."""
+    ids, pixels = png_reader.decode_ids(content), png_reader.decode_rgb(content)
+    assert ids is None or pixels is None
+    return pixels if ids is None else ids
+
+
+def by_pillow(content: bytes) -> Ids:
+    return np.asarray(Image.open(io.BytesIO(content)))
+
+
 def filtered(ids: Ids, filters: list[int]) -> bytes:
     """A grey PNG whose rows use the given filters in turn."""
     rows = np.ascontiguousarray(ids.astype(ids.dtype.newbyteorder(">"))).view(np.uint8).astype(np.int64)
@@ -58,7 +95,6 @@ def filtered(ids: Ids, filters: list[int]) -> bytes:
     return png_reader.SIGNATURE + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
 
 
-@pytest.mark.skipif(not png_reader.FAST, reason="needs pywuffs: pip install '.[fast]'")
 @settings(max_examples=60, deadline=None)
 @given(
     bits=st.sampled_from([8, 16]),
@@ -69,45 +105,85 @@ def filtered(ids: Ids, filters: list[int]) -> bytes:
 def test_every_filter_is_undone_exactly(bits: int, size: tuple[int, int], filters: list[int], seed: int) -> None:
     ids = random_ids(bits, size, seed)
     content = filtered(ids, filters)
-    decoded = png_reader.decode_ids(content)
-    assert decoded is not None
-    assert decoded.dtype == ids.dtype
-    np.testing.assert_array_equal(decoded, ids)
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(content))), ids)
+    found = png_reader.decode_ids(content)
+    assert found is not None
+    assert found.dtype == ids.dtype
+    np.testing.assert_array_equal(found, ids)
+    np.testing.assert_array_equal(by_pillow(content), ids)
 
 
-@pytest.mark.skipif(not png_reader.FAST, reason="needs pywuffs: pip install '.[fast]'")
+@pytest.mark.parametrize("name", KINDS)
+def test_each_plain_kind_is_decoded_as_pillow_does(name: str) -> None:
+    content = joined(png(*KINDS[name], (40, 57)))
+    found, expected = decoded(content), by_pillow(content)
+    assert found is not None
+    assert found.dtype == expected.dtype
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_palette_gives_its_indices() -> None:
+    ids = random_ids(8)
+    image = Image.fromarray(ids)
+    image.putpalette(bytes(range(255, -1, -1)) * 3)
+    found = png_reader.decode_ids(encoded(image))
+    assert found is not None
+    np.testing.assert_array_equal(found, ids)
+
+
 @pytest.mark.parametrize(
     ("name", "data"),
-    [(b"gAMA", struct.pack(">I", 45455)), (b"sBIT", b"\4"), (b"tEXt", b"Software\0x"), (b"bKGD", b"\0\1")],
+    [
+        (b"gAMA", struct.pack(">I", 45455)),
+        (b"sRGB", b"\0"),
+        (b"sBIT", b"\4"),
+        (b"tEXt", b"Software\0x"),
+        (b"bKGD", b"\0\1"),
+    ],
 )
 def test_notes_in_a_file_change_no_id(name: bytes, data: bytes) -> None:
     ids = random_ids(8)
-    decoded = png_reader.decode_ids(with_chunk(encoded(Image.fromarray(ids)), name, data))
-    assert decoded is not None
-    np.testing.assert_array_equal(decoded, ids)
+    found = png_reader.decode_ids(with_chunk(encoded(Image.fromarray(ids)), name, data))
+    assert found is not None
+    np.testing.assert_array_equal(found, ids)
 
 
-def test_unusual_images_are_left_to_pillow(tmp_path: Path) -> None:
-    ids = random_ids(8)
-    palette = Image.fromarray(ids)
-    palette.putpalette(bytes(range(255, -1, -1)) * 3)
-    transparent = with_chunk(encoded(Image.fromarray(ids)), b"tRNS", struct.pack(">H", int(ids[0, 0])))
-    for content in (encoded(palette), transparent):
-        assert png_reader.decode_ids(content) is None
-        (tmp_path / "ids.png").write_bytes(content)
-        np.testing.assert_array_equal(read_ids(tmp_path / "ids.png"), ids)
-    assert png_reader.decode_ids(encoded(Image.fromarray(ids > 100))) is None
-    assert png_reader.decode_ids(encoded(Image.fromarray(np.zeros((4, 4, 3), np.uint8)))) is None
+def moving(kind: int, size: tuple[int, int]) -> bytes:
+    """An APNG of one frame."""
+    head, *rest = png(kind, 8, size)
+    frame = struct.pack(">IIIIIHHBB", 0, size[1], size[0], 0, 0, 1, 10, 0, 0)
+    return joined([head, (b"acTL", struct.pack(">II", 1, 0)), (b"fcTL", frame), *rest])
 
 
-@pytest.mark.parametrize("bits", [8, 16])
-def test_without_wuffs_pillow_reads_the_same(bits: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ids = random_ids(bits)
-    Image.fromarray(ids).save(tmp_path / "ids.png")
-    np.testing.assert_array_equal(read_ids(tmp_path / "ids.png"), ids)
-    monkeypatch.setattr(png_reader, "FAST", False)
-    np.testing.assert_array_equal(read_ids(tmp_path / "ids.png"), ids)
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(with_chunk(joined(png(0, 8, (5, 6))), b"tRNS", b"\0\7"), id="a transparent grey"),
+        pytest.param(with_chunk(joined(png(2, 8, (5, 6))), b"tRNS", b"\0\7\0\7\0\7"), id="a transparent colour"),
+        pytest.param(moving(0, (5, 6)), id="frames"),
+        pytest.param(joined([*png(0, 8, (5, 6))[:2], *png(0, 8, (5, 6))[::2]]), id="two headers"),
+        pytest.param(joined(png(0, 8, (1, 1), interlacing=1)), id="interlaced"),
+        pytest.param(encoded(Image.fromarray(random_ids(8) > 100)), id="one bit"),
+        pytest.param(encoded(Image.fromarray(random_ids(8, (5, 6 * 2)).reshape(5, 6, 2), "LA")), id="grey and alpha"),
+        pytest.param(encoded(Image.fromarray(random_ids(8, (5, 6 * 4)).reshape(5, 6, 4))), id="RGBA"),
+    ],
+)
+def test_what_is_not_plain_is_left_to_pillow(content: bytes) -> None:
+    assert decoded(content) is None
+    by_pillow(content)
+
+
+def test_ids_are_no_colours() -> None:
+    grey, colour = (joined(png(*KINDS[name], (5, 6))) for name in ("grey", "rgb"))
+    assert png_reader.decode_rgb(grey) is None
+    assert png_reader.decode_ids(colour) is None
+
+
+def test_other_threads_leave_all_to_pillow() -> None:
+    content, found = joined(png(0, 8, (5, 6))), []
+    thread = threading.Thread(target=lambda: found.append(png_reader.decode_ids(content)))
+    thread.start()
+    thread.join()
+    assert found == [None]
 
 
 def flipped(content: bytes) -> bytes:
@@ -140,32 +216,143 @@ def test_a_whole_png_passes() -> None:
     assert png_reader.inspect(content + b"junk after the end")[:4] == (4, 5, 8, 2)
 
 
-def test_flipped_pixels_are_refused(tmp_path: Path) -> None:
-    (tmp_path / "ids.png").write_bytes(flipped(encoded(Image.fromarray(random_ids(8, (64, 64))))))
-    with pytest.raises(InputError, match=r"ids\.png: damaged image"):
-        read_ids(tmp_path / "ids.png")
+ROWS = zlib.decompress(png(0, 8, (30, 40))[1][1])
 
 
-@pytest.mark.skipif(not png_reader.FAST, reason="needs pywuffs: pip install '.[fast]'")
-def test_colours_are_decoded_as_pillow_does() -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (40, 57, 3), np.uint8)
-    pixels[5:, 10:] //= 16  # smooth enough for several filters
-    decoded = png_reader.decode_rgb(encoded(Image.fromarray(pixels)))
-    assert decoded is not None
-    np.testing.assert_array_equal(decoded, pixels)
+@pytest.mark.parametrize(
+    "stream",
+    [
+        pytest.param(zlib.compress(ROWS)[:-1] + b"\0", id="wrong Adler-32"),
+        pytest.param(zlib.compress(ROWS)[:-4], id="no Adler-32"),
+        pytest.param(zlib.compress(ROWS)[:-40], id="short stream"),
+        pytest.param(zlib.compress(ROWS[:-41]), id="a row too few"),
+        pytest.param(zlib.compress(ROWS + ROWS[:41]), id="a row too many"),
+        pytest.param(zlib.compress(b"\7" + ROWS[1:]), id="an unknown filter"),
+        pytest.param(b"", id="nothing"),
+    ],
+)
+def test_pixels_that_do_not_fit_are_left_to_pillow_although_the_checksums_of_chunks_are_right(stream: bytes) -> None:
+    content = joined(png(0, 8, (30, 40), stream))
+    png_reader.inspect(content)
+    assert png_reader.decode_ids(content) is None
 
 
-def test_images_that_are_not_plain_rgb_are_left_to_pillow(tmp_path: Path) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (5, 6, 4), np.uint8)
-    rgb = encoded(Image.fromarray(pixels[..., :3]))
-    contents = {
-        "alpha": encoded(Image.fromarray(pixels)),
-        "one transparent colour": with_chunk(rgb, b"tRNS", struct.pack(">HHH", *pixels[0, 0, :3].tolist())),
-        "grey": encoded(Image.fromarray(pixels[..., 0])),
-        "damaged": flipped(rgb),
-    }
-    for name, content in contents.items():
-        assert png_reader.decode_rgb(content) is None, name
-    for name in ("alpha", "one transparent colour"):
-        (tmp_path / "image.png").write_bytes(contents[name])
-        np.testing.assert_array_equal(read_image(tmp_path / "image.png"), pixels[..., :3])
+@pytest.mark.parametrize(
+    "size", [(0, 0), (0, 5), (5, 0), (100_000, 100_000), (2**31 - 1, 2**31 - 1), (1 << 14, 1 << 14)]
+)
+@pytest.mark.parametrize("kind", [0, 2])
+def test_a_header_that_lies_takes_no_memory(kind: int, size: tuple[int, int]) -> None:
+    content = joined(png(kind, 8, size, zlib.compress(bytes(1000))))
+    assert peak(lambda: decoded(content)) < 1 << 20
+
+
+def test_a_stream_without_end_takes_no_memory() -> None:
+    content = joined(png(0, 8, (3, 4), zlib.compress(bytes(100 << 20))))
+    assert peak(lambda: decoded(content)) < 1 << 20
+
+
+def peak(work: Callable[[], object]) -> int:
+    """Bytes that a decoding takes which gives nothing."""
+    png_reader.keep_freed_memory()
+    tracemalloc.start()
+    try:
+        assert work() is None
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+class PanicException(BaseException):
+    """As pyo3's, which no module exports."""
+
+
+@pytest.mark.parametrize(
+    ("raised", "escapes"), [(PanicException(), False), (Exception(), False), (KeyboardInterrupt(), True)]
+)
+def test_a_panic_of_the_decoder_is_a_refusal(
+    raised: BaseException, escapes: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def decode(*_: Any) -> None:
+        raise raised
+
+    monkeypatch.setattr(kornia_rs.io, "decode_image_png_u8", decode)
+    content = joined(png(0, 8, (5, 6)))
+    if escapes:
+        with pytest.raises(type(raised)):
+            png_reader.decode_ids(content)
+    else:
+        assert png_reader.decode_ids(content) is None
+
+
+def spoilt_bytes(content: bytes, rng: np.random.Generator) -> bytes:
+    """The file with bytes changed, cut out, doubled or cut off."""
+    start, stop = sorted(rng.integers(8, len(content), 2).tolist())
+    stop = min(stop, start + 20)
+    changed = bytes(rng.integers(0, 256, stop - start, np.uint8))
+    ways = [
+        content[:start] + changed + content[stop:],
+        content[:start] + content[stop:],
+        content[:stop] + content[start:],
+        content[:start],
+        content + changed,
+    ]
+    return ways[rng.integers(len(ways))]
+
+
+def spoilt_chunks(chunks: Chunks, rng: np.random.Generator) -> Chunks:
+    """Chunks changed, dropped, doubled, exchanged, split or renamed; their checksums will be right."""
+    spoilt = list(chunks)
+    here, there = rng.integers(len(spoilt), size=2)
+    name, data = spoilt[here]
+    cut = int(rng.integers(len(data) + 1))
+    ways: list[Chunks] = [
+        [(name, data[:cut])],
+        [(name, data[:cut] + bytes(rng.integers(0, 256, 1, np.uint8)) + data[cut + 1 :])],
+        [(name, data[:cut]), (name, data[cut:])],
+        [(name, data + data[:cut])],
+        [(name, data)] * 2,
+        [spoilt[there]],
+        [(spoilt[there][0], data)],
+        [],
+    ]
+    spoilt[here : here + 1] = ways[rng.integers(len(ways))]
+    return spoilt
+
+
+def spoilt_rows(chunks: Chunks, rng: np.random.Generator) -> Chunks:
+    """Other bytes in the rows, or more or fewer of them, compressed anew; sometimes with another Adler-32."""
+    *front, (name, stream), end = chunks
+    rows = bytearray(zlib.decompress(stream))
+    place = int(rng.integers(len(rows)))
+    match rng.integers(4):
+        case 0:
+            rows[place] = rng.integers(0, 256)
+        case 1:
+            del rows[place:]
+        case 2:
+            rows += rows[:place]
+        case _:
+            stream = stream[:-1] + bytes([stream[-1] ^ 1])
+            return [*front, (name, stream), end]
+    return [*front, (name, zlib.compress(rows, int(rng.integers(10)))), end]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_whatever_happens_to_a_file_it_is_refused_or_decoded_as_pillow_does(name: str) -> None:
+    rng = np.random.default_rng(0)
+    same = refused = 0
+    for _ in range(600):
+        chunks = png(*KINDS[name], (int(rng.integers(1, 40)), int(rng.integers(1, 40))))
+        spoilt = [
+            spoilt_bytes(joined(chunks), rng),
+            joined(spoilt_chunks(chunks, rng)),
+            joined(spoilt_rows(chunks, rng)),
+        ]
+        for content in spoilt:
+            if (found := decoded(content)) is None:
+                refused += 1
+                continue
+            np.testing.assert_array_equal(found, by_pillow(content))
+            same += 1
+    assert same > 200
+    assert refused > 800
