@@ -14,11 +14,6 @@ from cityscapes.ground_truth import worklist
 from engine.data.cache import Cache
 from engine.data.dataset import FileReader
 from engine.errors import InputError
-from engine.files.png_reader import FAST
-
-_PILLOW = (
-    "import sys, engine.png_reader; engine.png_reader.FAST = False; import bench.loading as b; b.main(sys.argv[1:])"
-)
 
 
 def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
@@ -34,8 +29,7 @@ def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
         words = [str(root), str(crops)]
         contenders = {
             "ancestor": ["-m", "bench.contenders.loader", "ancestor", *words],
-            "ours, Pillow only": ["-c", _PILLOW, "ours", *words],
-            **({"ours": ["-m", "bench.contenders.loader", "ours", *words]} if FAST else {}),
+            "ours": ["-m", "bench.contenders.loader", "ours", *words],
             "ours, cached": ["-m", "bench.contenders.loader", "ours", *words, str(cache)],
         }
         seconds = race.hold(contenders, rounds, told=True)

@@ -45,7 +45,7 @@ _PNG = """
 import sys, time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from engine.images import read_image, write_png
+from engine.files.images import read_image, write_png
 def work(path):
     write_png(Path(sys.argv[2]) / path.name, read_image(path)[..., 0] // 16)
 paths = sorted(Path(sys.argv[1]).rglob("*.png"))

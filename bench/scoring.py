@@ -29,18 +29,12 @@ sys.argv = sys.argv[:1]
 from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as scorer
 scorer.main()
 """
-_PILLOW = """
-import engine.png_reader
-engine.png_reader.FAST = False
-from cityscapes.scoring import main
-raise SystemExit(main())
-"""
 _DECODE = """
 import sys
 from pathlib import Path
 from cityscapes.layout import labelled_scenes
 from cityscapes.predictions import find
-from engine.images import read_ids
+from engine.files.images import read_ids
 root, predictions = map(Path, sys.argv[1:])
 found = find(predictions)
 for scene in labelled_scenes(root, "val"):
@@ -71,11 +65,10 @@ class _Stage:
     def contenders(self) -> dict[str, list[str]]:
         """Name -> arguments of the Python process."""
         files = ["--predictions", str(self.predictions), "--root", str(self.root)]
-        ours = {
+        commands = {
             f"{workers} worker{'s' * (workers > 1)}": ["-m", "cityscapes.scoring", *files, "--workers", str(workers)]
             for workers in (1, 2)
         }
-        commands = {**ours, "1 worker, Pillow only": ["-c", _PILLOW, *files, "--workers", "1"]}
         return {
             "official": ["-c", _OFFICIAL],
             **{name: [*words, "--output", str(self.output(name))] for name, words in commands.items()},
