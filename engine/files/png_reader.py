@@ -12,7 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from isal import isal_zlib
+
+try:
+    from isal import isal_zlib as zlib
+except ImportError:  # a machine without its wheel, as in png_writer
+    import zlib  # type: ignore[no-redef]
 
 UInt8Array = npt.NDArray[np.uint8]
 IdArray = npt.NDArray[np.uint8 | np.uint16]
@@ -132,10 +136,10 @@ def _inflates(stream: bytes, head: Header) -> bool:
     """Whether a stream holds as many bytes as the header says, with the right Adler-32, which kornia-rs ignores."""
     samples = head.width * (3 if head.kind == RGB else 1)
     size = head.height * (1 + samples * head.bits // 8)  # a byte before each row names its filter
-    inflater = isal_zlib.decompressobj()
+    inflater = zlib.decompressobj()
     try:
         return len(inflater.decompress(stream, size + 1)) == size and inflater.eof
-    except isal_zlib.IsalError:  # type: ignore[misc]  # its stub says an instance
+    except zlib.error:  # type: ignore[misc]  # isal's stub says an instance
         return False
 
 
@@ -166,7 +170,7 @@ def _inspect(content: bytes) -> tuple[Header, dict[bytes, list[memoryview]]]:
         if end + 4 > len(content):
             raise DamagedError("cut off")
         name = bytes(view[place + 4 : place + 8])
-        if isal_zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+        if zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
             raise DamagedError(f"wrong checksum in chunk {name.decode('latin-1')}")
         chunks.setdefault(name, []).append(view[place + 8 : end])
         place = end + 4
