@@ -25,12 +25,10 @@ from engine.devices.device import Precision, require_compiler
 from engine.devices.fabric import make_fabric, together
 from engine.errors import InputError
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD, Normalize
-from engine.parallel import available_cpus
 from engine.training import history, sources
-from engine.training.config import Recipe
+from engine.training.config import TrainingConfig
 from engine.training.learner import Learner
 from engine.training.run import Row, Run, default_name, describe
-from engine.training.sources import DataOn
 from engine.training.trainer import Training
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -43,26 +41,11 @@ EXAMPLES = (
     "torchrun --nproc_per_node 4 train_fcn.py --batch_size 4",
     "srun python train_fcn.py --batch_size 4",
 )
-LOWEST = {
-    "epochs": 0,
-    "batch_size": 1,
-    "accumulate": 1,
-    "crop_size": 32,
-    "workers": 0,
-    "seed": 0,
-    "save_every": 0,
-    "validate_every": 1,
-    "metrics_every": 1,
-    "momentum": 0,
-    "ema": 0,
-    "class_uniform": 0,
-    "clip_norm": 0,
-}
 
 
 @dataclass(frozen=True)
-class TrainOptions:
-    """What to train, on what, and how."""
+class TrainOptions(TrainingConfig):
+    """What to train and on what; how is inherited."""
 
     root: Path = Path("data")
     """folder of the data set"""
@@ -79,72 +62,15 @@ class TrainOptions:
     imagenet, and none for networks without a VGG and where there are --initial_weights"""
     initial_weights: Path | None = None
     """start from the weights of another run or network, as far as they fit by name and shape"""
-    epochs: int = 120
-    """how often to see every image"""
-    batch_size: int = 8
-    """images a step, on each device"""
-    accumulate: int = 1
-    """steps whose gradients are added up before the weights change"""
-    crop_size: int = 768
-    """side of the square crops to train on, in pixels"""
-    augmentation: Literal["default", "ancestor", "none"] = "default"
-    """how to vary the images; none only crops them"""
-    class_uniform: float = 0.0
-    """share of the crops, 0 to 1, that lie over a pixel of a class drawn from all alike, for the sake of rare ones"""
-    loss: str = "cross_entropy"
-    """what to minimise: cross_entropy, cross_entropy_sum, smooth_cross_entropy, hard_pixels, focal, focal_over_void,
-    dice, lovasz, or several joined by +"""
-    class_weights: Literal["none", "inverse_log", "median_frequency"] = "none"
-    """what pixels of each class weigh in a cross-entropy, by how frequent they are"""
-    optimizer: Literal["adamw", "adam", "sgd", "caffe_sgd"] = "adamw"
-    """how to minimise it; sgd is Nesterov's, caffe_sgd has plain momentum and twice the rate for biases"""
-    momentum: float = 0.9
-    """of sgd and caffe_sgd"""
-    learning_rate: float = 5e-4
-    """the highest that the schedule reaches"""
-    backbone_rate: float = 1.0
-    """factor on the learning rate of the backbone"""
-    weight_decay: float = 1e-2
-    """on weights, not on biases and batch norms; an L2 term of the loss, but for adamw, which keeps it apart"""
-    clip_norm: float = 0.0
-    """gradient-norm clipping: the longest gradient of all weights together; 0 disables it"""
-    ema: float = 0.0
-    """decay of the average of weights that is evaluated and kept, as 0.999; 0 for none"""
-    schedule: Literal["poly", "step", "cosine", "one_cycle", "constant"] = "poly"
-    """how the learning rate falls"""
-    precision: Precision = "auto"
-    """arithmetic: 32-true (or fp32), bf16-mixed (bf16), 16-mixed (fp16); auto is bf16-mixed on GPUs that have it,
-    16-mixed on older ones, and 32-true on CPUs"""
-    compile: bool = False
-    """compile the network by torch.compile, which needs a C++ compiler and takes minutes; where it pays is in
-    docs/training.md"""
-    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    """where to train"""
-    workers: int = min(4, available_cpus())
-    """processes that load images, beside each training process; 4, but no more than there are cores, if not given"""
-    cache: Path | None = None
-    """folder for decoded images, filled once: 8 MB an image of 2048 x 1024, and several times the speed"""
-    data_on: DataOn = "auto"
-    """where training images wait: device keeps all of them decoded on the GPU, 8 MB an image of 2048 x 1024, and
-    augments them there; workers decode and augment them anew in each epoch; auto is device on a GPU with the room"""
-    validate_every: int = 1
-    """epochs from one validation to the next; the last epoch is always validated"""
-    metrics_every: int = 1
-    """count the pixels of every n-th step only for the training metrics, which takes a GPU less time"""
-    cuda_graph: bool = True
-    """replay each step as one CUDA graph, on one GPU in bf16 or float32 without --accumulate"""
-    save_minutes: float = 10.0
-    """how often to save the state and what is made from the history; both are also saved at the end"""
-    seed: int = 0
-    """of all that is random"""
     name: str | None = None
     """folder of the run under saved/; by default it follows from the settings, so the same command goes on"""
     saved: Path = Path("saved")
     """folder of all runs"""
-    save_every: int = 0
-    """also keep the weights of every n-th epoch, as epoch_NNN.pth; 0 for none"""
-    curves: bool = True
-    """draw the history whenever the state is saved"""
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    """where to train"""
+    precision: Precision = "auto"
+    """arithmetic: 32-true (or fp32), bf16-mixed (bf16), 16-mixed (fp16); auto is bf16-mixed on GPUs that have it,
+    16-mixed on older ones, and 32-true on CPUs"""
     verbose: Literal[0, 1, 2, 3] = 0
     """what to print before training: nothing, the architecture, the optimizer too, the size of every parameter too"""
 
@@ -155,18 +81,6 @@ class TrainOptions:
         }
     )
     """Options that may change when a run goes on."""
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that make no sense."""
-        faults = options.too_low(self, LOWEST)
-        if self.momentum >= 1:
-            faults.append(f"--momentum {self.momentum}: expected less than 1")
-        if self.class_uniform > 1:
-            faults.append(f"--class_uniform {self.class_uniform}: expected at most 1")
-        if self.learning_rate <= 0:
-            faults.append(f"--learning_rate {self.learning_rate}: expected more than 0")
-        if faults:
-            raise InputError(*faults)
 
 
 @command
@@ -212,8 +126,6 @@ def _train(
         run.start(config, chosen.FREE)
     fabric.barrier()
 
-    fields = {field.name for field in dataclasses.fields(Recipe)}
-    recipe = Recipe(**{name: value for name, value in config.items() if name in fields})
     fabric.print(
         f"{run.folder}: {chosen.network} on {len(training)} images of {chosen.benchmark} "
         f"({len(validation)} to validate), {fabric.device}, {fabric.world_size} process(es)"
@@ -225,13 +137,11 @@ def _train(
     weights = _class_weights(index, chosen.class_weights)
     if chosen.compile:
         network.compile()  # in place, so weights keep their names
-    learner = Learner(fabric, network, Normalize(about.mean, about.std), recipe, benchmark.classes.void, weights)
+    learner = Learner(fabric, network, Normalize(about.mean, about.std), chosen, benchmark.classes.void, weights)
     if chosen.verbose:
         fabric.print(describe(network, learner.optimizer, chosen.verbose))
-    data, evaluator = sources.build(
-        fabric, recipe, benchmark, training, validation, reader, index, data_on=chosen.data_on
-    )
-    best = Training(fabric, run, learner, about, benchmark, recipe, data, evaluator).fit()
+    data, evaluator = sources.build(fabric, chosen, benchmark, training, validation, reader, index)
+    best = Training(fabric, run, learner, about, benchmark, chosen, data, evaluator).fit()
     if fabric.is_global_zero:
         print(_summary(run, best, chosen, benchmark))
 

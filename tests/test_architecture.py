@@ -43,7 +43,7 @@ ROOMS: dict[str, set[str]] = {
     "kernels": {"errors", "layers"},
     "training": {
         *("errors", "files", "benchmark", "checkpoints", "normalization", "environment", "devices", "data", "kernels"),
-        "layers",
+        *("layers", "parallel"),
     },
     "inference": {
         *("errors", "arrays", "files", "parallel", "benchmark", "checkpoints", "normalization", "devices", "kernels"),

@@ -6,7 +6,6 @@ WAY is one of `WAYS`; all train FCN-8s on VGG11-BN with AdamW and the focal loss
 is one. Some steps warm up first.
 """
 
-import dataclasses
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -17,13 +16,12 @@ import torch
 from bench.as_written import relu_first
 from engine.devices.fabric import make_fabric
 from engine.normalization import Normalize
-from engine.training.config import Recipe
+from engine.training.config import TrainingConfig
 from engine.training.learner import Learner
 from engine.training.losses import FocalLoss
 from engine.training.metrics import Tally
 from engine.training.step_graph import CudaBackend, StepGraph
 from fcn.fcn import FCN8s
-from train_fcn import TrainOptions
 
 CLASSES, VOID, ANCESTORS_VOID = 19, 255, 19
 WARM_UP = 6
@@ -66,12 +64,11 @@ def our_step(
 ) -> Callable[[], object]:
     """A step as `engine.training.trainer` takes it: uint8 images, channels last, the device's precision, no waiting."""
     fabric = make_fabric("auto", precision)
-    chosen = dataclasses.asdict(TrainOptions(loss="focal_over_void", learning_rate=1e-3, weight_decay=1e-4))
-    recipe = Recipe(**{field.name: chosen[field.name] for field in dataclasses.fields(Recipe)})
+    config = TrainingConfig(loss="focal_over_void", learning_rate=1e-3, weight_decay=1e-4)
     network = FCN8s(CLASSES)
     if compiled:
         network.compile()
-    learner = Learner(fabric, network, Normalize(), recipe, VOID)
+    learner = Learner(fabric, network, Normalize(), config, VOID)
     learner.train()
     tally = Tally(CLASSES, VOID, fabric.device)
     loaded = made_up(batch, crop)

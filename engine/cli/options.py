@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import itertools
 import sys
+import textwrap
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,9 +41,9 @@ def parse(
     """Read a command line into a frozen dataclass; each field is a flag, the string below it the help.
 
     Fields are of type str, int, float, bool, Path, Literal, or one of these or None; a Literal may be annotated with a
-    dict of other names for its values. With `recipes`,
-    `--recipe NAME` takes the values of `<recipes>/NAME.yaml`, or of any YAML file, and the flags given beside
-    it win. Wrong flags end with usage, message and exit code 2, as argparse does.
+    dict of other names for its values. The help lists a class's own fields before those that it inherits. With
+    `recipes`, `--recipe NAME` takes the values of `<recipes>/NAME.yaml`, or of any YAML file, and the flags given
+    beside it win. Wrong flags end with usage, message and exit code 2, as argparse does.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = argparse.ArgumentParser(
@@ -71,7 +72,8 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 def _add_flags(parser: argparse.ArgumentParser, options: type[Any]) -> None:
     """Add a flag for each field of a dataclass."""
     types_of, help_of = typing.get_type_hints(options, include_extras=True), dict(_docstrings(options))
-    for field in dataclasses.fields(options):
+    own = inspect.get_annotations(options)
+    for field in sorted(dataclasses.fields(options), key=lambda field: field.name not in own):
         required = field.default is dataclasses.MISSING
         settings: dict[str, Any] = {"required": required, "default": None if required else field.default}
         kind = types_of[field.name]
@@ -92,10 +94,16 @@ def _add_flags(parser: argparse.ArgumentParser, options: type[Any]) -> None:
 
 
 def _docstrings(options: type[Any]) -> Iterator[tuple[str, str]]:
-    """The fields of a dataclass, each with the string that stands below it."""
-    (definition,) = ast.parse(inspect.getsource(options)).body
-    body = typing.cast("ast.ClassDef", definition).body
-    for field, below in itertools.pairwise(body):
+    """The fields of a dataclass, inherited ones too, each with the string that stands below it in the source."""
+    # Python keeps no docstrings of fields, so they are read from the source: docs/decisions/0006.
+    for kind in reversed(options.__mro__):  # so that a class has the last word on a field that it declares again
+        if dataclasses.is_dataclass(kind):
+            (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+            yield from _strings_below_fields(typing.cast("ast.ClassDef", definition))
+
+
+def _strings_below_fields(definition: ast.ClassDef) -> Iterator[tuple[str, str]]:
+    for field, below in itertools.pairwise(definition.body):
         if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
             match below:
                 case ast.Expr(value=ast.Constant(value=str(text))):

@@ -1,48 +1,109 @@
 """How to train."""
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from engine.errors import InputError
+from engine.parallel import available_cpus
+
+LOWEST = {
+    "epochs": 0,
+    "batch_size": 1,
+    "accumulate": 1,
+    "crop_size": 32,
+    "workers": 0,
+    "seed": 0,
+    "save_every": 0,
+    "validate_every": 1,
+    "metrics_every": 1,
+    "momentum": 0,
+    "ema": 0,
+    "class_uniform": 0,
+    "clip_norm": 0,
+}
+"""Setting -> its least value."""
 
 
 @dataclass(frozen=True)
-class Recipe:
-    """The settings of a training that its weights depend on, and how often they are saved."""
+class TrainingConfig:
+    """The settings of a training: what its weights depend on, how images are loaded, and how often it is saved.
 
-    epochs: int
-    batch_size: int
-    """Images a step, on each device."""
-    accumulate: int
-    """Steps whose gradients are added up before the weights change."""
-    crop_size: int
-    """Side of the square crops, in pixels."""
-    augmentation: str
-    class_uniform: float
-    """Share of the crops, 0 to 1, that show a pixel of a class drawn from all alike."""
-    loss: str
-    class_weights: str
-    """How the loss weighs classes by their frequency; none for all alike."""
-    optimizer: str
-    momentum: float
-    learning_rate: float
-    backbone_rate: float
-    """Factor on the learning rate of the backbone."""
-    weight_decay: float
-    clip_norm: float
-    """Longest gradient, 0 for any."""
-    ema: float
-    """Decay of the average of weights that is evaluated and kept, 0 for none."""
-    schedule: str
-    seed: int
-    workers: int
-    """Processes that load files, beside each training process."""
-    save_minutes: float
-    """How often the state is saved; also at the end."""
-    validate_every: int
-    """Epochs from one validation to the next; the last epoch is always validated."""
-    metrics_every: int
-    """Steps from one to the next whose pixels are counted for the training metrics."""
-    cuda_graph: bool
-    """On one GPU, replay each step as one CUDA graph where that can be done."""
-    save_every: int
-    """Keep the weights of every n-th epoch; 0 for none."""
-    curves: bool
-    """Draw the history after each epoch."""
+    The text below each field is also the help of the option of that name.
+
+    Raises:
+        InputError: with every number that makes no sense.
+    """
+
+    epochs: int = 120
+    """how often to see every image"""
+    batch_size: int = 8
+    """images a step, on each device"""
+    accumulate: int = 1
+    """steps whose gradients are added up before the weights change"""
+    crop_size: int = 768
+    """side of the square crops to train on, in pixels"""
+    augmentation: Literal["default", "ancestor", "none"] = "default"
+    """how to vary the images; none only crops them"""
+    class_uniform: float = 0.0
+    """share of the crops, 0 to 1, that lie over a pixel of a class drawn from all alike, for the sake of rare ones"""
+    loss: str = "cross_entropy"
+    """what to minimise: cross_entropy, cross_entropy_sum, smooth_cross_entropy, hard_pixels, focal, focal_over_void,
+    dice, lovasz, or several joined by +"""
+    class_weights: Literal["none", "inverse_log", "median_frequency"] = "none"
+    """what pixels of each class weigh in a cross-entropy, by how frequent they are"""
+    optimizer: Literal["adamw", "adam", "sgd", "caffe_sgd"] = "adamw"
+    """how to minimise it; sgd is Nesterov's, caffe_sgd has plain momentum and twice the rate for biases"""
+    momentum: float = 0.9
+    """momentum of sgd and caffe_sgd"""
+    learning_rate: float = 5e-4
+    """the highest learning rate that the schedule reaches"""
+    backbone_rate: float = 1.0
+    """factor on the learning rate of the backbone"""
+    weight_decay: float = 1e-2
+    """on weights, not on biases and batch norms; an L2 term of the loss, but for adamw, which keeps it apart"""
+    clip_norm: float = 0.0
+    """gradient-norm clipping: the longest gradient of all weights together; 0 disables it"""
+    ema: float = 0.0
+    """decay of the moving average (EMA) of weights that is evaluated and kept, for example 0.999; 0 for none"""
+    schedule: Literal["poly", "step", "cosine", "one_cycle", "constant"] = "poly"
+    """how the learning rate falls"""
+    seed: int = 0
+    """seed of all that is random"""
+    compile: bool = False
+    """compile the network by torch.compile, which needs a C++ compiler and takes minutes; where it pays is in
+    docs/training.md"""
+    cuda_graph: bool = True
+    """replay each step as one CUDA graph, on one GPU in bf16 or float32 without --accumulate"""
+    workers: int = min(4, available_cpus())
+    """processes that load images, beside each training process; 4, but no more than there are cores, if not given"""
+    cache: Path | None = None
+    """folder for decoded images, filled once: 8 MB an image of 2048 x 1024, and several times the speed"""
+    data_on: Literal["auto", "device", "workers"] = "auto"
+    """where training images wait: device keeps all of them decoded on the GPU, 8 MB an image of 2048 x 1024, and
+    augments them there; workers decode and augment them anew in each epoch; auto is device on a GPU with the room"""
+    validate_every: int = 1
+    """epochs from one validation to the next; the last epoch is always validated"""
+    metrics_every: int = 1
+    """count the pixels of every n-th step only for the training metrics, which takes a GPU less time"""
+    save_minutes: float = 10.0
+    """how often to save the state and what is made from the history; both are also saved at the end"""
+    save_every: int = 0
+    """also keep the weights of every n-th epoch, as epoch_NNN.pth; 0 for none"""
+    curves: bool = True
+    """draw the history whenever the state is saved"""
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no sense."""
+        values = vars(self)
+        faults = [
+            f"--{name} {values[name]}: expected at least {low}" for name, low in LOWEST.items() if values[name] < low
+        ]
+        if self.momentum >= 1:
+            faults.append(f"--momentum {self.momentum}: expected less than 1")
+        if self.class_uniform > 1:
+            faults.append(f"--class_uniform {self.class_uniform}: expected at most 1")
+        if self.learning_rate <= 0:
+            faults.append(f"--learning_rate {self.learning_rate}: expected more than 0")
+        if faults:
+            raise InputError(*faults)

@@ -14,7 +14,7 @@ from engine.kernels.choose import choose_kernels
 from engine.kernels.pooling import use_pooling_kernels
 from engine.layers import drop_biases
 from engine.normalization import Normalize
-from engine.training.config import Recipe
+from engine.training.config import TrainingConfig
 from engine.training.ema import WeightAverage
 from engine.training.losses import build_loss
 from engine.training.optimization import build_optimizer, load_state, parameter_groups, set_rate
@@ -27,7 +27,7 @@ class Learner:
         fabric: the processes of the job.
         network: (N, 3, H, W) float -> (N, C, H, W) logits.
         normalize: uint8 images -> what the network takes.
-        recipe: how to train.
+        config: how to train.
         void: the train id that is left out.
         class_weights: (C,) what pixels of each class weigh in the loss, None for all alike.
     """
@@ -37,11 +37,11 @@ class Learner:
         fabric: Fabric,
         network: nn.Module,
         normalize: Normalize,
-        recipe: Recipe,
+        config: TrainingConfig,
         void: int,
         class_weights: torch.Tensor | None = None,
     ) -> None:
-        self.fabric, self.recipe, self.void = fabric, recipe, void
+        self.fabric, self.config, self.void = fabric, config, void
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         self.network = network.to(memory_format=torch.channels_last)  # twice as fast on CPUs, faster on tensor cores
@@ -50,21 +50,21 @@ class Learner:
             drop_biases(network)
             if choose_kernels("auto", fabric.device, DTYPES[precision_of(fabric)]):
                 use_pooling_kernels(network)
-        groups = parameter_groups(network, recipe.weight_decay, recipe.backbone_rate)
+        groups = parameter_groups(network, config.weight_decay, config.backbone_rate)
         optimizer = build_optimizer(
-            recipe.optimizer,
+            config.optimizer,
             groups,
-            recipe.learning_rate,
-            recipe.momentum,
+            config.learning_rate,
+            config.momentum,
             fabric.device,
             scaled=precision_of(fabric) == "16-mixed",
         )
         self.model, self.optimizer = fabric.setup(network, optimizer)
-        self.average = WeightAverage(network, recipe.ema) if recipe.ema else None
+        self.average = WeightAverage(network, config.ema) if config.ema else None
         self.evaluation_precision = _evaluation_precision(fabric)
         """Arithmetic of `evaluate`, as Lightning Fabric names it."""
         self.normalize = fabric.to_device(normalize)
-        self.loss = fabric.to_device(build_loss(recipe.loss, void, class_weights))
+        self.loss = fabric.to_device(build_loss(config.loss, void, class_weights))
         self.class_weights = None if class_weights is None else class_weights.to(fabric.device)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -112,12 +112,12 @@ class Learner:
         with self.fabric.no_backward_sync(self.model, enabled=not update):
             logits = self.forward(images)
             loss = self.loss(logits, masks)
-            self.fabric.backward(loss * self._share(masks) / self.recipe.accumulate)
+            self.fabric.backward(loss * self._share(masks) / self.config.accumulate)
         if update:
-            if self.recipe.clip_norm:
+            if self.config.clip_norm:
                 # Infinite gradients are no error: fp16's scaler skips such a step, and divergence is found by the loss.
                 self.fabric.clip_gradients(
-                    self.model, self.optimizer, max_norm=self.recipe.clip_norm, error_if_nonfinite=False
+                    self.model, self.optimizer, max_norm=self.config.clip_norm, error_if_nonfinite=False
                 )
             self.optimizer.step()
             self.optimizer.zero_grad()

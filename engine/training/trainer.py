@@ -19,7 +19,7 @@ from engine.devices.fabric import precision_of
 from engine.errors import Stopped
 from engine.normalization import Normalize
 from engine.training.batches import BatchSource
-from engine.training.config import Recipe
+from engine.training.config import TrainingConfig
 from engine.training.divergence import Alarm
 from engine.training.evaluation import Evaluation, Evaluator
 from engine.training.learner import Learner
@@ -45,7 +45,7 @@ class Training:
         run: the folder that everything is kept in.
         learner: what is trained.
         about: what its weights belong to.
-        recipe: how to train.
+        config: how to train.
         data: the batches.
         evaluator: measures the weights after an epoch.
     """
@@ -57,17 +57,17 @@ class Training:
         learner: Learner,
         about: About,
         benchmark: Benchmark,
-        recipe: Recipe,
+        config: TrainingConfig,
         data: BatchSource,
         evaluator: Evaluator,
     ) -> None:
         self.fabric, self.run, self.learner, self.about = fabric, run, learner, about
-        self.classes, self.recipe, self.data, self.evaluator = benchmark.classes, recipe, data, evaluator
+        self.classes, self.config, self.data, self.evaluator = benchmark.classes, config, data, evaluator
         self.best: Row | None = None
         self.saved = time.monotonic()
         self._best_weights: tuple[StateDict, About] | None = None
         """Of the best epoch, until they are written; on the device."""
-        backend = _graph_backend(fabric, recipe)
+        backend = _graph_backend(fabric, config)
         self._graph = StepGraph(partial(self._learn, update=True), backend, learner.optimizer.zero_grad)
 
     def fit(self) -> Row | None:
@@ -84,9 +84,9 @@ class Training:
         alarm = Alarm(self.run, self.learner, self.data.samples, sampler)
         tally = self._resume(sampler)
         sampler.epoch = self.about.epoch + 1
-        stream = self.data.stream(self.recipe.epochs)
+        stream = self.data.stream(self.config.epochs)
         with Interruption(self.fabric) as interruption, closing(self.evaluator):
-            for epoch in range(self.about.epoch + 1, self.recipe.epochs + 1):
+            for epoch in range(self.about.epoch + 1, self.config.epochs + 1):
                 sampler.epoch = epoch
                 watch = Watch(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
                 left = islice(stream, len(sampler) - sampler.start)
@@ -122,12 +122,12 @@ class Training:
         for place, parts in enumerate(loaded, sampler.start):
             step = (sampler.epoch - 1) * steps + place
             # Dropout and the like draw from here, whether or not training was interrupted before.
-            _seed(self.fabric.device, derive(self.recipe.seed, step, self.fabric.global_rank))
+            _seed(self.fabric.device, derive(self.config.seed, step, self.fabric.global_rank))
             last = place + 1 == steps
-            update = last or (place + 1) % self.recipe.accumulate == 0
+            update = last or (place + 1) % self.config.accumulate == 0
             parts = self.fabric.to_device(parts)
             self.learner.set_rate(self._rate(step, steps))
-            same = self.recipe.accumulate == 1  # each step does the same
+            same = self.config.accumulate == 1  # each step does the same
             loss, logits, masks = self._graph(*parts) if same else self._learn(*parts, update=update)
             tally.add(loss, logits, masks, place)
             alarm.note(loss.clone(), place)  # a graph writes its loss to the same place in every step
@@ -153,18 +153,18 @@ class Training:
 
     def _due(self, step: int) -> bool:
         """Whether it is time to save; the first process decides for all, now and then."""
-        late = time.monotonic() - self.saved > 60 * self.recipe.save_minutes
+        late = time.monotonic() - self.saved > 60 * self.config.save_minutes
         if self.fabric.world_size == 1:
             return late
         return step % _AGREE_EVERY == 0 and bool(self.fabric.broadcast(late))
 
     def _rate(self, step: int, steps: int) -> float:
         """The learning rate of a step, counted from the first epoch."""
-        factor = SCHEDULES[self.recipe.schedule](Progress(step, steps, self.recipe.epochs))
-        return self.recipe.learning_rate * factor
+        factor = SCHEDULES[self.config.schedule](Progress(step, steps, self.config.epochs))
+        return self.config.learning_rate * factor
 
     def _is_validated(self, epoch: int) -> bool:
-        return epoch % self.recipe.validate_every == 0 or epoch == self.recipe.epochs
+        return epoch % self.config.validate_every == 0 or epoch == self.config.epochs
 
     def _evaluate(self) -> Evaluation:
         """Measure the weights as predictions will be made with them, if fp16 can hold the network's numbers."""
@@ -193,24 +193,24 @@ class Training:
             self.best = row
             weights = {name: tensor.clone() for name, tensor in self.learner.weights().items()}
             self._best_weights = (weights, self.about)
-        if self.fabric.is_global_zero and self.recipe.save_every and row["epoch"] % self.recipe.save_every == 0:
+        if self.fabric.is_global_zero and self.config.save_every and row["epoch"] % self.config.save_every == 0:
             self.run.save_epoch(self.learner.weights(), self.about)
-        due = row["epoch"] == self.recipe.epochs or self._due_after_epoch()
+        due = row["epoch"] == self.config.epochs or self._due_after_epoch()
         if due:
             self._save(row, place=0, tally=self._tally())
         if self.fabric.is_global_zero:
             self.run.append(row)
             if due:
-                self.run.publish(self.classes.names, draw=self.recipe.curves)
-            print(_line(row, self.best, self.recipe.epochs), flush=True)
+                self.run.publish(self.classes.names, draw=self.config.curves)
+            print(_line(row, self.best, self.config.epochs), flush=True)
 
     def _due_after_epoch(self) -> bool:
         """As `_due`; here processes are together anyway."""
-        late = time.monotonic() - self.saved > 60 * self.recipe.save_minutes
+        late = time.monotonic() - self.saved > 60 * self.config.save_minutes
         return bool(self.fabric.broadcast(late)) if self.fabric.world_size > 1 else late
 
     def _tally(self) -> Tally:
-        return Tally(len(self.classes), self.classes.void, self.fabric.device, self.recipe.metrics_every)
+        return Tally(len(self.classes), self.classes.void, self.fabric.device, self.config.metrics_every)
 
     def _save(self, row: Row | None, place: int, tally: Tally) -> None:
         """Save all that is needed to resume after `place` steps of the epoch that follows `about.epoch`.
@@ -247,22 +247,22 @@ class Training:
             self.run.rewind(self.about.epoch)
             if state["row"] is not None:
                 self.run.append(state["row"])
-                self.run.publish(self.classes.names, draw=self.recipe.curves)
+                self.run.publish(self.classes.names, draw=self.config.curves)
         steps = f" and {sampler.start} steps" if sampler.start else ""
         self.fabric.print(
-            f"{self.run.folder}: {self.about.epoch} of {self.recipe.epochs} epochs{steps} are done, going on"
+            f"{self.run.folder}: {self.about.epoch} of {self.config.epochs} epochs{steps} are done, going on"
         )
         return tally
 
 
-def _graph_backend(fabric: Fabric, recipe: Recipe) -> CudaBackend | None:
+def _graph_backend(fabric: Fabric, config: TrainingConfig) -> CudaBackend | None:
     """What captures the step as a CUDA graph; None where it cannot be done.
 
     Several processes talk to each other within a step, an accumulated gradient makes steps differ, and fp16's scaler
     decides on the host whether weights change.
     """
-    alone = fabric.world_size == 1 and recipe.accumulate == 1
-    if not recipe.cuda_graph or fabric.device.type != "cuda" or not alone or precision_of(fabric) == "16-mixed":
+    alone = fabric.world_size == 1 and config.accumulate == 1
+    if not config.cuda_graph or fabric.device.type != "cuda" or not alone or precision_of(fabric) == "16-mixed":
         return None
     return CudaBackend(fabric.device)
 

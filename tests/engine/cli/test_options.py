@@ -100,3 +100,35 @@ def test_options_written_as_a_recipe_read_back(recipes: Path) -> None:
     some = Some(root=Path("x"), rate=1e-7, redo=True)
     (recipes / "back.yaml").write_text(yaml.safe_dump(options.plain(some)))
     assert parse(recipes, "--recipe", "back") == some
+
+
+@dataclass(frozen=True)
+class Library:
+    """What a library takes."""
+
+    depth: int = 3
+    """how deep to go"""
+    rate: float = 0.5
+    """of the library"""
+
+
+@dataclass(frozen=True)
+class Command(Library):
+    root: Path = Path("data")
+    """folder of the data set"""
+    rate: float = 2.0
+    """of the command"""
+
+
+def test_a_command_extends_what_its_library_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(*argv: str) -> Command:
+        return options.parse(Command, argv, prog="some.py", description="", examples=["some.py"])
+
+    assert command("--depth", "7") == Command(depth=7)
+    with pytest.raises(SystemExit):
+        command("--help")
+    text = capsys.readouterr().out
+    assert "how deep to go (default: 3)" in text
+    assert "of the command (default: 2.0)" in text
+    assert "of the library" not in text
+    assert text.index("\n  --root") < text.index("\n  --depth"), "its own options come first"

@@ -1,6 +1,5 @@
 """Steps in fp16, whose scaler runs on a CPU too, and what a run takes along to another precision."""
 
-import dataclasses
 from typing import Any
 
 import pytest
@@ -10,18 +9,12 @@ from lightning_fabric.plugins.precision.amp import MixedPrecision
 from torch import nn
 
 from engine.normalization import Normalize
-from engine.training.config import Recipe
+from engine.training.config import TrainingConfig
 from engine.training.learner import Learner
-from train_fcn import TrainOptions
 
 VOID = 255
 IMAGES = torch.full((1, 3, 4, 4), 200, dtype=torch.uint8)
 MASKS = torch.zeros(1, 4, 4, dtype=torch.int64)
-
-
-def recipe(**changes: Any) -> Recipe:
-    chosen = dataclasses.asdict(TrainOptions(**changes))
-    return Recipe(**{field.name: chosen[field.name] for field in dataclasses.fields(Recipe)})
 
 
 def fabric(precision: str) -> Fabric:
@@ -32,7 +25,7 @@ def fabric(precision: str) -> Fabric:
 def learner(precision: str = "16-mixed", **changes: Any) -> Learner:
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
-    return Learner(fabric(precision), network, Normalize(), recipe(**changes), VOID)
+    return Learner(fabric(precision), network, Normalize(), TrainingConfig(**changes), VOID)
 
 
 def scale(its: Learner) -> float:

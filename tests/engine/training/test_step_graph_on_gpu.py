@@ -1,7 +1,6 @@
 """Replayed steps against eager ones, where there is a GPU."""
 
-import dataclasses
-from typing import Any
+from typing import Literal
 
 import pytest
 import torch
@@ -9,21 +8,16 @@ from lightning_fabric import Fabric
 from torch import nn
 
 from engine.normalization import Normalize
-from engine.training.config import Recipe
+from engine.training.config import TrainingConfig
 from engine.training.learner import Learner
 from engine.training.step_graph import CudaBackend, StepGraph
-from train_fcn import TrainOptions
 
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
 ]
 STEPS = 8
-
-
-def recipe(**changes: Any) -> Recipe:
-    chosen = dataclasses.asdict(TrainOptions(**changes))
-    return Recipe(**{field.name: chosen[field.name] for field in dataclasses.fields(Recipe)})
+Optimizer = Literal["adamw", "sgd"]
 
 
 def batch(number: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -32,12 +26,12 @@ def batch(number: int) -> tuple[torch.Tensor, torch.Tensor]:
     return images.cuda(), torch.randint(0, 2, (2, 16, 16), dtype=torch.uint8, generator=random).cuda()
 
 
-def trained(optimizer: str, *, graph: bool) -> tuple[torch.Tensor, Learner]:
+def trained(optimizer: Optimizer, *, graph: bool) -> tuple[torch.Tensor, Learner]:
     """Losses of some steps, with a validation between two of them, and the learner after them."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Dropout(), nn.Conv2d(8, 2, 1))
     fabric = Fabric(accelerator="cuda", devices=1)
-    its = Learner(fabric, network, Normalize(), recipe(ema=0.9, clip_norm=1.0, optimizer=optimizer), 255)
+    its = Learner(fabric, network, Normalize(), TrainingConfig(ema=0.9, clip_norm=1.0, optimizer=optimizer), 255)
     its.train()
     backend = CudaBackend(fabric.device) if graph else None
     step = StepGraph(lambda images, masks: its.step(images, masks.long(), update=True), backend)
@@ -56,7 +50,7 @@ def trained(optimizer: str, *, graph: bool) -> tuple[torch.Tensor, Learner]:
 
 
 @pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
-def test_a_replayed_step_does_what_an_eager_one_does(optimizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_replayed_step_does_what_an_eager_one_does(optimizer: Optimizer, monkeypatch: pytest.MonkeyPatch) -> None:
     """With its own rate, batch, dropout and average each time."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)

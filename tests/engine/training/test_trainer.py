@@ -1,6 +1,5 @@
 """The loop by itself, on a toy network and made-up batches: when it validates, saves and publishes."""
 
-import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,13 +17,12 @@ from engine.data.dataset import Batch
 from engine.data.sampler import EpochSampler
 from engine.normalization import Normalize
 from engine.training.batches import RemainingEpochs
-from engine.training.config import Recipe
+from engine.training.config import TrainingConfig
 from engine.training.evaluation import Evaluation
 from engine.training.learner import Learner
 from engine.training.metrics import Metrics
 from engine.training.run import Run
 from engine.training.trainer import Training
-from train_fcn import TrainOptions
 
 CLASSES = ("road", "car")
 
@@ -72,18 +70,17 @@ class Scores:
 
 
 def training(folder: Path, scores: Scores, **changes: Any) -> Training:
-    chosen = dataclasses.asdict(TrainOptions(**{"batch_size": 2, "curves": False, "save_minutes": 1e9, **changes}))
-    recipe = Recipe(**{field.name: chosen[field.name] for field in dataclasses.fields(Recipe)})
+    config = TrainingConfig(**{"batch_size": 2, "curves": False, "save_minutes": 1e9, **changes})
     torch.manual_seed(0)
     network = nn.Conv2d(3, 2, 1)
     fabric = Fabric(accelerator="cpu")
     about = About("toy", 2, "toy", (0.5,) * 3, (0.5,) * 3, 0, None)
-    learner = Learner(fabric, network, Normalize(about.mean, about.std), recipe, 255)
+    learner = Learner(fabric, network, Normalize(about.mean, about.std), config, 255)
     scores.learner = learner
     run = Run(folder)
     run.start({}, set())
     benchmark: Any = SimpleNamespace(classes=Table())
-    return Training(fabric, run, learner, about, benchmark, recipe, MadeUp(), scores)  # type: ignore[arg-type]
+    return Training(fabric, run, learner, about, benchmark, config, MadeUp(), scores)  # type: ignore[arg-type]
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
