@@ -15,7 +15,6 @@ from engine.cli.command import command
 from engine.devices.device import SHORT_PRECISIONS, require_compiler
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json
-from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 EXAMPLES = (
     "python profile_fcn.py",
@@ -112,7 +111,7 @@ def profile(chosen: ProfileOptions, name: str, precision: str) -> dict[str, Any]
 
     benchmark = catalogue.benchmark(chosen.benchmark)
     classes = len(benchmark.classes)
-    about = About(name, classes, benchmark.name, IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained(name, classes, benchmark.name)
     size = options.size(chosen.size, "--size")
     protocol = Protocol(
         size,

@@ -24,7 +24,7 @@ from engine.data.sampler import derive
 from engine.devices.device import Precision, require_compiler
 from engine.devices.fabric import make_fabric, together
 from engine.errors import InputError
-from engine.normalization import IMAGENET_MEAN, IMAGENET_STD, Normalize
+from engine.normalization import Normalize
 from engine.training import history, sources
 from engine.training.config import TrainingConfig
 from engine.training.learner import Learner
@@ -119,7 +119,7 @@ def _train(
     run = Run(chosen.saved / name)
     torch.manual_seed(derive(chosen.seed))
     network = catalogue.network(chosen.network, len(benchmark.classes))
-    about = About(chosen.network, len(benchmark.classes), benchmark.name, IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained(chosen.network, len(benchmark.classes), benchmark.name)
     if not run.last.is_file():
         about = _start(network, about, chosen, fabric)
     if fabric.is_global_zero:

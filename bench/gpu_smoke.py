@@ -225,9 +225,8 @@ def _write_weights(path: Path, network: str) -> None:
     import catalogue
     from engine import checkpoints
     from engine.checkpoints import About
-    from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
     torch.manual_seed(0)
     built = catalogue.network(network, scenes.CAMVID_CLASSES)
-    about = About(network, scenes.CAMVID_CLASSES, "camvid", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained(network, scenes.CAMVID_CLASSES, "camvid")
     checkpoints.save(path, built.state_dict(), about)

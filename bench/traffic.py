@@ -144,9 +144,8 @@ def ours(**how: Any) -> dict[str, Any]:
     from engine.checkpoints import About
     from engine.devices.process import Place
     from engine.inference.network import Forward
-    from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
-    about = About("fcn8s", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained("fcn8s", 19, "cityscapes")
     network = catalogue.network("fcn8s", 19).to(memory_format=torch.channels_last)
     with fake_gpu():
         forward = Forward(Place(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"), **how)

@@ -3,12 +3,13 @@
 import pickle
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 
 from engine.errors import InputError
 from engine.files.atomic import replacing
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 StateDict = dict[str, torch.Tensor]
 
@@ -31,6 +32,18 @@ class About:
     """How many epochs it was trained for."""
     miou: float | None
     """On the validation split, 0 to 1; None before the first evaluation."""
+
+    @classmethod
+    def untrained(
+        cls,
+        network: str,
+        num_classes: int,
+        benchmark: str | None,
+        mean: tuple[float, ...] = IMAGENET_MEAN,
+        std: tuple[float, ...] = IMAGENET_STD,
+    ) -> Self:
+        """Metadata of weights that were not trained here yet, by default for images normalised as ImageNet's."""
+        return cls(network, num_classes, benchmark, mean, std, epoch=0, miou=None)
 
 
 def save(path: Path, weights: StateDict, about: About, **more: Any) -> None:

@@ -35,7 +35,7 @@ ROOMS: dict[str, set[str]] = {
     "files": {"errors", "arrays"},
     "parallel": {"errors"},
     "benchmark": {"errors", "arrays", "files"},
-    "checkpoints": {"errors", "files"},
+    "checkpoints": {"errors", "files", "normalization"},
     "scoring": {"errors", "findings", "arrays", "files", "parallel", "benchmark"},
     "cli": {"errors", "findings", "files", "parallel", "scoring"},
     "devices": {"errors"},

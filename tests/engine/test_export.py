@@ -15,11 +15,10 @@ from engine.cli.options import size
 from engine.errors import InputError
 from engine.export import Check, ImageToIds
 from engine.files.images import synthetic_image
-from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from fcn.padding import Padded
 from fcn.unet import UNet
 
-ABOUT = About("some", 19, None, IMAGENET_MEAN, IMAGENET_STD, 0, None)
+ABOUT = About.untrained("some", 19, None)
 
 
 def small(classes: int = 19) -> nn.Module:

@@ -13,7 +13,6 @@ from engine.devices.process import Place
 from engine.inference import kernel_layers
 from engine.inference.kernel_layers import CoarseScores, Finished, FirstBlock
 from engine.inference.network import Forward
-from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from fcn.fcn import FCN, FCN8s, PaperFCN
 from fcn.unet import UNet
 
@@ -36,7 +35,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def forwards(name: str, benchmark: str = "cityscapes", classes: int = CLASSES) -> list[Forward]:
     """By torch as written, and by kernels."""
-    about = About(name, classes, benchmark, IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained(name, classes, benchmark)
     found = []
     for kernels in ("torch", "triton"):
         torch.manual_seed(0)

@@ -10,7 +10,6 @@ from engine.devices.process import find_place
 from engine.errors import InputError
 from engine.inference.network import Forward
 from engine.kernels.choose import Kernels
-from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
@@ -21,7 +20,7 @@ def forward(name: str, precision: str, kernels: Kernels, factor: float = 1.0) ->
     for key, value in network.state_dict().items():
         if key.startswith("score") and key.endswith("weight"):
             nn.init.normal_(value, std=0.1 * factor)
-    about = About(name, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained(name, 19, "cityscapes")
     place = find_place("gpu", precision)
     return Forward(place, network, about, catalogue.benchmark("cityscapes"), kernels=kernels)
 

@@ -74,7 +74,7 @@ def training(folder: Path, scores: Scores, **changes: Any) -> Training:
     torch.manual_seed(0)
     network = nn.Conv2d(3, 2, 1)
     fabric = Fabric(accelerator="cpu")
-    about = About("toy", 2, "toy", (0.5,) * 3, (0.5,) * 3, 0, None)
+    about = About.untrained("toy", 2, "toy", (0.5,) * 3, (0.5,) * 3)
     learner = Learner(fabric, network, Normalize(about.mean, about.std), config, 255)
     scores.learner = learner
     run = Run(folder)
