@@ -17,7 +17,6 @@ from engine.devices.process import Place
 from engine.errors import InputError
 from engine.inference.network import Forward
 from engine.kernels.choose import Kernels, choose_kernels
-from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Accessing the data pointer"),
@@ -53,7 +52,7 @@ def on_fake_gpu() -> Iterator[None]:
 
 def made(name: str, precision: str = "16-mixed", **more: Any) -> Forward:
     torch.manual_seed(0)
-    about = About(name, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained(name, 19, "cityscapes")
     with unset_fake_temporarily():
         network = catalogue.network(name, 19).to(memory_format=torch.channels_last)
     return Forward(Place(DEVICE, precision), network, about, catalogue.benchmark("cityscapes"), **more)
@@ -90,7 +89,7 @@ def test_exact_predictions_and_networks_that_do_not_ask_for_it_stay_as_written()
     assert forward._scores_by is None is forward._ids_by
     with unset_fake_temporarily():
         network = nn.Conv2d(3, 19, 3, padding=1)
-    about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained("some", 19, "cityscapes")
     forward = Forward(Place(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"))
     assert network.weight.dtype == torch.float32
     assert forward.logits(fake_image(32, 32)).dtype == torch.float16

@@ -11,13 +11,12 @@ from engine.devices.process import find_place
 from engine.errors import InputError
 from engine.inference.network import Forward
 from engine.inference.test_time_augmentation import Averaged, Views, starts
-from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 HEIGHT, WIDTH = 70, 110
 
 
 def forward(network: nn.Module, benchmark: str = "cityscapes") -> Forward:
-    about = About("some", 19, None, IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained("some", 19, None)
     return Forward(find_place("cpu", "32-true"), network, about, catalogue.benchmark(benchmark), exact=True)
 
 
