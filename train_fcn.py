@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -16,20 +15,14 @@ from engine.benchmark import Benchmark, Sample, require_equal_sizes
 from engine.checkpoints import About
 from engine.cli import options
 from engine.cli.command import command, leave
-from engine.data import class_index
-from engine.data.cache import Cache
-from engine.data.class_index import CLASS_WEIGHTS, ClassIndex
-from engine.data.dataset import FileReader, Reader
 from engine.data.sampler import derive
 from engine.devices.device import Precision, require_compiler
 from engine.devices.fabric import make_fabric, together
 from engine.errors import InputError
-from engine.normalization import Normalize
-from engine.training import history, sources
+from engine.training import history
 from engine.training.config import TrainingConfig
-from engine.training.learner import Learner
-from engine.training.run import Row, Run, default_name, describe
-from engine.training.trainer import Training
+from engine.training.run import Row, Run, default_name
+from engine.training.setup import prepare_training
 
 RECIPES = Path(__file__).parent / "recipes"
 EXAMPLES = (
@@ -102,48 +95,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
     with together(fabric):
-        _train(fabric, chosen, benchmark, training, validation)
-    return 0
-
-
-def _train(
-    fabric: Fabric,
-    chosen: TrainOptions,
-    benchmark: Benchmark,
-    training: Sequence[Sample],
-    validation: Sequence[Sample],
-) -> None:
-    """One process's part of the training, and the report at its end."""
-    config = options.plain(chosen)
-    name = chosen.name or default_name(config, chosen.FREE, chosen.network, chosen.benchmark)
-    run = Run(chosen.saved / name)
-    torch.manual_seed(derive(chosen.seed))
-    network = catalogue.network(chosen.network, len(benchmark.classes))
-    about = About.untrained(chosen.network, len(benchmark.classes), benchmark.name)
-    if not run.last.is_file():
-        about = _start(network, about, chosen, fabric)
-    if fabric.is_global_zero:
-        run.start(config, chosen.FREE)
-    fabric.barrier()
-
-    fabric.print(
-        f"{run.folder}: {chosen.network} on {len(training)} images of {chosen.benchmark} "
-        f"({len(validation)} to validate), {fabric.device}, {fabric.world_size} process(es)"
-    )
-    reader: Reader = FileReader(benchmark.read_mask)
-    if chosen.cache is not None:
-        reader = _cached(fabric, chosen.cache, reader, training, chosen.workers)
-    index = _class_index(fabric, run, benchmark, training, chosen)
-    weights = _class_weights(index, chosen.class_weights)
-    if chosen.compile:
-        network.compile()  # in place, so weights keep their names
-    learner = Learner(fabric, network, Normalize(about.mean, about.std), chosen, benchmark.classes.void, weights)
-    if chosen.verbose:
-        fabric.print(describe(network, learner.optimizer, chosen.verbose))
-    data, evaluator = sources.build(fabric, chosen, benchmark, training, validation, reader, index)
-    best = Training(fabric, run, learner, about, benchmark, chosen, data, evaluator).fit()
+        run, network, about = _open_run(fabric, chosen, benchmark)
+        fabric.print(
+            f"{run.folder}: {chosen.network} on {len(training)} images of {chosen.benchmark} "
+            f"({len(validation)} to validate), {fabric.device}, {fabric.world_size} process(es)"
+        )
+        prepared = prepare_training(
+            fabric, chosen, run, network, about, benchmark, training, validation, verbose=chosen.verbose
+        )
+        best = prepared.fit()
     if fabric.is_global_zero:
         print(_summary(run, best, chosen, benchmark))
+    return 0
 
 
 def _labelled(benchmark: Benchmark, chosen: TrainOptions, flag: str) -> list[Sample]:
@@ -155,7 +118,22 @@ def _labelled(benchmark: Benchmark, chosen: TrainOptions, flag: str) -> list[Sam
     return benchmark.samples(chosen.root, split)
 
 
-def _start(network: nn.Module, about: About, chosen: TrainOptions, fabric: Fabric) -> About:
+def _open_run(fabric: Fabric, chosen: TrainOptions, benchmark: Benchmark) -> tuple[Run, nn.Module, About]:
+    """The folder of the run, new or begun before, and the network with what a new run starts from."""
+    torch.manual_seed(derive(chosen.seed))
+    network = catalogue.network(chosen.network, len(benchmark.classes))
+    about = About.untrained(chosen.network, len(benchmark.classes), benchmark.name)
+    config = options.plain(chosen)
+    run = Run(chosen.saved / (chosen.name or default_name(config, chosen.FREE, chosen.network, chosen.benchmark)))
+    if not run.last.is_file():
+        about = _load_start(fabric, network, about, chosen)
+    if fabric.is_global_zero:
+        run.start(config, chosen.FREE)
+    fabric.barrier()
+    return run, network, about
+
+
+def _load_start(fabric: Fabric, network: nn.Module, about: About, chosen: TrainOptions) -> About:
     """Load what the network starts from; its images are then normalised as they were for those weights."""
     if chosen.initial_weights is None or chosen.backbone_weights != "auto":
         catalogue.weights.load_backbone(network, chosen.backbone_weights)
@@ -164,36 +142,6 @@ def _start(network: nn.Module, about: About, chosen: TrainOptions, fabric: Fabri
     source, taken = catalogue.weights.transfer(network, chosen.initial_weights)
     fabric.print(taken)
     return about if source is None else dataclasses.replace(about, mean=source.mean, std=source.std)
-
-
-def _cached(fabric: Fabric, folder: Path, reader: Reader, samples: Sequence[Sample], workers: int) -> Cache:
-    """A cache of the samples, filled by the first process."""
-    cache = Cache(folder, reader)
-    if fabric.is_global_zero:
-        print(f"{folder}: cache of {len(samples)} decoded images, {cache.size(samples) / 1e9:.1f} GB")
-        cache.fill(samples, max(1, workers))
-    fabric.barrier()
-    return cache
-
-
-def _class_index(
-    fabric: Fabric, run: Run, benchmark: Benchmark, samples: Sequence[Sample], chosen: TrainOptions
-) -> ClassIndex | None:
-    """Where the classes lie in the training masks, if that is needed; the first process looks for all."""
-    if not chosen.class_uniform and chosen.class_weights == "none":
-        return None
-    build = partial(class_index.build, samples, benchmark.read_mask, len(benchmark.classes), run.class_index)
-    if fabric.is_global_zero:
-        build(workers=max(1, chosen.workers))
-    fabric.barrier()
-    return build(workers=1)
-
-
-def _class_weights(index: ClassIndex | None, name: str) -> torch.Tensor | None:
-    """What pixels of each class weigh in the loss, (C,), None for all alike."""
-    if index is None or name == "none":
-        return None
-    return CLASS_WEIGHTS[name](torch.from_numpy(index.pixels).double()).float()
 
 
 def _summary(run: Run, best: Row | None, chosen: TrainOptions, benchmark: Benchmark) -> str:

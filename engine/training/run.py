@@ -8,9 +8,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
-from torch import nn
 from torch.utils.tensorboard import SummaryWriter
 
 from engine import checkpoints, environment
@@ -162,28 +160,3 @@ def default_name(config: dict[str, Any], free: Collection[str], *readable: str) 
     """A folder name that is the same for the same settings and differs for others."""
     fixed = json.dumps({name: value for name, value in config.items() if name not in free}, sort_keys=True)
     return "-".join([*readable, hashlib.sha256(fixed.encode()).hexdigest()[:8]])
-
-
-def describe(network: nn.Module, optimizer: torch.optim.Optimizer, detail: int) -> str:
-    """The architecture (detail 1), the optimiser too (2), and every parameter's size (3)."""
-    parts = [str(network), _settings(optimizer), _sizes(network)]
-    return "\n\n".join(parts[:detail])
-
-
-def _settings(optimizer: torch.optim.Optimizer) -> str:
-    lines = [type(optimizer).__name__]
-    for group in optimizer.param_groups:
-        settings = ", ".join(f"{name} {value}" for name, value in group.items() if name != "params")
-        lines.append(f"  {sum(parameter.numel() for parameter in group['params']):,} parameters: {settings}")
-    return "\n".join(lines)
-
-
-def _sizes(network: nn.Module) -> str:
-    parameters = dict(network.named_parameters())
-    width = max(map(len, parameters), default=0)
-    lines = [
-        f"  {name:<{width}}  {parameter.numel():>11,}  {' x '.join(map(str, parameter.shape))}"
-        + ("" if parameter.requires_grad else "  (fixed)")
-        for name, parameter in parameters.items()
-    ]
-    return "\n".join([f"{sum(parameter.numel() for parameter in parameters.values()):,} parameters", *lines])
