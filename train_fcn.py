@@ -21,7 +21,7 @@ from engine.devices.fabric import make_fabric, together
 from engine.errors import InputError
 from engine.training import history
 from engine.training.config import TrainingConfig
-from engine.training.run import Row, Run, default_name
+from engine.training.run import Row, Run, find_run
 from engine.training.setup import prepare_training
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -123,12 +123,15 @@ def _open_run(fabric: Fabric, chosen: TrainOptions, benchmark: Benchmark) -> tup
     torch.manual_seed(derive(chosen.seed))
     network = catalogue.network(chosen.network, len(benchmark.classes))
     about = About.untrained(chosen.network, len(benchmark.classes), benchmark.name)
-    config = options.plain(chosen)
-    run = Run(chosen.saved / (chosen.name or default_name(config, chosen.FREE, chosen.network, chosen.benchmark)))
+    config, defaults = options.plain(chosen), options.plain(TrainOptions())
+    if chosen.name is None:
+        run = find_run(chosen.saved, config, chosen.FREE, defaults, chosen.network, chosen.benchmark)
+    else:
+        run = Run(chosen.saved / chosen.name)
     if not run.last.is_file():
         about = _load_start(fabric, network, about, chosen)
     if fabric.is_global_zero:
-        run.start(config, chosen.FREE)
+        run.start(config, chosen.FREE, defaults)
     fabric.barrier()
     return run, network, about
 

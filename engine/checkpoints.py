@@ -1,9 +1,10 @@
 """Weights with what is needed to use them again."""
 
 import pickle
-from dataclasses import asdict, dataclass, fields
+import sys
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 import torch
 
@@ -12,6 +13,14 @@ from engine.files.atomic import replacing
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 StateDict = dict[str, torch.Tensor]
+Record = TypeVar("Record")
+
+FORMAT_VERSION = 1
+"""Version of the files that are written; it rises when older programs cannot use what is written any more.
+
+Files from before there was a version are of version 1. A new field needs no new version: it gets a default, which files
+without it take, and older programs ignore it.
+"""
 
 _NESTED = ("weights", "model_state_dict", "state_dict", "model")
 """Keys under which programs keep the weights of a checkpoint; the first is ours."""
@@ -48,19 +57,21 @@ class About:
 
 def save(path: Path, weights: StateDict, about: About, **more: Any) -> None:
     """Write weights, what they belong to, and any state of tensors, numbers and strings beside them."""
+    content = {"format_version": FORMAT_VERSION, "about": asdict(about), "weights": weights, **more}
     with replacing(path, durable=True) as file:
-        torch.save({"about": asdict(about), "weights": weights, **more}, file)
+        torch.save(content, file)
 
 
 def load(path: Path) -> dict[str, Any]:
     """Read a checkpoint of any program onto the CPU; nothing in it is run.
 
     Returns:
-        A dict with the state dict under `weights`; if it is one of ours, an `About` under `about`; else the name
-        of the network's class under `arch`, or None if it is not in the file.
+        A dict with the state dict under `weights`; if it is one of ours, an `About` under `about` and the version of
+        its format under `format_version`; else the name of the network's class under `arch`, or None if it is not in
+        the file.
 
     Raises:
-        InputError: if the file is no checkpoint, or its weights are no numbers.
+        InputError: if the file is no checkpoint, its weights are NaN or infinite, or it lacks a field of `About`.
     """
     if path.is_dir():
         raise InputError(f"{path}: this is a folder; give a weights file, as {path / 'best.pth'}")
@@ -79,7 +90,9 @@ def load(path: Path) -> dict[str, Any]:
         raise InputError(f"{path}: a PyTorch file without network weights; expected a state dict: names and tensors")
     _require_numbers(path, weights)
     if isinstance(content.get("about"), dict):
-        return {**content, "about": _about(path, content["about"])}
+        version = _version(path, content)
+        about = fill(About, content["about"], path, version)
+        return {"weights": weights, **content, "about": about, "format_version": version}
     arch = content.get("arch")
     return {"weights": weights, "arch": arch if isinstance(arch, str) else None}
 
@@ -101,14 +114,47 @@ def _require_numbers(path: Path, weights: StateDict) -> None:
         )
 
 
-def _about(path: Path, content: dict[str, Any]) -> About:
-    names = {field.name for field in fields(About)}
-    if set(content) != names:
-        raise InputError(
-            f"{path}: written by another version of this program: it says {', '.join(content)} of its weights, "
-            f"expected {', '.join(sorted(names))}; use that version, or save the state dict alone with torch.save"
+def fill(record: type[Record], content: dict[str, Any], path: Path, version: int) -> Record:
+    """A dataclass from what a file holds, whichever version of this program wrote it.
+
+    Missing fields take their defaults. Fields that the dataclass does not have are ignored, and named on stderr.
+
+    Args:
+        record: the dataclass.
+        content: field -> value.
+        path: of the file, for messages.
+        version: of the file's format.
+
+    Raises:
+        InputError: if a field without default is missing.
+    """
+    known = {field.name: field for field in fields(cast("Any", record))}
+    missing = [name for name, field in known.items() if name not in content and field.default is MISSING]
+    if missing:
+        remedy = (
+            f"it is of format version {version}, which a newer version of this program wrote (this one knows up to "
+            f"{FORMAT_VERSION}): use that one"
+            if version > FORMAT_VERSION
+            else "the file is damaged, or another program wrote it: save the state dict alone with torch.save"
         )
-    return About(**content)
+        raise InputError(f"{path}: lacks {', '.join(missing)}; {remedy}")
+    if unknown := [str(name) for name in content if name not in known]:
+        print(f"note: {path}: ignored {', '.join(unknown)}, which this version does not know", file=sys.stderr)
+    return record(**{name: value for name, value in content.items() if name in known})
+
+
+def _version(path: Path, content: dict[str, Any]) -> int:
+    """The version of a file's format, with a note on stderr if it is newer than this program."""
+    version = content.get("format_version", 1)
+    if type(version) is not int:
+        raise InputError(f"{path}: its format_version is {version!r}, expected an integer; the file is damaged")
+    if version > FORMAT_VERSION:
+        print(
+            f"note: {path}: of format version {version}, but this version of the program knows up to {FORMAT_VERSION}; "
+            "what it knows is used",
+            file=sys.stderr,
+        )
+    return version
 
 
 def _weights(content: Any) -> StateDict | None:

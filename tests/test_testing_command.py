@@ -140,8 +140,8 @@ def test_weights_that_do_not_fit(run: Path, demo_root: Path, tmp_path: Path, err
     torch.save(content, tmp_path / "holes.pth")
     assert "missing: score_pool_8.bias (19,)" in error(tmp_path / "holes.pth")
     content = torch.load(run / "best.pth", weights_only=True)
-    torch.save({**content, "about": {**content["about"], "colour": "red"}}, tmp_path / "newer.pth")
-    assert "newer.pth: written by another version" in error(tmp_path / "newer.pth")
+    torch.save({**content, "about": {"colour": "red"}, "format_version": 7}, tmp_path / "newer.pth")
+    assert "newer.pth: lacks network, num_classes" in error(tmp_path / "newer.pth")
     torch.save({**content, "about": {**content["about"], "network": "fcn64s"}}, tmp_path / "own.pth")
     assert "own.pth: its network fcn64s: there is no such name" in error(tmp_path / "own.pth")
     content["weights"]["score_pool_8.bias"][3] = torch.nan

@@ -122,6 +122,30 @@ def test_more_epochs_go_on_with_the_run(settings: list[str], capsys: pytest.Capt
     assert "1 of 1 epochs are done" in capsys.readouterr().out
 
 
+def test_a_run_of_an_earlier_version_resumes_after_an_update(
+    settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It lacks an option and has one that there is no more; its state has no version, and its name another hash."""
+    assert train_fcn.main([*settings, "--epochs", "1"]) == 0
+    (begun,) = (tmp_path / "saved").iterdir()
+    folder = begun.with_name("fcn8s-cityscapes-01234567")
+    begun.rename(folder)
+    config = (folder / "config.yaml").read_text()
+    assert "clip_norm: 0.0\n" in config
+    (folder / "config.yaml").write_text(config.replace("clip_norm: 0.0\n", "clap_norm: 2.0\n"))
+    state = torch.load(folder / "last.pth", weights_only=True)
+    del state["format_version"]
+    torch.save({**state, "phase": 3}, folder / "last.pth")
+    capsys.readouterr()
+    assert train_fcn.main([*settings, "--epochs", "1"]) == 0
+    printed = capsys.readouterr()
+    assert "1 of 1 epochs are done" in printed.out
+    assert "config.yaml: ignored clap_norm 2.0, which" in printed.err
+    assert "last.pth: ignored phase, which" in printed.err
+    assert (folder / "config.yaml").read_text() == config
+    assert list((tmp_path / "saved").iterdir()) == [folder]
+
+
 def test_the_ancestors_recipe_trains(settings: list[str], tmp_path: Path) -> None:
     arguments = ["--recipe", "ancestor", *settings, "--precision", "32-true", "--epochs", "1", "--name", "a"]
     assert train_fcn.main(arguments) == 0

@@ -1,8 +1,11 @@
 """How to train."""
 
+import hashlib
+import json
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from engine.errors import InputError
 from engine.parallel import available_cpus
@@ -107,3 +110,28 @@ class TrainingConfig:
             faults.append(f"--learning_rate {self.learning_rate}: expected more than 0")
         if faults:
             raise InputError(*faults)
+
+
+def differences(
+    config: Mapping[str, Any], before: Mapping[str, Any], free: Collection[str], defaults: Mapping[str, Any]
+) -> list[str]:
+    """The settings that are not as they were before, as `name old -> new`.
+
+    Args:
+        config: the settings now.
+        before: those of an earlier start, maybe of an earlier version of this program.
+        free: names that may change.
+        defaults: values of names that are missing in `before`.
+    """
+    completed = {**defaults, **before}
+    return [
+        f"{name} {completed.get(name)} -> {value}"
+        for name, value in config.items()
+        if name not in free and value != completed.get(name)
+    ]
+
+
+def default_name(config: dict[str, Any], free: Collection[str], *readable: str) -> str:
+    """A folder name that is the same for the same settings and differs for others."""
+    fixed = json.dumps({name: value for name, value in config.items() if name not in free}, sort_keys=True)
+    return "-".join([*readable, hashlib.sha256(fixed.encode()).hexdigest()[:8]])

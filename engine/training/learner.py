@@ -153,17 +153,18 @@ class Learner:
         return self._evaluated.state_dict()
 
     def state(self) -> dict[str, Any]:
-        """All that the next step depends on, beside the weights that are evaluated."""
+        """All that the next step depends on, and the weights that are evaluated, as fields of a run's `State`."""
         return {
+            "weights": self.weights(),
             "network": None if self.average is None else self.network.state_dict(),
             "average": None if self.average is None else self.average.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),
         }
 
-    def load(self, weights: dict[str, torch.Tensor], state: dict[str, Any]) -> None:
-        """Go on from what `weights` and `state` gave."""
-        self.network.load_state_dict(weights if state["network"] is None else state["network"])
+    def load(self, state: dict[str, Any]) -> None:
+        """Resume from what `state` gave."""
+        self.network.load_state_dict(state["weights"] if state["network"] is None else state["network"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
         if self._fusible:

@@ -1,13 +1,16 @@
 """A run: one training, and its folder."""
 
 import contextlib
-import hashlib
 import json
 import os
-from collections.abc import Collection, Sequence
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
+import torch
 import yaml
 from torch.utils.tensorboard import SummaryWriter
 
@@ -16,7 +19,37 @@ from engine.checkpoints import About, StateDict
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json, write_text
 from engine.training import history
+from engine.training.config import default_name, differences
 from engine.training.history import Row as Row  # noqa: PLC0414  # also to be had from here
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a training resumes from: the content of last.pth.
+
+    A field that is added needs a default that means the same as a file without it (docs/training.md).
+    """
+
+    weights: StateDict
+    """Weights that are evaluated."""
+    about: About
+    """Metadata of the weights."""
+    network: StateDict | None
+    """Weights that are trained, where their moving average is evaluated; else None."""
+    average: dict[str, Any] | None
+    """State of the moving average, where there is one."""
+    optimizer: dict[str, Any]
+    """State dict of the optimiser."""
+    precision: dict[str, Any]
+    """State dict of fp16's scaler; empty in other precisions."""
+    place: int
+    """Steps done of the epoch that follows `about.epoch`."""
+    tally: dict[str, torch.Tensor]
+    """Losses and confusion counts of these steps."""
+    row: Row | None
+    """History row of the epoch `about.epoch`, where the state was saved at its end."""
+    best: Row | None
+    """History row of the best epoch so far."""
 
 
 class Run:
@@ -50,12 +83,16 @@ class Run:
         self._published = 0
         """The last epoch of which TensorBoard has the figures."""
 
-    def start(self, config: dict[str, Any], free: Collection[str]) -> None:
+    def start(
+        self, config: dict[str, Any], free: Collection[str], defaults: Mapping[str, Any] = MappingProxyType({})
+    ) -> None:
         """Create the folder, or come back to it, and note the environment.
 
         Args:
             config: plain names and values.
             free: names whose values may change between one start and the next.
+            defaults: values of the names that the folder's configuration does not have yet, because an earlier version
+                of this program wrote it. Names that it has and `config` has not are ignored, with a note on stderr.
 
         Raises:
             InputError: if the folder cannot be written to, or holds a run with another configuration.
@@ -63,18 +100,38 @@ class Run:
         require_writable(self.folder)
         for part in self.folder.glob(".*.part"):
             part.unlink()  # what a killed process was about to write
-        if self._config.is_file():
-            before = yaml.safe_load(self._config.read_text())
-            changed = [name for name in config if name not in free and config[name] != before.get(name)]
+        before = self.config()
+        if before is not None:
+            changed = differences(config, before, free, defaults)
             if changed:
-                differences = ", ".join(f"{name} {before.get(name)} -> {config[name]}" for name in changed)
                 raise InputError(
-                    f"{self.folder}: holds a run with other settings ({differences}); "
+                    f"{self.folder}: holds a run with other settings ({', '.join(changed)}); "
                     "give another --name, or the same settings to go on with it"
+                )
+            if vanished := [f"{name} {value}" for name, value in before.items() if name not in config]:
+                print(
+                    f"note: {self._config}: ignored {', '.join(vanished)}, which this version does not know",
+                    file=sys.stderr,
                 )
         write_text(self._config, yaml.safe_dump(config, sort_keys=False))
         starts = json.loads(self._environment.read_text()) if self._environment.is_file() else []
         write_json(self._environment, [*starts, environment.describe()])
+
+    def config(self) -> dict[str, Any] | None:
+        """The configuration that the run was begun with; None for a new run.
+
+        Raises:
+            InputError: if the file is damaged.
+        """
+        if not self._config.is_file():
+            return None
+        try:
+            before = yaml.safe_load(self._config.read_text())
+        except (yaml.YAMLError, UnicodeDecodeError):
+            before = None
+        if not isinstance(before, dict):
+            raise InputError(f"{self._config}: damaged, expected option names and values; give another --name")
+        return before
 
     def history(self) -> list[Row]:
         """The epochs so far; a line that a killed process left unfinished is no epoch."""
@@ -139,9 +196,9 @@ class Run:
         if draw:
             history.draw(rows, self.curves, self.folder.name)
 
-    def save(self, weights: StateDict, about: About, **state: Any) -> None:
-        """Replace the state from which the run can go on."""
-        checkpoints.save(self.last, weights, about, **state)
+    def save(self, state: State) -> None:
+        """Replace the state from which the run resumes."""
+        checkpoints.save(self.last, **vars(state))
 
     def save_best(self, weights: StateDict, about: About) -> None:
         """Replace the best weights."""
@@ -151,12 +208,49 @@ class Run:
         """Keep the weights of an epoch beside the others."""
         checkpoints.save(self.folder / f"epoch_{about.epoch:03}.pth", weights, about)
 
-    def load(self) -> dict[str, Any] | None:
-        """The state to go on from; None for a run that has not got that far."""
-        return checkpoints.load(self.last) if self.last.is_file() else None
+    def load(self) -> State | None:
+        """The state to resume from; None for a run that has not got that far.
+
+        Raises:
+            InputError: if the file is damaged, or was written by a version of this program that is too new.
+        """
+        if not self.last.is_file():
+            return None
+        content = checkpoints.load(self.last)
+        version = content.pop("format_version", checkpoints.FORMAT_VERSION)
+        return checkpoints.fill(State, content, self.last, version)
 
 
-def default_name(config: dict[str, Any], free: Collection[str], *readable: str) -> str:
-    """A folder name that is the same for the same settings and differs for others."""
-    fixed = json.dumps({name: value for name, value in config.items() if name not in free}, sort_keys=True)
-    return "-".join([*readable, hashlib.sha256(fixed.encode()).hexdigest()[:8]])
+def find_run(
+    saved: Path, config: dict[str, Any], free: Collection[str], defaults: Mapping[str, Any], *readable: str
+) -> Run:
+    """The run of these settings in the folder of all runs, or a new one.
+
+    Its name ends with a hash of the settings. An option that a later version adds changes the hash, so runs with the
+    same readable part are compared setting by setting too.
+
+    Args:
+        saved: folder of all runs.
+        config: plain names and values.
+        free: names whose values may differ.
+        defaults: values of names that the configuration of a run may lack.
+        readable: first parts of the name.
+
+    Raises:
+        InputError: if there are several such runs, told apart only by options that there are no more.
+    """
+    run = Run(saved / default_name(config, free, *readable))
+    if run.folder.exists():
+        return run
+    same = []
+    for folder in sorted(saved.glob("-".join([*readable, "[0-9a-f]" * 8]))):
+        with contextlib.suppress(InputError):  # a damaged run is none of these settings
+            before = Run(folder).config()
+            if before is not None and not differences(config, before, free, defaults):
+                same.append(folder)
+    if len(same) > 1:
+        names = ", ".join(folder.name for folder in same)
+        raise InputError(
+            f"{saved}: several runs have these settings ({names}); choose one by --name, or give a new one"
+        )
+    return Run(same[0]) if same else run

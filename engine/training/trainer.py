@@ -25,7 +25,7 @@ from engine.training.evaluation import Evaluation, Evaluator
 from engine.training.learner import Learner
 from engine.training.metrics import Metrics, Tally
 from engine.training.optimization import SCHEDULES, Progress
-from engine.training.run import Row, Run
+from engine.training.run import Row, Run, State
 from engine.training.signals import Interruption
 from engine.training.step_graph import CudaBackend, StepGraph
 from engine.training.throughput import Watch
@@ -217,16 +217,18 @@ class Training:
 
         The best weights come first, so that they are never older than the state that knows of them.
         """
-        state = self.learner.state() | {
-            "place": place,
-            "tally": tally.state(self.fabric),
-            "row": row,
-            "best": self.best,
-        }
+        state = State(
+            about=self.about,
+            place=place,
+            tally=tally.state(self.fabric),
+            row=row,
+            best=self.best,
+            **self.learner.state(),
+        )
         if self.fabric.is_global_zero:
             if self._best_weights is not None:
                 self.run.save_best(*self._best_weights)
-            self.run.save(self.learner.weights(), self.about, **state)
+            self.run.save(state)
         self._best_weights = None
         self.saved = time.monotonic()
         self.fabric.barrier()
@@ -239,14 +241,14 @@ class Training:
         if state is None:
             self._save(row=None, place=0, tally=tally)
             return tally
-        self.about, self.best, sampler.start = state["about"], state["best"], state["place"]
+        self.about, self.best, sampler.start = state.about, state.best, state.place
         self.learner.normalize = self.fabric.to_device(Normalize(self.about.mean, self.about.std))
-        self.learner.load(state["weights"], state)
-        tally.load(self.fabric, state["tally"])
+        self.learner.load(vars(state))
+        tally.load(self.fabric, state.tally)
         if self.fabric.is_global_zero:
             self.run.rewind(self.about.epoch)
-            if state["row"] is not None:
-                self.run.append(state["row"])
+            if state.row is not None:
+                self.run.append(state.row)
                 self.run.publish(self.classes.names, draw=self.config.curves)
         steps = f" and {sampler.start} steps" if sampler.start else ""
         self.fabric.print(

@@ -63,7 +63,7 @@ def test_a_run_resumes_in_another_precision(change: tuple[str, str]) -> None:
     first, second = (learner(precision) for precision in change)
     first.train()
     first.step(IMAGES, MASKS, update=True)
-    second.load(first.weights(), first.state())
+    second.load(first.state())
     second.train()
     second.step(IMAGES, MASKS, update=True)
     assert second.is_finite()
@@ -74,7 +74,7 @@ def test_a_scaler_resumes_at_its_scale() -> None:
     first.train()
     first.loss.register_forward_hook(lambda _module, _inputs, loss: loss * 1e6)
     first.step(IMAGES, MASKS, update=True)
-    second.load(first.weights(), first.state())
+    second.load(first.state())
     assert scale(second) == 32768
 
 

@@ -1,5 +1,4 @@
 import json
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,14 +6,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from engine import checkpoints
 from engine.checkpoints import About
 from engine.errors import InputError
 from engine.training.history import by_class
-from engine.training.run import Run, default_name
+from engine.training.run import Run, State, find_run
 
 REPOSITORY = Path(__file__).parents[3]
 ABOUT = About("fcn8s", 19, "cityscapes", (0.0,), (1.0,), 3, 0.5)
+STATE = State({"a": torch.zeros(3)}, ABOUT, None, None, {}, {}, 5, {}, None, None)
 
 
 def test_history_is_only_appended_to(tmp_path: Path) -> None:
@@ -58,13 +57,96 @@ def test_the_same_settings_come_back_to_the_same_run(tmp_path: Path) -> None:
         run.start(config | {"learning_rate": 0.2}, {"epochs"})
 
 
-def test_names_tell_settings_apart_but_not_what_is_free() -> None:
-    def name(**config: object) -> str:
-        return default_name(config, {"epochs"}, "fcn8s", "cityscapes")
+def test_a_run_of_an_earlier_version_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It lacks a new option, which then has its default, and has one that there is no more."""
+    run = Run(tmp_path / "a")
+    run.start({"rate": 0.1, "gone": 7}, set())
+    now, defaults = {"rate": 0.1, "new": 3}, {"rate": 0.5, "new": 3}
+    run.start(now, set(), defaults)
+    assert (
+        capsys.readouterr().err == f"note: {tmp_path}/a/config.yaml: ignored gone 7, which this version does not know\n"
+    )
+    assert run.config() == now
+    run.start(now, set(), defaults)
+    assert capsys.readouterr().err == "", "said once"
 
-    assert name(epochs=1, seed=0) == name(epochs=2, seed=0)
-    assert name(epochs=1, seed=0) != name(epochs=1, seed=1)
-    assert re.fullmatch(r"fcn8s-cityscapes-[0-9a-f]{8}", name(seed=0))
+
+def test_a_new_option_with_another_value_than_its_default_is_a_difference(tmp_path: Path) -> None:
+    run = Run(tmp_path / "a")
+    run.start({"rate": 0.1}, set())
+    with pytest.raises(InputError, match=r"other settings \(new 3 -> 4\)"):
+        run.start({"rate": 0.1, "new": 4}, set(), {"new": 3})
+
+
+@pytest.mark.parametrize("content", ["", "- 1", "a: [1", "\x00"])
+def test_a_configuration_that_is_damaged(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.yaml").write_text(content)
+    with pytest.raises(InputError, match=r"config\.yaml: damaged"):
+        Run(tmp_path).start({}, set())
+
+
+def test_the_name_of_a_run_outlives_a_new_option(tmp_path: Path) -> None:
+    def find(defaults: dict[str, object], **config: object) -> Run:
+        return find_run(tmp_path, config, {"epochs"}, defaults, "fcn8s", "cityscapes")
+
+    begun = find({}, rate=0.1, epochs=1)
+    begun.start({"rate": 0.1, "epochs": 1}, {"epochs"})
+    assert find({}, rate=0.1, epochs=5).folder == begun.folder
+    assert find({"new": 3}, rate=0.1, epochs=5, new=3).folder == begun.folder
+    assert find({"new": 3}, rate=0.1, epochs=5, new=4).folder != begun.folder
+    assert find({"new": 3}, rate=0.2, epochs=5, new=3).folder != begun.folder
+
+
+def test_several_runs_that_differ_in_what_is_gone(tmp_path: Path) -> None:
+    for gone in (1, 2):
+        config = {"rate": 0.1, "gone": gone}
+        find_run(tmp_path, config, set(), {}, "fcn8s").start(config, set())
+    with pytest.raises(InputError, match=r"several runs have these settings \(fcn8s-\w+, fcn8s-\w+\); choose one by"):
+        find_run(tmp_path, {"rate": 0.1}, set(), {}, "fcn8s")
+
+
+def test_a_state_comes_back_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tmp_path)
+    assert run.load() is None
+    run.save(STATE)
+    state = run.load()
+    assert state is not None
+    assert torch.equal(state.weights["a"], STATE.weights["a"])
+    assert {**vars(state), "weights": None} == {**vars(STATE), "weights": None}
+    assert capsys.readouterr().err == ""
+
+
+def changed_state(run: Run, lacking: str = "", **changes: object) -> None:
+    """A state file with changes."""
+    run.save(STATE)
+    content = {**torch.load(run.last, weights_only=True), **changes}
+    content.pop(lacking, None)
+    torch.save(content, run.last)
+
+
+def test_a_state_from_before_there_were_versions(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed_state(Run(tmp_path), lacking="format_version")
+    state = Run(tmp_path).load()
+    assert state is not None
+    assert state.place == 5
+    assert capsys.readouterr().err == ""
+
+
+def test_a_state_of_a_later_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    changed_state(Run(tmp_path), phase=3, format_version=2)
+    state = Run(tmp_path).load()
+    assert state is not None
+    assert state.place == 5
+    notes = capsys.readouterr().err
+    assert "last.pth: of format version 2" in notes
+    assert "last.pth: ignored phase, which this version does not know" in notes
+
+
+@pytest.mark.parametrize(("version", "remedy"), [(1, "the file is damaged"), (2, "a newer version of this program")])
+def test_a_state_that_lacks_what_is_needed(tmp_path: Path, version: int, remedy: str) -> None:
+    changed_state(Run(tmp_path), lacking="place", format_version=version)
+    with pytest.raises(InputError, match=f"last.pth: lacks place; .*{remedy}"):
+        Run(tmp_path).load()
 
 
 def test_a_file_where_the_run_should_be(tmp_path: Path) -> None:
@@ -73,66 +155,14 @@ def test_a_file_where_the_run_should_be(tmp_path: Path) -> None:
         Run(tmp_path / "a").start({}, set())
 
 
-def test_checkpoints_come_back_as_they_were(tmp_path: Path) -> None:
-    weights = {"a": torch.arange(3.0)}
-    checkpoints.save(tmp_path / "x.pth", weights, ABOUT, row=None, step=5)
-    content = checkpoints.load(tmp_path / "x.pth")
-    assert content["about"] == ABOUT
-    assert torch.equal(content["weights"]["a"], weights["a"])
-    assert content["step"] == 5
-    assert [path.name for path in tmp_path.iterdir()] == ["x.pth"]
-
-
-@pytest.mark.parametrize("nest", [None, "model_state_dict", "state_dict", "model"])
-def test_state_dicts_of_other_programs(tmp_path: Path, nest: str | None) -> None:
-    state = {"module.a": torch.ones(2)}
-    torch.save(state if nest is None else {nest: state, "epoch": 3}, tmp_path / "x.pth")
-    assert list(checkpoints.load(tmp_path / "x.pth")["weights"]) == ["a"]
-
-
-@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 no zip", b"\x80\x02}q\x00."])
-def test_a_file_that_is_no_checkpoint(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "x.pth"
-    path.write_bytes(content)
-    with pytest.raises(InputError, match=re.escape(str(path))):
-        checkpoints.load(path)
-
-
-class Malicious:
-    def __reduce__(self) -> tuple[object, tuple[str]]:
-        return print, ("run",)
-
-
-def test_nothing_in_a_checkpoint_is_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    torch.save({"a": Malicious()}, tmp_path / "x.pth")
-    with pytest.raises(InputError, match="not a PyTorch checkpoint"):
-        checkpoints.load(tmp_path / "x.pth")
-    assert capsys.readouterr().out == ""
-
-
-def test_a_truncated_checkpoint(tmp_path: Path) -> None:
-    checkpoints.save(tmp_path / "x.pth", {"a": torch.ones(1000)}, ABOUT)
-    whole = (tmp_path / "x.pth").read_bytes()
-    (tmp_path / "x.pth").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(InputError, match="damaged"):
-        checkpoints.load(tmp_path / "x.pth")
-
-
-def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no such file"):
-        checkpoints.load(tmp_path / "x.pth")
-    with pytest.raises(InputError, match="this is a folder"):
-        checkpoints.load(tmp_path)
-
-
 FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 import torch
 from engine import checkpoints
 from engine.checkpoints import About
-from engine.faults import command
-from engine.runs import Run
+from engine.cli.command import command
+from engine.training.run import Run, State
 
 @command
 def main(argv=None):
@@ -143,7 +173,7 @@ def main(argv=None):
     if sys.argv[2] == "history":
         run.append({"epoch": 2, "loss": "long" * 10_000})
     about = About("fcn8s", 19, "cityscapes", (0.0,), (1.0,), 4, 0.5)
-    run.save({"a": torch.ones(100_000)}, about, place=7)
+    run.save(State({"a": torch.ones(100_000)}, about, None, None, {}, {}, 7, {}, None, None))
 
 sys.exit(main())
 """
@@ -153,7 +183,7 @@ sys.exit(main())
 def test_a_full_disk_loses_nothing_saved_before(tmp_path: Path, what: str, file: str) -> None:
     """A limit on the size of files stands for the disk: every write beyond it fails."""
     run = Run(tmp_path)
-    run.save({"a": torch.zeros(3)}, ABOUT, place=5)
+    run.save(STATE)
     done = subprocess.run(
         [sys.executable, "-c", FULL_DISK, str(tmp_path), what],
         cwd=REPOSITORY,
@@ -167,7 +197,7 @@ def test_a_full_disk_loses_nothing_saved_before(tmp_path: Path, what: str, file:
     assert "Traceback" not in done.stderr
     state = run.load()
     assert state is not None
-    assert state["place"] == 5
+    assert state.place == 5
     assert [row["epoch"] for row in run.history()] == [1]
     assert not list(tmp_path.glob(".*"))
 

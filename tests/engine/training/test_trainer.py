@@ -21,7 +21,7 @@ from engine.training.config import TrainingConfig
 from engine.training.evaluation import Evaluation
 from engine.training.learner import Learner
 from engine.training.metrics import Metrics
-from engine.training.run import Run
+from engine.training.run import Run, State
 from engine.training.trainer import Training
 
 CLASSES = ("road", "car")
@@ -112,9 +112,9 @@ def test_the_state_is_saved_by_time_and_at_the_end(tmp_path: Path, monkeypatch: 
     saves: list[tuple[str, int]] = []
     keep, keep_best = Run.save, Run.save_best
 
-    def save(self: Run, weights: Any, about: About, **state: Any) -> None:
-        saves.append(("last", about.epoch))
-        keep(self, weights, about, **state)
+    def save(self: Run, state: State) -> None:
+        saves.append(("last", state.about.epoch))
+        keep(self, state)
 
     def save_best(self: Run, weights: Any, about: About) -> None:
         saves.append(("best", about.epoch))
