@@ -11,17 +11,24 @@ import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict
 
 import psutil
 import torch
 
 from engine.devices import nvml
+from engine.devices.device import synchronise
 
 _MIB = 1 << 20
 _STATUS = Path("/proc/self/status")
 
-Memory = dict[str, float | None]
-"""MiB by definition; None where it cannot be measured."""
+
+class Memory(TypedDict):
+    """Peak memory in MiB by the definitions of `peak_of`; None where it cannot be measured."""
+
+    allocated: float | None
+    reserved: float | None
+    process: float | None
 
 
 def peak_of(
@@ -47,14 +54,11 @@ def peak_of(
         first: what `first_allocated` has told of the same work, which counts if it was more.
     """
     if device.type == "cuda":
-        torch.cuda.synchronize(device)
-        torch.cuda.empty_cache()  # what cuDNN's search had lent would count as reserved
-        again = first_allocated(device, work)
-        return {
-            "allocated": max(filter(None, (first, again)), default=None),
-            "reserved": torch.cuda.max_memory_reserved(device) / _MIB,
-            "process": nvml.process_memory(device).value,
-        }
+        reset_peaks(device)
+        work()
+        found = peaks(device)
+        found["allocated"] = max(found["allocated"] or 0.0, first or 0.0)
+        return found
     so_far = process_peak()
     release()
     give_back_freed()
@@ -76,11 +80,32 @@ def first_allocated(device: torch.device, work: Callable[[], object]) -> float |
     """
     if device.type != "cuda":
         return None
-    torch.cuda.synchronize(device)
-    torch.cuda.reset_peak_memory_stats(device)
+    reset_peaks(device)
     work()
-    torch.cuda.synchronize(device)
-    return torch.cuda.max_memory_allocated(device) / _MIB
+    return peaks(device)["allocated"]
+
+
+def reset_peaks(device: torch.device) -> None:
+    """Begin the peaks of a GPU anew; what is cached and free, as after cuDNN's search, would count as reserved."""
+    if device.type == "cuda":
+        synchronise(device)
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats(device)
+
+
+def peaks(device: torch.device) -> Memory:
+    """Peak memory by the definitions of `peak_of`, since `reset_peaks` on a GPU.
+
+    On a CPU only the process is counted, since it started; `peak_of` also says what some work takes there.
+    """
+    if device.type != "cuda":
+        return {"allocated": None, "reserved": None, "process": process_peak()}
+    synchronise(device)
+    return {
+        "allocated": torch.cuda.max_memory_allocated(device) / _MIB,
+        "reserved": torch.cuda.max_memory_reserved(device) / _MIB,
+        "process": nvml.process_memory(device).value,
+    }
 
 
 class Meter:

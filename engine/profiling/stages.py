@@ -6,18 +6,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-import psutil
 import torch
 
 from engine import environment
-from engine.devices import nvml
-from engine.devices.memory import process_peak
+from engine.devices import memory, nvml
+from engine.devices.device import synchronise
 from engine.files.images import image_size
 from engine.inference.pipeline import Predictor
 
 STAGES = ("decode", "transfer", "forward", "fetch", "encode")
-
-_MIB = 1 << 20
 
 Value = TypeVar("Value")
 
@@ -41,9 +38,7 @@ def profile(
         JSON content: protocol, milliseconds per stage, memory in MiB, environment.
     """
     device = predictor.device
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats(device)
+    memory.reset_peaks(device)
     for path in images[:warm_up]:
         predictor.encode(predictor(path), scratch)
     times: dict[str, list[float]] = {stage: [] for stage in STAGES}
@@ -65,7 +60,7 @@ def profile(
         "warm_up": min(warm_up, len(images)),
         "milliseconds": {stage: _summary(values) for stage, values in times.items()},
         "memory_mib": _memory(device),
-        "not_measured": {} if (why := nvml.process_memory(device).missing) is None else {"gpu_process": why},
+        "not_measured": {} if (why := nvml.process_memory(device).missing) is None else {"process": why},
         "environment": environment.describe(),
     }
 
@@ -81,9 +76,9 @@ def table(result: dict[str, Any]) -> str:
         f"{stage:<10}{values['median']:>12.1f}{values['p95']:>12.1f}"
         for stage, values in result["milliseconds"].items()
     ]
-    on_gpu = result["memory_mib"]["gpu_allocated_peak"] is not None
+    on_gpu = result["memory_mib"]["host"] is not None
     lines += [
-        f"{name.replace('_', ' ')}: {_reason(result, name) if value is None else f'{value:.0f} MiB'}"
+        f"{name} memory: {_reason(result, name) if value is None else f'{value:.0f} MiB'}"
         for name, value in result["memory_mib"].items()
         if value is not None or on_gpu
     ]
@@ -100,8 +95,7 @@ def _timed(into: list[float], device: torch.device, work: Callable[..., Value], 
     """Do the work and note its milliseconds."""
     began = time.perf_counter()
     value = work(*arguments)
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    synchronise(device)
     into.append(1000 * (time.perf_counter() - began))
     return value
 
@@ -113,12 +107,11 @@ def _summary(values: Sequence[float]) -> dict[str, float]:
 
 
 def _memory(device: torch.device) -> dict[str, float | None]:
-    """Peak memory in MiB by each definition; None where it cannot be measured."""
-    on_gpu = device.type == "cuda"
+    """Peak memory in MiB; on a GPU also the process's in the host's memory, which on a CPU is `process` itself."""
+    found = memory.peaks(device)
     return {
-        "gpu_allocated_peak": torch.cuda.max_memory_allocated(device) / _MIB if on_gpu else None,
-        "gpu_reserved_peak": torch.cuda.max_memory_reserved(device) / _MIB if on_gpu else None,
-        "gpu_process": nvml.process_memory(device).value,
-        "process": psutil.Process().memory_info().rss / _MIB,
-        "process_peak": process_peak(),
+        "allocated": found["allocated"],
+        "reserved": found["reserved"],
+        "process": found["process"],
+        "host": memory.process_peak() if device.type == "cuda" else None,
     }

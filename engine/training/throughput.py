@@ -9,6 +9,7 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
+from engine.devices.device import synchronise
 from engine.devices.fabric import progress_bar_disabled
 from engine.training.run import Row
 
@@ -79,8 +80,7 @@ class Watch:
                 yield batch
                 self.gaps.step_is_given()
                 bar.update()
-        if self.fabric.device.type == "cuda":
-            torch.cuda.synchronize(self.fabric.device)
+        synchronise(self.fabric.device)
         self.trained = time.perf_counter()
         self.waited = self.gaps.seconds()
 

@@ -8,6 +8,7 @@ import torch
 
 from engine.devices import memory, nvml
 
+CPU = torch.device("cpu")
 GPU = torch.device("cuda:0")
 MIB = 1 << 20
 
@@ -95,3 +96,17 @@ def test_the_first_run_tells_what_a_replayed_graph_does_not(monkeypatch: pytest.
     ran = SimpleNamespace(times=0)
     assert memory.first_allocated(torch.device("cpu"), lambda: setattr(ran, "times", 1)) is None
     assert ran.times == 0, "on a CPU peak_of measures"
+
+
+def test_peaks_since_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    card = Card(monkeypatch)
+    memory.reset_peaks(GPU)
+    card.take(50)
+    assert memory.peaks(GPU) == {"allocated": 150, "reserved": 150, "process": 1500}
+
+
+def test_peaks_of_a_cpu_are_those_of_its_process() -> None:
+    memory.reset_peaks(CPU)
+    found = memory.peaks(CPU)
+    assert (found["allocated"], found["reserved"]) == (None, None)
+    assert found["process"] == pytest.approx(memory.process_peak(), rel=0.1)
