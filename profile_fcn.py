@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import catalogue
 from engine.checkpoints import About
@@ -15,6 +15,7 @@ from engine.cli.command import command
 from engine.devices.device import SHORT_PRECISIONS, require_compiler
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json
+from engine.profiling.record import NetworkProfile, table
 
 EXAMPLES = (
     "python profile_fcn.py",
@@ -66,16 +67,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     precisions = list(dict.fromkeys(SHORT_PRECISIONS.get(name, name) for name in options.names(chosen.precisions)))
     _require_sense(chosen, networks, precisions)
     require_writable(chosen.output.parent)
-    profiles: list[dict[str, Any]] = []
+    profiles: list[NetworkProfile] = []
     for name in networks:
         for precision in precisions:
             # A fresh process, as the peak of a process's memory never goes down.
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
                 profiles.append(process.submit(profile, chosen, name, precision).result())
-            write_json(chosen.output, profiles)
-            print(f"{name} in {profiles[-1]['precision']}: done", file=sys.stderr)
-    from engine.profiling.networks import table
-
+            write_json(chosen.output, [found.to_json() for found in profiles])
+            print(f"{name} in {profiles[-1].precision}: done", file=sys.stderr)
     print(f"{table(profiles)}\n{chosen.output}: the profiles in full")
     return 0
 
@@ -105,7 +104,7 @@ def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: 
         raise InputError(*faults)
 
 
-def profile(chosen: ProfileOptions, name: str, precision: str) -> dict[str, Any]:
+def profile(chosen: ProfileOptions, name: str, precision: str) -> NetworkProfile:
     """The profile of one network in one precision."""
     from engine.profiling.networks import Protocol, measure
 

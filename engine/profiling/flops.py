@@ -32,6 +32,11 @@ class Costs(NamedTuple):
         """Of all layers."""
         return sum(layer.flops for layer in self.layers)
 
+    @property
+    def elements(self) -> int:
+        """Of all layers."""
+        return sum(layer.elements for layer in self.layers)
+
     def floor_seconds(self, flops_per_second: float, bytes_per_second: float, itemsize: int) -> float:
         """The least time that a device with these ceilings needs, layer after layer (the roofline model).
 

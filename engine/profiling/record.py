@@ -1,0 +1,205 @@
+"""The profile of a network: a record, its JSON, and several of them as a table."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+from engine.devices.memory import Memory
+from engine.profiling.flops import Costs
+from engine.profiling.roofline import Ceilings
+
+
+class Spread(NamedTuple):
+    """How long runs of the same work took, in milliseconds."""
+
+    median: float
+    least: float
+    quartile_1: float
+    """A quarter of the runs was faster."""
+    quartile_3: float
+    """A quarter of the runs was slower."""
+    most: float
+
+
+@dataclass(frozen=True)
+class Throughput:
+    """Predictions of one batch size, without waiting in between."""
+
+    batch_size: int
+    images_per_second: float
+    """0 where memory was short."""
+    joules_per_image: float | None
+    """Of the whole GPU; None where no driver counts them."""
+    stopped: str | None = None
+    """Why this size was not measured: memory."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields by name, without those that say nothing."""
+        content = asdict(self)
+        if self.stopped is None:
+            del content["stopped"]
+        return content
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """A latency held against what the device can do at most."""
+
+    matrix_flops_per_second: float
+    """Ceiling of matrix products."""
+    copy_bytes_per_second: float
+    """Ceiling of copies."""
+    least_bytes: int
+    """Least traffic of all layers: what goes in, the weights, what comes out, each once."""
+    achieved_flops_per_second: float
+    share_of_matrix_ceiling: float
+    share_of_copy_ceiling: float
+    floor_ms: float
+    """Least time of all layers, one after the other."""
+    times_the_floor: float
+    """Latency divided by the floor."""
+
+    @classmethod
+    def of(cls, cost: Costs, ceilings: Ceilings, itemsize: int, seconds: float) -> "Roofline":
+        """Hold a latency against the ceilings.
+
+        Args:
+            cost: of the network.
+            ceilings: of the device.
+            itemsize: bytes of a number.
+            seconds: the latency of one image.
+        """
+        floor, traffic = cost.floor_seconds(*ceilings, itemsize), itemsize * cost.elements
+        return cls(
+            matrix_flops_per_second=ceilings.flops_per_second,
+            copy_bytes_per_second=ceilings.bytes_per_second,
+            least_bytes=traffic,
+            achieved_flops_per_second=cost.flops / seconds,
+            share_of_matrix_ceiling=cost.flops / seconds / ceilings.flops_per_second,
+            share_of_copy_ceiling=traffic / seconds / ceilings.bytes_per_second,
+            floor_ms=1000 * floor,
+            times_the_floor=seconds / floor,
+        )
+
+
+@dataclass(frozen=True)
+class NetworkProfile:
+    """What one network costs in one precision on one machine."""
+
+    network: str
+    classes: int
+    size: tuple[int, int]
+    """Height and width of the image."""
+    device: str
+    precision: str
+    asked_precision: str
+    """The precision that was asked for, for example auto."""
+    compiled: bool
+    protocol: str
+    """How it was measured, in words."""
+    repeats: int
+    """Timed predictions."""
+    warm_up: int
+    """Untimed predictions before them."""
+    parameters: int
+    macs: int
+    """Multiplications with an addition each, for one image."""
+    latency: Spread
+    throughput: tuple[Throughput, ...]
+    """All batch sizes that were tried."""
+    stages: dict[str, dict[str, float]]
+    """Stage -> median and p95 in milliseconds."""
+    memory: Memory
+    not_measured: dict[str, str]
+    """Figure -> why the driver does not tell it."""
+    roofline: Roofline
+    environment: dict[str, Any]
+
+    @property
+    def best(self) -> Throughput:
+        """The batch size with the most images per second."""
+        return max(self.throughput, key=lambda batch: batch.images_per_second)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON content; docs/profiling.md defines the figures."""
+        return {
+            "network": self.network,
+            "classes": self.classes,
+            "size": list(self.size),
+            "device": self.device,
+            "precision": self.precision,
+            "asked_precision": self.asked_precision,
+            "compiled": self.compiled,
+            "protocol": self.protocol,
+            "repeats": self.repeats,
+            "warm_up": self.warm_up,
+            "parameters": self.parameters,
+            "macs": self.macs,
+            "latency_ms": self.latency._asdict(),
+            "throughput": {"tried": [batch.to_json() for batch in self.throughput], "best": self.best.to_json()},
+            "stages_ms": self.stages,
+            "memory_mib": self.memory,
+            "not_measured": self.not_measured,
+            "roofline": asdict(self.roofline),
+            "environment": self.environment,
+        }
+
+
+COLUMNS = {
+    "network": 22,
+    "precision": 12,
+    "Mparam": 8,
+    "GMAC": 9,
+    "ms": 10,
+    "images/s": 10,
+    "batch": 6,
+    "allocated": 10,
+    "reserved": 10,
+    "process": 9,
+    "J/image": 9,
+    "of peak": 8,
+    "x floor": 8,
+}
+"""Heading -> width."""
+
+
+def table(profiles: Sequence[NetworkProfile]) -> str:
+    """One line a profile; memory in MiB, a dash for what cannot be measured there, and below why it cannot."""
+    first = profiles[0]
+    height, width = first.size
+    heading = f"{first.device}, images of {height}x{width}, median of {first.repeats}, random weights"
+    heading += ", compiled" if first.compiled else ""
+    reasons = {f"{name}: {why}": None for profile in profiles for name, why in profile.not_measured.items()}
+    names = _line({name: name for name in COLUMNS})
+    return "\n".join([heading, names, *(_line(_cells(profile)) for profile in profiles), *reasons])
+
+
+def _cells(profile: NetworkProfile) -> dict[str, str]:
+    """Heading -> what stands below it."""
+    best = profile.best
+    return {
+        "network": profile.network,
+        "precision": profile.precision,
+        "Mparam": f"{profile.parameters / 1e6:.1f}",
+        "GMAC": f"{profile.macs / 1e9:.1f}",
+        "ms": f"{profile.latency.median:.1f}",
+        "images/s": f"{best.images_per_second:.2f}",
+        "batch": str(best.batch_size),
+        "allocated": _number(profile.memory["allocated"], ".0f"),
+        "reserved": _number(profile.memory["reserved"], ".0f"),
+        "process": _number(profile.memory["process"], ".0f"),
+        "J/image": _number(best.joules_per_image, ".2f"),
+        "of peak": f"{profile.roofline.share_of_matrix_ceiling:.0%}",
+        "x floor": f"{profile.roofline.times_the_floor:.2f}",
+    }
+
+
+def _line(cells: dict[str, str]) -> str:
+    """Wide columns, which hold words, to the left, and numbers to the right."""
+    return "".join(
+        f"{cells[name]:<{room}}" if room > 10 else f"{cells[name]:>{room}}" for name, room in COLUMNS.items()
+    ).rstrip()
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else format(value, form)

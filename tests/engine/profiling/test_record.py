@@ -1,0 +1,73 @@
+from dataclasses import replace
+
+import pytest
+
+from engine.profiling.flops import Costs, Layer
+from engine.profiling.record import COLUMNS, NetworkProfile, Roofline, Spread, Throughput, table
+from engine.profiling.roofline import Ceilings
+
+COST = Costs(1_500_000, (Layer(2_000, 30), Layer(1_000, 50)))
+PROFILE = NetworkProfile(
+    network="fcn8s",
+    classes=19,
+    size=(64, 96),
+    device="a card",
+    precision="16-mixed",
+    asked_precision="auto",
+    compiled=False,
+    protocol="in words",
+    repeats=20,
+    warm_up=6,
+    parameters=COST.parameters,
+    macs=2_500_000_000,
+    latency=Spread(2.0, 1.0, 1.5, 2.5, 3.0),
+    throughput=(Throughput(1, 400.0, 0.5), Throughput(2, 500.0, 0.25), Throughput(4, 0.0, None, "memory")),
+    stages={"decode": {"median": 1.0, "p95": 2.0}},
+    memory={"allocated": 100.4, "reserved": 200.0, "process": None},
+    not_measured={"process": "the driver does not list this process"},
+    roofline=Roofline.of(COST, Ceilings(1e6, 1e5), 2, 0.006),
+    environment={"packages": {}},
+)
+
+
+def test_a_latency_against_the_ceilings() -> None:
+    found = PROFILE.roofline
+    assert found.least_bytes == 160
+    assert found.achieved_flops_per_second == pytest.approx(500_000)
+    assert found.share_of_matrix_ceiling == pytest.approx(0.5)
+    assert found.share_of_copy_ceiling == pytest.approx(160 / 0.006 / 1e5)
+    assert found.floor_ms == pytest.approx(2 + 1), "both layers are bound by their arithmetic or as much by traffic"
+    assert found.times_the_floor == pytest.approx(2)
+
+
+def test_the_json_has_the_documented_names() -> None:
+    content = PROFILE.to_json()
+    assert list(content) == [
+        *("network", "classes", "size", "device", "precision", "asked_precision", "compiled", "protocol", "repeats"),
+        *("warm_up", "parameters", "macs", "latency_ms", "throughput", "stages_ms", "memory_mib", "not_measured"),
+        *("roofline", "environment"),
+    ]
+    assert content["size"] == [64, 96]
+    assert content["latency_ms"] == {"median": 2.0, "least": 1.0, "quartile_1": 1.5, "quartile_3": 2.5, "most": 3.0}
+    best = {"batch_size": 2, "images_per_second": 500.0, "joules_per_image": 0.25}
+    assert content["throughput"]["best"] == best
+    assert content["throughput"]["tried"][1:] == [
+        best,
+        {"batch_size": 4, "images_per_second": 0.0, "joules_per_image": None, "stopped": "memory"},
+    ]
+    assert content["memory_mib"] == {"allocated": 100.4, "reserved": 200.0, "process": None}
+    assert set(content["roofline"]) == {
+        *("matrix_flops_per_second", "copy_bytes_per_second", "least_bytes", "achieved_flops_per_second"),
+        *("share_of_matrix_ceiling", "share_of_copy_ceiling", "floor_ms", "times_the_floor"),
+    }
+
+
+def test_profiles_as_a_table() -> None:
+    lines = table([PROFILE, replace(PROFILE, network="unet", compiled=True), PROFILE]).splitlines()
+    assert lines[0] == "a card, images of 64x96, median of 20, random weights"
+    cells = ["fcn8s", "16-mixed", "1.5", "2.5", "2.0", "500.00", "2", "100", "200", "-", "0.25", "50%", "2.00"]
+    assert lines[2].split() == cells
+    assert lines[3].split() == ["unet", *cells[1:]]
+    assert lines[5:] == ["process: the driver does not list this process"], "said once"
+    assert len({len(line) for line in lines[1:5]}) == 1
+    assert lines[1].replace(" ", "") == "".join(COLUMNS).replace(" ", "")
