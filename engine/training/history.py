@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,20 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from engine.files.atomic import replacing
+from engine.training.metrics import Metrics
 
 Row = dict[str, Any]
 """One epoch: plain names and numbers; figures per class are lists."""
+
+
+def columns(split: str, loss: float, metrics: Metrics) -> Row:
+    """Loss and metrics of a split as columns `<split>_<figure>`; the IoU of a class that does not occur is None."""
+    figures: dict[str, Any] = {
+        "loss": loss,
+        **metrics.summary(),
+        "iou": [None if math.isnan(iou) else iou for iou in metrics.iou],
+    }
+    return {f"{split}_{name}": value for name, value in figures.items()}
 
 
 def table(rows: Sequence[Row], classes: Sequence[str]) -> str:
@@ -37,6 +49,24 @@ def _cells(row: Row, classes: Sequence[str]) -> Iterator[tuple[str, Any]]:
             yield from zip((f"{name}_{label.replace(' ', '_')}" for label in classes), value, strict=True)
         else:
             yield name, value
+
+
+def line(row: Row, best: Row | None, epochs: int) -> str:
+    """An epoch as a line for people.
+
+    Args:
+        row: the epoch.
+        best: the best epoch so far, None where none was validated.
+        epochs: how many there are to be.
+    """
+    minutes = (epochs - row["epoch"]) * row["seconds"] / 60
+    validated = row["val_miou"] is not None and best is not None
+    return (
+        f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.4f}  "
+        f"train mIoU {100 * row['train_miou']:.2f}  "
+        + (f"val mIoU {100 * row['val_miou']:.2f} (best {100 * best['val_miou']:.2f})  " if validated and best else "")
+        + f"{row['images_per_second']:.2f} images/s  {minutes:.1f} min left"
+    )
 
 
 def by_class(row: Row, classes: Sequence[str]) -> str:

@@ -1,13 +1,11 @@
 """Training: one loop for every network and every benchmark."""
 
-import math
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from itertools import islice
-from typing import Any
 
 import torch
 from lightning_fabric import Fabric
@@ -18,12 +16,13 @@ from engine.data.sampler import EpochSampler, derive
 from engine.devices.fabric import precision_of
 from engine.errors import Stopped
 from engine.normalization import Normalize
+from engine.training import history
 from engine.training.batches import BatchSource
 from engine.training.config import TrainingConfig
 from engine.training.divergence import Alarm
 from engine.training.evaluation import Evaluation, Evaluator
 from engine.training.learner import Learner
-from engine.training.metrics import Metrics, Tally
+from engine.training.metrics import Tally
 from engine.training.optimization import SCHEDULES, Progress
 from engine.training.run import Row, Run, State
 from engine.training.signals import Interruption
@@ -101,8 +100,8 @@ class Training:
         loss, metrics = tally.reduce(self.fabric)
         measured = self._evaluate() if self._is_validated(epoch) else None
         steps = len(self.data.sampler)
-        trained = _columns("train", loss, metrics)
-        validated = _columns("val", measured.loss, measured.metrics) if measured else self._unmeasured(trained)
+        trained = history.columns("train", loss, metrics)
+        validated = history.columns("val", measured.loss, measured.metrics) if measured else self._unmeasured(trained)
         if warning := watch.warning():
             self.fabric.print(warning)
         rate = self._rate(epoch * steps - 1, steps)
@@ -202,7 +201,7 @@ class Training:
             self.run.append(row)
             if due:
                 self.run.publish(self.classes.names, draw=self.config.curves)
-            print(_line(row, self.best, self.config.epochs), flush=True)
+            print(history.line(row, self.best, self.config.epochs), flush=True)
 
     def _due_after_epoch(self) -> bool:
         """As `_due`; here processes are together anyway."""
@@ -274,25 +273,3 @@ def _seed(device: torch.device, seed: int) -> None:
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)
-
-
-def _line(row: Row, best: Row | None, epochs: int) -> str:
-    """An epoch as a line for people."""
-    minutes = (epochs - row["epoch"]) * row["seconds"] / 60
-    validated = row["val_miou"] is not None and best is not None
-    return (
-        f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.4f}  "
-        f"train mIoU {100 * row['train_miou']:.2f}  "
-        + (f"val mIoU {100 * row['val_miou']:.2f} (best {100 * best['val_miou']:.2f})  " if validated and best else "")
-        + f"{row['images_per_second']:.2f} images/s  {minutes:.1f} min left"
-    )
-
-
-def _columns(split: str, loss: float, metrics: Metrics) -> Row:
-    """Loss and metrics as columns of the history."""
-    columns: dict[str, Any] = {
-        "loss": loss,
-        **metrics.summary(),
-        "iou": [None if math.isnan(iou) else iou for iou in metrics.iou],
-    }
-    return {f"{split}_{name}": value for name, value in columns.items()}

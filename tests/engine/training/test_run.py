@@ -8,7 +8,6 @@ import torch
 
 from engine.checkpoints import About
 from engine.errors import InputError
-from engine.training.history import by_class
 from engine.training.run import Run, State, find_run
 
 REPOSITORY = Path(__file__).parents[3]
@@ -220,13 +219,4 @@ def test_the_history_is_a_table_too(tmp_path: Path) -> None:
         "epoch,val_miou,train_miou,val_iou_road,val_iou_rail_track,train_iou_road,train_iou_rail_track",
         "1,0.5,0.25,0.5,,0.25,0.125",
         "2,0.5,0.25,0.75,0.5,0.25,0.125",
-    ]
-
-
-def test_an_epoch_class_by_class() -> None:
-    assert by_class(ROW, ["road", "rail track"]).splitlines() == [
-        "IoU            val   train",
-        "road         50.00   25.00",
-        "rail track       -   12.50",
-        "mean         50.00   25.00",
     ]

@@ -1,0 +1,34 @@
+import math
+
+from engine.training.history import by_class, columns, line
+from engine.training.metrics import Metrics
+
+ROW = {"epoch": 1, "val_miou": 0.5, "train_miou": 0.25, "val_iou": [0.5, None], "train_iou": [0.25, 0.125]}
+
+
+def test_an_epoch_class_by_class() -> None:
+    assert by_class(ROW, ["road", "rail track"]).splitlines() == [
+        "IoU            val   train",
+        "road         50.00   25.00",
+        "rail track       -   12.50",
+        "mean         50.00   25.00",
+    ]
+
+
+def test_a_class_that_does_not_occur_has_no_figure() -> None:
+    assert columns("val", 2.0, Metrics(0.5, 0.6, 0.7, 0.8, [0.5, math.nan])) == {
+        "val_loss": 2.0,
+        "val_miou": 0.5,
+        "val_mean_dice": 0.6,
+        "val_mean_pixel_accuracy": 0.7,
+        "val_pixel_accuracy": 0.8,
+        "val_iou": [0.5, None],
+    }
+
+
+def test_an_epoch_as_a_line() -> None:
+    row = {**ROW, "train_loss": 1.5, "seconds": 30.0, "images_per_second": 2.0}
+    expected = "epoch 1/5  loss 1.5000  train mIoU 25.00  val mIoU 50.00 (best 75.00)  2.00 images/s  2.0 min left"
+    assert line(row, {"val_miou": 0.75}, 5) == expected
+    unmeasured = "epoch 1/5  loss 1.5000  train mIoU 25.00  2.00 images/s  2.0 min left"
+    assert line({**row, "val_miou": None}, None, 5) == unmeasured
