@@ -124,7 +124,7 @@ def test_weights_that_are_no_numbers_never_become_a_state(
 
     monkeypatch.setattr(Learner, "step", step)
     message = error_of(train_fcn.main, *settings, "--name", "spoilt")
-    assert "weights that are no numbers came in epoch 1, step 3, on " in message
+    assert "weights that are NaN or infinite came in epoch 1, step 3, on " in message
     assert place(tmp_path / "spoilt") == (0, 2)
     assert all(tensor.isfinite().all() for tensor in state(tmp_path / "spoilt").values())
 

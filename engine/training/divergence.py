@@ -1,12 +1,11 @@
-"""Stopping a training whose loss or weights are no numbers."""
+"""Stopping a training that diverges: its loss or its weights are NaN or infinite."""
 
 from collections.abc import Sequence
 
 import torch
 
-from engine.benchmark import Sample
-from engine.data.sampler import EpochSampler
 from engine.errors import InputError
+from engine.training.batches import BatchSource
 from engine.training.learner import Learner
 from engine.training.run import Run
 
@@ -20,12 +19,11 @@ class Alarm:
     Args:
         run: that the messages speak of.
         learner: whose weights are looked at.
-        samples: of the training split.
-        sampler: of the epochs; it tells which samples a step had.
+        data: says which samples a step had.
     """
 
-    def __init__(self, run: Run, learner: Learner, samples: Sequence[Sample], sampler: EpochSampler) -> None:
-        self.run, self.learner, self.samples, self.sampler = run, learner, samples, sampler
+    def __init__(self, run: Run, learner: Learner, data: BatchSource) -> None:
+        self.run, self.learner, self.data = run, learner, data
         self._losses: list[torch.Tensor] = []
         self._place = 0
 
@@ -33,7 +31,7 @@ class Alarm:
         """Take in the scalar loss of a step of the epoch, and look at the losses if there are enough of them.
 
         Raises:
-            InputError: if one is no number, with the names of the images in that batch.
+            InputError: if one is NaN or infinite, with the names of the images in that batch.
         """
         self._losses.append(loss)
         self._place = place
@@ -44,24 +42,30 @@ class Alarm:
         """Look at all that was noted, and at the weights.
 
         Raises:
-            InputError: if anything is no number.
+            InputError: if anything is NaN or infinite.
         """
         self._check_losses()
         if not self.learner.is_finite():
-            raise self._fault("weights that are no numbers came", self._place)
+            raise self._fault("weights that are NaN or infinite came", self._place)
 
     def _check_losses(self) -> None:
         losses, self._losses = self._losses, []
-        if not losses:
-            return
-        bad = (~torch.stack(losses).isfinite()).nonzero()[:, 0].tolist()
-        if bad:
-            place = self._place + 1 - len(losses) + bad[0]
-            raise self._fault(f"the loss is {losses[bad[0]].item()}", place)
+        bad = first_bad(losses)
+        if bad is not None:
+            raise self._fault(f"the loss is {losses[bad].item()}", self._place + 1 - len(losses) + bad)
 
     def _fault(self, what: str, place: int) -> InputError:
-        names = ", ".join(self.samples[draw.number].name for draw in self.sampler.batch(place))
+        sampler = self.data.sampler
+        names = ", ".join(self.data.samples[draw.number].name for draw in sampler.batch(place))
         return InputError(
-            f"{self.run.folder}: {what} in epoch {self.sampler.epoch}, step {place + 1}, on {names}; the last good "
+            f"{self.run.folder}: {what} in epoch {sampler.epoch}, step {place + 1}, on {names}; the last good "
             f"state is in {self.run.last}. Lower --learning_rate, give --clip_norm 1, or choose --precision 32-true"
         )
+
+
+def first_bad(losses: Sequence[torch.Tensor]) -> int | None:
+    """The index of the first scalar that is NaN or infinite, None if all are finite; waits for the device once."""
+    if not losses:
+        return None
+    bad = (~torch.stack(list(losses)).isfinite()).nonzero()[:, 0].tolist()
+    return bad[0] if bad else None

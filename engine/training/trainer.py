@@ -80,7 +80,7 @@ class Training:
             Stopped: after a signal; the state is saved.
         """
         sampler = self.data.sampler
-        alarm = Alarm(self.run, self.learner, self.data.samples, sampler)
+        alarm = Alarm(self.run, self.learner, self.data)
         tally = self._resume(sampler)
         sampler.epoch = self.about.epoch + 1
         stream = self.data.stream(self.config.epochs)
