@@ -1,18 +1,17 @@
-"""The zip that the server takes: written the same every time, and looked into without unpacking it."""
+"""The zip that the server takes, read without unpacking it."""
 
 import io
 import lzma
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from PIL import Image
 
 from engine.errors import InputError
-from engine.files.atomic import replacing
 
 MAX_BYTES = 16 << 20
 """Larger files are not read: a bird's-eye view has 320,000 bytes before it is compressed."""
@@ -30,24 +29,6 @@ class Picture(NamedTuple):
     size: tuple[int, int] = (0, 0)
     trouble: str = ""
     """Why it could not be read."""
-
-
-def write(archive: Path, files: Mapping[str, bytes]) -> None:
-    """Zip files by name, sorted, without times and owners, and read the zip back before it gets its name.
-
-    Raises:
-        InputError: if it reads back differently.
-    """
-    with replacing(archive) as file:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as packed:  # PNGs do not get any smaller
-            for name in sorted(files):
-                info = zipfile.ZipInfo(name)
-                info.create_system, info.external_attr = 3, 0o100644 << 16
-                packed.writestr(info, files[name])
-        file.flush()
-        with zipfile.ZipFile(file.name) as packed:
-            if packed.testzip() is not None or packed.namelist() != sorted(files):
-                raise InputError(f"{archive}: reads back wrongly; is the disk full or failing?")
 
 
 def pictures(archive: Path) -> Iterator[Picture]:

@@ -13,6 +13,7 @@ from PIL import Image
 from engine.cli import command
 from engine.cli.options import tool_parser
 from engine.errors import InputError
+from engine.files.archives import write_zip
 from engine.files.images import image_size
 from engine.findings import Finding, counted, fault, of_severity
 from engine.parallel import available_cpus, each
@@ -84,7 +85,7 @@ def pack(folder: Path, archive: Path, root: Path, *, workers: int = 1) -> Report
     report, views = _views(folder, root, workers)
     if report.faults:
         raise InputError(*report.faults)
-    zips.write(archive, views)
+    write_zip(archive, sorted(views.items()))
     return report
 
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from engine.files.archives import write_zip
 from engine.files.images import image_size, read_ids, write_png
-from kitti_road import archive as zips
 from kitti_road import submission
 from kitti_road.birds_eye import homography, lookup, warp
 from kitti_road.layout import TESTED
@@ -105,7 +105,7 @@ def test_sets_may_be_left_out_as_a_whole(
 def test_a_whole_submission_passes_without_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     view = png()
     names = [f"{category}_road_{number:06}.png" for category, total in TESTED.items() for number in range(total)]
-    zips.write(tmp_path / "s.zip", dict.fromkeys(names, view))
+    write_zip(tmp_path / "s.zip", dict.fromkeys(names, view).items())
     assert len(names) == 290
     assert submission.main(["check", str(tmp_path / "s.zip")]) == 0
     assert "ok: 290 predictions (um_road 96, umm_road 94, uu_road 100)" in capsys.readouterr().out
@@ -119,7 +119,7 @@ def test_every_fault_of_a_zip_is_told(tmp_path: Path, error_of: Ending) -> None:
     files["folder/umm_road_000093.png"] = png()
     files["umm_road_000094.png"] = png()
     files["umm_road_000003.png"] = png(mode="I;16")
-    zips.write(tmp_path / "s.zip", files)
+    write_zip(tmp_path / "s.zip", files.items())
     message = error_of(submission.main, "check", tmp_path / "s.zip")
     for expected in (
         "format: got 2 files in another format, expected an 8-bit PNG with one channel of confidences "
