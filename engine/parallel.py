@@ -1,25 +1,21 @@
 """The same work on many files, by several processes, with every fault kept."""
 
-import contextlib
 import multiprocessing
 import os
+import signal
 import sys
 import threading
-import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future
-from multiprocessing.connection import Connection, wait
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
-from multiprocessing.process import BaseProcess
-from multiprocessing.queues import SimpleQueue
-from typing import Any, Generic, Self, TypeAlias, TypeVar, cast
+from typing import Any, TypeVar
 
 from engine.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-_Receiver: TypeAlias = "Connection[Any, Any]"
 
 
 def available_cpus() -> int:
@@ -53,93 +49,28 @@ def _here(work: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[tup
 def _in_processes(
     work: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[tuple[Item, Result | InputError]]:
-    with _Crew(work, items, min(workers, len(items))) as crew:
-        early: dict[int, Result | InputError] = {}
-        due = 0
-        while due < len(items):
-            crew.assign(up_to=due + 2 * workers)
-            early.update(crew.finished())
-            while due in early:
-                yield items[due], early.pop(due)
-                due += 1
-
-
-class _Crew(Generic[Item, Result]):
-    """Processes that have the work and all items, and take the number of the next item whenever they are free.
-
-    The standard library's pools send the work along with each item, through threads, which costs a short run a tenth.
-    """
-
-    def __init__(self, work: Callable[[Item], Result], items: Sequence[Item], size: int) -> None:
-        context = _context()
-        self._items, self._assigned = len(items), 0
-        self._numbers: SimpleQueue[int | None] = context.SimpleQueue()
-        self._members: dict[_Receiver, BaseProcess] = {}
-        for _ in range(size):
-            receiver, sender = context.Pipe(duplex=False)
-            member = context.Process(target=_serve, args=(work, items, self._numbers, sender), daemon=True)  # type: ignore[attr-defined]
-            member.start()
-            sender.close()
-            self._members[receiver] = member
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        """Let each finish the items that were handed out."""
-        for _ in self._members:
-            self._numbers.put(None)
-        while self._members:
-            for receiver in self._ready():
-                with contextlib.suppress(EOFError):
-                    receiver.recv()
-                    continue
-                self._members.pop(receiver).join()
-
-    def assign(self, up_to: int) -> None:
-        """Hand out the items before this number."""
-        while self._assigned < min(up_to, self._items):
-            self._numbers.put(self._assigned)
-            self._assigned += 1
-
-    def finished(self) -> list[tuple[int, Result | InputError]]:
-        """Wait for results, and give each with the number of its item.
-
-        Raises:
-            RuntimeError: if a process was killed.
-            Exception: what the work raised.
-        """
+    size = min(workers, len(items))
+    with ProcessPoolExecutor(size, _context(), _equip, (work, items)) as pool:
         try:
-            results = [receiver.recv() for receiver in self._ready()]
-        except EOFError:
-            for member in self._members.values():
-                member.terminate()  # one of them may have died with the key to the queue
-            raise RuntimeError("a worker was killed; if the system ran out of memory, give fewer --workers") from None
-        for _, result in results:
-            if isinstance(result, Exception) and not isinstance(result, InputError):
-                raise result
-        return results
-
-    def _ready(self) -> list[_Receiver]:
-        """Wait until there is something to receive, or a process has ended."""
-        return cast("list[_Receiver]", wait(list(self._members)))
+            for number, result in ahead(pool, _work_on, range(len(items)), depth=2 * size):
+                yield items[number], result
+        except BrokenProcessPool:
+            message = "a worker was killed; if the system ran out of memory, give fewer --workers"
+            raise BrokenProcessPool(message) from None
 
 
-def _serve(
-    work: Callable[[Item], Result],
-    items: Sequence[Item],
-    numbers: "SimpleQueue[int | None]",
-    sender: "Connection[Any, Any]",
-) -> None:
-    """What a process of the crew does."""
-    with contextlib.suppress(KeyboardInterrupt, BrokenPipeError):  # the first process tells of these
-        while (number := numbers.get()) is not None:
-            try:
-                result: object = _attempt(work, items[number])
-            except Exception as error:
-                error.add_note(traceback.format_exc())
-                result = error
-            sender.send((number, result))
+_equipment: list[tuple[Callable[[Any], Any], Sequence[Any]]] = []
+"""In a worker, the work and all items: it gets them once, and then only numbers of items."""
+
+
+def _equip(work: Callable[[Any], Any], items: Sequence[Any]) -> None:
+    _equipment.append((work, items))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+
+
+def _work_on(number: int) -> Any:
+    work, items = _equipment[-1]
+    return work(items[number])
 
 
 def _context() -> BaseContext:

@@ -1,10 +1,28 @@
 import os
 import signal
+import subprocess
+import sys
+import threading
 
 import pytest
 
 from engine.errors import InputError
 from engine.parallel import each
+
+PROGRAM = """
+import sys, time
+from engine.cli.command import command
+from engine.parallel import each
+
+@command
+def main(argv=None):
+    for number, _ in each(time.sleep, [0.05] * 1000, workers=2, title=""):
+        print(number, flush=True)
+    return 0
+
+if __name__ == "__main__":
+    sys.exit(main())
+"""
 
 
 def shout(text: str) -> str:
@@ -42,3 +60,22 @@ def test_who_stops_listening_stops_the_workers() -> None:
     results = each(shout, ["a"] * 1000, workers=2, title="")
     assert next(results) == ("a", "A")
     results.close()  # type: ignore[attr-defined]  # a generator
+
+
+def test_no_thread_is_left_so_that_workers_can_be_forked_again() -> None:
+    before = threading.active_count()
+    assert len(list(each(shout, ["a"] * 5, workers=2, title=""))) == 5
+    assert threading.active_count() == before
+
+
+def test_ctrl_c_ends_the_workers_without_their_tracebacks() -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM], stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)  # comes back only once the workers have closed the pipes too
+    assert process.returncode == 130
+    assert "Traceback" not in errors
