@@ -1,4 +1,4 @@
-"""Types of NumPy arrays, and sizes of images."""
+"""Types of NumPy arrays, sizes of images, and the unit of memory."""
 
 import math
 from typing import NamedTuple
@@ -7,6 +7,13 @@ import numpy as np
 import numpy.typing as npt
 
 UInt8Array = npt.NDArray[np.uint8]
+IdArray = npt.NDArray[np.uint8 | np.uint16]
+"""Class, label or instance ids."""
+Int64Array = npt.NDArray[np.int64]
+Float64Array = npt.NDArray[np.float64]
+
+MIB = 1 << 20
+"""Bytes of a mebibyte."""
 
 
 class Size(NamedTuple):

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from engine.arrays import UInt8Array
+from engine.arrays import Float64Array, Int64Array, UInt8Array
 from engine.benchmark import ClassTable, Sample
+from engine.confusion import ClassScores, occurring
 from engine.errors import InputError
 from engine.files.images import read_ids
 from engine.findings import grouped
@@ -22,9 +22,6 @@ from engine.parallel import each
 
 NO_CLASS = 255
 """What a prediction holds where it gives no class: a miss, but nobody's false positive."""
-
-Int64Array = npt.NDArray[np.int64]
-Float64Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -41,28 +38,13 @@ class Protocol:
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
-    """What a confusion matrix says, as fractions from 0 to 1; NaN for a class that occurs nowhere."""
+class Scores(ClassScores):
+    """Scores of a folder of predictions: those of the classes, and their averages."""
 
     names: tuple[str, ...]
-    confusion: Int64Array
-    """(C, C + 1) pixels by true class (row) and predicted class; the last column was given no class."""
+    """Of the C classes."""
     images: int
-
-    @property
-    def iou(self) -> Float64Array:
-        """(C,) intersection over union."""
-        return _ratio(self._hits, self._true + self._predicted - self._hits)
-
-    @property
-    def dice(self) -> Float64Array:
-        """(C,) 2 x intersection over the sum of both sizes."""
-        return _ratio(2 * self._hits, self._true + self._predicted)
-
-    @property
-    def accuracy(self) -> Float64Array:
-        """(C,) share of the pixels of a class that were found."""
-        return _ratio(self._hits, self._true)
+    """How many were scored."""
 
     def summary(self) -> dict[str, float]:
         """The averages by name; the means are over the classes that occur."""
@@ -70,7 +52,7 @@ class Scores:
             "miou": _mean(self.iou),
             "mean_dice": _mean(self.dice),
             "mean_pixel_accuracy": _mean(self.accuracy),
-            "pixel_accuracy": float(_ratio(self._hits.sum(), self._true.sum())),
+            "pixel_accuracy": self.pixel_accuracy,
         }
 
     def to_json(self) -> dict[str, Any]:
@@ -81,20 +63,6 @@ class Scores:
             for i, name in enumerate(self.names)
         }
         return {"images": self.images, **self.summary(), "classes": classes, "confusion": self.confusion.tolist()}
-
-    @property
-    def _hits(self) -> Int64Array:
-        return self.confusion.diagonal()
-
-    @property
-    def _true(self) -> Int64Array:
-        pixels: Int64Array = self.confusion.sum(1)
-        return pixels
-
-    @property
-    def _predicted(self) -> Int64Array:
-        pixels: Int64Array = self.confusion[:, :-1].sum(0)
-        return pixels
 
 
 def score(protocol: Protocol, samples: Sequence[Sample], predictions: Path, *, workers: int = 1) -> Scores:
@@ -114,7 +82,7 @@ def score(protocol: Protocol, samples: Sequence[Sample], predictions: Path, *, w
         raise InputError(*grouped(faults))
     if not total.any():
         raise InputError(f"{samples[0].mask}: no pixel of this mask or any other has a class; unpack the masks again")
-    return Scores(protocol.classes.names, total, len(found))
+    return Scores(total, protocol.classes.names, len(found))
 
 
 def count(protocol: Protocol, pair: tuple[Path, Path]) -> Int64Array:
@@ -158,14 +126,13 @@ def read_prediction(protocol: Protocol, path: Path) -> UInt8Array:
 def table(scores: Scores) -> str:
     """The scores in percent, as papers print them; `-` for a class that occurs nowhere."""
     rows = zip(scores.names, scores.iou, scores.dice, scores.accuracy, strict=True)
-    mean = scores.summary()
+    mean, number = scores.summary(), len(occurring(scores.iou))
     width = max(map(len, (*scores.names, "mean of 00")))
-    occurring = int((~np.isnan(scores.iou)).sum())
     return "\n".join(
         [
             f"{'class':<{width}}    IoU   Dice    acc",
             *(f"{name:<{width}} {_percent(iou)} {_percent(dice)} {_percent(acc)}" for name, iou, dice, acc in rows),
-            f"{f'mean of {occurring}':<{width}} {_percent(mean['miou'])} {_percent(mean['mean_dice'])} "
+            f"{f'mean of {number}':<{width}} {_percent(mean['miou'])} {_percent(mean['mean_dice'])} "
             f"{_percent(mean['mean_pixel_accuracy'])}",
             f"pixel accuracy {100 * mean['pixel_accuracy']:.2f} over {scores.images} images",
         ]
@@ -196,13 +163,8 @@ def _find(
     return found, faults
 
 
-def _ratio(part: Any, whole: Any) -> Float64Array:
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.true_divide(part, whole))
-
-
 def _mean(values: Float64Array) -> float:
-    return float(values[~np.isnan(values)].mean())
+    return float(occurring(values).mean())
 
 
 def _percent(value: float) -> str:

@@ -112,7 +112,10 @@ def evaluate(
 
 
 class _Meter:
-    """Sums up what the two loops report."""
+    """Sums up what the two loops report.
+
+    Unlike `engine.confusion`, and as the original: predictions on void pixels count, and 1e-10 is added to all counts.
+    """
 
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes

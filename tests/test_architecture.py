@@ -30,20 +30,21 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "findings": set(),
     "arrays": set(),
+    "confusion": {"arrays"},
     "normalization": set(),
     "environment": set(),
     "files": {"errors", "arrays"},
     "parallel": {"errors"},
     "benchmark": {"errors", "arrays", "files"},
     "checkpoints": {"errors", "files", "normalization"},
-    "scoring": {"errors", "findings", "arrays", "files", "parallel", "benchmark"},
+    "scoring": {"errors", "findings", "arrays", "confusion", "files", "parallel", "benchmark"},
     "cli": {"errors", "findings", "files", "parallel", "scoring"},
     "devices": {"errors"},
     "data": {"errors", "arrays", "files", "parallel", "benchmark"},
     "kernels": {"errors", "layers"},
     "training": {
         *("errors", "files", "benchmark", "checkpoints", "normalization", "environment", "devices", "data", "kernels"),
-        *("layers", "parallel"),
+        *("arrays", "confusion", "layers", "parallel"),
     },
     "inference": {
         *("errors", "arrays", "files", "parallel", "benchmark", "checkpoints", "normalization", "devices", "kernels"),
@@ -56,7 +57,7 @@ ROOMS: dict[str, set[str]] = {
 }
 """Room or module of engine -> those that it may import, beside itself."""
 
-TORCH_FREE_ROOMS = ("errors", "findings", "arrays", "files", "cli", "parallel", "benchmark", "scoring")
+TORCH_FREE_ROOMS = ("errors", "findings", "arrays", "confusion", "files", "cli", "parallel", "benchmark", "scoring")
 LIGHT_ROOMS = ("inference", "devices")
 """They load neither Lightning Fabric nor torchvision, which take seconds; but for `devices.fabric`."""
 

@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from lightning_fabric import Fabric
 
+from engine.arrays import Float64Array
+from engine.confusion import ClassScores, occurring
 from engine.devices.fabric import all_sum
 
 
@@ -54,19 +56,19 @@ class ConfusionMatrix:
 
     def reduce(self) -> Metrics:
         """The metrics of all that was counted so far."""
-        counts = self.counts.double().cpu()
-        found = counts[:, :-1].diagonal()
-        true, predicted = counts.sum(1), counts[:, :-1].sum(0)
-        union = true + predicted - found
-        occurs = union > 0
-        iou = found / union  # nan where the class occurs nowhere
+        scores = ClassScores(self.counts.cpu().numpy())
         return Metrics(
-            miou=iou[occurs].mean().item(),
-            mean_dice=(2 * found / (true + predicted))[occurs].mean().item(),
-            mean_pixel_accuracy=(found / true)[true > 0].mean().item(),
-            pixel_accuracy=(found.sum() / counts.sum()).item(),
-            iou=iou.tolist(),
+            miou=_mean(scores.iou),
+            mean_dice=_mean(scores.dice),
+            mean_pixel_accuracy=_mean(scores.accuracy),
+            pixel_accuracy=scores.pixel_accuracy,
+            iou=scores.iou.tolist(),
         )
+
+
+def _mean(values: Float64Array) -> float:
+    """The mean over the classes that occur, by torch: NumPy's differs in the last digit, and histories would too."""
+    return torch.from_numpy(occurring(values)).mean().item()
 
 
 def _histogram(values: torch.Tensor, length: int) -> torch.Tensor:
