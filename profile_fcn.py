@@ -14,7 +14,7 @@ from engine.cli import options
 from engine.cli.command import command
 from engine.devices.device import SHORT_PRECISIONS, require_compiler
 from engine.errors import InputError
-from engine.files.atomic import require_writable, write_json
+from engine.files.atomic import write_json
 from engine.profiling.record import NetworkProfile, table
 
 EXAMPLES = (
@@ -66,7 +66,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     networks = options.names(chosen.networks)
     precisions = list(dict.fromkeys(SHORT_PRECISIONS.get(name, name) for name in options.names(chosen.precisions)))
     _require_sense(chosen, networks, precisions)
-    require_writable(chosen.output.parent)
     profiles: list[NetworkProfile] = []
     for name in networks:
         for precision in precisions:
@@ -87,10 +86,10 @@ def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: 
         if name not in PRECISIONS
     ]
     faults += options.too_low(chosen, {"repeats": 2, "seconds": 0, "largest_batch": 1})
-    if chosen.output.is_dir():
-        faults.append(
-            f"--output {chosen.output}: is a folder; give the file to write, {chosen.output / 'profile.json'}"
-        )
+    try:
+        options.require_output_file(chosen.output, "profile.json")
+    except InputError as error:
+        faults.extend(error.messages)
     options.size(chosen.size, "--size")
     if chosen.compile:
         require_compiler()

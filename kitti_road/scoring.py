@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from engine.cli.command import BAD_INPUT, command, report
-from engine.cli.options import tool_parser
+from engine.cli.options import require_output_file, tool_parser
 from engine.errors import InputError
-from engine.files.atomic import require_writable, write_json
+from engine.files.atomic import write_json
 from engine.parallel import available_cpus, each
 from kitti_road.counts import NONE, Counts, Pair, count
 from kitti_road.labels import CATEGORIES_OF, TASKS
@@ -153,9 +153,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(argv)
     output: Path | None = options.output
     if output is not None:
-        if output.is_dir():
-            raise InputError(f"{output}: is a folder; give the file to write as --output, {output / 'scores.json'}")
-        require_writable(output.parent)
+        require_output_file(output, "scores.json")
     result = score(options.predictions, options.root, options.split, space=options.space, workers=options.workers)
     for line in result.notes:
         print(f"note: {line}", file=sys.stderr)

@@ -20,7 +20,7 @@ from cityscapes.scoring.images import Areas
 from cityscapes.scoring.pairs import pair_up, whence_masks
 from cityscapes.scoring.scores import Scores, mean, percent, scores_of, table
 from engine.cli.command import command
-from engine.cli.options import tool_parser
+from engine.cli.options import require_output_file, tool_parser
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json, write_text
 from engine.findings import counted, grouped
@@ -173,9 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _require_places(output: Path | None, details: Path | None) -> None:
     """Prove that the files can be written before the work is done."""
     if output is not None:
-        if output.is_dir():
-            raise InputError(f"{output}: is a folder; give the file to write as --output, {output / 'scores.json'}")
-        require_writable(output.parent)
+        require_output_file(output, "scores.json")
     if details is not None:
         require_writable(details)
 

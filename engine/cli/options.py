@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from engine.errors import InputError
+from engine.files.atomic import require_writable
 
 Options = TypeVar("Options")
 
@@ -132,6 +133,17 @@ def size(text: str, flag: str) -> tuple[int, int]:
     if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
         raise InputError(f"{flag} {text}: expected height x width, as 1024x2048")
     return int(sides[0]), int(sides[1])
+
+
+def require_output_file(path: Path, example: str) -> None:
+    """Prove that the file of `--output` can be written, before the work is done; `example` is a name for it.
+
+    Raises:
+        InputError: if it is a folder, or its folder cannot be created or written to.
+    """
+    if path.is_dir():
+        raise InputError(f"--output {path}: is a folder; give the file to write, for example {path / example}")
+    require_writable(path.parent)
 
 
 def too_low(options: Any, lowest: Mapping[str, float]) -> list[str]:

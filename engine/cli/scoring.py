@@ -4,14 +4,10 @@ import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from engine.cli.options import tool_parser
-from engine.errors import InputError
-from engine.files.atomic import require_writable, write_json
+from engine.cli.options import require_output_file, tool_parser
+from engine.files.atomic import write_json
 from engine.parallel import available_cpus
-from engine.scoring import (
-    Scores,
-    table,
-)
+from engine.scoring import Scores, table
 
 
 def scoring_parser(module: str, description: str, examples: Sequence[str], names: str) -> argparse.ArgumentParser:
@@ -29,9 +25,7 @@ def scoring_parser(module: str, description: str, examples: Sequence[str], names
 def report(scores: Callable[[], Scores], output: Path | None) -> None:
     """Score, print the table, and write the figures if a file is given, which is tried before the work."""
     if output is not None:
-        if output.is_dir():
-            raise InputError(f"{output}: is a folder; give the file to write as --output, {output / 'scores.json'}")
-        require_writable(output.parent)
+        require_output_file(output, "scores.json")
     result = scores()
     print(table(result))
     if output is not None:

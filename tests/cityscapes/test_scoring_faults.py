@@ -200,7 +200,7 @@ def test_an_output_that_cannot_be_written_is_refused_first(
     folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (line,) = fault_lines(folder, capsys, "--output", str(tmp_path))
-    assert line.startswith(f"{tmp_path}: is a folder; ")
+    assert line.startswith(f"--output {tmp_path}: is a folder; ")
     (tmp_path / "file").touch()
     (line,) = fault_lines(folder, capsys, "--output", str(tmp_path / "file/scores.json"))
     assert line.startswith(f"{tmp_path / 'file'}: cannot write here")

@@ -132,3 +132,13 @@ def test_a_command_extends_what_its_library_takes(capsys: pytest.CaptureFixture[
     assert "of the command (default: 2.0)" in text
     assert "of the library" not in text
     assert text.index("\n  --root") < text.index("\n  --depth"), "its own options come first"
+
+
+def test_an_output_file_needs_a_name_of_its_own_and_a_folder_to_write_to(tmp_path: Path) -> None:
+    options.require_output_file(tmp_path / "new" / "scores.json", "scores.json")
+    assert not list((tmp_path / "new").iterdir())
+    with pytest.raises(InputError, match=f"^--output {tmp_path}: is a folder; give .*, for example {tmp_path}/a.json$"):
+        options.require_output_file(tmp_path, "a.json")
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file: cannot write here"):
+        options.require_output_file(tmp_path / "file" / "scores.json", "scores.json")
