@@ -12,6 +12,7 @@ import catalogue
 import test_fcn
 import train_fcn
 from cityscapes.dataset import CityscapesBenchmark
+from engine.benchmark import Benchmark
 from engine.errors import InputError
 
 SOURCE = """
@@ -111,6 +112,7 @@ def test_an_own_benchmark_is_found() -> None:
 
 
 def test_what_is_wrong_with_an_own_benchmark_is_said() -> None:
+    assert f"{Benchmark.__module__}.{Benchmark.__qualname__}" == "engine.benchmark.Benchmark", "messages name it"
     Path("own_package/two.py").write_text("from own_package.parts import *")
     with pytest.raises(InputError, match=r"0 subclasses of engine.benchmark.Benchmark are defined in"):
         catalogue.benchmark("own_package.two")
