@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cityscapes.ground_truth import fill, pillow_fill
-from cityscapes.ground_truth.fill import Int64Array, Pieces, Polygon
+from cityscapes.ground_truth.fill import Pieces, Polygon
+from engine.arrays import Int64Array
 
 Variation = Callable[[Sequence[Polygon], int, int], Pieces]
 

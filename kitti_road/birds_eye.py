@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine.arrays import UInt8Array
+from engine.arrays import Float64Array, UInt8Array
 from engine.errors import InputError
 
 ROWS, COLUMNS = 800, 400
 _METRES = 0.05
 _LEFT, _FAR = -10.0, 46.0
 
-Float64Array = npt.NDArray[np.float64]
 Lookup = npt.NDArray[np.int32]
 """(800, 400): the index of each spot's pixel in the image read row by row, -1 where the image shows none."""
 

@@ -5,13 +5,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
+from engine.arrays import Int64Array
 from engine.errors import InputError
 from kitti_road.birds_eye import COLUMNS, ROWS, homography, lookup, warp
 from kitti_road.labels import VOID, read_confidence, read_truth
-
-Int64Array = npt.NDArray[np.int64]
 
 
 class Pair(NamedTuple):

@@ -39,7 +39,7 @@ ROOMS: dict[str, set[str]] = {
     "checkpoints": {"errors", "files", "normalization"},
     "scoring": {"errors", "findings", "arrays", "confusion", "files", "parallel", "benchmark"},
     "cli": {"errors", "findings", "files", "parallel", "scoring"},
-    "devices": {"errors"},
+    "devices": {"errors", "arrays"},
     "data": {"errors", "arrays", "files", "parallel", "benchmark"},
     "kernels": {"errors", "layers"},
     "training": {

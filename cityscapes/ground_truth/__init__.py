@@ -13,10 +13,10 @@ from cityscapes.ground_truth.agreement import Agreement, compare
 from cityscapes.ground_truth.worklist import Work
 from cityscapes.labels import OFFICIAL, LabelTable
 from engine import parallel
-from engine.arrays import UInt8Array
+from engine.arrays import IdArray, UInt8Array
 from engine.errors import InputError
 from engine.files import atomic, png_writer
-from engine.files.images import IdArray, read_ids, software_of
+from engine.files.images import read_ids, software_of
 from engine.files.png_reader import keep_freed_memory
 
 _SOFTWARE = "generate_gt.py"

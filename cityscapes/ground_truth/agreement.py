@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from cityscapes.ground_truth.worklist import Work
 from cityscapes.labels import LabelTable
-from engine.arrays import UInt8Array
+from engine.arrays import IdArray, UInt8Array
 from engine.files.atomic import write_text
-from engine.files.images import IdArray, read_ids, write_png
+from engine.files.images import read_ids, write_png
 
 _MARK = np.array([255, 0, 255], np.uint8)
 """The colour of differing pixels in the picture; no label has it."""

@@ -17,7 +17,8 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-Int64Array = npt.NDArray[np.int64]
+from engine.arrays import Int64Array
+
 Polygon = Int64Array
 """(N, 2) x and y of the vertices, in pixels; the last one connects to the first."""
 Id = TypeVar("Id", np.uint8, np.uint16)

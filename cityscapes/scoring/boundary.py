@@ -12,7 +12,8 @@ import numpy.typing as npt
 
 from cityscapes.labels import BY_ID
 from cityscapes.predictions import LABEL_IDS
-from cityscapes.scoring.counts import SCORED, Int64Array, Masks
+from cityscapes.scoring.counts import SCORED, Masks
+from engine.arrays import Int64Array
 
 DISTANCE = 0.005
 """The distance as a share of the diagonal: 11 of 2290 pixels. The paper's 0.02 for COCO would be 46 here."""

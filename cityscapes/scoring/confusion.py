@@ -8,7 +8,8 @@ import numpy as np
 
 from cityscapes.labels import BY_ID
 from cityscapes.predictions import LABEL_IDS
-from cityscapes.scoring.counts import SCORED, Float64Array, Int64Array
+from cityscapes.scoring.counts import SCORED
+from engine.arrays import Float64Array, Int64Array
 from engine.files.atomic import replacing, write_text
 
 _NAMES = tuple(BY_ID[label_id].name for label_id in range(LABEL_IDS))

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from cityscapes.labels import BY_ID, CATEGORIES
 from cityscapes.predictions import LABEL_IDS, foreign_ids
+from engine.arrays import Float64Array, IdArray, Int64Array
 from engine.errors import InputError
-from engine.files.images import IdArray, read_ids
+from engine.files.images import read_ids
 
 AVERAGE_SIZE = {
     "person": 3462.4756337644,
@@ -26,8 +27,6 @@ AVERAGE_SIZE = {
 }
 """The average number of pixels of an instance, as the official scorer has it."""
 
-Int64Array = npt.NDArray[np.int64]
-Float64Array = npt.NDArray[np.float64]
 
 _TABLE = tuple(BY_ID[label_id] for label_id in range(LABEL_IDS))
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cityscapes.labels import BY_ID
-from cityscapes.scoring.counts import SCORED, Float64Array, Int64Array
+from cityscapes.scoring.counts import SCORED
+from engine.arrays import Float64Array, Int64Array
 
 RESAMPLES = 2000
 LEVEL = 0.95

@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cityscapes.labels import BY_NAME, CATEGORIES, LABELS
-from cityscapes.scoring.counts import INSTANCE_SIZE, SCORED, WITH_INSTANCES, Counts, Float64Array, Int64Array
+from cityscapes.scoring.counts import INSTANCE_SIZE, SCORED, WITH_INSTANCES, Counts
+from engine.arrays import Float64Array, Int64Array
 
 _LABELS = tuple(label for label in LABELS if label.id >= 0)
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from engine.arrays import IdArray
 from engine.files import png_reader
-from engine.files.png_reader import IdArray
 
 Size = tuple[int, int]
 """Width and height."""

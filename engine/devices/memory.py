@@ -16,10 +16,10 @@ from typing import TypedDict
 import psutil
 import torch
 
+from engine.arrays import MIB
 from engine.devices import nvml
 from engine.devices.device import synchronise
 
-_MIB = 1 << 20
 _STATUS = Path("/proc/self/status")
 
 
@@ -102,8 +102,8 @@ def peaks(device: torch.device) -> Memory:
         return {"allocated": None, "reserved": None, "process": process_peak()}
     synchronise(device)
     return {
-        "allocated": torch.cuda.max_memory_allocated(device) / _MIB,
-        "reserved": torch.cuda.max_memory_reserved(device) / _MIB,
+        "allocated": torch.cuda.max_memory_allocated(device) / MIB,
+        "reserved": torch.cuda.max_memory_reserved(device) / MIB,
         "process": nvml.process_memory(device).value,
     }
 
@@ -126,7 +126,7 @@ class Meter:
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
             work()
-            return torch.cuda.max_memory_allocated(self._device) / _MIB - self._start
+            return torch.cuda.max_memory_allocated(self._device) / MIB - self._start
         gc.collect()
         give_back_freed()
         kept = max(0.0, self._now() - self._start)
@@ -137,8 +137,8 @@ class Meter:
 
     def _now(self) -> float:
         if self._device.type == "cuda":
-            return torch.cuda.memory_allocated(self._device) / _MIB
-        return float(psutil.Process().memory_info().rss) / _MIB
+            return torch.cuda.memory_allocated(self._device) / MIB
+        return float(psutil.Process().memory_info().rss) / MIB
 
 
 _REFUSALS = re.compile(
@@ -169,7 +169,7 @@ def process_peak() -> float:
     """Peak resident memory of this process in MiB; where the system tells, without that of its parent."""
     if _STATUS.is_file():
         return _status("VmHWM")
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (_MIB if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (MIB if sys.platform == "darwin" else 1024)
 
 
 def _status(name: str) -> float:
@@ -184,7 +184,7 @@ def _growth(work: Callable[[], object]) -> float | None:
     except OSError:
         work()
         return None
-    before = psutil.Process().memory_info().rss / _MIB
+    before = psutil.Process().memory_info().rss / MIB
     work()
     return max(0.0, _status("VmHWM") - before)
 
@@ -202,4 +202,4 @@ def _allocated(work: Callable[[], object]) -> float | None:
     for event in sorted((event for event in events if event.get("name") == "[memory]"), key=lambda event: event["ts"]):
         now += event["args"]["Bytes"]
         peak = max(peak, now)
-    return peak / _MIB if peak else None
+    return peak / MIB if peak else None

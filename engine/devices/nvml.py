@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 import torch
 
-_MIB = 1 << 20
+from engine.arrays import MIB
+
 _LONGEST_STEP = 0.3
 """Seconds after which the energy counter is taken to stand still; it moves every 20 to 100 ms."""
 
@@ -33,7 +34,7 @@ def process_memory(device: torch.device) -> Reading:
         if process.pid == os.getpid():
             if process.usedGpuMemory is None:
                 return Reading(None, "the driver lists this process without its memory")
-            return Reading(process.usedGpuMemory / _MIB)
+            return Reading(process.usedGpuMemory / MIB)
     return Reading(None, "the driver does not list this process, as in containers and on parts of a GPU (MIG)")
 
 

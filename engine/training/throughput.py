@@ -9,11 +9,11 @@ import torch
 from lightning_fabric import Fabric
 from tqdm import tqdm
 
+from engine.arrays import MIB
 from engine.devices.device import synchronise
 from engine.devices.fabric import progress_bar_disabled
 from engine.training.run import Row
 
-_MIB = 1 << 20
 _MUCH = 0.2
 """The share of waiting from which a GPU is told to starve."""
 
@@ -91,8 +91,8 @@ class Watch:
         return {
             "images_per_second": self.images / seconds,
             "data_wait": self.waited / seconds,
-            "gpu_memory_mib": torch.cuda.max_memory_allocated(self.fabric.device) / _MIB if on_gpu else None,
-            "process_memory_mib": psutil.Process().memory_info().rss / _MIB,
+            "gpu_memory_mib": torch.cuda.max_memory_allocated(self.fabric.device) / MIB if on_gpu else None,
+            "process_memory_mib": psutil.Process().memory_info().rss / MIB,
             "seconds": time.perf_counter() - self.began,
         }
 

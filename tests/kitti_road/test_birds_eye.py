@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.arrays import Float64Array
 from engine.errors import InputError
 from engine.files.images import read_image
-from kitti_road.birds_eye import COLUMNS, ROWS, Float64Array, homography, lookup, warp
+from kitti_road.birds_eye import COLUMNS, ROWS, homography, lookup, warp
 
 # What the official tools computed for images of 1242 x 375.
 HOMOGRAPHIES = {
