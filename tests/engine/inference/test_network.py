@@ -25,14 +25,13 @@ from engine.inference.network import Forward
 from engine.inference.output import Predictions
 from engine.inference.pipeline import Predictor, predict
 from engine.layers import fold_norms
-from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 
 @pytest.mark.parametrize("name", ["fcn8s", "fcn16s_vgg16", "unet"])
 @pytest.mark.parametrize("size", [(64, 96), (101, 77)])
 def test_fused_layers_give_what_the_network_gives(name: str, size: tuple[int, int]) -> None:
     benchmark, place = catalogue.benchmark("cityscapes"), find_place("cpu", "32-true")
-    about = About(name, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained(name, 19, "cityscapes")
     torch.manual_seed(0)
     weights = catalogue.network(name, 19).state_dict()
     random = torch.Generator().manual_seed(0)
@@ -72,7 +71,7 @@ class Tapped(nn.Module):
 
 
 def test_networks_that_do_not_ask_for_it_are_not_fused() -> None:
-    about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained("some", 19, "cityscapes")
     image = torch.randint(0, 256, (1, 3, 33, 47), dtype=torch.uint8)
     found = []
     for exact in (True, False):
@@ -101,7 +100,7 @@ def test_layers_that_are_watched_stay(watch: str) -> None:
 @pytest.mark.parametrize("name", ["fcn8s", "unet"])
 def test_compiled_steps_give_the_same(name: str) -> None:
     benchmark = catalogue.benchmark("cityscapes")
-    about = About(name, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained(name, 19, "cityscapes")
     torch.manual_seed(0)
     weights = catalogue.network(name, 19).state_dict()
     image = torch.randint(0, 256, (1, 3, 64, 96), dtype=torch.uint8)
@@ -128,7 +127,7 @@ def test_compiling_needs_a_compiler(monkeypatch: pytest.MonkeyPatch, error_of: C
 
 @pytest.mark.parametrize("name", ["fcn8s", "unet"])
 def test_numbers_beyond_the_range_of_fp16_are_refused(name: str) -> None:
-    about = About(name, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained(name, 19, "cityscapes")
     place = Place(torch.device("cpu"), "16-mixed")
     image = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
     for factor in (1, 1e6):
@@ -146,7 +145,7 @@ def test_numbers_beyond_the_range_of_fp16_are_refused(name: str) -> None:
 
 
 def test_a_full_disk_ends_a_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained("some", 19, "cityscapes")
     place = find_place("cpu", "auto")
     predictor = Predictor(Forward(place, nn.Conv2d(3, 19, 1), about, catalogue.benchmark("cityscapes"), engine="torch"))
     samples = [Sample(str(number), tmp_path / f"{number}.png", None) for number in range(3)]
@@ -173,7 +172,7 @@ def test_a_full_disk_ends_a_prediction(tmp_path: Path, monkeypatch: pytest.Monke
 def test_images_on_their_way_to_a_gpu_and_back_stay_whole(compiled: bool) -> None:
     """Many images at once, by several threads, each with the prediction that it has alone."""
     benchmark = catalogue.benchmark("cityscapes")
-    about = About("fcn8s", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained("fcn8s", 19, "cityscapes")
     torch.manual_seed(0)
     forward = Forward(find_place("gpu", "auto"), catalogue.network("fcn8s", 19), about, benchmark, compiled=compiled)
     predictor = Predictor(forward)
@@ -192,7 +191,7 @@ def test_images_on_their_way_to_a_gpu_and_back_stay_whole(compiled: bool) -> Non
 
 
 def test_the_first_of_equal_classes_wins() -> None:
-    about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained("some", 19, "cityscapes")
     benchmark = catalogue.benchmark("cityscapes")
     forward = Forward(find_place("cpu", "32-true"), nn.Conv2d(3, 19, 1), about, benchmark, engine="torch")
     logits = torch.randint(0, 3, (19, 500), generator=torch.Generator().manual_seed(0)).float()

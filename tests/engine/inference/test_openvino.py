@@ -19,7 +19,6 @@ from engine.inference.network import Engine, Forward
 from engine.inference.openvino import InStrips, RefusedError, Whole, accelerated, halo_and_stride
 from engine.inference.test_time_augmentation import Averaged, Views
 from engine.inference.tiles import Tiled
-from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from fcn.fcn import PaperFCN
 from fcn.unet import UNet
 
@@ -40,7 +39,7 @@ def fcn8s() -> nn.Module:
 
 
 def forward(network: nn.Module, engine: Engine = "openvino", precision: str = "32-true", **how: Any) -> Forward:
-    about = About("some", 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained("some", 19, "cityscapes")
     place = Place(torch.device("cpu"), precision)
     return Forward(place, network, about, catalogue.benchmark("cityscapes"), engine=engine, **how)
 

@@ -16,13 +16,12 @@ from engine.inference.network import Forward
 from engine.inference.receptive_field import ReceptiveField
 from engine.inference.test_time_augmentation import Averaged, Views
 from engine.inference.tiles import Tiled
-from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from fcn.fcn import FCN8s
 from fcn.unet import UNet
 
 
 def forward(network: nn.Module, *, exact: bool = True) -> Forward:
-    about = About("some", 19, None, IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    about = About.untrained("some", 19, None)
     return Forward(
         find_place("cpu", "32-true"), network, about, catalogue.benchmark("cityscapes"), exact=exact, engine="torch"
     )
