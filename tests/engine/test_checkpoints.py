@@ -8,6 +8,7 @@ import torch
 from engine import checkpoints
 from engine.checkpoints import FORMAT_VERSION, About
 from engine.errors import InputError
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 ABOUT = About("fcn8s", 19, "cityscapes", (0.0,), (1.0,), 3, 0.5)
 
@@ -66,7 +67,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
 
 def test_untrained_weights_say_so() -> None:
     about = About.untrained("fcn8s", 19, None)
-    assert about == About.untrained("fcn8s", 19, None)
+    assert about == About("fcn8s", 19, None, IMAGENET_MEAN, IMAGENET_STD, 0, None)
 
 
 # Files of earlier and of later versions
