@@ -10,6 +10,7 @@ A stem names one scene: `aachen_000000_000019` is city, sequence and frame.
 """
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,6 +34,24 @@ COARSE_SPLITS = tuple(f"{COARSE_PREFIX}{split}" for split in ("train", "train_ex
 _FRAME = re.compile(r"[^_]+_\d{6}_\d{6}")
 
 
+@dataclass(frozen=True)
+class Masks:
+    """The masks of one annotated image."""
+
+    beside: Path
+    """What the names of its official files start with: .../aachen_000000_000019_gtFine."""
+    generated: Path
+    """What the names of its masks from `generate_gt.py` start with: .../aachen_000000_000019."""
+
+    def official_mask(self, kind: str) -> Path:
+        """A mask beside the polygons; kind is labelIds, instanceIds, labelTrainIds or color."""
+        return self.beside.with_name(f"{self.beside.name}_{kind}.png")
+
+    def generated_mask(self, kind: str) -> Path:
+        """A mask from `generate_gt.py`; kind is labelId, trainId, color or instanceId."""
+        return self.generated.with_name(f"{self.generated.name}_{kind}.png")
+
+
 class Scene(NamedTuple):
     """One annotated or pictured moment, and where its files lie under a root folder."""
 
@@ -43,22 +62,27 @@ class Scene(NamedTuple):
 
     def image(self, root: Path) -> Path:
         """The photograph."""
-        return self._file(root, IMAGES, f"{IMAGES}.png")
+        return self._file(root, IMAGES, f"_{IMAGES}.png")
 
     def polygons(self, root: Path, annotations: str = ANNOTATIONS) -> Path:
         """The annotation."""
-        return self._file(root, annotations, f"{annotations}_polygons.json")
+        return self._file(root, annotations, f"_{annotations}_polygons.json")
 
     def official_mask(self, root: Path, kind: str, annotations: str = ANNOTATIONS) -> Path:
-        """A mask beside the polygons; kind is labelIds, instanceIds, labelTrainIds or color."""
-        return self._file(root, annotations, f"{annotations}_{kind}.png")
+        """As `Masks.official_mask`."""
+        return self.masks(root, annotations).official_mask(kind)
 
     def generated_mask(self, root: Path, kind: str, annotations: str = ANNOTATIONS) -> Path:
-        """A mask from `generate_gt.py`; kind is labelId, trainId, color or instanceId."""
-        return self._file(root, GENERATED_FROM[annotations], f"{kind}.png")
+        """As `Masks.generated_mask`."""
+        return self.masks(root, annotations).generated_mask(kind)
+
+    def masks(self, root: Path, annotations: str = ANNOTATIONS) -> Masks:
+        """The masks made from one kind of annotation."""
+        beside = self._file(root, annotations, f"_{annotations}")
+        return Masks(beside, generated=self._file(root, GENERATED_FROM[annotations], ""))
 
     def _file(self, root: Path, folder: str, suffix: str) -> Path:
-        return root / folder / self.split / self.city / f"{self.stem}_{suffix}"
+        return root / folder / self.split / self.city / f"{self.stem}{suffix}"
 
 
 def pictured_scenes(root: Path, split: str) -> list[Scene]:

@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 from cityscapes import layout
 from engine.errors import InputError
@@ -14,24 +14,13 @@ SPLITS = {layout.ANNOTATIONS: ("train", "val"), layout.COARSE: ("train", "train_
 _POLYGONS = "_polygons.json"
 
 
-class Work(NamedTuple):
-    """One annotated image."""
+@dataclass(frozen=True)
+class Work(layout.Masks):
+    """One annotated image, and where its masks lie."""
 
     name: str
     """What reports call it: the stem of its files."""
-    beside: Path
-    """What the names of its official files start with: .../aachen_000000_000019_gtFine."""
-    generated: Path
-    """What the names of its masks start with: .../aachen_000000_000019."""
     polygons: Path
-
-    def official_mask(self, kind: str) -> Path:
-        """A mask beside the polygons; kind is labelIds, instanceIds, labelTrainIds or color."""
-        return self.beside.with_name(f"{self.beside.name}_{kind}.png")
-
-    def generated_mask(self, kind: str) -> Path:
-        """A mask made here; kind is labelId, trainId, color or instanceId."""
-        return self.generated.with_name(f"{self.generated.name}_{kind}.png")
 
 
 def of_root(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: bool = False) -> list[Work]:
@@ -51,13 +40,11 @@ def of_root(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: b
             f"{root / annotations}: no *_{annotations}_{kind} in {'/<city>/ or '.join(splits)}/<city>/; "
             f"unpack {archive} (cityscapes-dataset.com) into {root}"
         )
-    return [_of_scene(root, scene, annotations) for scene in scenes]
-
-
-def _of_scene(root: Path, scene: layout.Scene, annotations: str) -> Work:
-    polygons = scene.polygons(root, annotations)
-    generated = root / layout.GENERATED_FROM[annotations] / scene.split / scene.city / scene.stem
-    return Work(scene.stem, polygons.with_name(polygons.name.removesuffix(_POLYGONS)), generated, polygons)
+    works = []
+    for scene in scenes:
+        masks = scene.masks(root, annotations)
+        works.append(Work(masks.beside, masks.generated, scene.stem, scene.polygons(root, annotations)))
+    return works
 
 
 def of_folder(folder: Path, *, from_labels: bool = False) -> list[Work]:
@@ -95,8 +82,8 @@ def _of_file(folder: Path, path: Path) -> Work:
     stem = base
     for annotations in layout.GENERATED_FROM:
         stem = stem.removesuffix(f"_{annotations}")
-    generated = folder / layout.GENERATED / path.parent.relative_to(folder) / stem
-    return Work(generated.relative_to(folder / layout.GENERATED).as_posix(), path.with_name(base), generated, path)
+    name = path.parent.relative_to(folder) / stem
+    return Work(path.with_name(base), folder / layout.GENERATED / name, name.as_posix(), path)
 
 
 def _require_distinct(works: Sequence[Work]) -> None:
