@@ -47,13 +47,13 @@ def load_backbone(model: nn.Module, source: str) -> None:
 
 @contextmanager
 def _hollow() -> Iterator[None]:
-    """Tensors that are made meanwhile have neither memory nor values."""
+    """Tensors that are made inside have neither memory nor values."""
     with torch.device("meta"), _Undrawn():
         yield
 
 
 class _Undrawn(TorchFunctionMode):
-    """Spares tensors without memory the initial values, for which torch would import its compiler: a second or more."""
+    """Skips `normal_` for tensors without memory: torch would import its compiler for it. See decision 17."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in (torch.Tensor.normal_, nn.init.normal_):
