@@ -55,10 +55,10 @@ def command(main: Command) -> Command:
 
 
 def leave(code: int) -> NoReturn:
-    """End this process with a code, as `sys.exit` does, but leave the memory of native libraries to the system.
+    """End this process with an exit code, as `sys.exit` does, but leave the memory of native libraries to the system.
 
-    Interpreters take them down one by one, which needs half a second, and where processes work together now and then
-    aborts this one, with another code: the threads that talk to the others may still be at it.
+    To take these down takes half a second. It can also abort a process that works together with others, whose threads
+    may still be communicating; the exit code is then another one. See decision 16.
     """
     atexit._run_exitfuncs()
     sys.stdout.flush()
