@@ -1,4 +1,7 @@
-"""The data set and transforms as the project this one outgrows exported them, with their arguments and results."""
+"""The data set and transforms of the original repository, yoR-rihsihS/fcn (https://github.com/yoR-rihsihS/fcn).
+
+Arguments and results are those of the original, so that scripts written for it keep working.
+"""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,7 +19,7 @@ from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 
 class CityScapes(SegmentationDataset):
-    """The data set under the name and with the arguments that the ancestor project gave it.
+    """The data set, under the name and with the arguments of the original repository.
 
     Args:
         root_dir: the Cityscapes folder.
@@ -32,7 +35,7 @@ class CityScapes(SegmentationDataset):
 def get_transforms(
     train_crop_size: Sequence[int], mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The ancestor project's transforms for training, and for validation and test.
+    """The original repository's transforms for training, and for validation and test.
 
     Args:
         train_crop_size: side of the crops, or height and width, which must be equal.

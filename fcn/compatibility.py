@@ -1,6 +1,8 @@
-"""The functions that the project this one outgrows exported, with their arguments and results.
+"""The functions of the original repository, yoR-rihsihS/fcn (https://github.com/yoR-rihsihS/fcn).
 
-They are kept so that scripts written for it go on working; new code has better ones beside this module.
+Arguments and results are those of the original, so that scripts written for it keep working. New code uses
+`engine.training` and the networks of this package. The original repository knows one benchmark, and so do its
+functions: `convert_trainid_mask` has the train ids of Cityscapes.
 """
 
 import json
@@ -43,7 +45,7 @@ def compute_batch_metrics(
 def convert_trainid_mask(
     trainid_mask: UInt8Array,
     to: Literal["labelid", "color"],
-    name_to_trainId_path: str | Path,  # noqa: N803  # the ancestor's name
+    name_to_trainId_path: str | Path,  # noqa: N803  # the original's name
     name_to_labelId_path: str | Path,  # noqa: N803
     name_to_color_path: str | Path,
 ) -> UInt8Array:
@@ -114,7 +116,8 @@ def evaluate(
 class _Meter:
     """Sums up what the two loops report.
 
-    Unlike `engine.confusion`, and as the original: predictions on void pixels count, and 1e-10 is added to all counts.
+    Unlike `engine.confusion`, and like the original repository: predictions on void pixels count, and 1e-10 is added
+    to all counts.
     """
 
     def __init__(self, num_classes: int) -> None:
