@@ -9,7 +9,7 @@ from bench.gpu_setting import Keep, Setting
 from bench.launch import Job
 
 _MARK = "mark.gpu"
-_FIRST, _LAST = "test_kernels_on_gpu.py", "test_inference.py"
+_FIRST, _LAST = "test_kernels_on_gpu.py", "test_network.py"
 """Files with what matters most, and with what torch.compile takes long for."""
 _KEEP_EVERY = 2.0
 """Seconds between two looks at what has come out."""

@@ -64,13 +64,13 @@ def test_tests_that_cannot_be_collected_are_a_failure(monkeypatch: pytest.Monkey
 
 def test_only_files_with_such_tests_are_run() -> None:
     names = {path.name for path in gpu_tests.files(REPOSITORY / "tests")}
-    assert {"test_metrics.py", "test_inference.py"} <= names
+    assert {"test_metrics.py", "test_network.py"} <= names
     assert "test_plan.py" not in names
 
 
 def test_kernels_are_tested_first_and_what_is_compiled_last() -> None:
     names = [path.name for path in gpu_tests.files(REPOSITORY / "tests")]
-    assert (names[0], names[-1]) == ("test_kernels_on_gpu.py", "test_inference.py")
+    assert (names[0], names[-1]) == ("test_kernels_on_gpu.py", "test_network.py")
     assert names[1:-1] == sorted(names[1:-1])
 
 

@@ -125,7 +125,7 @@ from pathlib import Path
 from bench.launch import Forked, Job
 path = Path(sys.argv[1])
 atexit.register(lambda: path.write_text(path.read_text() + "x"))
-print(Job(["-c", "from engine.faults import leave; leave(4)"], start=Forked).wait().code)
+print(Job(["-c", "from engine.cli.command import leave; leave(4)"], start=Forked).wait().code)
 """
     path = tmp_path / "ends"
     path.write_text("")

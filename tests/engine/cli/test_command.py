@@ -5,7 +5,7 @@ import sys
 
 PROGRAM = """
 import atexit, sys
-from engine.faults import command, leave
+from engine.cli.command import command, leave
 @command
 def main(argv=None):
     atexit.register(print, "tidied")

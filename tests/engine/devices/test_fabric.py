@@ -7,8 +7,8 @@ from pathlib import Path
 REPOSITORY = Path(__file__).parents[3]
 PROGRAM = """
 import torch
-from engine.devices import all_sum, make_fabric
-from engine.tally import Tally
+from engine.devices.fabric import all_sum, make_fabric
+from engine.training.metrics import Tally
 
 fabric = make_fabric("cpu", "32-true")
 

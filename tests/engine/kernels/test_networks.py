@@ -13,6 +13,7 @@ from engine.devices.process import Place
 from engine.inference import kernel_layers
 from engine.inference.kernel_layers import CoarseScores, Finished, FirstBlock
 from engine.inference.network import Forward
+from engine.kernels import finish, first_block, scores
 from fcn.fcn import FCN, FCN8s, PaperFCN
 from fcn.unet import UNet
 
@@ -28,7 +29,11 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks of fewer channels, as the interpreter takes its time."""
+    """Networks of fewer channels and programs of more results, because the interpreter takes its time for each."""
+    monkeypatch.setattr(finish, "_NUMBERS", 1 << 14)
+    monkeypatch.setattr(first_block, "_RESULTS", 512)
+    monkeypatch.setattr(scores, "_FEW", 0)
+    monkeypatch.setattr(scores, "_FEATURES", 512)
     monkeypatch.setattr("fcn.vgg._CHANNELS_OF_STAGES", (16, 16, 24, 32, 512))
     monkeypatch.setattr("fcn.fcn.CHANNELS", {8: 24, 16: 32, 32: 512})
 
@@ -91,9 +96,9 @@ def test_several_images_at_once() -> None:
     images = made_up(32, 40, 2)
     expected = plain.logits(images)
     assert torch.allclose(kernels.logits(images), expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
-    scores = kernels._scores_by
-    assert scores is not None
-    assert torch.allclose(scores(images)[1:], scores(images[1:]), atol=1e-3)
+    by = kernels._scores_by
+    assert by is not None
+    assert torch.allclose(by(images)[1:], by(images[1:]), atol=1e-3)
 
 
 def test_an_image_too_large_for_counting_in_32_bits_goes_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
