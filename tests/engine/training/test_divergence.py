@@ -1,3 +1,5 @@
+"""What is NaN or infinite never becomes a state."""
+
 import math
 from pathlib import Path
 from types import SimpleNamespace
@@ -6,11 +8,15 @@ from typing import Any
 import pytest
 import torch
 
+import train_fcn
+
 from engine.benchmark import Sample
 from engine.data.sampler import EpochSampler
 from engine.errors import InputError
 from engine.training.divergence import Alarm, first_bad
+from engine.training.learner import Learner
 from engine.training.run import Run
+from tests.conftest import Ending
 
 
 @pytest.mark.parametrize(
@@ -52,3 +58,53 @@ def test_weights_are_looked_at_where_all_losses_are_finite(tmp_path: Path) -> No
     its.note(torch.tensor(1.0), 6)
     with pytest.raises(InputError, match="weights that are NaN or infinite came in epoch 1, step 7"):
         its.check()
+
+
+@pytest.fixture
+def settings(demo_root: Path, tmp_path: Path) -> list[str]:
+    """Two epochs of four steps, each of which is saved."""
+    return [
+        *("--root", str(demo_root), "--saved", str(tmp_path), "--backbone_weights", "none", "--save_minutes", "0"),
+        *("--network", "bench.tiny:build", "--epochs", "2", "--batch_size", "1", "--crop_size", "64"),
+        *("--workers", "0", "--accelerator", "cpu", "--curves", "false"),
+    ]
+
+
+def state(run: Path) -> dict[str, torch.Tensor]:
+    content = torch.load(run / "last.pth", weights_only=True)
+    weights: dict[str, torch.Tensor] = content["weights"]
+    return weights
+
+
+def place(run: Path) -> tuple[int, int]:
+    """Epochs and steps done, as the state says."""
+    content = torch.load(run / "last.pth", weights_only=True)
+    return content["about"]["epoch"], content["place"]
+
+
+def test_a_loss_that_is_no_number_never_becomes_a_state(settings: list[str], tmp_path: Path, error_of: Ending) -> None:
+    """Though every step is saved, and losses are looked at every 50 steps only."""
+    wild = [*settings, "--learning_rate", "1e30", "--optimizer", "sgd", "--schedule", "constant", "--name", "wild"]
+    message = error_of(train_fcn.main, *wild)
+    assert "the loss is nan in epoch 1, step 2, on " in message
+    assert place(tmp_path / "wild") == (0, 1)
+    assert all(tensor.isfinite().all() for tensor in state(tmp_path / "wild").values())
+
+
+def test_weights_that_are_no_numbers_never_become_a_state(
+    settings: list[str], tmp_path: Path, error_of: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learn = Learner.step
+
+    def step(self: Learner, *batch: Any, **how: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        result = learn(self, *batch, **how)
+        if place(tmp_path / "spoilt")[1] == 2:
+            with torch.no_grad():
+                next(self.network.parameters()).fill_(math.inf)
+        return result
+
+    monkeypatch.setattr(Learner, "step", step)
+    message = error_of(train_fcn.main, *settings, "--name", "spoilt")
+    assert "weights that are NaN or infinite came in epoch 1, step 3, on " in message
+    assert place(tmp_path / "spoilt") == (0, 2)
+    assert all(tensor.isfinite().all() for tensor in state(tmp_path / "spoilt").values())

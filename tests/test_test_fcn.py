@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +14,7 @@ from cityscapes import submission
 from engine.files.atomic import sha256
 from engine.files.images import read_ids, read_image, write_png
 from fcn import FCN8s
-
-Ending = Callable[..., str]
+from tests.conftest import Ending
 
 
 def predict(run: Path, root: Path, output: Path, *more: str) -> int:

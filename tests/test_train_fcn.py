@@ -3,14 +3,8 @@
 import json
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -22,14 +16,14 @@ import catalogue
 import train_fcn
 from engine.files.images import read_image, write_png
 from fcn.unet import UNet
-
-REPOSITORY = Path(__file__).parents[1]
+from tests.conftest import Ending
 
 
 @pytest.fixture
 def settings(demo_root: Path, tmp_path: Path) -> list[str]:
-    """A training that takes seconds."""
+    """A training that takes a second."""
     return [
+        *("--network", "bench.tiny:build", "--curves", "false"),
         *("--root", str(demo_root), "--saved", str(tmp_path / "saved"), "--backbone_weights", "none"),
         *("--epochs", "2", "--batch_size", "2", "--crop_size", "64", "--workers", "0", "--accelerator", "cpu"),
     ]
@@ -43,9 +37,6 @@ def assert_equal_weights(left: Path, right: Path) -> None:
     ours, theirs = weights(left), weights(right)
     assert list(ours) == list(theirs)
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
-
-
-Ending = Callable[..., str]
 
 
 def test_a_run_leaves_everything_behind(run: Path) -> None:
@@ -78,39 +69,13 @@ def test_the_same_seed_gives_the_same_weights(settings: list[str], tmp_path: Pat
     assert train_fcn.main([*settings, "--name", "c", "--seed", "1"]) == 0
     a, b, c = (tmp_path / "saved" / name / "last.pth" for name in "abc")
     assert_equal_weights(a, b)
-    assert not torch.equal(weights(a)["upscore_8.weight"], weights(c)["upscore_8.weight"])
+    assert not torch.equal(weights(a)["up.weight"], weights(c)["up.weight"])
 
 
 def test_the_number_of_loading_processes_changes_nothing(settings: list[str], tmp_path: Path) -> None:
     for workers in (0, 2):
         assert train_fcn.main([*settings, "--epochs", "1", "--name", str(workers), "--workers", str(workers)]) == 0
     assert_equal_weights(tmp_path / "saved" / "0" / "last.pth", tmp_path / "saved" / "2" / "last.pth")
-
-
-def test_a_killed_run_goes_on_as_if_it_had_not_been(settings: list[str], tmp_path: Path) -> None:
-    """kill -9 somewhere in the second epoch, then the same command again."""
-    assert train_fcn.main([*settings, "--name", "whole", "--epochs", "3"]) == 0
-    command = [sys.executable, "train_fcn.py", *settings, "--name", "killed", "--epochs", "3"]
-    history = tmp_path / "saved" / "killed" / "history.jsonl"
-    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.DEVNULL) as process:
-        while not history.is_file():
-            assert process.poll() is None
-            time.sleep(0.02)
-        time.sleep(0.2)
-        process.send_signal(signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-    again = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True)
-    assert "going on" in again.stdout
-    whole = history.parents[1] / "whole"
-    assert_equal_weights(history.with_name("last.pth"), whole / "last.pth")
-    assert_equal_weights(history.with_name("best.pth"), whole / "best.pth")
-
-    def measured(path: Path) -> list[dict[str, Any]]:
-        rows = [json.loads(line) for line in path.read_text().splitlines()]
-        clocks = ("images_per_second", "seconds", "data_wait", "process_memory_mib")
-        return [{key: row[key] for key in row if key not in clocks} for row in rows]
-
-    assert measured(history) == measured(whole / "history.jsonl")
 
 
 def test_more_epochs_go_on_with_the_run(settings: list[str], capsys: pytest.CaptureFixture[str]) -> None:
@@ -146,6 +111,21 @@ def test_a_run_of_an_earlier_version_resumes_after_an_update(
     assert list((tmp_path / "saved").iterdir()) == [folder]
 
 
+def test_more_epochs_go_on_along_the_schedule_of_the_new_number(settings: list[str], tmp_path: Path) -> None:
+    for epochs in ("1", "3"):
+        assert train_fcn.main([*settings, "--epochs", epochs, "--name", "longer"]) == 0
+    assert train_fcn.main([*settings, "--epochs", "3", "--name", "long"]) == 0
+    rates = [
+        [
+            json.loads(line)["learning_rate"]
+            for line in (tmp_path / "saved" / name / "history.jsonl").read_text().splitlines()
+        ]
+        for name in ("longer", "long")
+    ]
+    assert rates[0][1:] == rates[1][1:]
+    assert rates[0][0] < rates[1][0], "the first epoch was the last one when it was trained"
+
+
 def test_the_ancestors_recipe_trains(settings: list[str], tmp_path: Path) -> None:
     arguments = ["--recipe", "ancestor", *settings, "--precision", "32-true", "--epochs", "1", "--name", "a"]
     assert train_fcn.main(arguments) == 0
@@ -158,12 +138,12 @@ def test_the_backbone_starts_from_a_file(settings: list[str], tmp_path: Path, er
     torch.manual_seed(5)
     pretrained = vgg11_bn(weights=None).state_dict()
     torch.save(pretrained, tmp_path / "vgg.pth")
-    start = [*settings, "--epochs", "0", "--name", "a"]
-    assert train_fcn.main([*start, "--backbone_weights", str(tmp_path / "vgg.pth")]) == 0
+    start = [*settings, "--network", "fcn8s", "--epochs", "0"]
+    assert train_fcn.main([*start, "--name", "a", "--backbone_weights", str(tmp_path / "vgg.pth")]) == 0
     loaded = weights(tmp_path / "saved" / "a" / "last.pth")
     assert torch.equal(loaded["vgg.os_32.3.weight"], pretrained["features.25.weight"])
     torch.save({"a": torch.ones(1)}, tmp_path / "other.pth")
-    message = error_of(train_fcn.main, *settings, "--backbone_weights", tmp_path / "other.pth")
+    message = error_of(train_fcn.main, *start, "--backbone_weights", tmp_path / "other.pth")
     assert "not the weights of torchvision's vgg11_bn" in message
     assert "missing: os_8.0.weight" in message
 
@@ -178,15 +158,22 @@ def test_a_network_without_vgg_starts_from_random_weights(
     assert train_fcn.main([*unet, "--backbone_weights", "auto"]) == 0
 
 
-def test_the_papers_training(settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = "--optimizer caffe_sgd --momentum 0.99 --learning_rate 1e-8 --loss cross_entropy_sum --batch_size 1"
-    extras = "--augmentation none --save_every 2 --curves false --verbose 3 --epochs 3 --name a --schedule constant"
-    assert train_fcn.main([*settings, *arguments.split(), *extras.split()]) == 0
+def test_the_architecture_and_the_optimizer_are_printed(
+    settings: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = "--network fcn8s --optimizer caffe_sgd --momentum 0.99 --epochs 0 --verbose 3"
+    assert train_fcn.main([*settings, *arguments.split()]) == 0
     printed = capsys.readouterr().out
     assert "(score_pool_32): Conv2d(512, 19" in printed
     assert re.search(r"parameters: weight_decay 0.01, rate_factor 1.0,.* momentum 0.99", printed)
     assert re.search(r"parameters: weight_decay 0.0, rate_factor 2.0", printed)
     assert re.search(r"vgg.os_8.0.weight +1,728  64 x 3 x 3 x 3", printed)
+
+
+def test_the_papers_training(settings: list[str], tmp_path: Path) -> None:
+    arguments = "--optimizer caffe_sgd --momentum 0.99 --learning_rate 1e-8 --loss cross_entropy_sum --batch_size 1"
+    extras = "--augmentation none --save_every 2 --epochs 3 --name a --schedule constant"
+    assert train_fcn.main([*settings, *arguments.split(), *extras.split()]) == 0
     folder = tmp_path / "saved" / "a"
     assert not (folder / "curves.png").exists()
     assert [path.name for path in folder.glob("epoch_*")] == ["epoch_002.pth"]
@@ -226,7 +213,7 @@ def test_without_a_network_imagenet_weights_say_what_to_do(
 
     monkeypatch.setattr("torch.hub.load_state_dict_from_url", offline)
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", offline)
-    message = error_of(train_fcn.main, *settings, "--backbone_weights", "imagenet")
+    message = error_of(train_fcn.main, *settings, "--network", "fcn8s", "--backbone_weights", "imagenet")
     assert "Network is unreachable" in message
     assert "--backbone_weights FILE" in message
     assert "--backbone_weights none" in message

@@ -1,0 +1,97 @@
+"""Signals and kills within an epoch: the weights are those of an undisturbed run."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import train_fcn
+from tests.networks import INTERRUPT
+
+REPOSITORY = Path(__file__).parents[3]
+EVERYTHING = [
+    *("--ema", "0.9", "--accumulate", "2", "--clip_norm", "1", "--batch_size", "1"),
+    *("--class_uniform", "0.5", "--class_weights", "median_frequency"),
+]
+
+
+@pytest.fixture
+def settings(demo_root: Path, tmp_path: Path) -> list[str]:
+    """Three epochs of two steps, each of which is saved."""
+    return [
+        *("--root", str(demo_root), "--saved", str(tmp_path), "--backbone_weights", "none", "--save_minutes", "0"),
+        *("--network", "tests.networks:interrupted", "--epochs", "3", "--batch_size", "2", "--crop_size", "64"),
+        *("--workers", "0", "--accelerator", "cpu", "--curves", "false"),
+    ]
+
+
+def assert_same(left: Path, right: Path) -> None:
+    for name in ("last.pth", "best.pth"):
+        ours, theirs = (torch.load(run / name, weights_only=True)["weights"] for run in (left, right))
+        assert list(ours) == list(theirs)
+        assert all(torch.equal(ours[key], theirs[key]) for key in theirs)
+    assert history(left) == history(right)
+
+
+def history(run: Path) -> list[dict[str, Any]]:
+    """The rows, without what the clock and the system tell."""
+    rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+    clocks = ("images_per_second", "seconds", "data_wait", "process_memory_mib")
+    return [{key: row[key] for key in row if key not in clocks} for row in rows]
+
+
+def place(run: Path) -> tuple[int, int]:
+    """Epochs and steps done, as the state says."""
+    content = torch.load(run / "last.pth", weights_only=True)
+    return content["about"]["epoch"], content["place"]
+
+
+def interrupted(number: signal.Signals, step: int, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Train in processes of their own, all of which get a signal in one of the steps."""
+    return subprocess.run(
+        [sys.executable, "train_fcn.py", *arguments],
+        cwd=REPOSITORY,
+        env={**os.environ, INTERRUPT: f"{number} {step}"},
+        capture_output=True,
+        text=True,
+        check=False,
+        start_new_session=True,
+    )
+
+
+def test_a_killed_run_goes_on_within_its_epoch(
+    settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert train_fcn.main([*settings, "--name", "whole"]) == 0
+    killed = interrupted(signal.SIGKILL, 4, *settings, "--name", "killed")
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert place(tmp_path / "killed") == (1, 1)
+    assert train_fcn.main([*settings, "--name", "killed"]) == 0
+    assert "1 of 3 epochs and 1 steps are done, going on" in capsys.readouterr().out
+    assert_same(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_a_signal_saves_and_stops(settings: list[str], tmp_path: Path) -> None:
+    """As SLURM and others do, to all processes, those that load images too; after a kill, and with everything on."""
+    settings = [*settings, *EVERYTHING]
+    assert train_fcn.main([*settings, "--name", "whole"]) == 0
+    stopped = [*settings, "--name", "stopped", "--workers", "1"]
+    killed = interrupted(signal.SIGKILL, 3, *stopped)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert place(tmp_path / "stopped") == (0, 2)
+    for epoch, number in enumerate((signal.SIGTERM, signal.SIGUSR1), 1):
+        # In the third step left: two of an epoch, which the last state was in, and one of the next.
+        ended = interrupted(number, 3, *stopped, "--save_minutes", "1000")
+        assert ended.returncode == 128 + number, ended.stderr
+        assert f"saved in epoch {epoch + 1} after step 2" in ended.stderr
+        assert "run the same command to go on" in ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert place(tmp_path / "stopped") == (epoch, 2)
+    assert train_fcn.main(stopped) == 0
+    assert_same(tmp_path / "stopped", tmp_path / "whole")

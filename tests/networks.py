@@ -1,0 +1,42 @@
+"""Small networks for tests of commands, which train them by `--network tests.networks:NAME`."""
+
+import os
+import signal
+
+import torch
+from torch import nn
+
+from bench.tiny import Tiny
+
+INTERRUPT = "INTERRUPT"
+"""Variable of the environment: the number of a signal, and the step of a process in which `interrupted` sends it."""
+
+
+class Interrupted(Tiny):
+    """Has dropout, and sends its process group a signal while a step is under way."""
+
+    def __init__(self, num_classes: int) -> None:
+        super().__init__(num_classes)
+        self.dropout = nn.Dropout2d(0.2)
+        self.steps = 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) -> (N, C, H, W)."""
+        if self.training and torch.is_grad_enabled():
+            self.steps += 1
+            number, step = map(int, os.environ.get(INTERRUPT, "0 0").split())
+            if self.steps == step:
+                os.killpg(0, signal.Signals(number))
+        scores: torch.Tensor = self.dropout(super().forward(images))
+        return scores
+
+
+def interrupted(num_classes: int) -> nn.Module:
+    """The network that interrupts its training."""
+    return Interrupted(num_classes)
+
+
+def plain(num_classes: int) -> nn.Module:
+    """Without batch norms: two processes of one image each train it as one process does with two images."""
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, num_classes, 1))
