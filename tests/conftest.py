@@ -6,20 +6,29 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 from PIL import Image
 from scipy.io import savemat
+from torchvision.models import vgg11_bn
 
 import train_fcn
+from bench import tiny
 from camvid.labels import ANNOTATED
 from cityscapes import ground_truth
 from cityscapes.demo import DemoOptions, draw_dataset
 from cityscapes.ground_truth import worklist
+from engine import checkpoints
 from engine.arrays import UInt8Array
+from engine.checkpoints import About
 from engine.files.atomic import write_text
 from engine.files.images import write_png
+from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from pascal_voc.labels import PALETTE
 
 REPOSITORY = Path(__file__).parents[1]
+
+Ending = Callable[..., str]
+"""Of the fixture `error_of`."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,6 +64,28 @@ def run(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = "--backbone_weights none --epochs 3 --batch_size 2 --crop_size 64 --workers 1 --accelerator cpu"
     assert train_fcn.main(["--root", str(demo_root), "--saved", str(saved), "--name", "r", *arguments.split()]) == 0
     return saved / "r"
+
+
+@pytest.fixture(scope="session")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """w.pth, of a network that takes no time; tests must not change it."""
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "w.pth"
+    about = About(tiny.NAME, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
+    checkpoints.save(path, tiny.build(19).state_dict(), about)
+    return path
+
+
+@pytest.fixture
+def pretrained() -> dict[str, torch.Tensor]:
+    """Random weights with the names of torchvision's vgg11_bn; the classifier's, most of them, are left empty."""
+    with torch.device("meta"):
+        names = vgg11_bn(weights=None).state_dict()
+    torch.manual_seed(5)
+    return {
+        name: torch.empty(0) if name.startswith("classifier") else torch.randn(value.shape).to(value.dtype)
+        for name, value in names.items()
+    }
 
 
 @pytest.fixture
@@ -140,7 +171,7 @@ def pascal_voc_root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def error_of(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
+def error_of(capsys: pytest.CaptureFixture[str]) -> Ending:
     """Run a command on bad input, and give what it says."""
 
     def run_command(main: Callable[[list[str]], int], *arguments: object) -> str:
@@ -205,6 +236,3 @@ def kitti_road_root(road_root: Path) -> Path:
 @pytest.fixture
 def kitti_lane_root(road_root: Path) -> Path:
     return road_root
-
-
-Ending = Callable[..., str]

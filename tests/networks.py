@@ -38,5 +38,7 @@ def interrupted(num_classes: int) -> nn.Module:
 
 def plain(num_classes: int) -> nn.Module:
     """Without batch norms: two processes of one image each train it as one process does with two images."""
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.Conv2d(8, num_classes, 1))
+    scores = nn.Conv2d(8, num_classes, 1)
+    for weights in scores.parameters():
+        nn.init.zeros_(weights)  # as an FCN's
+    return nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), scores)

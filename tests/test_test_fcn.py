@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from torchvision.models import vgg11_bn
 
 import test_fcn
+from catalogue.weights import load_network
 from cityscapes import submission
 from engine.files.atomic import sha256
 from engine.files.images import read_ids, read_image, write_png
@@ -62,65 +62,70 @@ def test_the_val_split_is_scored(run: Path, demo_root: Path, tmp_path: Path) -> 
     assert scores["averageScoreClasses"] == pytest.approx(best, abs=1e-4), "training measures as the server does"
 
 
-def test_any_folder_of_images(run: Path, demo_root: Path, tmp_path: Path) -> None:
+def test_any_folder_of_images(weights: Path, demo_root: Path, tmp_path: Path) -> None:
     photos = tmp_path / "photos"
     (photos / "sub").mkdir(parents=True)
     image = read_image(next((demo_root / "leftImg8bit" / "test").rglob("*.png")))
     write_png(photos / "a.png", image[:77, :91])
     write_png(photos / "sub" / "b.PNG", image)
     (photos / "notes.txt").write_text("no image")
-    assert predict(run / "best.pth", demo_root, tmp_path, "--images", str(photos)) == 0
-    found = tmp_path / "r" / "images"
+    assert predict(weights, demo_root, tmp_path, "--images", str(photos)) == 0
+    found = tmp_path / "w" / "images"
     assert read_ids(found / "predictions" / "a_labelId_preds.png").shape == (77, 91)
     assert read_image(found / "overlays" / "sub" / "b_overlay.png").shape == image.shape
 
 
-def test_predictions_of_before_do_not_linger(run: Path, demo_root: Path, tmp_path: Path) -> None:
-    old = tmp_path / "r" / "test" / "predictions" / "berlin" / "berlin_999999_000019_labelId_preds.png"
+def test_predictions_of_before_do_not_linger(weights: Path, demo_root: Path, tmp_path: Path) -> None:
+    old = tmp_path / "w" / "test" / "predictions" / "berlin" / "berlin_999999_000019_labelId_preds.png"
     write_png(old, np.zeros((2, 2), np.uint8))
-    assert predict(run / "best.pth", demo_root, tmp_path, "--profile_images", "0") == 0
+    assert predict(weights, demo_root, tmp_path, "--profile_images", "0") == 0
     assert not old.exists()
 
 
-def test_a_rerun_predicts_only_what_is_missing(run: Path, demo_root: Path, tmp_path: Path) -> None:
-    assert predict(run / "best.pth", demo_root, tmp_path, "--profile_images", "0") == 0
-    first, second = sorted((tmp_path / "r" / "test" / "predictions").rglob("*.png"))
+def test_a_rerun_predicts_only_what_is_missing(weights: Path, demo_root: Path, tmp_path: Path) -> None:
+    assert predict(weights, demo_root, tmp_path, "--profile_images", "0") == 0
+    first, second = sorted((tmp_path / "w" / "test" / "predictions").rglob("*.png"))
     before, kept = first.read_bytes(), second.stat().st_mtime_ns
     first.unlink()
-    assert predict(run / "best.pth", demo_root, tmp_path, "--profile_images", "0") == 0
+    assert predict(weights, demo_root, tmp_path, "--profile_images", "0") == 0
     assert first.read_bytes() == before
     assert second.stat().st_mtime_ns == kept
 
 
 def test_a_damaged_image_is_named_and_the_others_predicted(
-    run: Path, changed_root: Path, tmp_path: Path, error_of: Ending
+    weights: Path, changed_root: Path, tmp_path: Path, error_of: Ending
 ) -> None:
     damaged, whole = sorted((changed_root / "leftImg8bit" / "test").rglob("*.png"))
     damaged.write_bytes(damaged.read_bytes()[:3000])
     arguments = ("--root", changed_root, "--output", tmp_path, "--accelerator", "cpu")
-    message = error_of(test_fcn.main, "--model_weights_path", run / "best.pth", *arguments)
+    message = error_of(test_fcn.main, "--model_weights_path", weights, *arguments)
     assert f"{damaged}: damaged image" in message
     assert "the other images are predicted" in message
-    (prediction,) = (tmp_path / "r" / "test" / "predictions").rglob("*.png")
+    (prediction,) = (tmp_path / "w" / "test" / "predictions").rglob("*.png")
     assert prediction.name.startswith(whole.name.removesuffix("_leftImg8bit.png"))
-    assert not (tmp_path / "r" / "test" / "submission.zip").exists()
+    assert not (tmp_path / "w" / "test" / "submission.zip").exists()
 
 
-@pytest.mark.parametrize("nested", [False, True])
-def test_the_ancestors_weights_load_without_being_told(demo_root: Path, tmp_path: Path, nested: bool) -> None:
+def test_the_ancestors_weights_load_without_being_told(demo_root: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = FCN8s(20)
     with torch.no_grad():
         network.state_dict()["score_pool_8.bias"][19] = 100  # void everywhere
         network.upscore_8.weight.clamp_(min=0)
     state = network.state_dict()
-    torch.save({"model_state_dict": state} if nested else state, tmp_path / "fcn_e_50.pth")
+    torch.save(state, tmp_path / "plain.pth")
+    torch.save({"model_state_dict": state}, tmp_path / "fcn_e_50.pth")
+    (plain, its), (nested, about) = (load_network(tmp_path / name) for name in ("plain.pth", "fcn_e_50.pth"))
+    assert its == about
+    assert all(map(torch.equal, plain.state_dict().values(), nested.state_dict().values()))
     assert predict(tmp_path / "fcn_e_50.pth", demo_root, tmp_path, "--split", "val", "--profile_images", "0") == 0
     mask = read_ids(next((tmp_path / "fcn_e_50" / "val" / "predictions").rglob("*.png")))
     assert set(mask.flatten().tolist()) == {0}, "the 20th output is void, which is label id 0"
 
 
-def test_weights_that_do_not_fit(run: Path, demo_root: Path, tmp_path: Path, error_of: Ending) -> None:
+def test_weights_that_do_not_fit(
+    run: Path, demo_root: Path, tmp_path: Path, error_of: Ending, pretrained: dict[str, torch.Tensor]
+) -> None:
     def error(path: Path) -> str:
         arguments = ("--root", demo_root, "--output", tmp_path, "--accelerator", "cpu")
         return error_of(test_fcn.main, "--model_weights_path", path, *arguments)
@@ -128,7 +133,7 @@ def test_weights_that_do_not_fit(run: Path, demo_root: Path, tmp_path: Path, err
     assert "no such file" in error(tmp_path / "nothing.pth")
     (tmp_path / "text.pth").write_text("not a checkpoint")
     assert "not a PyTorch checkpoint" in error(tmp_path / "text.pth")
-    torch.save(vgg11_bn(weights=None).state_dict(), tmp_path / "vgg.pth")
+    torch.save(pretrained, tmp_path / "vgg.pth")
     assert "a network that is not known here" in error(tmp_path / "vgg.pth")
     assert "train_fcn.py --backbone_weights FILE" in error(tmp_path / "vgg.pth")
     torch.save(FCN8s(11).state_dict(), tmp_path / "camvid.pth")
@@ -148,16 +153,16 @@ def test_weights_that_do_not_fit(run: Path, demo_root: Path, tmp_path: Path, err
     assert "first in score_pool_8.bias" in error(tmp_path / "nan.pth")
 
 
-def test_senseless_numbers_are_all_listed(run: Path, error_of: Ending) -> None:
+def test_senseless_numbers_are_all_listed(weights: Path, error_of: Ending) -> None:
     flags = ("--workers", "-4", "--profile_images", "-3", "--memory_budget", "-1")
-    message = error_of(test_fcn.main, "--model_weights_path", run / "best.pth", *flags)
+    message = error_of(test_fcn.main, "--model_weights_path", weights, *flags)
     assert message.count("error:") == 3
     assert "--workers -4: expected at least 0" in message
 
 
-def test_a_budget_is_not_kept_by_what_is_compiled(run: Path, error_of: Ending) -> None:
+def test_a_budget_is_not_kept_by_what_is_compiled(weights: Path, error_of: Ending) -> None:
     flags = ("--memory_budget", "100", "--compile")
-    message = error_of(test_fcn.main, "--model_weights_path", run / "best.pth", *flags)
+    message = error_of(test_fcn.main, "--model_weights_path", weights, *flags)
     assert message.count("error:") == 1
     assert "--memory_budget with --compile" in message
     assert "leave out one of them" in message
@@ -165,7 +170,7 @@ def test_a_budget_is_not_kept_by_what_is_compiled(run: Path, error_of: Ending) -
 
 @pytest.mark.parametrize(("budget", "search"), [("0", True), ("500", False)])
 def test_cudnn_searches_nothing_where_memory_is_bounded(
-    run: Path, demo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: str, search: bool
+    weights: Path, demo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: str, search: bool
 ) -> None:
     class MadeError(Exception):
         pass
@@ -175,31 +180,31 @@ def test_cudnn_searches_nothing_where_memory_is_bounded(
 
     monkeypatch.setattr(test_fcn, "Forward", made)
     with pytest.raises(MadeError, match=str(search)):
-        predict(run / "best.pth", demo_root, tmp_path, "--memory_budget", budget)
+        predict(weights, demo_root, tmp_path, "--memory_budget", budget)
 
 
 def test_a_cpu_says_that_it_has_no_fp16(
-    run: Path, demo_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    weights: Path, demo_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert predict(run / "best.pth", demo_root, tmp_path, "--precision", "fp16", "--profile_images", "1") == 0
+    assert predict(weights, demo_root, tmp_path, "--precision", "fp16", "--profile_images", "1") == 0
     told = capsys.readouterr()
     assert told.err.count("warning: --precision 16-mixed: no fp16 on CPUs here, so this runs in bf16-mixed") == 1
     assert "bf16-mixed" in told.out
     assert "gpu" not in told.out, "nor what only a GPU has"
 
 
-def test_predicting_what_is_not_there(run: Path, demo_root: Path, tmp_path: Path, error_of: Ending) -> None:
-    weights = ("--model_weights_path", run / "best.pth", "--output", tmp_path / "out")
+def test_predicting_what_is_not_there(weights: Path, demo_root: Path, tmp_path: Path, error_of: Ending) -> None:
+    given = ("--model_weights_path", weights, "--output", tmp_path / "out")
     assert "--split dev: cityscapes has train, val, test" in error_of(
-        test_fcn.main, *weights, "--root", demo_root, "--split", "dev"
+        test_fcn.main, *given, "--root", demo_root, "--split", "dev"
     )
-    assert "no such folder" in error_of(test_fcn.main, *weights, "--images", tmp_path / "nothing")
+    assert "no such folder" in error_of(test_fcn.main, *given, "--images", tmp_path / "nothing")
     (tmp_path / "photo.jpg").touch()
-    assert "give the folder that it is in" in error_of(test_fcn.main, *weights, "--images", tmp_path / "photo.jpg")
+    assert "give the folder that it is in" in error_of(test_fcn.main, *given, "--images", tmp_path / "photo.jpg")
     (tmp_path / "empty").mkdir()
-    assert "no image in it" in error_of(test_fcn.main, *weights, "--images", tmp_path / "empty")
-    assert "neither leftImg8bit/ nor gtFine/" in error_of(test_fcn.main, *weights, "--root", tmp_path / "empty")
+    assert "no image in it" in error_of(test_fcn.main, *given, "--images", tmp_path / "empty")
+    assert "neither leftImg8bit/ nor gtFine/" in error_of(test_fcn.main, *given, "--root", tmp_path / "empty")
     (tmp_path / "file").write_text("")
     assert "cannot write here" in error_of(
-        test_fcn.main, "--model_weights_path", run / "best.pth", "--root", demo_root, "--output", tmp_path / "file"
+        test_fcn.main, "--model_weights_path", weights, "--root", demo_root, "--output", tmp_path / "file"
     )

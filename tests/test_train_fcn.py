@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import torch
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from torchvision.models import vgg11_bn
 
 import catalogue
 import train_fcn
@@ -134,9 +133,9 @@ def test_the_ancestors_recipe_trains(settings: list[str], tmp_path: Path) -> Non
     assert "schedule: step" in config
 
 
-def test_the_backbone_starts_from_a_file(settings: list[str], tmp_path: Path, error_of: Ending) -> None:
-    torch.manual_seed(5)
-    pretrained = vgg11_bn(weights=None).state_dict()
+def test_the_backbone_starts_from_a_file(
+    settings: list[str], tmp_path: Path, error_of: Ending, pretrained: dict[str, torch.Tensor]
+) -> None:
     torch.save(pretrained, tmp_path / "vgg.pth")
     start = [*settings, "--network", "fcn8s", "--epochs", "0"]
     assert train_fcn.main([*start, "--name", "a", "--backbone_weights", str(tmp_path / "vgg.pth")]) == 0

@@ -1,6 +1,5 @@
 import json
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +12,8 @@ from engine.errors import InputError
 from engine.files.images import read_ids, write_png
 from kitti_road.dataset import KittiRoadBenchmark
 from kitti_road.layout import TESTED, Frame, is_validation
+from tests.conftest import Ending
 
-Ending = Callable[..., str]
 ROAD, LANE = KittiRoadBenchmark("road"), KittiRoadBenchmark("lane")
 TRAINED = {"um": 95, "umm": 96, "uu": 98}
 

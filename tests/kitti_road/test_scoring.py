@@ -10,8 +10,7 @@ from engine.files.images import read_image, write_png
 from kitti_road import scoring
 from kitti_road.counts import NONE, Pair, count
 from kitti_road.measures import scores_of
-
-Ending = Callable[..., str]
+from tests.conftest import Ending
 
 
 def blue(root: Path, key: str) -> UInt8Array:

@@ -1,5 +1,4 @@
 import zipfile
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -12,8 +11,7 @@ from engine.files.images import image_size, read_ids, write_png
 from kitti_road import submission
 from kitti_road.birds_eye import homography, lookup, warp
 from kitti_road.layout import TESTED
-
-Ending = Callable[..., str]
+from tests.conftest import Ending
 
 
 @pytest.fixture

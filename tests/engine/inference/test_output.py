@@ -15,28 +15,15 @@ import torch
 
 import catalogue
 import test_fcn
-from bench import tiny
-from engine import checkpoints
 from engine.arrays import Size, UInt8Array
 from engine.benchmark import Sample
-from engine.checkpoints import About
 from engine.devices.process import find_place
 from engine.files.images import read_ids, read_image, write_png
 from engine.inference.output import Predictions
 from engine.inference.pipeline import Predictor, predict
-from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 REPOSITORY = Path(__file__).parents[3]
 CITY = "leftImg8bit/test/berlin"
-
-
-@pytest.fixture
-def weights(tmp_path: Path) -> Path:
-    """Of a network that takes no time."""
-    torch.manual_seed(0)
-    about = About(tiny.NAME, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
-    checkpoints.save(tmp_path / "w.pth", tiny.build(19).state_dict(), about)
-    return tmp_path / "w.pth"
 
 
 @pytest.fixture
@@ -223,12 +210,10 @@ def test_two_processes_predict_each_image_once(demo_root: Path, tmp_path: Path, 
     assert len(names[0]) == 5
 
 
-def test_views_make_other_predictions_and_are_noted(demo_root: Path, tmp_path: Path, fcn32s: Path) -> None:
+def test_views_make_other_predictions_and_are_noted(demo_root: Path, tmp_path: Path, weights: Path) -> None:
     root = many(demo_root, tmp_path / "data", 1)
-    command = arguments(fcn32s, root, tmp_path / "out")
-    prediction = (
-        tmp_path / "out" / "fcn32s" / "test" / "predictions" / "berlin" / "berlin_000000_000019_labelId_preds.png"
-    )
+    command = arguments(weights, root, tmp_path / "out")
+    prediction = tmp_path / "out" / "w" / "test" / "predictions" / "berlin" / "berlin_000000_000019_labelId_preds.png"
     assert test_fcn.main(command) == 0
     plain = read_ids(prediction)
     assert test_fcn.main([*command, "--flip", "--scales", "0.5,1", "--window", "96"]) == 0
