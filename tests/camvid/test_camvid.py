@@ -2,7 +2,6 @@ import shutil
 import tarfile
 import zipfile
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,10 @@ from camvid.dataset import CamVid32Benchmark, CamVidBenchmark
 from camvid.labels import ANNOTATED, SEGNET, TRAIN_ID_OF_COLOR
 from engine.errors import InputError
 from engine.files.images import read_ids, write_png
+from tests.conftest import Ending
 
-ErrorOf = Callable[..., str]
 TRAIN = (
-    *("--backbone_weights", "none", "--epochs", "1", "--batch_size", "2"),
+    *("--network", "bench.tiny:build", "--curves", "false", "--epochs", "1", "--batch_size", "2"),
     *("--crop_size", "32", "--workers", "0", "--accelerator", "cpu"),
 )
 
@@ -96,7 +95,7 @@ def test_the_class_table_says_which_colour_a_class_has(tmp_path: Path) -> None:
 # Bad input
 
 
-def test_twelve_classes(camvid_root: Path, error_of: ErrorOf) -> None:
+def test_twelve_classes(camvid_root: Path, error_of: Ending) -> None:
     for path in (camvid_root / "CamVid").glob("trainannot/*.png"):
         write_png(path, np.minimum(read_ids(path) + 1, 12).astype(np.uint8))
     told = error_of(train_fcn.main, *train(camvid_root, "camvid"))
@@ -105,7 +104,7 @@ def test_twelve_classes(camvid_root: Path, error_of: ErrorOf) -> None:
     assert "CamVid in 12 classes" in told
 
 
-def test_eleven_as_a_class_beside_void(camvid_root: Path, error_of: ErrorOf) -> None:
+def test_eleven_as_a_class_beside_void(camvid_root: Path, error_of: Ending) -> None:
     path = camvid_root / "CamVid" / "valannot" / "0001TP_000003.png"
     mask = read_ids(path).astype(np.uint8)
     mask[0] = 255
@@ -113,7 +112,7 @@ def test_eleven_as_a_class_beside_void(camvid_root: Path, error_of: ErrorOf) -> 
     assert "CamVid in 12 classes" in error_of(train_fcn.main, *train(camvid_root, "camvid"))
 
 
-def test_predictions_of_twelve_classes(camvid_root: Path, tmp_path: Path, error_of: ErrorOf) -> None:
+def test_predictions_of_twelve_classes(camvid_root: Path, tmp_path: Path, error_of: Ending) -> None:
     for sample in layout.segnet_samples(camvid_root, "test"):
         assert sample.mask is not None
         write_png(tmp_path / "p" / f"{sample.name}_preds.png", read_ids(sample.mask))
@@ -123,7 +122,7 @@ def test_predictions_of_twelve_classes(camvid_root: Path, tmp_path: Path, error_
     assert "CamVid in 12 classes" in told
 
 
-def test_grey_and_colour_mixed_up(camvid_root: Path, camvid32_root: Path, tmp_path: Path, error_of: ErrorOf) -> None:
+def test_grey_and_colour_mixed_up(camvid_root: Path, camvid32_root: Path, tmp_path: Path, error_of: Ending) -> None:
     assert "--benchmark camvid32" in error_of(train_fcn.main, *train(camvid32_root, "camvid"))
     for path in (camvid_root / "CamVid").glob("*annot/*.png"):
         write_png(path, SEGNET.colorize(masks.read_grey(path)))
@@ -133,7 +132,7 @@ def test_grey_and_colour_mixed_up(camvid_root: Path, camvid32_root: Path, tmp_pa
         masks.read_colored(tmp_path / "grey.png")
 
 
-def test_colours_that_are_in_no_table(camvid32_root: Path, error_of: ErrorOf) -> None:
+def test_colours_that_are_in_no_table(camvid32_root: Path, error_of: Ending) -> None:
     for path in (camvid32_root / "LabeledApproved_full").glob("*.png"):
         write_png(path, np.full((30, 44, 3), 5, np.uint8))
     told = error_of(train_fcn.main, *train(camvid32_root, "camvid32"))
@@ -152,7 +151,7 @@ def test_every_fault_of_a_class_table_is_told(tmp_path: Path) -> None:
     assert "no colour for Sky, Wall" in told
 
 
-def test_missing_files_and_broken_lists_are_told(camvid_root: Path, error_of: ErrorOf) -> None:
+def test_missing_files_and_broken_lists_are_told(camvid_root: Path, error_of: Ending) -> None:
     base = camvid_root / "CamVid"
     (base / "train" / "0001TP_000000.png").unlink()
     (base / "trainannot" / "0001TP_000002.png").unlink()
@@ -170,7 +169,7 @@ def test_nothing_is_packed(tmp_path: Path) -> None:
         CamVidBenchmark().pack(tmp_path, tmp_path / "a.zip", tmp_path, 1)
 
 
-def test_splits_are_checked(camvid_root: Path, error_of: ErrorOf) -> None:
+def test_splits_are_checked(camvid_root: Path, error_of: Ending) -> None:
     told = error_of(train_fcn.main, *train(camvid_root, "camvid"), "--train_split", "trainaug")
     assert "--train_split trainaug: camvid has masks for train, val, test" in told
 
@@ -227,7 +226,7 @@ def test_download_from_an_archive(
     assert download.main(["--root", str(tmp_path / "again"), "--url", archive.as_uri()]) == 0
 
 
-def test_download_without_a_network(tmp_path: Path, error_of: ErrorOf) -> None:
+def test_download_without_a_network(tmp_path: Path, error_of: Ending) -> None:
     told = error_of(download.main, "--root", tmp_path, "--url", "http://localhost:1/x.zip")
     assert "cannot download" in told
     assert "--archive FILE" in told

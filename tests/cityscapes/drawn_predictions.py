@@ -1,6 +1,7 @@
 """Predictions drawn for scoring, and the official scorer to hold their scores against."""
 
 import contextlib
+import functools
 import io
 import warnings
 from collections.abc import Callable, Sequence
@@ -13,7 +14,8 @@ import pytest
 
 from cityscapes.labels import BY_ID
 from cityscapes.layout import Scene
-from cityscapes.scoring.counts import Pair
+from cityscapes.scoring import main
+from cityscapes.scoring.counts import SCORED, Pair
 from engine.files.images import write_png
 
 Mask = npt.NDArray[np.uint8]
@@ -23,8 +25,9 @@ Predict = Callable[[Mask, np.random.Generator], Mask]
 # The official scorer
 
 
+@functools.cache
 def load_official() -> Any:
-    """The scorer; without the package the tests that import this are skipped."""
+    """The scorer; without the package a test that asks for it is skipped."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         module = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
@@ -32,15 +35,13 @@ def load_official() -> Any:
     return module
 
 
-OFFICIAL = load_official()
-
-
 def official_scores(pairs: Sequence[Pair]) -> dict[str, Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(np, "in1d", np.isin, raising=False)
         predictions = [str(pair.prediction) for pair in pairs]
         masks = [str(pair.label_ids) for pair in pairs]
-        return OFFICIAL.evaluateImgLists(predictions, masks, OFFICIAL.args)  # type: ignore[no-any-return]
+        official = load_official()
+        return official.evaluateImgLists(predictions, masks, official.args)  # type: ignore[no-any-return]
 
 
 def assert_equal(ours: Any, official: Any, where: str = "") -> None:
@@ -124,3 +125,27 @@ class Folder:
 
     def argv(self, *more: str) -> list[str]:
         return ["--predictions", str(self.predictions), "--root", str(self.root), "--workers", "1", *more]
+
+
+CLASSES = np.flatnonzero(SCORED)
+
+
+def patches(rng: np.random.Generator, size: tuple[int, int], share: float = 1.0) -> Mask:
+    """Squares of scored labels, and of any label where a share of less than one is asked for."""
+    cells = (-(-size[0] // 8), -(-size[1] // 8))
+    ids = np.where(rng.random(cells) < share, rng.choice(CLASSES[:8], cells), rng.integers(0, 34, cells))
+    return ids.repeat(8, 0).repeat(8, 1)[: size[0], : size[1]].astype(np.uint8)
+
+
+def argv(data: Path, name: str = "good", *more: str) -> list[str]:
+    return ["--predictions", str(data / name), "--root", str(data / "data"), "--workers", "1", *more]
+
+
+def fault_lines(folder: Folder, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:
+    """What the command says about input that it must refuse."""
+    assert main(folder.argv(*more)) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = printed.err.splitlines()
+    assert all(line.startswith("error: ") for line in lines), printed.err
+    return [line.removeprefix("error: ") for line in lines]

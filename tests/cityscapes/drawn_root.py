@@ -41,3 +41,11 @@ class Heard(NamedTuple):
 
 
 Listen = Callable[[int], Heard]
+
+
+def coarse(root: Path, split: str, stem: str, *, image: bool = True) -> None:
+    city = stem.split("_", maxsplit=1)[0]
+    annotate(root / f"gtCoarse/{split}/{city}/{stem}_gtCoarse_polygons.json", ROAD)
+    save(root / f"gtCoarse/{split}/{city}/{stem}_gtCoarse_labelIds.png", LABEL_IDS)
+    if image:
+        save(Scene(split, city, stem).image(root), np.zeros((16, 32, 3), np.uint8))

@@ -1,7 +1,6 @@
 import hashlib
 import shutil
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +14,10 @@ from engine.errors import InputError
 from engine.files.images import read_ids
 from pascal_voc import download, layout, masks, scoring, submission
 from pascal_voc.labels import CLASSES, PALETTE
+from tests.conftest import Ending
 
-ErrorOf = Callable[..., str]
 TRAIN = (
-    *("--backbone_weights", "none", "--epochs", "1", "--batch_size", "2"),
+    *("--network", "bench.tiny:build", "--curves", "false", "--epochs", "1", "--batch_size", "2"),
     *("--crop_size", "32", "--workers", "0", "--accelerator", "cpu"),
 )
 
@@ -86,7 +85,7 @@ def test_sbd_masks_equal_those_of_voc(pascal_voc_root: Path) -> None:
 # Bad input
 
 
-def test_a_palette_png_read_as_rgb(pascal_voc_root: Path, error_of: ErrorOf) -> None:
+def test_a_palette_png_read_as_rgb(pascal_voc_root: Path, error_of: Ending) -> None:
     folder = pascal_voc_root / "VOCdevkit" / "VOC2012" / "SegmentationClass"
     path = folder / "2007_00000d.png"
     indices = read_ids(path)
@@ -110,7 +109,7 @@ def test_a_grey_version_of_the_colours(pascal_voc_root: Path) -> None:
         masks.read_mask(path)
 
 
-def test_sbd_files_that_are_none(pascal_voc_root: Path, error_of: ErrorOf) -> None:
+def test_sbd_files_that_are_none(pascal_voc_root: Path, error_of: Ending) -> None:
     folder = pascal_voc_root / "benchmark_RELEASE" / "dataset" / "cls"
     for letter in "hj":
         savemat(folder / f"2007_00000{letter}.mat", {"GTinst": {"Segmentation": np.zeros((30, 44), np.uint8)}})
@@ -124,7 +123,7 @@ def test_sbd_files_that_are_none(pascal_voc_root: Path, error_of: ErrorOf) -> No
         masks.read_mask(folder / "2007_00000h.mat")
 
 
-def test_lists_that_name_missing_images(pascal_voc_root: Path, error_of: ErrorOf) -> None:
+def test_lists_that_name_missing_images(pascal_voc_root: Path, error_of: Ending) -> None:
     year = pascal_voc_root / "VOCdevkit" / "VOC2012"
     (year / "ImageSets" / "Segmentation" / "train.txt").write_text("2007_00000a\n2007_00000x\n")
     (year / "SegmentationClass" / "2007_00000a.png").unlink()
@@ -138,7 +137,7 @@ def test_lists_that_name_missing_images(pascal_voc_root: Path, error_of: ErrorOf
     assert "'../c' is no image id" in told
 
 
-def test_what_a_split_needs_is_told(pascal_voc_root: Path, error_of: ErrorOf) -> None:
+def test_what_a_split_needs_is_told(pascal_voc_root: Path, error_of: Ending) -> None:
     shutil.rmtree(pascal_voc_root / "VOCdevkit" / "VOC2011")
     told = error_of(train_fcn.main, *train(pascal_voc_root, "--val_split", "seg11valid"))
     assert "VOCtrainval_25-May-2011.tar" in told
@@ -181,7 +180,7 @@ def test_train_predict_score_and_pack(
 # Download
 
 
-def test_archives_are_unpacked(pascal_voc_root: Path, tmp_path: Path, error_of: ErrorOf) -> None:
+def test_archives_are_unpacked(pascal_voc_root: Path, tmp_path: Path, error_of: Ending) -> None:
     (pascal_voc_root / "VOCdevkit" / "VOC2012" / "Annotations").mkdir()
     (pascal_voc_root / "VOCdevkit" / "VOC2012" / "Annotations" / "a.xml").write_text("of no use here")
     archives = [tmp_path / "voc.tar", tmp_path / "2011.tar", tmp_path / "benchmark.tgz"]
@@ -201,7 +200,7 @@ def test_archives_are_unpacked(pascal_voc_root: Path, tmp_path: Path, error_of: 
 
 
 def test_download_checks_what_came(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error_of: ErrorOf, pascal_voc_root: Path
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error_of: Ending, pascal_voc_root: Path
 ) -> None:
     archive = tmp_path / "a.tar"
     with tarfile.open(archive, "w") as tar:

@@ -1,6 +1,5 @@
 import io
 import tarfile
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,7 @@ from PIL import Image
 from engine.files.images import read_ids, write_png
 from pascal_voc import submission
 from pascal_voc.labels import PALETTE
-
-ErrorOf = Callable[..., str]
+from tests.conftest import Ending
 
 
 @pytest.fixture
@@ -43,7 +41,7 @@ def test_the_archive(predictions: Path, pascal_voc_root: Path, tmp_path: Path) -
 
 
 def test_every_fault_of_a_submission_is_told(
-    predictions: Path, pascal_voc_root: Path, tmp_path: Path, error_of: ErrorOf
+    predictions: Path, pascal_voc_root: Path, tmp_path: Path, error_of: Ending
 ) -> None:
     (predictions / "2007_00000f.png").rename(predictions / "2007_00000z.png")
     write_png(predictions / "2007_00000g.png", np.full((30, 44), 255, np.uint8))
@@ -60,7 +58,7 @@ def test_every_fault_of_a_submission_is_told(
     assert not archive.exists()
 
 
-def test_faults_of_archives(predictions: Path, pascal_voc_root: Path, tmp_path: Path, error_of: ErrorOf) -> None:
+def test_faults_of_archives(predictions: Path, pascal_voc_root: Path, tmp_path: Path, error_of: Ending) -> None:
     root = ["--root", pascal_voc_root]
     archive = tmp_path / "a.tar.gz"
     with tarfile.open(archive, "w:gz") as tar:

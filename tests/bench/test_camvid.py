@@ -1,44 +1,10 @@
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import torch
 
-from bench import REPOSITORY, camvid, race
-from bench.__main__ import main
-from bench.contenders import training_step
-from bench.contenders.loader import AncestorsDataset, ours
-from cityscapes.dataset import CityscapesBenchmark
-
-
-def test_both_loaders_give_the_same_crops_in_their_own_form(demo_root: Path) -> None:
-    samples = CityscapesBenchmark().samples(demo_root, "val")[:1]
-    image, mask = AncestorsDataset(samples)[0]
-    assert (image.shape, image.dtype) == ((3, 1024, 1024), torch.float32)
-    assert (mask.shape, mask.dtype) == ((1024, 1024), torch.int64)
-    assert mask.max() <= 19
-    our_image, our_mask = ours(samples, None).dataset[0, 1]
-    assert (our_image.shape, our_image.dtype) == ((3, 1024, 1024), torch.uint8)
-    assert (our_mask.shape, our_mask.dtype) == ((1024, 1024), torch.uint8)
-
-
-def test_loading_needs_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["loader", "--samples", str(tmp_path), "--output", str(tmp_path)]) == 2
-    assert "no real images to load" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("build", [training_step.ancestors_step, training_step.our_step])
-def test_a_step_changes_the_network(build: Callable[[int, int], Callable[[], object]]) -> None:
-    step = build(1, 64)
-    losses = [float(first[0] if isinstance(first := step(), tuple) else first) for _ in range(2)]  # type: ignore[arg-type]
-    assert losses[0] != losses[1]
-
-
-def test_a_contender_may_tell_its_own_seconds() -> None:
-    seconds = race.hold({"talks": ["-c", "print('loading'); print(0.25)"]}, rounds=1, told=True)
-    assert seconds == {"talks": [0.25]}
+from bench import REPOSITORY, camvid
 
 
 def chosen(folder: Path) -> argparse.Namespace:

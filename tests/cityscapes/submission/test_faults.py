@@ -21,7 +21,7 @@ Ids = npt.NDArray[Any]
 Spoil = Callable[[Path], None]
 """Spoils a folder of good predictions, or writes its zip."""
 
-DOCS = Path(__file__).parents[2] / "docs/submission.md"
+DOCS = Path(__file__).parents[3] / "docs/submission.md"
 SIZE = (32, 16)
 STEMS = [f"{city}_000000_{frame:06d}" for city in ("berlin", "bonn") for frame in (19, 20)]
 FIRST = f"{STEMS[0]}.png"

@@ -1,0 +1,133 @@
+"""What is there, what belongs together, and what is missing."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cityscapes.doctor import examine, main
+from tests.cityscapes.drawn_root import FIRST, LABEL_IDS, SCENES, Listen, annotate, coarse, save
+
+
+def test_small_complete_set_is_healthy(listen: Listen) -> None:
+    heard = listen(0)
+    kinds = [line.partition(":")[0] for line in heard.notes]
+    assert kinds == ["size", "dummies", "numbers", "numbers", "numbers"]
+    assert heard.notes[0].startswith("size: got 6 scenes of another size than the official 2048 x 1024")
+    assert heard.notes[1].startswith("dummies: test: got 2 dummy annotations, as expected")
+    assert "val: got 2 images, the official set has 500 (lindau 2 of 59, frankfurt 0 of 267" in heard.notes[3]
+    assert "right for a subset or a synthetic set" in heard.notes[3]
+
+
+def test_table(listen: Listen) -> None:
+    table = [line.split() for line in listen(0).table]
+    assert table[0] == ["leftImg8bit", "gtFine", "generated_gt"]
+    assert table[1][:4] == ["split", "city", "image", "polygons"]
+    assert table[2] == ["train", "aachen", "2", "2", "2", "2", "2", "2", "0", "0", "174"]
+    assert table[-1] == ["test", "all", "2", "2", "2", "2", "0", "0", "0", "0", "1525"]
+
+
+def test_json(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    FIRST.image(root).write_bytes(b"")
+    assert main(["--root", str(root), "--workers", "1", "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told["healthy"] is False
+    assert told["counts"][0]["city"] == "aachen"
+    assert told["counts"][0]["files"]["image"] == 2
+    assert told["findings"][0] == {
+        "severity": "fault",
+        "kind": "unreadable",
+        "what": "got 1 file that cannot be read",
+        "remedy": "unpack or generate them again",
+        "count": 1,
+        "examples": [f"leftImg8bit/train/aachen/{FIRST.stem}_leftImg8bit.png: the file is empty"],
+    }
+
+
+def test_processes_find_the_same(root: Path) -> None:
+    FIRST.polygons(root).write_text("{")
+    assert examine(root, 2) == examine(root, 1)
+
+
+def test_wrong_city_folder(root: Path, listen: Listen) -> None:
+    path = FIRST.image(root)
+    other = path.parents[1] / "zurich" / path.name
+    other.parent.mkdir()
+    path.rename(other)
+    (line,) = listen(2).faults
+    assert line == (
+        f"wrong city: got 1 file in the folder of another city (leftImg8bit/train/zurich/{path.name}); "
+        "move each to the city that its name starts with"
+    )
+
+
+def test_damaged_coarse_masks_are_found(root: Path, listen: Listen) -> None:
+    coarse(root, "val", SCENES[2].stem)
+    save(root / f"gtCoarse/val/lindau/{SCENES[2].stem}_gtCoarse_labelIds.png", np.full((16, 32), 77, np.uint8))
+    (line,) = listen(2).faults
+    assert line.startswith("ids: got 1 file with ids that the label table lacks")
+
+
+def test_blank_annotation_is_a_note(root: Path, listen: Listen) -> None:
+    annotate(FIRST.polygons(root))
+    save(FIRST.official_mask(root, "labelIds"), LABEL_IDS * 0)
+    save(FIRST.generated_mask(root, "labelId"), LABEL_IDS * 0)
+    assert any(line.startswith("blank: got 1 annotation without any scored class") for line in listen(0).notes)
+
+
+def test_strangers_are_no_fault(root: Path, listen: Listen) -> None:
+    (root / "readme.txt").touch()
+    (root / "camera").mkdir()
+    (root / "leftImg8bit/train/aachen/notes.txt").touch()
+    (root / "leftImg8bit/train/aachen/._aachen_leftImg8bit.png").touch()
+    listen(0)
+
+
+def test_images_in_no_city_folder(root: Path, listen: Listen) -> None:
+    path = FIRST.image(root)
+    path.rename(path.parents[1] / path.name)
+    loose, unpaired = listen(2).faults
+    assert loose.startswith("no city folder: got 1 file directly in a split folder, expected them in folders by city")
+    assert unpaired.startswith("unpaired: train: got no image for 1 of 2 scenes")
+
+
+def test_empty_city(root: Path, listen: Listen) -> None:
+    (root / "gtFine/val/munster").mkdir()
+    (line,) = listen(2).faults
+    assert line.startswith("empty city: got 1 empty folder, expected files in it (gtFine/val/munster); unpack gtFine_")
+
+
+@pytest.mark.parametrize("outer", ["leftImg8bit", "leftImg8bit_trainvaltest"])
+def test_nested_folders(outer: str, root: Path, listen: Listen) -> None:
+    (root / "leftImg8bit").rename(root / "aside")
+    (root / outer).mkdir()
+    (root / "aside").rename(root / outer / "leftImg8bit")
+    line = listen(2).faults[0]
+    assert line == (
+        f"nesting: got {outer}/leftImg8bit/, expected leftImg8bit/ directly in {root}; "
+        f"move its split folders to {root}/leftImg8bit/"
+    )
+
+
+@pytest.mark.parametrize(
+    ("folder", "expected"),
+    [
+        ("nowhere", "nowhere: no such folder; give the folder that has leftImg8bit/ and gtFine/"),
+        ("gtFine/val", "neither leftImg8bit/ nor gtFine/ in it"),
+        ("gtFine", "this is one part of a data set; give the folder around it"),
+        ("..", "but in "),
+    ],
+)
+def test_wrong_root(folder: str, expected: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--root", str(root / folder)]) == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_real_sample(real_data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--root", str(real_data / "cityscapes")]) == 2
+    lines = capsys.readouterr().out.splitlines()
+    faults = [line for line in lines if line.startswith("fault")]
+    assert len(faults) == 1
+    assert faults[0].startswith("fault  unpaired: val: got no image for 7 of 9 scenes")
+    assert not any("size" in line for line in lines)

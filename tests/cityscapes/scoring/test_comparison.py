@@ -1,0 +1,50 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from cityscapes.scoring import images, main, measure
+from tests.cityscapes.drawn_predictions import argv
+
+
+def test_results_are_compared_by_class(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("good", "bad"):
+        assert main(argv(data, name, "--output", str(data / f"{name}.json"))) == 0
+    capsys.readouterr()
+    assert main(["--compare", str(data / "bad.json"), str(data / "good.json")]) == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[0] == f"A  {data / 'bad.json'}"
+    assert sum(line.startswith(images.NAMES) for line in told) >= 19
+    (mean,) = (line for line in told if line.startswith("mean  "))
+    before, after, gain = map(float, mean.split()[1:4])
+    assert gain == pytest.approx(after - before, abs=0.11)
+    assert gain > 0
+    assert told[-1].endswith("8 images: more than chance")
+    assert main(["--compare", str(data / "good.json"), str(data / "good.json")]) == 0
+    assert capsys.readouterr().out.endswith("may be chance\n")
+
+
+def test_a_result_of_the_official_scorer_is_compared_without_an_interval(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    result = measure(data / "good", data / "data", "val")
+    (data / "official.json").write_text(json.dumps(result.scores.to_json()))
+    assert main(["--compare", str(data / "official.json"), str(data / "official.json")]) == 0
+    assert "no interval: both files must have been written by this command" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [None, "{", "[]", '{"classScores": {"unicorn": 1}, "classInstScores": {}}'])
+def test_a_file_that_is_no_result_is_refused(
+    content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "a.json"
+    if content is not None:
+        path.write_text(content)
+    assert main(["--compare", str(path), str(path)]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {path}: ")
+
+
+def test_something_must_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main([])
+    assert "give --predictions DIR, or --compare" in capsys.readouterr().err

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from cityscapes.labels import TRAIN_ID_OF
+from cityscapes.scoring import main
+from engine.files.images import read_ids, write_png
+from tests.cityscapes.drawn_predictions import Folder, fault_lines
+
+
+def test_another_size_is_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add(size=(30, 40))
+    write_png(pair.prediction, np.zeros((15, 20), np.uint8))
+    assert fault_lines(folder, capsys) == [
+        f"{pair.prediction}: got 20 x 15 pixels, expected 40 x 30 as in labelIds; "
+        "predict at the size of the image: enlarge the logits before the argmax"
+    ]
+    write_png(pair.instance_ids, np.zeros((30, 20), np.uint16))
+    assert f"{pair.instance_ids}: got 20 x 30 pixels" in fault_lines(folder, capsys)[1]
+
+
+def test_a_colour_mask_is_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add()
+    write_png(pair.prediction, np.zeros((30, 41, 3), np.uint8))
+    (line,) = fault_lines(folder, capsys)
+    assert line.startswith(f"{pair.prediction}: expected one channel of ids, got a RGB image; ")
+    assert "colour mask" in line
+
+
+def test_train_ids_are_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add(predict=lambda mask, rng: TRAIN_ID_OF[mask])
+    void = np.count_nonzero(read_ids(pair.prediction) == 255)
+    assert fault_lines(folder, capsys) == [
+        f"{pair.prediction}: id 255 on {void} pixels; these look like train ids; "
+        "convert them to label ids: python -m cityscapes.submission fix PATH NEW"
+    ]
+
+
+def test_ids_that_no_label_has_are_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add(predict=lambda mask, rng: mask + np.uint8(10))
+    found = read_ids(pair.prediction)
+    ids = np.unique(found[found > 33])
+    (line,) = fault_lines(folder, capsys)
+    assert line.startswith(f"{pair.prediction}: ids {', '.join(map(str, ids[:8]))}")
+    assert line.endswith(f" on {np.count_nonzero(found > 33)} pixels; write only label ids, 0 to 33")
+
+
+def test_train_ids_without_void_get_a_warning(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.add(0, predict=lambda mask, rng: np.minimum(TRAIN_ID_OF[mask], 18))
+    assert main(folder.argv()) == 0
+    assert capsys.readouterr().err == (
+        f"warning: {folder.predictions}: no prediction has an id above 18, though the ground truth does; "
+        "these look like train ids; convert them to label ids: python -m cityscapes.submission fix PATH NEW\n"
+    )
+
+
+def test_low_label_ids_in_some_predictions_get_no_warning(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    folder.add(0, labels=[7, 8, 11])
+    folder.add(1)
+    assert main(folder.argv()) == 0
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("file", ["prediction", "label_ids", "instance_ids"])
+def test_unreadable_files_are_named(folder: Folder, capsys: pytest.CaptureFixture[str], file: str) -> None:
+    truncated, emptied = getattr(folder.add(0), file), getattr(folder.add(1), file)
+    truncated.write_bytes(truncated.read_bytes()[:60])
+    emptied.write_bytes(b"")
+    first, second = fault_lines(folder, capsys)
+    assert first.startswith(f"{truncated}: damaged image")
+    assert second.startswith(f"{emptied}: the file is empty")
+
+
+def test_masks_that_are_not_official_are_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add()
+    write_png(pair.label_ids, np.full((30, 41), 255, np.uint8))
+    write_png(pair.instance_ids, np.full((30, 41), 7001, np.uint16))
+    again = "unpack gtFine_trainvaltest.zip again"
+    assert fault_lines(folder, capsys) == [
+        f"{pair.label_ids}: 255 is no label id (0 to 33); {again}",
+        f"{pair.instance_ids}: 7001 is an instance of no label that has instances; {again}",
+    ]
