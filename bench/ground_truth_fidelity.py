@@ -54,7 +54,7 @@ def _differing(works: list[Work], name: str) -> dict[str, int]:
 
 def _golden(name: str) -> int:
     """How many of the 72 polygons that Pillow 1.7.8 and 2.4.0 painted come out otherwise."""
-    golden = json.loads((REPOSITORY / "tests" / "cityscapes" / "polygon_fill_golden.json").read_text())
+    golden = json.loads((REPOSITORY / "tests" / "cityscapes" / "ground_truth" / "polygon_fill_golden.json").read_text())
     values = np.array([0, 1], np.uint8)
     images = [
         VARIATIONS[name]([np.array(case["polygon"]).reshape(-1, 2)], golden["width"], golden["height"]).image(values)

@@ -18,13 +18,13 @@ from typing import Any
 from bench import REPOSITORY
 from engine.errors import InputError
 
-_SIZE = "--network fcn8s --backbone_weights none --crop_size 64 --batch_size 2 --workers 1 --accelerator cpu"
+_SIZE = "--backbone_weights none --crop_size 64 --batch_size 2 --workers 1 --accelerator cpu"
 _EXTRAS = "--ema 0.99 --accumulate 2 --clip_norm 5 --class_uniform 0.5 --save_minutes 0 --curves false"
 _CLOCKS = {"images_per_second", "seconds", "data_wait", "process_memory_mib"}
 """Columns of the history that may differ."""
 
 
-def run(samples: Path, kills: int = 20, epochs: int = 10, images: int = 16) -> dict[str, Any]:
+def run(samples: Path, kills: int = 20, epochs: int = 10, images: int = 16, network: str = "fcn8s") -> dict[str, Any]:
     """Train twice on a synthetic data set, once with so many kills, and compare.
 
     Raises:
@@ -35,7 +35,8 @@ def run(samples: Path, kills: int = 20, epochs: int = 10, images: int = 16) -> d
         _python("-m", "cityscapes.demo", "--root", str(root), "--train", str(images), "--val", "3", "--test", "1")
         _python("generate_gt.py", "--root", str(root))
         words = ["train_fcn.py", "--root", str(root), "--saved", str(saved), "--epochs", str(epochs)]
-        words += [*_SIZE.split(), *_EXTRAS.split()]
+        how = ["--network", network, *_SIZE.split(), *_EXTRAS.split()]
+        words += how
         began = time.monotonic()
         _python(*words, "--name", "whole")
         seconds = time.monotonic() - began
@@ -43,7 +44,7 @@ def run(samples: Path, kills: int = 20, epochs: int = 10, images: int = 16) -> d
         whole, killed = saved / "whole", saved / "killed"
         return {
             "what": "train with kills at random moments, go on after each, and compare with an undisturbed training",
-            "training": " ".join([*_SIZE.split(), *_EXTRAS.split(), "--epochs", str(epochs)]),
+            "training": " ".join([*how, "--epochs", str(epochs)]),
             "images": images,
             "kills": {name: endings.count(name) for name in ("SIGKILL", "SIGTERM")},
             "identical": {

@@ -26,9 +26,9 @@ _FORWARD = """
 import sys, time
 from pathlib import Path
 import catalogue.weights
-from engine.inference import Forward
-from engine.place import find_place
-from engine.prediction import Predictor
+from engine.devices.process import find_place
+from engine.inference.network import Forward
+from engine.inference.pipeline import Predictor
 benchmark = catalogue.benchmark("cityscapes")
 network, about = catalogue.weights.load_network_for(benchmark, Path(sys.argv[1]))
 predictor = Predictor(Forward(find_place(sys.argv[3], "auto"), network, about, benchmark))

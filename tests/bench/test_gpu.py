@@ -261,9 +261,8 @@ def test_it_is_never_measured_by_chance(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 
 def test_a_rehearsal_runs_what_a_gpu_would_measure(tmp_path: Path) -> None:
-    """A selection; `python -m bench gpu --rehearse` runs all, in a minute and a half on two cores."""
-    words = ["--parts", "ceilings", "smoke", "training_step", "prediction", "camvid"]
-    words += ["--chains", "data on the device", "predict a folder", "--networks", "fcn8s", "--seeds", "3"]
+    """Two parts of it; CI runs all by `make rehearse`, which fails if one of them does."""
+    words = ["--parts", "ceilings", "camvid", "--networks", "fcn8s", "--seeds", "3"]
     process = Job(["-m", "bench", "gpu", "--rehearse", *words, "--output", str(tmp_path)])
     ended = process.wait()
     assert ended.code == 0, ended.out + ended.error

@@ -82,7 +82,7 @@ def test_what_was_found_is_kept_before_anything_is_killed(
 
 
 def test_a_command_that_hangs_is_killed(stage: Callable[..., Setting], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu_smoke, "_COMMAND_SECONDS", 0.3)
+    monkeypatch.setattr(gpu_smoke, "_COMMAND_SECONDS", 2.0)
     keep = Kept()
     chains = {"hangs": (program("import time; time.sleep(60)"),), "works": (program("1"),)}
     assert ["killed at its deadline" in line for line in gpu_smoke.run(stage(60, **chains), keep)] == [True]

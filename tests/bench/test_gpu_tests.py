@@ -69,9 +69,9 @@ def test_only_files_with_such_tests_are_run() -> None:
 
 
 def test_kernels_are_tested_first_and_what_is_compiled_last() -> None:
-    names = [path.name for path in gpu_tests.files(REPOSITORY / "tests")]
-    assert (names[0], names[-1]) == ("test_kernels_on_gpu.py", "test_network.py")
-    assert names[1:-1] == sorted(names[1:-1])
+    first, *others, last = gpu_tests.files(REPOSITORY / "tests")
+    assert (first.name, last.name) == ("test_kernels_on_gpu.py", "test_network.py")
+    assert others == sorted(others)
 
 
 def test_outcomes_are_there_the_moment_a_test_has_ended(tmp_path: Path) -> None:

@@ -79,7 +79,8 @@ def test_real_masks_score_as_officially(folder: Folder, predict: Predict, real_d
     root = real_data / "cityscapes"
     rng = np.random.default_rng(0)
     pairs, scenes = [], []
-    for scene in labelled_scenes(root, "val"):
+    labelled = labelled_scenes(root, "val")
+    for scene in labelled if predict is blotched else labelled[::3]:
         label_ids = read_ids(scene.official_mask(root, "labelIds")).astype(np.uint8)
         if predict is only_what_is_absent and (label_ids == 31).any():
             continue
