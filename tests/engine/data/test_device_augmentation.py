@@ -112,7 +112,7 @@ def test_real_images_at_real_size(name: str, real_data: Path) -> None:
     scenes = sorted((real_data / "voc" / "VOCdevkit" / "VOC2012" / "SegmentationClass").glob("*.png"))[:6]
     samples = []
     for path in scenes:
-        image = torch.from_numpy(read_image(path.parents[2] / "JPEGImages" / f"{path.stem}.jpg").copy()).permute(
+        image = torch.from_numpy(read_image(path.parents[1] / "JPEGImages" / f"{path.stem}.jpg").copy()).permute(
             2, 0, 1
         )
         samples.append((image, torch.from_numpy(read_ids(path).astype(np.uint8))))
