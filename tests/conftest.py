@@ -3,6 +3,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -24,6 +25,9 @@ from engine.files.atomic import write_text
 from engine.files.images import write_png
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from pascal_voc.labels import PALETTE
+
+hypothesis.settings.register_profile("no deadline", deadline=None)  # machines differ, and are busy
+hypothesis.settings.load_profile("no deadline")
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -33,6 +33,7 @@ ROOMS: dict[str, set[str]] = {
     "confusion": {"arrays"},
     "normalization": set(),
     "environment": set(),
+    "layers": set(),
     "files": {"errors", "arrays"},
     "parallel": {"errors"},
     "benchmark": {"errors", "arrays", "files"},

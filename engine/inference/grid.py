@@ -63,10 +63,33 @@ def plan(height: int, width: int, margin: int, most: int) -> Grid:
 
     None is responsible for less than its margin, unless an axis is that short; so work is nine times as much at most.
     """
-    rows, columns = ([spans(length, parts, margin) for parts in _parts(length, margin)] for length in (height, width))
-    grids = [Grid(*pair) for pair in product(rows, columns)]
-    fitting = [grid for grid in grids if grid.largest <= most]
-    return min(fitting, key=lambda grid: grid.work) if fitting else min(grids, key=lambda grid: grid.largest)
+    rows, columns = (
+        [_Axis.of(length, parts, margin) for parts in _parts(length, margin)] for length in (height, width)
+    )
+    pairs = list(product(rows, columns))
+    fitting = [pair for pair in pairs if pair[0].largest * pair[1].largest <= most]
+    if fitting:
+        row, column = min(fitting, key=lambda pair: pair[0].work * pair[1].work)
+    else:
+        row, column = min(pairs, key=lambda pair: pair[0].largest * pair[1].largest)
+    return Grid(row.spans, column.spans)
+
+
+class _Axis(NamedTuple):
+    """An axis in parts, with what a choice among many depends on."""
+
+    spans: tuple[Span, ...]
+    largest: int
+    """Pixels that the longest part sees."""
+    work: int
+    """Pixels that all parts see."""
+
+    @classmethod
+    def of(cls, length: int, parts: int, margin: int) -> "_Axis":
+        """An axis of that length in about so many parts."""
+        its = spans(length, parts, margin)
+        seen = [span.seen for span in its]
+        return cls(its, max(seen), sum(seen))
 
 
 def _parts(length: int, least: int) -> list[int]:

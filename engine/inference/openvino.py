@@ -25,9 +25,9 @@ from engine.inference.upsampling import Stepwise
 TOLERANCES = {"32-true": 1e-3, "bf16-mixed": 0.1}
 """Precision -> how much the scores of the check may differ from torch's in float32, relative to the largest of them."""
 _HINTS = {"32-true": "f32", "bf16-mixed": "bf16"}
-_EXAMPLE = (97, 161)
+_EXAMPLE = (65, 97)
 """Height and width of the image that a network is traced with: odd, or it would be traced without padding."""
-_CHECKS = ((2, *_EXAMPLE), (1, 64, 96))
+_CHECKS = ((2, *_EXAMPLE), (1, 64, 128))
 """Images, height and width of what a program is checked on."""
 _ROWS = 128
 """Rows of an image that the first layers of a network, whose results are the largest, see at a time."""
@@ -62,8 +62,8 @@ class Program(nn.Module):
     """A part of a network, compiled by OpenVINO.
 
     Args:
-        part: (N, C, H, W) float32 -> (N, ...) float32, on the CPU; it must not change while it is traced.
-        channels: C.
+        part: (N, C, H, W) float32 -> (N, ...) float32, in evaluation mode on the CPU.
+        example: (1, C, H, W) to trace it with.
         precision: one of `TOLERANCES`.
         cache: folder for compiled programs; None to compile anew.
 
@@ -71,7 +71,7 @@ class Program(nn.Module):
         RefusedError: if it cannot be converted.
     """
 
-    def __init__(self, part: nn.Module, channels: int, precision: str, cache: Path | None) -> None:
+    def __init__(self, part: nn.Module, example: torch.Tensor, precision: str, cache: Path | None) -> None:
         super().__init__()
         import openvino
 
@@ -82,10 +82,10 @@ class Program(nn.Module):
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "ENABLE_CPU_PINNING": False,  # other processes may work on the same cores
         }
-        kept = None if cache is None else cache / f"{_key(part, channels, settings)}.blob"
+        kept = None if cache is None else cache / f"{_key(part, example, settings)}.blob"
         compiled = None if kept is None else _loaded(core, kept, settings)
         if compiled is None:
-            compiled = core.compile_model(_converted(part, channels), "CPU", settings)
+            compiled = core.compile_model(_converted(part, example), "CPU", settings)
             if kept is not None:
                 _keep(compiled, kept)
         self._compiled = compiled
@@ -113,7 +113,7 @@ class Whole(nn.Module):
 
     def __init__(self, network: nn.Module, precision: str, cache: Path | None) -> None:
         super().__init__()
-        self.program = Program(network, 3, precision, cache)
+        self.program = Program(network, torch.randn(1, 3, *_EXAMPLE, generator=_generator()), precision, cache)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) float32 -> (N, C, H, W) logits."""
@@ -139,9 +139,9 @@ class InStrips(nn.Module):
 
     def __init__(self, network: Stepwise, precision: str, cache: Path | None) -> None:
         super().__init__()
-        self.stem = Program(network.stem, 3, precision, cache)
-        channels = network.stem(torch.zeros(1, 3, 32, 32)).shape[1]
-        self.rest = Program(_Rest(network), channels, precision, cache)
+        example = functional.pad(torch.randn(1, 3, *_EXAMPLE, generator=_generator()), network.padding(*_EXAMPLE))
+        self.stem = Program(network.stem, example, precision, cache)
+        self.rest = Program(_Rest(network), network.stem(example), precision, cache)
         self.padding, self.upsampling, self.final_offset = network.padding, network.upsampling, network.final_offset
         self._halo, self._stride = halo_and_stride(network.stem)
 
@@ -242,21 +242,20 @@ def _check(network: nn.Module, ready: nn.Module, image: torch.Tensor, precision:
         raise RefusedError(f"its scores differ from torch's by {difference:.2g} of the largest")
 
 
-def _converted(part: nn.Module, channels: int) -> Any:
+def _converted(part: nn.Module, example: torch.Tensor) -> Any:
     import openvino
 
-    example = torch.randn(1, channels, *_EXAMPLE, generator=_generator())
-    shape = openvino.PartialShape([-1, channels, -1, -1])
+    shape = openvino.PartialShape([-1, example.shape[1], -1, -1])
     return openvino.convert_model(part, example_input=example, input=[(shape, openvino.Type.f32)])
 
 
-def _key(part: nn.Module, channels: int, settings: dict[str, Any]) -> str:
+def _key(part: nn.Module, example: torch.Tensor, settings: dict[str, Any]) -> str:
     """What a compiled program depends on, as far as can be told; the check finds what cannot."""
     import openvino
 
     processor = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
     versions = openvino.get_version(), torch.__version__
-    told = hashlib.sha256(repr((part, channels, settings, processor, versions)).encode())
+    told = hashlib.sha256(repr((part, example.shape, settings, processor, versions)).encode())
     for name, tensor in part.state_dict().items():
         told.update(repr((name, tensor.dtype, tuple(tensor.shape))).encode())
         told.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)

@@ -215,29 +215,32 @@ def test_on_a_cpu_a_large_image_is_measured_before_memory_runs_out(
     assert "200 x 260 takes more than" in capsys.readouterr().err
 
 
+def on_gpu(monkeypatch: pytest.MonkeyPatch) -> Forward:
+    """A network that says it is on a GPU, and how far it looks."""
+    plain = forward(local())
+    monkeypatch.setattr(plain, "device", torch.device("cuda:0"))
+    monkeypatch.setattr(plain, "receptive_field", lambda: ReceptiveField(64, exact=True))
+    return plain
+
+
 @pytest.mark.parametrize("size", [Size(6000, 5600), Size(1000, 40_000), Size(20_000, 20_000), Size(70_000, 9_000)])
-def test_no_layer_on_a_gpu_has_more_elements_than_32_bits_count(size: Size) -> None:
+def test_no_layer_on_a_gpu_has_more_elements_than_32_bits_count(size: Size, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even of the paper's FCNs, which add 200 pixels to each axis."""
-    tiled = Tiled(forward(local()), most_elements=2**31 - 1)
+    tiled = Tiled(on_gpu(monkeypatch))
     grid = tiled.grid(size)
     assert grid is not None
     assert all(64 * (row.seen + 200) * (column.seen + 200) < 2**31 for row, column in grid.tiles)
     assert grid.largest > 2**31 // 64 / 6, "and no smaller than needed"
 
 
-def test_an_image_that_fits_in_32_bits_is_looked_at_as_a_whole() -> None:
-    tiled = Tiled(forward(local()), most_elements=2**31 - 1)
+def test_an_image_that_fits_in_32_bits_is_looked_at_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    tiled = Tiled(on_gpu(monkeypatch))
     assert tiled.grid(Size(4000, 6000)) is None
 
 
 def test_only_gpus_bound_the_elements(monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = forward(local())
-    size = Size(6000, 5600)
     monkeypatch.setattr(Capacity, "fits", lambda self, size: True)
-    assert Tiled(plain).grid(size) is None
-    monkeypatch.setattr(plain, "device", torch.device("cuda:0"))
-    monkeypatch.setattr(plain, "receptive_field", lambda: ReceptiveField(256, exact=True))
-    assert Tiled(plain).grid(size) is not None
+    assert Tiled(forward(local())).grid(Size(6000, 5600)) is None
 
 
 def test_an_image_of_too_many_elements_goes_through_in_tiles_at_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -291,7 +294,7 @@ def test_tiles_and_windows_lie_in_memory_as_decoded_images(views: Views, monkeyp
     decoded = image(203, 700).contiguous(memory_format=torch.channels_last)
     for tiled in (Tiled(plain, most_pixels=100_000), Tiled(plain, budget=120, most_pixels=100_000)):
         Averaged(tiled, views)(decoded)
-    assert len(seen) > 4
+    assert len(seen) >= 4
     assert all(seen)
 
 

@@ -50,7 +50,8 @@ def forwards(name: str, benchmark: str = "cityscapes", classes: int = CLASSES) -
                 nn.init.normal_(value, std=0.1 * (1e4 if "at once" in name and "pool_8" in key else 1))
         place = Place(torch.device("cpu"))
         exact = kernels == "torch"
-        found.append(Forward(place, network, about, catalogue.benchmark(benchmark), exact=exact, kernels=kernels))
+        its = catalogue.benchmark(benchmark)
+        found.append(Forward(place, network, about, its, exact=exact, engine="torch", kernels=kernels))
     return found
 
 

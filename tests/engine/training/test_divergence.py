@@ -9,7 +9,6 @@ import pytest
 import torch
 
 import train_fcn
-
 from engine.benchmark import Sample
 from engine.data.sampler import EpochSampler
 from engine.errors import InputError
