@@ -29,7 +29,6 @@ BENCHES = (
     "kills",
     "traffic",
     "forward",
-    "cpu_engines",
     "prediction",
     "forward_gpu",
 )

@@ -30,6 +30,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "exact": {"precision": "32-true"},
     "ours": {"precision": "auto"},
     "torch": {"precision": "auto", "kernels": "torch"},
+    "torch_engine": {"precision": "auto", "engine": "torch"},
     "bf16": {"precision": "bf16-mixed"},
     "compiled": {"precision": "auto", "compiled": True},
 }
@@ -74,73 +75,10 @@ def our_way(weights: Path, device: str, precision: str, **how: Any) -> Look:
     return Forward(find_place(device, precision), network, about, benchmark, exact=exact, **how)
 
 
-def exported_way(weights: Path, way: str) -> Look:
-    """The network with its normalisation and lookup, as a graph run by another program."""
-    import catalogue.weights
-    from engine.export import ImageToIds
-    from engine.layers import fold_norms
-
-    benchmark = catalogue.benchmark("cityscapes")
-    network, about = catalogue.weights.load_network_for(benchmark, weights)
-    network.eval()
-    fold_norms(network)
-    whole = ImageToIds(network, about, benchmark)
-    run = _onnxruntime(whole) if way == "onnxruntime" else _openvino(whole, "bf16" if way.endswith("bf16") else "f32")
-    return lambda image: torch.from_numpy(run(image[0].permute(1, 2, 0).contiguous().numpy()))
-
-
-Runner = Callable[[np.ndarray[Any, Any]], np.ndarray[Any, Any]]
-"""(H, W, 3) uint8 RGB -> (H, W) uint8 ids."""
-
-
-def _openvino(whole: torch.nn.Module, precision: str) -> Runner:
-    import openvino
-
-    image = torch.zeros(203, 333, 3, dtype=torch.uint8)
-    shape = openvino.PartialShape([-1, -1, 3])
-    model = openvino.convert_model(whole, example_input=image, input=[(shape, openvino.Type.u8)])
-    hints = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
-    request = openvino.Core().compile_model(model, "CPU", hints).create_infer_request()
-
-    def run(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        ids: np.ndarray[Any, Any] = request.infer([image], share_inputs=True)[0]
-        return ids
-
-    return run
-
-
-def _onnxruntime(whole: torch.nn.Module) -> Runner:
-    import tempfile
-
-    import onnxruntime
-
-    axes = {"image": {0: torch.export.Dim.AUTO, 1: torch.export.Dim.AUTO}}
-    with tempfile.TemporaryDirectory() as folder, torch.no_grad():
-        image = torch.zeros(203, 333, 3, dtype=torch.uint8)
-        program = torch.export.export(whole, (image,), dynamic_shapes=axes, strict=False)
-        written = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["image"], output_names=["ids"])
-        path = Path(folder) / "network.onnx"
-        assert written is not None
-        written.save(path)
-        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-
-    def run(image: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        ids: np.ndarray[Any, Any] = session.run(["ids"], {"image": image})[0]
-        return ids
-
-    return run
-
-
-def _look(way: str, weights: Path, device: str) -> Look:
-    if way == "ancestor":
-        return ancestors_way(weights, device)
-    return our_way(weights, device, **WAYS[way]) if way in WAYS else exported_way(weights, way)
-
-
 def main(argv: Sequence[str]) -> None:
     """Predict, and tell."""
     device, way, weights, path, size, repeats, ids = argv[:7]
-    look = _look(way, Path(weights), device)
+    look = ancestors_way(Path(weights), device) if way == "ancestor" else our_way(Path(weights), device, **WAYS[way])
     image = torch.from_numpy(_image(Path(path), *map(int, size.split("x")))).permute(2, 0, 1)[None]
     if way == "ancestor":
         image = image.contiguous()  # as torchvision brings it

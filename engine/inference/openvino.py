@@ -11,6 +11,7 @@ import io
 import os
 import warnings
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,8 @@ _EXAMPLE = (65, 97)
 """Height and width of the image that a network is traced with: odd, or it would be traced without padding."""
 _CHECKS = ((2, *_EXAMPLE), (1, 64, 128))
 """Images, height and width of what a program is checked on."""
+_MOST_KEPT = 2 << 30
+"""Bytes of all compiled programs on disk; those that were not used for longest go first."""
 _ROWS = 128
 """Rows of an image that the first layers of a network, whose results are the largest, see at a time."""
 
@@ -265,14 +268,20 @@ def _key(part: nn.Module, example: torch.Tensor, settings: dict[str, Any]) -> st
 def _loaded(core: Any, path: Path, settings: dict[str, Any]) -> Any:
     """The compiled program in a file; None if there is none, or none that can be used."""
     try:
-        return core.import_model(io.BytesIO(path.read_bytes()), "CPU", settings)
+        compiled = core.import_model(io.BytesIO(path.read_bytes()), "CPU", settings)
     except (OSError, RuntimeError):
         return None
+    with contextlib.suppress(OSError):
+        path.touch()  # was used now
+    return compiled
 
 
 def _keep(compiled: Any, path: Path) -> None:
     """Write a compiled program to a file, unless the disk refuses it: the next start compiles again then."""
     with contextlib.suppress(OSError, InputError):
-        path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as file:
             file.write(compiled.export_model().getbuffer())
+        kept = sorted(path.parent.glob("*.blob"), key=lambda other: other.stat().st_mtime, reverse=True)
+        for other, size in zip(kept, accumulate(other.stat().st_size for other in kept), strict=True):
+            if size > _MOST_KEPT and other != path:
+                other.unlink(missing_ok=True)

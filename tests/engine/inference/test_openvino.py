@@ -1,5 +1,6 @@
 """OpenVINO in place of torch: the same scores, from disk too, and refusals of what it does not run."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -165,6 +166,16 @@ def test_a_damaged_program_is_compiled_anew(
     with torch.inference_mode():
         assert close(accelerated(network, "32-true", tmp_path)(pixels), network(pixels))
     assert len(converted) == 1
+
+
+def test_old_programs_make_room_for_new_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(openvino, "_MOST_KEPT", 1000)
+    for name, age in (("old", 100), ("recent", 50)):
+        (tmp_path / f"{name}.blob").write_bytes(bytes(990))
+        os.utime(tmp_path / f"{name}.blob", (1e9 - age, 1e9 - age))
+    accelerated(nn.Conv2d(3, 4, 1).eval(), "32-true", tmp_path)
+    (left,) = tmp_path.iterdir()
+    assert left.stem not in ("old", "recent"), "the new one is larger than what is allowed, and stays"
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
