@@ -34,6 +34,8 @@ class ProfileOptions:
     precisions: str = "auto"
     """with commas between: auto, 32-true (or fp32: exactly as the network is written), bf16-mixed (bf16), 16-mixed
     (fp16)"""
+    engine: Literal["auto", "torch", "openvino"] = "auto"
+    """what runs networks; auto is openvino on a CPU where it is installed and takes the network, else torch"""
     compile: bool = False
     """fuse all steps by torch.compile, on a GPU as CUDA graphs; takes a C++ compiler"""
     size: str = "1024x2048"
@@ -118,6 +120,7 @@ def profile(chosen: ProfileOptions, name: str, precision: str) -> NetworkProfile
         chosen.compile,
         chosen.repeats,
         chosen.largest_batch,
+        chosen.engine,
         chosen.seconds,
     )
     return measure(catalogue.network(name, classes), about, benchmark, protocol)

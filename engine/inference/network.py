@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -70,7 +71,7 @@ class Forward:
     ) -> None:
         self.device, self.precision = place.device, place.precision
         self._dtype = DTYPES[place.precision]
-        self._autocast = place.autocast
+        self._autocast: Callable[[], AbstractContextManager[object]] = place.autocast
         asked = _asked_engine(engine, place, exact=exact, compiled=compiled)
         fusible = not exact and getattr(network, "fusible", False) is True
         network = network.eval().requires_grad_(False)
@@ -108,9 +109,14 @@ class Forward:
             )
 
     def _run_by_openvino(self, cache: Path | None, *, required: bool) -> None:
+        precision = self.precision
+        if precision == "bf16-mixed" and not openvino.computes_in_bf16():
+            print("warning: this processor has no bf16, so OpenVINO computes in float32", file=sys.stderr)
+            precision = "32-true"
         try:
-            self._network = openvino.accelerated(self._torch, self.precision, cache)
-            self.engine = "openvino"
+            self._network = openvino.accelerated(self._torch, precision, cache)
+            self.engine, self.precision = "openvino", precision
+            self._autocast = nullcontext  # the programs give float32, and what follows is quick
         except openvino.RefusedError as error:
             if required:
                 raise InputError(

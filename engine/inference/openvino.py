@@ -45,6 +45,13 @@ def is_installed() -> bool:
     return importlib.util.find_spec("openvino") is not None
 
 
+def computes_in_bf16() -> bool:
+    """Whether this processor has instructions for bf16; OpenVINO takes float32 where it has none."""
+    import openvino
+
+    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
 def default_cache() -> Path:
     """The folder of this user's caches that compiled programs go to."""
     caches = os.environ.get("XDG_CACHE_HOME")

@@ -20,7 +20,7 @@ from engine.devices import memory, nvml
 from engine.devices.device import DTYPES, synchronise
 from engine.devices.process import find_place
 from engine.files.images import synthetic_image, write_png
-from engine.inference.network import Forward
+from engine.inference.network import Engine, Forward
 from engine.inference.pipeline import Predictor
 from engine.profiling import flops, roofline, stages
 from engine.profiling.record import NetworkProfile, Roofline, Spread, Throughput
@@ -46,6 +46,8 @@ class Protocol(NamedTuple):
     """Timed predictions, after a third as many and at least two that are not."""
     largest_batch: int
     """Throughput is measured with 1, 2, 4 ... up to so many images at a time."""
+    engine: Engine = "auto"
+    """What runs the network; torch where precision is 32-true."""
     seconds: float = 3.0
     """Least duration of each measurement of throughput and energy on a GPU; on a CPU `repeats` says it alone."""
 
@@ -60,7 +62,8 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Pr
     cost = flops.count(network, protocol.size)
     place = find_place(protocol.accelerator, protocol.precision)
     exact = protocol.precision == "32-true"
-    forward = Forward(place, network, about, benchmark, exact=exact, compiled=protocol.compiled)
+    engine = protocol.engine
+    forward = Forward(place, network, about, benchmark, exact=exact, compiled=protocol.compiled, engine=engine)
     device = forward.device
     pixels = synthetic_image(protocol.size)
     image = Predictor(forward).transfer(pixels)
@@ -69,6 +72,8 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Pr
         forward(image)
     latency = _seconds(device, lambda: forward(image), protocol.repeats)
     peaks = memory.peak_of(device, lambda: forward(image), forward.release, first)
+    if forward.engine == "openvino":
+        peaks["allocated"] = None
     by_stage = _stages(forward, pixels, protocol.repeats)
     throughput = _throughput(forward, image, protocol, peaks["reserved"])
     ceilings = roofline.measure(device, forward.precision)
@@ -78,6 +83,7 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Pr
         classes=about.num_classes,
         size=protocol.size,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else environment.cpu_name(),
+        engine=forward.engine,
         precision=forward.precision,
         asked_precision=protocol.precision,
         compiled=protocol.compiled,
@@ -90,7 +96,7 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Pr
         throughput=tuple(throughput),
         stages=by_stage,
         memory=peaks,
-        not_measured=_missing(device),
+        not_measured=_missing(device, forward.engine),
         roofline=Roofline.of(cost, ceilings, itemsize, statistics.median(latency)),
         environment=environment.describe(),
     )
@@ -200,8 +206,10 @@ def _rate(forward: Forward, batch: torch.Tensor, repeats: int, least_seconds: fl
     return Throughput(len(batch), images / seconds, None if used is None else used / images)
 
 
-def _missing(device: torch.device) -> dict[str, str]:
-    """Figure -> why the driver does not tell it on this GPU."""
+def _missing(device: torch.device, engine: str) -> dict[str, str]:
+    """Figure -> why there is none: the driver of a GPU does not give it, or OpenVINO."""
+    if engine == "openvino":
+        return {"allocated": "OpenVINO does not say what it allocates"}
     readings = {"process": nvml.process_memory(device), "J/image": nvml.joules(device)}
     return {name: reading.missing for name, reading in readings.items() if reading.missing is not None}
 

@@ -91,6 +91,8 @@ class NetworkProfile:
     size: tuple[int, int]
     """Height and width of the image."""
     device: str
+    engine: str
+    """What ran the network: torch or openvino."""
     precision: str
     asked_precision: str
     """The precision that was asked for, for example auto."""
@@ -127,6 +129,7 @@ class NetworkProfile:
             "classes": self.classes,
             "size": list(self.size),
             "device": self.device,
+            "engine": self.engine,
             "precision": self.precision,
             "asked_precision": self.asked_precision,
             "compiled": self.compiled,

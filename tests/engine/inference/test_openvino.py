@@ -104,9 +104,20 @@ def test_other_networks_run_whole_and_in_batches() -> None:
 
 def test_bf16_is_near() -> None:
     pixels = image(64, 96)
+    if not openvino.computes_in_bf16():
+        pytest.skip("this processor has no bf16, which OpenVINO would need")
     ours, exact = forward(fcn8s(), precision="bf16-mixed"), forward(fcn8s(), "torch", exact=True)
     assert ours.precision == "bf16-mixed"
     assert close(ours.logits(pixels), exact.logits(pixels), 0.05)
+
+
+def test_a_processor_without_bf16_computes_in_float32(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(openvino, "computes_in_bf16", lambda: False)
+    network = nn.Conv2d(3, 19, 1)
+    assert forward(network, precision="bf16-mixed").precision == "32-true"
+    assert "this processor has no bf16" in capsys.readouterr().err
 
 
 def test_tiles_and_views_are_those_of_the_whole_image() -> None:

@@ -12,6 +12,7 @@ PROFILE = NetworkProfile(
     classes=19,
     size=(64, 96),
     device="a card",
+    engine="torch",
     precision="16-mixed",
     asked_precision="auto",
     compiled=False,
@@ -43,8 +44,18 @@ def test_a_latency_against_the_ceilings() -> None:
 def test_the_json_has_the_documented_names() -> None:
     content = PROFILE.to_json()
     assert list(content) == [
-        *("network", "classes", "size", "device", "precision", "asked_precision", "compiled", "protocol", "repeats"),
-        *("warm_up", "parameters", "macs", "latency_ms", "throughput", "stages_ms", "memory_mib", "not_measured"),
+        *("network", "classes", "size", "device", "engine", "precision", "asked_precision", "compiled", "protocol"),
+        *(
+            "repeats",
+            "warm_up",
+            "parameters",
+            "macs",
+            "latency_ms",
+            "throughput",
+            "stages_ms",
+            "memory_mib",
+            "not_measured",
+        ),
         *("roofline", "environment"),
     ]
     assert content["size"] == [64, 96]
