@@ -1,4 +1,4 @@
-"""Bad input, told to the person who can mend it."""
+"""How commands end: messages for people, and exit codes."""
 
 import atexit
 import functools

@@ -1,4 +1,4 @@
-"""Where each class lies in the masks of a split, from one look at each of them."""
+"""Where each class lies in the masks of a split, and class weights from how often each occurs."""
 
 import functools
 import hashlib

@@ -1,4 +1,4 @@
-"""Steps on an image whose kernels torch.compile fuses."""
+"""Devices and precisions by name, waiting for a device, and torch.compile for it."""
 
 import os
 import shutil
@@ -10,43 +10,8 @@ import torch
 
 from engine.errors import InputError
 
-Work = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
-"""From an image on the device."""
-
-
-def require_compiler() -> None:
-    """Refuse what would fail minutes later.
-
-    Raises:
-        InputError: if there is no C++ compiler.
-    """
-    named = os.environ.get("CXX", "g++")
-    if shutil.which(named) is None:
-        raise InputError(
-            f"--compile: needs a C++ compiler, and there is no {named}; install g++, or name yours in the variable CXX"
-        )
-
-
-def compiled(work: Work, device: torch.device) -> Work:
-    """The same work with its kernels fused, and on a GPU replayed as one (CUDA graphs).
-
-    It is compiled when it is first done, and again for other sizes of images.
-    """
-    if device.type != "cuda":
-        return torch.compile(work)
-    replayed = torch.compile(work, mode="reduce-overhead")
-
-    def replay(image: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        return tuple(result.clone() for result in replayed(image))  # as the next come to lie in the same places
-
-    return replay
-
-
 SHORT_PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
 """The field's names -> Lightning Fabric's."""
-
-
 Precision = Annotated[Literal["auto", "32-true", "bf16-mixed", "16-mixed"], SHORT_PRECISIONS]
 """Of the option; the short names may be given too."""
 
@@ -82,3 +47,36 @@ def synchronise(device: torch.device) -> None:
     """Wait until the device has done all that it was given."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
+
+
+Work = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
+"""From an image on the device."""
+
+
+def require_compiler() -> None:
+    """Refuse what would fail minutes later.
+
+    Raises:
+        InputError: if there is no C++ compiler.
+    """
+    named = os.environ.get("CXX", "g++")
+    if shutil.which(named) is None:
+        raise InputError(
+            f"--compile: needs a C++ compiler, and there is no {named}; install g++, or name yours in the variable CXX"
+        )
+
+
+def compiled(work: Work, device: torch.device) -> Work:
+    """The same work with its kernels fused, and on a GPU replayed as one (CUDA graphs).
+
+    It is compiled when it is first done, and again for other sizes of images.
+    """
+    if device.type != "cuda":
+        return torch.compile(work)
+    replayed = torch.compile(work, mode="reduce-overhead")
+
+    def replay(image: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
+        return tuple(result.clone() for result in replayed(image))  # as the next come to lie in the same places
+
+    return replay

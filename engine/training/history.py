@@ -1,4 +1,4 @@
-"""The epochs of a run as tables."""
+"""The epochs of a run as tables and curves."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Metrics of semantic segmentation: counted once in a confusion matrix, reduced many ways."""
+"""Metrics of semantic segmentation, counted in a confusion matrix, and the losses and metrics of an epoch so far."""
 
 from dataclasses import asdict, dataclass
 from typing import Any

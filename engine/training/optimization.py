@@ -1,4 +1,7 @@
-"""Optimisers; weight decay acts on weights, not on biases and the scales of normalisation."""
+"""Optimisers and learning-rate schedules.
+
+Weight decay acts on weights, not on biases and the scales of normalisation.
+"""
 
 import math
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""A run: one training, and its folder."""
+"""A run: the folder of one training, and what is printed about its network."""
 
 import contextlib
 import json
