@@ -144,9 +144,11 @@ def _inflates(stream: bytes, head: Header) -> bool:
 
 
 def _pixels(content: bytes, head: Header) -> IdArray | None:
-    """(H, W, channels), None if kornia-rs refuses."""
-    from kornia_rs import io  # drawing masks decodes none
-
+    """(H, W, channels), None if kornia-rs refuses or is not there."""
+    try:
+        from kornia_rs import io  # drawing masks decodes none
+    except ImportError:  # a machine without its wheel: the same pixels by Pillow, in twice the time
+        return None
     decode = io.decode_image_png_u16 if head.bits == 16 else io.decode_image_png_u8
     try:
         pixels: IdArray = decode(content, (head.height, head.width), "rgb" if head.kind == RGB else "mono")

@@ -1,5 +1,6 @@
 import io
 import struct
+import sys
 import threading
 import tracemalloc
 import zlib
@@ -356,3 +357,10 @@ def test_whatever_happens_to_a_file_it_is_refused_or_decoded_as_pillow_does(name
             same += 1
     assert same > 200
     assert refused > 800
+
+
+def test_without_the_decoder_all_is_left_to_pillow(monkeypatch: pytest.MonkeyPatch) -> None:
+    content = encoded(Image.fromarray(random_ids(8)))
+    assert decoded(content) is not None
+    monkeypatch.setitem(sys.modules, "kornia_rs", None)
+    assert decoded(content) is None
