@@ -32,6 +32,8 @@ _CHECKS = ((2, *_EXAMPLE), (1, 64, 128))
 """Images, height and width of what a program is checked on."""
 _MOST_KEPT = 2 << 30
 """Bytes of all compiled programs on disk; those that were not used for longest go first."""
+_DIGEST = 32
+"""Bytes of a SHA-256, which a file begins with."""
 _ROWS = 128
 """Rows of an image that the first layers of a network, whose results are the largest, see at a time."""
 
@@ -99,16 +101,18 @@ class Program(nn.Module):
             if kept is not None:
                 _keep(compiled, kept)
         self._compiled = compiled
-        self._request = compiled.create_infer_request()
+        self._request: Any = None
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) float32 -> the result, in memory that the next call overwrites."""
+        self._request = self._request or self._compiled.create_infer_request()
         result = self._request.infer([image.contiguous().numpy()], share_inputs=True, share_outputs=True)[0]
         output: torch.Tensor = torch.from_numpy(result)
         return output
 
     def release(self) -> None:
         """Give back the memory that is kept from one image to the next."""
+        self._request = None
         self._compiled.release_memory()
 
 
@@ -275,7 +279,11 @@ def _key(part: nn.Module, example: torch.Tensor, settings: dict[str, Any]) -> st
 def _loaded(core: Any, path: Path, settings: dict[str, Any]) -> Any:
     """The compiled program in a file; None if there is none, or none that can be used."""
     try:
-        compiled = core.import_model(io.BytesIO(path.read_bytes()), "CPU", settings)
+        content = path.read_bytes()
+        digest, blob = content[:_DIGEST], content[_DIGEST:]
+        if hashlib.sha256(blob).digest() != digest:
+            return None  # OpenVINO is not to be trusted with damaged files
+        compiled = core.import_model(io.BytesIO(blob), "CPU", settings)
     except (OSError, RuntimeError):
         return None
     with contextlib.suppress(OSError):
@@ -286,8 +294,10 @@ def _loaded(core: Any, path: Path, settings: dict[str, Any]) -> Any:
 def _keep(compiled: Any, path: Path) -> None:
     """Write a compiled program to a file, unless the disk refuses it: the next start compiles again then."""
     with contextlib.suppress(OSError, InputError):
+        blob = compiled.export_model().getbuffer()
         with replacing(path) as file:
-            file.write(compiled.export_model().getbuffer())
+            file.write(hashlib.sha256(blob).digest())
+            file.write(blob)
         kept = sorted(path.parent.glob("*.blob"), key=lambda other: other.stat().st_mtime, reverse=True)
         for other, size in zip(kept, accumulate(other.stat().st_size for other in kept), strict=True):
             if size > _MOST_KEPT and other != path:
