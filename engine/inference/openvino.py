@@ -104,10 +104,9 @@ class Program(nn.Module):
         self._request: Any = None
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) float32 -> the result, in memory that the next call overwrites."""
+        """(N, C, H, W) float32 -> the result; both are copied, because OpenVINO uses its own memory again."""
         self._request = self._request or self._compiled.create_infer_request()
-        result = self._request.infer([image.contiguous().numpy()], share_inputs=True, share_outputs=True)[0]
-        output: torch.Tensor = torch.from_numpy(result)
+        output: torch.Tensor = torch.from_numpy(self._request.infer([image.contiguous().numpy()])[0])
         return output
 
     def release(self) -> None:
@@ -132,7 +131,7 @@ class Whole(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) float32 -> (N, C, H, W) logits."""
         logits: torch.Tensor = self.program(image)
-        return logits.clone()
+        return logits
 
 
 class InStrips(nn.Module):
@@ -168,12 +167,12 @@ class InStrips(nn.Module):
             first, last = max(0, start - self._halo), min(height, start + _ROWS + self._halo)
             strip = self.stem(padded[..., first:last, :])
             above = (start - first) // self._stride
-            rows = strip[..., above:, :] if last == height else strip[..., above : above + _ROWS // self._stride, :]
-            features.append(rows.clone())
+            below = None if last == height else above + _ROWS // self._stride
+            features.append(strip[..., above:below, :])
             if last == height:
                 break
         scores: torch.Tensor = self.rest(torch.cat(features, -2))
-        return scores.clone()
+        return scores
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) float32 -> (N, C, H, W) logits."""
