@@ -42,7 +42,8 @@ def fcn8s() -> nn.Module:
 def forward(network: nn.Module, engine: Engine = "openvino", precision: str = "32-true", **how: Any) -> Forward:
     about = About.untrained("some", 19, "cityscapes")
     place = Place(torch.device("cpu"), precision)
-    return Forward(place, network, about, catalogue.benchmark("cityscapes"), engine=engine, **how)
+    cache = openvino.default_cache()  # of all tests
+    return Forward(place, network, about, catalogue.benchmark("cityscapes"), engine=engine, cache=cache, **how)
 
 
 def image(height: int, width: int, number: int = 1) -> torch.Tensor:
@@ -67,7 +68,7 @@ def test_an_fcn_gives_what_torch_gives(size: tuple[int, int]) -> None:
 
 def test_strips_are_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
     network = fcn8s()
-    ready = accelerated(network, "32-true")
+    ready = accelerated(network, "32-true", openvino.default_cache())
     assert isinstance(ready, InStrips)
     pixels = torch.randn(2, 3, 160, 64)
     with torch.inference_mode():
