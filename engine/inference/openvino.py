@@ -5,6 +5,7 @@ compiled program is kept on disk for the next start, and checked against the tor
 """
 
 import contextlib
+import functools
 import hashlib
 import importlib.util
 import io
@@ -49,9 +50,19 @@ def is_installed() -> bool:
 
 def computes_in_bf16() -> bool:
     """Whether this processor has instructions for bf16; OpenVINO takes float32 where it has none."""
+    return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+@functools.cache
+def _core() -> Any:
+    """OpenVINO's run-time system, which must live as long as the process.
+
+    It gives the main thread another stack for signal handlers, and frees that stack at its end. If it ends in another
+    thread, for example as garbage, the next signal that Python handles ends the process.
+    """
     import openvino
 
-    return "BF16" in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+    return openvino.Core()
 
 
 def default_cache() -> Path:
@@ -85,9 +96,7 @@ class Program(nn.Module):
 
     def __init__(self, part: nn.Module, example: torch.Tensor, precision: str, cache: Path | None) -> None:
         super().__init__()
-        import openvino
-
-        core = openvino.Core()
+        core = _core()
         settings = {
             "INFERENCE_PRECISION_HINT": _HINTS[precision],
             "PERFORMANCE_HINT": "LATENCY",
@@ -266,7 +275,7 @@ def _key(part: nn.Module, example: torch.Tensor, settings: dict[str, Any]) -> st
     """What a compiled program depends on, as far as can be told; the check finds what cannot."""
     import openvino
 
-    processor = openvino.Core().get_property("CPU", "FULL_DEVICE_NAME")
+    processor = _core().get_property("CPU", "FULL_DEVICE_NAME")
     versions = openvino.get_version(), torch.__version__
     told = hashlib.sha256(repr((part, example.shape, settings, processor, versions)).encode())
     for name, tensor in part.state_dict().items():

@@ -1,6 +1,8 @@
 """OpenVINO in place of torch: the same scores, from disk too, and refusals of what it does not run."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -251,3 +253,29 @@ def test_release_gives_memory_back_and_programs_go_on() -> None:
     before = plain(pixels)
     plain.release()
     assert torch.equal(plain(pixels), before)
+
+
+SIGNALLED = """
+import gc, signal, subprocess, sys, threading
+from torch import nn
+from engine.inference import openvino
+
+signal.signal(signal.SIGCHLD, lambda *_: None)
+ready = [openvino.accelerated(nn.Conv2d(3, 4, 1).eval(), "32-true")]
+
+def drop():
+    ready.clear()
+    gc.collect()
+
+thread = threading.Thread(target=drop)
+thread.start()
+thread.join()
+taken = [bytearray(1 << 16) for _ in range(200)]
+subprocess.run([sys.executable, "-c", ""])
+"""
+
+
+def test_a_signal_after_another_thread_let_go_of_a_network_does_no_harm() -> None:
+    """OpenVINO's runtime frees the stack on which the main thread handles signals."""
+    done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", SIGNALLED], check=False, capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()[-500:]
