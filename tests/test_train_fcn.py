@@ -92,7 +92,7 @@ def test_a_run_of_an_earlier_version_resumes_after_an_update(
     """It lacks an option and has one that there is no more; its state has no version, and its name another hash."""
     assert train_fcn.main([*settings, "--epochs", "1"]) == 0
     (begun,) = (tmp_path / "saved").iterdir()
-    folder = begun.with_name("fcn8s-cityscapes-01234567")
+    folder = begun.with_name(f"{begun.name.rpartition('-')[0]}-01234567")
     begun.rename(folder)
     config = (folder / "config.yaml").read_text()
     assert "clip_norm: 0.0\n" in config

@@ -20,7 +20,9 @@ def nothing(*_: object) -> None:
 
 def capacity(budget: float, takes: Callable[[Size], float]) -> tuple[Capacity, list[Size]]:
     """One that finds memory to be taken by a formula, and what it has tried."""
-    found = Capacity(CPU, nothing, nothing, budget)
+    with pytest.MonkeyPatch.context() as patch:  # a meter of a CPU looks through all objects
+        patch.setattr(gc, "collect", nothing)
+        found = Capacity(CPU, nothing, nothing, budget)
     tried: list[Size] = []
 
     def peak(work: Callable[[], object]) -> float:
