@@ -91,7 +91,7 @@ class Stage(NamedTuple):
         return Result(**told, ids=np.load(self.ids), warnings=race.warnings(ended))
 
 
-def run(samples: Path, rounds: int = 3, repeats: int = 2) -> dict[str, Any]:
+def run(samples: Path, rounds: int = 2, repeats: int = 2) -> dict[str, Any]:
     """Time all contenders in turn on the same image, and compare tiles with whole images.
 
     Raises:
