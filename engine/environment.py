@@ -16,8 +16,12 @@ _PACKAGES = {
     "lightning-fabric": "lightning_fabric",
     "numpy": "numpy",
     "Pillow": "PIL",
+    "openvino": "openvino",
+    "kornia-rs": "kornia_rs",
 }
 """Distribution -> the module that it brings."""
+_VECTORS = ("avx", "fma", "amx", "neon", "asimd", "sve")
+"""How the names of vector instructions begin."""
 
 
 def describe() -> dict[str, Any]:
@@ -28,6 +32,8 @@ def describe() -> dict[str, Any]:
         "packages": {name: _version(name, module) for name, module in _PACKAGES.items()},
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": cpu_name(),
+        "cpu_family_and_model": [_cpu_info("cpu family"), _cpu_info("model\t")],
+        "cpu_vector_instructions": [flag for flag in (_cpu_info("flags") or "").split() if flag.startswith(_VECTORS)],
         "cpu_count": psutil.cpu_count(),
         "threads": torch.get_num_threads(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
@@ -57,11 +63,16 @@ def _without_folders(word: str) -> str:
 
 def cpu_name() -> str:
     """The processor's model, as far as the system tells."""
+    return _cpu_info("model name") or platform.processor() or platform.machine()
+
+
+def _cpu_info(name: str) -> str | None:
+    """What Linux says of the first processor under a name; None elsewhere."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+    except OSError:
+        return None
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), None)
 
 
 def commit() -> str | None:
