@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.arrays import Size
@@ -37,6 +37,7 @@ def capacity(budget: float, takes: Callable[[Size], float]) -> tuple[Capacity, l
 sizes = st.builds(Size, st.integers(30, 3000), st.integers(30, 3000))
 
 
+@settings(max_examples=40)
 @given(sizes, st.floats(0, 200), st.floats(1, 100), st.floats(1, 500))
 def test_no_trial_goes_far_beyond_the_budget(size: Size, fixed: float, bytes_a_pixel: float, budget: float) -> None:
     def takes(size: Size) -> float:
