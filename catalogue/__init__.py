@@ -61,7 +61,7 @@ def benchmark(name: str) -> Benchmark:
 def network(name: str, num_classes: int, *, flag: str = "--network") -> nn.Module:
     """The network of that name, or of the callable with that import path, with random weights.
 
-    A wrong name is told as one of the flag.
+    The message about a wrong name names the flag.
 
     Raises:
         InputError: if there is none.

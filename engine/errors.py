@@ -1,4 +1,4 @@
-"""Errors that are told to a person."""
+"""Errors that are reported to the user."""
 
 
 class InputError(Exception):

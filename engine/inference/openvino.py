@@ -29,14 +29,14 @@ TOLERANCES = {"32-true": 1e-3, "bf16-mixed": 0.1}
 _HINTS = {"32-true": "f32", "bf16-mixed": "bf16"}
 _EXAMPLE = (65, 97)
 """Height and width of the image that a network is traced with: odd, or it would be traced without padding."""
-_CHECKS = ((2, *_EXAMPLE), (1, 64, 128))
-"""Images, height and width of what a program is checked on."""
 _MOST_KEPT = 2 << 30
 """Bytes of all compiled programs on disk; those that were not used for longest go first."""
 _DIGEST = 32
 """Bytes of a SHA-256, which a file begins with."""
 _ROWS = 128
 """Rows of an image that the first layers of a network, whose results are the largest, see at a time."""
+_CHECKS = ((2, *_EXAMPLE), (1, _ROWS + 64, 64))
+"""Images, height and width of what a program is checked on; the second one takes two strips."""
 
 
 class RefusedError(Exception):

@@ -80,6 +80,19 @@ def test_strips_are_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
         assert close(whole, network.coarse(pixels))  # type: ignore[operator]
 
 
+def test_first_layers_whose_strips_are_not_one_image_are_refused() -> None:
+    """No halo is wide enough for a mean over all rows."""
+
+    class Mean(nn.Module):
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return features - features.mean(-2, keepdim=True)
+
+    network = fcn8s()
+    network.vgg.os_8.append(Mean())  # type: ignore[union-attr, operator]
+    with pytest.raises(RefusedError, match="differ from torch's"):
+        accelerated(network, "32-true")
+
+
 def test_the_papers_fcn_with_its_padding_and_odd_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino, "_ROWS", 64)
     torch.manual_seed(0)
