@@ -1,5 +1,6 @@
 """The same work on many files, by several processes, with every fault kept."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.context import BaseContext
+from types import FrameType
 from typing import Any, TypeVar
 
 from engine.errors import InputError
@@ -50,13 +52,42 @@ def _in_processes(
     work: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[tuple[Item, Result | InputError]]:
     size = min(workers, len(items))
-    with ProcessPoolExecutor(size, _context(), _equip, (work, items)) as pool:
+    with _noted_interrupts() as interrupted, ProcessPoolExecutor(size, _context(), _equip, (work, items)) as pool:
         try:
             for number, result in ahead(pool, _work_on, range(len(items)), depth=2 * size):
+                if interrupted:
+                    break
                 yield items[number], result
         except BrokenProcessPool:
-            message = "a worker was killed; if the system ran out of memory, give fewer --workers"
-            raise BrokenProcessPool(message) from None
+            if not interrupted:  # which may have reached a worker before it could ignore it
+                message = "a worker was killed; if the system ran out of memory, give fewer --workers"
+                raise BrokenProcessPool(message) from None
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _noted_interrupts() -> Iterator[list[int]]:
+    """Note the first Ctrl-C in a list; the second one interrupts as usual.
+
+    KeyboardInterrupt may come between any two instructions. Inside the locks of a pool it leaves these locked: the
+    process hangs, or ends with an error of the lock's.
+    """
+    noted: list[int] = []
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield noted
+        return
+
+    def note(number: int, _: FrameType | None) -> None:
+        noted.append(number)
+        signal.signal(signal.SIGINT, usual)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield noted
+    finally:
+        signal.signal(signal.SIGINT, usual)
 
 
 _equipment: list[tuple[Callable[[Any], Any], Sequence[Any]]] = []

@@ -47,11 +47,23 @@ def command(main: Command) -> Command:
                 raise
             report([f"{error.filename}: {error.strerror}"])
             return BAD_INPUT
-        except KeyboardInterrupt:
+        except BaseException as error:
+            if not _interrupted(error):
+                raise
             print("\ninterrupted; what was finished is kept, run the same command to go on", file=sys.stderr)
             return INTERRUPTED
 
     return guarded
+
+
+def _interrupted(error: BaseException | None) -> bool:
+    """Whether Ctrl-C is at the root of an error.
+
+    Where it strikes inside a lock of the standard library, the lock's release fails, with an error of its own.
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__context__
+    return error is not None
 
 
 def leave(code: int) -> NoReturn:

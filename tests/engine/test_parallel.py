@@ -77,5 +77,5 @@ def test_ctrl_c_ends_the_workers_without_their_tracebacks() -> None:
         process.stdout.readline()
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)  # comes back only once the workers have closed the pipes too
-    assert process.returncode == 130
+    assert process.returncode == 130, errors
     assert "Traceback" not in errors

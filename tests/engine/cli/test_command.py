@@ -2,6 +2,12 @@
 
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
+
+import pytest
+
+from engine.cli.command import INTERRUPTED, command
 
 PROGRAM = """
 import atexit, sys
@@ -29,3 +35,25 @@ def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
         assert process.stderr is not None
         assert process.stderr.read() == b""
     assert process.returncode == 0
+
+
+def test_ctrl_c_inside_a_lock_is_an_interruption_too(capsys: pytest.CaptureFixture[str]) -> None:
+    @command
+    def main(argv: Sequence[str] | None = None) -> int:
+        lock = threading.Lock()
+        try:
+            raise KeyboardInterrupt
+        finally:
+            lock.release()  # which nobody holds
+
+    assert main() == INTERRUPTED
+    assert capsys.readouterr().err.startswith("\ninterrupted;")
+
+
+def test_a_fault_of_ours_keeps_its_traceback() -> None:
+    @command
+    def main(argv: Sequence[str] | None = None) -> int:
+        raise RuntimeError("cannot release un-acquired lock")
+
+    with pytest.raises(RuntimeError, match="un-acquired"):
+        main()
