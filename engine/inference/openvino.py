@@ -33,7 +33,7 @@ _MOST_KEPT = 2 << 30
 """Bytes of all compiled programs on disk; those that were not used for longest go first."""
 _DIGEST = 32
 """Bytes of a SHA-256, which a file begins with."""
-_ROWS = 128
+_ROWS = 224
 """Rows of an image that the first layers of a network, whose results are the largest, see at a time."""
 _CHECKS = ((2, *_EXAMPLE), (1, _ROWS + 64, 64))
 """Images, height and width of what a program is checked on; the second one takes two strips."""
@@ -169,19 +169,27 @@ class InStrips(nn.Module):
 
     def coarse(self, image: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) float32 -> (N, C, h, w) scores, as those of the network."""
+        scores: torch.Tensor = self.rest(self._features(image))
+        self.rest.release()  # the memory of both programs together would be more than half of what torch takes
+        return scores
+
+    def _features(self, image: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) float32 -> (N, C, h, w) results of the first layers."""
         padded = functional.pad(image, self.padding(image.shape[-2], image.shape[-1]))
         height = padded.shape[-2]
-        features = []
+        features, done = padded.new_empty(0), 0
         for start in range(0, height, _ROWS):
             first, last = max(0, start - self._halo), min(height, start + _ROWS + self._halo)
-            strip = self.stem(padded[..., first:last, :])
             above = (start - first) // self._stride
             below = None if last == height else above + _ROWS // self._stride
-            features.append(strip[..., above:below, :])
+            strip = self.stem(padded[..., first:last, :])[..., above:below, :]
+            if start == 0:
+                features = strip.new_empty(*strip.shape[:-2], -(-height // self._stride), strip.shape[-1])
+            features[..., done : done + strip.shape[-2], :] = strip
+            done += strip.shape[-2]
             if last == height:
                 break
-        scores: torch.Tensor = self.rest(torch.cat(features, -2))
-        return scores
+        return features[..., :done, :]
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) float32 -> (N, C, H, W) logits."""
