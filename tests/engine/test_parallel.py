@@ -10,7 +10,8 @@ from engine.errors import InputError
 from engine.parallel import each
 
 PROGRAM = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
 from engine.cli.command import command
 from engine.parallel import each
 
