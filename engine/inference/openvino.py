@@ -10,6 +10,7 @@ import hashlib
 import importlib.util
 import io
 import os
+import sys
 import warnings
 from collections.abc import Sequence
 from itertools import accumulate
@@ -53,6 +54,14 @@ def computes_in_bf16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
+def _library() -> Any:
+    """OpenVINO, without the module by which it tells Google Analytics of every conversion unless a user opts out."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # so that importing it fails
+    import openvino
+
+    return openvino
+
+
 @functools.cache
 def _core() -> Any:
     """OpenVINO's run-time system, which must live as long as the process.
@@ -60,9 +69,7 @@ def _core() -> Any:
     It gives the main thread another stack for signal handlers, and frees that stack at its end. If it ends in another
     thread, for example as garbage, the next signal that Python handles ends the process.
     """
-    import openvino
-
-    return openvino.Core()
+    return _library().Core()
 
 
 def default_cache() -> Path:
@@ -273,16 +280,14 @@ def _check(network: nn.Module, ready: nn.Module, image: torch.Tensor, precision:
 
 
 def _converted(part: nn.Module, example: torch.Tensor) -> Any:
-    import openvino
-
+    openvino = _library()
     shape = openvino.PartialShape([-1, example.shape[1], -1, -1])
     return openvino.convert_model(part, example_input=example, input=[(shape, openvino.Type.f32)])
 
 
 def _key(part: nn.Module, example: torch.Tensor, settings: dict[str, Any]) -> str:
     """What a compiled program depends on, as far as can be told; the check finds what cannot."""
-    import openvino
-
+    openvino = _library()
     processor = _core().get_property("CPU", "FULL_DEVICE_NAME")
     versions = openvino.get_version(), torch.__version__
     told = hashlib.sha256(repr((part, example.shape, settings, processor, versions)).encode())

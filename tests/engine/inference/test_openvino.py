@@ -292,3 +292,17 @@ def test_a_signal_after_another_thread_let_go_of_a_network_does_no_harm() -> Non
     """OpenVINO's runtime frees the stack on which the main thread handles signals."""
     done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", SIGNALLED], check=False, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()[-500:]
+
+
+def test_conversions_are_told_to_nobody(tmp_path: Path) -> None:
+    """OpenVINO's own reports leave a folder at home, and begin with a thread."""
+    program = (
+        "import sys, threading; from torch import nn; from engine.inference import openvino\n"
+        "openvino.accelerated(nn.Conv2d(3, 4, 1).eval(), '32-true')\n"
+        "print(threading.active_count(), sys.modules['openvino_telemetry'])"
+    )
+    environment = {name: value for name, value in os.environ.items() if name not in ("CI", "TF_BUILD", "JENKINS_URL")}
+    words = [sys.executable, "-c", program]
+    done = subprocess.run(words, env={**environment, "HOME": str(tmp_path)}, check=True, capture_output=True, text=True)
+    assert done.stdout == "1 None\n"
+    assert not list(tmp_path.iterdir())
