@@ -87,5 +87,5 @@ def _fill(root: Path, folder: Path) -> float:
     benchmark = CityscapesBenchmark()
     samples = [sample for split in ("train", "val") for sample in benchmark.samples(root, split)]
     began = time.perf_counter()
-    Cache(folder, FileReader(benchmark.read_mask)).fill(samples, 1)
+    Cache(folder, FileReader(benchmark.train_ids)).fill(samples, 1)
     return time.perf_counter() - began

@@ -29,7 +29,7 @@ class CityScapes(SegmentationDataset):
 
     def __init__(self, root_dir: str | Path, split: str, transform: Transform | None = None) -> None:
         benchmark = CityscapesBenchmark()
-        super().__init__(benchmark.samples(Path(root_dir), split), FileReader(benchmark.read_mask), transform)
+        super().__init__(benchmark.samples(Path(root_dir), split), FileReader(benchmark.train_ids), transform)
 
 
 def get_transforms(

@@ -4,11 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 
-from engine.arrays import UInt8Array
+from engine.arrays import IdArray, UInt8Array
 from engine.errors import InputError
 from engine.files.images import image_size, read_ids
 
@@ -72,8 +72,30 @@ class Benchmark(ABC):
         """
 
     def read_mask(self, path: Path) -> UInt8Array:
-        """The (H, W) train ids in a mask file."""
-        return read_ids(path).astype(np.uint8, copy=False)
+        """The (H, W) train ids in a mask file; a benchmark whose masks hold something else has its own.
+
+        Raises:
+            InputError: if the file cannot be read, or holds an id that is no class and not void.
+        """
+        return self._checked(path, read_ids(path))
+
+    @final
+    def train_ids(self, path: Path) -> UInt8Array:
+        """As `read_mask`, checked whoever wrote it: training, evaluation and the class index read masks here."""
+        return self._checked(path, self.read_mask(path))
+
+    def _checked(self, path: Path, ids: IdArray) -> UInt8Array:
+        """The ids as uint8, if each is a class or void."""
+        number, void = len(self.classes), self.classes.void
+        foreign = (ids >= number) & (ids != void)
+        if foreign.any():
+            found = np.unique(ids[foreign]).tolist()
+            named = ", ".join(map(str, found[:8])) + (", ..." if len(found) > 8 else "")
+            raise InputError(
+                f"{path}: id {named} on {np.count_nonzero(foreign)} pixels, expected 0 to {number - 1} or {void}; "
+                f"draw or convert the mask again to the train ids of {self.name}, with {void} for what is no class"
+            )
+        return ids.astype(np.uint8, copy=False)
 
     def mask_size(self, path: Path) -> tuple[int, int]:
         """Width and height of a mask file, without reading all of it."""

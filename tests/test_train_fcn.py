@@ -13,7 +13,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import catalogue
 import train_fcn
-from engine.files.images import read_image, write_png
+from engine.files.images import read_ids, read_image, write_png
 from fcn.unet import UNet
 from tests.conftest import Ending
 
@@ -250,6 +250,30 @@ def test_a_truncated_image(changed_root: Path, settings: list[str], error_of: En
     message = error_of(train_fcn.main, *settings, "--root", changed_root, "--workers", workers)
     assert message.count("error:") == 1
     assert f"{path}: damaged image" in message
+
+
+@pytest.mark.parametrize(
+    "more", [["--workers", "1"], ["--cache", "CACHE"], ["--data_on", "device"], ["--class_uniform", "1"]]
+)
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_an_id_that_is_no_class(
+    changed_root: Path, settings: list[str], tmp_path: Path, error_of: Ending, more: list[str], split: str
+) -> None:
+    path = next((changed_root / "generated_gt" / split).rglob("*_trainId.png"))
+    ids = read_ids(path).copy()
+    ids[-1, -1] = 19
+    write_png(path, ids)
+    more = [str(tmp_path / "cache") if word == "CACHE" else word for word in more]
+    message = error_of(train_fcn.main, *settings, "--root", changed_root, "--epochs", "1", *more)
+    assert message.startswith(f"error: {path}: id 19 on 1 pixels, expected 0 to 18 or 255; ")
+    assert message.count("error:") == 1
+
+
+def test_nothing_but_void_to_validate_on(changed_root: Path, settings: list[str], error_of: Ending) -> None:
+    for path in (changed_root / "generated_gt" / "val").rglob("*_trainId.png"):
+        write_png(path, np.full_like(read_ids(path), 255))
+    message = error_of(train_fcn.main, *settings, "--root", changed_root)
+    assert "all pixels of this mask and of all others to validate on (3 in all) are void" in message
 
 
 def test_a_folder_that_cannot_be_written_to(settings: list[str], tmp_path: Path, error_of: Ending) -> None:

@@ -70,7 +70,7 @@ def ancestors(samples: Sequence[Sample]) -> DataLoader[Any]:
 
 def ours(samples: Sequence[Sample], cache: Path | None) -> DataLoader[Any]:
     """The loader of `engine.training.trainer`."""
-    reader: Reader = FileReader(CityscapesBenchmark().read_mask)
+    reader: Reader = FileReader(CityscapesBenchmark().train_ids)
     augment = AUGMENTATIONS["ancestor"](CROP, VOID)
     return DataLoader(
         GuardedDataset(SegmentationDataset(samples, reader if cache is None else Cache(cache, reader), augment)),

@@ -124,7 +124,7 @@ def share(samples: Sequence[Sample], fabric: Fabric) -> Sequence[Sample]:
 def _files(benchmark: Benchmark, samples: Sequence[Sample], workers: int, *, pinned: bool) -> Source:
     """Samples from their files, by processes that stay."""
     loader = DataLoader(
-        GuardedDataset(SegmentationDataset(samples, FileReader(benchmark.read_mask))),
+        GuardedDataset(SegmentationDataset(samples, FileReader(benchmark.train_ids))),
         batch_size=1,
         collate_fn=collate,
         num_workers=workers,

@@ -19,13 +19,18 @@ Row = dict[str, Any]
 
 
 def columns(split: str, loss: float, metrics: Metrics) -> Row:
-    """Loss and metrics of a split as columns `<split>_<figure>`; the IoU of a class that does not occur is None."""
-    figures: dict[str, Any] = {
-        "loss": loss,
-        **metrics.summary(),
-        "iou": [None if math.isnan(iou) else iou for iou in metrics.iou],
-    }
-    return {f"{split}_{name}": value for name, value in figures.items()}
+    """Loss and metrics of a split as columns `<split>_<figure>`.
+
+    What has no value is None, because JSON has no NaN: the IoU of a class that does not occur, and the metrics where no
+    class does.
+    """
+    figures = {"loss": loss, **metrics.summary()}
+    row: Row = {f"{split}_{name}": _number(value) for name, value in figures.items()}
+    return row | {f"{split}_iou": [_number(iou) for iou in metrics.iou]}
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def table(rows: Sequence[Row], classes: Sequence[str]) -> str:
@@ -63,7 +68,7 @@ def line(row: Row, best: Row | None, epochs: int) -> str:
     validated = row["val_miou"] is not None and best is not None
     return (
         f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.4f}  "
-        f"train mIoU {100 * row['train_miou']:.2f}  "
+        f"train mIoU {_percent(row['train_miou']).strip()}  "
         + (f"val mIoU {100 * row['val_miou']:.2f} (best {100 * best['val_miou']:.2f})  " if validated and best else "")
         + f"{row['images_per_second']:.2f} images/s  {minutes:.1f} min left"
     )

@@ -14,6 +14,7 @@ from engine.data.cache import Cache
 from engine.data.class_index import CLASS_WEIGHTS, ClassIndex
 from engine.data.dataset import FileReader, Reader
 from engine.data.device_augmentation import DeviceAugmentation
+from engine.data.mask_check import require_classes
 from engine.data.resident import ResidentData, bytes_needed, fits_on_device
 from engine.data.sampler import EpochSampler
 from engine.normalization import Normalize
@@ -53,6 +54,9 @@ def prepare_training(
     Raises:
         InputError: for files that cannot be read, and settings that do not go together.
     """
+    if fabric.is_global_zero:
+        require_classes(benchmark, training, validation, workers=config.workers)
+    fabric.barrier()
     reader = _reader(fabric, config, benchmark, training)
     index = _class_index(fabric, config, run, benchmark, training)
     weights = _class_weights(index, config.class_weights)
@@ -68,7 +72,7 @@ def prepare_training(
 
 def _reader(fabric: Fabric, config: TrainingConfig, benchmark: Benchmark, samples: Sequence[Sample]) -> Reader:
     """What decodes training samples: from their files, or from a cache that the first process fills."""
-    files = FileReader(benchmark.read_mask)
+    files = FileReader(benchmark.train_ids)
     if config.cache is None:
         return files
     cache = Cache(config.cache, files)
@@ -85,7 +89,7 @@ def _class_index(
     """Where the classes lie in the training masks, if that is needed; the first process looks for all."""
     if not config.class_uniform and config.class_weights == "none":
         return None
-    build = partial(class_index.build, samples, benchmark.read_mask, len(benchmark.classes), run.class_index)
+    build = partial(class_index.build, samples, benchmark.train_ids, len(benchmark.classes), run.class_index)
     if fabric.is_global_zero:
         build(workers=max(1, config.workers))
     fabric.barrier()
@@ -135,7 +139,7 @@ def _data(
     fabric.print(f"{len(every)} images go to {device} as a whole, up to {bytes_needed(every) / 1e9:.1f} GB")
     load = partial(ResidentData.fill, device=device, void=void, workers=max(1, workers))
     data = load(training, reader, title="load training images")
-    measured = load(share(validation, fabric), FileReader(benchmark.read_mask), title="load validation images")
+    measured = load(share(validation, fabric), FileReader(benchmark.train_ids), title="load validation images")
     augmentation = DeviceAugmentation(config.augmentation, config.crop_size, void)
     batches = ResidentBatches(training, data, sampler, augmentation, workers=workers)
     return batches, Evaluator(fabric, benchmark, validation, workers=0, source=measured.items)

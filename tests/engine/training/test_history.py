@@ -1,3 +1,4 @@
+import json
 import math
 
 from engine.training.history import by_class, columns, line
@@ -26,9 +27,20 @@ def test_a_class_that_does_not_occur_has_no_figure() -> None:
     }
 
 
+def test_what_has_no_value_is_null_in_json() -> None:
+    """Where every pixel is void."""
+    row = columns("train", 0.0, Metrics(math.nan, math.nan, math.nan, math.nan, [math.nan]))
+    assert json.loads(json.dumps(row, allow_nan=False)) == {
+        "train_loss": 0.0,
+        **dict.fromkeys(["train_miou", "train_mean_dice", "train_mean_pixel_accuracy", "train_pixel_accuracy"]),
+        "train_iou": [None],
+    }
+
+
 def test_an_epoch_as_a_line() -> None:
     row = {**ROW, "train_loss": 1.5, "seconds": 30.0, "images_per_second": 2.0}
     expected = "epoch 1/5  loss 1.5000  train mIoU 25.00  val mIoU 50.00 (best 75.00)  2.00 images/s  2.0 min left"
     assert line(row, {"val_miou": 0.75}, 5) == expected
     unmeasured = "epoch 1/5  loss 1.5000  train mIoU 25.00  2.00 images/s  2.0 min left"
     assert line({**row, "val_miou": None}, None, 5) == unmeasured
+    assert "train mIoU -  " in line({**row, "train_miou": None}, None, 5)

@@ -1,0 +1,48 @@
+"""Masks are looked at before a training, so that a fault is not told an epoch late."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from tqdm import tqdm
+
+from engine import parallel
+from engine.benchmark import Benchmark, Sample
+from engine.errors import InputError
+
+
+def require_classes(
+    benchmark: Benchmark, training: Sequence[Sample], validation: Sequence[Sample], *, workers: int
+) -> None:
+    """Read every mask to validate on, and of those to train on until one has a pixel of a class.
+
+    The other masks to train on are read in the first epoch anyway.
+
+    Args:
+        benchmark: reads the masks.
+        training: samples to train on.
+        validation: samples to validate on.
+        workers: threads that read.
+
+    Raises:
+        InputError: with every mask that cannot be read or has ids that are no classes, or if all pixels are void.
+    """
+
+    def has_class(sample: Sample) -> bool:
+        if sample.mask is None:
+            raise InputError(f"{sample.image}: this split has no masks to train on or to score against")
+        return bool((benchmark.train_ids(sample.mask) != benchmark.classes.void).any())
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        done = parallel.ahead(pool, has_class, validation, depth=2 * max(1, workers))
+        found = [result for _, result in tqdm(done, "check masks", total=len(validation), disable=None, leave=False)]
+    if faults := [message for result in found if isinstance(result, InputError) for message in result.messages]:
+        raise InputError(*faults)
+    for samples, purpose, flag, usable in (
+        (validation, "validate", "val_split", any(found)),
+        (training, "train", "train_split", any(map(has_class, training))),
+    ):
+        if not usable:
+            raise InputError(
+                f"{samples[0].mask}: all pixels of this mask and of all others to {purpose} on ({len(samples)} in all) "
+                f"are void, expected some of a class; draw the masks again, or choose another --{flag}"
+            )
