@@ -1,7 +1,10 @@
 """Decoded samples on disk: what PNG costs in every epoch is paid once."""
 
 import hashlib
+import io
 import shutil
+import struct
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,10 +18,17 @@ from engine.errors import InputError
 from engine.files.atomic import replacing
 from engine.files.images import image_size
 
+try:
+    from isal.isal_zlib import crc32
+except ImportError:  # a machine without its wheel
+    from zlib import crc32
+
 _BYTES_PER_PIXEL = 4
 """RGB and a train id."""
-_LAYOUT = "rows of RGB, then ids"
+_LAYOUT = "rows of RGB, then ids, then a checksum"
 """Part of what a file's name follows from, so that files of an older layout are not taken."""
+_CHECKSUM = struct.Struct("<I")
+"""The CRC-32 of the file's name and of all before it."""
 
 
 class Cache:
@@ -26,7 +36,7 @@ class Cache:
 
     Each sample is one file of (H, 4 W) uint8, in each row W pixels of RGB and then W train ids, that is mapped
     into memory: a crop reads its own rows only, and the system keeps in memory what fits. A sample whose image or
-    mask was changed since is decoded again.
+    mask was changed since is decoded again. So is one whose file is damaged, which `fill` finds by a checksum.
 
     Args:
         folder: of the cache; it may be shared by runs and by benchmarks.
@@ -37,11 +47,20 @@ class Cache:
         self.folder, self.reader = folder, reader
 
     def __call__(self, sample: Sample) -> tuple[UInt8Array, UInt8Array]:
-        """The (H, W, 3) image and (H, W) mask of a sample, as views of its file."""
+        """The (H, W, 3) image and (H, W) mask of a sample, as views of its file.
+
+        Raises:
+            InputError: if its file was damaged since it was checked.
+        """
         path = self.path(sample)
         if not path.is_file():
             self.add(sample)
-        rows: UInt8Array = np.load(path, mmap_mode="c")
+        try:
+            rows: UInt8Array = np.lib.format.open_memmap(path, mode="c")
+        except (OSError, ValueError, EOFError) as error:
+            raise _damaged(path, str(error)) from error
+        if rows.dtype != np.uint8 or rows.ndim != 2 or rows.shape[1] % _BYTES_PER_PIXEL:
+            raise _damaged(path, f"{rows.dtype} of {rows.shape}")
         height, width = rows.shape[0], rows.shape[1] // _BYTES_PER_PIXEL
         return rows[:, : 3 * width].reshape(height, width, 3), rows[:, 3 * width :]
 
@@ -62,15 +81,30 @@ class Cache:
             InputError: if its files cannot be read.
         """
         image, mask = self.reader(sample)
-        with replacing(self.path(sample)) as file:
-            np.save(file, np.hstack([image.reshape(len(image), -1), mask]))
+        path, content = self.path(sample), io.BytesIO()
+        np.save(content, np.hstack([image.reshape(len(image), -1), mask]))
+        with replacing(path) as file:
+            file.write(content.getbuffer())
+            file.write(_checksum(path, content.getbuffer()))
 
     def fill(self, samples: Sequence[Sample], workers: int) -> None:
-        """Decode all samples that are not in the cache yet.
+        """Decode all samples that are not in the cache yet, and those whose files are damaged, with a note on stderr.
+
+        Every file is read once for that, from which a training that begins soon finds it in memory.
 
         Raises:
             InputError: with every file that cannot be read, or if the disk has too little room.
         """
+        present = [sample for sample in samples if self.path(sample).is_file()]
+        whole = parallel.each(self._is_whole, present, workers=workers, title="check the cache")
+        damaged = [self.path(sample) for sample, fine in whole if fine is not True]
+        for path in damaged:
+            path.unlink(missing_ok=True)
+        if damaged:
+            print(
+                f"note: {damaged[0]}: damaged, as {len(damaged)} of {len(present)} files in the cache; decoded again",
+                file=sys.stderr,
+            )
         missing = [sample for sample in samples if not self.path(sample).is_file()]
         if not missing:
             return
@@ -79,6 +113,16 @@ class Cache:
         faults = [message for _, error in found if isinstance(error, InputError) for message in error.messages]
         if faults:
             raise InputError(*faults)
+
+    def _is_whole(self, sample: Sample) -> bool:
+        """Whether the file of a sample is as `add` wrote it."""
+        path = self.path(sample)
+        try:
+            content = memoryview(path.read_bytes())
+        except OSError:
+            return False
+        end = len(content) - _CHECKSUM.size
+        return end > 0 and content[end:] == _checksum(path, content[:end])
 
     def size(self, samples: Sequence[Sample]) -> int:
         """How many bytes the samples take in the cache, from the sizes of their images."""
@@ -92,3 +136,14 @@ class Cache:
                 f"{self.folder}: the cache needs {needed / 1e9:.1f} GB for {len(samples)} images, {free / 1e9:.1f} GB "
                 "are free; choose another folder as --cache, or train without one"
             )
+
+
+def _checksum(path: Path, content: memoryview) -> bytes:
+    return _CHECKSUM.pack(crc32(content, crc32(path.name.encode())))
+
+
+def _damaged(path: Path, got: str) -> InputError:
+    return InputError(
+        f"{path}: damaged file of the cache (got {got}, expected rows of pixels); delete it, then run the same command "
+        "again: the sample is decoded anew"
+    )

@@ -1,4 +1,5 @@
 import os
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -41,7 +42,7 @@ def test_cached_samples_are_the_files(samples: list[Sample], tmp_path: Path, wor
         for cached, read in zip(cache(sample), READER(sample), strict=True):
             assert np.array_equal(cached, read)
     written = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("*.npy"))
-    assert written - cache.size(samples) == 3 * 128  # headers
+    assert written - cache.size(samples) == 3 * (128 + 4)  # headers and checksums
 
 
 def test_training_sees_the_same_with_and_without(samples: list[Sample], tmp_path: Path) -> None:
@@ -88,3 +89,59 @@ def test_too_little_room_is_said_before_any_work(
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
     with pytest.raises(InputError, match=r"the cache needs 0\.0 GB for 3 images"):
         Cache(tmp_path / "cache", READER).fill(samples, 1)
+
+
+def _cut(content: bytes) -> bytes:
+    return content[:-1000]
+
+
+def _zeros(content: bytes) -> bytes:
+    return bytes(len(content))
+
+
+def _flipped(content: bytes) -> bytes:
+    return content[:500] + bytes([content[500] ^ 4]) + content[501:]
+
+
+def _other_type(content: bytes) -> bytes:
+    return content.replace(b"'|u1'", b"'|i1'")
+
+
+@pytest.mark.parametrize(
+    "damage", [_cut, _zeros, _flipped, _other_type, lambda _: b"", lambda _: b"junk", lambda _: bytes(3)]
+)
+def test_a_damaged_file_is_decoded_again(
+    samples: list[Sample], tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: Callable[[bytes], bytes]
+) -> None:
+    cache = Cache(tmp_path / "cache", READER)
+    cache.fill(samples, 1)
+    path = cache.path(samples[1])
+    content = path.read_bytes()
+    path.write_bytes(damage(content))
+    capsys.readouterr()
+    cache.fill(samples, 1)
+    assert path.read_bytes() == content
+    assert capsys.readouterr().err == f"note: {path}: damaged, as 1 of 3 files in the cache; decoded again\n"
+    cache.fill(samples, 1)
+    assert capsys.readouterr().err == ""
+
+
+def test_a_whole_file_of_another_sample_is_not_taken(samples: list[Sample], tmp_path: Path) -> None:
+    cache = Cache(tmp_path / "cache", READER)
+    cache.fill(samples, 1)
+    cache.path(samples[1]).write_bytes(cache.path(samples[0]).read_bytes())
+    cache.fill(samples, 1)
+    assert np.array_equal(cache(samples[1])[0], READER(samples[1])[0])
+
+
+@pytest.mark.parametrize("content", [b"", b"junk", b"\x93NUMPY", b"PK\x03\x04", "cut"])
+def test_a_file_that_is_damaged_while_it_is_in_use(samples: list[Sample], tmp_path: Path, content: bytes | str) -> None:
+    cache = Cache(tmp_path / "cache", READER)
+    cache.fill(samples, 1)
+    path = cache.path(samples[0])
+    path.write_bytes(path.read_bytes()[:1000] if isinstance(content, str) else content)
+    with pytest.raises(InputError, match=f"{path}: damaged file of the cache .*; delete it"):
+        cache(samples[0])
+    np.save(path, np.zeros((4, 7), np.float32))
+    with pytest.raises(InputError, match="got float32 of"):
+        cache(samples[0])
