@@ -222,6 +222,23 @@ def test_own_polygons_and_labels(tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "unknown label 'field'" in capsys.readouterr().err
 
 
+def test_instance_ids_of_too_many_objects_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shape = {"label": "car", "polygon": [[0, 0], [4, 0], [4, 5], [0, 5]]}
+    path = tmp_path / "a_polygons.json"
+    path.write_text(json.dumps({"imgWidth": 5, "imgHeight": 7, "objects": [shape] * 1500}))
+    assert generate_gt.main(["--polygons", str(tmp_path), "--instance_ids"]) == 2
+    assert f"error: {path}: 1500 objects of car, expected at most 1000 of a label" in capsys.readouterr().err
+    assert generate_gt.main(["--polygons", str(tmp_path)]) == 0, "label ids are no matter of how many objects there are"
+
+
+def test_official_masks_that_hold_no_label_ids(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = scenes(root)[0].official_mask(root, "labelIds")
+    write_png(path, read_ids(scenes(root)[0].official_mask(root, "instanceIds")))
+    assert generate_gt.main(["--root", str(root)]) == 2
+    assert f"error: {path}: got the id 2" in (printed := capsys.readouterr()).err
+    assert "1 faulty" in printed.out
+
+
 def test_two_files_for_one_mask(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("a_gtFine_polygons.json", "a_polygons.json"):
         (tmp_path / name).write_text('{"imgWidth": 4, "imgHeight": 4, "objects": []}')

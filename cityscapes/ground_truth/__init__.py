@@ -25,6 +25,8 @@ _SOFTWARE = "generate_gt.py"
 OFFICIAL_NAMES = {"labelId": "labelIds", "trainId": "labelTrainIds", "color": "color", "instanceId": "instanceIds"}
 """Kind of mask here -> what the official tools call it."""
 
+_MAX_LABEL_ID = 255
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -140,9 +142,12 @@ def _from_polygons(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
     lookups = _lookups(masks.label_ids, recipe)
 
     def encoded(kind: str) -> bytes:
-        if kind == "instanceId":
+        if kind != "instanceId":
+            return lookups(kind)
+        try:
             return png_writer.encode(masks.instance_ids, software=recipe.note)
-        return lookups(kind)
+        except InputError as error:
+            raise InputError(*(f"{source}: {message}" for message in error.messages)) from error
 
     return masks.label_ids, encoded
 
@@ -177,6 +182,11 @@ def _agreement(work: Work, drawn: IdArray | None) -> Agreement:
         raise InputError(
             f"{path}: the official mask is {official.shape[1]} x {official.shape[0]}, the polygons say "
             f"{drawn.shape[1]} x {drawn.shape[0]}; unpack them again"
+        )
+    if official.max() > _MAX_LABEL_ID:
+        raise InputError(
+            f"{path}: got the id {official.max()}, expected label ids, at most {_MAX_LABEL_ID}; these may be instance "
+            "ids: unpack the labelIds masks of the data set again"
         )
     return compare(work, drawn, official)
 

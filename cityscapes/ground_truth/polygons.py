@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from cityscapes.ground_truth import fill, pillow_fill
 from cityscapes.labels import OFFICIAL, LabelTable
-from engine.arrays import UInt8Array
+from engine.arrays import Int64Array, UInt8Array
 from engine.errors import InputError
 
 Fill = Callable[[Sequence[fill.Polygon], int, int], fill.Pieces]
@@ -28,6 +28,10 @@ _MAX_SIDE = 1 << 15
 _MAX_PIXELS = 1 << 28
 _MAX_COORDINATE = 1 << 23
 """Beyond this, float32 no longer tells neighbouring pixels apart."""
+_NUMBERS = {int, float}
+"""Types of coordinates; true and false are numbers to Python and NumPy, but no coordinates."""
+_DELETED = {None, 0, 1}
+"""Whether the annotators deleted an object; by default not."""
 
 
 class Shape(NamedTuple):
@@ -53,8 +57,8 @@ class Masks:
     pieces: fill.Pieces
     label_of: UInt8Array
     """(1 + objects,) label id of the background and of each object."""
-    instance_of: npt.NDArray[np.uint16]
-    """(1 + objects,) instance id of the background and of each object."""
+    instance_of: Int64Array
+    """(1 + objects,) instance id of the background and of each object; too many objects run into the next label's."""
     table: LabelTable = OFFICIAL
 
     @cached_property
@@ -64,8 +68,22 @@ class Masks:
 
     @cached_property
     def instance_ids(self) -> npt.NDArray[np.uint16]:
-        """(H, W), 1000 x label id + number of the object where the class has instances, else the label id."""
-        return self.pieces.image(self.instance_of)
+        """(H, W), 1000 x label id + number of the object where the class has instances, else the label id.
+
+        Raises:
+            InputError: naming every label of which there are too many objects.
+        """
+        many = (self.instance_of >= INSTANCES) & (self.instance_of // INSTANCES != self.label_of)
+        if many.any():
+            number = np.bincount(self.label_of[self.instance_of >= INSTANCES], minlength=256)
+            remedy = "no more have instance ids; leave out --instance_ids, or cut the image in parts"
+            raise InputError(
+                *(
+                    f"{number[of]} objects of {self.table.names[of]}, expected at most {INSTANCES} of a label: {remedy}"
+                    for of in np.unique(self.label_of[many]).tolist()
+                )
+            )
+        return self.pieces.image(self.instance_of.astype(np.uint16))
 
     @property
     def train_ids(self) -> UInt8Array:
@@ -96,10 +114,11 @@ def _all_at_once(objects: list[Any], table: LabelTable) -> list[Shape] | None:
         for label in {entry["label"] for entry in kept}:
             table.find(label)
         pairs = list(chain.from_iterable(entry["polygon"] for entry in kept))
-        if any(len(pair) != 2 for pair in pairs):
+        numbers = list(chain.from_iterable(pairs))
+        odd = any(len(pair) != 2 for pair in pairs) or not set(map(type, numbers)) <= _NUMBERS
+        if odd or not {entry.get("deleted") for entry in objects} <= _DELETED:
             return None
-        numbers = np.array(list(chain.from_iterable(pairs)))  # in two thirds of the time that nested lists take
-        vertices = _vertices(numbers.reshape(-1, 2) if numbers.ndim == 1 else numbers)
+        vertices = _vertices(np.array(numbers).reshape(-1, 2))  # in two thirds of the time that nested lists take
         lengths = [len(entry["polygon"]) for entry in kept]
     except (InputError, AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return None
@@ -139,7 +158,7 @@ def _content(path: Path) -> tuple[int, int, list[Any]]:
         width, height, objects = content["imgWidth"], content["imgHeight"], content["objects"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: expected imgWidth, imgHeight and objects, as in gtFine; export it again") from error
-    if not all(isinstance(side, int) and 0 < side <= _MAX_SIDE for side in (width, height)):
+    if not all(type(side) is int and 0 < side <= _MAX_SIDE for side in (width, height)):  # True is an int as well
         raise InputError(f"{path}: expected an image size of 1 to {_MAX_SIDE} pixels, got {width!r} x {height!r}")
     if width * height > _MAX_PIXELS:
         raise InputError(f"{path}: expected at most {_MAX_PIXELS:,} pixels, got {width} x {height}; tile the image")
@@ -152,14 +171,19 @@ def _shape(entry: Any, table: LabelTable) -> Shape | None:
     """Check one object; None if it was deleted by the annotators."""
     if not isinstance(entry, dict) or not isinstance(entry.get("label"), str):
         raise InputError("expected a label and a polygon")
-    if entry.get("deleted"):
+    label, deleted = entry["label"], entry.get("deleted")
+    if deleted not in tuple(_DELETED):
+        raise InputError(f"{label}: deleted is {deleted!r}, expected 0 or 1")
+    if deleted:
         return None
-    label = entry["label"]
     table.find(label)
     try:
-        return Shape(label, _vertices(np.array(entry["polygon"])))
+        vertices = _vertices(np.array(entry["polygon"]))
+        if set(map(type, chain.from_iterable(entry["polygon"]))) <= _NUMBERS:
+            return Shape(label, vertices)
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{label}: expected a polygon as a list of [x, y]") from error
+    raise InputError(f"{label}: expected a polygon as a list of [x, y]")
 
 
 def _vertices(given: npt.NDArray[Any]) -> fill.Polygon:
@@ -191,4 +215,4 @@ def draw(annotation: Annotation, table: LabelTable = OFFICIAL, fill_with: Fill =
         else:
             instance_of.append(label.id)
     pieces = fill_with(polygons, annotation.width, annotation.height)
-    return Masks(pieces, np.array(label_of, np.uint8), np.array(instance_of, np.uint16), table)
+    return Masks(pieces, np.array(label_of, np.uint8), np.array(instance_of, np.int64), table)

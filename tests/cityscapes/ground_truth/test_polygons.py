@@ -114,3 +114,34 @@ def test_real_scenes_equal_their_official_masks(real_data: Path) -> None:
         masks = polygons.draw(polygons.read(scene.polygons(root)))
         assert np.array_equal(masks.label_ids, read_ids(scene.official_mask(root, "labelIds"))), scene
         assert np.array_equal(masks.instance_ids, read_ids(scene.official_mask(root, "instanceIds"))), scene
+
+
+def test_true_and_false_are_no_numbers(tmp_path: Path) -> None:
+    for size in ({"width": True}, {"height": True}):
+        with pytest.raises(InputError, match="expected an image size"):
+            polygons.read(written(tmp_path / "a.json", **size))
+    file = written(
+        tmp_path / "a.json", {"label": "car", "polygon": BOX}, {"label": "sky", "polygon": [[3, 4], [True, 5]]}
+    )
+    with pytest.raises(InputError, match="object 1: sky: expected a polygon"):
+        polygons.read(file)
+
+
+@pytest.mark.parametrize("deleted", ["0", "no", 2, []])
+def test_an_object_is_deleted_or_not(tmp_path: Path, deleted: Any) -> None:
+    file = written(tmp_path / "a.json", {"label": "car", "polygon": BOX, "deleted": deleted})
+    with pytest.raises(InputError, match=r"object 0: car: deleted is .*, expected 0 or 1"):
+        polygons.read(file)
+
+
+@pytest.mark.parametrize("number", [1001, 45_000])
+def test_a_thousand_objects_of_a_label_have_instance_ids_and_no_more(tmp_path: Path, number: int) -> None:
+    car, road = {"label": "car", "polygon": BOX}, {"label": "road", "polygon": BOX}
+    full = polygons.draw(polygons.read(written(tmp_path / "a.json", *[car] * 1000, *[road] * 2000)))
+    assert full.instance_of.max() == 26_999
+    assert full.instance_ids.max() == 7
+    crowded = polygons.draw(polygons.read(written(tmp_path / "a.json", *[car] * number)))
+    assert crowded.label_ids.max() == 26
+    with pytest.raises(InputError, match=f"^{number} objects of car, expected at most 1000") as caught:
+        _ = crowded.instance_ids
+    assert len(caught.value.messages) == 1

@@ -51,6 +51,7 @@ WAYS_TO_BREAK: dict[str, tuple[bytes, str]] = {
     "no height": (with_top(imgHeight=0), "got 64 x 0"),
     "negative width": (with_top(imgWidth=-64), "got -64 x 32"),
     "width in words": (with_top(imgWidth="64"), "got '64' x 32"),
+    "width true": (with_top(imgWidth=True), "got True x 32"),
     "too many pixels": (with_top(imgWidth=30_000, imgHeight=30_000), "got 30000 x 30000"),
     "objects by name": (with_top(objects={}), "expected a list of objects, got dict"),
     "no object": (with_object("car"), "object 2: expected a label and a polygon"),
@@ -85,12 +86,12 @@ def test_every_broken_file_is_told_and_the_others_are_drawn(tmp_path: Path, caps
     reasons = break_some(tmp_path, populate(tmp_path, 200))
     assert generate_gt.main(["--root", str(tmp_path), "--workers", "2"]) == 2
     printed = capsys.readouterr()
-    assert "180 scenes drawn, 0 were up to date, 20 faulty" in printed.out
+    assert "179 scenes drawn, 0 were up to date, 21 faulty" in printed.out
     told = printed.err.splitlines()
-    assert len(told) == 20
+    assert len(told) == 21
     for path, reason in reasons.items():
         assert any(line.startswith(f"error: {path}: ") and reason in line for line in told), (path, reason)
-    assert len(list((tmp_path / "generated_gt").rglob("*.png"))) == 3 * 180
+    assert len(list((tmp_path / "generated_gt").rglob("*.png"))) == 3 * 179
 
 
 def kill_all(process: "subprocess.Popen[bytes]") -> None:
