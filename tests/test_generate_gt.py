@@ -235,7 +235,7 @@ def test_official_masks_that_hold_no_label_ids(root: Path, capsys: pytest.Captur
     path = scenes(root)[0].official_mask(root, "labelIds")
     write_png(path, read_ids(scenes(root)[0].official_mask(root, "instanceIds")))
     assert generate_gt.main(["--root", str(root)]) == 2
-    assert f"error: {path}: got the id 2" in (printed := capsys.readouterr()).err
+    assert f"error: {path}: got the id " in (printed := capsys.readouterr()).err
     assert "1 faulty" in printed.out
 
 
