@@ -1,13 +1,23 @@
 """Errors that are reported to the user."""
 
+import signal
+import unicodedata
+from types import FrameType
+
+_UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories that change how a terminal shows other text, or that it cannot show: controls, escapes,
+directions of writing, lone surrogates."""
+
 
 class InputError(Exception):
     """Input that cannot be used, as one or more messages for a person.
 
-    Each message names the file, what was got, what was expected and what to do about it.
+    Each message names the file, what was got, what was expected and what to do about it. Characters that a terminal
+    would obey are escaped.
     """
 
     def __init__(self, *messages: str) -> None:
+        messages = tuple(map(printable, messages))
         super().__init__(*messages)
         self.messages = messages
 
@@ -16,8 +26,34 @@ class InputError(Exception):
 
 
 class Stopped(Exception):  # noqa: N818  # no error
-    """Work that a signal stopped, after everything needed to go on was saved."""
+    """Work that a signal stopped, after everything needed to resume it was saved."""
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)
         self.number = number
+
+
+def stop(number: int, _: FrameType | None = None) -> None:
+    """Stop this process in order: a handler of signals that ask for it.
+
+    Raises:
+        Stopped: always.
+    """
+    signal.signal(number, signal.SIG_DFL)  # the second one is obeyed at once
+    raise Stopped(f"stopped by {signal.Signals(number).name}; what was finished is kept", number)
+
+
+def printable(text: str) -> str:
+    """Text with the characters escaped that a terminal would obey or cannot show; line breaks and tabs stay.
+
+    Names of files may hold any of them, those in an archive of unknown origin too.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    if character in "\n\t" or unicodedata.category(character) not in _UNPRINTABLE:
+        return character
+    return character.encode("unicode_escape").decode()

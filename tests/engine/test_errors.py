@@ -1,0 +1,22 @@
+"""Messages for people."""
+
+import pytest
+
+from engine.errors import InputError, printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Zürich \N{SNOWMAN}.png", "Zürich \N{SNOWMAN}.png"),
+        ("two\nlines\tand a tab", "two\nlines\tand a tab"),
+        ("\x1b[2J\x07.png", "\\x1b[2J\\x07.png"),
+        ("gnp.\u202etxt", "gnp.\\u202etxt"),
+        ("\udcff.png", "\\udcff.png"),
+        ("\x9b31m", "\\x9b31m"),
+    ],
+)
+def test_what_a_terminal_would_obey_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert InputError(text).messages == (shown,)
+    shown.encode()
