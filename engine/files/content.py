@@ -1,0 +1,80 @@
+"""Files that are read: every fault of a file or its disk becomes a message that names it."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedReader
+from pathlib import Path
+
+from engine.errors import InputError
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+    (stat.S_ISSOCK, "a socket"),
+)
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[BufferedReader]:
+    """Open a regular file to read bytes from it.
+
+    Raises:
+        InputError: if there is no such file, if it is no regular file (a folder, a pipe or a device, which might never
+            end), and for every error of the system while it is open, such as one of the disk.
+    """
+    with naming(path), open(_opened(path), "rb") as file:
+        yield file
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read a whole file, see `reading`."""
+    with reading(path) as file:
+        return file.read()
+
+
+def read_text(path: Path) -> str:
+    """Read a whole file of UTF-8 text, see `reading`.
+
+    Raises:
+        InputError: also if it is no UTF-8.
+    """
+    content = read_bytes(path)
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: no text in UTF-8 (byte {error.start}); save it as UTF-8") from error
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Turn errors of the system about a file, or about none in particular, into a message that names this one.
+
+    Raises:
+        InputError: in place of such an OSError.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        if error.filename not in (None, os.fspath(path)):
+            raise
+        raise InputError(f"{path}: no such file") from error
+    except OSError as error:
+        if error.filename not in (None, os.fspath(path)):
+            raise
+        reason = error.strerror or str(error)
+        raise InputError(f"{path}: cannot read it ({reason}); check its permissions and the disk") from error
+
+
+def _opened(path: Path) -> int:
+    """A descriptor of a regular file; opening anything else does not wait for somebody to write into it."""
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    kind = next((name for matches, name in _KINDS if matches(mode)), "no regular file")
+    raise InputError(f"{path}: got {kind}, expected a file; give a regular file")
