@@ -1,0 +1,83 @@
+"""JSON and YAML of any origin."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from engine.errors import InputError
+from engine.files.documents import read_json, read_yaml
+
+
+def test_what_recipes_and_label_tables_hold(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("name: 2026-13-45\nrate: 5e-4\nn: 3\nflag: true\nnone: null\nlist: [{a: 1}, {a: .nan}]\n")
+    content = read_yaml(path)
+    assert content["name"] == "2026-13-45"
+    assert (content["n"], content["flag"], content["none"]) == (3, True, None)
+    assert content["list"][0] == {"a": 1}
+    assert math.isnan(content["list"][1]["a"])
+    path.write_text("")
+    assert read_yaml(path) is None
+
+
+BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{after}: &{after} [{', '.join([f'*{before}'] * 10)}]\n"
+    for before, after in zip("abcdefghi", "bcdefghij", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("1: 2", "expected a text as key, got '1'"),
+        ("yes: 3", "expected a text as key, got 'yes'"),
+        ("? [a]\n: 1", "expected a text as key, got 'sequence'"),
+        ("a: 1\nb: {c: 1, c: 2}", "key 'c' comes twice"),
+        (BOMB, "aliases are not taken"),
+        ("[" * 3000, "more than 50 levels deep"),
+        ("a: " + "9" * 5000, "digits"),
+        ("a: !!binary aGVq", "binary is not taken"),
+        ("a: !!set {x}", "set is not taken"),
+        ("a: !!python/object/apply:os.system [id]", "is not taken"),
+        ("a: !!int ''", "broken YAML"),
+        ("a: !!bool x", "broken YAML"),
+        ("a: [", "line 1"),
+        ("a: \0", "broken YAML"),
+        ("a: 1\n" * 50_000, "expected a short file"),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else None,
+)
+def test_other_yaml_is_refused(text: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(text)
+    with pytest.raises(InputError) as raised:
+        read_yaml(path)
+    (message,) = raised.value.messages
+    assert message.startswith(f"{path}: ")
+    assert told in message
+    assert len(message) < 500
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "no JSON"),
+        (b"{", "no JSON"),
+        (b"[" * 100_000, "lists within lists"),
+        (b"9" * 5000, "digits"),
+        (b"\xff", "no text in UTF-8"),
+        (b'{"a": 1}{', "no JSON"),
+    ],
+    ids=lambda value: repr(value)[:20],
+)
+def test_other_json_is_refused(content: bytes, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=told):
+        read_json(path)
+
+
+def test_json_as_python_writes_it(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('{"a": [1, 2.5, null, NaN]}')
+    assert read_json(tmp_path / "a.json")["a"][:3] == [1, 2.5, None]
