@@ -143,7 +143,7 @@ def _fill(annotation: polygons.Annotation) -> UInt8Array:
 
 def _encode(ids: UInt8Array) -> list[bytes]:
     steps = png_writer.Steps.of(ids)
-    return [png_writer.encode_lookup(steps, lookup, software=_RECIPE.note) for lookup in _RECIPE.lookups.values()]
+    return [png_writer.encode_lookup(steps, lookup, {"Software": _RECIPE.note}) for lookup in _RECIPE.lookups.values()]
 
 
 def _compress(masks: Sequence[UInt8Array]) -> None:

@@ -16,7 +16,7 @@ from engine import parallel
 from engine.arrays import IdArray, UInt8Array
 from engine.errors import InputError
 from engine.files import atomic, png_writer
-from engine.files.images import read_ids, software_of
+from engine.files.images import note_of, read_ids
 from engine.files.png_reader import keep_freed_memory
 
 _SOFTWARE = "generate_gt.py"
@@ -145,7 +145,7 @@ def _from_polygons(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
         if kind != "instanceId":
             return lookups(kind)
         try:
-            return png_writer.encode(masks.instance_ids, software=recipe.note)
+            return png_writer.encode(masks.instance_ids, {"Software": recipe.note})
         except InputError as error:
             raise InputError(*(f"{source}: {message}" for message in error.messages)) from error
 
@@ -167,7 +167,7 @@ def _from_labels(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
 
 def _lookups(label_ids: UInt8Array, recipe: Recipe) -> Encoder:
     steps = png_writer.Steps.of(label_ids)
-    return lambda kind: png_writer.encode_lookup(steps, recipe.lookups[kind], software=recipe.note)
+    return lambda kind: png_writer.encode_lookup(steps, recipe.lookups[kind], {"Software": recipe.note})
 
 
 def _agreement(work: Work, drawn: IdArray | None) -> Agreement:
@@ -192,7 +192,7 @@ def _agreement(work: Work, drawn: IdArray | None) -> Agreement:
 
 
 def _made_here(path: Path) -> bool:
-    return (software_of(path) or "").split(" ")[0] == _SOFTWARE
+    return (note_of(path, "Software") or "").split(" ")[0] == _SOFTWARE
 
 
 def _is_stale(path: Path, source: Path, recipe: Recipe) -> bool:
@@ -201,4 +201,4 @@ def _is_stale(path: Path, source: Path, recipe: Recipe) -> bool:
         older = path.stat().st_mtime < source.stat().st_mtime
     except FileNotFoundError:
         return True
-    return recipe.redo or older or software_of(path) != recipe.note
+    return recipe.redo or older or note_of(path, "Software") != recipe.note

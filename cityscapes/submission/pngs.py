@@ -18,8 +18,8 @@ _CHANNELS = {2: "RGB", 4: "grey and alpha", 6: "RGBA"}
 _MAX_PIXELS = 1 << 26
 """Larger images are not decoded: an official one has 1 << 21 pixels."""
 
-UNDECODABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
-"""What Pillow raises for a damaged PNG."""
+UNDECODABLE = (png_reader.DamagedError, OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+"""What is raised for a damaged PNG."""
 
 
 class Look(NamedTuple):
@@ -75,7 +75,7 @@ def _counted(content: bytes, head: png_reader.Header) -> Look:
     try:
         png_reader.inspect(content)
         ids = decoded(content)
-    except (png_reader.DamagedError, *UNDECODABLE) as error:
+    except UNDECODABLE as error:
         return Look("damaged", str(error), size)
     return Look(
         None, "", size, tuple(np.bincount(ids.ravel(), minlength=256).tolist()), head.kind == png_reader.PALETTE
@@ -89,4 +89,7 @@ def decoded(content: bytes) -> IdArray:
         UNDECODABLE: if it is damaged.
     """
     ids = png_reader.decode_ids(content)
-    return np.asarray(Image.open(io.BytesIO(content), formats=["PNG"])) if ids is None else ids
+    if ids is not None:
+        return ids
+    png_reader.verify(content)
+    return np.asarray(Image.open(io.BytesIO(content), formats=["PNG"]))

@@ -1,9 +1,12 @@
 """Image files: read with a clear word about what is wrong, written whole."""
 
+import io
 import struct
 import warnings
 import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,9 +14,9 @@ import numpy.typing as npt
 
 from engine.arrays import UInt8Array
 from engine.errors import InputError
-from engine.files import png_writer
+from engine.files import png_reader, png_writer
 from engine.files.atomic import replacing, write_bytes
-from engine.files.png_reader import MAX_PIXELS, decode_ids, decode_rgb, note
+from engine.files.content import read_bytes, reading
 
 if TYPE_CHECKING:
     from PIL import Image  # imported where it is used: drawing masks needs none of it, and starts sooner
@@ -22,105 +25,150 @@ IdArray = npt.NDArray[np.uint8 | np.uint16]
 
 _START = 1024
 """Bytes of a PNG that notes are looked for in."""
+_MAX_ID = 0xFFFF
+_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error, zlib.error, MemoryError)
+"""What Pillow raises for damaged files, by format; MemoryError where a header lies."""
+_AGAIN = "unpack or download it again"
 
 
 def open_image(path: Path) -> "Image.Image":
-    """Decode an image file completely.
+    """Decode an image file completely; a PNG is verified before, as `read_ids` does.
 
     Raises:
-        InputError: if the file is missing, empty, truncated, absurdly large or no image at all.
+        InputError: if the file is missing, empty, truncated, damaged, absurdly large or no image at all.
     """
-    from PIL import Image, UnidentifiedImageError
-
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            image = Image.open(path)
-        with image:
-            if image.width * image.height > MAX_PIXELS:
-                raise InputError(
-                    f"{path}: {image.width} x {image.height} pixels is more than is read here; tile the image"
-                )
-            image.load()
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except UnidentifiedImageError as error:
-        size = path.stat().st_size
-        kind = "the file is empty" if size == 0 else f"the file ({size} bytes) is no image"
-        raise InputError(f"{path}: {kind}; unpack or download it again") from error
-    except (
-        OSError,
-        SyntaxError,
-        ValueError,
-        EOFError,
-        struct.error,
-        zlib.error,
-        Image.DecompressionBombError,
-    ) as error:
-        raise InputError(f"{path}: damaged image ({error}); unpack or download it again") from error
-    return image
+    content = read_bytes(path)
+    _require_whole(path, content, png_reader.verify)
+    return _decoded(path, content)
 
 
 def read_image(path: Path) -> UInt8Array:
-    """Read a colour image.
+    """Read a colour image; what is grey is repeated in all channels, transparency is left out.
 
     Returns:
         (H, W, 3) uint8, RGB.
+
+    Raises:
+        InputError: as for `open_image`, and if a grey image has more than 8 bits.
     """
-    if path.is_file() and (pixels := decode_rgb(path.read_bytes())) is not None:
+    content = read_bytes(path)
+    if (pixels := png_reader.decode_rgb(content)) is not None:
         return pixels
-    return np.asarray(open_image(path).convert("RGB"))
+    _require_whole(path, content, png_reader.inspect)  # a stream as long as an image's takes 10 ms more to verify
+    image = _decoded(path, content)
+    if image.mode.startswith(("I", "F")):
+        raise InputError(
+            f"{path}: a grey image of more than 8 bits, expected 8 bits a channel; "
+            "convert it, with the range of brightness that the network shall see"
+        )
+    return np.asarray(image.convert("RGB"))
 
 
 def read_ids(path: Path) -> IdArray:
     """Read an image whose pixel values are ids: label ids, train ids or instance ids.
 
+    All checksums of a PNG are compared, because a damaged one often decodes to other ids without any error.
+
     Returns:
         (H, W) uint8, or uint16 where the file has 16 bits. A palette image gives its indices.
 
     Raises:
-        InputError: as for `open_image`, and if the image has more than one channel.
+        InputError: as for `open_image`, and if the image has more than one channel, or ids beyond 65535.
     """
-    if path.is_file() and (ids := decode_ids(path.read_bytes())) is not None:
+    content = read_bytes(path)
+    if (ids := png_reader.decode_ids(content)) is not None:
         return ids
-    image = open_image(path)
-    if image.mode in ("L", "P"):
+    _require_whole(path, content, png_reader.verify)
+    image = _decoded(path, content)
+    if image.mode in ("L", "P") and not _is_scaled(content):
         return np.asarray(image)
     if image.mode.startswith("I"):
-        return np.asarray(image).astype(np.uint16)
+        values = np.asarray(image)
+        if values.min() < 0 or values.max() > _MAX_ID:
+            raise InputError(
+                f"{path}: values from {values.min()} to {values.max()}, expected ids from 0 to {_MAX_ID}; "
+                "write them as PNG with 8 or 16 bits"
+            )
+        return values.astype(np.uint16)
+    if image.mode in ("1", "L"):
+        raise InputError(f"{path}: grey of less than 8 bits a pixel, expected 8 or 16; write it with 8 bits")
     raise InputError(
         f"{path}: expected one channel of ids, got a {image.mode} image; "
         "this looks like a colour mask, give the id mask instead"
     )
 
 
-def write_png(path: Path, pixels: IdArray, *, software: str | None = None) -> None:
+def _require_whole(path: Path, content: bytes, prove: Callable[[bytes], object]) -> None:
+    """Refuse a damaged PNG, which Pillow may read without a word; other formats are left to Pillow."""
+    if not content.startswith(png_reader.SIGNATURE):
+        return
+    try:
+        prove(content)
+    except png_reader.DamagedError as error:
+        raise InputError(f"{path}: damaged image ({error}); {_AGAIN}") from error
+
+
+def _is_scaled(content: bytes) -> bool:
+    """Whether Pillow spreads the values of a PNG over 0 to 255: it does so with grey of 2 and 4 bits."""
+    if not content.startswith(png_reader.SIGNATURE):
+        return False
+    head = png_reader.header(content)
+    return head.kind == png_reader.GREY and head.bits < 8
+
+
+def _decoded(path: Path, content: bytes) -> "Image.Image":
+    """Decode the content of an image file, which is named in messages."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(content))
+        _require_readable_size(path, image.size)
+        image.load()
+    except UnidentifiedImageError as error:
+        kind = f"the file ({len(content)} bytes) is no image" if content else "the file is empty"
+        raise InputError(f"{path}: {kind}; {_AGAIN}") from error
+    except Image.DecompressionBombError as error:
+        raise InputError(f"{path}: {error}; tile the image") from error
+    except _DAMAGED as error:
+        raise InputError(f"{path}: damaged image ({error}); {_AGAIN}") from error
+    return image
+
+
+def _require_readable_size(path: Path, size: tuple[int, int]) -> None:
+    width, height = size
+    if width * height > png_reader.MAX_PIXELS:
+        raise InputError(f"{path}: {width} x {height} pixels is more than is read here; tile the image")
+
+
+def write_png(path: Path, pixels: IdArray, *, notes: Mapping[str, str] = MappingProxyType({})) -> None:
     """Write (H, W) uint8 or uint16 ids, or (H, W, 3) uint8 RGB, as PNG.
 
     Args:
         path: of the file.
         pixels: what to write.
-        software: a note in the file of what made it, for `software_of`.
+        notes: to be kept in the file, in Latin letters, for `note_of`; "Software" is PNG's key for what made it.
     """
     if pixels.ndim == 2:
-        write_bytes(path, png_writer.encode(pixels, software=software))
+        write_bytes(path, png_writer.encode(pixels, notes))
         return
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    notes = PngInfo()
-    if software is not None:
-        notes.add_text("Software", software)
+    texts = PngInfo()
+    for key, text in notes.items():
+        texts.add_text(key, text)
     with replacing(path) as file:
-        Image.fromarray(pixels).save(file, format="PNG", compress_level=1, pnginfo=notes)
+        Image.fromarray(pixels).save(file, format="PNG", compress_level=1, pnginfo=texts)
 
 
-def software_of(path: Path) -> str | None:
-    """What a PNG says that it was made by, None if it says nothing or cannot be read."""
+def note_of(path: Path, key: str) -> str | None:
+    """A note in a PNG (`tEXt`), None if it has none of that key or cannot be read."""
     try:
-        with path.open("rb") as file:
-            return note(file.read(_START), b"Software")
-    except OSError:
+        with reading(path) as file:
+            return png_reader.note(file.read(_START), key.encode("latin-1"))
+    except InputError:
         return None
 
 
@@ -128,17 +176,24 @@ def image_size(path: Path) -> tuple[int, int]:
     """Width and height of an image, from its header alone.
 
     Raises:
-        InputError: if the file is missing or no image.
+        InputError: if the file is missing, no image, or larger than what is read here.
     """
     from PIL import Image
 
-    try:
-        with Image.open(path) as image:
-            return image.size
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise InputError(f"{path}: no readable image ({error}); unpack or download it again") from error
+    with reading(path) as file:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+                with Image.open(file) as image:
+                    size = image.size
+        except Image.DecompressionBombError as error:
+            raise InputError(f"{path}: {error}; tile the image") from error
+        except _DAMAGED as error:
+            if isinstance(error, OSError) and error.errno is not None:  # the disk's, not Pillow's
+                raise
+            raise InputError(f"{path}: no readable image ({error}); {_AGAIN}") from error
+    _require_readable_size(path, size)
+    return size
 
 
 def synthetic_image(size: tuple[int, int]) -> UInt8Array:

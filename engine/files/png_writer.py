@@ -6,6 +6,8 @@ zeros, and zeros compress at memory speed. docs/decisions/0004 has the measureme
 
 import struct
 import zlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +24,7 @@ _UP = 2
 _LEVEL = 1
 _GREY, _RGB = 0, 2
 """Colour types of PNG."""
+_NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 
 class Steps(NamedTuple):
@@ -76,27 +79,27 @@ class Lookup:
         """(65536,) the bytes of a pixel less those of the one above, by Steps.change."""
 
 
-def encode(ids: npt.NDArray[np.uint8 | np.uint16], *, software: str | None = None) -> bytes:
-    """Encode a (H, W) image of ids as a PNG with 8 or 16 bits, see `encode_lookup` for `software`."""
+def encode(ids: npt.NDArray[np.uint8 | np.uint16], notes: Mapping[str, str] = _NO_NOTES) -> bytes:
+    """Encode a (H, W) image of ids as a PNG with 8 or 16 bits, and notes as `encode_lookup` does."""
     height, width = ids.shape
     rows = ids.astype(ids.dtype.newbyteorder(">"), order="C", copy=False).view(np.uint8)
     lines = np.empty((height, 1 + rows.shape[1]), np.uint8)
     lines[:, 0] = _UP
     lines[0, 1:] = rows[0]
     np.subtract(rows[1:], rows[:-1], out=lines[1:, 1:])
-    return _file(width, height, 8 * ids.itemsize, _GREY, lines, software)
+    return _file(width, height, 8 * ids.itemsize, _GREY, lines, notes)
 
 
-def encode_lookup(steps: Steps, lookup: Lookup, *, software: str | None = None) -> bytes:
+def encode_lookup(steps: Steps, lookup: Lookup, notes: Mapping[str, str] = _NO_NOTES) -> bytes:
     """Encode what an image becomes by a lookup as a PNG, without ever having it in memory.
 
     Args:
         steps: of the image.
         lookup: ids or colours.
-        software: a note in the file of what made it.
+        notes: key -> text in Latin letters, kept in the file before the pixels; "Software" says what made it.
     """
     kind = _GREY if lookup.channels == 1 else _RGB
-    return _file(steps.width, steps.height, 8, kind, lines_of(steps, lookup), software)
+    return _file(steps.width, steps.height, 8, kind, lines_of(steps, lookup), notes)
 
 
 def lines_of(steps: Steps, lookup: Lookup) -> UInt8Array:
@@ -120,13 +123,12 @@ def compressed(lines: UInt8Array) -> bytes:
     return compress(lines, _LEVEL)
 
 
-def _file(width: int, height: int, bits: int, kind: int, lines: UInt8Array, software: str | None) -> bytes:
-    note = b"" if software is None else _chunk(b"tEXt", b"Software\0" + software.encode("latin-1"))
+def _file(width: int, height: int, bits: int, kind: int, lines: UInt8Array, notes: Mapping[str, str]) -> bytes:
     return b"".join(
         (
             b"\x89PNG\r\n\x1a\n",
             _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)),
-            note,
+            *(_chunk(b"tEXt", f"{key}\0{text}".encode("latin-1")) for key, text in notes.items()),
             _chunk(b"IDAT", compressed(lines)),
             _chunk(b"IEND", b""),
         )

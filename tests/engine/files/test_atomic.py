@@ -10,7 +10,7 @@ from PIL import Image
 from engine.cli.command import command
 from engine.errors import InputError
 from engine.files.atomic import replacing, require_writable, write_text
-from engine.files.images import image_size, open_image, read_ids, read_image, software_of, write_png
+from engine.files.images import image_size, note_of, open_image, read_ids, read_image, write_png
 
 
 def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
@@ -36,11 +36,11 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_ids_come_back_as_they_were(tmp_path: Path, dtype: type[np.uint8 | np.uint16]) -> None:
     ids: npt.NDArray[Any] = (np.arange(200).reshape(10, 20) * (1 if dtype is np.uint8 else 300)).astype(dtype)
-    write_png(tmp_path / "a.png", ids, software="test")
+    write_png(tmp_path / "a.png", ids, notes={"Software": "test"})
     assert np.array_equal(read_ids(tmp_path / "a.png"), ids)
     assert read_ids(tmp_path / "a.png").dtype == dtype
     assert image_size(tmp_path / "a.png") == (20, 10)
-    assert software_of(tmp_path / "a.png") == "test"
+    assert note_of(tmp_path / "a.png", "Software") == "test"
 
 
 def test_ids_of_a_palette_image_are_its_indices(tmp_path: Path) -> None:
@@ -48,7 +48,7 @@ def test_ids_of_a_palette_image_are_its_indices(tmp_path: Path) -> None:
     image.putpalette([255] * 768)
     image.save(tmp_path / "a.png")
     assert read_ids(tmp_path / "a.png").tolist() == [[3, 7]]
-    assert software_of(tmp_path / "a.png") is None
+    assert note_of(tmp_path / "a.png", "Software") is None
 
 
 def test_a_colour_image_holds_no_ids(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from engine.files import png_writer
-from engine.files.images import software_of
+from engine.files.images import note_of
 from engine.files.png_writer import Lookup
 
 
@@ -55,5 +55,5 @@ def test_opens_as_ids_and_as_colours() -> None:
 @pytest.mark.parametrize("note", [None, "somebody"])
 def test_says_what_made_it(tmp_path: Path, note: str | None) -> None:
     path = tmp_path / "mask.png"
-    path.write_bytes(png_writer.encode(blocks(3, 2, 2), software=note))
-    assert software_of(path) == note
+    path.write_bytes(png_writer.encode(blocks(3, 2, 2), {} if note is None else {"Software": note}))
+    assert note_of(path, "Software") == note
