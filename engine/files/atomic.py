@@ -1,17 +1,17 @@
 """Files that are either whole or not there."""
 
 import errno
+import glob
 import json
+import math
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from engine.errors import InputError
-
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
-"""What a write says to a disk, quota or file that takes no more."""
+from engine.files.content import reading
 
 
 @contextmanager
@@ -22,11 +22,11 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
     half a file nor a damaged older one. `durable` also waits until the disk has it.
 
     Raises:
-        InputError: if it cannot be written, as on a full disk; what had that name before is still there.
+        InputError: if it cannot be written, for example on a full disk; what had that name before is still there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = _part_of(path)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("wb") as file:
             yield file
             if durable:
@@ -34,15 +34,39 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
                 os.fsync(file.fileno())
         part.replace(path)
     except BaseException as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         # torch.save raises an error of its own after a failed write.
         origin = error.__context__ if isinstance(error, RuntimeError) else error
-        if isinstance(origin, OSError) and origin.filename is None and origin.errno in _FULL:
+        if isinstance(origin, OSError) and origin.filename in (None, *map(os.fspath, (part, path.parent))):
             raise InputError(
                 f"{path}: cannot write it ({origin.strerror}); what was there before is kept. "
-                "Make room on that disk, then run the same command again"
+                f"{_remedy(origin)}, then run the same command again"
             ) from error
         raise
+
+
+def _part_of(path: Path) -> Path:
+    """Where this process writes a file before it takes its name."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _remedy(error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "Make room on that disk, or raise the quota or limit"
+    if error.errno == errno.ENAMETOOLONG:
+        return "Give a shorter name"
+    return "Check the permissions of its folder and the disk"
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes that were killed have left of a file, see `replacing`; those that still run keep theirs."""
+    import psutil
+
+    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+        number = part.name.removesuffix(".part").rpartition(".")[2]
+        if number.isdecimal() and not psutil.pid_exists(int(number)):
+            part.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -57,15 +81,26 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
-    """Write indented JSON, see `replacing`."""
-    write_text(path, json.dumps(content, indent=2) + "\n")
+    """Write indented JSON, see `replacing`; NaN and infinity, which JSON does not have, become null."""
+    write_text(path, json.dumps(strict(content), indent=2, allow_nan=False) + "\n")
+
+
+def strict(content: Any) -> Any:
+    """JSON content with None in place of NaN and infinity."""
+    if isinstance(content, float):
+        return content if math.isfinite(content) else None
+    if isinstance(content, Mapping):
+        return {key: strict(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [strict(value) for value in content]
+    return content
 
 
 def sha256(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
     import hashlib
 
-    with path.open("rb") as file:
+    with reading(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
@@ -84,3 +119,19 @@ def require_writable(folder: Path) -> None:
         raise InputError(
             f"{folder}: cannot write here ({error.strerror}); choose another output folder or change its permissions"
         ) from error
+
+
+def require_writable_file(path: Path) -> None:
+    """Prove that a file can be written, before hours of work depend on it; one of that name stays as it is.
+
+    Raises:
+        InputError: if its folder cannot be created or written to, or its name is too long.
+    """
+    require_writable(path.parent)
+    part = _part_of(path)
+    try:
+        part.touch()
+        part.unlink()
+    except OSError as error:
+        raise InputError(f"{path}: cannot write it ({error.strerror}); give another name") from error
+    remove_unfinished(path)
