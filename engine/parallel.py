@@ -14,7 +14,7 @@ from multiprocessing.context import BaseContext
 from types import FrameType
 from typing import Any, TypeVar
 
-from engine.errors import InputError
+from engine.errors import InputError, stop
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -52,7 +52,7 @@ def _in_processes(
     work: Callable[[Item], Result], items: Sequence[Item], workers: int
 ) -> Iterator[tuple[Item, Result | InputError]]:
     size = min(workers, len(items))
-    with _noted_interrupts() as interrupted, ProcessPoolExecutor(size, _context(), _equip, (work, items)) as pool:
+    with _noted_signals() as interrupted, ProcessPoolExecutor(size, _context(), _equip, (work, items)) as pool:
         try:
             for number, result in ahead(pool, _work_on, range(len(items)), depth=2 * size):
                 if interrupted:
@@ -62,32 +62,36 @@ def _in_processes(
             if not interrupted:  # which may have reached a worker before it could ignore it
                 message = "a worker was killed; if the system ran out of memory, give fewer --workers"
                 raise BrokenProcessPool(message) from None
-    if interrupted:
-        raise KeyboardInterrupt
+    for number, handler in interrupted.items():
+        handler(number, None)
+
+
+Handler = Callable[[int, FrameType | None], Any]
 
 
 @contextlib.contextmanager
-def _noted_interrupts() -> Iterator[list[int]]:
-    """Note the first Ctrl-C in a list; the second one interrupts as usual.
+def _noted_signals() -> Iterator[dict[int, Handler]]:
+    """Note the first Ctrl-C or SIGTERM, with what would be done about it; the next one is obeyed as usual.
 
-    KeyboardInterrupt may come between any two instructions. Inside the locks of a pool it leaves these locked: the
-    process hangs, or ends with an error of the lock's.
+    Both raise an exception, which may come between any two instructions. Inside the locks of a pool it leaves these
+    locked: the process hangs, or ends with an error of the lock's.
     """
-    noted: list[int] = []
-    usual = signal.getsignal(signal.SIGINT)
-    if usual is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
-        yield noted
-        return
+    noted: dict[int, Handler] = {}
+    raising: dict[int, Handler] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: stop}
+    here = threading.current_thread() is threading.main_thread()
+    usual = {number: handler for number, handler in raising.items() if here and signal.getsignal(number) is handler}
 
     def note(number: int, _: FrameType | None) -> None:
-        noted.append(number)
-        signal.signal(signal.SIGINT, usual)
+        noted[number] = usual[number]
+        signal.signal(number, usual[number])
 
-    signal.signal(signal.SIGINT, note)
+    for number in usual:
+        signal.signal(number, note)
     try:
         yield noted
     finally:
-        signal.signal(signal.SIGINT, usual)
+        for number, handler in usual.items():
+            signal.signal(number, handler)
 
 
 _equipment: list[tuple[Callable[[Any], Any], Sequence[Any]]] = []
@@ -97,6 +101,19 @@ _equipment: list[tuple[Callable[[Any], Any], Sequence[Any]]] = []
 def _equip(work: Callable[[Any], Any], items: Sequence[Any]) -> None:
     _equipment.append((work, items))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """End this worker when the process that gives it work has ended, even by SIGKILL.
+
+    Otherwise it would wait for work for ever, because each worker also holds the writing end of its own queue.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _work_on(number: int) -> Any:
