@@ -1,5 +1,7 @@
 """Write a trained network as a file for other programs: ONNX, or torch.export."""
 
+import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
+
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass

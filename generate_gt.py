@@ -1,5 +1,7 @@
 """Draw ground truth: polygons in gtFine/ -> masks of label ids, train ids and colours."""
 
+import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
+
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Profile networks of any kind at any size, without data: costs, time, memory and energy, side by side."""
 
+import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
+
 import multiprocessing
 import sys
 from collections.abc import Sequence

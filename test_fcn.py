@@ -1,5 +1,7 @@
 """Use a trained network: predict a split or a folder, score it, pack the submission, profile."""
 
+import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path

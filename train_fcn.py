@@ -1,5 +1,7 @@
 """Train a segmentation network: masks in generated_gt/ -> a run in saved/."""
 
+import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
+
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,1 +1,6 @@
 """CamVid: driving scenes in the 11 classes of the papers, and in all 32 of the annotation (Brostow et al. 2009)."""
+
+import sys
+
+if sys.argv[:1] == ["-m"]:  # a tool of this package is being started
+    import engine.cli.interrupts  # noqa: F401

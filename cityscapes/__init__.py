@@ -3,10 +3,14 @@
 Nothing here imports torch until the data set is asked for, so that the tools that need none start at once.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from cityscapes.compatibility import CityScapes, get_transforms
+
+if sys.argv[:1] == ["-m"]:  # a tool of this package is being started
+    import engine.cli.interrupts  # noqa: F401
 
 __all__ = ["CityScapes", "get_transforms"]
 

@@ -1,16 +1,34 @@
 """How commands end: messages for people, and exit codes."""
 
 import atexit
+import errno
 import functools
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import NoReturn, Protocol
 
-from engine.errors import InputError, Stopped
+from engine.cli import streams
+from engine.errors import InputError, Stopped, printable, stop
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
+"""What the system says of a stream that takes no more."""
+_REMEDIES = {
+    errno.EMFILE: "raise the limit of open files (ulimit -n), or give fewer --workers",
+    errno.ENFILE: "close other programs, or give fewer --workers",
+    errno.ENOMEM: "close other programs, or give fewer --workers",
+    errno.EAGAIN: "raise the limit of processes (ulimit -u), or give fewer --workers",
+    errno.EFBIG: "raise the limit of file sizes (ulimit -f)",
+    errno.ENOSPC: "make room on the disk, in /tmp and in /dev/shm too",
+    errno.EDQUOT: "make room on the disk, or raise the quota",
+}
+"""Errors of the system that name no file -> what to do."""
 
 
 class Command(Protocol):
@@ -23,37 +41,72 @@ def command(main: Command) -> Command:
     """Make a command's `main` end with a message and an exit code, never with a traceback.
 
     Bad input ends with code 2, as for a wrong flag; Ctrl-C with 130; another signal with 128 and its number.
-    A fault that is not the user's keeps its traceback: it is ours to mend.
+    Limits of the system (memory, processes, a full stdout) are reported as bad input is. A fault that is neither
+    keeps its traceback: it is ours to fix.
     """
 
     @functools.wraps(main)
     def guarded(argv: Sequence[str] | None = None) -> int:
+        streams.require()
         try:
-            code = main(argv)
+            with _stopped_in_order():
+                code = main(argv)
             sys.stdout.flush()
-            return code
-        except InputError as error:
-            report(error.messages)
-            return BAD_INPUT
-        except Stopped as stopped:
-            print(f"{stopped}; run the same command to go on", file=sys.stderr)
-            return 128 + stopped.number
-        except BrokenPipeError:
-            # `| head` has seen enough; Python must not complain either when it closes stdout.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 0
-        except OSError as error:
-            if error.filename is None:
-                raise
-            report([f"{error.filename}: {error.strerror}"])
-            return BAD_INPUT
         except BaseException as error:
-            if not _interrupted(error):
-                raise
-            print("\ninterrupted; what was finished is kept, run the same command to go on", file=sys.stderr)
-            return INTERRUPTED
+            return _ended_by(error)
+        return code
 
     return guarded
+
+
+def _ended_by(error: BaseException) -> int:
+    """Report why a command ended, and return its exit code; what is neither the user's nor the system's is raised."""
+    code = BAD_INPUT
+    if isinstance(error, InputError):
+        report(error.messages)
+    elif isinstance(error, Stopped):
+        print(f"{error}; run the same command to resume", file=sys.stderr)
+        code = 128 + error.number
+    elif isinstance(error, BrokenPipeError):  # `| head` has seen enough
+        streams.give_up_stdout()
+        code = 0
+    elif (message := _of_the_system(error)) is not None:
+        report([message])
+    elif _interrupted(error):
+        print("\ninterrupted; what was finished is kept, run the same command to resume", file=sys.stderr)
+        code = INTERRUPTED
+    else:
+        raise error
+    return code
+
+
+@contextmanager
+def _stopped_in_order() -> Iterator[None]:
+    """Let SIGTERM stop the command with a message, after files that are being written have been removed."""
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _of_the_system(error: BaseException) -> str | None:
+    """The message for an error of the system that names no file of ours, None for any other error."""
+    if isinstance(error, MemoryError) or "can't start new thread" in str(error):
+        return f"not enough memory or processes ({error!r}); give fewer --workers, or raise the limits"
+    if not isinstance(error, OSError):
+        return None
+    if error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    if error.errno in _FULL and not streams.stdout_takes_more():
+        streams.give_up_stdout()
+        return f"stdout: cannot print the results ({error.strerror}); files that were written are whole"
+    remedy = _REMEDIES.get(error.errno or 0, "check the disks that the command reads and writes")
+    return f"the system refuses ({error.strerror or error}); {remedy}"
 
 
 def _interrupted(error: BaseException | None) -> bool:
@@ -81,4 +134,4 @@ def leave(code: int) -> NoReturn:
 def report(messages: Sequence[str]) -> None:
     """Print every message on stderr, each with `error:` before it."""
     for message in messages:
-        print(f"error: {message}", file=sys.stderr)
+        print(f"error: {printable(message)}", file=sys.stderr)
