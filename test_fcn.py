@@ -119,6 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         kernels=chosen.kernels,
         cache=default_cache(),
         search=chosen.memory_budget == 0,
+        source=str(chosen.model_weights_path),
     )
     predictor = Predictor(Averaged(Tiled(forward, chosen.memory_budget or None), views))
     how = {

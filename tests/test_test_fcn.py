@@ -153,6 +153,29 @@ def test_weights_that_do_not_fit(
     assert "first in score_pool_8.bias" in error(tmp_path / "nan.pth")
 
 
+def test_weights_whose_scores_are_nan_predict_nothing(
+    weights: Path, demo_root: Path, tmp_path: Path, error_of: Ending
+) -> None:
+    content = torch.load(weights, weights_only=True)
+    content["weights"]["norm.weight"] *= 3e38
+    torch.save(content, tmp_path / "x.pth")
+    given = (
+        "--model_weights_path",
+        tmp_path / "x.pth",
+        "--root",
+        demo_root,
+        "--output",
+        tmp_path,
+        "--accelerator",
+        "cpu",
+    )
+    message = error_of(test_fcn.main, *given)
+    first = min((demo_root / "leftImg8bit" / "test").rglob("*.png"))
+    assert f"error: {first}: {tmp_path / 'x.pth'}: computes scores that are NaN or infinite" in message
+    assert message.count("error:") == 1
+    assert not list(tmp_path.rglob("*_preds.png"))
+
+
 def test_senseless_numbers_are_all_listed(weights: Path, error_of: Ending) -> None:
     flags = ("--workers", "-4", "--profile_images", "-3", "--memory_budget", "-1")
     message = error_of(test_fcn.main, "--model_weights_path", weights, *flags)

@@ -1,5 +1,6 @@
 """A network made ready to predict: an image on the device in, its ids on the device out."""
 
+import math
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -21,7 +22,7 @@ from engine.inference import openvino, receptive_field
 from engine.inference.cuda_graphs import Replays, cudnn_search
 from engine.inference.kernel_layers import CoarseScores, Ids, use_kernels
 from engine.inference.receptive_field import ReceptiveField
-from engine.inference.upsampling import Coarse, classify_upsampled
+from engine.inference.upsampling import Coarse, classify_upsampled, reach
 from engine.kernels.choose import Kernels, choose_kernels
 from engine.layers import cast_weights, fold_norms
 from engine.normalization import Normalize
@@ -48,6 +49,7 @@ class Forward:
         search: on a GPU, whether sizes of images that come often are worth memory and a second: for cuDNN's search for
             its fastest algorithms, and for CUDA graphs. Not where memory has a budget.
         cache: folder that OpenVINO's programs are kept in for the next start; None to compile them anew.
+        source: what messages call the weights, for example the path of their file.
 
     Raises:
         InputError: if Triton's kernels or OpenVINO are asked for and do not run here, or not this network.
@@ -68,8 +70,10 @@ class Forward:
         kernels: Kernels = "auto",
         search: bool = True,
         cache: Path | None = None,
+        source: str = "this network",
     ) -> None:
         self.device, self.precision = place.device, place.precision
+        self._source = source
         self._dtype = DTYPES[place.precision]
         self._autocast: Callable[[], AbstractContextManager[object]] = place.autocast
         asked = _asked_engine(engine, place, exact=exact, compiled=compiled)
@@ -83,6 +87,10 @@ class Forward:
         if asked != "torch":
             self._run_by_openvino(cache, required=asked == "openvino")
         self._coarse = self._network if not exact and isinstance(self._network, Coarse) else None
+        self._largest = math.inf
+        """What coarse scores must stay below, or the last upsampling would leave the range of float32."""
+        if self._coarse is not None and self.precision != "16-mixed":
+            self._largest = torch.finfo(torch.float32).max / max(1.0, reach(self._coarse.upsampling))
         self._normalize = Normalize(about.mean, about.std).to(self.device)
         self._ids = torch.from_numpy(benchmark.prediction_ids).to(self.device)
         self._confidence_class = benchmark.confidence_class
@@ -173,16 +181,23 @@ class Forward:
         return (self._compiled_ids or partial(_with_range, self._to_ids))(image)[0]
 
     def require_range(self) -> None:
-        """Wait for the images so far, and refuse a network whose numbers left the range of the precision.
+        """Wait for the images so far, and refuse a network whose scores were not all finite.
 
         Raises:
-            InputError: if a score of an image was NaN or infinite in fp16, which ends at 65504.
+            InputError: if a score of an image was NaN or infinite; fp16 ends at 65504.
         """
-        if self.precision == "16-mixed" and not self._finite.item():
+        if self._finite.item():
+            return
+        if self.precision == "16-mixed":
             raise InputError(
-                "--precision 16-mixed: this network computes numbers beyond 65504, which fp16 cannot hold, so its "
+                f"--precision 16-mixed: {self._source} computes numbers beyond 65504, which fp16 cannot hold, so its "
                 "predictions would be wrong; give --precision bf16-mixed or 32-true"
             )
+        raise InputError(
+            f"{self._source}: computes scores that are NaN or infinite, so its predictions would be wrong; its "
+            "training went wrong, or the file is damaged: take earlier weights, or train again with a lower "
+            "--learning_rate"
+        )
 
     @torch.inference_mode()
     def receptive_field(self) -> ReceptiveField:
@@ -213,7 +228,7 @@ class Forward:
             scores = self._scores_by(image) if self._scores_by else self._coarse.coarse(self._normalize(image))
             if self._ids_by is not None:
                 return self._ids_by(scores, size, finite)
-            self._note(scores, finite)
+            self._note(scores, finite, self._largest)
             return classify_upsampled(self._coarse, scores, size, self.classify)
 
     def _to_logits(self, image: torch.Tensor, finite: torch.Tensor) -> torch.Tensor:
@@ -228,10 +243,10 @@ class Forward:
             logits: torch.Tensor = self._torch(normalized.contiguous(memory_format=torch.channels_last))
         return logits
 
-    def _note(self, scores: torch.Tensor, finite: torch.Tensor) -> None:
-        """Have `finite` become False if a score is NaN or infinite; a sum of so many fp16 ones is finite in float32."""
-        if self.precision == "16-mixed":
-            finite.logical_and_(scores.sum(dtype=torch.float32).isfinite())
+    def _note(self, scores: torch.Tensor, finite: torch.Tensor, largest: float = math.inf) -> None:
+        """Have `finite` become False unless all scores are between -largest and largest, exclusive; NaN never is."""
+        low, high = scores.aminmax()
+        finite.logical_and_((low > -largest) & (high < largest))
 
 
 def _asked_engine(engine: Engine, place: Place, *, exact: bool, compiled: bool) -> Engine:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,7 +74,7 @@ class Predictor:
         """(H, W) on the device, or on its way from there -> the same in memory.
 
         Raises:
-            InputError: if the network's numbers have left the range of the precision, so that it may be wrong.
+            InputError: if a score of this image, or of one before, was NaN or infinite.
         """
         download = self.download(prediction) if isinstance(prediction, torch.Tensor) else prediction
         if self._streams is None or download.arrived is None:
@@ -147,7 +147,10 @@ def predict(
         return _Image(sample, staged.numpy(), staged)
 
     def write(predicted: _Predicted) -> None:
-        predictions.write(predicted.image.sample, predicted.image.pixels, predictor.fetch(predicted.prediction))
+        sample = predicted.image.sample
+        with _naming(f"{sample.image}, or an image that was begun with it"):  # on a GPU, which is not waited for
+            prediction = predictor.fetch(predicted.prediction)
+        predictions.write(sample, predicted.image.pixels, prediction)
 
     with ThreadPoolExecutor(max(1, workers)) as readers, ThreadPoolExecutor(max(1, workers)) as writers:
         decoded = ahead(readers, read, mine, depth=depth)
@@ -170,11 +173,20 @@ def bound(idle_share: float, workers: int, cpus: int) -> str:
 def _predicted(predictor: Predictor, images: Iterable[_Image]) -> Iterator[_Predicted]:
     """Run the network on one image after the other."""
     for image in images:
-        try:
-            there = predictor.upload(image.staged)
-        except InputError as error:
-            raise InputError(f"{image.sample.image}: {error}") from error
-        yield _Predicted(image, predictor.download(predictor.forward(there)))
+        with _naming(image.sample.image):
+            prediction = predictor.download(predictor.forward(predictor.upload(image.staged)))
+            if predictor.device.type == "cpu":
+                predictor.forward.require_range()
+        yield _Predicted(image, prediction)
+
+
+@contextmanager
+def _naming(image: object) -> Iterator[None]:
+    """Begin messages about bad input with the name of an image."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(*(f"{image}: {message}" for message in error.messages)) from error
 
 
 def _readable(decoded: Iterable[tuple[Sample, _Image | InputError]], faults: list[str]) -> Iterator[_Image]:

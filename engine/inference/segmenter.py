@@ -42,8 +42,8 @@ class Segmenter(Protocol):
         """
 
     def require_range(self) -> None:
-        """Wait for the images so far, and refuse a network whose numbers left the range of the precision.
+        """Wait for the images so far, and refuse a network whose scores were not all finite.
 
         Raises:
-            InputError: if a score of an image was NaN or infinite in fp16, which ends at 65504.
+            InputError: if a score of an image was NaN or infinite; fp16 ends at 65504.
         """

@@ -134,6 +134,11 @@ def classify_upsampled(
     return ids.view(-1, across * stride)[first : first + height, first : first + width]
 
 
+def reach(layer: nn.ConvTranspose2d) -> float:
+    """How many times as large as the largest coarse score a logit can be at most."""
+    return float(_weights(layer).abs().sum(1, dtype=torch.float64).max())
+
+
 def _weights(layer: nn.ConvTranspose2d) -> torch.Tensor:
     """(C * stride * stride, C * 2 * 2): from the coarse scores around a block to the logits in it."""
     stride = layer.stride[0]

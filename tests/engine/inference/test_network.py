@@ -1,4 +1,5 @@
 import errno
+import math
 import os
 import shutil
 from collections.abc import Callable
@@ -142,6 +143,23 @@ def test_numbers_beyond_the_range_of_fp16_are_refused(name: str) -> None:
         else:
             with pytest.raises(InputError, match="beyond 65504"):
                 forward.require_range()
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+@pytest.mark.parametrize(("name", "factor"), [("fcn32s", 1e20), ("fcn32s", math.nan), ("bench.tiny:build", math.inf)])
+def test_scores_that_are_not_finite_are_refused_in_every_precision(precision: str, name: str, factor: float) -> None:
+    """Finite coarse scores too, if they leave float32 in the last upsampling."""
+    network = catalogue.network(name, 19)
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
+    for layer in layers[-2:] if factor == 1e20 else layers[:1]:
+        layer.weight.data *= factor
+    about = About.untrained(name, 19, "cityscapes")
+    place = Place(torch.device("cpu"), precision)
+    its = catalogue.benchmark("cityscapes")
+    forward = Forward(place, network, about, its, engine="torch", source="x.pth")
+    forward(torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8))
+    with pytest.raises(InputError, match=r"x\.pth: computes scores that are NaN or infinite"):
+        forward.require_range()
 
 
 def test_a_full_disk_ends_a_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ def test_nothing_is_written_once_numbers_have_left_the_range(
 ) -> None:
     predictor, written = Predictor(Plain(bad)), Written(tmp_path / "out")
     monkeypatch.setattr(predictor, "decode", decode)
-    with pytest.raises(InputError, match="beyond 65504"):
+    with pytest.raises(InputError, match=f"{bad}.png: beyond 65504"):
         predict(Place(torch.device("cpu")), predictor, SAMPLES, written, workers=2)
     assert all(number < bad for number in written.ids.values())
 
