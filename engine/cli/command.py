@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
+from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from typing import NoReturn, Protocol
 
@@ -98,6 +99,8 @@ def _of_the_system(error: BaseException) -> str | None:
     """The message for an error of the system that names no file of ours, None for any other error."""
     if isinstance(error, MemoryError) or "can't start new thread" in str(error):
         return f"not enough memory or processes ({error!r}); give fewer --workers, or raise the limits"
+    if isinstance(error, BrokenExecutor):
+        return str(error)
     if not isinstance(error, OSError):
         return None
     if error.filename is not None:

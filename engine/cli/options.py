@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from engine.errors import InputError
-from engine.files.atomic import require_writable
+from engine.files.atomic import require_writable_file
 
 Options = TypeVar("Options")
 
@@ -139,11 +139,11 @@ def require_output_file(path: Path, example: str) -> None:
     """Prove that the file of `--output` can be written, before the work is done; `example` is a name for it.
 
     Raises:
-        InputError: if it is a folder, or its folder cannot be created or written to.
+        InputError: if it is a folder, or cannot be written.
     """
     if path.is_dir():
         raise InputError(f"--output {path}: is a folder; give the file to write, for example {path / example}")
-    require_writable(path.parent)
+    require_writable_file(path)
 
 
 def too_low(options: Any, lowest: Mapping[str, float]) -> list[str]:

@@ -1,6 +1,7 @@
 """Zips that are byte-identical for the same files."""
 
 import zipfile
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -30,11 +31,12 @@ def write_zip(archive: Path, files: Iterable[tuple[str, bytes]], *, obsolete: Pa
                 packed.writestr(info, content)
                 names.append(name)
         file.flush()
-        with zipfile.ZipFile(file.name) as packed:
-            damaged = packed.testzip()
-            if damaged is not None or packed.namelist() != names:
-                raise InputError(
-                    f"{archive}: {damaged or 'its listing'} reads back wrongly; is the disk full or failing?"
-                )
+        try:
+            with zipfile.ZipFile(file.name) as packed:
+                damaged = packed.testzip() or (None if packed.namelist() == names else "its listing")
+        except (zipfile.BadZipFile, EOFError, zlib.error) as error:
+            damaged = f"the archive ({error})"
+        if damaged is not None:
+            raise InputError(f"{archive}: {damaged} reads back wrongly; check the disk, then run the same command again")
         if obsolete is not None:
             obsolete.unlink(missing_ok=True)

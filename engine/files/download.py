@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from engine.errors import InputError
 from engine.files.atomic import replacing
+from engine.files.content import reading
 
 
 def fetch(url: str, path: Path, *, remedy: str) -> None:
@@ -40,7 +41,7 @@ def require_md5(path: Path, expected: str) -> None:
     Raises:
         InputError: if it is another.
     """
-    with path.open("rb") as file:
+    with reading(path) as file:
         found = hashlib.file_digest(file, "md5").hexdigest()
     if found != expected:
         raise InputError(f"{path}: MD5 {found}, expected {expected}; download it again")

@@ -10,7 +10,7 @@ from engine.errors import InputError
 from engine.parallel import each
 
 PROGRAM = """
-import signal, sys, time
+import signal, sys, threading, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
 from engine.cli.command import command
 from engine.parallel import each
@@ -22,6 +22,8 @@ def main(argv=None):
     return 0
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:  # beside a thread workers are not forked, but started by a server
+        threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
     sys.exit(main())
 """
 
@@ -79,4 +81,23 @@ def test_ctrl_c_ends_the_workers_without_their_tracebacks() -> None:
         os.killpg(process.pid, signal.SIGINT)
         _, errors = process.communicate(timeout=60)  # comes back only once the workers have closed the pipes too
     assert process.returncode == 130, errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("started_by", [[], ["a server"]], ids=["forked", "started by a server"])
+def test_workers_end_with_the_process_that_gives_them_work(number: signal.Signals, started_by: list[str]) -> None:
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *started_by], stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)  # comes back only once the workers have closed the pipes too
+    if number == signal.SIGTERM:
+        assert process.returncode == 128 + signal.SIGTERM
+        assert errors == "stopped by SIGTERM; what was finished is kept; run the same command to resume\n"
+    else:
+        assert process.returncode == -signal.SIGKILL
     assert "Traceback" not in errors

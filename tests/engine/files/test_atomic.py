@@ -1,3 +1,5 @@
+import errno
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ from PIL import Image
 
 from engine.cli.command import command
 from engine.errors import InputError
-from engine.files.atomic import replacing, require_writable, write_text
+from engine.files.atomic import replacing, require_writable, require_writable_file, write_json, write_text
 from engine.files.images import image_size, note_of, open_image, read_ids, read_image, write_png
 
 
@@ -97,3 +99,43 @@ def test_commands_end_with_a_message_and_a_code(capsys: pytest.CaptureFixture[st
     assert ending(KeyboardInterrupt()) == 130
     with pytest.raises(ZeroDivisionError):
         ending(ZeroDivisionError())
+
+
+def test_json_is_strict(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"a": math.nan, "b": [1.5, math.inf, None], "c": {"d": (1, -math.inf)}})
+    text = " ".join((tmp_path / "a.json").read_text().split())
+    assert text == '{ "a": null, "b": [ 1.5, null, null ], "c": { "d": [ 1, null ] } }'
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EIO, errno.EACCES])
+def test_a_failed_write_names_the_file_and_keeps_the_older_one(tmp_path: Path, number: int) -> None:
+    path = tmp_path / "a.txt"
+    write_text(path, "old")
+    reason = os.strerror(number)
+    with pytest.raises(InputError) as raised, replacing(path):
+        raise OSError(number, reason)
+    (message,) = raised.value.messages
+    assert message.startswith(f"{path}: cannot write it ({reason}); what was there before is kept. ")
+    assert [other.name for other in tmp_path.iterdir()] == ["a.txt"]
+    assert path.read_text() == "old"
+
+
+def test_a_name_that_is_too_long_is_told_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / f"{'a' * 245}.json"
+    with pytest.raises(InputError, match=r"aaa.json: cannot write it .*File name too long.*Give a shorter name"):
+        write_text(path, "")
+    with pytest.raises(InputError, match=r"aaa.json: cannot write it .*File name too long.*give another name"):
+        require_writable_file(path)
+
+
+def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    gone = tmp_path / f".a.json.{2**22 + 1}.part"  # beyond the numbers that Linux gives
+    alive, other = tmp_path / f".a.json.{os.getppid()}.part", tmp_path / f".b.json.{2**22 + 1}.part"
+    for part in (gone, alive, other):
+        part.touch()
+    require_writable_file(path)
+    assert not gone.exists()
+    assert alive.exists()
+    assert other.exists()
+    assert not path.exists()

@@ -1,3 +1,7 @@
+import errno
+import os
+import struct
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,11 +14,18 @@ from PIL import Image
 from engine.arrays import UInt8Array
 from engine.errors import InputError
 from engine.files import png_reader
-from engine.files.images import read_ids, read_image
+from engine.files.images import image_size, note_of, read_ids, read_image
 
 
 def random_pixels(*shape: int) -> UInt8Array:
     return np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+
+
+def png(parts: list[tuple[bytes, bytes]]) -> bytes:
+    chunks = (
+        len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big") for name, data in parts
+    )
+    return png_reader.SIGNATURE + b"".join(chunks)
 
 
 def palette_image(ids: UInt8Array) -> Image.Image:
@@ -122,3 +133,93 @@ def test_flipped_pixels_are_refused(read: Callable[[Path], Any], tmp_path: Path)
     flip_a_pixel(path)
     with pytest.raises(InputError, match=r"image\.png: damaged image"):
         read(path)
+
+
+@pytest.mark.parametrize("kind", ["ids", "wide ids", "palette", "image", "other image"])
+@pytest.mark.parametrize("decoder", [True, False])
+def test_no_flipped_bit_gives_other_pixels(
+    kind: str, decoder: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = np.repeat(np.repeat(random_pixels(4, 4), 8, 0), 8, 1)
+    image = {
+        "ids": Image.fromarray(ids),
+        "wide ids": Image.fromarray(ids.astype(np.uint16) * np.uint16(200)),
+        "palette": palette_image(ids),
+        "image": Image.fromarray(np.stack([ids] * 3, -1)),
+        "other image": Image.fromarray(np.stack([ids] * 4, -1)),
+    }[kind]
+    read: Callable[[Path], Any] = read_image if "image" in kind else read_ids
+    path = tmp_path / "a.png"
+    image.save(path)
+    whole, right = path.read_bytes(), read(path)
+    if not decoder:
+        without_decoder(monkeypatch)
+    refused = 0
+    for bit in np.random.default_rng(0).choice(8 * len(whole), 200, replace=False).tolist():
+        content = bytearray(whole)
+        content[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(content)
+        try:
+            np.testing.assert_array_equal(read(path), right)
+        except InputError:
+            refused += 1
+    assert refused > 190  # the others are in the names of chunks that say nothing of pixels
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_grey_that_pillow_would_spread_is_refused(bits: int, tmp_path: Path) -> None:
+    path = tmp_path / "ids.png"
+    Image.fromarray(np.zeros((3, 3), np.uint8)).save(path)
+    content = bytearray(path.read_bytes())
+    content[24] = bits
+    rows = zlib.compress(bytes([0, *[0b10000000] * -(-3 * bits // 8)]) * 3)
+    parts = [(b"IHDR", bytes(content[16:29])), (b"IDAT", rows), (b"IEND", b"")]
+    path.write_bytes(png(parts))
+    with pytest.raises(InputError, match="grey of less than 8 bits a pixel, expected 8 or 16"):
+        read_ids(path)
+
+
+def test_a_grey_image_of_16_bits_is_not_clipped_to_white(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 30_000, np.uint16)).save(tmp_path / "image.png")
+    with pytest.raises(InputError, match=r"image.png: a grey image of more than 8 bits, expected 8 bits a channel"):
+        read_image(tmp_path / "image.png")
+
+
+def test_ids_of_another_format_do_not_wrap(tmp_path: Path) -> None:
+    path = tmp_path / "ids.png"
+    Image.fromarray(np.full((4, 4), 65_543, np.int32)).save(path, format="TIFF")
+    with pytest.raises(InputError, match=r"ids.png: values from 65543 to 65543, expected ids from 0 to 65535"):
+        read_ids(path)
+
+
+@pytest.mark.parametrize("side", [16_384, 20_000, 60_000, 2**31 - 1])
+def test_a_header_of_a_giant_is_refused_at_once(side: int, tmp_path: Path) -> None:
+    path = tmp_path / "bomb.png"
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    parts = [(b"IHDR", head), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
+    path.write_bytes(png(parts))
+    for read in (read_ids, read_image) if side == 16_384 else (read_ids, read_image, image_size):
+        with pytest.raises(InputError, match=r"bomb.png: "):
+            read(path)
+
+
+def test_what_never_ends_is_no_image(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    for read in (read_ids, read_image, image_size):
+        for name in ("pipe", "zero"):
+            with pytest.raises(InputError, match=f"{name}.png: got a .*, expected a file"):
+                read(tmp_path / f"{name}.png")
+    assert note_of(tmp_path / "pipe.png", "Software") is None
+
+
+def test_the_disk_is_named_apart_from_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(random_pixels(7, 9)).save(path)
+
+    def fail(*_: Any) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(Image, "open", fail)
+    with pytest.raises(InputError, match=r"a.png: cannot read it \(Input/output error\)"):
+        image_size(path)
