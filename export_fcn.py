@@ -13,7 +13,7 @@ from engine.checkpoints import results_name
 from engine.cli import options
 from engine.cli.command import command
 from engine.export import FORMATS, ImageToIds, export, facts, told
-from engine.files.atomic import require_writable, sha256
+from engine.files.atomic import require_writable
 
 EXAMPLES = (
     "python export_fcn.py --model_weights_path saved/x.pth",
@@ -49,11 +49,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     size = options.size(chosen.size, "--size")
     benchmark = catalogue.benchmark(chosen.benchmark)
-    network, about = catalogue.weights.load_network_for(benchmark, chosen.model_weights_path)
+    network, about, sha256 = catalogue.weights.load_network_for(benchmark, chosen.model_weights_path)
     name = results_name(chosen.model_weights_path)
     path = chosen.output / name / f"{name}{FORMATS[chosen.format]}"
     require_writable(path.parent)
-    notes = facts(about, benchmark, sha256(chosen.model_weights_path))
+    notes = facts(about, benchmark, sha256)
     exported = export(ImageToIds(network, about, benchmark), path, chosen.format, size, notes)
     takes = "any height and width" if exported.any_size else f"{size[0]}x{size[1]} only"
     print(f"{path}: {about.network}, {path.stat().st_size / 1e6:.1f} MB, for images of {takes}")

@@ -15,7 +15,7 @@ from engine.cli.command import command, leave
 from engine.devices.device import Precision, require_compiler
 from engine.devices.process import find_place
 from engine.errors import InputError
-from engine.files.atomic import require_writable, sha256, write_json
+from engine.files.atomic import require_writable, write_json
 from engine.inference.inputs import list_images
 from engine.inference.network import Forward
 from engine.inference.openvino import default_cache
@@ -101,7 +101,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         require_compiler()
     views = Views.parse(chosen.scales, chosen.flip, chosen.window)
     benchmark = catalogue.benchmark(chosen.benchmark)
-    network, about = catalogue.weights.load_network_for(benchmark, chosen.model_weights_path)
+    network, about, sha256 = catalogue.weights.load_network_for(benchmark, chosen.model_weights_path)
     samples = _samples(benchmark, chosen)
     folder = chosen.output / results_name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
     require_writable(folder)
@@ -130,7 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         **views.describe(),
         "memory_budget": chosen.memory_budget,
     }
-    predictions = _predictions(benchmark, folder, chosen, how)
+    predictions = _predictions(benchmark, folder, chosen, {"weights_sha256": sha256, **how})
     faults = predict(place, predictor, samples, predictions, workers=chosen.workers)
     idle_share = predictor.idle_share()
     place.barrier()
@@ -165,7 +165,7 @@ def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
 
 def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, how: dict[str, Any]) -> Predictions:
     """The folder of predictions; those that the same weights left there before are kept."""
-    origin = {"weights_sha256": sha256(chosen.model_weights_path), "benchmark": benchmark.name, **how}
+    origin = {"benchmark": benchmark.name, **how}
     overlays = Overlays(folder / "overlays", benchmark.prediction_colors) if chosen.images else None
     return Predictions(folder / "predictions", benchmark.prediction_suffix, origin, overlays)
 

@@ -30,7 +30,7 @@ from engine.devices.process import find_place
 from engine.inference.network import Forward
 from engine.inference.pipeline import Predictor
 benchmark = catalogue.benchmark("cityscapes")
-network, about = catalogue.weights.load_network_for(benchmark, Path(sys.argv[1]))
+network, about, _ = catalogue.weights.load_network_for(benchmark, Path(sys.argv[1]))
 predictor = Predictor(Forward(find_place(sys.argv[3], "auto"), network, about, benchmark))
 paths = sorted(Path(sys.argv[2]).rglob("*.png"))
 image = predictor.transfer(predictor.decode(paths[0]))

@@ -34,11 +34,15 @@ def split(checkpoint: Path, folder: Path, name: str, *, most: int, largest: int 
 
     Returns:
         The parts; none if there would be more than `most`.
+
+    Raises:
+        InputError: if it is no checkpoint of `train_fcn.py`.
     """
-    content = checkpoints.load(checkpoint)
-    about: About = content["about"]
+    found = checkpoints.load(checkpoint)
+    if found.about is None:
+        raise InputError(f"{checkpoint}: weights of another program; expected those of train_fcn.py")
     buffer = io.BytesIO()
-    torch.save({"about": vars(about), "weights": _halved(content["weights"])}, buffer)
+    torch.save({"about": vars(found.about), "weights": _halved(found.weights)}, buffer)
     whole = buffer.getvalue()
     count = plan.pieces(len(whole), largest)
     if count > most:

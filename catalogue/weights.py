@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -17,7 +17,7 @@ from engine.errors import InputError
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from fcn import weights as foreign
 from fcn.fcn import FCN
-from fcn.weights import mismatches
+from fcn.weights import fits, mismatches
 
 
 def load_backbone(model: nn.Module, source: str) -> None:
@@ -36,7 +36,7 @@ def load_backbone(model: nn.Module, source: str) -> None:
     if not isinstance(model, FCN):
         raise InputError(f"--backbone_weights {source}: this network has no VGG backbone; give --backbone_weights none")
     variant = model.vgg.variant
-    state = _imagenet(variant) if source in {"auto", "imagenet"} else checkpoints.load(Path(source))["weights"]
+    state = _imagenet(variant) if source in {"auto", "imagenet"} else checkpoints.load(Path(source)).weights
     try:
         model.load_torchvision(state)
     except ValueError as error:
@@ -61,13 +61,22 @@ class _Undrawn(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def load_network(path: Path) -> tuple[nn.Module, About]:
+class Loaded(NamedTuple):
+    """A network with the weights of a file."""
+
+    network: nn.Module
+    about: About
+    sha256: str
+    """Of the bytes of the file that were loaded, in hexadecimal."""
+
+
+def load_network(path: Path) -> Loaded:
     """Build the network that a weights file is of, and load them: ours, or a state dict of a network we know.
 
     Raises:
         InputError: if it is neither.
     """
-    about, state = _read(path)
+    about, state, sha256 = _read(path)
     if about is None:
         some = ", ".join(list(state)[:4])
         raise InputError(
@@ -83,16 +92,17 @@ def load_network(path: Path) -> tuple[nn.Module, About]:
     if wrong := mismatches(expected, state):
         raise InputError(f"{path}: these are not the weights of {about.network}:\n{_shortened(wrong)}")
     model.load_state_dict({key: value.to(expected[key].dtype) for key, value in state.items()}, assign=ours)
-    return model, about
+    return Loaded(model, about, sha256)
 
 
-def load_network_for(wanted: Benchmark, path: Path) -> tuple[nn.Module, About]:
+def load_network_for(wanted: Benchmark, path: Path) -> Loaded:
     """As `load_network`, but weights known to be of another benchmark are refused.
 
     Raises:
         InputError: also if the outputs are not as many as classes; one more is taken as void.
     """
-    model, about = load_network(path)
+    loaded = load_network(path)
+    about = loaded.about
     classes = len(wanted.classes)
     if about.benchmark not in (None, wanted.name):
         raise InputError(f"{path}: trained on {about.benchmark}; give --benchmark {about.benchmark}")
@@ -101,7 +111,7 @@ def load_network_for(wanted: Benchmark, path: Path) -> tuple[nn.Module, About]:
             f"{path}: a network with {about.num_classes} outputs, expected {classes} for {wanted.name} "
             f"(or {classes + 1}, with void)"
         )
-    return model, about
+    return loaded
 
 
 def transfer(model: nn.Module, path: Path) -> tuple[About | None, str]:
@@ -113,9 +123,9 @@ def transfer(model: nn.Module, path: Path) -> tuple[About | None, str]:
     Raises:
         InputError: if nothing fits.
     """
-    about, state = _read(path)
+    about, state, _ = _read(path)
     mine = model.state_dict()
-    fitting = {key: value for key, value in state.items() if key in mine and value.shape == mine[key].shape}
+    fitting = {key: value for key, value in state.items() if key in mine and fits(mine[key], value)}
     if not fitting:
         raise InputError(
             f"{path}: none of its weights fits this network by name and shape:\n{_shortened(mismatches(mine, state))}\n"
@@ -130,18 +140,16 @@ def transfer(model: nn.Module, path: Path) -> tuple[About | None, str]:
     )
 
 
-def _read(path: Path) -> tuple[About | None, StateDict]:
-    """A weights file under our names, and what it belongs to; None if that cannot be told."""
-    content = checkpoints.load(path)
-    about: About | None = content.get("about")
-    state: StateDict = content["weights"]
-    if about is not None:
-        return about, state
-    kind = foreign.identify(state, content.get("arch") or path.stem)
+def _read(path: Path) -> tuple[About | None, StateDict, str]:
+    """A weights file under our names, what it belongs to (None if that cannot be told), and its SHA-256."""
+    found = checkpoints.load(path)
+    if found.about is not None:
+        return found.about, found.weights, found.sha256
+    kind = foreign.identify(found.weights, found.arch or path.stem)
     if kind is None:
-        return None, state
+        return None, found.weights, found.sha256
     mean, std = kind.normalization or (IMAGENET_MEAN, IMAGENET_STD)
-    return About(kind.network, kind.num_classes, None, mean, std, 0, None), kind.weights
+    return About(kind.network, kind.num_classes, None, mean, std, 0, None), kind.weights, found.sha256
 
 
 def _imagenet(variant: str) -> StateDict:

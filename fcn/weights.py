@@ -12,6 +12,12 @@ CAFFE_STD = (1 / 255, 1 / 255, 1 / 255)
 
 _CONVOLUTIONS_OF_VGG11 = 8
 
+_TELLING = (
+    *("score_fr.weight", "conv1_1.weight", "score_pool_32.weight", "vgg.os_8.0.weight", "score.weight"),
+    "down.0.0.weight",
+)
+"""Convolutions that tell networks apart; none has more than 256 outputs."""
+
 
 class Kind(NamedTuple):
     """What a state dict turned out to be."""
@@ -34,6 +40,8 @@ def identify(weights: StateDict, hint: str = "") -> Kind | None:
             have the names and shapes of FCN-8s.
     """
     at_once = "atonce" in hint.lower().replace("-", "").replace("_", "")
+    if any(weights[key].ndim != 4 or not 1 <= len(weights[key]) <= 256 for key in _TELLING if key in weights):
+        return None
     if "score_fr.weight" in weights and "conv1_1.weight" in weights:
         return _pytorch_fcn(weights, at_once)
     if "score_pool_32.weight" in weights and "vgg.os_8.0.weight" in weights:
@@ -122,14 +130,29 @@ def _imagenet(variant: str) -> Any:
     return get_model_weights(variant).IMAGENET1K_V1
 
 
-def mismatches(expected: dict[str, torch.Tensor], found: dict[str, torch.Tensor]) -> list[str]:
+def mismatches(expected: StateDict, found: StateDict) -> list[str]:
     """What keeps the state dict `found` from being loaded where `expected` is the present one."""
+    both = [key for key in expected if key in found]
     return [
         *(f"missing: {key} {tuple(expected[key].shape)}" for key in expected if key not in found),
         *(f"not known here: {key}" for key in found if key not in expected),
         *(
             f"of another shape: {key} is {tuple(found[key].shape)}, expected {tuple(expected[key].shape)}"
-            for key in expected
-            if key in found and found[key].shape != expected[key].shape
+            for key in both
+            if found[key].shape != expected[key].shape
+        ),
+        *(
+            f"of another type: {key} is {_type(found[key])}, expected {_type(expected[key])}"
+            for key in both
+            if found[key].shape == expected[key].shape and not fits(expected[key], found[key])
         ),
     ]
+
+
+def fits(expected: torch.Tensor, found: torch.Tensor) -> bool:
+    """Whether a tensor can stand for another: of the same shape, and both of floats or both of whole numbers."""
+    return found.shape == expected.shape and found.is_floating_point() == expected.is_floating_point()
+
+
+def _type(tensor: torch.Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")

@@ -115,7 +115,7 @@ def test_the_ancestors_weights_load_without_being_told(demo_root: Path, tmp_path
     state = network.state_dict()
     torch.save(state, tmp_path / "plain.pth")
     torch.save({"model_state_dict": state}, tmp_path / "fcn_e_50.pth")
-    (plain, its), (nested, about) = (load_network(tmp_path / name) for name in ("plain.pth", "fcn_e_50.pth"))
+    (plain, its, _), (nested, about, _) = (load_network(tmp_path / name) for name in ("plain.pth", "fcn_e_50.pth"))
     assert its == about
     assert all(map(torch.equal, plain.state_dict().values(), nested.state_dict().values()))
     assert predict(tmp_path / "fcn_e_50.pth", demo_root, tmp_path, "--split", "val", "--profile_images", "0") == 0
@@ -149,7 +149,7 @@ def test_weights_that_do_not_fit(
     assert "own.pth: its network fcn64s: there is no such name" in error(tmp_path / "own.pth")
     content["weights"]["score_pool_8.bias"][3] = torch.nan
     torch.save(content, tmp_path / "nan.pth")
-    assert "nan.pth: NaN or infinity in 1 of its" in error(tmp_path / "nan.pth")
+    assert "nan.pth: NaN or infinite in float32 in 1 of its" in error(tmp_path / "nan.pth")
     assert "first in score_pool_8.bias" in error(tmp_path / "nan.pth")
 
 

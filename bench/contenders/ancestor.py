@@ -20,7 +20,7 @@ from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 def main(weights: Path, images: Path, predictions: Path) -> None:
     """Predict every PNG."""
-    network, about = catalogue.weights.load_network(weights)
+    network, about, _ = catalogue.weights.load_network(weights)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     relu_first(network).eval().to(device)
     table = CityscapesBenchmark().prediction_ids[: about.num_classes]

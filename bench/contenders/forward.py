@@ -70,7 +70,7 @@ def our_way(weights: Path, device: str, precision: str, **how: Any) -> Look:
     from engine.inference.network import Forward
 
     benchmark = catalogue.benchmark("cityscapes")
-    network, about = catalogue.weights.load_network_for(benchmark, weights)
+    network, about, _ = catalogue.weights.load_network_for(benchmark, weights)
     exact = precision == "32-true"
     return Forward(find_place(device, precision), network, about, benchmark, exact=exact, **how)
 

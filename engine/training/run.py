@@ -216,9 +216,10 @@ class Run:
         """
         if not self.last.is_file():
             return None
-        content = checkpoints.load(self.last)
-        version = content.pop("format_version", checkpoints.FORMAT_VERSION)
-        return checkpoints.fill(State, content, self.last, version)
+        found = checkpoints.load(self.last)
+        content = {**found.more, "weights": found.weights}
+        content |= {} if found.about is None else {"about": found.about}
+        return checkpoints.fill(State, content, self.last, found.version)
 
 
 def find_run(

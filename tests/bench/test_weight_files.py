@@ -30,10 +30,10 @@ def test_weights_come_back_whole(checkpoint: Path, tmp_path: Path) -> None:
     (joined,) = weight_files.join(tmp_path)
     assert joined == tmp_path / "a-seed0.pth"
     content, original = checkpoints.load(joined), checkpoints.load(checkpoint)
-    assert content["about"] == ABOUT
-    for name, value in original["weights"].items():
-        assert content["weights"][name].dtype == value.dtype
-        torch.testing.assert_close(content["weights"][name], value, rtol=1e-3, atol=1e-6)
+    assert content.about == ABOUT
+    for name, value in original.weights.items():
+        assert content.weights[name].dtype == value.dtype
+        torch.testing.assert_close(content.weights[name], value, rtol=1e-3, atol=1e-6)
 
 
 def test_small_weights_are_one_file(checkpoint: Path, tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_the_light_form(backbone: str, stride: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
     weights = light_weights(backbone, stride)
     torch.save(weights, tmp_path / "foreign.pth")
-    network, about = catalogue.weights.load_network(tmp_path / "foreign.pth")
+    network, about, _ = catalogue.weights.load_network(tmp_path / "foreign.pth")
     assert about.network == f"fcn{stride}s" + ("" if backbone == "vgg11_bn" else f"_{backbone}")
     assert (about.num_classes, about.benchmark) == (CLASSES, None)
     network.eval()
@@ -195,7 +195,8 @@ def test_the_papers_form(
     weights = caffe_backbone | caffe_head(stride)
     content = {"epoch": 3, "arch": arch, "model_state_dict": weights}
     monkeypatch.setattr(torch, "load", lambda *_, **__: content)  # half a gigabyte that need not touch the disk
-    network, about = catalogue.weights.load_network(tmp_path / "model_best.pth.tar")
+    (tmp_path / "model_best.pth.tar").touch()
+    network, about, _ = catalogue.weights.load_network(tmp_path / "model_best.pth.tar")
     assert (about.network, about.num_classes, about.benchmark) == (name, CLASSES, None)
     network.eval()
     normalize = Normalize(about.mean, about.std)

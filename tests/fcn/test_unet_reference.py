@@ -74,7 +74,7 @@ def test_unet(valid: bool, tmp_path: Path) -> None:
     torch.manual_seed(3)
     weights = unet_weights(valid)
     torch.save({"state_dict": weights}, tmp_path / "foreign.pth")
-    network, about = catalogue.weights.load_network(tmp_path / "foreign.pth")
+    network, about, _ = catalogue.weights.load_network(tmp_path / "foreign.pth")
     assert about.network == ("unet_valid" if valid else "unet")
     network.eval()
     # In the paper's form, sides are larger than the border: then mirroring is what functional.pad calls reflect.

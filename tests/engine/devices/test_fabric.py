@@ -73,7 +73,7 @@ def one_thread() -> Iterator[None]:
 def evaluated_by_one(run: Path, root: Path, loss: str = "cross_entropy") -> dict[str, Any]:
     """What this one process measures with the weights of a run."""
     fabric = make_fabric("cpu", "32-true")
-    network, about = catalogue.weights.load_network(run / "best.pth")
+    network, about, _ = catalogue.weights.load_network(run / "best.pth")
     network = network.to(memory_format=torch.channels_last).eval()
     normalize = Normalize(about.mean, about.std)
     benchmark = CityscapesBenchmark()

@@ -11,7 +11,7 @@ from engine.errors import InputError
 from engine.training.run import Run, State, find_run
 
 REPOSITORY = Path(__file__).parents[3]
-ABOUT = About("fcn8s", 19, "cityscapes", (0.0,), (1.0,), 3, 0.5)
+ABOUT = About("fcn8s", 19, "cityscapes", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 3, 0.5)
 STATE = State({"a": torch.zeros(3)}, ABOUT, None, None, {}, {}, 5, {}, None, None)
 
 
@@ -171,7 +171,7 @@ def main(argv=None):
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
     if sys.argv[2] == "history":
         run.append({"epoch": 2, "loss": "long" * 10_000})
-    about = About("fcn8s", 19, "cityscapes", (0.0,), (1.0,), 4, 0.5)
+    about = About("fcn8s", 19, "cityscapes", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 4, 0.5)
     run.save(State({"a": torch.ones(100_000)}, about, None, None, {}, {}, 7, {}, None, None))
 
 sys.exit(main())

@@ -1,0 +1,10 @@
+"""Weights with what is needed to use them again."""
+
+from engine.checkpoints.about import FORMAT_VERSION as FORMAT_VERSION
+from engine.checkpoints.about import About as About
+from engine.checkpoints.about import fill as fill
+from engine.checkpoints.file import Checkpoint as Checkpoint
+from engine.checkpoints.file import load as load
+from engine.checkpoints.file import results_name as results_name
+from engine.checkpoints.file import save as save
+from engine.checkpoints.weights import StateDict as StateDict

@@ -1,0 +1,138 @@
+"""Files of weights, ours and those of other programs."""
+
+import errno
+import hashlib
+import os
+import re
+import warnings
+import zipfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import torch
+
+from engine.checkpoints.about import FORMAT_VERSION, About, read_about, read_version
+from engine.checkpoints.weights import StateDict, find_weights, require_usable
+from engine.errors import InputError
+from engine.files.atomic import replacing
+
+
+def save(path: Path, weights: StateDict, about: About, **more: Any) -> None:
+    """Write weights, what they belong to, and any state of tensors, numbers and strings beside them."""
+    content = {"format_version": FORMAT_VERSION, "about": asdict(about), "weights": weights, **more}
+    with replacing(path, durable=True) as file:
+        torch.save(content, file)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """What a weights file holds."""
+
+    weights: StateDict
+    """Finite, dense tensors on the CPU by name; all that is more than a counter is floating point."""
+    about: About | None
+    """What the weights belong to; None in a file of another program."""
+    arch: str | None
+    """What another program calls the class of the network; None if the file does not say."""
+    version: int
+    """Of the file's format."""
+    more: dict[str, Any]
+    """What a file of ours holds beside the weights, as it was found there."""
+    sha256: str
+    """Of the bytes that were loaded, in hexadecimal."""
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint of any program onto the CPU; nothing in it is run.
+
+    The checksums in the file are verified. Files in the format from before PyTorch 1.6 have none.
+
+    Raises:
+        InputError: if the file is no checkpoint or is damaged, its weights are not what a network computes with, or
+            what it says of itself cannot be true.
+    """
+    if path.is_dir():
+        raise InputError(f"{path}: this is a folder; give a weights file, for example {path / 'best.pth'}")
+    if not path.exists():
+        raise InputError(f"{path}: no such file; train_fcn.py writes weights to saved/<run>/best.pth")
+    with path.open("rb") as file:
+        before = os.fstat(file.fileno())
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        content = _unpickled(path, file)
+        after = os.fstat(file.fileno())
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+        raise InputError(f"{path}: changed while it was read; run the same command again once it is written")
+    weights = find_weights(content)
+    if weights is None:
+        raise InputError(f"{path}: a PyTorch file without network weights; expected a state dict: names and tensors")
+    require_usable(path, weights)
+    if not isinstance(content.get("about"), dict) and "format_version" not in content:
+        arch = content.get("arch")
+        return Checkpoint(weights, None, arch if isinstance(arch, str) else None, 1, {}, digest)
+    version = read_version(path, content)
+    about = read_about(path, content.get("about"), version)
+    more = {key: value for key, value in content.items() if key not in {"weights", "about", "format_version"}}
+    return Checkpoint(weights, about, None, version, more, digest)
+
+
+def _unpickled(path: Path, file: IO[bytes]) -> Any:
+    """The content of an open checkpoint, whose archive is verified first.
+
+    Raises:
+        InputError: if it is none, or is damaged.
+    """
+    try:
+        _verify(file)
+        file.seek(0)
+        with warnings.catch_warnings(action="ignore"):  # of formats that are refused a moment later
+            return torch.load(file, map_location="cpu", weights_only=True)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a place in the file that does not exist
+            raise
+        reason = "it ends too early"
+    except Exception as error:  # a damaged file can end in any
+        reason = _reason(error)
+    raise InputError(
+        f"{path}: not a PyTorch checkpoint, or damaged ({reason}); "
+        "expected a file written by train_fcn.py or by torch.save(network.state_dict(), ...)"
+    )
+
+
+def _verify(file: IO[bytes]) -> None:
+    """Compare the checksums of an archive of torch.save; there are none in the format from before PyTorch 1.6.
+
+    Raises:
+        BadZipFile: if it is damaged, or torch.save never wrote it.
+    """
+    file.seek(0)
+    if file.read(4) != b"PK\x03\x04":
+        return
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise zipfile.BadZipFile("its records are compressed, which torch.save never does")
+        if len({entry.filename for entry in entries}) < len(entries):
+            raise zipfile.BadZipFile("two of its records have the same name")
+        if not any(entry.CRC for entry in entries):
+            return  # written with torch.serialization.set_crc32_options(False)
+        if wrong := archive.testzip():
+            raise zipfile.BadZipFile(f"wrong checksum of its record {wrong}")
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file, in a few words and without PyTorch's advice to run what is in it."""
+    text = str(error)
+    if isinstance(error, zipfile.BadZipFile):
+        return text
+    if match := re.search(r"Unsupported global: GLOBAL (\S{1,100})", text):
+        return f"it holds the object {match[1]}, and nothing but tensors, numbers and strings is read"
+    match = re.search(r"Unsupported \w+ .{1,60}", text)
+    return match[0] if match else f"{type(error).__name__} {text.strip().partition(chr(10))[0][:80]}".strip()
+
+
+def results_name(weights: Path) -> str:
+    """What results of weights go by: the name of the run for its best ones, else that of the file."""
+    if not (weights.parent / "config.yaml").is_file():
+        return weights.stem
+    return weights.parent.name if weights.stem == "best" else f"{weights.parent.name}-{weights.stem}"
