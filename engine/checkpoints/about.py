@@ -149,8 +149,8 @@ def fill(record: type[Record], content: dict[str, Any], path: Path, version: int
             else _REMEDY
         )
         raise InputError(f"{path}: lacks {', '.join(missing)}; {remedy}")
-    if unknown := [name if isinstance(name, str) else shown(name) for name in content if name not in known]:
+    if unknown := [name for name in content if name not in known]:
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
-        listed = ", ".join(unknown[:_SHOWN]) + more
+        listed = ", ".join(shown(name).strip("'") for name in unknown[:_SHOWN]) + more
         print(f"note: {path}: ignored {listed}, which this version does not know", file=sys.stderr)
     return record(**{name: value for name, value in content.items() if name in known})

@@ -16,6 +16,7 @@ from engine.checkpoints.about import FORMAT_VERSION, About, read_about, read_ver
 from engine.checkpoints.weights import StateDict, find_weights, require_usable
 from engine.errors import InputError
 from engine.files.atomic import replacing
+from engine.files.content import reading
 
 
 def save(path: Path, weights: StateDict, about: About, **more: Any) -> None:
@@ -56,7 +57,7 @@ def load(path: Path) -> Checkpoint:
         raise InputError(f"{path}: this is a folder; give a weights file, for example {path / 'best.pth'}")
     if not path.exists():
         raise InputError(f"{path}: no such file; train_fcn.py writes weights to saved/<run>/best.pth")
-    with path.open("rb") as file:
+    with reading(path) as file:
         before = os.fstat(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
         content = _unpickled(path, file)
