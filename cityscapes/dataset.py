@@ -54,14 +54,11 @@ class CityscapesBenchmark(Benchmark):
         return samples
 
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
-        """What the evaluation server would say, about the scenes of the split that have an image."""
+        """What the evaluation server would say, about the annotated scenes that have a prediction or an image."""
         from cityscapes import scoring
 
-        labelled = layout.labelled_scenes(root, split)
-        scenes = sorted(set(labelled) & set(layout.pictured_scenes(root, split)))
-        scores = scoring.score(predictions, root, split, workers=workers, scenes=scenes)
-        some = "" if scenes == labelled else f"\n{len(labelled) - len(scenes)} scenes without an image are left out"
-        return scores.to_json(), f"{len(scenes)} scenes of {split}{some}\n\n{scoring.table(scores)}"
+        result = scoring.measure(predictions, root, split, workers=workers)
+        return result.scores.to_json(), f"{scoring.table(result.scores)}\n\n{result.coverage}"
 
     def pack(self, predictions: Path, archive: Path, root: Path, workers: int) -> str:
         """Check the predictions of the test split and zip them."""

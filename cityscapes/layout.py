@@ -100,6 +100,12 @@ def labelled_scenes(root: Path, split: str, annotations: str = ANNOTATIONS) -> l
     return _scenes(root, annotations, split, f"_{annotations}_labelIds.png")
 
 
+def described_scenes(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
+    """The scenes of a split that have polygons or any of the official masks of ids, sorted; empty if there is none."""
+    suffixes = [f"_{annotations}_{kind}" for kind in ("polygons.json", "labelIds.png", "instanceIds.png")]
+    return sorted({scene for suffix in suffixes for scene in _scenes(root, annotations, split, suffix)})
+
+
 def _scenes(root: Path, folder: str, split: str, suffix: str) -> list[Scene]:
     found = (root / folder / split).glob(f"*/*{suffix}")
     return sorted(

@@ -6,6 +6,7 @@ import functools
 import io
 import math
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from cityscapes.predictions import train_id_doubt
 from cityscapes.scoring import boundary, comparison, confusion, images
 from cityscapes.scoring.boundary import Borders
 from cityscapes.scoring.counts import SCORED, Counts, Pair, count, read
+from cityscapes.scoring.coverage import Coverage
 from cityscapes.scoring.images import Areas
 from cityscapes.scoring.pairs import pair_up, whence_masks
 from cityscapes.scoring.scores import Scores, mean, percent, scores_of, table
@@ -38,10 +40,12 @@ class Result:
     """In the order of the scenes."""
     borders: Borders | None
     """None unless asked for."""
+    coverage: Coverage
 
     def to_json(self) -> dict[str, Any]:
         """The official figures, and ours under keys that the official file lacks."""
         content = self.scores.to_json()
+        content["coverage"] = self.coverage.to_json()
         content["averageScoreClassesInterval"] = list(images.interval(self.images))
         if self.borders is not None:
             content["boundaryScores"] = self.borders.scores()
@@ -53,7 +57,7 @@ class Result:
             f"mean IoU {100 * low:.1f} to {100 * high:.1f} in {images.LEVEL:.0%} of {images.RESAMPLES} resamples "
             f"of {counted(len(self.images), 'image')}"
         )
-        parts = [table(self.scores), spread]
+        parts = [table(self.scores), f"{spread}\n{self.coverage}"]
         if self.borders is not None:
             parts.insert(1, _border_table(self.borders))
         return "\n\n".join(parts)
@@ -64,6 +68,8 @@ class _Seen(NamedTuple):
 
     counts: Counts
     borders: Borders | None
+    size: tuple[int, int]
+    """Width and height."""
 
 
 def score(
@@ -82,45 +88,61 @@ def measure(
     scenes: Sequence[Scene] | None = None,
     with_borders: bool = False,
 ) -> Result:
-    """Score the predictions of all scenes of a split that have the official masks, or of some of them.
+    """Score the predictions of all scenes of a split that have the official masks, see `pair_up`, or of some of them.
 
-    The figures are the same, to the last bit, for any number of workers. Where all predictions together
-    may be train ids, a warning on stderr says so. Less than a kilobyte is kept of an image.
+    The figures are the same, to the last bit, for any number of workers. Less than a kilobyte is kept of an image.
+    Warnings on stderr say where all predictions together may be train ids, where instance ids contradict label ids,
+    and which predictions are not scored.
 
     Raises:
         InputError: with everything that is wrong with any file.
     """
-    pairs, faults = pair_up(predictions, root, split, scenes)
-    total: _Seen | None = None
+    roster = pair_up(predictions, root, split, scenes)
+    faults = list(roster.faults)
+    total: Counts | None = None
+    borders: Borders | None = None
     of_images: list[Areas] = []
+    sizes: Counter[tuple[int, int]] = Counter()
+    contradicting: list[str] = []
     work = functools.partial(_look, with_borders=with_borders)
-    for pair, seen in each(work, pairs, workers=workers, title="scoring"):
+    for pair, seen in each(work, roster.pairs, workers=workers, title="scoring"):
         if isinstance(seen, InputError):
             faults.extend(seen.messages)
-        else:
-            total = _sum(total, seen)
-            of_images.append(images.areas(pair.stem, seen.counts.confusion))
+            continue
+        total = seen.counts if total is None else total.plus(seen.counts)
+        borders = seen.borders if borders is None or seen.borders is None else borders.plus(seen.borders)
+        of_images.append(images.areas(pair.stem, seen.counts.confusion))
+        sizes[seen.size] += 1
+        if seen.counts.contradictions:
+            contradicting.append(f"{pair.instance_ids}: {counted(seen.counts.contradictions, 'pixel')}")
     if faults or total is None:
         raise InputError(*grouped(faults))
-    seen_ids = total.counts.confusion
-    if not seen_ids[SCORED].any():
+    if not total.confusion[SCORED].any():
         raise InputError(f"{root}: no pixel of the {split} masks has a scored label; {whence_masks(split)}")
-    if doubt := train_id_doubt(seen_ids.sum(0), seen_ids.sum(1)):
-        print(f"warning: {predictions}: {doubt}", file=sys.stderr)
-    return Result(scores_of(total.counts), tuple(of_images), total.borders)
+    _warn(predictions, total, roster.warnings, contradicting)
+    coverage = Coverage.of(split, [image.stem for image in of_images], sizes, roster.left_out)
+    return Result(scores_of(total), tuple(of_images), borders, coverage)
+
+
+def _warn(predictions: Path, total: Counts, warnings: Sequence[str], contradicting: Sequence[str]) -> None:
+    """Print what is odd about files that are scored all the same."""
+    told = list(warnings)
+    if contradicting:
+        told.append(
+            f"{counted(len(contradicting), 'instanceIds mask')} with other labels than labelIds (first "
+            f"{contradicting[0]}): IoU goes by labelIds, iIoU by instanceIds; unpack gtFine_trainvaltest.zip again"
+        )
+    if doubt := train_id_doubt(total.confusion.sum(0), total.confusion.sum(1)):
+        told.append(f"{predictions}: {doubt}")
+    for line in told:
+        print(f"warning: {line}", file=sys.stderr)
 
 
 def _look(pair: Pair, *, with_borders: bool) -> _Seen:
     masks = read(pair)
     counts = count(pair, masks)
-    return _Seen(counts, boundary.borders(masks) if with_borders else None)
-
-
-def _sum(total: _Seen | None, seen: _Seen) -> _Seen:
-    if total is None:
-        return seen
-    both = total.borders.plus(seen.borders) if total.borders and seen.borders else None
-    return _Seen(total.counts.plus(seen.counts), both)
+    height, width = masks.label_ids.shape
+    return _Seen(counts, boundary.borders(masks) if with_borders else None, (width, height))
 
 
 def _border_table(borders: Borders) -> str:
@@ -167,7 +189,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         written.append(options.output)
     if written:
         print(f"\nwrote {', '.join(map(str, written))}")
+    print(_next(options.output))
     return 0
+
+
+def _next(output: Path | None) -> str:
+    """What to type next."""
+    if output is None:
+        return "next: add --output scores.json to keep the figures, --details DIR to see what they are made of"
+    return f"next: python -m cityscapes.scoring --compare {output} OTHER.json"
 
 
 def _require_places(output: Path | None, details: Path | None) -> None:

@@ -54,6 +54,8 @@ class Counts(NamedTuple):
     """(34,) pixels of these with the right label, each weighed by average size / size of its instance."""
     category_hits: Float64Array
     """(34,) the same for pixels with any label of the right category."""
+    contradictions: int = 0
+    """Pixels whose instance id belongs to another label than their label id says."""
 
     def plus(self, other: "Counts") -> "Counts":
         """The counts of both."""
@@ -62,6 +64,7 @@ class Counts(NamedTuple):
             self.instances + other.instances,
             self.hits + other.hits,
             self.category_hits + other.category_hits,
+            self.contradictions + other.contradictions,
         )
 
 
@@ -113,7 +116,7 @@ def count(pair: Pair, masks: Masks) -> Counts:
         raise InputError(*faults)
     cells = runs.label_id.astype(np.intp) * LABEL_IDS + runs.prediction
     confusion = _sums(cells, runs.length, LABEL_IDS**2).astype(np.int64)
-    return Counts(confusion.reshape(LABEL_IDS, LABEL_IDS), *_instance_counts(runs))
+    return Counts(confusion.reshape(LABEL_IDS, LABEL_IDS), *_instance_counts(runs), _contradictions(runs))
 
 
 def _size_faults(pair: Pair, prediction: IdArray, label_ids: IdArray, instance_ids: IdArray) -> list[str]:
@@ -152,7 +155,8 @@ def _runs(prediction: IdArray, label_ids: IdArray, instance_ids: IdArray) -> _Ru
         first[1:] |= ids[1:] != ids[:-1]
     starts = np.flatnonzero(first)
     length = np.diff(starts, append=first.size).astype(np.float64)
-    return _Runs(length, *(ids[starts] for ids in flat))
+    prediction, label_id, instance_id = (ids[starts] for ids in flat)
+    return _Runs(length, prediction, label_id, instance_id.astype(np.uint16))  # a scene without instances has 8 bits
 
 
 def _id_faults(pair: Pair, runs: _Runs) -> list[str]:
@@ -185,6 +189,11 @@ def _instance_counts(runs: _Runs) -> tuple[Int64Array, Float64Array, Float64Arra
         _sums(label_id, _sums(runs.instance_id, hits)[found] * weight, LABEL_IDS),
         _sums(label_id, _sums(runs.instance_id, category_hits)[found] * weight, LABEL_IDS),
     )
+
+
+def _contradictions(runs: _Runs) -> int:
+    label_id = np.where(runs.instance_id < 1000, runs.instance_id, runs.instance_id // 1000)
+    return int(runs.length[label_id != runs.label_id].sum())
 
 
 def _sums(ids: npt.NDArray[np.integer[Any]], weights: Float64Array, size: int = 0) -> Float64Array:

@@ -1,32 +1,88 @@
 """Which files belong together: the prediction and the official masks of each scene."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from cityscapes.layout import Scene, labelled_scenes, require_root
+from cityscapes.layout import ANNOTATIONS, Scene, described_scenes, labelled_scenes, pictured_scenes, require_root
 from cityscapes.predictions import Found, find
 from cityscapes.scoring.counts import Pair
 from engine.errors import InputError
+from engine.findings import counted
+
+_AGAIN = "unpack gtFine_trainvaltest.zip again, which has it"
 
 
-def pair_up(predictions: Path, root: Path, split: str, scenes: Sequence[Scene] | None) -> tuple[list[Pair], list[str]]:
-    """The scenes whose files are all there, and what is wrong with the others."""
+class Roster(NamedTuple):
+    """What is to be scored, and what is not."""
+
+    pairs: list[Pair]
+    """The scenes whose files are all there."""
+    left_out: int
+    """Annotated scenes with neither an image nor a prediction, where other scenes have images."""
+    faults: list[str]
+    """What is wrong with the other scenes."""
+    warnings: list[str]
+    """What is odd about predictions that belong to no annotated scene."""
+
+
+def pair_up(predictions: Path, root: Path, split: str, scenes: Sequence[Scene] | None) -> Roster:
+    """The files of all annotated scenes of a split that have a prediction or an image, or of the scenes given.
+
+    A scene that was never predicted because its image is not there is no fault where other images are. So predictions
+    of all images of the split can be scored, as `test_fcn.py` makes them.
+
+    Raises:
+        InputError: with every folder that cannot be read, or if there are no official masks or no predictions.
+    """
     require_root(root)
-    scenes = labelled_scenes(root, split) if scenes is None else scenes
-    if not scenes:
+    labelled, described, pictured, found = _listed(predictions, root, split)
+    wanted = labelled if scenes is None else list(scenes)
+    if not wanted:
         pattern = Scene(split, "*", "*").official_mask(root, "labelIds")
         raise InputError(f"{pattern}: no such masks; {whence_masks(split)}")
-    found = find(predictions)
-    faults = _naming_faults(found, predictions, scenes)
+    left_out = []
+    if scenes is None and pictured:
+        left_out = [scene for scene in wanted if scene.stem not in found.by_stem and scene not in pictured]
+        wanted = [scene for scene in wanted if scene not in set(left_out)]
+    faults = _naming_faults(found, predictions, wanted or labelled)
+    if scenes is None:
+        unlabelled = sorted(set(described) - set(labelled))
+        faults += [f"{scene.official_mask(root, 'labelIds')}: no such file; {_AGAIN}" for scene in unlabelled]
     pairs = []
-    for scene in scenes:
-        pair = found.by_stem.get(scene.stem, [])
+    for scene in wanted:
+        paths = found.by_stem.get(scene.stem, [])
         instance_ids = scene.official_mask(root, "instanceIds")
         if not instance_ids.is_file():
-            faults.append(f"{instance_ids}: no such file; unpack gtFine_trainvaltest.zip again, which has it")
-        elif len(pair) == 1:
-            pairs.append(Pair(scene.stem, pair[0], scene.official_mask(root, "labelIds"), instance_ids))
-    return pairs, faults
+            faults.append(f"{instance_ids}: no such file; {_AGAIN}")
+        elif len(paths) == 1:
+            pairs.append(Pair(scene.stem, paths[0], scene.official_mask(root, "labelIds"), instance_ids))
+    warnings = _strangers(found, predictions, {scene.stem for scene in described}, root / ANNOTATIONS / split)
+    return Roster(pairs, len(left_out), faults, [] if scenes is not None else warnings)
+
+
+def _listed(predictions: Path, root: Path, split: str) -> tuple[list[Scene], list[Scene], set[Scene], Found]:
+    """The scenes with label ids, with any annotation and with an image, and the predictions."""
+    faults: list[str] = []
+
+    def attempt(listing: Callable[[], list[Scene]]) -> list[Scene]:
+        try:
+            return listing()
+        except InputError as error:
+            faults.extend(message for message in error.messages if message not in faults)
+            return []
+
+    labelled = attempt(lambda: labelled_scenes(root, split))
+    described = attempt(lambda: described_scenes(root, split))
+    pictured = attempt(lambda: pictured_scenes(root, split))
+    found = Found({}, [])
+    try:
+        found = find(predictions)
+    except InputError as error:
+        faults += error.messages
+    if faults:
+        raise InputError(*faults)
+    return labelled, described, set(pictured), found
 
 
 def _naming_faults(found: Found, folder: Path, scenes: Sequence[Scene]) -> list[str]:
@@ -45,6 +101,27 @@ def _naming_faults(found: Found, folder: Path, scenes: Sequence[Scene]) -> list[
             "with file names that start with <city>_<6 digits>_<6 digits>"
         )
     return faults
+
+
+def _strangers(found: Found, folder: Path, annotated: set[str], annotations: Path) -> list[str]:
+    """Warnings about PNG files that are not scored."""
+    others = sorted(found.by_stem.keys() - annotated)
+    warnings = []
+    if others:
+        warnings.append(
+            f"{folder}: {counted(len(others), 'prediction')} of scenes that {annotations} lacks, not scored "
+            f"({_examples(others)}); unpack gtFine_trainvaltest.zip again if they belong to this split"
+        )
+    if found.strangers:
+        warnings.append(
+            f"{folder}: {counted(len(found.strangers), 'PNG file')} not scored, whose names do not start with "
+            f"<city>_<6 digits>_<6 digits> ({_examples([path.name for path in found.strangers])})"
+        )
+    return warnings
+
+
+def _examples(names: Sequence[str]) -> str:
+    return ", ".join([*names[:3], *(["..."] if len(names) > 3 else [])])
 
 
 def whence_masks(split: str) -> str:

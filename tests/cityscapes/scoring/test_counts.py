@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from PIL import Image
 
 from cityscapes.labels import TRAIN_ID_OF
-from cityscapes.scoring import main
+from cityscapes.scoring import main, score
 from engine.files.images import read_ids, write_png
-from tests.cityscapes.drawn_predictions import Folder, fault_lines
+from tests.cityscapes.drawn_predictions import Folder, assert_equal, fault_lines
 
 
 def test_another_size_is_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,3 +80,33 @@ def test_masks_that_are_not_official_are_refused(folder: Folder, capsys: pytest.
         f"{pair.label_ids}: 255 is no label id (0 to 33); {again}",
         f"{pair.instance_ids}: 7001 is an instance of no label that has instances; {again}",
     ]
+
+
+def test_a_scene_without_instances_may_have_instance_ids_of_8_bits(folder: Folder) -> None:
+    pair = folder.add(labels=[7, 8, 11])
+    before = score(folder.predictions, folder.root, "val").to_json()
+    write_png(pair.instance_ids, read_ids(pair.instance_ids).astype(np.uint8))
+    assert_equal(score(folder.predictions, folder.root, "val").to_json(), before)
+
+
+def test_instance_ids_that_contradict_label_ids_get_a_warning(
+    folder: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder.add(0)
+    pair = folder.add(1)
+    instance_ids = read_ids(pair.instance_ids).copy()
+    instance_ids[0, :5], instance_ids[1, :5] = 26_003, np.where(read_ids(pair.label_ids)[1, :5] == 7, 8, 7)
+    wrong = 5 + np.count_nonzero(read_ids(pair.label_ids)[0, :5] != 26)
+    write_png(pair.instance_ids, instance_ids)
+    assert main(folder.argv()) == 0
+    assert capsys.readouterr().err == (
+        f"warning: 1 instanceIds mask with other labels than labelIds (first {pair.instance_ids}: {wrong} pixels): "
+        "IoU goes by labelIds, iIoU by instanceIds; unpack gtFine_trainvaltest.zip again\n"
+    )
+
+
+def test_ids_of_32_bits_are_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add()
+    Image.fromarray(np.full((30, 41), 65543, np.int32)).save(pair.prediction, format="TIFF")
+    (line,) = fault_lines(folder, capsys)
+    assert line.startswith(f"{pair.prediction}: ")

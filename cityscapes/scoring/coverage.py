@@ -1,0 +1,74 @@
+"""How much of the official split was scored: whatever differs from it is said beside the scores."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cityscapes.layout import IMAGE_SIZE
+from cityscapes.official_counts import IMAGES_OF
+from engine.findings import counted
+
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The scenes that were scored."""
+
+    split: str
+    cities: dict[str, int]
+    """City -> scenes."""
+    sizes: dict[tuple[int, int], int]
+    """Width and height -> scenes."""
+    left_out: int
+    """Annotated scenes with neither an image nor a prediction."""
+
+    @classmethod
+    def of(cls, split: str, stems: Sequence[str], sizes: Counter[tuple[int, int]], left_out: int) -> "Coverage":
+        """The coverage by scenes with these names and sizes."""
+        cities = Counter(stem.split("_", maxsplit=1)[0] for stem in stems)
+        return cls(split, dict(sorted(cities.items())), dict(sorted(sizes.items())), left_out)
+
+    @property
+    def is_official(self) -> bool:
+        """Whether there are as many scenes of each city as in the official split, all of the official size."""
+        return self.cities == IMAGES_OF[self.split] and set(self.sizes) == {IMAGE_SIZE}
+
+    def to_json(self) -> dict[str, Any]:
+        """The same for other programs."""
+        return {
+            "split": self.split,
+            "official": self.is_official,
+            "cities": self.cities,
+            "officialCities": IMAGES_OF[self.split],
+            "sizes": {_size(size): number for size, number in self.sizes.items()},
+            "leftOut": self.left_out,
+        }
+
+    def __str__(self) -> str:
+        scenes = f"{counted(sum(self.cities.values()), 'scene')} of {self.split}"
+        if self.is_official:
+            return f"{scenes}, as in the official set"
+        parts = [scenes, *self._deviations()]
+        return f"{', '.join(parts)}: these scores do not compare with published ones"
+
+    def _deviations(self) -> list[str]:
+        official = IMAGES_OF[self.split]
+        differing = [city for city in {*official, *self.cities} if self.cities.get(city, 0) != official.get(city, 0)]
+        differing.sort(key=lambda city: (city not in self.cities, city))
+        told = [f"{city} {self.cities.get(city, 0)} of {official.get(city, 0)}" for city in differing[:_SHOWN]]
+        if len(differing) > _SHOWN:
+            told.append(f"and {len(differing) - _SHOWN} more")
+        parts = [f"not the official {sum(official.values())} ({', '.join(told)})"] if told else []
+        if set(self.sizes) != {IMAGE_SIZE}:
+            shown = [_size(size) for size in self.sizes if size != IMAGE_SIZE]
+            more = ", ..." if len(shown) > _SHOWN else ""
+            parts.append(f"at {' and '.join(shown[:_SHOWN])}{more} in place of {_size(IMAGE_SIZE)}")
+        if self.left_out:
+            parts.append(f"{counted(self.left_out, 'scene')} without image and prediction left out")
+        return parts
+
+
+def _size(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"
