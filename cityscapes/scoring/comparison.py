@@ -1,17 +1,19 @@
 """Two results side by side: is one better, in which classes, and may it be chance?"""
 
-import json
 import math
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cityscapes.labels import BY_NAME
 from cityscapes.scoring import images
 from cityscapes.scoring.images import Areas
 from cityscapes.scoring.scores import mean, percent
 from engine.errors import InputError
+from engine.files.documents import read_json
 
 _REMEDY = "give a file that `python -m cityscapes.scoring --output FILE`, or the official scorer, wrote"
+_ROUNDING = 1e-9
+"""By which sums of weights may exceed 1."""
 
 
 class Result(NamedTuple):
@@ -31,18 +33,29 @@ def read(path: Path) -> Result:
     Raises:
         InputError: if it is missing or no such file.
     """
+    content = read_json(path)
     try:
-        content = json.loads(path.read_text())
         return Result(
             path,
-            {name: float(value) for name, value in content["classScores"].items() if not BY_NAME[name].ignore_in_eval},
-            {name: float(value) for name, value in content["classInstScores"].items()},
+            {name: _score(value) for name, value in content["classScores"].items() if not BY_NAME[name].ignore_in_eval},
+            {name: _score(value) for name, value in content["classInstScores"].items()},
             sorted(images.from_json(content.get("images", {})), key=lambda image: image.stem),
         )
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}; {_REMEDY}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{path}: no result of a scorer ({type(error).__name__}: {error}); {_REMEDY}") from error
+
+
+def _score(value: Any) -> float:
+    """A score as a float; null, or NaN as the official scorer writes it, is NaN.
+
+    Raises:
+        ValueError: if it is neither that nor a number from 0 to 1.
+    """
+    if value is None or value != value:  # noqa: PLR0124  # NaN
+        return math.nan
+    if type(value) not in (int, float) or not 0 <= value <= 1 + _ROUNDING:
+        raise ValueError(f"expected a score from 0 to 1, got {str(value)[:20]}")
+    return float(value)
 
 
 def table(first: Result, second: Result) -> str:

@@ -17,6 +17,9 @@ _SEED = 0
 _BLOCK = 100
 """Resamples that are drawn at a time, so that memory stays small."""
 
+_MAX_PIXELS = 1 << 32
+"""Of a class in an image of a result file; sums over many images still fit into 64 bits."""
+
 _IDS = np.flatnonzero(SCORED)
 NAMES = tuple(BY_ID[label_id].name for label_id in _IDS.tolist())
 """The 19 scored classes, as the columns below have them."""
@@ -79,10 +82,18 @@ def from_json(content: Mapping[str, Mapping[str, Sequence[int]]]) -> list[Areas]
     Raises:
         KeyError, TypeError, ValueError: if it is none.
     """
-    images = [Areas(stem, np.array(of["hits"]), np.array(of["unions"])) for stem, of in content.items()]
-    if any(part.shape != (len(NAMES),) for image in images for part in image[1:]):
-        raise ValueError(f"expected {len(NAMES)} numbers of an image")
-    return images
+    return [Areas(stem, *_pixels(of["hits"], of["unions"])) for stem, of in content.items()]
+
+
+def _pixels(hits: Sequence[int], unions: Sequence[int]) -> tuple[Int64Array, Int64Array]:
+    """Two lists of pixels by class as arrays, if that is what they are."""
+    if not len(hits) == len(unions) == len(NAMES):
+        raise ValueError(f"expected {len(NAMES)} numbers of an image, got {len(hits)} and {len(unions)}")
+    if not all(type(number) is int and 0 <= number <= _MAX_PIXELS for number in (*hits, *unions)):
+        raise ValueError(f"expected numbers of pixels, whole and from 0 to {_MAX_PIXELS}")
+    if any(hit > union for hit, union in zip(hits, unions, strict=True)):
+        raise ValueError("expected at least as many pixels in the union as hits")
+    return np.array(hits, np.int64), np.array(unions, np.int64)
 
 
 def _resampled(results: Sequence[Sequence[Areas]]) -> Iterator[list[Float64Array]]:

@@ -1,9 +1,11 @@
 import json
+import math
 from pathlib import Path
 
 import pytest
 
 from cityscapes.scoring import images, main, measure
+from engine.files.atomic import write_json
 from tests.cityscapes.drawn_predictions import argv
 
 
@@ -33,7 +35,41 @@ def test_a_result_of_the_official_scorer_is_compared_without_an_interval(
     assert "no interval: both files must have been written by this command" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("content", [None, "{", "[]", '{"classScores": {"unicorn": 1}, "classInstScores": {}}'])
+def test_null_and_nan_mean_no_score(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As this scorer writes it, and as the official one does."""
+    result = measure(data / "good", data / "data", "val")
+    write_json(data / "strict.json", result.to_json())
+    (data / "loose.json").write_text(json.dumps(result.to_json()))
+    assert "NaN" in (data / "loose.json").read_text()
+    json.loads((data / "strict.json").read_text(), parse_constant=pytest.fail)
+    assert main(["--compare", str(data / "strict.json"), str(data / "loose.json")]) == 0
+    assert "may be chance" in capsys.readouterr().out
+
+
+def with_score(road: object) -> str:
+    return json.dumps({"classScores": {"road": road}, "classInstScores": {}})
+
+
+def with_image(hits: list[int], unions: list[int]) -> str:
+    return json.dumps({"classScores": {}, "classInstScores": {}, "images": {"a": {"hits": hits, "unions": unions}}})
+
+
+NO_RESULTS = [
+    None,
+    "{",
+    "[]",
+    '{"classScores": {"unicorn": 1}, "classInstScores": {}}',
+    *map(with_score, ["1", True, -math.inf, 10**400]),
+    with_image([1], [1]),
+    with_image([10**400] * 19, [10**400] * 19),
+    with_image([2] * 19, [1] * 19),
+    "[" * 100_000,
+    '{"classScores": ' * 5000,
+    "9" * 10_000,
+]
+
+
+@pytest.mark.parametrize("content", NO_RESULTS, ids=range(len(NO_RESULTS)))
 def test_a_file_that_is_no_result_is_refused(
     content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -41,7 +77,9 @@ def test_a_file_that_is_no_result_is_refused(
     if content is not None:
         path.write_text(content)
     assert main(["--compare", str(path), str(path)]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {path}: ")
+    printed = capsys.readouterr().err
+    assert printed.startswith(f"error: {path}: ")
+    assert len(printed) < 500
 
 
 def test_something_must_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:

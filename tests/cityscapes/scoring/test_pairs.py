@@ -116,6 +116,24 @@ def test_an_output_that_cannot_be_written_is_refused_first(
     assert line.startswith(f"{tmp_path / 'file'}: cannot write here")
 
 
+def test_a_name_that_is_too_long_is_refused_before_the_work(
+    folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / f"{'x' * 246}.json"
+    folder.add().prediction.write_bytes(b"is not read")
+    assert fault_lines(folder, capsys, "--output", str(output)) == [
+        f"{output}: cannot write it (File name too long); give another name"
+    ]
+
+
+def test_what_a_killed_scoring_left_is_removed(folder: Folder, tmp_path: Path) -> None:
+    folder.add()
+    left = tmp_path / ".scores.json.999999999.part"
+    left.touch()
+    assert main(folder.argv("--output", str(tmp_path / "scores.json"))) == 0
+    assert not left.exists()
+
+
 def test_a_refusal_leaves_an_older_result_alone(folder: Folder, tmp_path: Path) -> None:
     folder.add().prediction.unlink()
     (tmp_path / "scores.json").write_text("older")

@@ -13,6 +13,7 @@ from PIL import Image
 from cityscapes.layout import labelled_scenes
 from cityscapes.scoring import main, measure, score, scores_of, table
 from cityscapes.scoring.counts import Pair, count, read
+from engine.files.atomic import strict
 from engine.files.images import read_ids, write_png
 from tests.cityscapes.drawn_predictions import (
     Folder,
@@ -137,9 +138,9 @@ def test_the_command_prints_the_table_and_writes_the_figures(
     assert printed.out.startswith(table(result.scores))
     assert printed.err == ""
     written = json.loads(output.read_text())
-    assert_equal(written, json.loads(json.dumps(result.to_json())))
+    assert written == json.loads(json.dumps(strict(result.to_json())))
     official = result.scores.to_json()
-    assert_equal({key: written[key] for key in official}, official)
+    assert {key: written[key] for key in official} == strict(official)
 
 
 def test_the_table_has_every_scored_class_and_category_in_percent(folder: Folder) -> None:
