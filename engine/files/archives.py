@@ -37,6 +37,7 @@ def write_zip(archive: Path, files: Iterable[tuple[str, bytes]], *, obsolete: Pa
         except (zipfile.BadZipFile, EOFError, zlib.error) as error:
             damaged = f"the archive ({error})"
         if damaged is not None:
-            raise InputError(f"{archive}: {damaged} reads back wrongly; check the disk, then run the same command again")
+            what = f"{archive}: {damaged} reads back wrongly"
+            raise InputError(f"{what}; check the disk, then run the same command again")
         if obsolete is not None:
             obsolete.unlink(missing_ok=True)
