@@ -5,7 +5,6 @@ Arguments and results are those of the original, so that scripts written for it 
 functions: `convert_trainid_mask` has the train ids of Cityscapes.
 """
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +15,7 @@ from torch import nn
 
 from engine.arrays import UInt8Array
 from engine.errors import InputError
+from engine.files.documents import read_json
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 PerClass = tuple[float, torch.Tensor, torch.Tensor, torch.Tensor]
@@ -51,13 +51,17 @@ def convert_trainid_mask(
 ) -> UInt8Array:
     """Convert a (H, W) mask of train ids to label ids (H, W) or colours (H, W, 3).
 
-    The paths are of JSON files that give the train id, label id and colour of every label name. Train ids
-    that no name has, void among them, become label id 0.
+    The paths are of JSON files that give the train id, label id and colour of every label name; those of the official
+    labels lie where the original repository has them: `cityscapes/name_to_trainId.json`, `name_to_labelId.json` and
+    `name_to_color.json`. Train ids that no name has, void among them, become label id 0.
+
+    Raises:
+        InputError: if `to` is neither, or a file is missing or no JSON.
     """
     if to not in ("labelid", "color"):
         raise InputError(f"convert_trainid_mask: got to={to!r}, expected 'labelid' or 'color'")
-    train_ids: dict[str, int] = json.loads(Path(name_to_trainId_path).read_text())
-    label_ids: dict[str, int] = json.loads(Path(name_to_labelId_path).read_text())
+    train_ids: dict[str, int] = read_json(Path(name_to_trainId_path))
+    label_ids: dict[str, int] = read_json(Path(name_to_labelId_path))
     label_id_of = np.zeros(256, np.uint8)
     for name, train_id in train_ids.items():
         if 0 <= train_id < 255 and label_ids[name] >= 0:
@@ -66,7 +70,7 @@ def convert_trainid_mask(
     if to == "labelid":
         return label_id_of[trainid_mask]
     color_of = np.zeros((256, 3), np.uint8)
-    for name, color in json.loads(Path(name_to_color_path).read_text()).items():
+    for name, color in read_json(Path(name_to_color_path)).items():
         if label_ids[name] >= 0:
             color_of[label_ids[name]] = color
     return color_of[label_id_of[trainid_mask]]

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
-from cityscapes import CityScapes, get_transforms
+from cityscapes import CityScapes, get_transforms, submission
 from cityscapes.labels import BY_TRAIN_ID, COLOR_OF, LABEL_ID_OF, LABELS
 from engine.errors import InputError
 from fcn import FCN8s, FocalLoss, compute_batch_metrics, convert_trainid_mask, evaluate, train_one_epoch
@@ -61,28 +62,55 @@ def test_metrics_of_a_batch_are_counted_per_class() -> None:
     assert true.tolist() == [1, 1, 1]
 
 
+TABLES = {f"name_to_{kind}_path": f"./cityscapes/name_to_{kind}.json" for kind in ("trainId", "color", "labelId")}
+"""The arguments of the original repository's own scripts, which are run where they lie."""
+
+
 @pytest.fixture
-def tables(tmp_path: Path) -> list[Path]:
-    contents = (
-        {label.name: 19 if label.train_id == 255 else label.train_id for label in LABELS},
-        {label.name: label.id for label in LABELS},
-        {label.name: label.color for label in LABELS},
-    )
-    paths = [tmp_path / f"{number}.json" for number in range(3)]
-    for path, content in zip(paths, contents, strict=True):
-        path.write_text(json.dumps(content))
-    return paths
+def in_the_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(Path(__file__).parents[2])
 
 
-def test_masks_of_train_ids_are_converted(tables: list[Path]) -> None:
+@pytest.mark.usefixtures("in_the_repository")
+def test_masks_of_train_ids_are_converted() -> None:
     mask = np.arange(20, dtype=np.uint8).reshape(4, 5)
-    label_ids = convert_trainid_mask(mask, "labelid", *tables)
+    label_ids = convert_trainid_mask(mask, to="labelid", **TABLES)
     assert np.array_equal(label_ids, LABEL_ID_OF[mask])
-    colors = convert_trainid_mask(mask, "color", *tables)
+    colors = convert_trainid_mask(mask, to="color", **TABLES)
     assert np.array_equal(colors, COLOR_OF[LABEL_ID_OF[mask]])
     assert colors[0, 0].tolist() == list(BY_TRAIN_ID[0].color)
     with pytest.raises(InputError, match="expected 'labelid' or 'color'"):
-        convert_trainid_mask(mask, "colour", *tables)  # type: ignore[arg-type]
+        convert_trainid_mask(mask, "colour", **TABLES)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=r"elsewhere.json: no such file"):
+        convert_trainid_mask(mask, "color", **TABLES | {"name_to_color_path": "elsewhere.json"})
+
+
+@pytest.mark.usefixtures("in_the_repository")
+def test_the_tables_are_those_of_the_labels() -> None:
+    train_ids, colors, label_ids = (json.loads(Path(path).read_text()) for path in TABLES.values())
+    assert label_ids == {label.name: label.id for label in LABELS}
+    assert train_ids == {label.name: label.train_id if label.id >= 0 else -1 for label in LABELS}
+    assert colors == {label.name: list(label.color) for label in LABELS}
+
+
+@pytest.mark.usefixtures("in_the_repository")
+def test_the_steps_of_the_original_test_fcn_give_predictions_to_submit(demo_root: Path, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(FCN8s(num_classes=20).state_dict(), tmp_path / "fcn.pth")
+
+    _, transform = get_transforms([1024, 1024], [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+    network = FCN8s(num_classes=20)
+    network.load_state_dict(torch.load(tmp_path / "fcn.pth", map_location="cpu", weights_only=True))
+    network.to("cpu").eval()
+    for path in sorted((demo_root / "leftImg8bit" / "test").glob("*/*_leftImg8bit.png")):
+        with torch.no_grad():
+            logits = network(transform(Image.open(path).convert("RGB")).unsqueeze(0))
+        train_ids = torch.argmax(logits, dim=1).squeeze().numpy().astype(np.uint8)
+        label_ids = convert_trainid_mask(train_ids, to="labelid", **TABLES).astype(np.uint8)
+        target = tmp_path / "fcn" / path.parent.name / path.name.replace("_leftImg8bit.png", "_labelId_preds.png")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(label_ids).save(target)
+    assert submission.check(tmp_path / "fcn", demo_root).faults == ()
 
 
 def test_a_script_of_the_ancestor_trains_and_evaluates(demo_root: Path) -> None:
