@@ -9,7 +9,10 @@ from torch import nn
 from bench.tiny import Tiny
 
 INTERRUPT = "INTERRUPT"
-"""Variable of the environment: the number of a signal, and the step of a process in which `interrupted` sends it."""
+"""Variable of the environment: the number of a signal, and the step of a process in which `interrupted` sends it.
+
+To its process group; or, where the step is negative, to its own process, at that image of a validation.
+"""
 
 
 class Interrupted(Tiny):
@@ -18,15 +21,19 @@ class Interrupted(Tiny):
     def __init__(self, num_classes: int) -> None:
         super().__init__(num_classes)
         self.dropout = nn.Dropout2d(0.2)
-        self.steps = 0
+        self.steps = self.images = 0
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) -> (N, C, H, W)."""
+        number, step = map(int, os.environ.get(INTERRUPT, "0 0").split())
         if self.training and torch.is_grad_enabled():
             self.steps += 1
-            number, step = map(int, os.environ.get(INTERRUPT, "0 0").split())
             if self.steps == step:
                 os.killpg(0, signal.Signals(number))
+        elif images.any():  # not the black ones that a network is tried on
+            self.images += 1
+            if self.images == -step:
+                os.kill(os.getpid(), signal.Signals(number))
         scores: torch.Tensor = self.dropout(super().forward(images))
         return scores
 

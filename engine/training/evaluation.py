@@ -65,12 +65,19 @@ class Evaluator:
         self._source = None
 
     @torch.no_grad()
-    def __call__(self, forward: Callable[[torch.Tensor], torch.Tensor], loss: nn.Module) -> Evaluation:
+    def __call__(
+        self,
+        forward: Callable[[torch.Tensor], torch.Tensor],
+        loss: nn.Module,
+        pause: Callable[[int], None] = lambda number: None,
+    ) -> Evaluation:
         """Measure.
 
         Args:
             forward: (N, 3, H, W) uint8 images -> (N, C, H, W) logits; the caller sets evaluation mode.
             loss: of logits and masks.
+            pause: called before each image with its number among those of this process, where all processes have an
+                image of that number; what it raises ends the evaluation.
 
         Raises:
             InputError: for a damaged file.
@@ -83,8 +90,11 @@ class Evaluator:
             raise ValueError("closed: make another evaluator")
         hidden = progress_bar_disabled(fabric)
         bar = tqdm(self._source(), total=len(self._mine), desc="evaluate", disable=hidden, leave=False)
+        shared = self._length // fabric.world_size
         with _search_for_few_sizes() as take_note:
             for number, (images, masks) in enumerate(bar):
+                if number < shared:
+                    pause(number)
                 take_note(images)
                 masks = masks.to(device, non_blocking=True).long()
                 logits = forward(images.to(device, non_blocking=True))

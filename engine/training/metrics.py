@@ -113,5 +113,6 @@ class Tally:
     def reduce(self, fabric: Fabric) -> tuple[float, Metrics]:
         """Mean loss and metrics over all processes."""
         state = self.state(fabric)
-        self.matrix.counts = state["counts"]
-        return (state["losses"][0] / state["losses"][1]).item(), self.matrix.reduce()
+        total = ConfusionMatrix(self.matrix.num_classes, self.matrix.void)
+        total.counts = state["counts"]
+        return (state["losses"][0] / state["losses"][1]).item(), total.reduce()

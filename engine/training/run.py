@@ -50,6 +50,8 @@ class State:
     """History row of the epoch `about.epoch`, where the state was saved at its end."""
     best: Row | None
     """History row of the best epoch so far."""
+    data: dict[str, Any] | None = None
+    """Which images it is trained and validated on, as `data_state.describe` says; None where it was not noted."""
 
 
 class Run:
@@ -142,6 +144,18 @@ class Run:
             with contextlib.suppress(json.JSONDecodeError):
                 rows.append(json.loads(line))
         return rows
+
+    def require_no_history(self) -> None:
+        """Check that a run without a state is a new one.
+
+        Raises:
+            InputError: if its history has epochs already, which those of a new training would be mixed with.
+        """
+        if rows := self.history():
+            raise InputError(
+                f"{self.last}: no such file, but {self._history.name} beside it has {len(rows)} epochs; put the file "
+                "back to resume, or begin anew under another --name"
+            )
 
     def rewind(self, epoch: int) -> None:
         """Forget the epochs after one: they came after the last saved state, so they are trained again."""

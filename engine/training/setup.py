@@ -67,7 +67,7 @@ def prepare_training(
     if verbose:
         fabric.print(describe(network, learner.optimizer, verbose))
     data, evaluator = _data(fabric, config, benchmark, training, validation, reader, index)
-    return Training(fabric, run, learner, about, benchmark, config, data, evaluator)
+    return Training(fabric, run, learner, about, benchmark, config, data, evaluator, validation)
 
 
 def _reader(fabric: Fabric, config: TrainingConfig, benchmark: Benchmark, samples: Sequence[Sample]) -> Reader:

@@ -14,6 +14,8 @@ _SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 
 _EVERY = 20
 """Several processes agree on stopping once in so many steps."""
+EVERY_IMAGE = 4
+"""Or images of a validation, each of which may take as long as a step."""
 
 
 def leave_to_training(worker: int) -> None:
@@ -47,11 +49,16 @@ class Interruption:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._noted = number
 
-    def asked(self, step: int) -> int:
-        """The number of the signal that any process got, 0 for none; all processes get the same answer."""
+    def asked(self, step: int, every: int = _EVERY) -> int:
+        """The number of the signal that any process got, 0 for none; all processes get the same answer.
+
+        Args:
+            step: counts the calls, alike in all processes.
+            every: several processes agree once in so many steps.
+        """
         if self._fabric.world_size == 1:
             return self._noted
-        if step % _EVERY:
+        if step % every:
             return 0
         noted = torch.tensor([self._noted, self._noted > 0], device=self._fabric.device)
         total, processes = all_sum(self._fabric, noted).tolist()

@@ -9,6 +9,10 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
+
+from engine.devices.fabric import precision_of
+from engine.training.config import TrainingConfig
 
 Tensors = tuple[torch.Tensor, ...]
 Step = Callable[..., Tensors]
@@ -153,3 +157,15 @@ class _HostRandomness:
         random.setstate(self._python)
         np.random.set_state(self._numpy)  # noqa: NPY002
         torch.set_rng_state(self._torch)
+
+
+def graph_backend(fabric: Fabric, config: TrainingConfig) -> CudaBackend | None:
+    """What captures the step as a CUDA graph; None where it cannot be done.
+
+    Several processes talk to each other within a step, an accumulated gradient makes steps differ, and fp16's scaler
+    decides on the host whether weights change.
+    """
+    alone = fabric.world_size == 1 and config.accumulate == 1
+    if not config.cuda_graph or fabric.device.type != "cuda" or not alone or precision_of(fabric) == "16-mixed":
+        return None
+    return CudaBackend(fabric.device)

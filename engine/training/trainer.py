@@ -1,7 +1,8 @@
 """Training: one loop for every network and every benchmark."""
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
 from functools import partial
@@ -10,13 +11,13 @@ from itertools import islice
 import torch
 from lightning_fabric import Fabric
 
-from engine.benchmark import Benchmark
+from engine.benchmark import Benchmark, Sample
 from engine.checkpoints import About, StateDict
 from engine.data.sampler import EpochSampler, derive
 from engine.devices.fabric import precision_of
 from engine.errors import Stopped
 from engine.normalization import Normalize
-from engine.training import history
+from engine.training import data_state, history
 from engine.training.batches import BatchSource
 from engine.training.config import TrainingConfig
 from engine.training.divergence import Alarm
@@ -25,8 +26,8 @@ from engine.training.learner import Learner
 from engine.training.metrics import Tally
 from engine.training.optimization import SCHEDULES, Progress
 from engine.training.run import Row, Run, State
-from engine.training.signals import Interruption
-from engine.training.step_graph import CudaBackend, StepGraph
+from engine.training.signals import EVERY_IMAGE, Interruption
+from engine.training.step_graph import StepGraph, graph_backend
 from engine.training.throughput import Watch
 
 _AGREE_EVERY = 50
@@ -47,6 +48,7 @@ class Training:
         config: how to train.
         data: the batches.
         evaluator: measures the weights after an epoch.
+        validation: what it measures them on.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Training:
         config: TrainingConfig,
         data: BatchSource,
         evaluator: Evaluator,
+        validation: Sequence[Sample] = (),
     ) -> None:
         self.fabric, self.run, self.learner, self.about = fabric, run, learner, about
         self.classes, self.config, self.data, self.evaluator = benchmark.classes, config, data, evaluator
@@ -66,7 +69,8 @@ class Training:
         self.saved = time.monotonic()
         self._best_weights: tuple[StateDict, About] | None = None
         """Of the best epoch, until they are written; on the device."""
-        backend = _graph_backend(fabric, config)
+        self._data_state = data_state.describe(data.samples, validation, len(data.sampler))
+        backend = graph_backend(fabric, config)
         self._graph = StepGraph(partial(self._learn, update=True), backend, learner.optimizer.zero_grad)
 
     def fit(self) -> Row | None:
@@ -90,16 +94,24 @@ class Training:
                 watch = Watch(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
                 left = islice(stream, len(sampler) - sampler.start)
                 self._train_epoch(sampler, watch.over(left), tally, interruption, alarm)
-                row = self._row(epoch, tally, watch)
+                row = self._row(epoch, tally, watch, interruption)
                 sampler.start, tally = 0, self._tally()
                 self._finish_epoch(row)
         return self.best
 
-    def _row(self, epoch: int, tally: Tally, watch: Watch) -> Row:
+    def _row(self, epoch: int, tally: Tally, watch: Watch, interruption: Interruption) -> Row:
         """The figures of an epoch that is trained."""
-        loss, metrics = tally.reduce(self.fabric)
-        measured = self._evaluate() if self._is_validated(epoch) else None
         steps = len(self.data.sampler)
+
+        def pause(number: int) -> None:
+            if signal := interruption.asked(number, EVERY_IMAGE):
+                self._save(row=None, place=steps, tally=tally)
+                raise Stopped(
+                    f"{self.run.folder}: saved in epoch {epoch} before its validation, which was stopped", signal
+                )
+
+        measured = self._evaluate(pause) if self._is_validated(epoch) else None
+        loss, metrics = tally.reduce(self.fabric)
         trained = history.columns("train", loss, metrics)
         validated = history.columns("val", measured.loss, measured.metrics) if measured else self._unmeasured(trained)
         if warning := watch.warning():
@@ -165,10 +177,10 @@ class Training:
     def _is_validated(self, epoch: int) -> bool:
         return epoch % self.config.validate_every == 0 or epoch == self.config.epochs
 
-    def _evaluate(self) -> Evaluation:
+    def _evaluate(self, pause: Callable[[int], None]) -> Evaluation:
         """Measure the weights as predictions will be made with them, if fp16 can hold the network's numbers."""
         self.learner.train(False)
-        measured = self.evaluator(self.learner.evaluate, self.learner.loss)
+        measured = self.evaluator(self.learner.evaluate, self.learner.loss, pause)
         precision = precision_of(self.fabric)
         if not measured.finite and self.learner.evaluation_precision not in {precision, "32-true"}:
             self.fabric.print(
@@ -176,7 +188,7 @@ class Training:
                 f"predict with --precision {precision}"
             )
             self.learner.evaluation_precision = precision
-            measured = self.evaluator(self.learner.evaluate, self.learner.loss)
+            measured = self.evaluator(self.learner.evaluate, self.learner.loss, pause)
         return measured
 
     def _unmeasured(self, trained: Row) -> Row:
@@ -222,6 +234,7 @@ class Training:
             tally=tally.state(self.fabric),
             row=row,
             best=self.best,
+            data=self._data_state,
             **self.learner.state(),
         )
         if self.fabric.is_global_zero:
@@ -238,9 +251,11 @@ class Training:
         state = self.run.load()
         self.fabric.barrier()  # or a slower process would find the state that a faster one has just begun
         if state is None:
+            self.run.require_no_history()
             self._save(row=None, place=0, tally=tally)
             return tally
-        self.about, self.best, sampler.start = state.about, state.best, state.place
+        self.about, self.best = state.about, state.best
+        sampler.start = self._place(state)
         self.learner.normalize = self.fabric.to_device(Normalize(self.about.mean, self.about.std))
         self.learner.load(vars(state))
         tally.load(self.fabric, state.tally)
@@ -255,17 +270,14 @@ class Training:
         )
         return tally
 
-
-def _graph_backend(fabric: Fabric, config: TrainingConfig) -> CudaBackend | None:
-    """What captures the step as a CUDA graph; None where it cannot be done.
-
-    Several processes talk to each other within a step, an accumulated gradient makes steps differ, and fp16's scaler
-    decides on the host whether weights change.
-    """
-    alone = fabric.world_size == 1 and config.accumulate == 1
-    if not config.cuda_graph or fabric.device.type != "cuda" or not alone or precision_of(fabric) == "16-mixed":
-        return None
-    return CudaBackend(fabric.device)
+    def _place(self, state: State) -> int:
+        """The step at which a saved epoch resumes; it is told if the images are not those of before."""
+        if state.data is None:
+            return state.place
+        if self.fabric.is_global_zero:
+            for change in data_state.changes(state.data, self._data_state):
+                print(f"note: {self.run.folder}: {change}", file=sys.stderr)
+        return data_state.place_now(state.data, self._data_state, state.place, self.config.accumulate, self.run.last)
 
 
 def _seed(device: torch.device, seed: int) -> None:

@@ -95,3 +95,23 @@ def test_a_signal_saves_and_stops(settings: list[str], tmp_path: Path) -> None:
         assert place(tmp_path / "stopped") == (epoch, 2)
     assert train_fcn.main(stopped) == 0
     assert_same(tmp_path / "stopped", tmp_path / "whole")
+
+
+def test_a_signal_stops_a_validation_at_once(
+    settings: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would take minutes, where schedulers wait for seconds. The validation is made again after the resume."""
+    settings = [*settings, *EVERYTHING, "--save_minutes", "1000"]
+    assert train_fcn.main([*settings, "--name", "whole"]) == 0
+    # At the second of three images; then in the epoch after that whose validation was made again; and the last one.
+    for epoch, image in ((1, 2), (2, 4), (3, 5)):
+        monkeypatch.setenv(INTERRUPT, f"{signal.SIGTERM:d} {-image}")
+        capsys.readouterr()
+        assert train_fcn.main([*settings, "--name", "stopped"]) == 128 + signal.SIGTERM
+        assert f"saved in epoch {epoch} before its validation, which was stopped; run the" in capsys.readouterr().err
+        assert place(tmp_path / "stopped") == (epoch - 1, 4)
+        assert len(history(tmp_path / "stopped") if epoch > 1 else []) == epoch - 1
+    monkeypatch.delenv(INTERRUPT)
+    assert train_fcn.main([*settings, "--name", "stopped"]) == 0
+    assert "2 of 3 epochs and" in capsys.readouterr().out
+    assert_same(tmp_path / "stopped", tmp_path / "whole")

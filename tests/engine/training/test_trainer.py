@@ -1,7 +1,10 @@
 """The loop by itself, on a toy network and made-up batches: when it validates, saves and publishes."""
 
 import json
-from collections.abc import Iterator
+import os
+import signal
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,6 +18,7 @@ from engine.benchmark import Sample
 from engine.checkpoints import About
 from engine.data.dataset import Batch
 from engine.data.sampler import EpochSampler
+from engine.errors import InputError, Stopped
 from engine.normalization import Normalize
 from engine.training.batches import RemainingEpochs
 from engine.training.config import TrainingConfig
@@ -62,7 +66,7 @@ class Scores:
     def close(self) -> None:
         self.closed = True
 
-    def __call__(self, forward: Any, loss: nn.Module) -> Evaluation:
+    def __call__(self, forward: Any, loss: nn.Module, pause: Callable[[int], None]) -> Evaluation:
         if self.learner is not None:
             self.precisions.append(self.learner.evaluation_precision)
         finite = self.finite or self.precisions[-1] != "16-mixed"
@@ -180,3 +184,51 @@ def test_a_network_beyond_fp16_is_validated_in_the_precision_of_training(
     its.fit()
     assert scores.precisions[1:] == ["16-mixed", "32-true", "32-true"]
     assert capsys.readouterr().out.count("predict with --precision 32-true") == 1
+
+
+def stopped_within_an_epoch(folder: Path) -> None:
+    """A state after one of two steps."""
+    its = training(folder, Scores([0.1]), epochs=1)
+    its.learner.step = partial(_signal_then, its.learner.step)  # type: ignore[method-assign]
+    with pytest.raises(Stopped):
+        its.fit()
+    assert saved(folder / "last.pth")["place"] == 1
+
+
+def _signal_then(step: Any, *arguments: Any, **more: Any) -> Any:
+    os.kill(os.getpid(), signal.SIGTERM)
+    return step(*arguments, **more)
+
+
+def test_an_epoch_begun_with_other_images_is_not_finished(tmp_path: Path) -> None:
+    stopped_within_an_epoch(tmp_path)
+    its = training(tmp_path, Scores([0.1]), epochs=1)
+    its._data_state["train"] |= {"images": 5, "names": "others"}
+    with pytest.raises(InputError, match="saved within an epoch of 4 images, but now there are 5"):
+        its.fit()
+
+
+def test_other_images_after_an_epoch_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    training(tmp_path, Scores([0.1]), epochs=1).fit()
+    capsys.readouterr()
+    its = training(tmp_path, Scores([0.2]), epochs=2)
+    its._data_state["val"]["names"] = "others"
+    its.fit()
+    assert "validated on 0 images so far, on others from now on; figures of earlier epochs" in capsys.readouterr().err
+
+
+def test_a_state_of_an_earlier_version_says_nothing_of_images(tmp_path: Path) -> None:
+    stopped_within_an_epoch(tmp_path)
+    state = saved(tmp_path / "last.pth")
+    del state["data"]
+    torch.save(state, tmp_path / "last.pth")
+    training(tmp_path, Scores([0.1]), epochs=1).fit()
+    assert [row["epoch"] for row in rows(tmp_path)] == [1]
+
+
+def test_a_history_without_its_state_is_not_mixed_with_a_new_one(tmp_path: Path) -> None:
+    training(tmp_path, Scores([0.1]), epochs=1).fit()
+    (tmp_path / "last.pth").unlink()
+    with pytest.raises(InputError, match=r"no such file, but history\.jsonl beside it has 1 epochs"):
+        training(tmp_path, Scores([0.1]), epochs=1).fit()
+    assert len(rows(tmp_path)) == 1
