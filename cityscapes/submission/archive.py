@@ -1,12 +1,13 @@
 """Checked predictions -> a zip that is the same for the same files, and a manifest of what is in it."""
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.files.archives import write_zip
-from engine.files.atomic import sha256, write_json
+from engine.files.atomic import replacing, sha256
 
 
 def manifest_of(archive: Path) -> Path:
@@ -14,13 +15,22 @@ def manifest_of(archive: Path) -> Path:
     return archive.with_name(f"{archive.name}.manifest.json")
 
 
-def write(folder: Path, names: Sequence[str], archive: Path, made_with: Mapping[str, Any]) -> None:
-    """Zip files of a folder under their names, in this order; then write the manifest beside the zip.
+def write(folder: Path, names: Sequence[str], archive: Path, made_with: Mapping[str, Any], deviation: str = "") -> None:
+    """Zip files of a folder under their names, in this order, and write the manifest beside the zip.
 
-    `made_with` goes into the manifest as it is.
+    Both are written completely and read back before either gets its name. The older manifest is removed before the new
+    zip takes its place, so that no manifest ever lies beside another zip.
+
+    Args:
+        folder: where the files are.
+        names: their paths below it, with `/`.
+        archive: the zip; replaced if it exists.
+        made_with: goes into the manifest as it is.
+        deviation: how the predicted images differ from the official test set; empty if they do not.
 
     Raises:
-        InputError: if the zip reads back wrongly.
+        InputError: if a file cannot be read, or the zip cannot be written or reads back wrongly; then the older zip and
+            its manifest are still there.
     """
     hashes = {}
 
@@ -31,6 +41,19 @@ def write(folder: Path, names: Sequence[str], archive: Path, made_with: Mapping[
             yield name, content
 
     manifest = manifest_of(archive)
-    write_zip(archive, contents(), obsolete=manifest)
-    zipped = {"name": archive.name, "bytes": archive.stat().st_size, "sha256": sha256(archive)}
-    write_json(manifest, {"zip": zipped, "made_with": dict(made_with), "files": hashes})
+    with replacing(manifest) as listing:
+
+        def complete(zipped: Path) -> None:
+            about = {"name": archive.name, "bytes": zipped.stat().st_size, "sha256": sha256(zipped)}
+            content = {
+                "zip": about,
+                "official_test_set": not deviation,
+                "deviation": deviation,
+                "made_with": dict(made_with),
+                "files": hashes,
+            }
+            listing.write((json.dumps(content, indent=2) + "\n").encode())
+            listing.flush()
+            manifest.unlink(missing_ok=True)
+
+        write_zip(archive, contents(), complete=complete)

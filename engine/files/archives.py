@@ -2,14 +2,16 @@
 
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from engine.errors import InputError
 from engine.files.atomic import replacing
 
 
-def write_zip(archive: Path, files: Iterable[tuple[str, bytes]], *, obsolete: Path | None = None) -> None:
+def write_zip(
+    archive: Path, files: Iterable[tuple[str, bytes]], *, complete: Callable[[Path], None] | None = None
+) -> None:
     """Write files, given as name and content, into a zip in their order, without times, owners or compression.
 
     The zip is read back before it gets its name. Until then an older zip of that name stays.
@@ -17,10 +19,10 @@ def write_zip(archive: Path, files: Iterable[tuple[str, bytes]], *, obsolete: Pa
     Args:
         archive: the zip.
         files: taken one at a time, so that only one needs to be in memory.
-        obsolete: a file about the older zip, which is removed right before the new one takes its place.
+        complete: gets the path of the complete zip right before it takes its name; where it fails, the older zip stays.
 
     Raises:
-        InputError: if the zip reads back differently.
+        InputError: if the zip cannot be written, or reads back differently.
     """
     names = []
     with replacing(archive) as file:
@@ -31,13 +33,20 @@ def write_zip(archive: Path, files: Iterable[tuple[str, bytes]], *, obsolete: Pa
                 packed.writestr(info, content)
                 names.append(name)
         file.flush()
-        try:
-            with zipfile.ZipFile(file.name) as packed:
-                damaged = packed.testzip() or (None if packed.namelist() == names else "its listing")
-        except (zipfile.BadZipFile, EOFError, zlib.error) as error:
-            damaged = f"the archive ({error})"
-        if damaged is not None:
-            what = f"{archive}: {damaged} reads back wrongly"
-            raise InputError(f"{what}; check the disk, then run the same command again")
-        if obsolete is not None:
-            obsolete.unlink(missing_ok=True)
+        _require_equal(archive, Path(file.name), names)
+        if complete is not None:
+            complete(Path(file.name))
+
+
+def _require_equal(archive: Path, part: Path, names: list[str]) -> None:
+    """Read a zip back before it gets its name."""
+    try:
+        with zipfile.ZipFile(part) as packed:
+            damaged = packed.testzip()
+            if damaged is None and packed.namelist() != names:
+                damaged = "its listing"
+    except (OSError, zipfile.BadZipFile, EOFError, zlib.error) as error:
+        damaged = f"the archive ({error})"
+    if damaged is not None:
+        what = f"{archive}: {damaged} reads back wrongly, and what was there before is kept"
+        raise InputError(f"{what}; check the disk, then run the same command again")

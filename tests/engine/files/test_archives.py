@@ -34,16 +34,31 @@ def test_a_zip_that_reads_back_wrongly_replaces_nothing(
         path.write_bytes(b"older")
     monkeypatch.setattr(zipfile.ZipFile, method, lambda _: found)
     with pytest.raises(InputError, match=message):
-        write_zip(archive, FILES, obsolete=about)
+        write_zip(archive, FILES, complete=lambda _: about.unlink())
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         "x.zip": b"older",
         "x.zip.json": b"older",
     }
 
 
-def test_what_was_said_about_an_older_zip_goes_with_it(tmp_path: Path) -> None:
-    archive, about = tmp_path / "x.zip", tmp_path / "x.zip.json"
-    write_zip(archive, FILES, obsolete=about)  # there is none yet
-    about.write_bytes(b"older")
-    write_zip(archive, FILES[:1], obsolete=about)
-    assert [path.name for path in tmp_path.iterdir()] == ["x.zip"]
+def test_the_complete_zip_can_be_read_before_it_takes_its_name(tmp_path: Path) -> None:
+    archive, seen = tmp_path / "x.zip", []
+
+    def complete(part: Path) -> None:
+        seen.append((archive.exists(), zipfile.ZipFile(part).namelist()))
+
+    write_zip(archive, FILES, complete=complete)
+    assert seen == [(False, ["b/2.png", "a/1.png"])]
+
+
+def test_a_zip_that_cannot_be_read_back_replaces_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tmp_path / "x.zip"
+    archive.write_bytes(b"older")
+
+    def fail(_: zipfile.ZipFile) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(zipfile.ZipFile, "testzip", fail)
+    with pytest.raises(InputError, match=r"x\.zip: the archive \(\[Errno 5\] Input/output error\) reads back wrongly"):
+        write_zip(archive, FILES)
+    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x.zip", b"older")]
