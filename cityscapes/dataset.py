@@ -57,7 +57,7 @@ class CityscapesBenchmark(Benchmark):
         """What the evaluation server would say, about the annotated scenes that have a prediction or an image."""
         from cityscapes import scoring
 
-        result = scoring.measure(predictions, root, split, workers=workers)
+        result = scoring.measure(predictions, root, split, workers=workers, known_ids=True)
         return result.scores.to_json(), f"{scoring.table(result.scores)}\n\n{result.coverage}"
 
     def pack(self, predictions: Path, archive: Path, root: Path, workers: int) -> str:
@@ -67,4 +67,5 @@ class CityscapesBenchmark(Benchmark):
         made_with = origin_of(predictions) | {"commit": environment.commit()}
         report = submission.pack(predictions, archive, root, workers=workers, made_with=made_with)
         warnings = "".join(f"warning: {finding}\n" for finding in report.warnings)
-        return f"{warnings}{archive}: {report.predictions} predictions, as the server wants them"
+        following = report.following(root, f"upload {archive} at cityscapes-dataset.com")
+        return f"{warnings}{archive}: {report.verdict(root)}\n{following}"

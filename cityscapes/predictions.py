@@ -7,6 +7,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from cityscapes import id_kind
 from cityscapes.labels import BY_ID, BY_TRAIN_ID, VOID
 from cityscapes.layout import frame_of
 from engine.errors import InputError
@@ -16,6 +17,8 @@ LABEL_IDS = max(BY_ID) + 1
 
 FIX = "python -m cityscapes.submission fix PATH NEW"
 """What mends predictions."""
+MINUS_ONE = f"subtract 1 from every id but 0, write 255 for 0, then convert train ids to label ids: {FIX}"
+"""What mends predictions of train ids plus 1."""
 _TRAIN_IDS = f"these look like train ids; convert them to label ids: {FIX}"
 
 NameKind = Literal["prediction", "nameless", "capitals", "other", "hidden"]
@@ -80,19 +83,20 @@ def foreign_ids(path: Path, pixels: npt.NDArray[np.int64]) -> list[str]:
     found = f"{path}: {'ids' if foreign.size > 1 else 'id'} {named} on {pixels[foreign].sum()} pixels"
     if foreign.tolist() != [VOID]:
         return [f"{found}; write only label ids, 0 to {LABEL_IDS - 1}"]
-    if present[-2:-1].max(initial=0) <= max(BY_TRAIN_ID):
+    if present[-2:-1].max(initial=0) <= max(BY_TRAIN_ID) and id_kind.by_shares(pixels[: VOID + 1]) != "label ids":
         return [f"{found}; {_TRAIN_IDS}"]
     return [f"{found}, beside label ids; write 0 (unlabeled) for what is no class"]
 
 
-def train_id_doubt(predicted: npt.NDArray[np.int64], labelled: npt.NDArray[np.int64]) -> str | None:
-    """Why label ids that are all in the table may still be train ids, or None if they are not.
+def train_id_doubt(confusion: npt.NDArray[np.int64]) -> str | None:
+    """Why ids that are all in the table of label ids are others nevertheless, or None if they need not be.
 
     Args:
-        predicted: (34,) the number of pixels of each id in all predictions.
-        labelled: (34,) the same in the ground truth.
+        confusion: (34, 34) the number of pixels of each id in the ground truth, row, and in all predictions, column.
     """
-    above = slice(max(BY_TRAIN_ID) + 1, None)
-    if predicted[above].any() or not labelled[above].any():
+    agreeing = id_kind.agreement(confusion)
+    kind = id_kind.by_truth(agreeing)
+    if kind in (None, "label ids"):
         return None
-    return f"no prediction has an id above {max(BY_TRAIN_ID)}, though the ground truth does; {_TRAIN_IDS}"
+    evidence = f"read as {kind} {agreeing[kind]:.0%} of the pixels are right, as label ids {agreeing['label ids']:.0%}"
+    return f"{evidence}; {_TRAIN_IDS if kind == 'train ids' else MINUS_ONE}"

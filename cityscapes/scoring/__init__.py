@@ -73,10 +73,16 @@ class _Seen(NamedTuple):
 
 
 def score(
-    predictions: Path, root: Path, split: str, *, workers: int = 1, scenes: Sequence[Scene] | None = None
+    predictions: Path,
+    root: Path,
+    split: str,
+    *,
+    workers: int = 1,
+    scenes: Sequence[Scene] | None = None,
+    known_ids: bool = False,
 ) -> Scores:
     """The scores of `measure` alone."""
-    return measure(predictions, root, split, workers=workers, scenes=scenes).scores
+    return measure(predictions, root, split, workers=workers, scenes=scenes, known_ids=known_ids).scores
 
 
 def measure(
@@ -87,12 +93,13 @@ def measure(
     workers: int = 1,
     scenes: Sequence[Scene] | None = None,
     with_borders: bool = False,
+    known_ids: bool = False,
 ) -> Result:
     """Score the predictions of all scenes of a split that have the official masks, see `pair_up`, or of some of them.
 
     The figures are the same, to the last bit, for any number of workers. Less than a kilobyte is kept of an image.
-    Warnings on stderr say where all predictions together may be train ids, where instance ids contradict label ids,
-    and which predictions are not scored.
+    Warnings on stderr say where all predictions together agree with the ground truth as train ids, unless their ids
+    are known to be label ids, where instance ids contradict label ids, and which predictions are not scored.
 
     Raises:
         InputError: with everything that is wrong with any file.
@@ -119,12 +126,13 @@ def measure(
         raise InputError(*grouped(faults))
     if not total.confusion[SCORED].any():
         raise InputError(f"{root}: no pixel of the {split} masks has a scored label; {whence_masks(split)}")
-    _warn(predictions, total, roster.warnings, contradicting)
+    doubt = None if known_ids else train_id_doubt(total.confusion)
+    _warn(predictions, doubt, roster.warnings, contradicting)
     coverage = Coverage.of(split, [image.stem for image in of_images], sizes, roster.left_out)
     return Result(scores_of(total), tuple(of_images), borders, coverage)
 
 
-def _warn(predictions: Path, total: Counts, warnings: Sequence[str], contradicting: Sequence[str]) -> None:
+def _warn(predictions: Path, doubt: str | None, warnings: Sequence[str], contradicting: Sequence[str]) -> None:
     """Print what is odd about files that are scored all the same."""
     told = list(warnings)
     if contradicting:
@@ -132,7 +140,7 @@ def _warn(predictions: Path, total: Counts, warnings: Sequence[str], contradicti
             f"{counted(len(contradicting), 'instanceIds mask')} with other labels than labelIds (first "
             f"{contradicting[0]}): IoU goes by labelIds, iIoU by instanceIds; unpack gtFine_trainvaltest.zip again"
         )
-    if doubt := train_id_doubt(total.confusion.sum(0), total.confusion.sum(1)):
+    if doubt:
         told.append(f"{predictions}: {doubt}")
     for line in told:
         print(f"warning: {line}", file=sys.stderr)

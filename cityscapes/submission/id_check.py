@@ -3,23 +3,18 @@
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from cityscapes.labels import BY_ID, CLASSES, LABELS, VOID
-from cityscapes.predictions import FIX
+from cityscapes.id_kind import NEVER_SCORED, IdKind, by_shares, suspicious
+from cityscapes.labels import BY_ID, LABELS, VOID
+from cityscapes.predictions import FIX, MINUS_ONE
 from cityscapes.submission.roll_call import Prediction, coloured_doubles
 from engine.findings import Finding, counted, fault, note
 
 _HIGHEST = max(BY_ID)
 _SCORED = frozenset(label.id for label in LABELS if not label.ignore_in_eval)
-_NEVER_SCORED = frozenset(range(1, _HIGHEST + 1)) - _SCORED
-_TRAIN_IDS = frozenset(range(len(CLASSES.names) + 1)) | {VOID}
-"""Train ids, and the number after them that some networks give to void."""
-_ENOUGH = 0.01
-"""The share of pixels from which never scored ids cannot be an accident."""
-
 _LABEL_IDS = f"expected label ids, 0 to {_HIGHEST}"
 _CONVERT = f"convert them: {FIX}"
+_REMEDY_OF: dict[IdKind, str] = {"train ids": _CONVERT, "train ids plus 1": MINUS_ONE}
 _FORMAT = {
     "damaged": ("that cannot be decoded", "write or copy them again"),
     "no PNG": ("with another kind of image under a PNG name", "write them as PNG; JPEG alters the ids"),
@@ -37,10 +32,17 @@ def findings(predictions: Sequence[Prediction]) -> Iterator[Finding]:
         return
     pixels = np.array([prediction.look.pixels for prediction in readable]).sum(0)
     present = set(np.flatnonzero(pixels).tolist())
-    what = f"got only {_listed(present)} in {counted(len(readable), 'prediction')}"
-    if are_train_ids(pixels):
-        yield fault("train ids", f"{what}: these are train ids, {_LABEL_IDS}", _CONVERT, _names(readable))
+    what = f"got only {listed(present)} in {counted(len(readable), 'prediction')}"
+    kind = by_shares(pixels)
+    if kind in _REMEDY_OF:
+        yield fault(kind, f"{what}: these are {kind}, {_LABEL_IDS}", _REMEDY_OF[kind], _names(readable))
         return
+    if kind is None and suspicious(pixels):
+        told = f"{what}, {_LABEL_IDS}; neither these nor train ids are as frequent in street scenes"
+        remedy = f"look at them; if you know that they are train ids, {FIX} --ids train"
+        yield fault("unknown ids", told, remedy, _names(readable))
+        return
+    yield from _mixed(readable)
     yield from _foreign(readable)
     if not present & _SCORED:
         yield fault(
@@ -49,15 +51,15 @@ def findings(predictions: Sequence[Prediction]) -> Iterator[Finding]:
     yield from _unscored(readable)
 
 
-def are_train_ids(pixels: npt.NDArray[np.int64]) -> bool:
-    """Whether the (256,) counts of a whole submission can only be train ids.
-
-    No network emits label ids up to 18 alone: vegetation, sky and car lie above. The label ids below that are
-    never scored, such as 1 to 6, are frequent classes when read as train ids.
-    """
-    present = set(np.flatnonzero(pixels).tolist())
-    share = pixels[list(_NEVER_SCORED)].sum() / pixels.sum()
-    return _TRAIN_IDS.issuperset(present) and (VOID in present or bool(share >= _ENOUGH))
+def _mixed(readable: Sequence[Prediction]) -> Iterator[Finding]:
+    """Predictions of another kind of ids than the others."""
+    for kind in _REMEDY_OF:
+        files = [item.name for item in readable if by_shares(np.array(item.look.pixels)) == kind]
+        if files:
+            what = (
+                f"got {kind} in {len(files)} of {counted(len(readable), 'prediction')}, {_LABEL_IDS} as in the others"
+            )
+            yield fault("mixed ids", what, "predict all images with the same weights and settings again", files)
 
 
 def _formats(predictions: Sequence[Prediction]) -> Iterator[Finding]:
@@ -83,9 +85,9 @@ def _foreign(readable: Sequence[Prediction]) -> Iterator[Finding]:
         foreign = {value for value in range(_HIGHEST + 1, 256) if prediction.look.pixels[value]}
         seen |= foreign
         if foreign:
-            files.append(f"{prediction.name}: {_listed(foreign)}")
+            files.append(f"{prediction.name}: {listed(foreign)}")
     if files:
-        what = f"got {_listed(seen)} in {counted(len(files), 'prediction')}, {_LABEL_IDS}"
+        what = f"got {listed(seen)} in {counted(len(files), 'prediction')}, {_LABEL_IDS}"
         mend = f": {FIX}" if seen == {VOID} else ""
         yield fault("ids", what, f"write 0 (unlabeled) where no class is predicted{mend}", files)
 
@@ -93,9 +95,9 @@ def _foreign(readable: Sequence[Prediction]) -> Iterator[Finding]:
 def _unscored(readable: Sequence[Prediction]) -> Iterator[Finding]:
     files = []
     for prediction in readable:
-        ids = {value for value in _NEVER_SCORED if prediction.look.pixels[value]}
+        ids = {value for value in NEVER_SCORED if prediction.look.pixels[value]}
         if ids:
-            files.append(f"{prediction.name}: {_listed(ids)}")
+            files.append(f"{prediction.name}: {listed(ids)}")
     if files:
         what = f"got label ids that are never scored in {counted(len(files), 'prediction')}"
         yield note("unscored ids", what, f"their pixels count as misses; if they are train ids, {_CONVERT}", files)
@@ -105,7 +107,7 @@ def _names(predictions: Sequence[Prediction]) -> list[str]:
     return [prediction.name for prediction in predictions]
 
 
-def _listed(ids: Collection[int]) -> str:
+def listed(ids: Collection[int]) -> str:
     """Ids in order, the middle of a long list left out."""
     ordered = [str(value) for value in sorted(ids)]
     shown = ordered if len(ordered) <= 8 else [*ordered[:4], "...", *ordered[-3:]]

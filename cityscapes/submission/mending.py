@@ -1,19 +1,21 @@
-"""Predictions with faults -> a new folder of predictions, where nothing is lost by it."""
+"""Predictions with faults -> a new folder of predictions, where it is certain what they are."""
 
 import os
 import shutil
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from cityscapes.labels import BY_ID, LABEL_ID_OF, VOID
+from cityscapes.id_kind import IdKind
+from cityscapes.labels import BY_ID, CLASSES, LABEL_ID_OF, VOID
 from cityscapes.predictions import kind_of_name
-from cityscapes.submission import id_check, parcel, pngs, roll_call
+from cityscapes.submission import evidence, id_check, parcel, pngs, roll_call
 from cityscapes.submission.drafts import BATCH, Draft, examine, grey, stem_in
+from cityscapes.submission.evidence import Ids
 from cityscapes.submission.parcel import Member
 from cityscapes.submission.roll_call import Prediction
 from engine.errors import InputError
@@ -23,6 +25,8 @@ from engine.findings import Finding, counted, fault, of_severity
 from engine.parallel import each
 
 _HIGHEST = max(BY_ID)
+_FOREIGN = VOID
+"""What becomes of ids that are in no table, until they are refused."""
 _MENDABLE_NAMES = ("backslash", "unsafe name")
 """Troubles of a member's name alone: its content is read, and gets a name of its own."""
 
@@ -47,33 +51,47 @@ class Mended:
     """What was changed -> number of files."""
     remaining: tuple[Finding, ...]
     """What the check still finds, which needs other predictions; empty where the images are not known."""
+    split: str = "test"
+    """The split that most predictions belong to."""
 
 
-def fix(path: Path, new: Path, root: Path | None = None, *, workers: int = 1) -> Mended:
-    """Write the predictions of a folder or zip to a new folder, mended; the old ones are only read.
+def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", workers: int = 1) -> Mended:
+    """Write the predictions of a folder or zip to a new folder, fixed; the old ones are only read.
 
     Train ids become label ids, 255 becomes 0, palette images, grey stored as RGB and 16 bits become 8-bit grey, and
-    every file is named `<city>/<stem>.png`. With `root`, what is missing or of another size is told as well.
+    every file is named `<city>/<stem>.png`.
+
+    Args:
+        path: folder or zip of predictions.
+        new: the folder to write.
+        root: data folder; sizes are compared with its images, and ids with its ground truth where it has that. Without
+            it, every prediction must have the official size.
+        ids: what the ids are; auto is what the evidence says, see `evidence.kind_of`.
+        workers: processes.
 
     Raises:
-        InputError: with everything that cannot be mended, if there is any; then nothing is written.
+        InputError: with everything that cannot be fixed with certainty, if there is any; then nothing is written.
     """
     _require_new(path, new)
     members = [member for member in parcel.members(path) if kind_of_name(member.name) != "hidden"]
+    known = evidence.Known(root)
     drafts, findings = _drafts(path, members, workers)
     drafts, more = _one_each(drafts)
-    table, ids_change = _table(drafts)
-    findings += [*more, *_foreign(drafts, table)]
+    findings += [*more, *evidence.sizes(drafts, known)]
+    kind, doubts = evidence.kind_of(path, drafts, known, ids)
+    table, ids_change = _table(drafts, kind)
+    findings += doubts or _foreign(drafts, table)
     if not drafts and not findings:
         raise InputError(f"{path}: got no PNG of an image, expected predictions; predict first")
     if findings:
-        raise InputError(*(f"{path}: cannot be mended: {finding}" for finding in findings))
-    remaining = _remaining(drafts, root)
+        raise InputError(*(f"{path}: cannot be fixed: {finding}" for finding in findings))
+    split = evidence.split_of(drafts)
+    remaining = _remaining(drafts, root) if split == "test" else ()
     _write(path, new, drafts, table, workers)
     changes = Counter(draft.change for draft in drafts if draft.change)
     changes.update({ids_change: len(drafts)} if ids_change else {})
     changes["named and placed anew"] = sum(draft.member.name != _name(draft.stem) for draft in drafts)
-    return Mended(len(drafts), {change: number for change, number in changes.items() if number}, remaining)
+    return Mended(len(drafts), {change: number for change, number in changes.items() if number}, remaining, split)
 
 
 def _require_new(path: Path, new: Path) -> None:
@@ -89,7 +107,7 @@ def _name(stem: str) -> str:
 
 
 def _drafts(path: Path, members: Sequence[Member], workers: int) -> tuple[list[Draft], list[Finding]]:
-    """The files that can be mended, and what is wrong with the others."""
+    """The files that can be fixed, and what is wrong with the others."""
     pictures = [member for member in members if kind_of_name(member.name) != "other"]
     readable = [member for member in pictures if member.trouble in (None, *_MENDABLE_NAMES)]
     findings = list(parcel.troubles([member for member in members if member.trouble not in _MENDABLE_NAMES]))
@@ -126,30 +144,30 @@ def _one_each(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Finding]]:
     return [same[0] for same in by_stem.values()], [_refusal("several", doubled)] if doubled else []
 
 
-def _table(drafts: Sequence[Draft]) -> tuple[npt.NDArray[np.uint8], str]:
-    """(256,) id -> label id for all files, and what it does; train ids are told by all files together."""
-    pixels = np.sum([draft.look.pixels for draft in drafts], 0) if drafts else np.zeros(256, np.int64)
-    if pixels.any() and id_check.are_train_ids(pixels):
-        return LABEL_ID_OF, "train ids to label ids"
+def _table(drafts: Sequence[Draft], kind: IdKind) -> tuple[npt.NDArray[np.uint8], str]:
+    """(256,) id -> label id for all files, and what it does."""
+    if kind == "train ids":
+        table = np.full(256, _FOREIGN, np.uint8)
+        table[: len(CLASSES) + 1], table[VOID] = LABEL_ID_OF[: len(CLASSES) + 1], 0
+        return table, "train ids to label ids"
     table = np.arange(256).astype(np.uint8)
     table[VOID] = 0
-    return table, "255 to 0, unlabeled" if pixels[VOID] else ""
+    return table, "255 to 0, unlabeled" if any(draft.look.pixels[VOID] for draft in drafts) else ""
 
 
-def _foreign(drafts: Sequence[Draft], table: npt.NDArray[np.uint8]) -> Iterator[Finding]:
+def _foreign(drafts: Sequence[Draft], table: npt.NDArray[np.uint8]) -> list[Finding]:
     """Ids that are in no table."""
     names = []
     for draft in drafts:
-        ids = np.unique(table[np.flatnonzero(draft.look.pixels)])
-        foreign = ids[ids > _HIGHEST]
+        ids = np.flatnonzero(draft.look.pixels)
+        foreign = ids[table[ids] > _HIGHEST]
         if foreign.size:
-            names.append(f"{draft.member.name}: {', '.join(map(str, foreign[:8]))}")
-    if names:
-        yield _refusal("ids", names)
+            names.append(f"{draft.member.name}: {id_check.listed(foreign.tolist())}")
+    return [_refusal("ids", names)] if names else []
 
 
 def _remaining(drafts: Sequence[Draft], root: Path | None) -> tuple[Finding, ...]:
-    """What other predictions are needed for."""
+    """What other predictions of the test set are needed for."""
     if root is None:
         return ()
     predictions = [Prediction(draft.stem, _name(draft.stem), draft.look) for draft in drafts]
@@ -161,7 +179,7 @@ def _write(path: Path, new: Path, drafts: Sequence[Draft], table: npt.NDArray[np
     part = new.with_name(f".{new.name}.{os.getpid()}.part")
     batches = [(path, part, drafts[start : start + BATCH], table) for start in range(0, len(drafts), BATCH)]
     try:
-        for _, done in each(_write_batch, batches, workers=workers, title="mend"):
+        for _, done in each(_write_batch, batches, workers=workers, title="fix"):
             if isinstance(done, InputError):
                 raise done
         part.replace(new)
@@ -174,8 +192,8 @@ def _write_batch(batch: tuple[Path, Path, Sequence[Draft], npt.NDArray[np.uint8]
     path, part, drafts, table = batch
     for draft, content in zip(drafts, parcel.read(path, [draft.member for draft in drafts]), strict=True):
         if isinstance(content, InputError):
-            raise InputError(f"{path}: {draft.member.name}: {content}; nobody must change it meanwhile")
+            raise InputError(f"{path}: {draft.member.name}: {content}; read it again once nothing else changes it")
         samples = grey(pngs.decoded(content))
         if samples is None:
-            raise InputError(f"{path}: {draft.member.name}: changed meanwhile; mend it again")
+            raise InputError(f"{path}: {draft.member.name}: changed meanwhile; run it again")
         write_png(part / _name(draft.stem), table[samples])

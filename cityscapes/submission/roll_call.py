@@ -15,6 +15,7 @@ from engine.findings import Finding, counted, fault, tally
 
 _TEST = IMAGES_OF["test"]
 _LEAVE_OUT = "predict the test split, and pack nothing else"
+_WHOLE = "unpack leftImg8bit_trainvaltest.zip whole, or leave --root out to check against the official numbers"
 
 
 class Prediction(NamedTuple):
@@ -35,6 +36,8 @@ class Wanted(NamedTuple):
     """Stem -> width and height of the image."""
     cities: Mapping[str, int]
     """City -> images."""
+    deviation: str = ""
+    """How these differ from the official test set in number and size; empty if they do not."""
 
 
 def wanted(root: Path | None) -> Wanted:
@@ -61,7 +64,21 @@ def wanted(root: Path | None) -> Wanted:
             messages += error.messages
     if messages:
         raise InputError(*messages)
-    return Wanted(sizes, Counter(map(_city, sizes)))
+    return Wanted(sizes, Counter(map(_city, sizes)), _deviation(sizes))
+
+
+def _deviation(sizes: Mapping[str, pngs.Size]) -> str:
+    """How images differ from the official test set."""
+    got = Counter(map(_city, sizes))
+    cities = [city for city in sorted({*_TEST, *got}) if got[city] != _TEST.get(city, 0)]
+    parts = []
+    if cities:
+        differing = ", ".join(f"{city} {got[city]} of {_TEST.get(city, 0)}" for city in cities)
+        parts.append(f"got {counted(len(sizes), 'image')}, expected {sum(_TEST.values())} ({differing})")
+    for size, number in sorted(Counter(sizes.values()).items()):
+        if size != IMAGE_SIZE:
+            parts.append(f"got {counted(number, 'image')} of {_written(size)}, expected {_written(IMAGE_SIZE)}")
+    return "; ".join(parts)
 
 
 def findings(predictions: Sequence[Prediction], images: Wanted) -> Iterator[Finding]:
@@ -73,7 +90,7 @@ def findings(predictions: Sequence[Prediction], images: Wanted) -> Iterator[Find
         yield from _by_number(by_stem, images.cities)
     else:
         yield from _by_name(by_stem, images.sizes)
-    yield from _strangers(sorted(stem for stem in by_stem if not _known(stem, images)))
+    yield from _strangers(sorted(stem for stem in by_stem if not _known(stem, images)), images)
     yield from _duplicates(by_stem)
     yield from _sizes(predictions, images)
 
@@ -118,13 +135,16 @@ def _of_cities(kind: str, what: str, remedy: str, lines: list[str], numbers: Map
     return fault(kind, f"{what}: {', '.join(lines)}", remedy, [], count=sum(numbers.values()))
 
 
-def _strangers(stems: Sequence[str]) -> Iterator[Finding]:
+def _strangers(stems: Sequence[str], images: Wanted) -> Iterator[Finding]:
     if not stems:
         return
-    splits = {SPLIT_OF.get(_city(stem)) for stem in stems} - {None, "test"}
-    hint = f"these cities belong to {' and '.join(sorted(filter(None, splits)))}: " if splits else ""
+    splits = {SPLIT_OF.get(_city(stem)) for stem in stems}
+    foreign = sorted(filter(None, splits - {None, "test"}))
+    remedy = f"these cities belong to {' and '.join(foreign)}: {_LEAVE_OUT}" if foreign else _LEAVE_OUT
+    if images.deviation and "test" in splits:
+        remedy = f"the images under --root are not the official test set ({images.deviation}): {_WHOLE}"
     what = f"got predictions of {counted(len(stems), 'image')} that the test set lacks: {tally(map(_city, stems))}"
-    yield fault("not in the test set", what, f"{hint}{_LEAVE_OUT}", stems)
+    yield fault("not in the test set", what, remedy, stems)
 
 
 def _duplicates(by_stem: Mapping[str, Sequence[Prediction]]) -> Iterator[Finding]:
@@ -136,21 +156,32 @@ def _duplicates(by_stem: Mapping[str, Sequence[Prediction]]) -> Iterator[Finding
     ):
         groups = [doubles[stem] for stem in sorted(doubles) if (stem in mixed) == in_colour]
         if groups:
-            names = [" and ".join(prediction.name for prediction in group) for group in groups]
+            names = [_together([prediction.name for prediction in group]) for group in groups]
             yield fault(kind, f"got {what} for {counted(len(names), 'image')}, expected one prediction", remedy, names)
 
 
 def _sizes(predictions: Sequence[Prediction], images: Wanted) -> Iterator[Finding]:
-    wrong = []
+    wrong: list[str] = []
+    official: list[str] = []
     for prediction in predictions:
         size = prediction.look.size
         right = IMAGE_SIZE if images.sizes is None else images.sizes.get(prediction.stem)
         if size is not None and right is not None and size != right:
-            wrong.append(f"{prediction.name}: got {_written(size)}, expected {_written(right)}")
-    if wrong:
-        what = f"got {counted(len(wrong), 'prediction')} of another size than the image"
-        yield fault("size", what, "predict at full size, or enlarge the logits before the argmax", wrong)
+            told = f"{prediction.name}: got {_written(size)}, expected {_written(right)}"
+            (official if size == IMAGE_SIZE else wrong).append(told)
+    for names, remedy in (
+        (wrong, "predict at full size, or enlarge the logits before the argmax"),
+        (official, f"these have the official size, the images under --root do not: {_WHOLE}"),
+    ):
+        if names:
+            what = f"got {counted(len(names), 'prediction')} of another size than the image"
+            yield fault("size", what, remedy, names)
 
 
 def _written(size: pngs.Size) -> str:
     return f"{size[0]} x {size[1]}"
+
+
+def _together(names: Sequence[str]) -> str:
+    """Names with "and" between, the first two of many."""
+    return " and ".join(names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"])

@@ -9,13 +9,24 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from cityscapes.id_kind import SHARES
 from cityscapes.labels import LABEL_ID_OF
 
 Ids = npt.NDArray[Any]
 
 SIZE = (32, 16)
 STEMS = [f"{city}_000000_{frame:06d}" for city in ("berlin", "bonn") for frame in (19, 20, 21)]
-LABEL_IDS = LABEL_ID_OF[np.arange(SIZE[0] * SIZE[1]).reshape(SIZE[::-1]) % 19]
+
+
+def usual_train_ids() -> npt.NDArray[np.uint8]:
+    """A mask of all classes, each about as frequent as in Cityscapes."""
+    counts = np.maximum(1, np.floor(SHARES * (SIZE[0] * SIZE[1] - 12))).astype(int)
+    counts[0] += SIZE[0] * SIZE[1] - counts.sum()
+    return np.repeat(np.arange(19, dtype=np.uint8), counts).reshape(SIZE[::-1])
+
+
+TRAIN_IDS = usual_train_ids()
+LABEL_IDS = LABEL_ID_OF[TRAIN_IDS]
 
 
 class Told(Protocol):

@@ -45,13 +45,29 @@ def test_ids_that_no_label_has_are_refused(folder: Folder, capsys: pytest.Captur
     assert line.endswith(f" on {np.count_nonzero(found > 33)} pixels; write only label ids, 0 to 33")
 
 
-def test_train_ids_without_void_get_a_warning(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
-    folder.add(0, predict=lambda mask, rng: np.minimum(TRAIN_ID_OF[mask], 18))
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (0, "these look like train ids; convert them to label ids: python -m cityscapes.submission fix PATH NEW"),
+        (1, "subtract 1 from every id but 0, write 255 for 0, then convert train ids to label ids: "),
+    ],
+)
+def test_ids_that_agree_only_as_train_ids_get_a_warning(
+    folder: Folder, capsys: pytest.CaptureFixture[str], more: int, expected: str
+) -> None:
+    folder.add(0, predict=lambda mask, rng: np.minimum(TRAIN_ID_OF[mask], 18) + np.uint8(more))
     assert main(folder.argv()) == 0
-    assert capsys.readouterr().err == (
-        f"warning: {folder.predictions}: no prediction has an id above 18, though the ground truth does; "
-        "these look like train ids; convert them to label ids: python -m cityscapes.submission fix PATH NEW\n"
-    )
+    (line,) = capsys.readouterr().err.splitlines()
+    kind = "train ids plus 1" if more else "train ids"
+    assert line.startswith(f"warning: {folder.predictions}: read as {kind} 100% of the pixels are right, as label ids ")
+    assert expected in line
+
+
+def test_label_ids_of_low_classes_alone_get_no_warning(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    """As a network predicts after a short training, where the ground truth has all classes."""
+    folder.add(0, predict=lambda mask, rng: np.where(mask % 2, 7, 11).astype(np.uint8))
+    assert main(folder.argv()) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_low_label_ids_in_some_predictions_get_no_warning(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cityscapes.submission import main
-from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, Told, prediction, save
+from cityscapes.submission import main, roll_call
+from tests.cityscapes.drawn_submission import LABEL_IDS, SIZE, STEMS, Told, prediction, save
 
 
 @pytest.fixture
@@ -20,6 +20,13 @@ def folder(tmp_path: Path) -> Path:
     for stem in STEMS:
         save(prediction(tmp_path / "results", stem), LABEL_IDS)
     return tmp_path / "results"
+
+
+@pytest.fixture
+def official(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the images of `root` the official test set."""
+    monkeypatch.setattr(roll_call, "IMAGE_SIZE", SIZE)
+    monkeypatch.setattr(roll_call, "_TEST", {"berlin": 3, "bonn": 3})
 
 
 @pytest.fixture

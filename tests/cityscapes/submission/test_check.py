@@ -1,5 +1,7 @@
 """What predictions hold, and whether all are there."""
 
+import json
+import shutil
 import struct
 import zipfile
 from collections.abc import Callable
@@ -10,15 +12,106 @@ import pytest
 from PIL import Image
 
 from cityscapes.submission import check, main, roll_call
-from tests.cityscapes.drawn_submission import LABEL_IDS, SIZE, STEMS, Ids, Told, png, prediction, save, zipped
+from engine.files.images import image_size
+from tests.cityscapes.drawn_submission import (
+    LABEL_IDS,
+    SIZE,
+    STEMS,
+    TRAIN_IDS,
+    Ids,
+    Told,
+    png,
+    prediction,
+    save,
+    zipped,
+)
 
 
-def test_whole_submission_passes(root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    for path in (folder, zipped(folder, tmp_path / "made.zip")):
+def test_whole_submission_passes(
+    root: Path, folder: Path, official: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    archive = zipped(folder, tmp_path / "made.zip")
+    pack_it = f"python -m cityscapes.submission pack {folder} submission.zip --root {root}"
+    for path, following in ((folder, pack_it), (archive, f"upload {archive} at cityscapes-dataset.com")):
         assert main(["check", str(path), "--root", str(root), "--workers", "1"]) == 0
         printed = capsys.readouterr()
-        assert printed.out == "ok: 6 predictions, one for each test image, all of label ids\n"
+        assert printed.out == f"ok: 6 predictions, one for each test image, all of label ids\nnext: {following}\n"
         assert printed.err == ""
+
+
+@pytest.mark.parametrize(
+    ("spoil", "deviation"),
+    [
+        (lambda test: shutil.rmtree(test / "bonn"), "got 3 images, expected 6 (bonn 0 of 3)"),
+        (
+            lambda test: [save(path, np.zeros((8, 16, 3), np.uint8)) for path in test.rglob("*.png")],
+            "got 6 images of 16 x 8, expected 32 x 16",
+        ),
+        (
+            lambda test: save(test / "ulm/ulm_000001_000019_leftImg8bit.png", np.zeros((16, 32, 3), np.uint8)),
+            "got 7 images, expected 6 (ulm 1 of 0)",
+        ),
+        (
+            lambda test: save(test / f"bonn/{STEMS[3]}_leftImg8bit.png", np.zeros((8, 32, 3), np.uint8)),
+            "got 1 image of 32 x 8, expected 32 x 16",
+        ),
+    ],
+    ids=["half-complete", "shrunk", "mixed splits", "mixed sizes"],
+)
+def test_images_that_are_not_the_official_ones_are_no_green_light(
+    spoil: Callable[[Path], object],
+    deviation: str,
+    root: Path,
+    folder: Path,
+    official: None,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The predictions fit the images under the root, but the server wants others."""
+    spoil(root / "leftImg8bit/test")
+    shutil.rmtree(folder)
+    for image in (root / "leftImg8bit/test").rglob("*.png"):
+        width, height = image_size(image)
+        save(prediction(folder, image.name.removesuffix("_leftImg8bit.png")), LABEL_IDS[:height, :width])
+    archive, arguments = tmp_path / "made.zip", ["--root", str(root), "--workers", "1"]
+    for action, code in (
+        (["check", str(folder)], 0),
+        (["pack", str(folder), str(archive)], 1),
+        (["pack", str(folder), str(archive), "--subset"], 0),
+        (["check", str(archive)], 0),
+    ):
+        assert main([*action, *arguments]) == code
+        printed = capsys.readouterr()
+        first, *_, last = printed.out.splitlines()
+        assert first.startswith("not for the server: ")
+        assert first.endswith(f"; that is not the official test set: {deviation}")
+        assert last.startswith("next: right for a demo or an experiment; for the server unpack leftImg8bit_trainval")
+        assert "upload" not in printed.out + printed.err
+        assert printed.err == (
+            f"error: {archive}: not of the official test set; --subset accepts that\n" if code else ""
+        )
+    manifest = json.loads((tmp_path / "made.zip.manifest.json").read_text())
+    assert (manifest["official_test_set"], manifest["deviation"]) == (False, deviation)
+
+
+def test_what_a_half_complete_root_lacks_is_no_fault_of_the_predictions(
+    root: Path, folder: Path, official: None, told: Told
+) -> None:
+    shutil.rmtree(root / "leftImg8bit/test/bonn")
+    (line,) = told()
+    assert line.startswith("not in the test set: got predictions of 3 images that the test set lacks: bonn 3 (bonn_")
+    assert line.endswith(
+        "; the images under --root are not the official test set (got 3 images, expected 6 (bonn 0 of 3)): unpack "
+        "leftImg8bit_trainvaltest.zip whole, or leave --root out to check against the official numbers"
+    )
+
+
+def test_a_shrunk_root_does_not_blame_predictions_of_the_official_size(root: Path, official: None, told: Told) -> None:
+    for path in (root / "leftImg8bit/test").rglob("*.png"):
+        save(path, np.zeros((8, 16, 3), np.uint8))
+    (line,) = told()
+    assert "got 6 predictions of another size than the image" in line
+    assert "; these have the official size, the images under --root do not: unpack leftImg8bit" in line
 
 
 def test_processes_find_the_same(root: Path, folder: Path, tmp_path: Path) -> None:
@@ -31,10 +124,10 @@ def test_processes_find_the_same(root: Path, folder: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("void", [255, 19])
 def test_train_ids_are_recognised(void: int, folder: Path, told: Told) -> None:
-    train_ids = np.arange(SIZE[0] * SIZE[1]).reshape(SIZE[::-1]) % 19
+    train_ids = TRAIN_IDS.copy()
     train_ids[0] = void
     for stem in STEMS:
-        save(prediction(folder, stem), train_ids.astype(np.uint8))
+        save(prediction(folder, stem), train_ids)
     (line,) = told()
     assert f"ids 0, 1, 2, 3, ..., 17, 18, {void} in 6 predictions: these are train ids, expected label ids" in line
     assert "and 2 more); convert them: python -m cityscapes.submission fix" in line
@@ -42,9 +135,25 @@ def test_train_ids_are_recognised(void: int, folder: Path, told: Told) -> None:
 
 def test_train_ids_without_void_are_recognised(folder: Path, told: Told) -> None:
     for stem in STEMS:
-        save(prediction(folder, stem), np.arange(512, dtype=np.uint8).reshape(16, 32) % 19)
+        save(prediction(folder, stem), TRAIN_IDS)
     (line,) = told()
     assert line.startswith("train ids: got only ids 0, 1, 2, 3, ..., 16, 17, 18 in 6 predictions")
+
+
+def test_ids_of_no_known_kind_are_called_that(folder: Path, told: Told) -> None:
+    for stem in STEMS:
+        save(prediction(folder, stem), np.arange(512, dtype=np.uint8).reshape(16, 32) % 19)
+    (line,) = told()
+    assert line.startswith("unknown ids: got only ids 0, 1, 2, 3, ..., 16, 17, 18 in 6 predictions, expected label ids")
+
+
+def test_train_ids_in_some_predictions(folder: Path, told: Told) -> None:
+    for stem in STEMS[:2]:
+        save(prediction(folder, stem), TRAIN_IDS)
+    (line,) = told()
+    assert line.startswith(
+        "mixed ids: got train ids in 2 of 6 predictions, expected label ids, 0 to 33 as in the others"
+    )
 
 
 def test_label_ids_of_few_classes_are_no_train_ids(root: Path, folder: Path) -> None:
@@ -196,6 +305,13 @@ def test_names(folder: Path, told: Told) -> None:
     assert "name: got 1 PNG name without <city>_<6 digits>_<6 digits> at the start (0001.png)" in name
     assert "suffix: got 1 name in .PNG, expected .png" in suffix
     assert "got no prediction of 2 of 6 test images" in missing
+
+
+def test_many_predictions_of_one_image_are_told_shortly(folder: Path, told: Told) -> None:
+    for number in range(30):
+        save(folder / f"{number:02}" / f"{STEMS[0]}.png", LABEL_IDS)
+    (line,) = told()
+    assert "(00/berlin_000000_000019.png and 01/berlin_000000_000019.png and 29 more);" in line
 
 
 def test_every_fault_at_once(folder: Path, told: Told) -> None:

@@ -15,19 +15,17 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cityscapes.labels import COLOR_OF, LABEL_ID_OF
+from cityscapes.labels import COLOR_OF
 from cityscapes.submission import main, parcel
+from tests.cityscapes.drawn_submission import LABEL_IDS, TRAIN_IDS
 
 Ids = npt.NDArray[Any]
 Spoil = Callable[[Path], None]
 """Spoils a folder of good predictions, or writes its zip."""
 
 DOCS = Path(__file__).parents[3] / "docs/submission.md"
-SIZE = (32, 16)
 STEMS = [f"{city}_000000_{frame:06d}" for city in ("berlin", "bonn") for frame in (19, 20)]
 FIRST = f"{STEMS[0]}.png"
-TRAIN_IDS = (np.arange(SIZE[0] * SIZE[1]).reshape(SIZE[::-1]) % 19).astype(np.uint8)
-LABEL_IDS = LABEL_ID_OF[TRAIN_IDS]
 
 
 def png(pixels: Ids) -> bytes:
@@ -130,6 +128,9 @@ def many(folder: Path) -> None:
 CASES: dict[str, Spoil] = {
     "train ids instead of label ids": all_of(lambda ids: TRAIN_IDS),
     "train ids with 255 for void": all_of(lambda ids: np.where(TRAIN_IDS == 3, 255, TRAIN_IDS).astype(np.uint8)),
+    "train ids plus 1": all_of(lambda ids: TRAIN_IDS + np.uint8(1)),
+    "train ids in some predictions": first(TRAIN_IDS),
+    "ids of which nobody knows the meaning": all_of(lambda ids: (np.arange(512) % 19).astype(np.uint8).reshape(16, 32)),
     "255 beside label ids": first(np.where(LABEL_IDS == 7, 255, LABEL_IDS).astype(np.uint8)),
     "ids outside the label table": first(LABEL_IDS + np.uint8(40)),
     "nothing but one void id": all_of(np.zeros_like),

@@ -5,24 +5,22 @@ import json
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from PIL import Image
 
-from cityscapes.labels import LABEL_ID_OF
-from cityscapes.submission import check, fix, main, pack
+from cityscapes.labels import LABEL_ID_OF, TRAIN_ID_OF
+from cityscapes.submission import check, evidence, fix, main, pack
 from engine.errors import InputError
 from engine.files.images import read_ids
+from tests.cityscapes.drawn_submission import LABEL_IDS, TRAIN_IDS
 
 Ids = npt.NDArray[Any]
 
-SIZE = (32, 16)
 STEMS = [f"{city}_000000_{frame:06d}" for city in ("berlin", "bonn") for frame in (19, 20)]
-TRAIN_IDS = (np.arange(SIZE[0] * SIZE[1]).reshape(SIZE[::-1]) % 19).astype(np.uint8)
-LABEL_IDS = LABEL_ID_OF[TRAIN_IDS]
 
 
 def save(path: Path, pixels: Ids) -> Path:
@@ -37,6 +35,12 @@ def root(tmp_path: Path) -> Path:
         city = stem.split("_", maxsplit=1)[0]
         save(tmp_path / "data/leftImg8bit/test" / city / f"{stem}_leftImg8bit.png", np.zeros((16, 32, 3), np.uint8))
     return tmp_path / "data"
+
+
+@pytest.fixture(autouse=True)
+def small_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the official size be that of the predictions here."""
+    monkeypatch.setattr(evidence, "IMAGE_SIZE", (32, 16))
 
 
 @pytest.fixture
@@ -67,6 +71,13 @@ def as_palette(folder: Path) -> None:
         image = Image.open(path).convert("L")
         image.putpalette(bytes(range(255, -1, -1)) * 3)
         image.save(path)
+
+
+def as_half_size_palette(folder: Path) -> None:
+    """As Dilation writes its predictions of Cityscapes."""
+    for path in folder.glob("*.png"):
+        save(path, TRAIN_IDS[::2, ::2])
+    as_palette(folder)
 
 
 def as_pixels(change: Callable[[Ids], Ids]) -> Callable[[Path], None]:
@@ -163,7 +174,7 @@ def test_what_cannot_be_mended(
         save(path, content)
     assert main(["fix", str(folder), str(tmp_path / "new"), "--workers", "1"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {folder}: cannot be mended: {expected}")
+    assert line.startswith(f"error: {folder}: cannot be fixed: {expected}")
     assert "; " in line
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["old"]
 
@@ -181,14 +192,137 @@ def test_everything_that_cannot_be_mended_is_told(
 
 def test_what_is_left_is_told(folder: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / f"{STEMS[0]}.png").unlink()
-    save(folder / f"{STEMS[1]}.png", LABEL_IDS[:8, :16])
-    assert main(["fix", str(folder), str(tmp_path / "new"), "--root", str(root), "--workers", "1"]) == 0
+    new = tmp_path / "new"
+    assert main(["fix", str(folder), str(new), "--root", str(root), "--workers", "1"]) == 0
     printed = capsys.readouterr()
-    assert [line.split(": ")[2] for line in printed.err.splitlines()] == ["missing", "size"]
+    assert [line.split(": ")[2] for line in printed.err.splitlines()] == ["missing"]
     assert printed.out == (
-        "named and placed anew: 3 files\n"
-        f"wrote 3 predictions to {tmp_path / 'new'}; check them before they are packed\n"
+        f"named and placed anew: 3 files\nwrote 3 predictions to {new}\n"
+        f"next: python -m cityscapes.submission check {new} --root {root}\n"
     )
+
+
+@pytest.mark.parametrize("with_root", [True, False])
+@pytest.mark.parametrize("spoil", [as_pixels(lambda ids: ids[::2, ::2]), as_half_size_palette])
+def test_predictions_of_another_size_are_refused(
+    spoil: Callable[[Path], None],
+    with_root: bool,
+    folder: Path,
+    root: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spoil(folder)
+    options = ["--root", str(root)] if with_root else []
+    assert main(["fix", str(folder), str(tmp_path / "new"), "--workers", "1", *options]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {folder}: cannot be fixed: size: got 4 predictions of another size than the ")
+    assert "(berlin_000000_000019.png: got 16 x 8, expected 32 x 16, " in line
+    assert not (tmp_path / "new").exists()
+
+
+# What the ids are
+
+
+def uniform(label_ids: Ids) -> Ids:
+    """Every train id as often as any other, which no street scene has."""
+    return (np.arange(label_ids.size).reshape(label_ids.shape) % 19).astype(np.uint8)
+
+
+def plus_1(label_ids: Ids) -> Ids:
+    return TRAIN_IDS + np.uint8(1)
+
+
+@pytest.mark.parametrize(
+    ("ids", "expected"),
+    [
+        (plus_1, "these are train ids plus 1 (berlin_000000_000019.png, "),
+        (uniform, ": neither as label ids nor as train ids are these as frequent as in street scenes ("),
+        (np.zeros_like, "got only id 0: neither"),
+        (lambda ids: np.full_like(ids, 255), "got only id 255: neither"),
+    ],
+)
+def test_ids_of_unknown_meaning_are_refused(
+    ids: Callable[[Ids], Ids], expected: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    as_pixels(ids)(folder)
+    assert main(["fix", str(folder), str(tmp_path / "new"), "--workers", "1"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert expected in line
+    assert (
+        "subtract 1 from every id but 0" if ids == plus_1 else "say what they are: --ids train or --ids label"
+    ) in line
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"), [("train", LABEL_ID_OF[uniform(LABEL_IDS)]), ("label", uniform(LABEL_IDS))]
+)
+def test_the_kind_of_ids_may_be_given(
+    kind: Literal["train", "label"], expected: Ids, folder: Path, tmp_path: Path
+) -> None:
+    as_pixels(uniform)(folder)
+    fix(folder, tmp_path / "new", ids=kind)
+    assert (read_ids(tmp_path / "new/berlin" / f"{STEMS[0]}.png") == expected).all()
+
+
+def test_ids_beyond_train_ids_are_not_converted_as_such(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"ids: got 4 files \(berlin_000000_000019\.png: ids 20, 21, 22, 23, "):
+        fix(folder, tmp_path / "new", ids="train")
+
+
+def test_label_ids_of_a_short_training_stay_as_they_are(folder: Path, tmp_path: Path) -> None:
+    """Road and building alone, with 255 for void or without it."""
+    for void in (7, 255):
+        few = np.where(LABEL_IDS == 7, 7, 11).astype(np.uint8)
+        few[0, :3] = void
+        for stem in STEMS:
+            save(folder / f"{stem}.png", few)
+        fix(folder, tmp_path / str(void))
+        assert (read_ids(tmp_path / str(void) / "berlin" / f"{STEMS[0]}.png") == np.where(few == 255, 0, few)).all()
+
+
+def test_train_ids_beside_label_ids_are_refused(folder: Path, tmp_path: Path) -> None:
+    save(folder / f"{STEMS[2]}.png", TRAIN_IDS)
+    with pytest.raises(InputError, match=r"in 1 file, other ids than in the rest, .* \(bonn_000000_000019\.png\)"):
+        fix(folder, tmp_path / "new")
+
+
+@pytest.fixture
+def val(tmp_path: Path) -> Path:
+    """Ground truth of two val scenes, half of terrain: not as frequent as usual."""
+    truth = LABEL_ID_OF[np.where(np.arange(512).reshape(16, 32) % 2, 9, TRAIN_IDS)]
+    for stem in ("lindau_000000_000019", "lindau_000001_000019"):
+        save(tmp_path / f"data/gtFine/val/lindau/{stem}_gtFine_labelIds.png", truth)
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_ground_truth_decides_where_there_is_one(
+    more: int, val: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = read_ids(val / "gtFine/val/lindau/lindau_000000_000019_gtFine_labelIds.png")
+    old, new = tmp_path / "old", tmp_path / "new"
+    for number in range(2):
+        save(old / f"lindau_00000{number}_000019.png", TRAIN_ID_OF[truth] + np.uint8(more))
+    with pytest.raises(InputError, match="neither as label ids nor as train ids"):
+        fix(old, new)
+    code = main(["fix", str(old), str(new), "--root", str(val), "--workers", "1"])
+    printed = capsys.readouterr()
+    if more:
+        assert code == 2
+        assert "these are train ids plus 1" in printed.err
+        return
+    assert code == 0
+    assert (read_ids(new / "lindau/lindau_000000_000019.png") == truth).all()
+    assert printed.out.endswith(f"next: python -m cityscapes.scoring --predictions {new} --split val --root {val}\n")
+
+
+def test_ground_truth_that_agrees_with_no_reading_is_told(val: Path, tmp_path: Path) -> None:
+    old = tmp_path / "old"
+    save(old / "lindau_000000_000019.png", np.full((16, 32), 4, np.uint8))
+    with pytest.raises(InputError, match=r"of the ground truth 0\.0 % as label ids, .* % as train ids, .* are right"):
+        fix(old, tmp_path / "new", val)
 
 
 def test_nothing_is_written_over(folder: Path, tmp_path: Path) -> None:

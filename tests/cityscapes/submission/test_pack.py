@@ -1,19 +1,26 @@
+import errno
+import json
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from cityscapes.submission import archive as archives
 from cityscapes.submission import check, main, pack
 from engine.errors import InputError
 from tests.cityscapes.drawn_submission import STEMS, prediction
 
 
-def test_pack(root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pack(root: Path, folder: Path, official: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "notes.txt").touch()
     archive = tmp_path / "zips/made.zip"
     arguments = ["pack", str(folder), str(archive), "--root", str(root), "--workers", "1"]
     assert main(arguments) == 0
-    assert f"packed into {archive}" in capsys.readouterr().out
+    assert capsys.readouterr().out.splitlines() == [
+        "ok: 6 predictions, one for each test image, all of label ids",
+        f"packed into {archive}, listed in {archive}.manifest.json",
+        f"next: upload {archive} at cityscapes-dataset.com",
+    ]
     with zipfile.ZipFile(archive) as packed:
         assert packed.namelist() == [f"{stem.split('_')[0]}/{stem}_labelId_preds.png" for stem in STEMS]
         assert packed.read(packed.namelist()[0]) == prediction(folder, STEMS[0]).read_bytes()
@@ -73,3 +80,22 @@ def test_help_ends_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     assert stop.value.code == 0
     assert "python -m cityscapes.submission pack" in capsys.readouterr().out
+
+
+def test_a_failure_at_any_step_leaves_a_zip_and_its_own_manifest(
+    root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The older pair stays where the new zip cannot be read back, or there is no room for the manifest."""
+    archive = tmp_path / "made.zip"
+    pack(folder, archive, root, made_with={"number": 1})
+    older = {path.name: path.read_bytes() for path in tmp_path.glob("made.zip*")}
+
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    for module, name in ((zipfile.ZipFile, "testzip"), (archives, "sha256"), (json, "dumps")):
+        with monkeypatch.context() as patch:
+            patch.setattr(module, name, fail)
+            with pytest.raises(InputError, match=r"made\.zip"):
+                pack(folder, archive, root, made_with={"number": 2})
+        assert {path.name: path.read_bytes() for path in tmp_path.glob("*made.zip*")} == older

@@ -1,0 +1,180 @@
+"""Check the predictions in a folder or zip, and pack those of a folder."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cityscapes.layout import IMAGES, frame_of
+from cityscapes.predictions import FIX, kind_of_name
+from cityscapes.submission import archive as archives
+from cityscapes.submission import id_check, parcel, pngs, roll_call
+from cityscapes.submission.parcel import Member
+from cityscapes.submission.roll_call import Prediction
+from engine.errors import InputError
+from engine.findings import Finding, counted, fault, note, of_severity
+from engine.parallel import each
+
+_BATCH = 16
+"""Files that a process reads at a time, so that the listing of a zip is not parsed for each of them."""
+_HARMLESS = "harmless, the server ignores them; `python -m cityscapes.submission pack` leaves them out"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a check found."""
+
+    predictions: int
+    """PNG files that the server would take for predictions."""
+    faults: tuple[Finding, ...]
+    """Why the server would refuse the submission or score it wrongly; empty if it is fine."""
+    warnings: tuple[Finding, ...]
+    """What is odd but does no harm."""
+    deviation: str = ""
+    """How the images that were asked for differ from the official test set in number and size; empty if they do not.
+    What deviates is for demos and experiments, and the server would refuse it."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether there is no fault; the images may still deviate."""
+        return not self.faults
+
+    def verdict(self, root: Path | None) -> str:
+        """The result in a line, with every deviation from the official test set."""
+        predictions = counted(self.predictions, "prediction")
+        if not self.deviation or root is None:
+            return f"ok: {predictions}, one for each test image, all of label ids"
+        return (
+            f"not for the server: {predictions}, one for each image of {root / IMAGES / 'test'}, all of label ids; "
+            f"that is not the official test set: {self.deviation}"
+        )
+
+    def following(self, root: Path | None, usual: str) -> str:
+        """The line that says what to do next: the usual, unless the images deviate."""
+        if not self.deviation:
+            return f"next: {usual}"
+        return (
+            "next: right for a demo or an experiment; for the server unpack leftImg8bit_trainvaltest.zip whole into "
+            f"{root} and predict again"
+        )
+
+
+class _Sorted(NamedTuple):
+    """The files of a parcel by what the server makes of their names."""
+
+    predictions: list[tuple[str, Member]]
+    """Each with the stem of its image."""
+    nameless: list[str]
+    capitals: list[str]
+    others: list[str]
+    litter: list[str]
+
+
+def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
+    """Check the predictions in a folder or zip, and find every fault.
+
+    The expected images are those of `<root>/leftImg8bit/test`, and the report says how these deviate from the official
+    test set; without `root` the official numbers are expected.
+
+    Raises:
+        InputError: if there is nothing to check: no such path, no zip, no file, no test images under `root`.
+    """
+    return _inspect(path, root, workers)[0]
+
+
+def pack(
+    folder: Path,
+    archive: Path,
+    root: Path | None,
+    *,
+    workers: int = 1,
+    made_with: Mapping[str, Any] | None = None,
+) -> Report:
+    """Check the predictions in a folder and zip them; the same files give the same bytes.
+
+    Beside the zip goes `<zip>.manifest.json`, with the sha256 of the zip and of each file in it, and what the
+    predictions were made with (hash of the weights, options, commit: any JSON content), as far as it is given.
+
+    Raises:
+        InputError: with every fault, if there is any; then no zip is written.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder that the predictions were written to")
+    if archive.suffix.lower() != ".zip" or archive.is_dir():
+        raise InputError(f"{archive}: expected the name of a file ending in .zip; choose another")
+    report, names = _inspect(folder, root, workers)
+    if report.faults:
+        raise InputError(*told(folder, report.faults))
+    archives.write(folder, names, archive, made_with or {}, report.deviation)
+    return report
+
+
+def _inspect(path: Path, root: Path | None, workers: int) -> tuple[Report, list[str]]:
+    """The report, and the names of the predictions."""
+    images = roll_call.wanted(root)
+    members = parcel.members(path)
+    if not members:
+        raise InputError(f"{path}: got no file at all, expected PNG predictions; predict the test split first")
+    files = _sort_out(members)
+    findings = [*parcel.troubles(members), *_naming(files)]
+    if files.predictions:
+        predictions = _read(path, files.predictions, workers)
+        findings += [*roll_call.findings(predictions, images), *id_check.findings(predictions)]
+    elif not files.nameless:
+        what = f"got no PNG among {counted(len(members), 'file')}, expected one for each test image"
+        findings.append(fault("no predictions", what, "predict the test split first", []))
+    names = [member.name for _, member in files.predictions]
+    faults, notes = of_severity("fault", findings), of_severity("note", findings)
+    return Report(len(names), faults, notes, images.deviation), names
+
+
+def _sort_out(members: Sequence[Member]) -> _Sorted:
+    files = _Sorted([], [], [], [], [])
+    for member in members:
+        kind = kind_of_name(member.name)
+        if kind == "prediction":
+            files.predictions.append((frame_of(member.basename) or "", member))
+        elif kind != "other" or member.trouble is None:
+            of_kind = {"nameless": files.nameless, "capitals": files.capitals, "other": files.others}
+            of_kind.get(kind, files.litter).append(member.name)
+    return files
+
+
+def _naming(files: _Sorted) -> Iterator[Finding]:
+    """Findings that follow from the names alone."""
+    if files.nameless:
+        what = f"got {counted(len(files.nameless), 'PNG name')} without <city>_<6 digits>_<6 digits> at the start"
+        yield fault("name", what, "name them after their images, as berlin_000000_000019.png", files.nameless)
+    if files.capitals:
+        what = f"got {counted(len(files.capitals), 'name')} in .PNG, expected .png, which is all the server looks for"
+        yield fault("suffix", what, f"rename them: {FIX}", files.capitals)
+    if files.others:
+        what = f"got {counted(len(files.others), 'file')} beside the PNGs"
+        yield note("no prediction", what, _HARMLESS, files.others)
+    if files.litter:
+        what = f"got {counted(len(files.litter), 'hidden file')}, as macOS leaves them"
+        yield note("hidden", what, _HARMLESS, files.litter)
+
+
+def _read(path: Path, files: Sequence[tuple[str, Member]], workers: int) -> list[Prediction]:
+    """Look into every prediction that may be read."""
+    safe = [member for _, member in files if member.trouble is None]
+    batches = [(path, safe[start : start + _BATCH]) for start in range(0, len(safe), _BATCH)]
+    looks: dict[Member, pngs.Look] = {}
+    for (_, members), found in each(_look, batches, workers=workers, title="check"):
+        if isinstance(found, InputError):
+            raise found
+        looks.update(zip(members, found, strict=True))
+    return [Prediction(stem, member.name, looks.get(member, pngs.Look("unread"))) for stem, member in files]
+
+
+def _look(batch: tuple[Path, list[Member]]) -> list[pngs.Look]:
+    return [
+        pngs.Look("damaged", str(content)) if isinstance(content, InputError) else pngs.look(content)
+        for content in parcel.read(*batch)
+    ]
+
+
+def told(path: Path, findings: Sequence[Finding]) -> list[str]:
+    """A line for each finding about a folder or zip."""
+    return [f"{path}: {finding}" for finding in findings]

@@ -1,0 +1,126 @@
+"""`python -m cityscapes.submission check|fix|pack`."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cityscapes.submission import archive as archives
+from cityscapes.submission.checking import Report, check, pack, told
+from cityscapes.submission.mending import Mended, fix
+from engine.cli import command
+from engine.cli.options import tool_parser
+from engine.errors import InputError
+from engine.findings import Finding, counted
+from engine.parallel import available_cpus
+
+MODULE = "cityscapes.submission"
+_UPLOAD = "upload {} at cityscapes-dataset.com"
+NOT_OFFICIAL = 1
+"""The exit code of a `pack` of other images than the official test set, unless `--subset` accepts them."""
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = tool_parser(
+        MODULE,
+        "Check predictions of the Cityscapes test set as the evaluation server would, and zip them.",
+        [
+            "python -m cityscapes.submission check outputs/fcn/test --root data",
+            "python -m cityscapes.submission check submission.zip",
+            "python -m cityscapes.submission fix outputs/old outputs/new",
+            "python -m cityscapes.submission pack outputs/fcn/test submission.zip --root data",
+            "python -m cityscapes.submission pack outputs/fcn/test demo.zip --root data/demo --subset",
+        ],
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="check|fix|pack")
+    checking = actions.add_parser("check", help="list every fault of a folder or zip", description="List every fault.")
+    checking.add_argument("path", type=Path, metavar="PATH", help="folder or zip of label-id PNGs")
+    fixing = actions.add_parser("fix", help="fix what is certain", description="Write a fixed copy.")
+    fixing.add_argument("path", type=Path, metavar="PATH", help="folder or zip of PNGs; only read")
+    fixing.add_argument("new", type=Path, metavar="NEW", help="the folder to write")
+    fixing.add_argument(
+        "--ids",
+        choices=("auto", "train", "label"),
+        default="auto",
+        help="what the ids are; auto tells by the ground truth under --root or by how frequent each is, and refuses "
+        "where that is not certain (auto)",
+    )
+    packing = actions.add_parser("pack", help="check a folder, then zip it", description="Check a folder, then zip it.")
+    packing.add_argument("path", type=Path, metavar="DIR", help="folder of label-id PNGs")
+    packing.add_argument("archive", type=Path, metavar="ZIP", help="the zip to write; replaced if it exists")
+    packing.add_argument(
+        "--subset",
+        action="store_true",
+        help="accept that the images under --root are not the official test set in number or size; otherwise the zip "
+        "is written and the exit code is 1",
+    )
+    for action in (checking, fixing, packing):
+        action.add_argument(
+            "--root", type=Path, help="data folder with leftImg8bit/test (default: expect the official 1525 images)"
+        )
+        action.add_argument("--workers", type=int, default=available_cpus(), help="processes (default: %(default)s)")
+    return parser
+
+
+@command.command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Check, fix or pack a submission; code 2 if it has a fault, 1 if a pack is not of the official test set."""
+    arguments = _parser().parse_args(argv)
+    path: Path = arguments.path
+    root: Path | None = arguments.root
+    if arguments.action == "fix":
+        fixed = fix(path, arguments.new, root, ids=arguments.ids, workers=arguments.workers)
+        _print_fixed(arguments.new, root, fixed)
+        return 0
+    if arguments.action == "check":
+        report = check(path, root, workers=arguments.workers)
+        _print_report(path, root, report)
+        pack_it = _command("pack", path, "submission.zip", root=root)
+        print(report.following(root, pack_it if path.is_dir() else _UPLOAD.format(path)))
+        return 0
+    report = pack(path, arguments.archive, root, workers=arguments.workers)
+    _print_report(path, root, report)
+    print(f"packed into {arguments.archive}, listed in {archives.manifest_of(arguments.archive)}")
+    print(report.following(root, _UPLOAD.format(arguments.archive)))
+    if report.deviation and not arguments.subset:
+        sys.stdout.flush()
+        command.report([f"{arguments.archive}: not of the official test set; --subset accepts that"])
+        return NOT_OFFICIAL
+    return 0
+
+
+def _print_report(path: Path, root: Path | None, report: Report) -> None:
+    """Print warnings and result.
+
+    Raises:
+        InputError: with every fault, if there is any.
+    """
+    _warn(path, report.warnings)
+    if not report.ok:
+        raise InputError(*told(path, report.faults))
+    print(report.verdict(root))
+
+
+def _print_fixed(new: Path, root: Path | None, fixed: Mended) -> None:
+    """Say what was fixed, what is left, and what to do next."""
+    _warn(new, fixed.remaining)
+    for change, number in fixed.changes.items():
+        print(f"{change}: {counted(number, 'file')}")
+    print(f"wrote {counted(fixed.predictions, 'prediction')} to {new}")
+    if fixed.split == "test":
+        print(f"next: {_command('check', new, root=root)}")
+    else:
+        score = ["python", "-m", "cityscapes.scoring", "--predictions", str(new), "--split", fixed.split]
+        print(f"next: {shlex.join([*score, '--root', str(root or 'data')])}")
+
+
+def _warn(path: Path, findings: Sequence[Finding]) -> None:
+    for line in told(path, findings):
+        print(f"warning: {line}", file=sys.stderr)
+
+
+def _command(action: str, *paths: Path | str, root: Path | None) -> str:
+    """A command of this module, to be typed."""
+    words = ["python", "-m", MODULE, action, *map(str, paths)]
+    return shlex.join([*words, "--root", str(root)] if root else words)
