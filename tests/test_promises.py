@@ -1,0 +1,77 @@
+"""What the README promises, sentence by sentence, and the tests that hold it to that."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+
+TRUTH, SCORING, SUBMISSION = "cityscapes/ground_truth", "cityscapes/scoring", "cityscapes/submission"
+PROMISES: dict[str, tuple[str, ...]] = {
+    "the drawn masks equal the official ones bit for bit": (
+        f"{TRUTH}/test_polygons.py::test_real_scenes_equal_their_official_masks",
+        f"{TRUTH}/test_fill.py::test_fills_as_the_pillow_of_the_official_masks",
+    ),
+    "It skips what is up to date": ("test_generate_gt.py::test_skips_what_is_up_to_date",),
+    "lists every faulty file at the end": ("test_generate_gt.py::test_lists_every_faulty_file_and_draws_the_others",),
+    "writes `*_gtFine_labelTrainIds.png` and the like beside": (
+        "test_generate_gt.py::test_official_names_for_other_tools",
+    ),
+    "`--annotations gtCoarse`, `--polygons` and `--labels` draw gtCoarse, your own polygons and your own labels": (
+        "test_generate_gt.py::test_coarse_annotations",
+        "test_generate_gt.py::test_own_polygons_and_labels",
+    ),
+    "the weights are then those of an uninterrupted run, bit for bit": (
+        "bench/test_kills.py::test_kills_change_nothing",
+    ),
+    "A run is a folder in `saved/`": ("test_train_fcn.py::test_a_run_leaves_everything_behind",),
+    "takes any of 15 networks": (
+        "fcn/test_networks.py::test_the_documentation_lists_every_network_with_its_parameters",
+    ),
+    "or your own as `package.module:build`": (
+        "catalogue/test_import_path.py::test_an_own_network_trains_and_is_found_again",
+    ),
+    "which trains as the small FCN8s repository did": ("test_train_fcn.py::test_the_ancestors_recipe_trains",),
+    "pass the file as `--backbone_weights FILE`": ("test_train_fcn.py::test_the_backbone_starts_from_a_file",),
+    "predicts the test split as full-size label-id PNGs, packs and checks the zip": (
+        "test_test_fcn.py::test_the_test_split_becomes_a_zip_that_the_server_accepts",
+    ),
+    "`--split val` scores as the server does": ("test_test_fcn.py::test_the_val_split_is_scored",),
+    "predicts any folder of images, with colour overlays": ("test_test_fcn.py::test_any_folder_of_images",),
+    "It loads the weights of `train_fcn.py`, the ancestor's state dicts (20 outputs) and those of pytorch-fcn": (
+        "test_test_fcn.py::test_the_ancestors_weights_load_without_being_told",
+        "fcn/test_references.py::test_the_papers_form",
+        "fcn/test_references.py::test_the_light_form",
+    ),
+    "which then go through in tiles, with the same predictions": (
+        "engine/inference/test_tiles.py::test_tiles_give_what_the_whole_image_gives",
+    ),
+    "and checks it": ("engine/test_export.py::test_a_file_that_gives_something_else_is_not_kept",),
+    "none of these imports torch": ("test_architecture.py::test_torch_free_rooms_start_without_torch",),
+    "agree with the official scorer to 1e-9 in every figure": (
+        f"{SCORING}/test_scores.py::test_scores_are_the_official_ones",
+        f"{SCORING}/test_scores.py::test_real_masks_score_as_officially",
+    ),
+    "What the checker says of 31 faults": (f"{SUBMISSION}/test_faults.py::test_fault_gets_the_documented_message",),
+    "or your own ([docs/datasets.md]": ("catalogue/test_import_path.py::test_an_own_benchmark_is_found",),
+    "`--help` ends with examples": ("test_documentation.py::test_help_ends_with_examples",),
+    "keep working, with its arguments": (
+        "fcn/test_compatibility.py::test_the_steps_of_the_original_test_fcn_give_predictions_to_submit",
+        "fcn/test_compatibility.py::test_a_script_of_the_ancestor_trains_and_evaluates",
+    ),
+    "its state-dict keys are frozen by a test": (
+        "fcn/test_compatibility.py::test_the_network_has_its_size_and_its_state_dict_keys",
+    ),
+}
+"""Words of the README -> tests, below `tests/`."""
+
+
+@pytest.mark.parametrize("words", PROMISES)
+def test_a_promise_has_its_tests(words: str) -> None:
+    readme = " ".join((REPOSITORY / "README.md").read_text().split())
+    assert words in readme
+    for test in PROMISES[words]:
+        file, _, name = test.partition("::")
+        tree = ast.parse((REPOSITORY / "tests" / file).read_text())
+        assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, test
