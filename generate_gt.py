@@ -13,7 +13,9 @@ from cityscapes.ground_truth import agreement, worklist
 from cityscapes.labels import OFFICIAL, LabelTable
 from engine.cli import options
 from engine.cli.command import BAD_INPUT, command, report
+from engine.errors import InputError
 from engine.parallel import available_cpus
+from engine.ranges import WORKERS, out_of_range
 
 EXAMPLES = (
     "python generate_gt.py",
@@ -59,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Draw the ground truth of the train and val splits from its polygons.",
         examples=EXAMPLES,
     )
+    if faults := out_of_range(vars(chosen), {"workers": WORKERS}):
+        raise InputError(*faults)
     return _generate(chosen)
 
 

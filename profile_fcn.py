@@ -18,6 +18,7 @@ from engine.devices.device import SHORT_PRECISIONS, require_compiler
 from engine.errors import InputError
 from engine.files.atomic import write_json
 from engine.profiling.record import NetworkProfile, table
+from engine.ranges import Range, out_of_range
 
 EXAMPLES = (
     "python profile_fcn.py",
@@ -25,6 +26,9 @@ EXAMPLES = (
     "python profile_fcn.py --networks fcn8s_paper --size 512x1024 --accelerator cpu --repeats 5",
 )
 PRECISIONS = ("auto", *SHORT_PRECISIONS.values())
+
+RANGES = {"repeats": Range(2, 1_000_000), "seconds": Range(0, 3600), "largest_batch": Range(1, 65_536)}
+"""Option -> the numbers that make sense."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,7 @@ def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: 
         for name in precisions
         if name not in PRECISIONS
     ]
-    faults += options.too_low(chosen, {"repeats": 2, "seconds": 0, "largest_batch": 1})
+    faults += out_of_range(vars(chosen), RANGES)
     try:
         options.require_output_file(chosen.output, "profile.json")
     except InputError as error:

@@ -25,6 +25,7 @@ from engine.inference.test_time_augmentation import Averaged, Views
 from engine.inference.tiles import Tiled
 from engine.parallel import available_cpus
 from engine.profiling import stages
+from engine.ranges import WORKERS, Range, out_of_range
 
 EXAMPLES = (
     "python test_fcn.py --model_weights_path saved/x.pth",
@@ -32,6 +33,9 @@ EXAMPLES = (
     "python test_fcn.py --model_weights_path saved/x.pth --images holiday/",
     "python test_fcn.py --model_weights_path saved/x.pth --split val --scales 0.75,1,1.25 --flip",
 )
+
+RANGES = {"profile_images": Range(0, 1_000_000), "workers": WORKERS, "memory_budget": Range(0, 1 << 30)}
+"""Option -> the numbers that make sense."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Predict with a trained network; by default the test split, as a zip that the server accepts.",
         examples=EXAMPLES,
     )
-    faults = options.too_low(chosen, {"profile_images": 0, "workers": 0})
-    if chosen.memory_budget < 0:
-        faults.append(f"--memory_budget {chosen.memory_budget}: expected MiB, or 0 for what there is")
+    faults = out_of_range(vars(chosen), RANGES)
     if chosen.memory_budget > 0 and chosen.compile:
         faults.append(
             "--memory_budget with --compile: what fits in a budget is found by trying images of several sizes, each of "

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 from engine.cli.command import BAD_INPUT, command, report
 from engine.cli.options import require_output_file, tool_parser
+from engine.cli.parser import process_count
 from engine.errors import InputError
 from engine.files.atomic import write_json
 from engine.parallel import available_cpus, each
@@ -204,7 +205,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures here, as JSON")
     parser.add_argument(
-        "--workers", type=int, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
+        "--workers", type=process_count, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
     )
     return parser
 

@@ -12,6 +12,7 @@ from PIL import Image
 
 from engine.cli import command
 from engine.cli.options import tool_parser
+from engine.cli.parser import process_count
 from engine.errors import InputError
 from engine.files.archives import write_zip
 from engine.files.images import image_size
@@ -183,7 +184,9 @@ def _parser() -> argparse.ArgumentParser:
     packing.add_argument("archive", type=Path, metavar="ZIP", help="the zip to write; replaced if it exists")
     packing.add_argument("--root", type=Path, default=Path("data/data_road"), help="default: data/data_road")
     for action in (checking, packing):
-        action.add_argument("--workers", type=int, default=available_cpus(), help="processes (default: %(default)s)")
+        action.add_argument(
+            "--workers", type=process_count, default=available_cpus(), help="processes (default: %(default)s)"
+        )
     return parser
 
 

@@ -34,18 +34,19 @@ ROOMS: dict[str, set[str]] = {
     "normalization": set(),
     "environment": set(),
     "layers": set(),
+    "ranges": set(),
     "files": {"errors", "arrays"},
     "parallel": {"errors"},
     "benchmark": {"errors", "arrays", "files"},
     "checkpoints": {"errors", "files", "normalization"},
     "scoring": {"errors", "findings", "arrays", "confusion", "files", "parallel", "benchmark"},
-    "cli": {"errors", "findings", "files", "parallel", "scoring"},
+    "cli": {"errors", "findings", "files", "parallel", "ranges", "scoring"},
     "devices": {"errors", "arrays"},
     "data": {"errors", "arrays", "files", "parallel", "benchmark"},
     "kernels": {"errors", "layers"},
     "training": {
         *("errors", "files", "benchmark", "checkpoints", "normalization", "environment", "devices", "data", "kernels"),
-        *("arrays", "confusion", "layers", "parallel"),
+        *("arrays", "confusion", "layers", "parallel", "ranges"),
     },
     "inference": {
         *("errors", "arrays", "files", "parallel", "benchmark", "checkpoints", "normalization", "devices", "kernels"),
@@ -58,7 +59,9 @@ ROOMS: dict[str, set[str]] = {
 }
 """Room or module of engine -> those that it may import, beside itself."""
 
-TORCH_FREE_ROOMS = ("errors", "findings", "arrays", "confusion", "files", "cli", "parallel", "benchmark", "scoring")
+TORCH_FREE_ROOMS = (
+    *("errors", "findings", "arrays", "confusion", "files", "cli", "parallel", "benchmark", "ranges", "scoring"),
+)
 LIGHT_ROOMS = ("inference", "devices")
 """They load neither Lightning Fabric nor torchvision, which take seconds; but for `devices.fabric`."""
 

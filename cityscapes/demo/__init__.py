@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +19,12 @@ from cityscapes.ground_truth import polygons
 from cityscapes.layout import ANNOTATIONS, IMAGES, SPLITS, Scene
 from engine.cli.command import command
 from engine.cli.options import tool_parser
+from engine.cli.parser import process_count, whole, within
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json
 from engine.files.images import write_png
 from engine.parallel import available_cpus, each
+from engine.ranges import Range
 
 MARKER = "demo.json"
 """Beside the image folder; it says that the set is a drawn one, and with which options."""
@@ -153,10 +156,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=Path("data/demo"), help="folder to draw in (%(default)s)")
     size = _name((usual.width, usual.height))
     parser.add_argument("--size", default=size, metavar="WIDTHxHEIGHT", help="of every image (%(default)s)")
+    scenes = partial(within, Range(0, 100_000))
     for split in SPLITS:
-        parser.add_argument(f"--{split}", type=int, default=getattr(usual, split), help="scenes in it (%(default)s)")
-    parser.add_argument("--seed", type=int, default=usual.seed, help="other seeds give other scenes (%(default)s)")
-    parser.add_argument("--workers", type=int, default=available_cpus(), help="processes (all CPUs: %(default)s)")
+        parser.add_argument(f"--{split}", type=scenes, default=getattr(usual, split), help="scenes in it (%(default)s)")
+    parser.add_argument("--seed", type=whole, default=usual.seed, help="other seeds give other scenes (%(default)s)")
+    parser.add_argument(
+        "--workers", type=process_count, default=available_cpus(), help="processes (all CPUs: %(default)s)"
+    )
     args = parser.parse_args(argv)
 
     width, height = _size(args.size)

@@ -15,6 +15,7 @@ from cityscapes.official_counts import EXTRA_IMAGES, IMAGES_OF
 from engine.cli import command
 from engine.cli.command import BAD_INPUT
 from engine.cli.options import tool_parser
+from engine.cli.parser import process_count
 from engine.errors import InputError
 from engine.findings import Finding, counted, fault, note, of_severity
 from engine.parallel import available_cpus, each
@@ -203,7 +204,9 @@ def _parser() -> argparse.ArgumentParser:
         ],
     )
     parser.add_argument("--root", type=Path, default=Path("data"), help="the data folder (default: %(default)s)")
-    parser.add_argument("--workers", type=int, default=available_cpus(), help="processes (default: %(default)s)")
+    parser.add_argument(
+        "--workers", type=process_count, default=available_cpus(), help="processes (default: %(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="print the diagnosis as JSON instead")
     return parser
 

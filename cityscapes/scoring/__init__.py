@@ -23,6 +23,7 @@ from cityscapes.scoring.pairs import pair_up, whence_masks
 from cityscapes.scoring.scores import Scores, mean, percent, scores_of, table
 from engine.cli.command import command
 from engine.cli.options import require_output_file, tool_parser
+from engine.cli.parser import process_count
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json, write_text
 from engine.findings import counted, grouped
@@ -244,6 +245,6 @@ def _parser() -> argparse.ArgumentParser:
         "--compare", type=Path, nargs=2, metavar=("A", "B"), help="show two files of --output side by side instead"
     )
     parser.add_argument(
-        "--workers", type=int, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
+        "--workers", type=process_count, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
     )
     return parser

@@ -11,6 +11,7 @@ from cityscapes.submission.checking import Report, check, pack, told
 from cityscapes.submission.mending import Mended, fix
 from engine.cli import command
 from engine.cli.options import tool_parser
+from engine.cli.parser import process_count
 from engine.errors import InputError
 from engine.findings import Finding, counted
 from engine.parallel import available_cpus
@@ -59,7 +60,9 @@ def _parser() -> argparse.ArgumentParser:
         action.add_argument(
             "--root", type=Path, help="data folder with leftImg8bit/test (default: expect the official 1525 images)"
         )
-        action.add_argument("--workers", type=int, default=available_cpus(), help="processes (default: %(default)s)")
+        action.add_argument(
+            "--workers", type=process_count, default=available_cpus(), help="processes (default: %(default)s)"
+        )
     return parser
 
 

@@ -9,20 +9,22 @@ import sys
 import textwrap
 import types
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
+from engine.cli.parser import Parser, finite, whole
 from engine.errors import InputError
 from engine.files.atomic import require_writable_file
+from engine.files.documents import read_yaml
 
 Options = TypeVar("Options")
 
 
 def tool_parser(module: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:
     """An argument parser for `python -m <module>`, whose help ends with examples."""
-    return argparse.ArgumentParser(
+    return Parser(
         prog=f"python -m {module}",
         description=description,
         epilog=_epilog(examples),
@@ -44,18 +46,18 @@ def parse(
     Fields are of type str, int, float, bool, Path, Literal, or one of these or None; a Literal may be annotated with a
     dict of other names for its values. The help lists a class's own fields before those that it inherits. With
     `recipes`, `--recipe NAME` takes the values of `<recipes>/NAME.yaml`, or of any YAML file, and the flags given
-    beside it win. Wrong flags end with usage, message and exit code 2, as argparse does.
+    beside it win. Numbers are finite. Wrong flags end with a message and exit code 2.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(
-        prog=prog, description=description, epilog=_epilog(examples), formatter_class=_HelpFormatter, allow_abbrev=False
-    )
+    parser = Parser(prog=prog, description=description, epilog=_epilog(examples), formatter_class=_HelpFormatter)
     if recipes is not None:
         parser.add_argument("--recipe", metavar="NAME", help=f"start from a recipe: {_names(recipes)}, or a YAML file")
         chosen = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-        chosen.add_argument("--recipe")
+        chosen.add_argument("--recipe", nargs="?")  # the other parser tells when its value is missing
         name = chosen.parse_known_args(arguments)[0].recipe
-        arguments = [*(_recipe(name, recipes, options) if name else ()), *arguments]
+        if name:
+            arguments = [*_recipe(name, recipes, options), *arguments]
+            parser.origin = f"on the command line or in the recipe {name}; "
     _add_flags(parser, options)
     values = vars(parser.parse_args(arguments))
     values.pop("recipe", None)
@@ -86,6 +88,7 @@ def _add_flags(parser: argparse.ArgumentParser, options: type[Any]) -> None:
         if typing.get_origin(kind) is Literal:
             settings["choices"] = typing.get_args(kind)
             kind = partial(_named, aliases) if aliases else type(settings["choices"][0])
+        kind = {int: whole, float: finite}.get(kind, kind)
         if kind is bool:  # --redo alone means --redo true
             settings |= {"nargs": "?", "const": True, "metavar": "BOOL"}
             kind = _boolean
@@ -130,7 +133,7 @@ def size(text: str, flag: str) -> tuple[int, int]:
         InputError: if it is not two numbers above zero.
     """
     sides = text.lower().split("x")
-    if len(sides) != 2 or not all(side.isdecimal() and int(side) > 0 for side in sides):
+    if len(sides) != 2 or not all(side.isdecimal() and len(side) < 7 and int(side) > 0 for side in sides):
         raise InputError(f"{flag} {text}: expected height x width, as 1024x2048")
     return int(sides[0]), int(sides[1])
 
@@ -144,15 +147,6 @@ def require_output_file(path: Path, example: str) -> None:
     if path.is_dir():
         raise InputError(f"--output {path}: is a folder; give the file to write, for example {path / example}")
     require_writable_file(path)
-
-
-def too_low(options: Any, lowest: Mapping[str, float]) -> list[str]:
-    """What is wrong with numbers, given the least value of each by the name of its field."""
-    return [
-        f"--{name} {value}: expected at least {low}"
-        for name, low in lowest.items()
-        if (value := getattr(options, name)) < low
-    ]
 
 
 def names(text: str) -> list[str]:
@@ -169,22 +163,23 @@ def plain(options: Any) -> dict[str, Any]:
 
 def _recipe(name: str, recipes: Path, options: type[Any]) -> list[str]:
     """The values of a recipe as flags."""
-    import yaml
-
     path = recipes / f"{name}.yaml"
     if not path.is_file():
         path = Path(name)
     if not path.is_file():
         raise InputError(f"--recipe {name}: no such recipe or file; there are: {_names(recipes)}")
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: broken YAML ({' '.join(str(error).split())})") from error
+    values = read_yaml(path)
     known = {field.name for field in dataclasses.fields(options)}
     if not isinstance(values, dict):
         raise InputError(f"{path}: expected option names and values, as in {recipes}/*.yaml")
     if unknown := sorted(set(values) - known):
         raise InputError(f"{path}: unknown option {', '.join(unknown)}; the options are {', '.join(sorted(known))}")
+    if wrong := [
+        f"{path}: {key} is a {type(value).__name__}, expected one text, number, true or false"
+        for key, value in values.items()
+        if isinstance(value, list | dict)
+    ]:
+        raise InputError(*wrong)
     told = {True: "true", False: "false"}
     return [
         f"--{key}={told[value] if isinstance(value, bool) else value}"

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from engine.cli.options import require_output_file, tool_parser
+from engine.cli.parser import process_count
 from engine.files.atomic import write_json
 from engine.parallel import available_cpus
 from engine.scoring import Scores, table
@@ -17,7 +18,7 @@ def scoring_parser(module: str, description: str, examples: Sequence[str], names
     parser.add_argument("--root", type=Path, default=Path("data"), metavar="DIR", help="the data (default: data)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures here as JSON")
     parser.add_argument(
-        "--workers", type=int, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
+        "--workers", type=process_count, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
     )
     return parser
 

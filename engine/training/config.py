@@ -9,23 +9,28 @@ from typing import Any, Literal
 
 from engine.errors import InputError
 from engine.parallel import available_cpus
+from engine.ranges import WORKERS, Range, out_of_range
 
-LOWEST = {
-    "epochs": 0,
-    "batch_size": 1,
-    "accumulate": 1,
-    "crop_size": 32,
-    "workers": 0,
-    "seed": 0,
-    "save_every": 0,
-    "validate_every": 1,
-    "metrics_every": 1,
-    "momentum": 0,
-    "ema": 0,
-    "class_uniform": 0,
-    "clip_norm": 0,
+RANGES = {
+    "epochs": Range(0, 1_000_000),
+    "batch_size": Range(1, 65_536),
+    "accumulate": Range(1, 65_536),
+    "crop_size": Range(32, 16_384),
+    "class_uniform": Range(0, 1),
+    "momentum": Range(0, 1, below=True),
+    "learning_rate": Range(0, 1000, above=True),
+    "backbone_rate": Range(0, 1000),
+    "weight_decay": Range(0, 1000),
+    "clip_norm": Range(0, 1e9),
+    "ema": Range(0, 1, below=True),
+    "seed": Range(0, 2**63 - 1),
+    "workers": WORKERS,
+    "validate_every": Range(1, 1_000_000),
+    "metrics_every": Range(1, 1_000_000_000),
+    "save_minutes": Range(0, 1e9),
+    "save_every": Range(0, 1_000_000),
 }
-"""Setting -> its least value."""
+"""Setting -> the numbers that make sense."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +103,7 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""
-        values = vars(self)
-        faults = [
-            f"--{name} {values[name]}: expected at least {low}" for name, low in LOWEST.items() if values[name] < low
-        ]
-        if self.momentum >= 1:
-            faults.append(f"--momentum {self.momentum}: expected less than 1")
-        if self.class_uniform > 1:
-            faults.append(f"--class_uniform {self.class_uniform}: expected at most 1")
-        if self.learning_rate <= 0:
-            faults.append(f"--learning_rate {self.learning_rate}: expected more than 0")
+        faults = out_of_range(vars(self), RANGES)
         if faults:
             raise InputError(*faults)
 

@@ -1,3 +1,5 @@
+import argparse
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -5,6 +7,7 @@ from typing import Annotated, Literal
 import pytest
 
 from engine.cli import options
+from engine.cli.parser import process_count, whole
 from engine.errors import InputError
 
 
@@ -67,6 +70,114 @@ def test_a_recipe_gives_way_to_flags(recipes: Path) -> None:
 def test_bad_recipes(recipes: Path, recipe: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         parse(recipes, "--recipe", recipe)
+
+
+HOSTILE = {
+    "number as key": b"1: 2",
+    "null as key": b"~: 3",
+    "truth as key": b"yes: 3",
+    "date as key": b"2026-01-01: 3",
+    "list as key": b"? [a]\n: 3",
+    "unknown date": b"name: 2026-13-45\nrat: 3",
+    "digits": b"rate: " + b"9" * 5000,
+    "depth": b"[" * 3000,
+    "depth of a value": b"name: " + b"[" * 3000 + b"]" * 3000,
+    "aliases": b"a: &a [x, x]\n" + b"".join(b"%c: &%c [*%c, *%c]\n" % (n, n, n - 1, n - 1) for n in range(98, 120)),
+    "doubled key": b"rate: 1\nrate: 2",
+    "list": b"name: [a]",
+    "mapping": b"name: {a: b}",
+    "set": b"name: !!set {a, b}",
+    "binary": b"name: !!binary aGVsbG8=",
+    "python": b"name: !!python/object/apply:os.getcwd []",
+    "no UTF-8": b"name: \xff",
+    "zero byte": b"name: \0",
+    "no number": b"rate: 25:61:61",
+    "NaN": b"rate: .nan",
+    "infinite": b"rate: -.inf",
+    "empty": b"",
+    "text": b"hello",
+}
+
+
+def test_recipes_of_any_content_end_with_a_message_and_soon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "hostile.yaml"
+    for kind, content in HOSTILE.items():
+        path.write_bytes(content)
+        started = time.process_time()
+        try:
+            parse(tmp_path, "--recipe", "hostile")
+        except (InputError, SystemExit) as error:
+            told = str(error) if isinstance(error, InputError) else capsys.readouterr().err
+        else:
+            told = "nothing"
+        assert "hostile" in told, kind
+        assert len(told) < 700, kind
+        assert time.process_time() - started < 1, kind
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["--rat", "1"], "there is no option --rat; did you mean --rate? (see python some.py --help)"),
+        (["--ROOT=x"], "there is no option --ROOT (see"),
+        (["--re-do"], "there is no option --re-do; did you mean --redo? (see"),
+        (["-rate", "1"], "there is no option -rate; did you mean --rate? (see"),
+        (["--rat", "1", "--nam=3"], "did you mean --rate?; there is no option --nam; did you mean --name? (see"),
+        (["stray"], "'stray' is not expected here (see"),
+        (["--recipe"], "argument --recipe: expected one argument (see"),
+        (["--rate", "nan"], "argument --rate: got 'nan', expected a finite number (see"),
+        (["--rate", "1e999"], "argument --rate: got '1e999', expected a finite number (see"),
+        (["--kind", "\x1b[2J"], "argument --kind: invalid choice: '\\x1b[2J'"),
+        (["--redo", "x" * 100_000], "xxx... (see"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_a_line(
+    recipes: Path, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        parse(recipes, *argv)
+    told = capsys.readouterr().err
+    assert message in told
+    assert told.startswith("error: ")
+    assert told.count("\n") == 1
+    assert len(told) < 600
+
+
+def test_a_wrong_flag_of_a_subcommand(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = options.tool_parser("some.tool", "", [])
+    parser.add_subparsers().add_parser("check").add_argument("--root")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["check", "--roots", "x"])
+    assert capsys.readouterr().err == (
+        "error: there is no option --roots; did you mean --root? (see python -m some.tool check --help)\n"
+    )
+
+
+def test_a_wrong_value_in_a_recipe_names_the_recipe(recipes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (recipes / "slow.yaml").write_text("rate: slow\n")
+    with pytest.raises(SystemExit):
+        parse(recipes, "--recipe", "slow")
+    assert "got 'slow', expected a finite number (on the command line or in the recipe slow; see" in (
+        capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "9" * 19, "-" + "9" * 19, "1.5", "nan", "", "x"])
+def test_what_is_no_integer(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a"):
+        whole(text)
+
+
+@pytest.mark.parametrize("text", ["-3", "1025", "nan", "1.5"])
+def test_a_number_of_processes_that_makes_no_sense(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="expected a"):
+        process_count(text)
+
+
+@pytest.mark.parametrize("text", ["1x2x3", "0x2", "ax2", "9" * 5000 + "x1", "-1x2", "x", ""])
+def test_what_is_no_size(text: str) -> None:
+    with pytest.raises(InputError, match="expected height x width"):
+        options.size(text, "--size")
 
 
 def test_values_go_by_other_names_too(recipes: Path) -> None:

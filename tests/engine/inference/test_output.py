@@ -239,7 +239,7 @@ def test_a_memory_budget_leaves_predictions_as_they_are(
     assert test_fcn.main([*command, "--memory_budget", "100"]) == 0
     assert np.array_equal(read_ids(prediction), plain)
     assert test_fcn.main([*command, "--memory_budget", "-1"]) == 2
-    assert "--memory_budget -1: expected MiB" in capsys.readouterr().err
+    assert "--memory_budget -1: expected at least 0" in capsys.readouterr().err
 
 
 def test_one_process_starts_without_what_only_training_needs(demo_root: Path, fcn32s: Path, tmp_path: Path) -> None:

@@ -1,11 +1,12 @@
 import dataclasses
+import math
 import re
 
 import pytest
 
 import train_fcn
 from engine.errors import InputError
-from engine.training.config import LOWEST, TrainingConfig, default_name, differences
+from engine.training.config import RANGES, TrainingConfig, default_name, differences
 from train_fcn import TrainOptions
 
 
@@ -22,10 +23,23 @@ def test_no_setting_is_documented_twice() -> None:
     assert not {field.name for field in dataclasses.fields(TrainingConfig)} & set(TrainOptions.__annotations__)
 
 
-@pytest.mark.parametrize("name", LOWEST)
-def test_numbers_below_the_least_are_refused(name: str) -> None:
-    with pytest.raises(InputError, match=f"--{name} .*: expected at least {LOWEST[name]}"):
-        TrainingConfig(**{name: LOWEST[name] - 1})  # type: ignore[arg-type]
+def test_every_number_has_a_range_that_its_default_is_in() -> None:
+    numbers = {field.name: field.default for field in dataclasses.fields(TrainingConfig)}
+    assert set(RANGES) == {name for name, value in numbers.items() if type(value) in (int, float)}
+    assert all(numbers[name] in allowed for name, allowed in RANGES.items())
+
+
+@pytest.mark.parametrize("name", RANGES)
+def test_numbers_out_of_their_range_are_refused(name: str) -> None:
+    for number in (RANGES[name].low - 1, RANGES[name].high * 2, -math.inf, math.inf, math.nan, 10**400):
+        with pytest.raises(InputError, match=f"^--{name} .*: expected (at least|more than) .* and "):
+            TrainingConfig(**{name: number})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("settings", [{"ema": 1.0}, {"momentum": 1.0}, {"learning_rate": 0.0}])
+def test_numbers_at_the_end_of_a_range_that_is_open(settings: dict[str, float]) -> None:
+    with pytest.raises(InputError, match=r"less than 1|more than 0"):
+        TrainingConfig(**settings)  # type: ignore[arg-type]
 
 
 def test_all_numbers_that_make_no_sense_are_listed() -> None:

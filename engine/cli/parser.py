@@ -1,0 +1,81 @@
+"""The argument parser of all commands and tools, and the values of flags."""
+
+import argparse
+import difflib
+import math
+import re
+import sys
+from functools import partial
+from typing import Any, NoReturn
+
+from engine.errors import printable
+from engine.ranges import WORKERS, Range
+
+_LONGEST = 400
+"""Characters of a message; a value may have thousands."""
+
+
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with a command line in one line, and which flag comes closest to an unknown one."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **settings})
+
+        self.origin = ""
+        """Where the arguments come from, if not all of them from the command line; for messages."""
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but what is not known is refused here, where a subcommand's own flags are known."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            flags = [word for word in unknown if word.startswith("-")]
+            self.error("; ".join(map(self._unknown, flags or unknown)))
+        return found, []
+
+    def _unknown(self, word: str) -> str:
+        if not word.startswith("-"):
+            return f"{word!r} is not expected here"
+        flag = f"--{word.lstrip('-').partition('=')[0].replace('-', '_')}"
+        close = difflib.get_close_matches(flag, re.findall(r"--[a-z]\w*", self.format_usage()), 1)
+        return f"there is no option {word.partition('=')[0]}" + (f"; did you mean {close[0]}?" if close else "")
+
+    def error(self, message: str) -> NoReturn:
+        """End with a line and exit code 2."""
+        message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
+        program = self.prog if self.prog.startswith("python ") else f"python {self.prog}"
+        print(f"error: {printable(message)} ({self.origin}see {program} --help)", file=sys.stderr)
+        sys.exit(2)
+
+
+def whole(text: str) -> int:
+    """A flag's value as an integer of any sensible size."""
+    try:
+        number = int(text)
+    except ValueError:  # also for thousands of digits
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number") from None
+    if not -(2**63) <= number < 2**63:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of up to 18 digits")
+    return number
+
+
+def finite(text: str) -> float:
+    """A flag's value as a float that is neither NaN nor infinite."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a finite number")
+    return number
+
+
+def within(allowed: Range, text: str) -> int:
+    """A flag's value as an integer in a range."""
+    number = whole(text)
+    if number not in allowed:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected {allowed}")
+    return number
+
+
+process_count = partial(within, WORKERS)
+"""The value of `--workers`."""
