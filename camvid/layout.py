@@ -21,7 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.benchmark import Sample
-from engine.errors import InputError
+from engine.errors import Faults, InputError
+from engine.files.folders import find
 from engine.findings import grouped
 
 SPLITS = ("train", "val", "test")
@@ -107,14 +108,18 @@ def _listed(base: Path, listing: Path) -> list[tuple[Path, Path]]:
 
 def _in_folders(images: Path, masks: Path, suffix: str) -> list[tuple[Path, Path]]:
     """Each image of a folder with the mask that belongs to it, and each mask with its image."""
-    stems = {*_stems(images, ""), *_stems(masks, suffix)}
+    faults = Faults()
+    stems: set[str] = set()
+    for folder, ending in ((images, ""), (masks, suffix)):
+        with faults.collected():
+            stems.update(_stems(folder, ending))
+    faults.require_none()
     return [(images / f"{stem}.png", masks / f"{stem}{suffix}.png") for stem in sorted(stems)]
 
 
 def _stems(folder: Path, suffix: str) -> Iterator[str]:
-    for path in folder.glob(f"*{suffix}.png"):
-        if path.name[0] != ".":
-            yield path.stem.removesuffix(suffix)
+    for path in find(folder, f"*{suffix}.png", levels=0):
+        yield path.stem.removesuffix(suffix)
 
 
 def _checked(pairs: list[tuple[Path, Path]], folder: Path, remedy: str) -> list[Sample]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import InputError
+from engine.files.folders import find
 
 SPLITS = ("train", "val", "test")
 IMAGE_SIZE = (2048, 1024)
@@ -102,15 +103,18 @@ def labelled_scenes(root: Path, split: str, annotations: str = ANNOTATIONS) -> l
 
 def described_scenes(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
     """The scenes of a split that have polygons or any of the official masks of ids, sorted; empty if there is none."""
-    suffixes = [f"_{annotations}_{kind}" for kind in ("polygons.json", "labelIds.png", "instanceIds.png")]
-    return sorted({scene for suffix in suffixes for scene in _scenes(root, annotations, split, suffix)})
+    kinds = ("polygons.json", "labelIds.png", "instanceIds.png")
+    return sorted({scene for kind in kinds for scene in _scenes(root, annotations, split, f"_{annotations}_{kind}")})
 
 
 def _scenes(root: Path, folder: str, split: str, suffix: str) -> list[Scene]:
-    found = (root / folder / split).glob(f"*/*{suffix}")
-    return sorted(
-        Scene(split, path.parent.name, path.name.removesuffix(suffix)) for path in found if path.name[0] != "."
-    )
+    """The scenes of the files in the city folders of a split.
+
+    Raises:
+        InputError: with every folder that cannot be listed.
+    """
+    paths = find(root / folder / split, f"*{suffix}", levels=1)
+    return sorted(Scene(split, path.parent.name, path.name.removesuffix(suffix)) for path in paths)
 
 
 def frame_of(name: str) -> str | None:

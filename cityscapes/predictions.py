@@ -11,6 +11,7 @@ from cityscapes import id_kind
 from cityscapes.labels import BY_ID, BY_TRAIN_ID, VOID
 from cityscapes.layout import frame_of
 from engine.errors import InputError
+from engine.files import folders
 
 LABEL_IDS = max(BY_ID) + 1
 """Label ids run from 0 to this, exclusive."""
@@ -53,13 +54,13 @@ def find(folder: Path) -> Found:
     Hidden files are left out, and links to folders are not followed, as in the official scorer.
 
     Raises:
-        InputError: if there is no such folder or no PNG file in it.
+        InputError: if there is no such folder, no PNG file in it, or one below it that cannot be listed.
     """
     if not folder.is_dir():
         kind = "is a file" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {kind}; give the folder that the predictions were written to")
     found = Found({}, [])
-    for path in sorted(folder.rglob("*.png")):
+    for path in folders.find(folder, "*.png"):
         if kind_of_name(path.relative_to(folder).as_posix()) != "hidden" and path.is_file():
             stem = frame_of(path.name)
             (found.strangers if stem is None else found.by_stem.setdefault(stem, [])).append(path)

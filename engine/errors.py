@@ -2,6 +2,8 @@
 
 import signal
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -23,6 +25,31 @@ class InputError(Exception):
 
     def __str__(self) -> str:
         return "\n".join(self.messages)
+
+
+class Faults:
+    """What is wrong with several things that are tried one after the other, so that all of it is reported."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        """Each once."""
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Keep the messages of an InputError, and go on."""
+        try:
+            yield
+        except InputError as error:
+            self.messages += [message for message in error.messages if message not in self.messages]
+
+    def require_none(self) -> None:
+        """Raise what was collected, if anything was.
+
+        Raises:
+            InputError: with all messages.
+        """
+        if self.messages:
+            raise InputError(*self.messages)
 
 
 class Stopped(Exception):  # noqa: N818  # no error

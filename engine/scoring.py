@@ -16,6 +16,7 @@ from engine.arrays import Float64Array, Int64Array, UInt8Array
 from engine.benchmark import ClassTable, Sample
 from engine.confusion import ClassScores, occurring
 from engine.errors import InputError
+from engine.files.folders import find
 from engine.files.images import read_ids
 from engine.findings import grouped
 from engine.parallel import each
@@ -147,9 +148,8 @@ def _find(
         kind = "is a file" if predictions.exists() else "no such folder"
         raise InputError(f"{predictions}: {kind}; give the folder that the predictions were written to")
     by_name: dict[str, list[Path]] = {}
-    for path in sorted(predictions.rglob(f"*{protocol.suffix}")):
-        if path.name[0] != ".":
-            by_name.setdefault(path.name, []).append(path)
+    for path in find(predictions, f"*{protocol.suffix}"):
+        by_name.setdefault(path.name, []).append(path)
     found, faults = [], []
     for sample in samples:
         name = f"{Path(sample.name).name}{protocol.suffix}"

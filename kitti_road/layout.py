@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine.errors import InputError
+from engine.files.folders import find
 from kitti_road.labels import CATEGORIES_OF, SETS
 
 TRAINING, TESTING = "training", "testing"
@@ -62,14 +63,14 @@ class Frame(NamedTuple):
 def pictured_frames(root: Path, split: str, task: str) -> list[Frame]:
     """The frames of a split that have an image, in the categories of a task, sorted; empty if there is none."""
     part = TESTING if is_hidden(split) else TRAINING
-    names = [match for path in (root / part / IMAGES).glob("*.png") if (match := _FRAME.fullmatch(path.name))]
+    names = [match for path in find(root / part / IMAGES, "*.png", levels=0) if (match := _FRAME.fullmatch(path.name))]
     frames = sorted(Frame(part, *match.groups()) for match in names)
     return [frame for frame in frames if frame.category in CATEGORIES_OF[task] and _is_of(frame, split)]
 
 
 def labelled_frames(root: Path, split: str, task: str) -> list[Frame]:
     """The frames of a split that have the ground truth of a task, sorted; empty if there is none."""
-    names = [name for path in (root / "training" / TRUTHS).glob("*.png") if (name := parse(path.name))]
+    names = [name for path in find(root / "training" / TRUTHS, "*.png", levels=0) if (name := parse(path.name))]
     categories = {f"{category}_{task}": category for category in CATEGORIES_OF[task]}
     frames = sorted(Frame("training", categories[of], number) for of, number in names if of in categories)
     return [frame for frame in frames if _is_of(frame, split)]

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from engine.benchmark import Sample
 from engine.errors import InputError
+from engine.files.folders import find
 from engine.findings import grouped
 
 LISTED = ("train", "val", "trainval", "test")
@@ -76,7 +77,7 @@ def find_devkit(root: Path) -> Devkit:
         InputError: if there is none.
     """
     for place in (root / "VOCdevkit", root, root / "TrainVal" / "VOCdevkit"):
-        years = sorted(path for path in place.glob("VOC20[0-9][0-9]") if (path / "ImageSets").is_dir())
+        years = [path for path in find(place, "VOC20[0-9][0-9]", levels=0) if (path / "ImageSets").is_dir()]
         if years:
             return Devkit(years[-1])
     if (root / "ImageSets").is_dir():

@@ -1,5 +1,6 @@
 import csv
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from cityscapes.ground_truth import polygons
 from cityscapes.labels import COLOR_OF, TRAIN_ID_OF, find
 from cityscapes.layout import Scene
 from engine.files.images import read_ids, read_image, write_png
+from tests.unreadable import refusal, refused
 
 
 @pytest.fixture
@@ -262,3 +264,26 @@ def test_other_sizes(tmp_path: Path) -> None:
         mask = read_ids(tmp_path / "generated_gt" / f"{width}x{height}_labelId.png")
         assert mask.shape == (height, width)
         assert (mask == 26).all()
+
+
+def test_every_folder_that_cannot_be_listed_is_an_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [root / "gtFine" / "train" / "aachen", root / "gtFine" / "val"]
+    with refused(*folders):
+        for flags in (["--root", str(root)], ["--root", str(root), "--from_labels"], ["--polygons", str(root)]):
+            assert generate_gt.main(flags) == 2
+            assert capsys.readouterr().err.splitlines() == [refusal(folder) for folder in folders]
+    assert not (root / "generated_gt").exists()
+
+
+def test_a_pipe_in_place_of_a_file_is_an_error_soon(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, second, *_ = scenes(root)
+    for path in (first.polygons(root), second.official_mask(root, "labelIds")):
+        path.unlink()
+        os.mkfifo(path)
+    assert generate_gt.main(["--root", str(root), "--workers", "1"]) == 2
+    told = capsys.readouterr().err.splitlines()
+    for path, line in zip((first.polygons(root), second.official_mask(root, "labelIds")), told, strict=True):
+        assert line.startswith(f"error: {path}: got a named pipe, expected a file")
+    assert generate_gt.main(["--root", str(root), "--from_labels", "--redo", "--workers", "1"]) == 2
+    path = second.official_mask(root, "labelIds")
+    assert f"error: {path}: got a named pipe, expected a file" in capsys.readouterr().err

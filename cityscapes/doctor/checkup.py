@@ -11,6 +11,7 @@ from cityscapes.ground_truth import polygons
 from cityscapes.labels import BY_TRAIN_ID, LABELS, VOID, find
 from engine.errors import InputError
 from engine.files import png_reader
+from engine.files.content import read_bytes
 from engine.files.images import read_ids
 
 Size = tuple[int, int]
@@ -61,8 +62,6 @@ def check_up(scene: SceneFiles) -> Checkup:
         except InputError as error:
             complaint = "polygons" if kind.endswith("polygons") else "unreadable"
             found.complaints.extend(Complaint(complaint, _without_remedy(message)) for message in error.messages)
-        except OSError as error:
-            found.complaints.append(Complaint("unreadable", f"{path}: {error.strerror}"))
     return found._replace(blank=bool(scored) and not any(scored))
 
 
@@ -73,14 +72,13 @@ def _inspected(path: Path) -> Size:
         InputError: if it is not.
     """
     try:
-        return png_reader.inspect(path.read_bytes())[:2]
+        return png_reader.inspect(read_bytes(path))[:2]
     except png_reader.DamagedError as error:
         raise InputError(f"{path}: {error}") from error
 
 
 def _read_ids(path: Path, kind: str, found: Checkup) -> npt.NDArray[np.int64]:
     """(65536,) how many pixels have each id."""
-    _inspected(path)  # Pillow takes a file that ends after its pixels for whole
     ids = read_ids(path)
     found.sizes[kind] = ids.shape[1], ids.shape[0]
     pixels = np.bincount(ids.ravel(), minlength=1 << 16)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from cityscapes.layout import ANNOTATIONS, GENERATED, IMAGES, SPLITS, require_root
 from cityscapes.official_counts import EXTRA
-from engine.errors import InputError
+from engine.errors import Faults, InputError
+from engine.files.folders import find
 from engine.findings import Finding, counted, fault
 
 COARSE = "gtCoarse"
@@ -59,7 +60,12 @@ class Inventory(NamedTuple):
 
 
 def take(root: Path) -> Inventory:
-    """List the files of a data folder."""
+    """List the files of a data folder.
+
+    Raises:
+        InputError: with every folder that cannot be listed.
+    """
+    _require_readable(root)
     scenes = []
     counts: Counter[tuple[str, str, str]] = Counter()
     strayed = []
@@ -80,10 +86,12 @@ def misplaced(root: Path) -> Iterator[Finding]:
     """Folders within folders, and split and city folders with nothing in them.
 
     Raises:
-        InputError: if there is no data set at all in the folder, nested or not.
+        InputError: if there is no data set at all in the folder, nested or not; and with every folder that cannot be
+            listed.
     """
+    _require_readable(root)
     nested = [
-        path for folder in ARCHIVES for path in sorted(root.glob(f"{folder}*/{folder}")) if path.is_dir()
+        outer / folder for folder in ARCHIVES for outer in _entries(root, f"{folder}*") if (outer / folder).is_dir()
     ]  # fmt: skip
     for path in nested:
         what = f"got {path.relative_to(root)}/, expected {path.name}/ directly in {root}"
@@ -96,9 +104,24 @@ def misplaced(root: Path) -> Iterator[Finding]:
 def _files(root: Path, split: str, kind: str) -> Iterator[tuple[str, Path]]:
     """The stem and path of each file of a kind, those that lie in the right city last, so that they count."""
     folder, suffix = KINDS[kind]
-    paths = [path for path in (root / folder / split).glob(f"*/*{suffix}") if path.name[0] != "."]
+    paths = find(root / folder / split, f"*{suffix}", levels=1)
     for path in sorted(paths, key=lambda path: (path.name.startswith(f"{path.parent.name}_"), path)):
         yield path.name.removesuffix(suffix), path
+
+
+def _require_readable(root: Path) -> None:
+    """Prove that all folders can be listed: what lies in others would be missing from the diagnosis."""
+    faults = Faults()
+    with faults.collected():
+        _entries(root)
+    for folder in {folder for folder, _ in KINDS.values()}:
+        with faults.collected():
+            find(root / folder, "*", levels=2)
+    faults.require_none()
+
+
+def _entries(folder: Path, pattern: str = "*") -> list[Path]:
+    return find(folder, pattern, levels=0)
 
 
 def _require_set(root: Path) -> None:
@@ -106,7 +129,7 @@ def _require_set(root: Path) -> None:
     if root.is_dir() and not any((root / folder).is_dir() for folder in ARCHIVES):
         if root.name in ARCHIVES or any((root / split).is_dir() for split in PARTS):
             raise InputError(f"{root}: this is one part of a data set; give the folder around it, {root.parent}")
-        inner = [path for path in sorted(root.iterdir()) for folder in ARCHIVES if (path / folder).is_dir()]
+        inner = [path for path in _entries(root) for folder in ARCHIVES if (path / folder).is_dir()]
         if inner:
             raise InputError(f"{root}: no {' or '.join(ARCHIVES)} in it, but in {inner[0]}; give that folder")
     require_root(root)
@@ -116,13 +139,13 @@ def _empty(root: Path) -> Iterator[Finding]:
     """Half-unpacked archives."""
     for folder, archive in ARCHIVES.items():
         splits = [root / folder / split for split in PARTS if (root / folder / split).is_dir()]
-        entries = {split: [entry for entry in split.iterdir() if entry.name[0] != "."] for split in splits}
+        entries = {split: _entries(split) for split in splits}
         cities = [entry for found in entries.values() for entry in found if entry.is_dir()]
         loose = [entry for found in entries.values() for entry in found if entry.name.endswith((".png", ".json"))]
         remedy = f"unpack {archive} again"
         for kind, expected, paths in (
             ("empty split", "one folder for each city", [split for split in splits if not entries[split]]),
-            ("empty city", "files", [city for city in cities if not any(city.iterdir())]),
+            ("empty city", "files", [city for city in cities if not _entries(city)]),
         ):
             if paths:
                 names = [path.relative_to(root).as_posix() for path in paths]

@@ -129,7 +129,7 @@ def outputs(recipe: Recipe, work: Work) -> dict[Path, str]:
     if not recipe.official_names:
         return generated
     beside = {work.official_mask(OFFICIAL_NAMES[kind]): kind for kind in recipe.kinds}
-    return generated | {path: kind for path, kind in beside.items() if not path.is_file() or _made_here(path)}
+    return generated | {path: kind for path, kind in beside.items() if not path.exists() or _made_here(path)}
 
 
 Encoder = Callable[[str], bytes]
@@ -173,7 +173,7 @@ def _lookups(label_ids: UInt8Array, recipe: Recipe) -> Encoder:
 def _agreement(work: Work, drawn: IdArray | None) -> Agreement:
     """The agreement with the official mask, of no pixels where there is none."""
     path = work.official_mask("labelIds")
-    if not path.is_file() or _made_here(path):
+    if not path.exists() or _made_here(path):
         return Agreement()
     official = read_ids(path)
     if drawn is None:

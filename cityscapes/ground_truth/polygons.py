@@ -16,6 +16,7 @@ from cityscapes.ground_truth import fill, pillow_fill
 from cityscapes.labels import OFFICIAL, LabelTable
 from engine.arrays import Int64Array, UInt8Array
 from engine.errors import InputError
+from engine.files.content import read_bytes
 
 Fill = Callable[[Sequence[fill.Polygon], int, int], fill.Pieces]
 FILLS: dict[str, Fill] = {"exact": fill.pieces, "pillow": pillow_fill.pieces}
@@ -147,11 +148,7 @@ def _one_by_one(path: Path, objects: list[Any], table: LabelTable) -> list[Shape
 def _content(path: Path) -> tuple[int, int, list[Any]]:
     """Width, height and objects of a polygon file, the objects unchecked."""
     try:
-        content = json.loads(path.read_bytes())
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}); expected a file with polygons") from error
+        content = json.loads(read_bytes(path), object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: broken JSON ({error}); unpack or export it again") from error
     try:
@@ -165,6 +162,15 @@ def _content(path: Path) -> tuple[int, int, list[Any]]:
     if not isinstance(objects, list):
         raise InputError(f"{path}: expected a list of objects, got {type(objects).__name__}")
     return width, height, objects
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object whose keys come once: of two, the last would win in silence."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice = next(key for key, number in Counter(key for key, _ in pairs).items() if number > 1)
+        raise ValueError(f"the key {twice[:20]!r} comes twice")
+    return content
 
 
 def _shape(entry: Any, table: LabelTable) -> Shape | None:

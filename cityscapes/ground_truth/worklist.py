@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cityscapes import layout
-from engine.errors import InputError
+from engine.errors import Faults, InputError
+from engine.files.folders import find
 
 SPLITS = {layout.ANNOTATIONS: ("train", "val"), layout.COARSE: ("train", "train_extra", "val")}
 """The splits that are drawn: the annotations of test are dummies."""
@@ -27,12 +28,17 @@ def of_root(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: b
     """The annotated scenes of a Cityscapes folder that have polygons, or official label ids.
 
     Raises:
-        InputError: if there are none.
+        InputError: if there are none, and with every folder that cannot be listed.
     """
     layout.require_root(root)
     scenes_of = layout.labelled_scenes if from_labels else layout.annotated_scenes
     splits = SPLITS[annotations]
-    scenes = [scene for split in splits for scene in scenes_of(root, split, annotations)]
+    scenes: list[layout.Scene] = []
+    faults = Faults()
+    for split in splits:
+        with faults.collected():
+            scenes += scenes_of(root, split, annotations)
+    faults.require_none()
     if not scenes:
         kind = "labelIds.png" if from_labels else "polygons.json"
         archive = {layout.ANNOTATIONS: "gtFine_trainvaltest.zip", layout.COARSE: "gtCoarse.zip"}[annotations]
@@ -53,7 +59,8 @@ def of_folder(folder: Path, *, from_labels: bool = False) -> list[Work]:
     Masks keep the subfolders, in generated_gt/ of the folder.
 
     Raises:
-        InputError: if there are none, or two whose masks would have the same name.
+        InputError: if there are none, or two whose masks would have the same name; and with every folder below that
+            cannot be listed.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder that has the polygon files as --polygons")
@@ -70,11 +77,7 @@ def of_folder(folder: Path, *, from_labels: bool = False) -> list[Work]:
 
 
 def _below(folder: Path, pattern: str) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob(pattern)
-        if path.name[0] != "." and layout.GENERATED not in path.relative_to(folder).parts
-    )
+    return [path for path in find(folder, pattern) if layout.GENERATED not in path.relative_to(folder).parts]
 
 
 def _of_file(folder: Path, path: Path) -> Work:

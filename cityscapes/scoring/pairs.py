@@ -1,13 +1,13 @@
 """Which files belong together: the prediction and the official masks of each scene."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from cityscapes.layout import ANNOTATIONS, Scene, described_scenes, labelled_scenes, pictured_scenes, require_root
 from cityscapes.predictions import Found, find
 from cityscapes.scoring.counts import Pair
-from engine.errors import InputError
+from engine.errors import Faults, InputError
 from engine.findings import counted
 
 _AGAIN = "unpack gtFine_trainvaltest.zip again, which has it"
@@ -63,26 +63,16 @@ def pair_up(predictions: Path, root: Path, split: str, scenes: Sequence[Scene] |
 
 def _listed(predictions: Path, root: Path, split: str) -> tuple[list[Scene], list[Scene], set[Scene], Found]:
     """The scenes with label ids, with any annotation and with an image, and the predictions."""
-    faults: list[str] = []
-
-    def attempt(listing: Callable[[], list[Scene]]) -> list[Scene]:
-        try:
-            return listing()
-        except InputError as error:
-            faults.extend(message for message in error.messages if message not in faults)
-            return []
-
-    labelled = attempt(lambda: labelled_scenes(root, split))
-    described = attempt(lambda: described_scenes(root, split))
-    pictured = attempt(lambda: pictured_scenes(root, split))
-    found = Found({}, [])
-    try:
+    faults = Faults()
+    with faults.collected():
+        labelled = labelled_scenes(root, split)
+        described = described_scenes(root, split)
+    with faults.collected():
+        pictured = set(pictured_scenes(root, split))
+    with faults.collected():
         found = find(predictions)
-    except InputError as error:
-        faults += error.messages
-    if faults:
-        raise InputError(*faults)
-    return labelled, described, set(pictured), found
+    faults.require_none()
+    return labelled, described, pictured, found
 
 
 def _naming_faults(found: Found, folder: Path, scenes: Sequence[Scene]) -> list[str]:

@@ -15,6 +15,7 @@ from camvid.labels import ANNOTATED, SEGNET, TRAIN_ID_OF_COLOR
 from engine.errors import InputError
 from engine.files.images import read_ids, write_png
 from tests.conftest import Ending
+from tests.unreadable import refusal, refused
 
 TRAIN = (
     *("--network", "bench.tiny:build", "--curves", "false", "--epochs", "1", "--batch_size", "2"),
@@ -259,3 +260,15 @@ def test_real_masks(real_data: Path, tmp_path: Path) -> None:
     assert pixels[8] == 304716
     assert pixels[255] == 297271
     assert CamVid32Benchmark().classes is ANNOTATED
+
+
+def test_folders_that_cannot_be_listed(camvid_root: Path, camvid32_root: Path) -> None:
+    (camvid_root / "CamVid" / "val.txt").unlink()
+    for samples, folders in (
+        (layout.segnet_samples, [camvid_root / "CamVid" / name for name in ("val", "valannot")]),
+        (layout.annotated_samples, [camvid32_root / name for name in (layout.STILLS, layout.LABELED)]),
+    ):
+        root = camvid_root if samples is layout.segnet_samples else camvid32_root
+        with refused(*folders), pytest.raises(InputError) as caught:
+            samples(root, "val")
+        assert [f"error: {message}" for message in caught.value.messages] == list(map(refusal, folders))

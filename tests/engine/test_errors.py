@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.errors import InputError, printable
+from engine.errors import Faults, InputError, printable
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,15 @@ def test_what_a_terminal_would_obey_is_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
     assert InputError(text).messages == (shown,)
     shown.encode()
+
+
+def test_faults_of_several_attempts_are_collected() -> None:
+    faults = Faults()
+    for messages in (("a", "b"), (), ("b", "c")):
+        with faults.collected():
+            if messages:
+                raise InputError(*messages)
+    with pytest.raises(InputError) as caught:
+        faults.require_none()
+    assert caught.value.messages == ("a", "b", "c")
+    Faults().require_none()

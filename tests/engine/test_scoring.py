@@ -9,6 +9,7 @@ from engine.errors import InputError
 from engine.files.images import read_ids, write_png
 from engine.scoring import Protocol, score, table
 from engine.training.metrics import ConfusionMatrix
+from tests.unreadable import refused
 
 COLORS = ((0, 0, 1), (0, 0, 2), (0, 0, 3), (0, 0, 4))
 PROTOCOL = Protocol(ClassTable(("a", "b", "c", "d"), COLORS), "_preds.png", read_ids, "write class ids")  # type: ignore[arg-type]
@@ -84,4 +85,10 @@ def test_masks_of_void_alone_are_told(tmp_path: Path) -> None:
     samples = draw(tmp_path, 1)
     write_png(tmp_path / "masks" / "0.png", np.full((9, 13), 255, np.uint8))
     with pytest.raises(InputError, match="has a class"):
+        score(PROTOCOL, samples, tmp_path / "predictions")
+
+
+def test_predictions_in_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
+    samples = draw(tmp_path, 2)
+    with refused(tmp_path / "predictions" / "city"), pytest.raises(InputError, match="cannot list this folder"):
         score(PROTOCOL, samples, tmp_path / "predictions")

@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 
 from engine.arrays import UInt8Array
+from engine.errors import InputError
 from engine.files.images import read_image, write_png
-from kitti_road import scoring
+from kitti_road import layout, scoring
 from kitti_road.counts import NONE, Pair, count
 from kitti_road.measures import scores_of
 from tests.conftest import Ending
+from tests.unreadable import refused
 
 
 def blue(root: Path, key: str) -> UInt8Array:
@@ -256,3 +258,10 @@ def test_other_values_than_255_count_by_being_more_than_0(road_root: Path, predi
     after = count(Pair(predictions / path.name, path, None))
     assert (before.positives == after.positives).all()
     assert (before.negatives == after.negatives).all()
+
+
+@pytest.mark.parametrize("folder", ["image_2", "gt_image_2"])
+def test_a_folder_that_cannot_be_listed(folder: str, road_root: Path) -> None:
+    listing = layout.pictured_frames if folder == "image_2" else layout.labelled_frames
+    with refused(road_root / "training" / folder), pytest.raises(InputError, match="cannot list this folder"):
+        listing(road_root, "val", "road")

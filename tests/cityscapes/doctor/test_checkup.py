@@ -1,5 +1,6 @@
 """Files that are broken, by themselves or beside others."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,7 +48,7 @@ IDS = (
         (cut, UNREADABLE.format("leftImg8bit", "leftImg8bit.png: cut off); unpack or generate them again")),
         (
             lambda root: FIRST.official_mask(root, "labelIds").write_bytes(b"hello"),
-            UNREADABLE.format("gtFine", "gtFine_labelIds.png: no PNG); unpack or generate"),
+            UNREADABLE.format("gtFine", "gtFine_labelIds.png: the file (5 bytes) is no image); unpack or generate"),
         ),
         (
             colour_mask,
@@ -82,7 +83,9 @@ def test_a_file_that_ends_after_its_pixels_is_found(kind: str, root: Path, liste
     path = FIRST.image(root) if kind == "image" else FIRST.official_mask(root, kind)
     path.write_bytes(path.read_bytes()[:-12])
     (line,) = listen(2).faults
-    assert line.endswith(f"{path.name}: cut off); unpack or generate them again")
+    assert path.name in line
+    assert "cut off)" in line
+    assert line.endswith("; unpack or generate them again")
 
 
 def test_a_flipped_byte_in_a_photograph_is_found(root: Path, listen: Listen) -> None:
@@ -92,6 +95,24 @@ def test_a_flipped_byte_in_a_photograph_is_found(root: Path, listen: Listen) -> 
     path.write_bytes(content)
     (line,) = listen(2).faults
     assert line.endswith("leftImg8bit.png: wrong checksum in chunk IDAT); unpack or generate them again")
+
+
+@pytest.mark.parametrize("kind", ["image", "polygons", "labelIds", "trainId"])
+@pytest.mark.parametrize("what", ["pipe", "device"])
+def test_what_is_no_file_is_found_soon(kind: str, what: str, root: Path, listen: Listen) -> None:
+    path = {
+        "image": FIRST.image(root),
+        "polygons": FIRST.polygons(root),
+        "labelIds": FIRST.official_mask(root, "labelIds"),
+        "trainId": FIRST.generated_mask(root, "trainId"),
+    }[kind]
+    path.unlink()
+    if what == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    (line,) = listen(2).faults
+    assert f"{path.name}: got a {'named pipe' if what == 'pipe' else 'device'}, expected a file" in line
 
 
 def test_every_fault_at_once(root: Path, listen: Listen) -> None:

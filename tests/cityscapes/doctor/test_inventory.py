@@ -8,6 +8,7 @@ import pytest
 
 from cityscapes.doctor import examine, main
 from tests.cityscapes.drawn_root import FIRST, LABEL_IDS, SCENES, Listen, annotate, coarse, save
+from tests.unreadable import refusal, refused
 
 
 def test_small_complete_set_is_healthy(listen: Listen) -> None:
@@ -131,3 +132,10 @@ def test_real_sample(real_data: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert len(faults) == 1
     assert faults[0].startswith("fault  unpaired: val: got no image for 7 of 9 scenes")
     assert not any("size" in line for line in lines)
+
+
+def test_every_folder_that_cannot_be_listed_is_an_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [root / "gtFine/val", root / "leftImg8bit/train/aachen"]
+    with refused(*folders):
+        assert main(["--root", str(root)]) == 2
+    assert sorted(capsys.readouterr().err.splitlines()) == [refusal(folder) for folder in folders]

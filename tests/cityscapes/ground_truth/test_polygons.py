@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,7 @@ def test_the_background_is_unlabeled(tmp_path: Path) -> None:
         ('{"imgWidth": 99999999, "imgHeight": 6, "objects": []}', "image size"),
         ('{"imgWidth": 8, "imgHeight": 6, "objects": {}}', "list of objects"),
         ("\x00\x01", "broken JSON"),
+        ('{"imgWidth": 8, "imgHeight": 6, "imgWidth": 9, "objects": []}', "the key 'imgWidth' comes twice"),
     ],
 )
 def test_a_file_that_is_none(tmp_path: Path, text: str, message: str) -> None:
@@ -145,3 +147,9 @@ def test_a_thousand_objects_of_a_label_have_instance_ids_and_no_more(tmp_path: P
     with pytest.raises(InputError, match=f"^{number} objects of car, expected at most 1000") as caught:
         _ = crowded.instance_ids
     assert len(caught.value.messages) == 1
+
+
+def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.json")
+    with pytest.raises(InputError, match="got a named pipe, expected a file"):
+        polygons.read(tmp_path / "a.json")

@@ -11,6 +11,7 @@ from cityscapes.scoring.counts import count, read
 from engine.errors import InputError
 from engine.files.images import write_png
 from tests.cityscapes.drawn_predictions import Folder, fault_lines
+from tests.unreadable import refusal, refused
 
 
 def test_every_missing_prediction_is_named(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
@@ -148,3 +149,17 @@ def test_faults_reach_callers_as_input_errors(folder: Folder) -> None:
         score(folder.predictions, folder.root, "val")
     pair = folder.add(2, labels=[0])
     assert math.isnan(scores_of(count(pair, read(pair))).to_json()["averageScoreClasses"])
+
+
+def test_every_folder_that_cannot_be_listed_is_an_error(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+    pair = folder.add()
+    city, images = pair.label_ids.parent, folder.root / "leftImg8bit" / "val"
+    images.mkdir(parents=True)
+    with refused(city, folder.predictions, images):
+        assert [f"error: {line}" for line in fault_lines(folder, capsys)] == [
+            refusal(city),
+            refusal(images),
+            refusal(folder.predictions),
+        ]
+    with refused(city.parent):
+        assert [f"error: {line}" for line in fault_lines(folder, capsys)] == [refusal(city.parent)]
