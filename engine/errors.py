@@ -36,7 +36,7 @@ class Faults:
 
     @contextmanager
     def collected(self) -> Iterator[None]:
-        """Keep the messages of an InputError, and go on."""
+        """Keep the messages of an InputError, and continue."""
         try:
             yield
         except InputError as error:
@@ -52,8 +52,11 @@ class Faults:
             raise InputError(*self.messages)
 
 
-class Stopped(Exception):  # noqa: N818  # no error
-    """Work that a signal stopped, after everything needed to resume it was saved."""
+class Stopped(BaseException):
+    """Work that a signal stopped, after everything needed to resume it was saved.
+
+    No `Exception`, as KeyboardInterrupt is none: whoever catches what may go wrong must not catch this.
+    """
 
     def __init__(self, message: str, number: int) -> None:
         super().__init__(message)

@@ -1,5 +1,8 @@
 """How commands end."""
 
+import errno
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -7,7 +10,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from engine.cli.command import INTERRUPTED, command
+from engine.cli import streams
+from engine.cli.command import BAD_INPUT, INTERRUPTED, command
+from engine.errors import InputError
 
 PROGRAM = """
 import atexit, sys
@@ -57,3 +62,60 @@ def test_a_fault_of_ours_keeps_its_traceback() -> None:
 
     with pytest.raises(RuntimeError, match="un-acquired"):
         main()
+
+
+LIMITED = """
+import resource, sys, time
+from engine.cli.command import command
+from engine.parallel import each
+@command
+def main(argv=None):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))
+    list(each(time.sleep, [0.01] * 20, workers=4, title=""))
+    return 0
+sys.exit(main())
+"""
+
+
+def test_a_limit_of_the_system_is_reported_with_a_remedy() -> None:
+    ended = subprocess.run([sys.executable, "-c", LIMITED], check=False, capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (
+        2,
+        "error: the system refuses (Too many open files); raise the limit of open files (ulimit -n), or give fewer "
+        "--workers\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (MemoryError(), r"not enough memory or processes \(MemoryError\(\)\)"),
+        (RuntimeError("can't start new thread"), "not enough memory or processes"),
+        (OSError(errno.EIO, "Input/output error"), r"the system refuses \(Input/output error\); check the disks"),
+        (PermissionError(errno.EACCES, "Permission denied", "a.png"), "a.png: Permission denied"),
+    ],
+)
+def test_errors_of_the_system_are_messages(
+    error: BaseException, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @command
+    def main(argv: Sequence[str] | None = None) -> int:
+        raise error
+
+    monkeypatch.setattr(streams, "stdout_takes_more", lambda: True)
+    assert main() == BAD_INPUT
+    assert re.match(f"error: {told}", capsys.readouterr().err)
+
+
+def test_nothing_that_catches_errors_keeps_a_signal_from_stopping_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    @command
+    def main(argv: Sequence[str] | None = None) -> int:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except Exception as error:
+            raise InputError("swallowed") from error
+        return 0
+
+    assert main() == 128 + signal.SIGTERM
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert capsys.readouterr().err.startswith("stopped by SIGTERM; what was finished is kept")
