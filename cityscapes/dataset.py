@@ -1,5 +1,6 @@
 """Cityscapes as a benchmark: files -> samples, predictions -> scores and submission."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,10 @@ class CityscapesBenchmark(Benchmark):
     prediction_colors = COLOR_OF
 
     def samples(self, root: Path, split: str) -> list[Sample]:
-        """The images of a split and, but for test, their masks from `generate_gt.py`, of gtFine or of gtCoarse."""
+        """The images of a split and, but for test, their masks from `generate_gt.py`, of gtFine or of gtCoarse.
+
+        Annotated scenes without an image are left out, with a warning on stderr.
+        """
         layout.require_root(root)
         annotations = layout.COARSE if split in layout.COARSE_SPLITS else layout.ANNOTATIONS
         folder = split.removeprefix(layout.COARSE_PREFIX)
@@ -36,6 +40,13 @@ class CityscapesBenchmark(Benchmark):
                 f"unpack leftImg8bit_{archive}.zip (cityscapes-dataset.com) into {root}"
             )
         masked = split != "test"
+        if masked and (alone := sorted(_masked_scenes(root, folder, annotations) - {*scenes})):
+            print(
+                f"warning: {alone[0].image(root)}: no such file; {len(alone)} of {len(alone) + len(scenes)} annotated "
+                f"scenes of the {split} split have no image and are left out. If you want all, unpack {layout.IMAGES} "
+                "again",
+                file=sys.stderr,
+            )
         samples = [
             Sample(
                 f"{scene.city}/{scene.stem}",
@@ -69,3 +80,11 @@ class CityscapesBenchmark(Benchmark):
         warnings = "".join(f"warning: {finding}\n" for finding in report.warnings)
         following = report.following(root, f"upload {archive} at cityscapes-dataset.com")
         return f"{warnings}{archive}: {report.verdict(root)}\n{following}"
+
+
+def _masked_scenes(root: Path, folder: str, annotations: str) -> set[layout.Scene]:
+    """The scenes that have polygons or a mask drawn from them."""
+    return {
+        *layout.annotated_scenes(root, folder, annotations),
+        *layout.drawn_scenes(root, folder, annotations),
+    }

@@ -107,6 +107,11 @@ def described_scenes(root: Path, split: str, annotations: str = ANNOTATIONS) -> 
     return sorted({scene for kind in kinds for scene in _scenes(root, annotations, split, f"_{annotations}_{kind}")})
 
 
+def drawn_scenes(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
+    """The scenes of a split that have a mask of train ids from `generate_gt.py`, sorted; empty if there is none."""
+    return _scenes(root, GENERATED_FROM[annotations], split, "_trainId.png")
+
+
 def _scenes(root: Path, folder: str, split: str, suffix: str) -> list[Scene]:
     """The scenes of the files in the city folders of a split.
 

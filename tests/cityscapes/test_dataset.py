@@ -51,6 +51,21 @@ def test_coarse_splits_are_for_training_only(root: Path) -> None:
         benchmark.samples(root, "coarse_train_extra")
 
 
+@pytest.mark.parametrize("folder", ["gtFine", "generated_gt"])
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_annotated_scenes_without_an_image_are_told(
+    changed_root: Path, capsys: pytest.CaptureFixture[str], folder: str, split: str
+) -> None:
+    whole = CityscapesBenchmark().samples(changed_root, split)
+    whole[1].image.unlink()
+    if folder == "generated_gt":
+        shutil.rmtree(changed_root / "gtFine")
+    capsys.readouterr()
+    assert CityscapesBenchmark().samples(changed_root, split) == [whole[0], *whole[2:]]
+    warning = f"warning: {whole[1].image}: no such file; 1 of {len(whole)} annotated scenes of the {split} split have"
+    assert capsys.readouterr().err.startswith(warning)
+
+
 def test_coarse_weights_are_fine_tuned(
     root: Path, demo_root: Path, tmp_path: Path, error_of: Callable[..., str]
 ) -> None:
