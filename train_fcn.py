@@ -159,7 +159,7 @@ def _summary(run: Run, best: Row | None, chosen: TrainOptions, benchmark: Benchm
         f"best epoch {best['epoch']}: val mIoU {100 * best['val_miou']:.2f}, Dice {100 * best['val_mean_dice']:.2f}, "
         f"pixel accuracy {100 * best['val_pixel_accuracy']:.2f} (mean over classes "
         f"{100 * best['val_mean_pixel_accuracy']:.2f})\n"
-        f"weights {run.best}{f', curves {run.curves}' if chosen.curves else ''}\n"
+        f"weights {run.best}{f', curves {run.curves(chosen.curves)}' if chosen.curves != 'none' else ''}\n"
         f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root}{flag}"
     )
 

@@ -157,7 +157,7 @@ def _training_flags(chosen: argparse.Namespace, trial: Trial, epochs: int) -> li
         f"--seed={trial.seed}",
         f"--workers={chosen.workers}",
         f"--saved={chosen.saved}",
-        "--curves=false",
+        "--curves=none",
     ]
     if chosen.cache is not None:
         flags.append(f"--cache={chosen.cache}")

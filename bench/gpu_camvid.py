@@ -204,7 +204,7 @@ class _CamVid:
         folder = setting.work / "saved" / name
         words = ["train_fcn.py", "--recipe", RECIPES[network], "--root", str(self.root), *way.split()]
         words += ["--seed", str(seed), "--epochs", str(epochs), "--validate_every", str(validate_every)]
-        words += ["--saved", str(folder.parent), "--name", name, "--accelerator", setting.device, "--curves", "false"]
+        words += ["--saved", str(folder.parent), "--name", name, "--accelerator", setting.device, "--curves", "none"]
         if setting.rehearse:
             words += ["--network", tiny.NAME, "--crop_size", str(setting.sizes.toy_crop), "--batch_size", "4"]
             words += ["--workers", "1"]

@@ -11,7 +11,7 @@ from bench.launch import Ended, Job, Start, fresh, kill_all
 
 _TRAIN = (
     "train_fcn.py --benchmark camvid --root {camvid} --network {fcn8s} --backbone_weights none --crop_size {crop} "
-    "--batch_size 4 --workers {workers} --accelerator {device} --curves false --saved {work}/saved"
+    "--batch_size 4 --workers {workers} --accelerator {device} --curves none --saved {work}/saved"
 )
 _TEST = (
     "test_fcn.py --benchmark camvid --root {camvid} --accelerator {device} --output {work}/outputs/{chain} --split val "
@@ -92,7 +92,7 @@ CHAINS: dict[str, tuple[str, ...]] = {
         "-m cityscapes.demo --root {work}/demo --train 4 --val 2 --test 2 --workers {workers}",
         "generate_gt.py --root {work}/demo --workers {workers}",
         "train_fcn.py --root {work}/demo --network {fcn8s} --backbone_weights none --crop_size {crop} --batch_size 4 "
-        "--workers {workers} --accelerator {device} --curves false --saved {work}/saved --epochs 1 --name cityscapes",
+        "--workers {workers} --accelerator {device} --curves none --saved {work}/saved --epochs 1 --name cityscapes",
         "test_fcn.py --root {work}/demo --accelerator {device} --output {work}/outputs/{chain} "
         "--workers 1 --model_weights_path {work}/saved/cityscapes/best.pth",
     ),

@@ -19,7 +19,7 @@ from bench import REPOSITORY
 from engine.errors import InputError
 
 _SIZE = "--backbone_weights none --crop_size 64 --batch_size 2 --workers 1 --accelerator cpu"
-_EXTRAS = "--ema 0.99 --accumulate 2 --clip_norm 5 --class_uniform 0.5 --save_minutes 0 --curves false"
+_EXTRAS = "--ema 0.99 --accumulate 2 --clip_norm 5 --class_uniform 0.5 --save_minutes 0 --curves none"
 _CLOCKS = {"images_per_second", "seconds", "data_wait", "process_memory_mib"}
 """Columns of the history that may differ."""
 

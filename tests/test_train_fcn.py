@@ -22,7 +22,7 @@ from tests.conftest import Ending
 def settings(demo_root: Path, tmp_path: Path) -> list[str]:
     """A training that takes a second."""
     return [
-        *("--network", "bench.tiny:build", "--curves", "false"),
+        *("--network", "bench.tiny:build", "--curves", "none"),
         *("--root", str(demo_root), "--saved", str(tmp_path / "saved"), "--backbone_weights", "none"),
         *("--epochs", "2", "--batch_size", "2", "--crop_size", "64", "--workers", "0", "--accelerator", "cpu"),
     ]

@@ -5,7 +5,7 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from engine.errors import InputError
 from engine.parallel import available_cpus
@@ -98,8 +98,8 @@ class TrainingConfig:
     """how often to save the state and what is made from the history; both are also saved at the end"""
     save_every: int = 0
     """also keep the weights of every n-th epoch, as epoch_NNN.pth; 0 for none"""
-    curves: bool = True
-    """draw the history whenever the state is saved"""
+    curves: Annotated[Literal["png", "svg", "pdf", "none"], {"true": "png", "false": "none"}] = "png"
+    """draw the history whenever the state is saved, as a file of this kind; svg and pdf are for papers"""
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""

@@ -89,30 +89,40 @@ def _percent(value: float | None) -> str:
     return f"{'-':>6}" if value is None else f"{100 * value:6.2f}"
 
 
+_PANELS = {
+    "loss": "loss",
+    "miou": "mIoU (%)",
+    "mean_dice": "mean Dice (%)",
+    "pixel_accuracy": "pixel accuracy (%)",
+    "mean_pixel_accuracy": "mean pixel accuracy (%)",
+    "learning_rate": "learning rate",
+}
+"""Figure -> the label of its curves, in two rows of three."""
+
+
 def draw(history: Sequence[dict[str, Any]], path: Path, title: str) -> None:
-    """Draw loss, mIoU and learning rate over epochs as a PNG.
+    """Draw loss, metrics and learning rate over epochs.
 
     Args:
-        history: one row an epoch, with `epoch`, `learning_rate` and `{train,val}_{loss,miou}`, which are None where
+        history: one row an epoch, with `epoch`, `learning_rate` and `{train,val}_<figure>`, which are None where
             nothing was measured.
-        path: of the picture.
+        path: of the picture; its ending says whether it is a PNG, SVG or PDF.
         title: above it.
     """
-    figure = Figure(figsize=(12, 3.6), layout="constrained")
+    figure = Figure(figsize=(12, 7.2), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title)
-    for axes, name, label in zip(
-        figure.subplots(1, 3), ("loss", "miou", "learning_rate"), ("loss", "mIoU (%)", "learning rate"), strict=True
-    ):
+    for axes, (name, label) in zip(figure.subplots(2, 3).flat, _PANELS.items(), strict=True):
         series = [name] if name == "learning_rate" else [f"train_{name}", f"val_{name}"]
         for key in series:
-            scale = 100 if name == "miou" else 1
-            measured = [(row["epoch"], scale * row[key]) for row in history if row[key] is not None]
-            axes.plot(*zip(*measured, strict=True), label=key.partition("_")[0], marker=".")
+            scale = 100 if "%" in label else 1
+            measured = [(row["epoch"], scale * row[key]) for row in history if row.get(key) is not None]
+            if measured:
+                axes.plot(*zip(*measured, strict=True), label=key.partition("_")[0], marker=".")
         axes.set(xlabel="epoch", ylabel=label)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.grid(alpha=0.3)
-        if len(series) > 1:
+        if len(series) > 1 and axes.lines:
             axes.legend()
     with replacing(path) as file:
-        figure.savefig(file, format="png", dpi=110)
+        figure.savefig(file, format=path.suffix[1:], dpi=110)

@@ -64,7 +64,7 @@ class Run:
     last.pth          everything needed to resume, saved every few minutes and at the end
     best.pth          the weights of the epoch with the best validation mIoU so far, written before each last.pth
     epoch_NNN.pth     those of every n-th epoch, where that was asked for
-    curves.png        loss and metrics over epochs
+    curves.png        loss and metrics over epochs, or curves.svg or curves.pdf
     tensorboard/      the same as events
     class_index.npz   where each class lies in the training masks, where that was needed
     """
@@ -73,7 +73,6 @@ class Run:
         self.folder = folder
         self.last = folder / "last.pth"
         self.best = folder / "best.pth"
-        self.curves = folder / "curves.png"
         self.tensorboard = folder / "tensorboard"
         self.class_index = folder / "class_index.npz"
         self._config = folder / "config.yaml"
@@ -84,6 +83,8 @@ class Run:
         """In the history; None before it was read."""
         self._published = 0
         """The last epoch of which TensorBoard has the figures."""
+        self._events: SummaryWriter | None = None
+        """TensorBoard's file of this start, once there is something to write."""
 
     def start(
         self, config: dict[str, Any], free: Collection[str], defaults: Mapping[str, Any] = MappingProxyType({})
@@ -188,12 +189,16 @@ class Run:
             file.seek(-1, os.SEEK_END)
             return file.read() == b"\n"
 
-    def publish(self, classes: Sequence[str], *, draw: bool) -> None:
+    def curves(self, kind: str) -> Path:
+        """The picture of the history: png, svg or pdf."""
+        return self.folder / f"curves.{kind}"
+
+    def publish(self, classes: Sequence[str], *, curves: str) -> None:
         """Bring what is made from the history up to date: the table, the TensorBoard events and the curves.
 
         Args:
             classes: their names; figures per class are lists.
-            draw: whether to draw the curves.
+            curves: the kind of picture to draw of them: png, svg or pdf, or none.
         """
         rows = self.history()
         if not rows:
@@ -201,14 +206,22 @@ class Run:
         write_text(self._table, history.table(rows, classes))
         new = [row for row in rows if row["epoch"] > self._published]
         if new:
-            with SummaryWriter(str(self.tensorboard), purge_step=new[0]["epoch"]) as events:
-                for row in new:
-                    for name, value in row.items():
-                        if isinstance(value, float):
-                            events.add_scalar(name, value, row["epoch"])
+            if self._events is None:
+                self._events = SummaryWriter(str(self.tensorboard), purge_step=new[0]["epoch"])
+            for row in new:
+                for name, value in row.items():
+                    if isinstance(value, float):
+                        self._events.add_scalar(name, value, row["epoch"])
+            self._events.flush()
             self._published = new[-1]["epoch"]
-        if draw:
-            history.draw(rows, self.curves, self.folder.name)
+        if curves != "none":
+            history.draw(rows, self.curves(curves), self.folder.name)
+
+    def close(self) -> None:
+        """Close TensorBoard's file."""
+        if self._events is not None:
+            self._events.close()
+            self._events = None
 
     def save(self, state: State) -> None:
         """Replace the state from which the run resumes."""

@@ -88,7 +88,7 @@ class Training:
         tally = self._resume(sampler)
         sampler.epoch = self.about.epoch + 1
         stream = self.data.stream(self.config.epochs)
-        with Interruption(self.fabric) as interruption, closing(self.evaluator):
+        with Interruption(self.fabric) as interruption, closing(self.evaluator), closing(self.run):
             for epoch in range(self.about.epoch + 1, self.config.epochs + 1):
                 sampler.epoch = epoch
                 watch = Watch(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
@@ -212,7 +212,7 @@ class Training:
         if self.fabric.is_global_zero:
             self.run.append(row)
             if due:
-                self.run.publish(self.classes.names, draw=self.config.curves)
+                self.run.publish(self.classes.names, curves=self.config.curves)
             print(history.line(row, self.best, self.config.epochs), flush=True)
 
     def _due_after_epoch(self) -> bool:
@@ -263,7 +263,7 @@ class Training:
             self.run.rewind(self.about.epoch)
             if state.row is not None:
                 self.run.append(state.row)
-                self.run.publish(self.classes.names, draw=self.config.curves)
+                self.run.publish(self.classes.names, curves=self.config.curves)
         steps = f" and {sampler.start} steps" if sampler.start else ""
         self.fabric.print(
             f"{self.run.folder}: {self.about.epoch} of {self.config.epochs} epochs{steps} are done, going on"

@@ -18,7 +18,7 @@ from tests.conftest import Ending
 from tests.unreadable import refusal, refused
 
 TRAIN = (
-    *("--network", "bench.tiny:build", "--curves", "false", "--epochs", "1", "--batch_size", "2"),
+    *("--network", "bench.tiny:build", "--curves", "none", "--epochs", "1", "--batch_size", "2"),
     *("--crop_size", "32", "--workers", "0", "--accelerator", "cpu"),
 )
 

@@ -72,7 +72,7 @@ def test_coarse_weights_are_fine_tuned(
     assert generate_gt.main(["--root", str(root), "--annotations", "gtCoarse", "--workers", "1"]) == 0
     quick = [
         *("--saved", str(tmp_path), "--batch_size", "2", "--crop_size", "64", "--workers", "0"),
-        *("--accelerator", "cpu", "--curves", "false", "--network", "bench.tiny:build"),
+        *("--accelerator", "cpu", "--curves", "none", "--network", "bench.tiny:build"),
     ]
     coarse = ["--train_split", "coarse_train_extra", "--val_split", "coarse_val"]
     assert train_fcn.main([*quick, "--root", str(root), *coarse, "--epochs", "1", "--name", "coarse"]) == 0

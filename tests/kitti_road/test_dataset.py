@@ -114,7 +114,7 @@ def test_the_commands_train_score_and_pack(
     task: str, road_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     which = ["--benchmark", f"kitti_{task}", "--root", str(road_root), "--accelerator", "cpu"]
-    training = "--network bench.tiny:build --curves false --epochs 1 --batch_size 2 --crop_size 64 --workers 0 --name r"
+    training = "--network bench.tiny:build --curves none --epochs 1 --batch_size 2 --crop_size 64 --workers 0 --name r"
     assert train_fcn.main([*which, *training.split(), "--saved", str(tmp_path / "saved")]) == 0
     using = [*which, "--model_weights_path", str(tmp_path / "saved" / "r" / "best.pth"), "--workers", "1"]
     using += ["--profile_images", "0", "--output", str(tmp_path / "outputs")]

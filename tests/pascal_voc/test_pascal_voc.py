@@ -17,7 +17,7 @@ from pascal_voc.labels import CLASSES, PALETTE
 from tests.conftest import Ending
 
 TRAIN = (
-    *("--network", "bench.tiny:build", "--curves", "false", "--epochs", "1", "--batch_size", "2"),
+    *("--network", "bench.tiny:build", "--curves", "none", "--epochs", "1", "--batch_size", "2"),
     *("--crop_size", "32", "--workers", "0", "--accelerator", "cpu"),
 )
 

@@ -123,7 +123,7 @@ def test_two_processes_train_and_evaluate_as_one(demo_root: Path, tmp_path: Path
     arguments = [
         *("--root", str(demo_root), "--saved", str(tmp_path), "--network", "tests.networks:plain", "--epochs", "1"),
         *("--backbone_weights", "none", "--learning_rate", "1e-3", "--crop_size", "64", "--optimizer", "sgd"),
-        *("--workers", "0", "--accelerator", "cpu", "--augmentation", "none", "--curves", "false"),
+        *("--workers", "0", "--accelerator", "cpu", "--augmentation", "none", "--curves", "none"),
     ]
     with one_thread():
         assert train_fcn.main([*arguments, "--name", "one", "--batch_size", "2"]) == 0
@@ -144,7 +144,7 @@ def quick(tmp_path: Path) -> list[str]:
     return [
         *("--network", "bench.tiny:build", "--backbone_weights", "none", "--epochs", "1", "--crop_size", "64"),
         *("--saved", str(tmp_path)),
-        *("--batch_size", "1", "--workers", "0", "--accelerator", "cpu", "--curves", "false", "--name", "two"),
+        *("--batch_size", "1", "--workers", "0", "--accelerator", "cpu", "--curves", "none", "--name", "two"),
     ]
 
 

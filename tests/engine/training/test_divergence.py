@@ -65,7 +65,7 @@ def settings(demo_root: Path, tmp_path: Path) -> list[str]:
     return [
         *("--root", str(demo_root), "--saved", str(tmp_path), "--backbone_weights", "none", "--save_minutes", "0"),
         *("--network", "bench.tiny:build", "--epochs", "2", "--batch_size", "1", "--crop_size", "64"),
-        *("--workers", "0", "--accelerator", "cpu", "--curves", "false"),
+        *("--workers", "0", "--accelerator", "cpu", "--curves", "none"),
     ]
 
 

@@ -1,7 +1,10 @@
 import json
 import math
+from pathlib import Path
 
-from engine.training.history import by_class, columns, line
+import pytest
+
+from engine.training.history import Row, by_class, columns, draw, line
 from engine.training.metrics import Metrics
 
 ROW = {"epoch": 1, "val_miou": 0.5, "train_miou": 0.25, "val_iou": [0.5, None], "train_iou": [0.25, 0.125]}
@@ -44,3 +47,20 @@ def test_an_epoch_as_a_line() -> None:
     unmeasured = "epoch 1/5  loss 1.5000  train mIoU 25.00  2.00 images/s  2.0 min left"
     assert line({**row, "val_miou": None}, None, 5) == unmeasured
     assert "train mIoU -  " in line({**row, "train_miou": None}, None, 5)
+
+
+@pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
+def test_curves_of_every_kind(tmp_path: Path, kind: str, start: bytes) -> None:
+    """Also where an epoch was not validated, or a metric has no value."""
+    metrics = {
+        f"{split}_{name}": 0.5
+        for split in ("train", "val")
+        for name in ("loss", "miou", "mean_dice", "pixel_accuracy", "mean_pixel_accuracy")
+    }
+    rows: list[Row] = [{"epoch": epoch, "learning_rate": 0.1, **metrics} for epoch in (1, 2)]
+    rows[0] |= dict.fromkeys(metrics)
+    draw(rows, tmp_path / f"curves.{kind}", "a run")
+    content = (tmp_path / f"curves.{kind}").read_bytes()
+    assert content.startswith(start)
+    if kind == "svg":
+        assert all(f"<!-- {label} -->".encode() in content for label in ("mean Dice (%)", "pixel accuracy (%)", "val"))

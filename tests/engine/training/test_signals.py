@@ -27,7 +27,7 @@ def settings(demo_root: Path, tmp_path: Path) -> list[str]:
     return [
         *("--root", str(demo_root), "--saved", str(tmp_path), "--backbone_weights", "none", "--save_minutes", "0"),
         *("--network", "tests.networks:interrupted", "--epochs", "3", "--batch_size", "2", "--crop_size", "64"),
-        *("--workers", "0", "--accelerator", "cpu", "--curves", "false"),
+        *("--workers", "0", "--accelerator", "cpu", "--curves", "none"),
     ]
 
 

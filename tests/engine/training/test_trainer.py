@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from lightning_fabric import Fabric
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from torch import nn
 
 from engine.benchmark import Sample
@@ -74,7 +75,7 @@ class Scores:
 
 
 def training(folder: Path, scores: Scores, **changes: Any) -> Training:
-    config = TrainingConfig(**{"batch_size": 2, "curves": False, "save_minutes": 1e9, **changes})
+    config = TrainingConfig(**{"batch_size": 2, "curves": "none", "save_minutes": 1e9, **changes})
     torch.manual_seed(0)
     network = nn.Conv2d(3, 2, 1)
     fabric = Fabric(accelerator="cpu")
@@ -108,8 +109,24 @@ def test_every_nth_epoch_and_the_last_are_validated(tmp_path: Path) -> None:
 
 
 def test_the_curves_leave_out_what_was_not_measured(tmp_path: Path) -> None:
-    training(tmp_path, Scores([0.25, 0.75]), epochs=3, validate_every=2, curves=True).fit()
+    training(tmp_path, Scores([0.25, 0.75]), epochs=3, validate_every=2, curves="png").fit()
     assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_each_start_has_one_file_of_events(tmp_path: Path) -> None:
+    training(tmp_path, Scores([0.1, 0.2, 0.3]), epochs=3, save_minutes=0).fit()
+    (first,) = (tmp_path / "tensorboard").iterdir()
+    training(tmp_path, Scores([0.4]), epochs=4).fit()
+    assert len(list((tmp_path / "tensorboard").iterdir())) == 2
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(event.step, round(event.value, 4)) for event in events.Scalars("val_miou")] == [
+        (1, 0.1),
+        (2, 0.2),
+        (3, 0.3),
+        (4, 0.4),
+    ]
+    assert first.is_file()
 
 
 def test_the_state_is_saved_by_time_and_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
