@@ -22,9 +22,16 @@ class Views:
     """Also its mirror image."""
     window: int = 0
     """Side of the square windows it is seen through, which overlap by a third; 0 for the whole image at once."""
+    resize: tuple[int, int] | None = None
+    """Height and width that it is resized to, as the one view; None for its own."""
 
     def __post_init__(self) -> None:
         faults = []
+        if self.resize and (self.scales != (1.0,) or self.flip or self.window):
+            faults.append(
+                f"--resize {self.resize[0]}x{self.resize[1]}: shows the network one view of the image, "
+                "so leave out --scales, --flip and --window"
+            )
         if not self.scales or not all(0.1 <= scale <= 8 for scale in self.scales):
             told = ",".join(f"{scale:g}" for scale in self.scales)
             faults.append(f"--scales {told}: expected one or more factors between 0.1 and 8, as 0.75,1,1.25")
@@ -34,23 +41,26 @@ class Views:
             raise InputError(*faults)
 
     @classmethod
-    def parse(cls, scales: str, flip: bool, window: int) -> "Views":
+    def parse(cls, scales: str, flip: bool, window: int, resize: tuple[int, int] | None = None) -> "Views":
         """From the values of flags.
 
         Raises:
             InputError: if they make no sense.
         """
         try:
-            return cls(tuple(float(scale) for scale in scales.split(",")), flip, window)
+            return cls(tuple(float(scale) for scale in scales.split(",")), flip, window, resize)
         except ValueError as error:
             raise InputError(f"--scales {scales}: expected numbers with commas between, as 0.75,1,1.25") from error
 
     def describe(self) -> dict[str, Any]:
         """The views as JSON content."""
-        return {**asdict(self), "scales": list(self.scales)}
+        resize = None if self.resize is None else f"{self.resize[0]}x{self.resize[1]}"
+        return {**asdict(self), "scales": list(self.scales), "resize": resize}
 
     def are_one(self, height: int, width: int) -> bool:
         """Whether an image of that size is seen once, as it is."""
+        if self.resize is not None:
+            return self.resize == (height, width)
         whole = self.window == 0 or self.window >= max(height, width)
         return self.scales == (1.0,) and not self.flip and whole
 
@@ -78,7 +88,10 @@ class Averaged:
         return self.classify(self.logits(image)[0])
 
     def logits(self, image: torch.Tensor) -> torch.Tensor:
-        """(1, 3, H, W) uint8 -> (1, C, H, W) logits: the log probabilities, whose softmax is the probabilities."""
+        """(1, 3, H, W) uint8 -> (1, C, H, W) logits; of several views the log probabilities, whose softmax they are."""
+        if self._views.resize is not None:
+            logits = self._forward.logits(_resized(image, self._views.resize))
+            return functional.interpolate(logits.float(), image.shape[-2:], mode="bilinear", align_corners=False)
         return self.probabilities(image).log()
 
     def classify(self, logits: torch.Tensor) -> torch.Tensor:
@@ -99,6 +112,9 @@ class Averaged:
         if self._views.are_one(*size):
             self._forward.prepare(size, logits=logits)
             return
+        if self._views.resize is not None:
+            self._forward.prepare(Size(*self._views.resize), logits=True)
+            return
         for scale in self._views.scales:
             height, width = _sides(size, scale)
             side = self._views.window or max(height, width)
@@ -111,7 +127,7 @@ class Averaged:
         total: torch.Tensor | None = None
         views = 0
         for scale in self._views.scales:
-            scaled = _resized(image, scale)
+            scaled = _resized(image, _sides(size, scale))
             for flip in (False, True) if self._views.flip else (False,):
                 seen = self._windowed(scaled.flip(-1) if flip else scaled)
                 seen = seen.flip(-1) if flip else seen
@@ -157,12 +173,17 @@ def _starts(length: int, side: int) -> Iterator[int]:
     yield last
 
 
-def _resized(image: torch.Tensor, scale: float) -> torch.Tensor:
-    """A (1, 3, H, W) uint8 image at another scale, rounded to uint8 as a file of it would be."""
-    if scale == 1:
+def _resized(image: torch.Tensor, sides: Sequence[int]) -> torch.Tensor:
+    """A (1, 3, H, W) uint8 image at another height and width, rounded to uint8 as a file of it would be.
+
+    Bilinear with antialiasing, as by Pillow: where a side shrinks, the mean over all pixels that fall into one.
+    """
+    if tuple(sides) == tuple(image.shape[-2:]):
         return image
-    sides = _sides(image.shape[-2:], scale)
-    resized = functional.interpolate(image.float(), sides, mode="bilinear", align_corners=False, antialias=scale < 1)
+    shrinks = any(side < before for side, before in zip(sides, image.shape[-2:], strict=True))
+    resized = functional.interpolate(
+        image.float(), list(sides), mode="bilinear", align_corners=False, antialias=shrinks
+    )
     return resized.round_().clamp_(0, 255).to(torch.uint8)
 
 

@@ -1,9 +1,12 @@
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
+from torch.nn import functional
 
 import catalogue
 from engine.checkpoints import About
@@ -68,6 +71,34 @@ def test_windows_of_a_network_without_context_equal_the_whole(image: torch.Tenso
     plain = forward(nn.Conv2d(3, 19, 1))
     found = Averaged(plain, Views(window=40)).probabilities(image)
     assert found.allclose(plain.logits(image).softmax(1), atol=1e-6)
+
+
+def test_a_resized_image_is_as_pillow_has_it_and_its_logits_are_enlarged_before_the_argmax(image: torch.Tensor) -> None:
+    seen = []
+    plain = forward(local())
+    logits = plain.logits
+
+    def noted(shown: torch.Tensor) -> torch.Tensor:
+        seen.append(shown)
+        return logits(shown)
+
+    plain.logits = noted  # type: ignore[method-assign]
+    resized = Averaged(plain, Views(resize=(32, 130)))  # one side shrinks, one grows
+    ids = resized(image)
+    picture = Image.fromarray(image[0].permute(1, 2, 0).numpy()).resize((130, 32), Image.Resampling.BILINEAR)
+    (shown,) = seen
+    assert (shown[0].permute(1, 2, 0).int() - torch.from_numpy(np.array(picture)).int()).abs().max() <= 1
+    enlarged = functional.interpolate(logits(shown), (HEIGHT, WIDTH), mode="bilinear")
+    assert torch.equal(ids, plain.classify(enlarged[0]))
+    assert ids.shape == (HEIGHT, WIDTH)
+    same = Averaged(plain, Views(resize=(HEIGHT, WIDTH)))
+    assert torch.equal(same(image), plain(image)), "an image of that size is predicted as it is"
+
+
+@pytest.mark.parametrize("more", [{"scales": (0.5, 1.0)}, {"flip": True}, {"window": 64}])
+def test_a_resized_image_is_the_one_view(more: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="--resize 256x512: shows the network one view of the image, so leave out"):
+        Views(resize=(256, 512), **more)
 
 
 @pytest.mark.parametrize(("length", "side"), [(70, 40), (110, 40), (2048, 1024), (40, 40), (30, 40), (41, 40)])
