@@ -3,6 +3,7 @@
 import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from engine.devices.device import Precision, require_compiler
 from engine.devices.process import find_place
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json
+from engine.files.lock import exclusive
 from engine.inference.inputs import list_images
 from engine.inference.network import Forward
 from engine.inference.openvino import default_cache
@@ -64,6 +66,9 @@ class PredictionOptions:
     """what runs the network; auto is openvino on a CPU where it is installed and takes the network, else torch"""
     kernels: Literal["auto", "triton", "torch"] = "auto"
     """whose kernels a GPU runs beside cuDNN's convolutions; auto is triton where it can be imported"""
+    resize: str = ""
+    """height x width that each image is resized to before the network sees it, as 256x256; its logits are enlarged to
+    the image's size before the argmax; not together with --scales, --flip or --window"""
     scales: str = "1"
     """factors on the image's size; with several, as 0.75,1,1.25, their probabilities are averaged"""
     flip: bool = False
@@ -74,8 +79,8 @@ class PredictionOptions:
     """MiB that the network may take beyond its weights; larger images go through in tiles; 0 for what there is"""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
     """where to predict"""
-    profile_images: int = 10
-    """how many images to time stage by stage; 0 for no profile"""
+    profile_images: int | None = None
+    """how many images to time stage by stage afterwards; by default 10 of a split, and none with --images"""
     workers: int = max(2, min(8, available_cpus() // 2))
     """threads that decode and encode images, and processes that check and score predictions; by default half as many as
     there are cores, from 2 to 8"""
@@ -91,7 +96,71 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Predict with a trained network; by default the test split, as a zip that the server accepts.",
         examples=EXAMPLES,
     )
-    faults = out_of_range(vars(chosen), RANGES)
+    views = _require_sense(chosen)
+    benchmark = catalogue.benchmark(chosen.benchmark)
+    network, about, weights_sha256 = catalogue.weights.load_network_for(benchmark, chosen.model_weights_path)
+    samples = _samples(benchmark, chosen)
+    folder = chosen.output / results_name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
+    require_writable(folder)
+
+    place = find_place(chosen.accelerator, chosen.precision)
+    forward = Forward(
+        place,
+        network,
+        about,
+        benchmark,
+        exact=chosen.precision == "32-true",
+        compiled=chosen.compile,
+        engine=chosen.engine,
+        kernels=chosen.kernels,
+        cache=default_cache(),
+        search=chosen.memory_budget == 0,
+        source=str(chosen.model_weights_path),
+    )
+    predictor = Predictor(Averaged(Tiled(forward, chosen.memory_budget or None), views))
+    origin = {
+        "weights_sha256": weights_sha256,
+        "benchmark": benchmark.name,
+        "precision": forward.precision,
+        "compiled": chosen.compile,
+        "engine": forward.engine,
+        "kernels": chosen.kernels,
+        **views.describe(),
+        "memory_budget": chosen.memory_budget,
+    }
+    predictions = _predictions(benchmark, folder, chosen, origin)
+    with exclusive(folder, "give another --output") if place.rank == 0 else nullcontext():
+        faults = predict(place, predictor, samples, predictions, workers=chosen.workers)
+        idle_share = predictor.idle_share()
+        place.barrier()
+        if faults:
+            raise InputError(
+                *faults, f"{predictions.folder}: the other images are predicted; run again once these are fixed"
+            )
+        if place.rank > 0:
+            return 0
+
+        kept = f"; {predictions.kept} of them were there already" if predictions.kept else ""
+        done = f"{len(samples)} predictions of {about.network}, trained for {about.epoch} epochs"
+        print(f"{predictions.folder}: {done}{kept}")
+        if predictions.overlays:
+            print(f"{predictions.overlays.folder}: the same in colour over the images")
+        if idle_share is not None:
+            print(bound(idle_share, chosen.workers, available_cpus()))
+        if profiled := samples[: _profiled(chosen)]:
+            _profile(predictor, profiled, folder, idle_share)
+        if not chosen.images:
+            _hand_in(benchmark, predictions.folder, folder, chosen)
+    return 0
+
+
+def _require_sense(chosen: PredictionOptions) -> Views:
+    """How images are looked at; refuses what would fail later.
+
+    Raises:
+        InputError: with every fault of the numbers.
+    """
+    faults = out_of_range(vars(chosen) | {"profile_images": _profiled(chosen)}, RANGES)
     if chosen.memory_budget > 0 and chosen.compile:
         faults.append(
             "--memory_budget with --compile: what fits in a budget is found by trying images of several sizes, each of "
@@ -101,60 +170,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(*faults)
     if chosen.compile:
         require_compiler()
-    views = Views.parse(chosen.scales, chosen.flip, chosen.window)
-    benchmark = catalogue.benchmark(chosen.benchmark)
-    network, about, sha256 = catalogue.weights.load_network_for(benchmark, chosen.model_weights_path)
-    samples = _samples(benchmark, chosen)
-    folder = chosen.output / results_name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
-    require_writable(folder)
+    resize = options.size(chosen.resize, "--resize") if chosen.resize else None
+    return Views.parse(chosen.scales, chosen.flip, chosen.window, resize)
 
-    place = find_place(chosen.accelerator, chosen.precision)
-    exact = chosen.precision == "32-true"
-    forward = Forward(
-        place,
-        network,
-        about,
-        benchmark,
-        exact=exact,
-        compiled=chosen.compile,
-        engine=chosen.engine,
-        kernels=chosen.kernels,
-        cache=default_cache(),
-        search=chosen.memory_budget == 0,
-        source=str(chosen.model_weights_path),
-    )
-    predictor = Predictor(Averaged(Tiled(forward, chosen.memory_budget or None), views))
-    how = {
-        "precision": forward.precision,
-        "compiled": chosen.compile,
-        "engine": forward.engine,
-        "kernels": chosen.kernels,
-        **views.describe(),
-        "memory_budget": chosen.memory_budget,
-    }
-    predictions = _predictions(benchmark, folder, chosen, {"weights_sha256": sha256, **how})
-    faults = predict(place, predictor, samples, predictions, workers=chosen.workers)
-    idle_share = predictor.idle_share()
-    place.barrier()
-    if faults:
-        raise InputError(
-            *faults, f"{predictions.folder}: the other images are predicted; run again once these are mended"
-        )
-    if place.rank > 0:
-        return 0
 
-    kept = f"; {predictions.kept} of them were there already" if predictions.kept else ""
-    done = f"{len(samples)} predictions of {about.network}, trained for {about.epoch} epochs"
-    print(f"{predictions.folder}: {done}{kept}")
-    if predictions.overlays:
-        print(f"{predictions.overlays.folder}: the same in colour over the images")
-    if idle_share is not None:
-        print(bound(idle_share, chosen.workers, available_cpus()))
-    if chosen.profile_images > 0:
-        _profile(predictor, samples[: chosen.profile_images], folder, idle_share)
-    if not chosen.images:
-        _hand_in(benchmark, predictions.folder, folder, chosen)
-    return 0
+def _profiled(chosen: PredictionOptions) -> int:
+    """How many images to time."""
+    if chosen.profile_images is None:
+        return 0 if chosen.images else 10
+    return chosen.profile_images
 
 
 def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
@@ -165,16 +189,17 @@ def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
     return benchmark.samples(chosen.root, chosen.split)
 
 
-def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, how: dict[str, Any]) -> Predictions:
-    """The folder of predictions; those that the same weights left there before are kept."""
-    origin = {"benchmark": benchmark.name, **how}
+def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, origin: dict[str, Any]) -> Predictions:
+    """The folder of predictions, what is made from them, and where."""
     overlays = Overlays(folder / "overlays", benchmark.prediction_colors) if chosen.images else None
-    return Predictions(folder / "predictions", benchmark.prediction_suffix, origin, overlays)
+    archive = folder / benchmark.archive_name
+    derived = (folder / "scores.json", folder / "profile.json", archive, Path(f"{archive}.manifest.json"))
+    return Predictions(folder / "predictions", benchmark.prediction_suffix, origin, overlays, derived)
 
 
 def _profile(predictor: Predictor, samples: Sequence[Sample], folder: Path, idle_share: float | None) -> None:
     images = [sample.image for sample in samples]
-    scratch = folder / "profile.part.png"
+    scratch = folder / "predictions" / ".profile.part"  # what a killed process leaves of it goes with the next one
     result = stages.profile(predictor, images, scratch, precision=predictor.forward.precision, warm_up=2)
     write_json(folder / "profile.json", {**result, "gpu_idle_share_of_prediction": idle_share})
     print(f"\n{stages.table(result)}\n{folder / 'profile.json'}: the profile in full")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import zipfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,10 @@ import test_fcn
 from engine.arrays import Size, UInt8Array
 from engine.benchmark import Sample
 from engine.devices.process import find_place
-from engine.files.images import read_ids, read_image, write_png
+from engine.errors import InputError
+from engine.files.atomic import sha256
+from engine.files.images import note_of, read_ids, read_image, write_png
+from engine.files.lock import exclusive
 from engine.inference.output import Predictions
 from engine.inference.pipeline import Predictor, predict
 
@@ -180,6 +184,66 @@ def test_a_rerun_keeps_predictions_of_the_same_images_only(
     assert read_ids(folder / "predictions" / "a_labelId_preds.png").shape == (64, 96)
     (folder / "predictions.json").write_text("[1]")
     assert "already" not in predicted(first, capsys), "a note that is none"
+
+
+def test_a_prediction_says_what_it_was_made_from(
+    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    images = holiday(tmp_path / "images", "a.png")
+    command = [*arguments(weights, tmp_path, tmp_path / "out"), "--images", str(images)]
+    assert "already" not in predicted(command, capsys)
+    folder = tmp_path / "out" / "w" / "images"
+    prediction = folder / "predictions" / "a_labelId_preds.png"
+    before = prediction.read_bytes()
+    assert note_of(prediction, "Weights") == sha256(weights)
+    assert note_of(folder / "overlays" / "a_overlay.png", "Weights") == sha256(weights)
+
+    write_png(prediction, np.zeros((64, 96), np.uint8))
+    assert "already" not in predicted(command, capsys), "a whole PNG, but none of ours"
+    assert prediction.read_bytes() == before, "the same weights, settings and image give the same bytes"
+
+    other = shutil.copyfile(weights, tmp_path / "w.pth")
+    content = torch.load(other, weights_only=True)
+    torch.save(content | {"more": 1}, other)
+    assert "already" not in predicted([*arguments(other, tmp_path, tmp_path / "out2"), "--images", str(images)], capsys)
+    shutil.copyfile(tmp_path / "out2" / "w" / "images" / "predictions" / prediction.name, prediction)
+    assert "already" not in predicted(command, capsys), "a prediction of other weights, under the note of ours"
+    assert prediction.read_bytes() == before
+
+
+def test_what_was_made_from_old_predictions_goes_before_they_change(
+    demo_root: Path, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = many(demo_root, tmp_path / "data", 2)
+    command = arguments(weights, root, tmp_path / "out")
+    folder = tmp_path / "out" / "w" / "test"
+    results = [folder / "submission.zip", folder / "submission.zip.manifest.json"]
+    assert test_fcn.main(command) == 0
+    before = [path.read_bytes() for path in results]
+    monkeypatch.setattr(Predictions, "write", lambda *_: pytest.fail("all are there"))
+    monkeypatch.setattr("cityscapes.dataset.CityscapesBenchmark.pack", lambda *_: "packed")
+    assert test_fcn.main(command) == 0
+    assert [path.read_bytes() for path in results] == before, "all predictions are kept, so they still hold"
+
+    def full(*_: object) -> None:
+        raise InputError("the disk is full")
+
+    monkeypatch.setattr(Predictions, "write", full)
+    assert test_fcn.main([*command, "--flip"]) == 2
+    assert not any(path.exists() for path in results)
+
+
+def test_a_second_command_in_the_same_folder_is_sent_away(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = [*arguments(weights, tmp_path, tmp_path / "out"), "--images", str(holiday(tmp_path / "images", "a.png"))]
+    folder = tmp_path / "out" / "w" / "images"
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(test_fcn, "exclusive", partial(exclusive, patience=0.0))
+    with exclusive(folder, ""):
+        assert test_fcn.main(command) == 2
+    assert "another command is working in this folder; wait for it, or give another --output" in capsys.readouterr().err
+    assert test_fcn.main(command) == 0
 
 
 def test_results_in_the_folder_of_images_are_no_images(
