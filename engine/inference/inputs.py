@@ -1,12 +1,14 @@
 """Images in a folder as samples."""
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
 from engine.benchmark import Sample
-from engine.errors import InputError
-from engine.inference.output import NOTE
+from engine.errors import InputError, printable
+from engine.files.folders import find
+from engine.inference.output import NOTE, RESULTS
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -14,24 +16,40 @@ IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 def list_images(folder: Path) -> list[Sample]:
     """All images in a folder and its subfolders, sorted, as samples without masks.
 
+    Results of earlier runs and hidden files are passed over; what else is left out is said on stderr.
+
     Raises:
-        InputError: if there is none.
+        InputError: if there is none, or a folder cannot be listed.
     """
     endings = ", ".join(IMAGE_ENDINGS)
-    if folder.is_file():
-        raise InputError(f"{folder}: this is a file; give the folder that it is in")
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; expected one with images ({endings})")
-    results = {note.parent for note in folder.rglob(NOTE)} - {folder}  # of earlier runs, if `--output` is in there
-    paths = sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in IMAGE_ENDINGS and path.name[0] != "." and path.is_file()
-        if results.isdisjoint(path.parents)
-    )
-    if not paths:
+        kind = "this is no folder; give the folder that it is in" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {kind}; expected one with images ({endings})")
+    results = {note.parent for note in find(folder, NOTE)}
+    if folder in results:  # which are then among the images
+        results = results - {folder} | {folder / name for name in RESULTS}
+    files, linked = [], []
+    for path in find(folder, "*"):
+        if results.isdisjoint((path, *path.parents)):
+            if not path.is_dir():
+                files.append(path)
+            elif path.is_symlink():
+                linked.append(path)
+    images = [path for path in files if path.suffix.lower() in IMAGE_ENDINGS]
+    if not images:
         raise InputError(f"{folder}: no image in it; expected files that end in {endings}")
-    return [Sample(name, path, None) for name, path in _named(paths, folder).items()]
+    if others := sorted({path.suffix.lower() or path.name for path in set(files) - set(images)}):
+        told = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
+        print(
+            printable(f"note: {folder}: {len(files) - len(images)} other files are left out ({told})"), file=sys.stderr
+        )
+    for path in linked:
+        print(printable(f"note: {path}: links to folders are not followed; predict it by itself"), file=sys.stderr)
+    return [Sample(name, path, None) for name, path in _named(images, folder).items()]
+
+
+def _note(message: str) -> None:
+    print(printable(f"note: {message}"), file=sys.stderr)
 
 
 def _named(paths: Sequence[Path], folder: Path) -> dict[str, Path]:

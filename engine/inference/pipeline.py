@@ -137,7 +137,7 @@ def predict(
     place.barrier()
     mine = [sample for sample in samples[place.rank :: place.world_size] if predictions.lacks(sample)]
     if predictor.forward.bounds_memory:
-        for size in _sizes(mine):
+        for size in _sizes(predictor, mine):
             predictor.forward.prepare(size)
     depth = 2 * max(1, workers)
     faults: list[str] = []
@@ -198,11 +198,17 @@ def _readable(decoded: Iterable[tuple[Sample, _Image | InputError]], faults: lis
             yield image
 
 
-def _sizes(samples: Iterable[Sample]) -> set[Size]:
-    """Sizes of the images, by the headers of the files; what cannot be read is reported later."""
-    sizes = set()
+def _sizes(predictor: Predictor, samples: Iterable[Sample]) -> set[Size]:
+    """Sizes of the images, by the headers of the files; what cannot be read is reported later.
+
+    An image of each size is decoded before, because a damaged file may say any size, and to get ready for a large one
+    takes long.
+    """
+    sizes: set[Size] = set()
     for sample in samples:
         with suppress(InputError):
             width, height = image_size(sample.image)
-            sizes.add(Size(height, width))
+            if Size(height, width) not in sizes:
+                predictor.decode(sample.image)
+                sizes.add(Size(height, width))
     return sizes

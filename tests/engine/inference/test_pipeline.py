@@ -98,6 +98,20 @@ def test_nothing_is_written_once_numbers_have_left_the_range(
     assert all(number < bad for number in written.ids.values())
 
 
+def test_nothing_is_made_ready_for_the_size_that_only_a_damaged_file_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.inference.pipeline.image_size", lambda path: (9000 if path.stem == "13" else 3, 2))
+    network = Plain()
+    network.bounds_memory = True
+    prepared: list[Size] = []
+    monkeypatch.setattr(network, "prepare", prepared.append)
+    predictor, written = Predictor(network), Written(tmp_path / "out")
+    monkeypatch.setattr(predictor, "decode", decode)
+    assert predict(Place(torch.device("cpu")), predictor, SAMPLES, written, workers=1) == ["13.png: damaged"]
+    assert prepared == [Size(2, 3)]
+
+
 def test_one_image_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = Predictor(Plain(7))
     monkeypatch.setattr(predictor, "decode", decode)
