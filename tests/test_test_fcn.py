@@ -71,6 +71,7 @@ def test_any_folder_of_images(weights: Path, demo_root: Path, tmp_path: Path) ->
     (photos / "notes.txt").write_text("no image")
     assert predict(weights, demo_root, tmp_path, "--images", str(photos)) == 0
     found = tmp_path / "w" / "images"
+    assert not (found / "profile.json").exists(), "asked for by --profile_images only"
     assert read_ids(found / "predictions" / "a_labelId_preds.png").shape == (77, 91)
     assert read_image(found / "overlays" / "sub" / "b_overlay.png").shape == image.shape
 

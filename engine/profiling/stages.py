@@ -1,12 +1,14 @@
 """How long a prediction takes, stage by stage, and how much memory it needs."""
 
 import statistics
+import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from tqdm import tqdm
 
 from engine import environment
 from engine.devices import memory, nvml
@@ -30,7 +32,7 @@ def profile(
     Args:
         predictor: to be measured.
         images: files to predict; the first `warm_up` are predicted once more before, untimed.
-        scratch: path of a PNG to write predictions to; removed again.
+        scratch: path of a PNG to write predictions to; removed again after each image.
         precision: what to note as the precision.
         warm_up: how many images to predict before.
 
@@ -39,16 +41,13 @@ def profile(
     """
     device = predictor.device
     memory.reset_peaks(device)
-    for path in images[:warm_up]:
-        predictor.encode(predictor(path), scratch)
     times: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    for path in images:
-        image = _timed(times["decode"], device, predictor.decode, path)
-        tensor = _timed(times["transfer"], device, predictor.transfer, image)
-        ids = _timed(times["forward"], device, predictor.forward, tensor)
-        prediction = _timed(times["fetch"], device, predictor.fetch, ids)
-        _timed(times["encode"], device, predictor.encode, prediction, scratch)
-    scratch.unlink(missing_ok=True)
+    for number, path in enumerate(_shown([*images[:warm_up], *images])):
+        into = times if number >= len(images[:warm_up]) else {stage: [] for stage in STAGES}
+        try:
+            _time(into, predictor, path, scratch)
+        finally:
+            scratch.unlink(missing_ok=True)
     times["total"] = [sum(stages) for stages in zip(*(times[stage] for stage in STAGES), strict=True)]
     sizes = sorted({"x".join(map(str, image_size(path))) for path in images})
     return {
@@ -89,6 +88,24 @@ def _reason(result: dict[str, Any], name: str) -> str:
     """Why a figure is not there."""
     why = result["not_measured"].get(name)
     return "not measured" if why is None else f"not measured ({why})"
+
+
+def _shown(images: Sequence[Path]) -> Iterable[Path]:
+    """The images, with a progress bar, or one line where nobody watches."""
+    if not sys.stderr.isatty():
+        print(f"profile: predicting {len(images)} images one at a time", file=sys.stderr)
+    bar: Iterable[Path] = tqdm(images, "profile", disable=None, leave=False)
+    return bar
+
+
+def _time(times: dict[str, list[float]], predictor: Predictor, path: Path, scratch: Path) -> None:
+    """Predict an image, and note the milliseconds of each stage."""
+    device = predictor.device
+    image = _timed(times["decode"], device, predictor.decode, path)
+    tensor = _timed(times["transfer"], device, predictor.transfer, image)
+    ids = _timed(times["forward"], device, predictor.forward, tensor)
+    prediction = _timed(times["fetch"], device, predictor.fetch, ids)
+    _timed(times["encode"], device, predictor.encode, prediction, scratch)
 
 
 def _timed(into: list[float], device: torch.device, work: Callable[..., Value], *arguments: Any) -> Value:

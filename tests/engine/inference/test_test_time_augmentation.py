@@ -82,7 +82,7 @@ def test_a_resized_image_is_as_pillow_has_it_and_its_logits_are_enlarged_before_
         seen.append(shown)
         return logits(shown)
 
-    plain.logits = noted  # type: ignore[method-assign]
+    plain.logits = noted  # type: ignore[method-assign,assignment]
     resized = Averaged(plain, Views(resize=(32, 130)))  # one side shrinks, one grows
     ids = resized(image)
     picture = Image.fromarray(image[0].permute(1, 2, 0).numpy()).resize((130, 32), Image.Resampling.BILINEAR)

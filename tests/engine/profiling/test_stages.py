@@ -1,11 +1,14 @@
 """The table of a profile stage by stage; what is measured is in tests/test_testing_command.py."""
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from engine.devices import memory, nvml
+from engine.files.images import read_image, write_png
 from engine.profiling import stages
 
 MEASURED = {
@@ -43,3 +46,28 @@ def test_memory_on_a_gpu_has_all_three_definitions_and_the_hosts(monkeypatch: py
         "process memory: not measured (not listed)",
         "host memory: 400 MiB",
     ]
+
+
+def test_a_profile_leaves_nothing_behind_wherever_it_is_killed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scratch = tmp_path / ".profile.part"
+    seen: list[list[Path]] = []
+    ids = torch.zeros(4, 6, dtype=torch.uint8)
+
+    class Pretended:
+        device = torch.device("cpu")
+        encode = staticmethod(lambda pixels, path: write_png(path, pixels))
+        decode = staticmethod(read_image)
+        transfer = staticmethod(lambda image: seen.append(list(tmp_path.iterdir())))
+        forward = staticmethod(lambda _: ids)
+        fetch = staticmethod(lambda _: ids.numpy())
+
+    image = tmp_path / "a.png"
+    write_png(image, np.zeros((4, 6, 3), np.uint8))
+    result = stages.profile(Pretended(), [image] * 3, scratch, precision="32-true", warm_up=2)  # type: ignore[arg-type]
+    assert seen == [[image]] * 5
+    assert list(tmp_path.iterdir()) == [image]
+    assert result["images"] == 3
+    assert result["warm_up"] == 2
+    assert capsys.readouterr().err == "profile: predicting 5 images one at a time\n"
