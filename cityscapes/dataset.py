@@ -8,7 +8,7 @@ from cityscapes import layout
 from cityscapes.labels import CLASSES, COLOR_OF, LABEL_ID_OF
 from engine import environment
 from engine.benchmark import Benchmark, Sample
-from engine.errors import InputError
+from engine.errors import InputError, printable
 from engine.inference.output import origin_of
 
 
@@ -77,7 +77,7 @@ class CityscapesBenchmark(Benchmark):
 
         made_with = origin_of(predictions) | {"commit": environment.commit()}
         report = submission.pack(predictions, archive, root, workers=workers, made_with=made_with)
-        warnings = "".join(f"warning: {finding}\n" for finding in report.warnings)
+        warnings = "".join(printable(f"warning: {finding}\n") for finding in report.warnings)
         following = report.following(root, f"upload {archive} at cityscapes-dataset.com")
         return f"{warnings}{archive}: {report.verdict(root)}\n{following}"
 

@@ -54,14 +54,14 @@ def find(folder: Path) -> Found:
     Hidden files are left out, and links to folders are not followed, as in the official scorer.
 
     Raises:
-        InputError: if there is no such folder, no PNG file in it, or one below it that cannot be listed.
+        InputError: if there is no such folder, no PNG file in it, or a folder in it that cannot be listed.
     """
     if not folder.is_dir():
         kind = "is a file" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {kind}; give the folder that the predictions were written to")
     found = Found({}, [])
     for path in folders.find(folder, "*.png"):
-        if kind_of_name(path.relative_to(folder).as_posix()) != "hidden" and path.is_file():
+        if kind_of_name(path.relative_to(folder).as_posix()) != "hidden" and not path.is_dir():
             stem = frame_of(path.name)
             (found.strangers if stem is None else found.by_stem.setdefault(stem, [])).append(path)
     if not found.by_stem and not found.strangers:

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 _SHOWN = 4
+_SHOWN_NAMES = 30
+_LONGEST = 240
+"""Characters of an example that are shown; names in an archive may have 65,535."""
 
 Severity = Literal["fault", "note"]
 
@@ -33,12 +36,16 @@ class Finding:
 
 def fault(kind: str, what: str, remedy: str, files: Sequence[str], count: int | None = None) -> Finding:
     """A fault of `files`, of which the first few are shown; `count` is their number unless it is given."""
-    return Finding("fault", kind, what, remedy, len(files) if count is None else count, tuple(files[:_SHOWN]))
+    return Finding(
+        "fault", kind, what, remedy, len(files) if count is None else count, tuple(map(shortened, files[:_SHOWN]))
+    )
 
 
 def note(kind: str, what: str, remedy: str, files: Sequence[str], count: int | None = None) -> Finding:
     """A note on `files`, see `fault`."""
-    return Finding("note", kind, what, remedy, len(files) if count is None else count, tuple(files[:_SHOWN]))
+    return Finding(
+        "note", kind, what, remedy, len(files) if count is None else count, tuple(map(shortened, files[:_SHOWN]))
+    )
 
 
 def of_severity(severity: Severity, findings: Iterable[Finding]) -> tuple[Finding, ...]:
@@ -52,8 +59,15 @@ def counted(number: int, noun: str) -> str:
 
 
 def tally(names: Iterable[str]) -> str:
-    """How often each name occurs: `berlin 2, bonn 1`."""
-    return ", ".join(f"{name} {number}" for name, number in sorted(Counter(names).items()))
+    """How often each name occurs, the first of very many: `berlin 2, bonn 1`."""
+    numbers = sorted(Counter(names).items())
+    more = f" and {len(numbers) - _SHOWN_NAMES} other names" if len(numbers) > _SHOWN_NAMES else ""
+    return ", ".join(f"{shortened(name)} {number}" for name, number in numbers[:_SHOWN_NAMES]) + more
+
+
+def shortened(text: str) -> str:
+    """Text without its middle where it is very long."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}...{text[3 - _LONGEST // 2 :]}"
 
 
 def grouped(messages: Sequence[str], shown: int = 5) -> list[str]:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.files.archives import write_zip
-from engine.files.atomic import replacing, sha256
+from engine.files.atomic import replacing, sha256, strict
+from engine.files.content import read_bytes
 
 
 def manifest_of(archive: Path) -> Path:
@@ -36,7 +37,7 @@ def write(folder: Path, names: Sequence[str], archive: Path, made_with: Mapping[
 
     def contents() -> Iterator[tuple[str, bytes]]:
         for name in names:
-            content = (folder / name).read_bytes()
+            content = read_bytes(folder / name)
             hashes[name] = hashlib.sha256(content).hexdigest()
             yield name, content
 
@@ -52,7 +53,7 @@ def write(folder: Path, names: Sequence[str], archive: Path, made_with: Mapping[
                 "made_with": dict(made_with),
                 "files": hashes,
             }
-            listing.write((json.dumps(content, indent=2) + "\n").encode())
+            listing.write((json.dumps(strict(content), indent=2, allow_nan=False) + "\n").encode())
             listing.flush()
             manifest.unlink(missing_ok=True)
 

@@ -15,8 +15,6 @@ from engine.errors import InputError
 from engine.findings import Finding, counted, fault, note, of_severity
 from engine.parallel import each
 
-_BATCH = 16
-"""Files that a process reads at a time, so that the listing of a zip is not parsed for each of them."""
 _HARMLESS = "harmless, the server ignores them; `python -m cityscapes.submission pack` leaves them out"
 
 
@@ -159,7 +157,7 @@ def _naming(files: _Sorted) -> Iterator[Finding]:
 def _read(path: Path, files: Sequence[tuple[str, Member]], workers: int) -> list[Prediction]:
     """Look into every prediction that may be read."""
     safe = [member for _, member in files if member.trouble is None]
-    batches = [(path, safe[start : start + _BATCH]) for start in range(0, len(safe), _BATCH)]
+    batches = [(path, batch) for batch in parcel.batches(safe, workers)]
     looks: dict[Member, pngs.Look] = {}
     for (_, members), found in each(_look, batches, workers=workers, title="check"):
         if isinstance(found, InputError):
@@ -168,7 +166,7 @@ def _read(path: Path, files: Sequence[tuple[str, Member]], workers: int) -> list
     return [Prediction(stem, member.name, looks.get(member, pngs.Look("unread"))) for stem, member in files]
 
 
-def _look(batch: tuple[Path, list[Member]]) -> list[pngs.Look]:
+def _look(batch: tuple[Path, Sequence[Member]]) -> list[pngs.Look]:
     return [
         pngs.Look("damaged", str(content)) if isinstance(content, InputError) else pngs.look(content)
         for content in parcel.read(*batch)

@@ -12,7 +12,7 @@ from cityscapes.submission.mending import Mended, fix
 from engine.cli import command
 from engine.cli.options import tool_parser
 from engine.cli.parser import process_count
-from engine.errors import InputError
+from engine.errors import InputError, printable
 from engine.findings import Finding, counted
 from engine.parallel import available_cpus
 
@@ -120,7 +120,7 @@ def _print_fixed(new: Path, root: Path | None, fixed: Mended) -> None:
 
 def _warn(path: Path, findings: Sequence[Finding]) -> None:
     for line in told(path, findings):
-        print(f"warning: {line}", file=sys.stderr)
+        print(printable(f"warning: {line}"), file=sys.stderr)
 
 
 def _command(action: str, *paths: Path | str, root: Path | None) -> str:

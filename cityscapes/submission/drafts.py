@@ -15,8 +15,6 @@ from engine.parallel import each
 
 _FRAME = re.compile(r"[^_\W]+(?:-[^_\W]+)*_\d{6}_\d{6}")
 """`<city>_<6 digits>_<6 digits>` anywhere in a name."""
-BATCH = 16
-"""Files that a process reads at a time, so that the listing of a zip is not parsed for each of them."""
 
 
 class Draft(NamedTuple):
@@ -32,7 +30,7 @@ class Draft(NamedTuple):
 
 def examine(path: Path, members: Sequence[Member], workers: int) -> Iterator[Draft]:
     """Look into files, in their order."""
-    batches = [(path, members[start : start + BATCH]) for start in range(0, len(members), BATCH)]
+    batches = [(path, batch) for batch in parcel.batches(members, workers)]
     for _, drafts in each(_examine, batches, workers=workers, title="examine"):
         if isinstance(drafts, InputError):
             raise drafts

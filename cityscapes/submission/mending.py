@@ -14,7 +14,7 @@ from cityscapes.id_kind import IdKind
 from cityscapes.labels import BY_ID, CLASSES, LABEL_ID_OF, VOID
 from cityscapes.predictions import kind_of_name
 from cityscapes.submission import evidence, id_check, parcel, pngs, roll_call
-from cityscapes.submission.drafts import BATCH, Draft, examine, grey, stem_in
+from cityscapes.submission.drafts import Draft, examine, grey, stem_in
 from cityscapes.submission.evidence import Ids
 from cityscapes.submission.parcel import Member
 from cityscapes.submission.roll_call import Prediction
@@ -177,7 +177,7 @@ def _remaining(drafts: Sequence[Draft], root: Path | None) -> tuple[Finding, ...
 def _write(path: Path, new: Path, drafts: Sequence[Draft], table: npt.NDArray[np.uint8], workers: int) -> None:
     """Write all files beside the new folder, which gets its name when they are complete."""
     part = new.with_name(f".{new.name}.{os.getpid()}.part")
-    batches = [(path, part, drafts[start : start + BATCH], table) for start in range(0, len(drafts), BATCH)]
+    batches = [(path, part, batch, table) for batch in parcel.batches(drafts, workers)]
     try:
         for _, done in each(_write_batch, batches, workers=workers, title="fix"):
             if isinstance(done, InputError):

@@ -1,6 +1,7 @@
 """A folder or zip of files, listed and read into memory one by one; nothing is ever unpacked."""
 
 import lzma
+import math
 import re
 import stat
 import struct
@@ -8,15 +9,22 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from cityscapes.predictions import FIX
 from engine.errors import InputError
+from engine.files import folders
+from engine.files.content import read_bytes
 from engine.findings import Finding, counted, fault
+
+Item = TypeVar("Item")
 
 MAX_MEMBERS = 20_000
 MAX_BYTES = 64 << 20
 """Larger files are not read: a 2048x1024 mask has 2 MiB before it is compressed."""
+
+_SMALLEST_BATCH, _BATCHES_EACH = 16, 8
+"""Files a batch, and batches a worker."""
 
 _PACK_AGAIN = "pack the folder again: python -m cityscapes.submission pack DIR ZIP"
 _TROUBLES = {
@@ -60,16 +68,17 @@ def members(source: Path) -> list[Member]:
     """The files of a folder at any depth, or of a zip, sorted by name.
 
     Raises:
-        InputError: if there is no such folder or zip, or far too many files in it.
+        InputError: if there is no such folder or zip, far too many files, or a folder in it that cannot be listed.
     """
     if source.is_dir():
-        files = (path for path in source.rglob("*") if path.is_file())
+        files = (path for path in folders.find(source, "*", hidden=True) if not path.is_dir())
         found = [_of_folder(path, path.relative_to(source).as_posix()) for path in files]
     elif source.is_file():
         with _opened(source) as archive:
             found = [_of_zip(info, place) for place, info in enumerate(archive.infolist()) if not info.is_dir()]
     else:
-        raise InputError(f"{source}: no such folder or zip; give the folder of the predictions, or their zip")
+        kind = "is neither folder nor file" if source.exists() else "no such folder or zip"
+        raise InputError(f"{source}: {kind}; give the folder of the predictions, or their zip")
     if len(found) > MAX_MEMBERS:
         raise InputError(f"{source}: got {len(found)} files, expected at most {MAX_MEMBERS}; is this the right one?")
     return sorted(found)
@@ -79,15 +88,22 @@ def read(source: Path, wanted: Sequence[Member]) -> Iterator[bytes | InputError]
     """The content of each member in turn, or what is wrong with it."""
     if source.is_dir():
         for member in wanted:
+            path = source / member.name
             try:
-                yield (source / member.name).read_bytes()
-            except OSError as error:
-                yield InputError(str(error.strerror))
+                yield read_bytes(path)
+            except InputError as error:
+                yield InputError(str(error).removeprefix(f"{path}: "))
         return
     with _opened(source) as archive:
         infos = archive.infolist()
         for member in wanted:
             yield _content(archive, infos[member.place])
+
+
+def batches(members: Sequence[Item], workers: int) -> list[Sequence[Item]]:
+    """Parts that a process reads at a time: few, because the listing of a zip is parsed for each of them."""
+    size = max(_SMALLEST_BATCH, math.ceil(len(members) / (_BATCHES_EACH * max(1, workers))))
+    return [members[start : start + size] for start in range(0, len(members), size)]
 
 
 def troubles(found: Sequence[Member]) -> Iterator[Finding]:
@@ -99,7 +115,11 @@ def troubles(found: Sequence[Member]) -> Iterator[Finding]:
 
 
 def _of_folder(path: Path, name: str) -> Member:
-    trouble = "too large" if path.stat().st_size > MAX_BYTES else "backslash" if "\\" in name else None
+    try:
+        size = path.stat().st_size
+    except OSError:  # told with its reason when it is read
+        size = 0
+    trouble = "too large" if size > MAX_BYTES else "backslash" if "\\" in name else None
     return Member(name, trouble=trouble)
 
 

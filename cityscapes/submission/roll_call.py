@@ -11,7 +11,7 @@ from cityscapes.predictions import FIX
 from cityscapes.submission import pngs
 from engine.errors import InputError
 from engine.files.images import image_size
-from engine.findings import Finding, counted, fault, tally
+from engine.findings import Finding, counted, fault, shortened, tally
 
 _TEST = IMAGES_OF["test"]
 _LEAVE_OUT = "predict the test split, and pack nothing else"
@@ -184,4 +184,4 @@ def _written(size: pngs.Size) -> str:
 
 def _together(names: Sequence[str]) -> str:
     """Names with "and" between, the first two of many."""
-    return " and ".join(names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"])
+    return " and ".join(map(shortened, names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]))
