@@ -14,6 +14,7 @@ from cityscapes.labels import OFFICIAL, LabelTable
 from engine.cli import options
 from engine.cli.command import BAD_INPUT, command, report
 from engine.errors import InputError
+from engine.findings import counted
 from engine.parallel import available_cpus
 from engine.ranges import WORKERS, out_of_range
 
@@ -83,11 +84,27 @@ def _generate(chosen: GenerateOptions) -> int:
         folder = chosen.polygons / layout.GENERATED
         works = worklist.of_folder(chosen.polygons, from_labels=recipe.from_labels)
     result = ground_truth.generate(works, recipe, workers=chosen.workers)
-    print(f"{folder}: {result.drawn} scenes drawn, {result.up_to_date} were up to date, {result.faulty} faulty")
+    print(
+        f"{folder}: {result.drawn} scenes drawn, {result.up_to_date} were up to date, {result.faulty} faulty"
+        f"; {counted(result.written, 'mask')} written{' there and beside the polygons' * chosen.official_names}"
+    )
+    if chosen.polygons is None:
+        print(worklist.coverage(works, chosen.annotations))
     for line in agreement.report(result.agreement, folder, recipe.table):
         print(line)
     report(result.faults)
+    print(f"next: {_next(chosen, bool(result.faults))}")
     return BAD_INPUT if result.faults else 0
+
+
+def _next(chosen: GenerateOptions, faulty: bool) -> str:
+    """What to do next."""
+    if faulty:
+        return "fix these files, then run the same command again: it draws what is missing"
+    if chosen.polygons is not None:
+        return "to train on them, write a benchmark of your own: docs/networks.md"
+    split = " --train_split coarse_train --val_split coarse_val" if chosen.annotations == layout.COARSE else ""
+    return f"python train_fcn.py --root {chosen.root}{split}"
 
 
 def _table(path: Path | None) -> LabelTable:

@@ -10,12 +10,14 @@ import numpy as np
 
 from cityscapes.ground_truth import polygons
 from cityscapes.ground_truth.agreement import Agreement, compare
+from cityscapes.ground_truth.seal import fingerprint, is_sealed, sealed
 from cityscapes.ground_truth.worklist import Work
 from cityscapes.labels import OFFICIAL, LabelTable
 from engine import parallel
 from engine.arrays import IdArray, UInt8Array
 from engine.errors import InputError
 from engine.files import atomic, png_writer
+from engine.files.content import read_bytes
 from engine.files.images import note_of, read_ids
 from engine.files.png_reader import keep_freed_memory
 
@@ -66,7 +68,7 @@ class Recipe:
 
     @functools.cached_property
     def note(self) -> str:
-        """What is noted in the masks: they are out of date if they were made in another way."""
+        """What is noted in the masks: how they were made."""
         words = [_SOFTWARE]
         if self.fill != "exact" and not self.from_labels:
             words.append(f"fill={self.fill}")
@@ -81,16 +83,20 @@ class Result:
 
     drawn: int = 0
     up_to_date: int = 0
+    written: int = 0
+    """Masks, beside the polygons too."""
     faulty: int = 0
     faults: list[str] = field(default_factory=list)
     agreement: Agreement = field(default_factory=Agreement)
 
 
 def generate(works: Sequence[Work], recipe: Recipe, *, workers: int) -> Result:
-    """Make the masks that are missing, older than what they are made from, or made in another way.
+    """Make the masks that are missing, damaged, changed, made from other polygons, or made in another way.
 
     Faulty files do not stop the others; the result lists them.
     """
+    for folder in {path.parent for work in works for path in (work.generated, work.beside)}:
+        atomic.remove_all_unfinished(folder)
     result = Result()
     work = functools.partial(make, recipe)
     for _, outcome in parallel.each(work, works, workers=workers, title="ground truth"):
@@ -98,29 +104,31 @@ def generate(works: Sequence[Work], recipe: Recipe, *, workers: int) -> Result:
             result.faulty += 1
             result.faults.extend(outcome.messages)
             continue
-        drawn, agreement = outcome
-        result.drawn += drawn
-        result.up_to_date += not drawn
+        written, agreement = outcome
+        result.drawn += written > 0
+        result.up_to_date += not written
+        result.written += written
         result.agreement.add(agreement)
     return result
 
 
-def make(recipe: Recipe, work: Work) -> tuple[bool, Agreement]:
-    """Make the masks of one image where needed; whether it was, and the agreement with the official mask.
+def make(recipe: Recipe, work: Work) -> tuple[int, Agreement]:
+    """Make the masks of one image where needed; how many, and the agreement with the official mask.
 
     Raises:
         InputError: if its polygons or its official mask are faulty.
     """
-    source = work.official_mask("labelIds") if recipe.from_labels else work.polygons
-    stale = {path: kind for path, kind in outputs(recipe, work).items() if _is_stale(path, source, recipe)}
+    path = work.official_mask("labelIds") if recipe.from_labels else work.polygons
+    source = fingerprint(read_bytes(path))  # before it is drawn: a file that changes meanwhile breaks the seal
+    stale = {out: kind for out, kind in outputs(recipe, work).items() if _is_stale(out, kind, source, recipe)}
     label_ids = None
     if stale:
         keep_freed_memory()
-        label_ids, encoded = _from_labels(source, recipe) if recipe.from_labels else _from_polygons(source, recipe)
-        content = {kind: encoded(kind) for kind in dict.fromkeys(stale.values())}
-        for path, kind in stale.items():
-            atomic.write_bytes(path, content[kind])
-    return bool(stale), Agreement() if recipe.from_labels else _agreement(work, label_ids)
+        label_ids, encoded = _from_labels(path, recipe) if recipe.from_labels else _from_polygons(path, recipe)
+        content = {kind: sealed(encoded(kind), source, _made(kind, recipe)) for kind in dict.fromkeys(stale.values())}
+        for out, kind in stale.items():
+            atomic.write_bytes(out, content[kind])
+    return len(stale), Agreement() if recipe.from_labels else _agreement(work, label_ids)
 
 
 def outputs(recipe: Recipe, work: Work) -> dict[Path, str]:
@@ -195,10 +203,16 @@ def _made_here(path: Path) -> bool:
     return (note_of(path, "Software") or "").split(" ")[0] == _SOFTWARE
 
 
-def _is_stale(path: Path, source: Path, recipe: Recipe) -> bool:
-    """Whether a mask is missing, older than what it is made from, or made in another way."""
-    try:
-        older = path.stat().st_mtime < source.stat().st_mtime
-    except FileNotFoundError:
+def _is_stale(path: Path, kind: str, source: bytes, recipe: Recipe) -> bool:
+    """Whether a mask is missing, damaged or changed, or was made from another source or in another way.
+
+    Raises:
+        InputError: if there is something of that name that cannot be read.
+    """
+    if recipe.redo or not path.exists():
         return True
-    return recipe.redo or older or note_of(path, "Software") != recipe.note
+    return not is_sealed(read_bytes(path), source, _made(kind, recipe))
+
+
+def _made(kind: str, recipe: Recipe) -> str:
+    return f"{kind} {recipe.note}"

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cityscapes import layout
+from cityscapes.official_counts import EXTRA, EXTRA_IMAGES, IMAGES_OF
 from engine.errors import Faults, InputError
 from engine.files.folders import find
 
@@ -51,6 +52,15 @@ def of_root(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: b
         masks = scene.masks(root, annotations)
         works.append(Work(masks.beside, masks.generated, scene.stem, scene.polygons(root, annotations)))
     return works
+
+
+def coverage(works: Sequence[Work], annotations: str) -> str:
+    """How many scenes of each split there are, and how many the official set has."""
+    found = Counter(work.generated.parents[1].name for work in works)
+    official = {split: sum(cities.values()) for split, cities in IMAGES_OF.items()} | {EXTRA: EXTRA_IMAGES}
+    return "of the official set: " + ", ".join(
+        f"{split} {found[split]} of {official[split]}" for split in SPLITS[annotations]
+    )
 
 
 def of_folder(folder: Path, *, from_labels: bool = False) -> list[Work]:

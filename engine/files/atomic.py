@@ -61,9 +61,18 @@ def _remedy(error: OSError) -> str:
 
 def remove_unfinished(path: Path) -> None:
     """Remove what processes that were killed have left of a file, see `replacing`; those that still run keep theirs."""
-    import psutil
+    _remove_left(path.parent, glob.escape(path.name))
 
-    for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
+
+def remove_all_unfinished(folder: Path) -> None:
+    """Remove what killed processes have left of any file in a folder, see `remove_unfinished`."""
+    _remove_left(folder, "*")
+
+
+def _remove_left(folder: Path, pattern: str) -> None:
+    for part in folder.glob(f".{pattern}.*.part"):
+        import psutil  # most folders have none
+
         number = part.name.removesuffix(".part").rpartition(".")[2]
         if number.isdecimal() and not psutil.pid_exists(int(number)):
             part.unlink(missing_ok=True)

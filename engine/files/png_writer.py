@@ -24,6 +24,8 @@ _UP = 2
 _LEVEL = 1
 _GREY, _RGB = 0, 2
 """Colour types of PNG."""
+_END = 12
+"""Bytes of the end mark."""
 _NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 
@@ -102,6 +104,12 @@ def encode_lookup(steps: Steps, lookup: Lookup, notes: Mapping[str, str] = _NO_N
     return _file(steps.width, steps.height, 8, kind, lines_of(steps, lookup), notes)
 
 
+def with_note(content: bytes, key: str, text: str) -> bytes:
+    """A PNG that ends with one more note, behind its pixels."""
+    end = len(content) - _END
+    return content[:end] + _note(key, text) + content[end:]
+
+
 def lines_of(steps: Steps, lookup: Lookup) -> UInt8Array:
     """The rows of the looked up image as differences from the row above, each after a byte that says so.
 
@@ -128,11 +136,15 @@ def _file(width: int, height: int, bits: int, kind: int, lines: UInt8Array, note
         (
             b"\x89PNG\r\n\x1a\n",
             _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)),
-            *(_chunk(b"tEXt", f"{key}\0{text}".encode("latin-1")) for key, text in notes.items()),
+            *(_note(key, text) for key, text in notes.items()),
             _chunk(b"IDAT", compressed(lines)),
             _chunk(b"IEND", b""),
         )
     )
+
+
+def _note(key: str, text: str) -> bytes:
+    return _chunk(b"tEXt", f"{key}\0{text}".encode("latin-1"))
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:
