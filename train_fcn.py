@@ -23,6 +23,7 @@ from engine.devices.fabric import make_fabric, together
 from engine.errors import InputError
 from engine.training import history
 from engine.training.config import TrainingConfig
+from engine.training.optimization import require_backbone
 from engine.training.run import Row, Run, find_run
 from engine.training.setup import prepare_training
 
@@ -124,6 +125,8 @@ def _open_run(fabric: Fabric, chosen: TrainOptions, benchmark: Benchmark) -> tup
     """The folder of the run, new or begun before, and the network with what a new run starts from."""
     torch.manual_seed(derive(chosen.seed))
     network = catalogue.network(chosen.network, len(benchmark.classes))
+    if chosen.freeze_backbone:
+        require_backbone(network)
     about = About.untrained(chosen.network, len(benchmark.classes), benchmark.name)
     config, defaults = options.plain(chosen), options.plain(TrainOptions())
     if chosen.name is None:
@@ -142,6 +145,8 @@ def _load_start(fabric: Fabric, network: nn.Module, about: About, chosen: TrainO
     """Load what the network starts from; its images are then normalised as they were for those weights."""
     if chosen.initial_weights is None or chosen.backbone_weights != "auto":
         catalogue.weights.load_backbone(network, chosen.backbone_weights)
+    if chosen.freeze_backbone and chosen.initial_weights is None and chosen.backbone_weights == "none":
+        fabric.print("warning: --freeze_backbone keeps the random weights that --backbone_weights none begins with")
     if chosen.initial_weights is None:
         return about
     source, taken = catalogue.weights.transfer(network, chosen.initial_weights)

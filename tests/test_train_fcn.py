@@ -14,6 +14,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import catalogue
 import train_fcn
 from engine.files.images import read_ids, read_image, write_png
+from engine.ranges import Range
+from engine.training.config import RANGES
+from fcn.fcn import FCN8s
 from fcn.unet import UNet
 from tests.conftest import Ending
 
@@ -145,6 +148,28 @@ def test_the_backbone_starts_from_a_file(
     message = error_of(train_fcn.main, *start, "--backbone_weights", tmp_path / "other.pth")
     assert "not the weights of torchvision's vgg11_bn" in message
     assert "missing: os_8.0.weight" in message
+
+
+def test_a_frozen_backbone_is_that_of_the_file(
+    settings: list[str], tmp_path: Path, error_of: Ending, pretrained: dict[str, torch.Tensor]
+) -> None:
+    """Before and after an interruption."""
+    # Variances are never negative, and counts are whole.
+    pretrained = {name: value.abs() / 50 if value.is_floating_point() else value for name, value in pretrained.items()}
+    torch.save(pretrained, tmp_path / "vgg.pth")
+    frozen = [*settings, "--freeze_backbone", "--ema", "0.5", "--name", "a", "--network", "fcn8s", "--crop_size", "32"]
+    for epochs in ("1", "2"):
+        arguments = ["--epochs", epochs, "--backbone_weights", str(tmp_path / "vgg.pth")]
+        assert train_fcn.main([*frozen, *arguments]) == 0
+    expected = FCN8s(19)
+    expected.vgg.load_torchvision(pretrained)
+    trained = weights(tmp_path / "saved" / "a" / "last.pth")
+    for name, tensor in expected.vgg.state_dict().items():
+        assert torch.equal(trained[f"vgg.{name}"], tensor), name
+    assert not torch.equal(trained["score_pool_8.bias"], torch.zeros(19))
+    message = error_of(train_fcn.main, *settings, "--freeze_backbone", "--name", "b")
+    assert "this network has no backbone" in message
+    assert not (tmp_path / "saved" / "b").exists()
 
 
 def test_a_network_without_vgg_starts_from_random_weights(
@@ -289,7 +314,9 @@ def test_senseless_numbers_are_all_listed(error_of: Ending) -> None:
 def test_unknown_names(settings: list[str], error_of: Ending) -> None:
     assert "choose from fcn32s" in error_of(train_fcn.main, *settings, "--network", "fcn9s")
     assert "choose from cityscapes" in error_of(train_fcn.main, *settings, "--benchmark", "townscapes")
-    assert "--momentum 1.0: expected less than 1" in error_of(train_fcn.main, *settings, "--momentum", "1")
+    assert "--momentum 1.0: expected at least 0 and less than 1" in error_of(
+        train_fcn.main, *settings, "--momentum", "1"
+    )
 
 
 def test_another_configuration_under_the_same_name(settings: list[str], error_of: Ending) -> None:
@@ -298,7 +325,8 @@ def test_another_configuration_under_the_same_name(settings: list[str], error_of
     assert "seed 0 -> 1" in error_of(train_fcn.main, *named, "--seed", "1")
 
 
-def test_a_loss_that_is_no_number(settings: list[str], error_of: Ending) -> None:
+def test_a_loss_that_is_no_number(settings: list[str], error_of: Ending, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(RANGES, "learning_rate", Range(0, 1e31))
     message = error_of(train_fcn.main, *settings, "--learning_rate", "1e30", "--optimizer", "sgd", "--epochs", "3")
     assert "the loss is nan in epoch" in message
     assert "aachen/aachen_0000" in message or "bremen/bremen_0000" in message

@@ -68,6 +68,8 @@ class TrainingConfig:
     """the highest learning rate that the schedule reaches"""
     backbone_rate: float = 1.0
     """factor on the learning rate of the backbone"""
+    freeze_backbone: bool = False
+    """train the rest of the network only: weights and batch statistics of the backbone stay exactly as they begin"""
     weight_decay: float = 1e-2
     """on weights, not on biases and batch norms; an L2 term of the loss, but for adamw, which keeps it apart"""
     clip_norm: float = 0.0

@@ -18,19 +18,21 @@ class WeightAverage:
     Args:
         network: to follow; it must be on its device already.
         decay: share of the average that an update keeps, 0 to 1, for example 0.999.
+        frozen: a part of it that does not change, and so needs no average; else rounding might change it.
     """
 
-    def __init__(self, network: nn.Module, decay: float) -> None:
+    def __init__(self, network: nn.Module, decay: float, frozen: nn.Module | None = None) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
         """The averaged network, in evaluation mode."""
         self._begun = False
         self._mix = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
         averages, values = ([*n.parameters(), *n.buffers()] for n in (self.network, network))
-        pairs = list(zip(averages, values, strict=True))
+        still = set() if frozen is None else {id(value) for value in (*frozen.parameters(), *frozen.buffers())}
+        pairs = [pair for pair in zip(averages, values, strict=True) if id(pair[1]) not in still]
         # Apart by dtype, because the library's function takes one dtype at a time.
         self._groups = [
             ([average for average, _ in pairs if average.dtype == dtype], [v for _, v in pairs if v.dtype == dtype])
-            for dtype in dict.fromkeys(average.dtype for average in averages)
+            for dtype in dict.fromkeys(average.dtype for average, _ in pairs)
         ]
 
     @torch.no_grad()

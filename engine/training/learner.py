@@ -17,7 +17,13 @@ from engine.normalization import Normalize
 from engine.training.config import TrainingConfig
 from engine.training.ema import WeightAverage
 from engine.training.losses import build_loss
-from engine.training.optimization import build_optimizer, load_state, parameter_groups, set_rate
+from engine.training.optimization import (
+    build_optimizer,
+    load_state,
+    parameter_groups,
+    require_backbone,
+    set_rate,
+)
 
 
 class Learner:
@@ -45,9 +51,10 @@ class Learner:
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         self.network = network.to(memory_format=torch.channels_last)  # twice as fast on CPUs, faster on tensor cores
+        self._frozen = require_backbone(network).requires_grad_(False) if config.freeze_backbone else None
         self._fusible = getattr(network, "fusible", False) is True
         if self._fusible:
-            drop_biases(network)
+            self._drop_biases(network)
             if choose_kernels("auto", fabric.device, DTYPES[precision_of(fabric)]):
                 use_pooling_kernels(network)
         groups = parameter_groups(network, config.weight_decay, config.backbone_rate)
@@ -60,12 +67,18 @@ class Learner:
             scaled=precision_of(fabric) == "16-mixed",
         )
         self.model, self.optimizer = fabric.setup(network, optimizer)
-        self.average = WeightAverage(network, config.ema) if config.ema else None
+        self.average = WeightAverage(network, config.ema, self._frozen) if config.ema else None
         self.evaluation_precision = _evaluation_precision(fabric)
         """Arithmetic of `evaluate`, as Lightning Fabric names it."""
         self.normalize = fabric.to_device(normalize)
         self.loss = fabric.to_device(build_loss(config.loss, void, class_weights))
         self.class_weights = None if class_weights is None else class_weights.to(fabric.device)
+
+    def _drop_biases(self, network: nn.Module) -> None:
+        """Drop the biases before batch norms, but not in a frozen backbone, whose numbers stay as they are."""
+        whole = self._frozen is None
+        for part in [network] if whole else [child for name, child in network.named_children() if name != "vgg"]:
+            drop_biases(part)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) uint8 images -> (N, C, H, W) float32 logits of the weights that are trained."""
@@ -90,6 +103,8 @@ class Learner:
     def train(self, training: bool = True) -> None:
         """Set the mode of dropout and batch norm; all processes evaluate with the statistics of the first."""
         self.model.train(training)
+        if self._frozen is not None:
+            self._frozen.eval()  # which neither uses nor changes the statistics of batches
         if not training and self.fabric.world_size > 1:
             for buffer in self._evaluated.buffers():
                 torch.distributed.broadcast(buffer, src=0)
@@ -169,7 +184,7 @@ class Learner:
             self.average.load_state_dict(state["average"])
         if self._fusible:
             for network in (self.network, *([] if self.average is None else [self.average.network])):
-                drop_biases(network)
+                self._drop_biases(network)
         load_state(self.optimizer.optimizer, state["optimizer"])
         if state["precision"]:  # empty where the run was not in fp16 so far; then a new scaler begins
             self.fabric.strategy.precision.load_state_dict(state["precision"])

@@ -19,6 +19,21 @@ RATE_FACTOR = "rate_factor"
 """Key of a parameter group: factor on the learning rate of the schedule."""
 
 
+def require_backbone(network: nn.Module) -> nn.Module:
+    """The backbone of a network: its attribute `vgg`.
+
+    Raises:
+        InputError: if it has none.
+    """
+    backbone = getattr(network, "vgg", None)
+    if not isinstance(backbone, nn.Module):
+        raise InputError(
+            "--freeze_backbone: this network has no backbone, that is, no part called vgg; leave the option out, or "
+            "choose one of the FCNs"
+        )
+    return backbone
+
+
 def parameter_groups(network: nn.Module, weight_decay: float, backbone_rate: float = 1.0) -> Groups:
     """The parameters to train: those with decay and those without, of the backbone and of the rest.
 

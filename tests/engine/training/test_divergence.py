@@ -12,6 +12,8 @@ import train_fcn
 from engine.benchmark import Sample
 from engine.data.sampler import EpochSampler
 from engine.errors import InputError
+from engine.ranges import Range
+from engine.training.config import RANGES
 from engine.training.divergence import Alarm, first_bad
 from engine.training.learner import Learner
 from engine.training.run import Run
@@ -81,8 +83,11 @@ def place(run: Path) -> tuple[int, int]:
     return content["about"]["epoch"], content["place"]
 
 
-def test_a_loss_that_is_no_number_never_becomes_a_state(settings: list[str], tmp_path: Path, error_of: Ending) -> None:
+def test_a_loss_that_is_no_number_never_becomes_a_state(
+    settings: list[str], tmp_path: Path, error_of: Ending, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Though every step is saved, and losses are looked at every 50 steps only."""
+    monkeypatch.setitem(RANGES, "learning_rate", Range(0, 1e31))
     wild = [*settings, "--learning_rate", "1e30", "--optimizer", "sgd", "--schedule", "constant", "--name", "wild"]
     message = error_of(train_fcn.main, *wild)
     assert "the loss is nan in epoch 1, step 2, on " in message

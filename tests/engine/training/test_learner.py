@@ -1,5 +1,6 @@
 """Steps in fp16, whose scaler runs on a CPU too, and what a run takes along to another precision."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.plugins.precision.amp import MixedPrecision
 from torch import nn
 
+from engine.errors import InputError
 from engine.normalization import Normalize
 from engine.training.config import TrainingConfig
 from engine.training.learner import Learner
@@ -104,3 +106,47 @@ def test_one_number_that_is_not_finite_is_found(value: float, name: str) -> None
     assert its.is_finite()
     its.network.state_dict()[name].view(-1)[1] = value
     assert not its.is_finite()
+
+
+class WithBackbone(nn.Module):
+    """A backbone with a bias before its batch norm, and a head with another."""
+
+    fusible = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.vgg = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.ReLU(), nn.Conv2d(4, 4, 1))
+        self.head = nn.Sequential(nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 2, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.head(self.vgg(images))
+        return scores
+
+
+@pytest.mark.parametrize("more", [{}, {"ema": 0.9}, {"optimizer": "caffe_sgd", "backbone_rate": 0.5, "clip_norm": 1.0}])
+def test_a_frozen_backbone_stays_as_it_was_in_every_bit(more: dict[str, Any]) -> None:
+    """Weights, biases, batch statistics and their counters; the head learns on."""
+    torch.manual_seed(0)
+    network = WithBackbone()
+    for buffer in network.buffers():
+        buffer += 37  # a count that 0.9 and 0.1 of it do not make up in float32
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    its = Learner(Fabric(accelerator="cpu"), network, Normalize(), TrainingConfig(freeze_backbone=True, **more), VOID)
+    its.set_rate(0.1)
+    for epoch in range(3):
+        its.train()
+        for _ in range(2):
+            its.step(torch.randint(0, 256, (2, 3, 4, 4), dtype=torch.uint8), MASKS.expand(2, -1, -1), update=True)
+        its.train(False)
+        its.evaluate(IMAGES)
+        if epoch == 1:
+            its.load(copy.deepcopy(its.state()))
+    for weights in (its.weights(), network.state_dict()):
+        changed = {name for name, tensor in weights.items() if not torch.equal(tensor, before[name])}
+        assert not [name for name in changed if name.startswith("vgg.")]
+        assert "head.2.weight" in changed
+
+
+def test_a_network_without_a_backbone_is_not_frozen() -> None:
+    with pytest.raises(InputError, match="--freeze_backbone: this network has no backbone"):
+        learner(freeze_backbone=True)
