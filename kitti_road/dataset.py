@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.arrays import UInt8Array
 from engine.benchmark import Benchmark, Sample
-from engine.errors import InputError
+from engine.errors import InputError, printable
 from kitti_road import layout
 from kitti_road.labels import CATEGORIES_OF, CLASSES_OF, COLOR_OF, CONFIDENCE_OF, read_truth
 from kitti_road.layout import Frame
@@ -106,5 +106,6 @@ class KittiRoadBenchmark(Benchmark):
         from kitti_road import submission
 
         report = submission.pack(predictions, archive, root, workers=workers)
-        warnings = "".join(f"warning: {line}\n" for line in report.warnings)
-        return f"{warnings}{archive}: {report.summary} as bird's-eye views"
+        warnings = "".join(printable(f"warning: {line}\n") for line in report.warnings)
+        following = report.following(root, f"upload {archive} at cvlibs.net/datasets/kitti")
+        return f"{warnings}{archive}, as bird's-eye views: {report.verdict}\n{following}"

@@ -20,6 +20,8 @@ from kitti_road.labels import CATEGORIES_OF, SETS
 TRAINING, TESTING = "training", "testing"
 TESTED = {"um": 96, "umm": 94, "uu": 100}
 """Category -> the number of official test images."""
+SMALLEST, LARGEST = (1224, 370), (1242, 376)
+"""Width and height that official images have at least and at most."""
 
 IMAGES = "image_2"
 TRUTHS = "gt_image_2"

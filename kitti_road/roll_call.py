@@ -4,10 +4,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from engine.errors import InputError
+from engine.errors import Faults, InputError
+from engine.files.images import image_size
 from engine.findings import Finding, counted, fault, note
 from kitti_road.labels import CATEGORIES_OF, SETS
-from kitti_road.layout import IMAGES, TESTED, Frame, parse, pictured_frames
+from kitti_road.layout import IMAGES, LARGEST, SMALLEST, TESTED, Frame, parse, pictured_frames
 
 _PATTERN = "<category>_<task>_<6 digits>.png"
 
@@ -44,7 +45,7 @@ def findings(names: Sequence[str], root: Path | None) -> Iterator[Finding]:
         raise InputError(f"{root}/testing/{IMAGES}: no image of the test set; unpack data_road.zip again")
     yield from _attendance(names, wanted)
     yield from _strangers(names, wanted)
-    yield from _completeness(sets_of(names), Counter(name for name, _ in wanted.values()))
+    yield from _completeness(sets_of(names))
 
 
 def _attendance(names: Sequence[str], wanted: Mapping[str, tuple[str, Frame]]) -> Iterator[Finding]:
@@ -77,14 +78,46 @@ def _strangers(names: Sequence[str], wanted: Collection[str]) -> Iterator[Findin
         yield note("no prediction", what, "`python -m kitti_road.submission pack` leaves them out", others)
 
 
-def _completeness(sets: Collection[str], wanted: Mapping[str, int]) -> Iterator[Finding]:
+def _completeness(sets: Collection[str]) -> Iterator[Finding]:
     """Notes on what the server's tables will lack."""
     tasks = {name.partition("_")[2] for name in sets}
     absent = [name for name in SETS if name not in sets and name.partition("_")[2] in tasks]
     if absent:
         what = f"got no prediction of {', '.join(absent)}"
         yield note("not handed in", what, "fine if they are not meant to be scored", [])
-    short = [name for name in sets if wanted.get(name, 0) < TESTED[name.partition("_")[0]]]
-    if short:
-        what = f"got fewer test images in the data folder than the official set has, for {', '.join(short)}"
-        yield note("part of the test set", what, "the server will not score them; unpack data_road.zip whole", [])
+
+
+def deviation(names: Sequence[str], root: Path) -> str:
+    """How the images below a root that are asked for differ from the official ones; empty if they do not.
+
+    Args:
+        names: file names of predictions; only the sets that they are of count.
+        root: the folder data_road.
+
+    Raises:
+        InputError: with every image that cannot be read.
+    """
+    sets = sets_of(names)
+    frames = [(of, frame) for of, frame in tested(root).values() if of in sets]
+    numbers = Counter(of for of, _ in frames)
+    differing = {of: (numbers[of], TESTED[of.partition("_")[0]]) for of in sets}
+    parts = [f"got {got} images of {of}, expected {right}" for of, (got, right) in differing.items() if got != right]
+    sizes: Counter[tuple[int, int]] = Counter()
+    faults = Faults()
+    for frame in {frame for _, frame in frames}:
+        with faults.collected():
+            sizes[image_size(frame.image(root))] += 1
+    faults.require_none()
+    odd = {size: number for size, number in sorted(sizes.items()) if not _is_official(size)}
+    parts += [f"got {counted(number, 'image')} of {_written(size)}" for size, number in odd.items()]
+    if odd:
+        parts[-1] += f", expected {_written(SMALLEST)} to {_written(LARGEST)}"
+    return "; ".join(parts)
+
+
+def _is_official(size: tuple[int, int]) -> bool:
+    return all(low <= side <= high for low, side, high in zip(SMALLEST, size, LARGEST, strict=True))
+
+
+def _written(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]}"

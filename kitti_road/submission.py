@@ -2,6 +2,7 @@
 
 import argparse
 import io
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +14,8 @@ from PIL import Image
 from engine.cli import command
 from engine.cli.options import tool_parser
 from engine.cli.parser import process_count
-from engine.errors import InputError
+from engine.errors import InputError, printable
+from engine.files import folders
 from engine.files.archives import write_zip
 from engine.files.images import image_size
 from engine.findings import Finding, counted, fault, of_severity
@@ -24,6 +26,9 @@ from kitti_road.birds_eye import COLUMNS, ROWS, homography, lookup, warp
 from kitti_road.labels import read_confidence
 from kitti_road.layout import parse, require_root
 
+NOT_OFFICIAL = 1
+"""The exit code of a `pack` of other images than the official ones, unless `--subset` accepts them."""
+_UPLOAD = "upload {} at cvlibs.net/datasets/kitti"
 _FORMAT = "an 8-bit PNG with one channel of confidences"
 
 
@@ -37,6 +42,21 @@ class Report:
     """Why the server would refuse the submission or leave a set out; empty if it is fine."""
     warnings: tuple[str, ...]
     """What is odd but does no harm."""
+    deviation: str = ""
+    """How the images that were asked for differ from the official ones in number and size; empty if they do not."""
+
+    @property
+    def verdict(self) -> str:
+        """The result in a line."""
+        if not self.deviation:
+            return f"ok: {self.summary}"
+        return f"not for the server: {self.summary}; these are not all of the official test images: {self.deviation}"
+
+    def following(self, root: Path | None, usual: str) -> str:
+        """The line that says what to do next: the usual, unless the images deviate."""
+        if not self.deviation:
+            return f"next: {usual}"
+        return f"next: right for an experiment; for the server unpack data_road.zip whole into {root} and predict again"
 
     @property
     def summary(self) -> str:
@@ -70,7 +90,7 @@ def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
         raise InputError(f"{path}: no such folder or zip; predict the test split first")
     pictures = list(zips.pictures(path))
     findings = [*roll_call.findings([picture.name for picture in pictures], root), *_formats(pictures)]
-    return _report(path, [picture.name for picture in pictures], findings, [])
+    return _report(path, root, [picture.name for picture in pictures], findings, [])
 
 
 def pack(folder: Path, archive: Path, root: Path, *, workers: int = 1) -> Report:
@@ -93,7 +113,7 @@ def pack(folder: Path, archive: Path, root: Path, *, workers: int = 1) -> Report
 def _views(folder: Path, root: Path, workers: int) -> tuple[Report, dict[str, bytes]]:
     """The report on a folder, and its bird's-eye views by file name."""
     require_root(root)
-    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
+    names = [path.name for path in folders.find(folder, "*", levels=0) if not path.is_dir()]
     findings = list(roll_call.findings(names, root))
     jobs = [
         Job(folder / name, frame.image(root), frame.calibration(root))
@@ -107,7 +127,7 @@ def _views(folder: Path, root: Path, workers: int) -> tuple[Report, dict[str, by
             messages += view.messages
         else:
             views[job.prediction.name] = view
-    return _report(folder, names, findings, messages), views
+    return _report(folder, root, names, findings, messages), views
 
 
 def _view(job: Job) -> bytes:
@@ -152,9 +172,13 @@ def _formats(pictures: Sequence[zips.Picture]) -> Iterator[Finding]:
         yield fault("size", what, again, sizes)
 
 
-def _report(path: Path, names: Sequence[str], findings: Sequence[Finding], messages: Sequence[str]) -> Report:
+def _report(
+    path: Path, root: Path | None, names: Sequence[str], findings: Sequence[Finding], messages: Sequence[str]
+) -> Report:
     told = {kind: [f"{path}: {one}" for one in of_severity(kind, findings)] for kind in ("fault", "note")}
-    return Report(roll_call.sets_of(names), (*told["fault"], *messages), tuple(told["note"]))
+    faults = (*told["fault"], *messages)
+    deviation = roll_call.deviation(names, root) if root is not None and not faults else ""
+    return Report(roll_call.sets_of(names), faults, tuple(told["note"]), deviation)
 
 
 def _needed(root: Path | None, folder: Path) -> Path:
@@ -182,6 +206,8 @@ def _parser() -> argparse.ArgumentParser:
     packing = actions.add_parser("pack", help="check, warp and zip a folder", description="Check, warp and zip.")
     packing.add_argument("path", type=Path, metavar="DIR", help="predictions in the image, as um_road_000000.png")
     packing.add_argument("archive", type=Path, metavar="ZIP", help="the zip to write; replaced if it exists")
+    subset = "accept other images than the official ones; otherwise the zip is written and the exit code is 1"
+    packing.add_argument("--subset", action="store_true", help=subset)
     packing.add_argument("--root", type=Path, default=Path("data/data_road"), help="default: data/data_road")
     for action in (checking, packing):
         action.add_argument(
@@ -192,21 +218,36 @@ def _parser() -> argparse.ArgumentParser:
 
 @command.command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check or pack a submission; code 2 if it has a fault."""
+    """Check or pack a submission; code 2 if it has a fault, 1 if a pack is not of the official images."""
     arguments = _parser().parse_args(argv)
     path: Path = arguments.path
-    if arguments.action == "pack":
-        report = pack(path, arguments.archive, arguments.root, workers=arguments.workers)
-    else:
-        report = check(path, arguments.root, workers=arguments.workers)
+    root: Path | None = arguments.root
+    if arguments.action == "check":
+        _print_report(report := check(path, root, workers=arguments.workers))
+        words = ["python", "-m", "kitti_road.submission", "pack", path, "submission.zip", "--root", root]
+        print(report.following(root, shlex.join(map(str, words)) if path.is_dir() else _UPLOAD.format(path)))
+        return 0
+    archive: Path = arguments.archive
+    _print_report(report := pack(path, archive, arguments.root, workers=arguments.workers))
+    print(f"packed as bird's-eye views into {archive}\n{report.following(root, _UPLOAD.format(archive))}")
+    if report.deviation and not arguments.subset:
+        sys.stdout.flush()
+        command.report([f"{archive}: not of all official test images; --subset accepts that"])
+        return NOT_OFFICIAL
+    return 0
+
+
+def _print_report(report: Report) -> None:
+    """Print warnings and result.
+
+    Raises:
+        InputError: with every fault, if there is any.
+    """
     for line in report.warnings:
-        print(f"warning: {line}", file=sys.stderr)
+        print(printable(f"warning: {line}"), file=sys.stderr)
     if report.faults:
         raise InputError(*report.faults)
-    print(f"ok: {report.summary}")
-    if arguments.action == "pack":
-        print(f"packed as bird's-eye views into {arguments.archive}; upload it at cvlibs.net/datasets/kitti")
-    return 0
+    print(report.verdict)
 
 
 if __name__ == "__main__":

@@ -48,5 +48,5 @@ class PascalVocBenchmark(Benchmark):
         """Check the predictions of the test split and pack them as results of comp6."""
         from pascal_voc import submission
 
-        number = submission.pack(predictions, archive, root)
-        return f"{archive}: {number} predictions, as the server wants them"
+        report = submission.pack(predictions, archive, root)
+        return f"{archive}: {report.verdict}\n{report.following(root, archive)}"

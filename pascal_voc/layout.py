@@ -27,6 +27,11 @@ LISTED = ("train", "val", "trainval", "test")
 SPLITS = (*LISTED, "trainaug", "seg11valid", "sbd_train", "sbd_val")
 HIDDEN = ("test",)
 
+OFFICIAL = {"VOC2012": {"val": 1449, "test": 1456}, "VOC2011": {"val": 1111}}
+"""Year -> split -> images of segmentation, for the splits that are packed: as in the lists of the development kit."""
+LONGER_SIDE = 500
+"""Pixels of the longer side of nearly all official images; no image has more."""
+
 _SBD_FOLDERS = ("benchmark_RELEASE/dataset", "benchmark/benchmark_RELEASE/dataset", "SBD", "sbd")
 _UNPACK = "unpack VOCtrainval_11-May-2012.tar there (see docs/datasets.md)"
 _UNPACK_SBD = "unpack SBD's benchmark.tgz beside VOCdevkit (see docs/datasets.md)"

@@ -7,10 +7,9 @@ the results of val, as comp6_val_cls, from the same layout.
 """
 
 import argparse
-import gzip
 import io
-import tarfile
-import zlib
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -19,35 +18,55 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from engine.arrays import UInt8Array
-from engine.benchmark import Sample
-from engine.cli.command import command
+from engine.cli.command import command, report
 from engine.cli.options import tool_parser
-from engine.errors import InputError
-from engine.files.atomic import replacing
+from engine.errors import Faults, InputError
+from engine.files import png_reader
 from engine.files.images import image_size
 from engine.findings import Finding, counted, fault
+from pascal_voc import archive as archives
 from pascal_voc import layout
-from pascal_voc.labels import CLASSES, PALETTE
+from pascal_voc.archive import Entry
+from pascal_voc.labels import CLASSES
 
 COMPETITIONS = ("comp6", "comp5")
 SPLITS = ("test", "val")
 
+NOT_OFFICIAL = 1
+"""The exit code of a `pack` of other images than the official ones, unless `--subset` accepts them."""
 _PREDICT = "predict the whole split, and nothing else"
-_PACK = "pack the folder: python -m pascal_voc.submission pack DIR TAR.GZ"
 
 
-class Entry(NamedTuple):
-    """One PNG of a folder or archive."""
+Size = tuple[int, int]
+"""Width and height."""
 
-    name: str
-    """Its path therein."""
-    content: bytes
+
+class Report(NamedTuple):
+    """What a check found, where there is no fault."""
+
+    predictions: int
+    split: str
+    deviation: str
+    """How the images of the split differ from the official ones in number and size; empty if they do not."""
 
     @property
-    def image_id(self) -> str:
-        """The image that it belongs to."""
-        return PurePosixPath(self.name).stem
+    def verdict(self) -> str:
+        """The result in a line."""
+        predictions = f"{counted(self.predictions, 'prediction')}, one for each image of {self.split}"
+        if not self.deviation:
+            return f"ok: {predictions}"
+        purpose = "the server" if self.split == "test" else "comparisons"
+        return f"not for {purpose}: {predictions}; that is not the official split: {self.deviation}"
+
+    def following(self, root: Path, archive: Path) -> str:
+        """The line that says what to do next with an archive."""
+        if self.split != "test":
+            return f"next: unpack {archive} into VOCdevkit/, where the development kit finds it"
+        if not self.deviation:
+            return f"next: upload {archive} to the evaluation server"
+        return (
+            f"next: right for an experiment; for the server unpack VOC2012test.tar whole into {root} and predict again"
+        )
 
 
 def results_folder(root: Path, competition: str = COMPETITIONS[0], split: str = SPLITS[0]) -> str:
@@ -55,24 +74,27 @@ def results_folder(root: Path, competition: str = COMPETITIONS[0], split: str = 
     return f"results/{layout.find_devkit(root).year.name}/Segmentation/{competition}_{split}_cls"
 
 
-def check(path: Path, root: Path, *, split: str = SPLITS[0]) -> int:
-    """Check the predictions of a split in a folder or tar.gz; the number of them if all is well.
+def check(path: Path, root: Path, *, split: str = SPLITS[0]) -> Report:
+    """Check the predictions of a split in a folder or tar.gz.
 
     Raises:
         InputError: with every fault.
     """
-    entries, faults = _entries(path), []
+    entries, faults = archives.read(path), []
     if path.is_file():
         folders = {results_folder(root, competition, split) for competition in COMPETITIONS}
         astray = [entry.name for entry in entries if str(PurePosixPath(entry.name).parent) not in folders]
         if astray:
             what = f"got {counted(len(astray), 'PNG')} elsewhere than in {' or '.join(sorted(folders))}"
-            faults.append(fault("folder", what, _PACK, astray))
-    _require_none(path, [*faults, *_findings(entries, layout.samples(root, split))])
-    return len(entries)
+            faults.append(fault("folder", what, archives.PACK, astray))
+    sizes = _sizes(root, split)
+    _require_none(path, [*faults, *_findings(entries, sizes)])
+    return Report(len(entries), split, _deviation(root, split, sizes))
 
 
-def pack(folder: Path, archive: Path, root: Path, *, competition: str = COMPETITIONS[0], split: str = SPLITS[0]) -> int:
+def pack(
+    folder: Path, archive: Path, root: Path, *, competition: str = COMPETITIONS[0], split: str = SPLITS[0]
+) -> Report:
     """Check the predictions of a split in a folder and pack them; the same predictions give the same bytes.
 
     Raises:
@@ -82,42 +104,41 @@ def pack(folder: Path, archive: Path, root: Path, *, competition: str = COMPETIT
         raise InputError(f"{folder}: no such folder; give the folder that the predictions were written to")
     if not archive.name.endswith((".tar.gz", ".tgz")) or archive.is_dir():
         raise InputError(f"{archive}: expected the name of a file ending in .tar.gz; choose another")
-    entries = _entries(folder)
-    _require_none(folder, list(_findings(entries, layout.samples(root, split))))
-    target = results_folder(root, competition, split)
-    with (
-        replacing(archive) as file,
-        gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,
-        tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar,
-    ):
-        for entry in sorted(entries, key=lambda entry: entry.image_id):
-            content = _with_palette(entry.content)
-            info = tarfile.TarInfo(f"{target}/{entry.image_id}.png")
-            info.size = len(content)
-            tar.addfile(info, io.BytesIO(content))
-    return len(entries)
+    entries = archives.read(folder)
+    sizes = _sizes(root, split)
+    _require_none(folder, list(_findings(entries, sizes)))
+    archives.write(archive, results_folder(root, competition, split), entries)
+    return Report(len(entries), split, _deviation(root, split, sizes))
 
 
-def _entries(path: Path) -> list[Entry]:
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*.png") if file.name[0] != ".")
-        found = [Entry(file.relative_to(path).as_posix(), file.read_bytes()) for file in files]
-    elif path.is_file():
-        found = _archived(path)
-    else:
-        raise InputError(f"{path}: no such folder or archive; give the folder of the predictions, or their tar.gz")
-    if not found:
-        raise InputError(f"{path}: no PNG in it; predict the test split first")
-    return found
+def _sizes(root: Path, split: str) -> dict[str, Size]:
+    """Image id -> width and height, of all images of a split.
+
+    Raises:
+        InputError: with every image that cannot be read.
+    """
+    sizes: dict[str, Size] = {}
+    faults = Faults()
+    for sample in layout.samples(root, split):
+        with faults.collected():
+            sizes[sample.name] = image_size(sample.image)
+    faults.require_none()
+    return sizes
 
 
-def _archived(path: Path) -> list[Entry]:
-    try:
-        with tarfile.open(path) as tar:
-            files = [(member.name, tar.extractfile(member)) for member in tar if member.name.endswith(".png")]
-            return [Entry(name, file.read()) for name, file in files if file is not None]
-    except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        raise InputError(f"{path}: no whole tar archive ({error}); {_PACK}") from error
+def _deviation(root: Path, split: str, sizes: dict[str, Size]) -> str:
+    """How the images of a split differ from the official ones."""
+    year = layout.find_devkit(root).year.name
+    official = layout.OFFICIAL.get(year, {}).get(split)
+    parts = []
+    if official is None:
+        parts.append(f"the official number of images of {split} in {year} is not known here, got {len(sizes)}")
+    elif len(sizes) != official:
+        parts.append(f"got {counted(len(sizes), 'image')}, {split} of {year} has {official}")
+    longest = max(map(max, sizes.values()))
+    if longest != layout.LONGER_SIDE:
+        parts.append(f"the largest image has {longest} pixels on its longer side, expected {layout.LONGER_SIDE}")
+    return "; ".join(parts)
 
 
 def _require_none(path: Path, faults: Sequence[Finding]) -> None:
@@ -125,9 +146,8 @@ def _require_none(path: Path, faults: Sequence[Finding]) -> None:
         raise InputError(*(f"{path}: {finding}" for finding in faults))
 
 
-def _findings(entries: Sequence[Entry], samples: Sequence[Sample]) -> Iterator[Finding]:
+def _findings(entries: Sequence[Entry], images: dict[str, Size]) -> Iterator[Finding]:
     """Every fault of attendance, of format and of content."""
-    images = {sample.name: sample.image for sample in samples}
     number = Counter(entry.image_id for entry in entries)
     if missing := [name for name in images if name not in number]:
         what = f"got no prediction of {len(missing)} of {counted(len(images), 'image')}"
@@ -141,7 +161,7 @@ def _findings(entries: Sequence[Entry], samples: Sequence[Sample]) -> Iterator[F
     yield from _of_content([entry for entry in entries if entry.image_id in images], images)
 
 
-def _of_content(entries: Sequence[Entry], images: dict[str, Path]) -> Iterator[Finding]:
+def _of_content(entries: Sequence[Entry], images: dict[str, Size]) -> Iterator[Finding]:
     remedies = {
         "colour": "write class indices, not colours",
         "damaged": "predict these images again",
@@ -150,7 +170,7 @@ def _of_content(entries: Sequence[Entry], images: dict[str, Path]) -> Iterator[F
     }
     wrong: dict[str, list[str]] = {kind: [] for kind in remedies}
     for entry in entries:
-        kind, detail = _trouble(entry.content, image_size(images[entry.image_id]))
+        kind, detail = _trouble(entry.content, images[entry.image_id])
         if kind:
             wrong[kind].append(f"{entry.name}: {detail}")
     for kind, names in wrong.items():
@@ -158,31 +178,19 @@ def _of_content(entries: Sequence[Entry], images: dict[str, Path]) -> Iterator[F
             yield fault(kind, f"got {counted(len(names), 'prediction')} that the server refuses", remedies[kind], names)
 
 
-def _trouble(content: bytes, size: tuple[int, int]) -> tuple[str, str]:
+def _trouble(content: bytes, size: Size) -> tuple[str, str]:
     """What is wrong with a prediction, as a kind and a detail; empty if nothing is."""
     try:
+        png_reader.verify(content)
         image = Image.open(io.BytesIO(content), formats=["PNG"])
-        image.load()
-    except (OSError, SyntaxError, ValueError, EOFError, zlib.error) as error:
+        if image.mode not in ("L", "P"):
+            return "colour", f"got {image.mode}, expected 8 bits of palette or grey"
+        if image.size != size:
+            return "size", f"got {image.width} x {image.height}, expected {size[0]} x {size[1]}"
+        highest = int(np.asarray(image).max())
+    except archives.UNDECODABLE as error:
         return "damaged", str(error)
-    if image.mode not in ("L", "P"):
-        return "colour", f"got {image.mode}, expected 8 bits of palette or grey"
-    if image.size != size:
-        return "size", f"got {image.width} x {image.height}, expected {size[0]} x {size[1]}"
-    highest = int(_pixels(image).max())
     return ("index", f"got {highest}") if highest >= len(CLASSES) else ("", "")
-
-
-def _with_palette(content: bytes) -> bytes:
-    image = Image.fromarray(_pixels(Image.open(io.BytesIO(content))))
-    image.putpalette(PALETTE.tobytes())
-    file = io.BytesIO()
-    image.save(file, format="PNG")
-    return file.getvalue()
-
-
-def _pixels(image: Image.Image) -> UInt8Array:
-    return np.asarray(image)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -202,6 +210,12 @@ def _parser() -> argparse.ArgumentParser:
     packing.add_argument("path", type=Path, metavar="DIR", help="folder of <image id>.png")
     packing.add_argument("archive", type=Path, metavar="TAR.GZ", help="the file to write; replaced if it exists")
     packing.add_argument("--competition", choices=COMPETITIONS, default="comp6", help="default: comp6")
+    packing.add_argument(
+        "--subset",
+        action="store_true",
+        help="accept that the images are not the official ones in number or size; otherwise the archive is written and "
+        "the exit code is 1",
+    )
     for action in (checking, packing):
         action.add_argument("--split", choices=SPLITS, default="test", help="val is for the development kit (test)")
         action.add_argument("--root", type=Path, default=Path("data"), help="has VOCdevkit/ (default: data)")
@@ -210,16 +224,23 @@ def _parser() -> argparse.ArgumentParser:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check or pack a submission; code 2 if it has a fault."""
+    """Check or pack a submission; code 2 if it has a fault, 1 if a pack is not of the official images."""
     options = _parser().parse_args(argv)
+    path: Path = options.path
+    root: Path = options.root
     if options.action == "check":
-        print(
-            f"ok: {counted(check(options.path, options.root, split=options.split), 'prediction')}, one for each image"
-        )
+        found = check(path, root, split=options.split)
+        print(found.verdict)
+        words = ["python", "-m", "pascal_voc.submission", "pack", path, "submission.tar.gz", "--root", root]
+        pack_it = shlex.join(map(str, [*words, "--split", options.split]))
+        print(f"next: {pack_it}" if path.is_dir() and not found.deviation else found.following(root, path))
         return 0
-    number = pack(options.path, options.archive, options.root, competition=options.competition, split=options.split)
-    goal = "upload it to the evaluation server" if options.split == "test" else "unpack it into VOCdevkit/"
-    print(f"ok: {counted(number, 'prediction')}, packed into {options.archive}; {goal}")
+    found = pack(path, options.archive, root, competition=options.competition, split=options.split)
+    print(f"{found.verdict}\npacked into {options.archive}\n{found.following(root, options.archive)}")
+    if found.deviation and not options.subset:
+        sys.stdout.flush()
+        report([f"{options.archive}: not of the official {options.split} images; --subset accepts that"])
+        return NOT_OFFICIAL
     return 0
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from engine.files.archives import write_zip
 from engine.files.images import image_size, read_ids, write_png
-from kitti_road import submission
+from kitti_road import roll_call, submission
 from kitti_road.birds_eye import homography, lookup, warp
 from kitti_road.layout import TESTED
 from tests.conftest import Ending
@@ -37,10 +37,10 @@ def test_the_zip_holds_every_prediction_from_above(
     predictions: Path, road_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive = tmp_path / "out" / "s.zip"
-    assert submission.main(["pack", str(predictions), str(archive), "--root", str(road_root), "--workers", "1"]) == 0
+    assert submission.main(["pack", str(predictions), str(archive), "--root", str(road_root), "--workers", "1"]) == 1
     printed = capsys.readouterr()
     assert "8 predictions (um_lane 2, um_road 2, umm_road 2, uu_road 2)" in printed.out
-    assert "fewer test images" in printed.err
+    assert "--subset accepts that" in printed.err
     with zipfile.ZipFile(archive) as packed:
         assert packed.namelist() == sorted(path.name for path in predictions.iterdir())
         for name in packed.namelist():
@@ -52,6 +52,49 @@ def test_the_zip_holds_every_prediction_from_above(
             assert (read_ids(tmp_path / name) == expected).all()
     for path in (archive, predictions):
         assert submission.main(["check", str(path), "--root", str(road_root)]) == 0
+
+
+@pytest.mark.parametrize(
+    ("tested", "smallest", "deviation"),
+    [
+        ({"um": 2, "umm": 2, "uu": 2}, (90, 61), ""),
+        (
+            {"um": 3, "umm": 2, "uu": 2},
+            (90, 61),
+            "got 2 images of um_lane, expected 3; got 2 images of um_road, expected 3",
+        ),
+        ({"um": 2, "umm": 2, "uu": 2}, (95, 61), "got 2 images of 90 x 61, expected 95 x 61 to 101 x 66"),
+    ],
+    ids=["official", "half-complete", "shrunk"],
+)
+def test_only_the_official_test_set_is_for_the_server(
+    tested: dict[str, int],
+    smallest: tuple[int, int],
+    deviation: str,
+    predictions: Path,
+    road_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(roll_call, "TESTED", tested)
+    monkeypatch.setattr(roll_call, "SMALLEST", smallest)
+    monkeypatch.setattr(roll_call, "LARGEST", (101, 66))
+    archive = tmp_path / "s.zip"
+    for action, code in (
+        (["check", predictions], 0),
+        (["pack", predictions, archive, "--workers", "1"], 1 if deviation else 0),
+        (["pack", predictions, archive, "--workers", "1", "--subset"], 0),
+        (["check", archive], 0),
+    ):
+        assert submission.main([*map(str, action), "--root", str(road_root)]) == code
+        printed = capsys.readouterr()
+        first, *_, last = printed.out.splitlines()
+        assert first.startswith("not for the server: 8 predictions (" if deviation else "ok: 8 predictions (")
+        assert first.endswith(f"; these are not all of the official test images: {deviation}" if deviation else ")")
+        assert last.startswith("next: ")
+        assert ("upload" in printed.out + printed.err) == (not deviation and action != ["check", predictions])
+        assert ("--subset accepts that" in printed.err) == bool(code)
 
 
 def test_the_same_files_give_the_same_zip(predictions: Path, road_root: Path, tmp_path: Path) -> None:
@@ -90,7 +133,7 @@ def test_every_fault_of_a_folder_is_told(predictions: Path, road_root: Path, tmp
 def test_sets_may_be_left_out_as_a_whole(
     predictions: Path, road_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pack = ["pack", str(predictions), str(tmp_path / "s.zip"), "--root", str(road_root), "--workers", "1"]
+    pack = ["pack", str(predictions), str(tmp_path / "s.zip"), "--root", str(road_root), "--workers", "1", "--subset"]
     for pattern, absent in (("um_lane_*.png", None), ("um_road_*.png", "um_road")):
         for path in predictions.glob(pattern):
             path.unlink()

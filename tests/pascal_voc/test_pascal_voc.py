@@ -168,12 +168,15 @@ def test_train_predict_score_and_pack(
     assert scoring.main([*arguments, "--workers", "1"]) == 0
     assert (out / "s.json").read_text() == (out / "r" / "val" / "scores.json").read_text()
     packing = ["pack", str(out / "r" / "val" / "predictions"), str(tmp_path / "val.tar.gz"), "--split", "val"]
-    assert submission.main([*packing, "--root", str(pascal_voc_root)]) == 0
+    assert submission.main([*packing, "--root", str(pascal_voc_root), "--subset"]) == 0
     with tarfile.open(tmp_path / "val.tar.gz") as tar:
         assert {str(Path(name).parent) for name in tar.getnames()} == {"results/VOC2012/Segmentation/comp6_val_cls"}
     assert test_fcn.main(common) == 0
     archive = out / "r" / "test" / "submission.tar.gz"
-    assert f"{archive}: 2 predictions" in capsys.readouterr().out
+    assert (
+        f"{archive}: not for the server: 2 predictions, one for each image of test; that is not"
+        in capsys.readouterr().out
+    )
     assert submission.main(["check", str(archive), "--root", str(pascal_voc_root)]) == 0
 
 

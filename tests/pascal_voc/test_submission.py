@@ -1,4 +1,6 @@
 import io
+import os
+import struct
 import tarfile
 from pathlib import Path
 
@@ -7,7 +9,7 @@ import pytest
 from PIL import Image
 
 from engine.files.images import read_ids, write_png
-from pascal_voc import submission
+from pascal_voc import layout, submission
 from pascal_voc.labels import PALETTE
 from tests.conftest import Ending
 
@@ -24,7 +26,7 @@ def test_the_archive(predictions: Path, pascal_voc_root: Path, tmp_path: Path) -
     assert submission.main(["check", str(predictions), *root]) == 0
     archives = [tmp_path / "a.tar.gz", tmp_path / "b.tar.gz"]
     for archive in archives:
-        assert submission.main(["pack", str(predictions), str(archive), *root]) == 0
+        assert submission.main(["pack", str(predictions), str(archive), *root, "--subset"]) == 0
     assert archives[0].read_bytes() == archives[1].read_bytes()
     with tarfile.open(archives[0]) as tar:
         assert tar.getnames() == [f"results/VOC2012/Segmentation/comp6_test_cls/2007_00000{x}.png" for x in "fg"]
@@ -36,8 +38,70 @@ def test_the_archive(predictions: Path, pascal_voc_root: Path, tmp_path: Path) -
     assert palette is not None
     assert palette[:63] == PALETTE[:21].ravel().tolist()
     assert np.array_equal(np.asarray(image), read_ids(predictions / "2007_00000f.png"))
-    assert submission.main(["pack", str(predictions), str(archives[0]), *root, "--competition", "comp5"]) == 0
+    assert submission.main(["pack", str(predictions), str(archives[0]), *root, "--competition", "comp5"]) == 1
     assert submission.main(["check", str(archives[0]), *root]) == 0
+
+
+@pytest.mark.parametrize(
+    ("official", "longer_side", "deviation"),
+    [
+        ({"VOC2012": {"test": 2}}, 44, ""),
+        ({"VOC2012": {"test": 5}}, 44, "got 2 images, test of VOC2012 has 5"),
+        ({"VOC2012": {"test": 2}}, 500, "the largest image has 44 pixels on its longer side, expected 500"),
+        ({}, 44, "the official number of images of test in VOC2012 is not known here, got 2"),
+    ],
+    ids=["official", "half-complete", "shrunk", "another year"],
+)
+def test_only_the_official_test_set_is_for_the_server(
+    official: dict[str, dict[str, int]],
+    longer_side: int,
+    deviation: str,
+    predictions: Path,
+    pascal_voc_root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(layout, "OFFICIAL", official)
+    monkeypatch.setattr(layout, "LONGER_SIDE", longer_side)
+    archive = tmp_path / "a.tar.gz"
+    for action, code in (
+        (["check", predictions], 0),
+        (["pack", predictions, archive], 1 if deviation else 0),
+        (["pack", predictions, archive, "--subset"], 0),
+        (["check", archive], 0),
+    ):
+        assert submission.main([*map(str, action), "--root", str(pascal_voc_root)]) == code
+        printed = capsys.readouterr()
+        first, *_, last = printed.out.splitlines()
+        assert first == (
+            "not for the server: 2 predictions, one for each image of test; that is not the official split: "
+            f"{deviation}"
+            if deviation
+            else "ok: 2 predictions, one for each image of test"
+        )
+        assert last.startswith("next: ")
+        assert ("upload" in printed.out + printed.err) == (not deviation and action != ["check", predictions])
+        assert ("--subset accepts that" in printed.err) == bool(code)
+
+
+def test_hostile_files_are_refused_in_short_time(
+    predictions: Path, pascal_voc_root: Path, tmp_path: Path, error_of: Ending
+) -> None:
+    archive = tmp_path / "a.tar.gz"
+    with tarfile.open(archive, "w:gz") as tar:
+        info = tarfile.TarInfo("results/VOC2012/Segmentation/comp6_test_cls/2007_00000f.png")
+        info.size = 1 << 40
+        tar.addfile(info)
+    told = error_of(submission.main, "check", archive, "--root", pascal_voc_root)
+    assert "2007_00000f.png has 1099511627776 bytes, expected at most 20000 PNGs of at most 16 MiB" in told
+    content = bytearray((predictions / "2007_00000f.png").read_bytes())
+    content[16:24] = struct.pack(">II", 60_000, 60_000)
+    (predictions / "2007_00000f.png").write_bytes(content)
+    (predictions / "2007_00000g.png").unlink()
+    os.mkfifo(predictions / "2007_00000g.png")
+    told = error_of(submission.main, "check", predictions, "--root", pascal_voc_root)
+    assert "2007_00000g.png: got a named pipe, expected a file" in told
 
 
 def test_every_fault_of_a_submission_is_told(
