@@ -20,6 +20,9 @@ from engine.errors import InputError
 from engine.findings import Finding, counted, fault, note, of_severity
 from engine.parallel import available_cpus, each
 
+SIZE = "size"
+"""Kind of findings on sizes."""
+
 _COMPLAINTS = {
     "unreadable": ("that cannot be read", "unpack or generate them again"),
     "polygons": ("in polygon files, expected those of gtFine", f"unpack {ARCHIVES[ANNOTATIONS]} again or mend them"),
@@ -58,11 +61,17 @@ class Diagnosis:
         """Whether there is no fault."""
         return not of_severity("fault", self.findings)
 
+    @property
+    def is_official(self) -> bool:
+        """Whether the set has as many images of each city as the official one, all of the official size."""
+        return not any(finding.kind in (pairing.NUMBERS, SIZE) for finding in self.findings)
+
     def as_json(self) -> str:
         """The diagnosis for other programs."""
         content = {
             "root": str(self.root),
             "healthy": self.healthy,
+            "official": self.is_official,
             "counts": [asdict(count) for count in self.counts],
             "findings": [asdict(finding) for finding in self.findings],
         }
@@ -86,6 +95,7 @@ def examine(root: Path, workers: int) -> Diagnosis:
         *misplaced,
         *_strayed(found),
         *pairing.findings(found),
+        *pairing.mixed(found),
         *_complaints(root, checked),
         *_sizes(checked),
         *_blank(checked),
@@ -134,12 +144,12 @@ def _sizes(checked: Sequence[_Checked]) -> Iterator[Finding]:
             unusual += [f"{scene.stem}: {width} x {height}" for width, height in sizes]
     if differing:
         what = f"got {counted(len(differing), 'scene')} whose image and masks differ in size"
-        yield fault("size", what, "generate the masks again, or unpack the images that belong to them", differing)
+        yield fault(SIZE, what, "generate the masks again, or unpack the images that belong to them", differing)
     if unusual:
         what = (
             f"got {counted(len(unusual), 'scene')} of another size than the official {' x '.join(map(str, IMAGE_SIZE))}"
         )
-        yield note("size", what, "right for a synthetic or scaled set, not for the evaluation server", unusual)
+        yield note(SIZE, what, "right for a synthetic or scaled set, not for the evaluation server", unusual)
 
 
 def _by_size(sizes: Mapping[str, Size]) -> str:
@@ -191,7 +201,17 @@ def _print(diagnosis: Diagnosis) -> None:
         print(f"{finding.severity}  {finding}")
     found, noted = (len(of_severity(severity, diagnosis.findings)) for severity in ("fault", "note"))
     verdict = "healthy" if diagnosis.healthy else counted(found, "fault")
-    print(f"{diagnosis.root}: {verdict}, {counted(noted, 'note')}")
+    unofficial = "" if diagnosis.is_official else ", not the official data set"
+    print(f"{diagnosis.root}: {verdict}{unofficial}, {counted(noted, 'note')}")
+    print(f"next: {_next(diagnosis)}")
+
+
+def _next(diagnosis: Diagnosis) -> str:
+    """What to do next."""
+    if not diagnosis.healthy:
+        return "do what the faults say, then run this again"
+    undrawn = any(finding.kind == pairing.NOT_GENERATED for finding in diagnosis.findings)
+    return f"python {'generate_gt.py' if undrawn else 'train_fcn.py'} --root {diagnosis.root}"
 
 
 def _parser() -> argparse.ArgumentParser:

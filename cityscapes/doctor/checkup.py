@@ -58,23 +58,26 @@ def check_up(scene: SceneFiles) -> Checkup:
                 if kind.endswith(("labelIds", "labelId")):
                     scored.append(bool(pixels[_SCORED].any()))
             else:
-                found.sizes[kind] = _inspected(path)
+                found.sizes[kind] = _inspected(path, is_photograph=kind == "image")
         except InputError as error:
             complaint = "polygons" if kind.endswith("polygons") else "unreadable"
             found.complaints.extend(Complaint(complaint, _without_remedy(message)) for message in error.messages)
     return found._replace(blank=bool(scored) and not any(scored))
 
 
-def _inspected(path: Path) -> Size:
-    """The size of a PNG that is whole.
+def _inspected(path: Path, *, is_photograph: bool) -> Size:
+    """The size of a PNG that is whole, and no grey one of 16 bits where a photograph is expected.
 
     Raises:
         InputError: if it is not.
     """
     try:
-        return png_reader.inspect(read_bytes(path))[:2]
+        head = png_reader.inspect(read_bytes(path))
     except png_reader.DamagedError as error:
         raise InputError(f"{path}: {error}") from error
+    if is_photograph and (head.kind, head.bits) == (png_reader.GREY, 16):
+        raise InputError(f"{path}: grey with 16 bits, expected 8 bits a channel")
+    return head.width, head.height
 
 
 def _read_ids(path: Path, kind: str, found: Checkup) -> npt.NDArray[np.int64]:

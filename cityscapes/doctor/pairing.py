@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 from cityscapes.doctor.inventory import ARCHIVES, COARSE, KINDS, PARTS, Inventory, SceneFiles
 from cityscapes.layout import ANNOTATIONS, GENERATED, IMAGES, SPLITS
-from cityscapes.official_counts import EXTRA, IMAGES_OF
+from cityscapes.official_counts import EXTRA, IMAGES_OF, SPLIT_OF
 from engine.findings import Finding, Severity, counted, fault, note
+
+NUMBERS, NOT_GENERATED = "numbers", "not generated"
+"""Kinds of findings on the official numbers of images, and on masks that are still to be drawn."""
 
 _ANNOTATED = tuple(kind for kind, (folder, _) in KINDS.items() if folder == ANNOTATIONS)
 _COARSE = tuple(kind for kind, (folder, _) in KINDS.items() if folder == COARSE)
@@ -34,6 +37,9 @@ _ROLES = {
 
 def findings(found: Inventory) -> Iterator[Finding]:
     """Every fault and note about files that other files need."""
+    if not any(_has(scene, "image", *_ANNOTATED) for scene in found.scenes):
+        what = f"got no image in any split, expected {IMAGES}/<split>/<city>/<name>_{IMAGES}.png"
+        yield fault("no images", what, f"unpack {ARCHIVES[IMAGES]}: nothing can be trained or predicted without", [])
     undrawn = []
     for split in SPLITS:
         scenes = [scene for scene in found.scenes if scene.split == split]
@@ -49,7 +55,22 @@ def findings(found: Inventory) -> Iterator[Finding]:
         yield from _coarse(split, [scene for scene in found.scenes if scene.split == split])
     if undrawn:
         what = f"got no {GENERATED}/ masks for {counted(len(undrawn), 'annotated scene')}"
-        yield note("not generated", what, "run generate_gt.py before training", undrawn)
+        yield note(NOT_GENERATED, what, "run generate_gt.py before training", undrawn)
+
+
+def mixed(found: Inventory) -> Iterator[Finding]:
+    """Scenes that lie in two splits, and cities that the official set has in another split."""
+    splits: dict[str, list[str]] = {}
+    for scene in found.scenes:
+        splits.setdefault(scene.stem, []).append(scene.split)
+    twice = [f"{stem}: {' and '.join(of)}" for stem, of in splits.items() if len(of) > 1]
+    if twice:
+        what = f"got {counted(len(twice), 'scene')} in more than one split: what is trained on would be scored"
+        yield fault("twice", what, "keep each in one split", twice)
+    moved = sorted({f"{city} in {split}" for split, city, _ in found.counts if SPLIT_OF.get(city, split) != split})
+    if moved:
+        what = f"got {counted(len(moved), 'folder')} of a city that the official set has in another split"
+        yield note("other split", what, "right for a split of your own, whose scores compare with no others", moved)
 
 
 def numbers(found: Inventory) -> Iterator[Finding]:
@@ -64,7 +85,7 @@ def numbers(found: Inventory) -> Iterator[Finding]:
             lines = [f"{city} {got[city]} of {official.get(city, 0)}" for city in differing]
             what = f"{split}: got {counted(got.total(), 'image')}, the official set has {sum(official.values())}"
             remedy = "right for a subset or a synthetic set, whose scores compare with no published ones"
-            yield note("numbers", what, remedy, lines)
+            yield note(NUMBERS, what, remedy, lines)
 
 
 def _by_city(found: Inventory, split: str, kind: str) -> Counter[str]:

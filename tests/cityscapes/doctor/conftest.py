@@ -29,12 +29,14 @@ def listen(root: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[int], He
     def run(code: int) -> Heard:
         assert main(["--root", str(root), "--workers", "1"]) == code
         table, _, rest = capsys.readouterr().out.partition("\n\n")
-        *findings, verdict = rest.splitlines()
+        *findings, verdict, following = rest.splitlines()
         faults = [line.removeprefix("fault  ") for line in findings if line.startswith("fault  ")]
         notes = [line.removeprefix("note  ") for line in findings if line.startswith("note  ")]
         assert len(faults) + len(notes) == len(findings)
         assert all("; " in line for line in findings)
         assert verdict.startswith(f"{root}: {'healthy' if code == 0 else len(faults)}")
+        assert verdict.count("not the official data set") == 1
+        assert following.startswith("next: python " if code == 0 else "next: do what the faults say")
         return Heard(table.splitlines(), faults, notes)
 
     return run

@@ -51,6 +51,10 @@ IDS = (
             UNREADABLE.format("gtFine", "gtFine_labelIds.png: the file (5 bytes) is no image); unpack or generate"),
         ),
         (
+            lambda root: save(FIRST.image(root), np.zeros((16, 32), np.uint16)),
+            UNREADABLE.format("leftImg8bit", "leftImg8bit.png: grey with 16 bits, expected 8 bits a channel)"),
+        ),
+        (
             colour_mask,
             UNREADABLE.format("gtFine", "gtFine_labelIds.png: expected one channel of ids, got a RGB image)"),
         ),

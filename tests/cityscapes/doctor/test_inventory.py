@@ -1,6 +1,7 @@
 """What is there, what belongs together, and what is missing."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,22 @@ def test_real_sample(real_data: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert len(faults) == 1
     assert faults[0].startswith("fault  unpaired: val: got no image for 7 of 9 scenes")
     assert not any("size" in line for line in lines)
+
+
+def test_a_set_without_images_is_not_healthy(root: Path, listen: Listen) -> None:
+    for folder in ("leftImg8bit", "gtFine", "generated_gt"):
+        shutil.rmtree(root / folder)
+    coarse(root, "train_extra", "augsburg_000000_000000", image=False)
+    (line,) = listen(2).faults
+    assert line.startswith("no images: got no image in any split, expected leftImg8bit/<split>/<city>/")
+
+
+def test_what_is_next(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--root", str(root), "--workers", "1"]) == 0
+    assert capsys.readouterr().out.endswith(f"next: python train_fcn.py --root {root}\n")
+    shutil.rmtree(root / "generated_gt")
+    assert main(["--root", str(root), "--workers", "1"]) == 0
+    assert capsys.readouterr().out.endswith(f"next: python generate_gt.py --root {root}\n")
 
 
 def test_every_folder_that_cannot_be_listed_is_an_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

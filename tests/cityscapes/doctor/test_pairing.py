@@ -49,6 +49,17 @@ def test_images_without_any_annotation(root: Path, listen: Listen) -> None:
     assert unpaired.endswith("unpack gtFine_trainvaltest.zip as well")
 
 
+def test_a_scene_in_two_splits_and_a_city_in_another(root: Path, listen: Listen) -> None:
+    shutil.copytree(root / "leftImg8bit/train/aachen", root / "leftImg8bit/val/aachen")
+    shutil.copytree(root / "gtFine/train/aachen", root / "gtFine/val/aachen")
+    heard = listen(2)
+    assert [line for line in heard.faults if line.startswith("twice")] == [
+        "twice: got 2 scenes in more than one split: what is trained on would be scored "
+        "(aachen_000000_000000: train and val, aachen_000000_000001: train and val); keep each in one split"
+    ]
+    assert any(line.startswith("other split: got 1 folder of a city that the official set") for line in heard.notes)
+
+
 def test_half_generated_masks(root: Path, listen: Listen) -> None:
     FIRST.generated_mask(root, "trainId").unlink()
     (line,) = listen(2).faults
