@@ -2,6 +2,8 @@
 
 import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
 
+import shlex
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -36,7 +38,12 @@ EXAMPLES = (
     "python test_fcn.py --model_weights_path saved/x.pth --split val --scales 0.75,1,1.25 --flip",
 )
 
-RANGES = {"profile_images": Range(0, 1_000_000), "workers": WORKERS, "memory_budget": Range(0, 1 << 30)}
+RANGES = {
+    "profile_images": Range(0, 1_000_000),
+    "gif": Range(0, 1000),
+    "workers": WORKERS,
+    "memory_budget": Range(0, 1 << 30),
+}
 """Option -> the numbers that make sense."""
 
 
@@ -81,6 +88,11 @@ class PredictionOptions:
     """where to predict"""
     profile_images: int | None = None
     """how many images to time stage by stage afterwards; by default 10 of a split, and none with --images"""
+    figures: str = ""
+    """scenes to draw as image, ground truth and prediction side by side, with a legend: names with commas between, or
+    how many, those with the lowest IoU first"""
+    gif: int = 0
+    """how many images, from the first on, to show with their predictions in an animated GIF"""
     workers: int = max(2, min(8, available_cpus() // 2))
     """threads that decode and encode images, and processes that check and score predictions; by default half as many as
     there are cores, from 2 to 8"""
@@ -100,6 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     benchmark = catalogue.benchmark(chosen.benchmark)
     network, about, weights_sha256 = catalogue.weights.load_network_for(benchmark, chosen.model_weights_path)
     samples = _samples(benchmark, chosen)
+    shown = _shown(samples, chosen.figures)
     folder = chosen.output / results_name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
     require_writable(folder)
 
@@ -151,6 +164,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             _profile(predictor, profiled, folder, idle_share)
         if not chosen.images:
             _hand_in(benchmark, predictions.folder, folder, chosen)
+        _draw(benchmark, samples, shown, predictions, folder, chosen)
+        if line := _next(
+            chosen, sys.argv[1:] if argv is None else argv, hidden=chosen.split in benchmark.hidden_splits
+        ):
+            print(line)
     return 0
 
 
@@ -189,11 +207,21 @@ def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
     return benchmark.samples(chosen.root, chosen.split)
 
 
+def _shown(samples: Sequence[Sample], figures: str) -> Sequence[Sample]:
+    """The samples among which figures are chosen."""
+    if not figures or figures.isdecimal():
+        return samples
+    from engine.inference.figures import named
+
+    return named(samples, figures)
+
+
 def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, origin: dict[str, Any]) -> Predictions:
     """The folder of predictions, what is made from them, and where."""
     overlays = Overlays(folder / "overlays", benchmark.prediction_colors) if chosen.images else None
     archive = folder / benchmark.archive_name
-    derived = (folder / "scores.json", folder / "profile.json", archive, Path(f"{archive}.manifest.json"))
+    names = ("scores.json", "profile.json", "figures", "predictions.gif")
+    derived = [archive, Path(f"{archive}.manifest.json"), *(folder / name for name in names)]
     return Predictions(folder / "predictions", benchmark.prediction_suffix, origin, overlays, derived)
 
 
@@ -213,6 +241,41 @@ def _hand_in(benchmark: Benchmark, predictions: Path, folder: Path, chosen: Pred
     scores, table = benchmark.score(predictions, chosen.root, chosen.split, chosen.workers)
     write_json(folder / "scores.json", scores)
     print(f"\n{table}\n{folder / 'scores.json'}: the scores in full")
+
+
+def _draw(
+    benchmark: Benchmark,
+    samples: Sequence[Sample],
+    shown: Sequence[Sample],
+    predictions: Predictions,
+    folder: Path,
+    chosen: PredictionOptions,
+) -> None:
+    """Draw pictures for people: a legend of overlays, figures, a GIF."""
+    if not (predictions.overlays or chosen.figures or chosen.gif):
+        return
+    from engine.inference import figures  # most runs need none
+
+    if predictions.overlays:
+        figures.write_legend(benchmark, predictions.overlays.folder / "legend.png")
+    if chosen.figures:
+        scenes, worst = figures.rated(benchmark, shown, predictions, chosen.workers), ""
+        if chosen.figures.isdecimal():
+            scenes = figures.worst(scenes, int(chosen.figures))
+            worst = ", the worst first" if scenes and scenes[0].iou is not None else ""
+        figures.draw(benchmark, scenes, predictions, folder / "figures")
+        print(f"{folder / 'figures'}: {len(scenes)} scenes{worst}")
+    if chosen.gif:
+        figures.animate(benchmark, samples[: chosen.gif], predictions, folder / "predictions.gif")
+        print(f"{folder / 'predictions.gif'}: the first {min(chosen.gif, len(samples))} images with their predictions")
+
+
+def _next(chosen: PredictionOptions, arguments: Sequence[str], *, hidden: bool) -> str:
+    """What to type next; empty where the archive's own text says it."""
+    flag = "--gif 20" if chosen.images else "--figures 5"
+    if chosen.gif if chosen.images else chosen.figures or hidden:
+        return ""
+    return f"next: {shlex.join(['python', 'test_fcn.py', *arguments])} {flag}"
 
 
 if __name__ == "__main__":

@@ -50,7 +50,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "inference": {
         *("errors", "arrays", "files", "parallel", "benchmark", "checkpoints", "normalization", "devices", "kernels"),
-        "layers",
+        *("confusion", "layers"),
     },
     "export": {"errors", "arrays", "files", "benchmark", "checkpoints", "normalization"},
     "profiling": {

@@ -62,7 +62,28 @@ def test_the_val_split_is_scored(run: Path, demo_root: Path, tmp_path: Path) -> 
     assert scores["averageScoreClasses"] == pytest.approx(best, abs=1e-4), "training measures as the server does"
 
 
-def test_any_folder_of_images(weights: Path, demo_root: Path, tmp_path: Path) -> None:
+def test_figures_of_the_worst_scenes_and_a_gif(
+    weights: Path, demo_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], error_of: Ending
+) -> None:
+    given = ("--split", "val", "--profile_images", "0")
+    assert predict(weights, demo_root, tmp_path, *given) == 0
+    assert capsys.readouterr().out.splitlines()[-1].endswith("--split val --profile_images 0 --figures 5")
+    folder = tmp_path / "w" / "val"
+    assert predict(weights, demo_root, tmp_path, *given, "--figures", "2", "--gif", "9") == 0
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].endswith("; 3 of them were there already")
+    assert printed[-2:] == [
+        f"{folder / 'figures'}: 2 scenes, the worst first",
+        f"{folder / 'predictions.gif'}: the first 3 images with their predictions",
+    ]
+    assert len(list((folder / "figures").iterdir())) == 2
+    message = error_of(test_fcn.main, "--model_weights_path", weights, "--root", demo_root, *given, "--figures", "x")
+    assert "--figures x: there is no image of this name" in message
+
+
+def test_any_folder_of_images(
+    weights: Path, demo_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     photos = tmp_path / "photos"
     (photos / "sub").mkdir(parents=True)
     image = read_image(next((demo_root / "leftImg8bit" / "test").rglob("*.png")))
@@ -72,6 +93,8 @@ def test_any_folder_of_images(weights: Path, demo_root: Path, tmp_path: Path) ->
     assert predict(weights, demo_root, tmp_path, "--images", str(photos)) == 0
     found = tmp_path / "w" / "images"
     assert not (found / "profile.json").exists(), "asked for by --profile_images only"
+    assert read_image(found / "overlays" / "legend.png").shape[1] == 640
+    assert capsys.readouterr().out.splitlines()[-1].endswith(f"--images {photos} --gif 20")
     assert read_ids(found / "predictions" / "a_labelId_preds.png").shape == (77, 91)
     assert read_image(found / "overlays" / "sub" / "b_overlay.png").shape == image.shape
 
