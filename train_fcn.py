@@ -23,7 +23,7 @@ from engine.devices.fabric import make_fabric, together
 from engine.errors import InputError
 from engine.training import history
 from engine.training.config import TrainingConfig
-from engine.training.optimization import require_backbone
+from engine.training.optimization import choose_trained_parts
 from engine.training.run import Row, Run, find_run
 from engine.training.setup import prepare_training
 
@@ -125,8 +125,7 @@ def _open_run(fabric: Fabric, chosen: TrainOptions, benchmark: Benchmark) -> tup
     """The folder of the run, new or begun before, and the network with what a new run starts from."""
     torch.manual_seed(derive(chosen.seed))
     network = catalogue.network(chosen.network, len(benchmark.classes))
-    if chosen.freeze_backbone:
-        require_backbone(network)
+    choose_trained_parts(network, freeze_backbone=chosen.freeze_backbone, learn_upsampling=chosen.learn_upsampling)
     about = About.untrained(chosen.network, len(benchmark.classes), benchmark.name)
     config, defaults = options.plain(chosen), options.plain(TrainOptions())
     if chosen.name is None:

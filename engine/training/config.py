@@ -72,6 +72,8 @@ class TrainingConfig:
     """train the rest of the network only: weights and batch statistics of the backbone stay exactly as they begin"""
     weight_decay: float = 1e-2
     """on weights, not on biases and batch norms; an L2 term of the loss, but for adamw, which keeps it apart"""
+    learn_upsampling: bool = False
+    """learn the last upsampling of the paper's networks too, which else stays bilinear; that of others always learns"""
     clip_norm: float = 0.0
     """gradient-norm clipping: the longest gradient of all weights together; 0 disables it"""
     ema: float = 0.0

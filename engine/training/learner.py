@@ -19,9 +19,9 @@ from engine.training.ema import WeightAverage
 from engine.training.losses import build_loss
 from engine.training.optimization import (
     build_optimizer,
+    choose_trained_parts,
     load_state,
     parameter_groups,
-    require_backbone,
     set_rate,
 )
 
@@ -51,7 +51,9 @@ class Learner:
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         self.network = network.to(memory_format=torch.channels_last)  # twice as fast on CPUs, faster on tensor cores
-        self._frozen = require_backbone(network).requires_grad_(False) if config.freeze_backbone else None
+        self._frozen = choose_trained_parts(
+            network, freeze_backbone=config.freeze_backbone, learn_upsampling=config.learn_upsampling
+        )
         self._fusible = getattr(network, "fusible", False) is True
         if self._fusible:
             self._drop_biases(network)

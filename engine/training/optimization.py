@@ -19,19 +19,32 @@ RATE_FACTOR = "rate_factor"
 """Key of a parameter group: factor on the learning rate of the schedule."""
 
 
-def require_backbone(network: nn.Module) -> nn.Module:
-    """The backbone of a network: its attribute `vgg`.
+def choose_trained_parts(network: nn.Module, *, freeze_backbone: bool, learn_upsampling: bool) -> nn.Module | None:
+    """Mark which parameters of a network are trained.
+
+    Args:
+        network: its attribute `vgg`, if it has one, is the backbone, and `upsampling` the last upsampling.
+        freeze_backbone: keep the backbone as it is.
+        learn_upsampling: train the last upsampling, which some networks keep bilinear.
+
+    Returns:
+        The frozen backbone, None if nothing is frozen.
 
     Raises:
-        InputError: if it has none.
+        InputError: if the network has no such part.
     """
-    backbone = getattr(network, "vgg", None)
-    if not isinstance(backbone, nn.Module):
-        raise InputError(
-            "--freeze_backbone: this network has no backbone, that is, no part called vgg; leave the option out, or "
-            "choose one of the FCNs"
-        )
-    return backbone
+    if learn_upsampling:
+        _part(network, "upsampling", "--learn_upsampling: this network has no last upsampling").requires_grad_(True)
+    if not freeze_backbone:
+        return None
+    return _part(network, "vgg", "--freeze_backbone: this network has no backbone").requires_grad_(False)
+
+
+def _part(network: nn.Module, name: str, fault: str) -> nn.Module:
+    part = getattr(network, name, None)
+    if not isinstance(part, nn.Module):
+        raise InputError(f"{fault}, that is, no part called {name}; leave the option out, or choose one of the FCNs")
+    return part
 
 
 def parameter_groups(network: nn.Module, weight_decay: float, backbone_rate: float = 1.0) -> Groups:

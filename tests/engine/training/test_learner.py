@@ -13,6 +13,7 @@ from engine.errors import InputError
 from engine.normalization import Normalize
 from engine.training.config import TrainingConfig
 from engine.training.learner import Learner
+from fcn.fcn import PaperFCN
 
 VOID = 255
 IMAGES = torch.full((1, 3, 4, 4), 200, dtype=torch.uint8)
@@ -150,3 +151,17 @@ def test_a_frozen_backbone_stays_as_it_was_in_every_bit(more: dict[str, Any]) ->
 def test_a_network_without_a_backbone_is_not_frozen() -> None:
     with pytest.raises(InputError, match="--freeze_backbone: this network has no backbone"):
         learner(freeze_backbone=True)
+
+
+@pytest.mark.parametrize("learns", [False, True])
+def test_the_last_upsampling_of_the_papers_networks_may_learn(learns: bool) -> None:
+    network = PaperFCN(2, fc_channels=4)
+    its = Learner(Fabric(accelerator="cpu"), network, Normalize(), TrainingConfig(learn_upsampling=learns), VOID)
+    trained = {id(parameter) for group in its.optimizer.param_groups for parameter in group["params"]}
+    assert (id(network.upsampling.weight) in trained) == network.upsampling.weight.requires_grad == learns
+    assert id(network.merges[0].score.weight) in trained
+
+
+def test_a_network_without_upsampling_cannot_learn_it() -> None:
+    with pytest.raises(InputError, match="--learn_upsampling: this network has no last upsampling"):
+        learner(learn_upsampling=True)
