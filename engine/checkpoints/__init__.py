@@ -8,3 +8,5 @@ from engine.checkpoints.file import load as load
 from engine.checkpoints.file import results_name as results_name
 from engine.checkpoints.file import save as save
 from engine.checkpoints.weights import StateDict as StateDict
+from engine.checkpoints.weights import find_weights as find_weights
+from engine.checkpoints.weights import require_usable as require_usable

@@ -1,5 +1,6 @@
 """What a file of ours says of itself: what its weights belong to, and the version of its format."""
 
+import math
 import reprlib
 import sys
 from collections.abc import Callable
@@ -29,7 +30,7 @@ def shown(value: Any) -> str:
     """A value of any kind and size in a few words."""
     try:
         text = reprlib.repr(value)
-    except ValueError:  # an integer of thousands of digits
+    except Exception:  # an integer of thousands of digits, a tensor without numbers
         text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -102,7 +103,7 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
     "std": (partial(_per_channel, low=1e-4, high=1000), "three numbers above 0"),
     "epoch": (lambda value: type(value) is int and 0 <= value < 1 << 31, "a number of epochs"),
     "miou": (
-        lambda value: value is None or value != value or _number(value, 0, 1),  # noqa: PLR0124  # NaN of no class
+        lambda value: value is None or _number(value, 0, 1) or (isinstance(value, float) and math.isnan(value)),
         "a number from 0 to 1, or None",
     ),
 }
@@ -125,7 +126,7 @@ def read_version(path: Path, content: dict[str, Any]) -> int:
     return version
 
 
-def fill(record: type[Record], content: dict[str, Any], path: Path, version: int) -> Record:
+def fill(record: type[Record], content: dict[str, Any], path: Path, version: int, *, remedy: str = _REMEDY) -> Record:
     """A dataclass from what a file holds, whichever version of this program wrote it.
 
     Missing fields take their defaults. Fields that the dataclass does not have are ignored, and named on stderr.
@@ -135,6 +136,7 @@ def fill(record: type[Record], content: dict[str, Any], path: Path, version: int
         content: field -> value.
         path: of the file, for messages.
         version: of the file's format.
+        remedy: what may be wrong if a field is missing from a file of this version, and what to do.
 
     Raises:
         InputError: if a field without default is missing.
@@ -146,7 +148,7 @@ def fill(record: type[Record], content: dict[str, Any], path: Path, version: int
             f"it is of format version {version}, which a newer version of this program wrote (this one knows up to "
             f"{FORMAT_VERSION}): use that one"
             if version > FORMAT_VERSION
-            else _REMEDY
+            else remedy
         )
         raise InputError(f"{path}: lacks {', '.join(missing)}; {remedy}")
     if unknown := [name for name in content if name not in known]:

@@ -2,6 +2,7 @@
 
 import errno
 import glob
+import itertools
 import json
 import math
 import os
@@ -84,14 +85,23 @@ def write_bytes(path: Path, content: bytes) -> None:
         file.write(content)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str, *, durable: bool = False) -> None:
     """Write UTF-8 text, see `replacing`."""
-    write_bytes(path, text.encode())
+    with replacing(path, durable=durable) as file:
+        file.write(text.encode())
 
 
-def write_json(path: Path, content: Any) -> None:
+def write_json(path: Path, content: Any, *, durable: bool = False) -> None:
     """Write indented JSON, see `replacing`; NaN and infinity, which JSON does not have, become null."""
-    write_text(path, json.dumps(strict(content), indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(strict(content), indent=2, allow_nan=False) + "\n", durable=durable)
+
+
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file, so that another can take its name; gives the new path, which no other file has."""
+    names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in itertools.count())
+    free = next(name for name in names if not os.path.lexists(name))
+    path.rename(free)
+    return free
 
 
 def strict(content: Any) -> Any:

@@ -135,29 +135,45 @@ def build_optimizer(
     return optimizer
 
 
-_OF_THE_DEVICE = ("lr", "fused", "capturable", "foreach")
-"""Keys of a group that belong to the device rather than to the training; the rate is set anew before each step."""
-
-
 def load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     """Resume from the state dict of an optimiser of the same kind, which may have run on another device.
 
+    Only what was learned is taken from it: the settings of a run are the same at each start.
+
     Raises:
         InputError: if it is of other parameters.
+        ValueError: if what it holds of a parameter is not what this kind of optimiser keeps.
     """
-    sizes, saved_sizes = (
-        [len(group["params"]) for group in groups] for groups in (optimizer.param_groups, state["param_groups"])
-    )
+    groups = optimizer.param_groups
+    sizes, saved_sizes = ([len(group["params"]) for group in some] for some in (groups, state["param_groups"]))
     if sizes != saved_sizes:
         raise InputError(
             f"the run's optimiser has parameters in groups of {saved_sizes}, expected {sizes}: it was begun by another "
             "version of this program; finish it with that one, or begin anew under another --name"
         )
-    ours = [{key: group[key] for key in _OF_THE_DEVICE if key in group} for group in optimizer.param_groups]
-    groups = [saved | mine for saved, mine in zip(state["param_groups"], ours, strict=True)]
-    optimizer.load_state_dict({**state, "param_groups": groups})
+    ours = [{key: value for key, value in group.items() if key != "params"} for group in groups]
+    theirs = [{"params": saved["params"], **mine} for saved, mine in zip(state["param_groups"], ours, strict=True)]
+    optimizer.load_state_dict({"state": state["state"], "param_groups": theirs})
     for group, mine in zip(optimizer.param_groups, ours, strict=True):
         group |= mine  # the very tensors, which loading has copied
+    _require_moments(optimizer)
+
+
+def _require_moments(optimizer: torch.optim.Optimizer) -> None:
+    """Check what an optimiser has been given of each parameter; torch finds out in a step, or never."""
+    adam = isinstance(optimizer, torch.optim.Adam | torch.optim.AdamW)
+    parameters = {parameter for group in optimizer.param_groups for parameter in group["params"]}
+    for parameter, moments in optimizer.state.items():
+        if parameter not in parameters or not isinstance(moments, dict):
+            raise ValueError("the optimiser's state is not of its parameters")
+        kept = ", ".join(sorted(map(str, moments)))
+        if kept not in ({"exp_avg, exp_avg_sq, step"} if adam else {"momentum_buffer", ""}):
+            raise ValueError(f"the optimiser keeps {kept or 'nothing'} of a parameter, which is another kind's")
+        for name, value in moments.items():
+            shape = torch.Size() if name == "step" else parameter.shape
+            if (value is None and not adam) or (isinstance(value, torch.Tensor) and value.shape == shape):
+                continue
+            raise ValueError(f"the optimiser's {name} is not of the shape {tuple(shape)}")
 
 
 @dataclass(frozen=True)

@@ -1,57 +1,29 @@
 """A run: the folder of one training, and what is printed about its network."""
 
 import contextlib
-import json
+import glob
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import torch
 import yaml
 from torch.utils.tensorboard import SummaryWriter
 
 from engine import checkpoints, environment
 from engine.checkpoints import About, StateDict
 from engine.errors import InputError
-from engine.files.atomic import require_writable, write_json, write_text
+from engine.files.atomic import require_writable, set_aside, write_json, write_text
+from engine.files.documents import read_json, read_yaml
+from engine.files.folders import find
 from engine.training import history
 from engine.training.config import default_name, differences
+from engine.training.epoch_log import EpochLog
 from engine.training.history import Row as Row  # noqa: PLC0414  # also to be had from here
-
-
-@dataclass(frozen=True)
-class State:
-    """All that a training resumes from: the content of last.pth.
-
-    A field that is added needs a default that means the same as a file without it (docs/training.md).
-    """
-
-    weights: StateDict
-    """Weights that are evaluated."""
-    about: About
-    """Metadata of the weights."""
-    network: StateDict | None
-    """Weights that are trained, where their moving average is evaluated; else None."""
-    average: dict[str, Any] | None
-    """State of the moving average, where there is one."""
-    optimizer: dict[str, Any]
-    """State dict of the optimiser."""
-    precision: dict[str, Any]
-    """State dict of fp16's scaler; empty in other precisions."""
-    place: int
-    """Steps done of the epoch that follows `about.epoch`."""
-    tally: dict[str, torch.Tensor]
-    """Losses and confusion counts of these steps."""
-    row: Row | None
-    """History row of the epoch `about.epoch`, where the state was saved at its end."""
-    best: Row | None
-    """History row of the best epoch so far."""
-    data: dict[str, Any] | None = None
-    """Which images it is trained and validated on, as `data_state.describe` says; None where it was not noted."""
+from engine.training.state import State as State  # noqa: PLC0414
+from engine.training.state import read_state
 
 
 class Run:
@@ -79,8 +51,7 @@ class Run:
         self._environment = folder / "environment.json"
         self._history = folder / "history.jsonl"
         self._table = folder / "history.csv"
-        self._last_epoch: int | None = None
-        """In the history; None before it was read."""
+        self._log = EpochLog(self._history, self.last)
         self._published = 0
         """The last epoch of which TensorBoard has the figures."""
         self._events: SummaryWriter | None = None
@@ -101,8 +72,8 @@ class Run:
             InputError: if the folder cannot be written to, or holds a run with another configuration.
         """
         require_writable(self.folder)
-        for part in self.folder.glob(".*.part"):
-            part.unlink()  # what a killed process was about to write
+        for part in find(self.folder, ".*.part", levels=0, hidden=True):
+            part.unlink(missing_ok=True)  # what a killed process was about to write
         before = self.config()
         if before is not None:
             changed = differences(config, before, free, defaults)
@@ -116,9 +87,28 @@ class Run:
                     f"note: {self._config}: ignored {', '.join(vanished)}, which this version does not know",
                     file=sys.stderr,
                 )
-        write_text(self._config, yaml.safe_dump(config, sort_keys=False))
-        starts = json.loads(self._environment.read_text()) if self._environment.is_file() else []
-        write_json(self._environment, [*starts, environment.describe()])
+        elif self.last.is_file():
+            print(
+                f"note: {self._config}: no such file, so the settings of before cannot be compared; this run resumes "
+                "with those of this command",
+                file=sys.stderr,
+            )
+        write_text(self._config, yaml.safe_dump(config, sort_keys=False), durable=True)
+        self._log.repair()
+        self._note_environment()
+
+    def _note_environment(self) -> None:
+        """Add this start to the others; nothing depends on that file, so a damaged one is only set aside."""
+        starts: Any = []
+        if os.path.lexists(self._environment):
+            try:
+                starts = read_json(self._environment)
+                if not isinstance(starts, list):
+                    raise InputError(f"{self._environment}: got no list of starts")
+            except InputError as error:
+                starts, kept = [], set_aside(self._environment)
+                print(f"note: {error}; it is kept as {kept.name}, and a new one is begun", file=sys.stderr)
+        write_json(self._environment, [*starts, environment.describe()], durable=True)
 
     def config(self) -> dict[str, Any] | None:
         """The configuration that the run was begun with; None for a new run.
@@ -126,25 +116,23 @@ class Run:
         Raises:
             InputError: if the file is damaged.
         """
-        if not self._config.is_file():
+        if not os.path.lexists(self._config):
             return None
         try:
-            before = yaml.safe_load(self._config.read_text())
-        except (yaml.YAMLError, UnicodeDecodeError):
-            before = None
-        if not isinstance(before, dict):
-            raise InputError(f"{self._config}: damaged, expected option names and values; give another --name")
+            before = read_yaml(self._config)
+            if not isinstance(before, dict) or any(isinstance(value, list | dict) for value in before.values()):
+                raise InputError(f"{self._config}: expected option names and values")
+        except InputError as error:
+            reason = str(error).removeprefix(f"{self._config}: ")
+            raise InputError(
+                f"{self._config}: damaged, so the settings of this run cannot be compared ({reason}); remove the file "
+                "to resume with the settings that you give, or give another --name"
+            ) from error
         return before
 
     def history(self) -> list[Row]:
         """The epochs so far; a line that a killed process left unfinished is no epoch."""
-        if not self._history.is_file():
-            return []
-        rows = []
-        for line in self._history.read_text().splitlines():
-            with contextlib.suppress(json.JSONDecodeError):
-                rows.append(json.loads(line))
-        return rows
+        return self._log.rows()
 
     def require_no_history(self) -> None:
         """Check that a run without a state is a new one.
@@ -160,34 +148,11 @@ class Run:
 
     def rewind(self, epoch: int) -> None:
         """Forget the epochs after one: they came after the last saved state, so they are trained again."""
-        rows = self.history()
-        kept = [row for row in rows if row["epoch"] <= epoch]
-        if len(kept) < len(rows):
-            write_text(self._history, "".join(json.dumps(row) + "\n" for row in kept))
-        self._last_epoch = kept[-1]["epoch"] if kept else 0
+        self._log.rewind(epoch)
 
     def append(self, row: Row) -> None:
         """Add an epoch to the history, unless it is there already."""
-        if self._last_epoch is None:
-            self._last_epoch = max((before["epoch"] for before in self.history()), default=0)
-        if row["epoch"] <= self._last_epoch:
-            return
-        try:
-            with self._history.open("a") as file:
-                # After a kill in mid-line, a new line keeps the fragment apart.
-                unfinished = file.tell() > 0 and not self._ends_with_a_line()
-                file.write(("\n" if unfinished else "") + json.dumps(row) + "\n")
-        except OSError as error:
-            raise InputError(
-                f"{self._history}: cannot write epoch {row['epoch']} ({error.strerror}); the last state that was saved "
-                f"is kept in {self.last}. Make room on that disk, then run the same command again"
-            ) from error
-        self._last_epoch = row["epoch"]
-
-    def _ends_with_a_line(self) -> bool:
-        with self._history.open("rb") as file:
-            file.seek(-1, os.SEEK_END)
-            return file.read() == b"\n"
+        self._log.append(row)
 
     def curves(self, kind: str) -> Path:
         """The picture of the history: png, svg or pdf."""
@@ -200,7 +165,7 @@ class Run:
             classes: their names; figures per class are lists.
             curves: the kind of picture to draw of them: png, svg or pdf, or none.
         """
-        rows = self.history()
+        rows = [row for row in self.history() if _has_figures_of(row, len(classes))]
         if not rows:
             return
         write_text(self._table, history.table(rows, classes))
@@ -241,12 +206,12 @@ class Run:
         Raises:
             InputError: if the file is damaged, or was written by a version of this program that is too new.
         """
-        if not self.last.is_file():
-            return None
-        found = checkpoints.load(self.last)
-        content = {**found.more, "weights": found.weights}
-        content |= {} if found.about is None else {"about": found.about}
-        return checkpoints.fill(State, content, self.last, found.version)
+        return read_state(self.last) if self.last.is_file() else None
+
+
+def _has_figures_of(row: Row, classes: int) -> bool:
+    """Whether an epoch has a figure of each class wherever it has one of any."""
+    return all(len(value) == classes for value in row.values() if isinstance(value, list))
 
 
 def find_run(
@@ -271,7 +236,7 @@ def find_run(
     if run.folder.exists():
         return run
     same = []
-    for folder in sorted(saved.glob("-".join([*readable, "[0-9a-f]" * 8]))):
+    for folder in find(saved, "-".join([*map(glob.escape, readable), "[0-9a-f]" * 8]), levels=0):
         with contextlib.suppress(InputError):  # a damaged run is none of these settings
             before = Run(folder).config()
             if before is not None and not differences(config, before, free, defaults):

@@ -25,8 +25,9 @@ from engine.training.evaluation import Evaluation, Evaluator
 from engine.training.learner import Learner
 from engine.training.metrics import Tally
 from engine.training.optimization import SCHEDULES, Progress
-from engine.training.run import Row, Run, State
+from engine.training.run import Row, Run
 from engine.training.signals import EVERY_IMAGE, Interruption
+from engine.training.state import State, fitting, require_place
 from engine.training.step_graph import StepGraph, graph_backend
 from engine.training.throughput import Watch
 
@@ -256,9 +257,11 @@ class Training:
             return tally
         self.about, self.best = state.about, state.best
         sampler.start = self._place(state)
+        require_place(self.run.last, sampler.start, len(sampler))
         self.learner.normalize = self.fabric.to_device(Normalize(self.about.mean, self.about.std))
-        self.learner.load(vars(state))
-        tally.load(self.fabric, state.tally)
+        with fitting(self.run.last):
+            self.learner.load(vars(state))
+            tally.load(self.fabric, state.tally)
         if self.fabric.is_global_zero:
             self.run.rewind(self.about.epoch)
             if state.row is not None:

@@ -12,7 +12,8 @@ from engine.training.run import Run, State, find_run
 
 REPOSITORY = Path(__file__).parents[3]
 ABOUT = About("fcn8s", 19, "cityscapes", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 3, 0.5)
-STATE = State({"a": torch.zeros(3)}, ABOUT, None, None, {}, {}, 5, {}, None, None)
+TALLY = {"losses": torch.zeros(2, dtype=torch.float64), "counts": torch.zeros(19, 20, dtype=torch.int64)}
+STATE = State({"a": torch.zeros(3)}, ABOUT, None, None, {"state": {}, "param_groups": []}, {}, 5, TALLY, None, None)
 
 
 def test_history_is_only_appended_to(tmp_path: Path) -> None:
@@ -111,7 +112,8 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixt
     state = run.load()
     assert state is not None
     assert torch.equal(state.weights["a"], STATE.weights["a"])
-    assert {**vars(state), "weights": None} == {**vars(STATE), "weights": None}
+    assert all(map(torch.equal, state.tally.values(), TALLY.values()))
+    assert {**vars(state), "weights": None, "tally": None} == {**vars(STATE), "weights": None, "tally": None}
     assert capsys.readouterr().err == ""
 
 

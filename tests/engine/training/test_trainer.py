@@ -203,9 +203,9 @@ def test_a_network_beyond_fp16_is_validated_in_the_precision_of_training(
     assert capsys.readouterr().out.count("predict with --precision 32-true") == 1
 
 
-def stopped_within_an_epoch(folder: Path) -> None:
+def stopped_within_an_epoch(folder: Path, **settings: Any) -> None:
     """A state after one of two steps."""
-    its = training(folder, Scores([0.1]), epochs=1)
+    its = training(folder, Scores([0.1]), epochs=1, **settings)
     its.learner.step = partial(_signal_then, its.learner.step)  # type: ignore[method-assign]
     with pytest.raises(Stopped):
         its.fit()

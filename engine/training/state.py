@@ -1,0 +1,174 @@
+"""The state that a training resumes from: the content of last.pth."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from engine import checkpoints
+from engine.checkpoints import About, StateDict
+from engine.errors import InputError
+from engine.training.epoch_log import is_row
+from engine.training.history import Row
+
+
+@dataclass(frozen=True)
+class State:
+    """All that a training resumes from.
+
+    A field that is added needs a default that means the same as a file without it (docs/training.md).
+    """
+
+    weights: StateDict
+    """Weights that are evaluated."""
+    about: About
+    """Metadata of the weights."""
+    network: StateDict | None
+    """Weights that are trained, where their moving average is evaluated; else None."""
+    average: dict[str, Any] | None
+    """State of the moving average, where there is one."""
+    optimizer: dict[str, Any]
+    """State dict of the optimiser."""
+    precision: dict[str, Any]
+    """State dict of fp16's scaler; empty in other precisions."""
+    place: int
+    """Steps done of the epoch that follows `about.epoch`."""
+    tally: dict[str, torch.Tensor]
+    """Losses and confusion counts of these steps."""
+    row: Row | None
+    """History row of the epoch `about.epoch`, where the state was saved at its end."""
+    best: Row | None
+    """History row of the best epoch so far."""
+    data: dict[str, Any] | None = None
+    """Which images it is trained and validated on, as `data_state.describe` says; None where it was not noted."""
+
+
+def read_state(path: Path) -> State:
+    """Read a state.
+
+    Raises:
+        InputError: if the file is damaged, holds no state, or was written by a version of this program that is too new.
+    """
+    remedy = _remedy(path)
+    try:
+        found = checkpoints.load(path)
+        for part in (found.more.get("network"), _network_of(found.more.get("average"))):
+            if isinstance(part, dict) and (weights := checkpoints.find_weights(part)) is not None:
+                checkpoints.require_usable(path, weights)
+    except InputError as error:
+        raise InputError(*(f"{message}. To resume, {remedy}" for message in error.messages)) from error
+    content = {**found.more, "weights": found.weights}
+    content |= {} if found.about is None else {"about": found.about}
+    state = checkpoints.fill(State, content, path, found.version, remedy=f"the file is damaged, or no state; {remedy}")
+    wrong = [name for name, is_right in _EXPECTED.items() if not is_right(getattr(state, name))]
+    if wrong:
+        raise InputError(f"{path}: its {', '.join(wrong)} cannot be; the file is damaged, or no state; {remedy}")
+    return state
+
+
+def require_place(path: Path, place: int, steps: int) -> None:
+    """Check that as many steps of an epoch can be done.
+
+    Raises:
+        InputError: if the epoch is shorter.
+    """
+    if place > steps:
+        raise InputError(
+            f"{path}: saved after {place} steps of an epoch that has {steps}; there are fewer images than before, or "
+            f"the file is damaged; {_remedy(path)}"
+        )
+
+
+@contextmanager
+def fitting(path: Path) -> Iterator[None]:
+    """Turn what loading a state of another network, optimiser or number of classes ends with into a message.
+
+    Raises:
+        InputError: in place of such an error.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
+        reason = " ".join(str(error).split())[:300] or type(error).__name__
+        raise InputError(
+            f"{path}: does not fit this network and its optimiser ({reason}); the file is of another run, or damaged; "
+            f"{_remedy(path)}"
+        ) from error
+
+
+def _remedy(path: Path) -> str:
+    return (
+        f"put a whole copy of {path.name} back, or begin anew under another --name, from the best weights by "
+        f"--initial_weights {path.with_name('best.pth')}"
+    )
+
+
+def _network_of(average: Any) -> Any:
+    return average.get("network") if isinstance(average, dict) else None
+
+
+def _is_average(value: Any) -> bool:
+    return value is None or (isinstance(_network_of(value), dict) and isinstance(value.get("begun"), bool))
+
+
+def _is_optimizer(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("state"), dict):
+        return False
+    groups = value.get("param_groups")
+    return isinstance(groups, list) and all(
+        isinstance(group, dict) and isinstance(group.get("params"), list) for group in groups
+    )
+
+
+def _is_tally(value: Any) -> bool:
+    if not isinstance(value, dict) or set(value) != {"losses", "counts"}:
+        return False
+    losses, counts = value["losses"], value["counts"]
+    return (
+        all(isinstance(part, torch.Tensor) and part.layout == torch.strided for part in (losses, counts))
+        and (losses.shape, losses.dtype) == ((2,), torch.float64)
+        and (counts.ndim, counts.dtype) == (2, torch.int64)
+        and counts.shape[1] == counts.shape[0] + 1
+    )
+
+
+_OF_THE_BEST = ("val_miou", "val_mean_dice", "val_pixel_accuracy", "val_mean_pixel_accuracy", "val_iou", "train_iou")
+
+
+def _is_best(value: Any) -> bool:
+    return value is None or (is_row(value) and all(name in value for name in _OF_THE_BEST))
+
+
+def _is_data(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return value is None
+    return (
+        type(value.get("steps")) is int and value["steps"] > 0 and all(map(_is_split, map(value.get, ("train", "val"))))
+    )
+
+
+def _is_split(value: Any) -> bool:
+    return (
+        isinstance(value, dict)
+        and type(value.get("images")) is int
+        and all(isinstance(value.get(name), str) for name in ("names", "files"))
+    )
+
+
+_EXPECTED: dict[str, Callable[[Any], bool]] = {
+    "network": lambda value: value is None or isinstance(value, dict),
+    "average": _is_average,
+    "optimizer": _is_optimizer,
+    "precision": lambda value: isinstance(value, dict),
+    "place": lambda value: type(value) is int and 0 <= value < 1 << 31,
+    "tally": _is_tally,
+    "row": lambda value: value is None or is_row(value),
+    "best": _is_best,
+    "data": _is_data,
+}
+"""Field of `State` -> whether a value can be one; the others are checked when the file is loaded."""
