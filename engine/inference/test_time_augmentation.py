@@ -11,6 +11,9 @@ from engine.arrays import Size
 from engine.errors import InputError
 from engine.inference.segmenter import Segmenter
 
+_SIDES = range(32, 16385)
+"""Pixels that a resized image may be high or wide."""
+
 
 @dataclass(frozen=True)
 class Views:
@@ -27,9 +30,11 @@ class Views:
 
     def __post_init__(self) -> None:
         faults = []
+        if self.resize and not all(side in _SIDES for side in self.resize):
+            faults.append(f"--resize {_told(self.resize)}: expected sides of 32 to {_SIDES[-1]} pixels")
         if self.resize and (self.scales != (1.0,) or self.flip or self.window):
             faults.append(
-                f"--resize {self.resize[0]}x{self.resize[1]}: shows the network one view of the image, "
+                f"--resize {_told(self.resize)}: shows the network one view of the image, "
                 "so leave out --scales, --flip and --window"
             )
         if not self.scales or not all(0.1 <= scale <= 8 for scale in self.scales):
@@ -54,8 +59,7 @@ class Views:
 
     def describe(self) -> dict[str, Any]:
         """The views as JSON content."""
-        resize = None if self.resize is None else f"{self.resize[0]}x{self.resize[1]}"
-        return {**asdict(self), "scales": list(self.scales), "resize": resize}
+        return {**asdict(self), "scales": list(self.scales), "resize": self.resize and _told(self.resize)}
 
     def are_one(self, height: int, width: int) -> bool:
         """Whether an image of that size is seen once, as it is."""
@@ -171,6 +175,10 @@ def _starts(length: int, side: int) -> Iterator[int]:
     steps = -(-last // max(1, 2 * side // 3))  # none if one window reaches
     yield from (round(last * step / steps) for step in range(steps))
     yield last
+
+
+def _told(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]}"
 
 
 def _resized(image: torch.Tensor, sides: Sequence[int]) -> torch.Tensor:

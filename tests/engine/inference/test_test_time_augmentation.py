@@ -101,6 +101,13 @@ def test_a_resized_image_is_the_one_view(more: dict[str, Any]) -> None:
         Views(resize=(256, 512), **more)
 
 
+def test_sides_of_a_resized_image_make_sense() -> None:
+    with pytest.raises(InputError, match="--resize 31x20000: expected sides of 32 to 16384 pixels"):
+        Views(resize=(31, 20000))
+    assert Views(resize=(32, 64)).describe()["resize"] == "32x64"
+    assert Views().describe()["resize"] is None
+
+
 @pytest.mark.parametrize(("length", "side"), [(70, 40), (110, 40), (2048, 1024), (40, 40), (30, 40), (41, 40)])
 def test_windows_cover_and_overlap(length: int, side: int) -> None:
     places = starts(length, side)
