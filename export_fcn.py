@@ -20,6 +20,12 @@ EXAMPLES = (
     "python export_fcn.py --model_weights_path saved/x.pth --format torch --size 512x1024",
 )
 
+_RUN = {
+    "onnx": 'ids = onnxruntime.InferenceSession("{path}").run(["ids"], {{"image": image}})[0]',
+    "torch": 'ids = torch.export.load("{path}").module(check_guards=False)(torch.from_numpy(image))',
+}
+"""Format -> how to run a file of it."""
+
 
 @dataclass(frozen=True)
 class ExportOptions:
@@ -61,6 +67,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(
         f"  checked with {'onnxruntime' if chosen.format == 'onnx' else 'torch.export.load'}: {told(exported.checks)}"
     )
+    run = _RUN[chosen.format].format(path=path)
+    print(f"next, in Python: {run}")
     return 0
 
 

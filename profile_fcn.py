@@ -22,8 +22,8 @@ from engine.ranges import Range, out_of_range
 
 EXAMPLES = (
     "python profile_fcn.py",
-    "python profile_fcn.py --networks fcn8s,unet --precisions 32-true,bf16-mixed",
-    "python profile_fcn.py --networks fcn8s_paper --size 512x1024 --accelerator cpu --repeats 5",
+    "python profile_fcn.py --network fcn8s,unet --precision 32-true,bf16-mixed",
+    "python profile_fcn.py --network fcn8s_paper --size 512x1024 --accelerator cpu --repeats 5",
 )
 PRECISIONS = ("auto", *SHORT_PRECISIONS.values())
 
@@ -35,11 +35,12 @@ RANGES = {"repeats": Range(2, 1_000_000), "seconds": Range(0, 3600), "largest_ba
 class ProfileOptions:
     """What to profile."""
 
-    networks: str = "fcn8s"
-    """names with commas between, as of train_fcn.py's --network"""
-    precisions: str = "auto"
-    """with commas between: auto, 32-true (or fp32: exactly as the network is written), bf16-mixed (bf16), 16-mixed
-    (fp16)"""
+    network: str = "fcn8s"
+    """which networks to profile, with commas between: names of train_fcn.py's --network, or your own:
+    package.module:build"""
+    precision: str = "auto"
+    """arithmetic, several with commas between: auto, 32-true (or fp32: exactly as the network is written), bf16-mixed
+    (bf16), 16-mixed (fp16)"""
     engine: Literal["auto", "torch", "openvino"] = "auto"
     """what runs networks; auto is openvino on a CPU where it is installed and takes the network, else torch"""
     compile: bool = False
@@ -71,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Profile networks without data: parameters, MACs, latency, throughput, memory, energy, roofline.",
         examples=EXAMPLES,
     )
-    networks = options.names(chosen.networks)
-    precisions = list(dict.fromkeys(SHORT_PRECISIONS.get(name, name) for name in options.names(chosen.precisions)))
+    networks = options.names(chosen.network)
+    precisions = list(dict.fromkeys(SHORT_PRECISIONS.get(name, name) for name in options.names(chosen.precision)))
     _require_sense(chosen, networks, precisions)
     profiles: list[NetworkProfile] = []
     for name in networks:
@@ -83,19 +84,26 @@ def main(argv: Sequence[str] | None = None) -> int:
             write_json(chosen.output, [found.to_json() for found in profiles])
             print(f"{name} in {profiles[-1].precision}: done", file=sys.stderr)
     print(f"{table(profiles)}\n{chosen.output}: the profiles in full")
+    flag = "" if chosen.benchmark == ProfileOptions.benchmark else f" --benchmark {chosen.benchmark}"
+    print(f"next: python train_fcn.py --network {networks[0]}{flag}")
     return 0
 
 
 def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: Sequence[str]) -> None:
     """Refuse what would fail after minutes."""
     faults = [
-        f"--precisions {name}: there is no such precision; choose from {', '.join(PRECISIONS)}"
+        f"--precision {name}: there is no such precision; choose from {', '.join(PRECISIONS)}"
         for name in precisions
         if name not in PRECISIONS
     ]
     faults += out_of_range(vars(chosen), RANGES)
     try:
         options.require_output_file(chosen.output, "profile.json")
+        if chosen.output.suffix != ".json":
+            faults.append(
+                f"--output {chosen.output}: expected a file that ends in .json, for example "
+                f"{chosen.output / 'profile.json'}"
+            )
     except InputError as error:
         faults.extend(error.messages)
     options.size(chosen.size, "--size")
@@ -104,7 +112,7 @@ def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: 
     classes = len(catalogue.benchmark(chosen.benchmark).classes)
     for name in networks:
         try:
-            catalogue.network(name, classes, flag="--networks")
+            catalogue.network(name, classes, flag="--network")
         except InputError as error:
             faults.extend(error.messages)
     if faults:

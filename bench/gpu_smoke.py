@@ -24,9 +24,9 @@ CHAINS: dict[str, tuple[str, ...]] = {
     "compiled": (f"{_TRAIN} --cuda_graph false --epochs 2 --compile {{compile}} --name compiled",),
     "compiled, graph": (f"{_TRAIN} {_GRAPH} --epochs 2 --compile {{compile}} --name compiled-graph",),
     "predict, compiled": (f"{_TEST} {_RANDOM} --compile {{compile}}",),
-    "profile, compiled": (f"{_PROFILE} --networks {{fcn8s}} --compile {{compile}} --output {{work}}/compiled.json",),
-    "profile": (f"{_PROFILE} --networks {{fcn8s}} --precisions {{precisions}} --output {{work}}/profile.json",),
-    "profile U-Net": (f"{_PROFILE} --networks {{unet}} --precisions {{precisions}} --output {{work}}/unet.json",),
+    "profile, compiled": (f"{_PROFILE} --network {{fcn8s}} --compile {{compile}} --output {{work}}/compiled.json",),
+    "profile": (f"{_PROFILE} --network {{fcn8s}} --precision {{precisions}} --output {{work}}/profile.json",),
+    "profile U-Net": (f"{_PROFILE} --network {{unet}} --precision {{precisions}} --output {{work}}/unet.json",),
     "data on the device": (
         f"{_TRAIN} --data_on device --epochs 1 --name resident",
         f"{_TRAIN} --data_on device --epochs 3 --validate_every 2 --metrics_every 2 --name resident",

@@ -164,6 +164,11 @@ COLUMNS = {
     "x floor": 8,
 }
 """Heading -> width."""
+EXPLAINED = (
+    "of peak: share of the fastest matrix product measured here; x floor: times the least time that arithmetic and "
+    "memory traffic allow; memory in MiB"
+)
+"""What stands below a table."""
 
 
 def table(profiles: Sequence[NetworkProfile]) -> str:
@@ -174,7 +179,7 @@ def table(profiles: Sequence[NetworkProfile]) -> str:
     heading += ", compiled" if first.compiled else ""
     reasons = {f"{name}: {why}": None for profile in profiles for name, why in profile.not_measured.items()}
     names = _line({name: name for name in COLUMNS})
-    return "\n".join([heading, names, *(_line(_cells(profile)) for profile in profiles), *reasons])
+    return "\n".join([heading, names, *(_line(_cells(profile)) for profile in profiles), *reasons, EXPLAINED])
 
 
 def _cells(profile: NetworkProfile) -> dict[str, str]:

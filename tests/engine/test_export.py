@@ -107,6 +107,9 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], error_o
     assert "fcn32s" in printed
     assert "any height and width" in printed
     assert "the same on 100.0000% of the pixels of 64x96" in printed
+    path = tmp_path / "out" / "w" / "w.pt2"
+    last = f'next, in Python: ids = torch.export.load("{path}").module(check_guards=False)(torch.from_numpy(image))'
+    assert printed.splitlines()[-1] == last
     files: dict[str, str] = {"network": "", "weights_sha256": ""}
     torch.export.load(tmp_path / "out" / "w" / "w.pt2", extra_files=files)
     assert json.dumps(files["network"]) == '"fcn32s"'
@@ -115,6 +118,6 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], error_o
 
 def test_sizes() -> None:
     assert size("1024x2048", "--size") == (1024, 2048)
-    for wrong in ("0x3", "1x2x3", "ax3", "-1x3"):
+    for wrong in ("0x3", "1x2x3", "ax3", "-1x3", f"{'9' * 5000}x3"):
         with pytest.raises(InputError):
             size(wrong, "--size")

@@ -64,7 +64,7 @@ def test_ceilings_are_positive() -> None:
 
 def test_networks_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "profile.json"
-    arguments = ["--networks", "fcn32s", "--size", "64x96", "--accelerator", "cpu", "--repeats", "2"]
+    arguments = ["--network", "fcn32s", "--size", "64x96", "--accelerator", "cpu", "--repeats", "2"]
     assert profile_fcn.main([*arguments, "--largest_batch", "2", "--output", str(path)]) == 0
     (found,) = json.loads(path.read_text())
     assert found["network"] == "fcn32s"
@@ -83,6 +83,7 @@ def test_networks_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].endswith("images of 64x96, median of 2, random weights")
     assert printed[2].split()[:2] == ["fcn32s", "32-true"]
+    assert printed[-1] == "next: python train_fcn.py --network fcn32s"
 
 
 class Pretended:
@@ -165,9 +166,12 @@ def test_copies_are_measured_on_data(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_cannot_be_profiled(error_of: Callable[..., str], tmp_path: Path) -> None:
     message = error_of(
-        profile_fcn.main, "--networks", "fcn8s, no", "--precisions", "8", "--repeats", "0", "--output", tmp_path
+        profile_fcn.main, "--network", "fcn8s, no", "--precision", "8", "--repeats", "0", "--output", tmp_path
     )
     assert message.count("error:") == 4
     assert f"--output {tmp_path}: is a folder" in message
-    assert "--networks no: there is no such name" in message
+    assert "--network no: there is no such name" in message
     assert "choose from fcn32s" in message
+    message = error_of(profile_fcn.main, "--output", tmp_path / "results")
+    example = tmp_path / "results" / "profile.json"
+    assert f"--output {tmp_path / 'results'}: expected a file that ends in .json, for example {example}" in message

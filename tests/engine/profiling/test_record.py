@@ -79,6 +79,8 @@ def test_profiles_as_a_table() -> None:
     cells = ["fcn8s", "16-mixed", "1.5", "2.5", "2.0", "500.00", "2", "100", "200", "-", "0.25", "50%", "2.00"]
     assert lines[2].split() == cells
     assert lines[3].split() == ["unet", *cells[1:]]
-    assert lines[5:] == ["process: the driver does not list this process"], "said once"
+    assert lines[5] == "process: the driver does not list this process"
+    assert lines[6].startswith("of peak: share of the fastest matrix product measured here; x floor: ")
+    assert len(lines) == 7, "each is said once"
     assert len({len(line) for line in lines[1:5]}) == 1
     assert lines[1].replace(" ", "") == "".join(COLUMNS).replace(" ", "")
