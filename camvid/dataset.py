@@ -41,7 +41,7 @@ class CamVidBenchmark(Benchmark):
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
         """The scores that papers print."""
         scores = scoring.score(predictions, root, split, benchmark=self.name, workers=workers)
-        return scores.to_json(), f"{scores.images} images of {split}\n\n{table(scores)}"
+        return scores.to_json(), f"{split}\n\n{table(scores)}"
 
     def pack(self, predictions: Path, archive: Path, root: Path, workers: int) -> NoReturn:
         """Say that there is nothing to pack for.

@@ -31,7 +31,9 @@ def score(predictions: Path, root: Path, split: str, *, benchmark: str = "camvid
     Raises:
         InputError: with everything that is wrong with any file.
     """
-    return scoring.score(PROTOCOLS[benchmark], SAMPLES[benchmark](root, split), predictions, workers=workers)
+    official = layout.SHARES[split] if benchmark == "camvid" else None  # papers split the 32 classes in other ways
+    samples = SAMPLES[benchmark](root, split)
+    return scoring.score(PROTOCOLS[benchmark], samples, predictions, official=official, workers=workers)
 
 
 @command

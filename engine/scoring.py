@@ -5,6 +5,7 @@ Those whose servers count otherwise bring a scorer of their own.
 """
 
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,10 @@ import numpy as np
 from engine.arrays import Float64Array, Int64Array, UInt8Array
 from engine.benchmark import ClassTable, Sample
 from engine.confusion import ClassScores, occurring
-from engine.errors import InputError
+from engine.errors import InputError, printable
 from engine.files.folders import find
 from engine.files.images import read_ids
-from engine.findings import grouped
+from engine.findings import counted, grouped
 from engine.parallel import each
 
 NO_CLASS = 255
@@ -46,6 +47,17 @@ class Scores(ClassScores):
     """Of the C classes."""
     images: int
     """How many were scored."""
+    official: int | None = None
+    """How many the official split has, where there is one."""
+
+    @property
+    def coverage(self) -> str:
+        """How many images were scored, and whether that is the official split."""
+        if self.official is None:
+            return counted(self.images, "image")
+        if self.images == self.official:
+            return f"{counted(self.images, 'image')}, as in the official split"
+        return f"{counted(self.images, 'image')}, not the official {self.official}: compare with no published scores"
 
     def summary(self) -> dict[str, float]:
         """The averages by name; the means are over the classes that occur."""
@@ -63,11 +75,23 @@ class Scores(ClassScores):
             name: {key: None if np.isnan(values[i]) else float(values[i]) for key, values in columns.items()}
             for i, name in enumerate(self.names)
         }
-        return {"images": self.images, **self.summary(), "classes": classes, "confusion": self.confusion.tolist()}
+        images = {"images": self.images, "official_images": self.official}
+        return {**images, **self.summary(), "classes": classes, "confusion": self.confusion.tolist()}
 
 
-def score(protocol: Protocol, samples: Sequence[Sample], predictions: Path, *, workers: int = 1) -> Scores:
+def score(
+    protocol: Protocol, samples: Sequence[Sample], predictions: Path, *, official: int | None = None, workers: int = 1
+) -> Scores:
     """Score the predictions of all samples; the same to the last bit for any number of workers.
+
+    A warning on stderr says which predictions belong to no sample.
+
+    Args:
+        protocol: of the benchmark.
+        samples: with their masks.
+        predictions: a folder.
+        official: how many images the official split has, where there is one.
+        workers: processes.
 
     Raises:
         InputError: with everything that is wrong with any file.
@@ -83,7 +107,7 @@ def score(protocol: Protocol, samples: Sequence[Sample], predictions: Path, *, w
         raise InputError(*grouped(faults))
     if not total.any():
         raise InputError(f"{samples[0].mask}: no pixel of this mask or any other has a class; unpack the masks again")
-    return Scores(total, protocol.classes.names, len(found))
+    return Scores(total, protocol.classes.names, len(found), official)
 
 
 def count(protocol: Protocol, pair: tuple[Path, Path]) -> Int64Array:
@@ -135,7 +159,7 @@ def table(scores: Scores) -> str:
             *(f"{name:<{width}} {_percent(iou)} {_percent(dice)} {_percent(acc)}" for name, iou, dice, acc in rows),
             f"{f'mean of {number}':<{width}} {_percent(mean['miou'])} {_percent(mean['mean_dice'])} "
             f"{_percent(mean['mean_pixel_accuracy'])}",
-            f"pixel accuracy {100 * mean['pixel_accuracy']:.2f} over {scores.images} images",
+            f"pixel accuracy {100 * mean['pixel_accuracy']:.2f} over {scores.coverage}",
         ]
     )
 
@@ -160,6 +184,10 @@ def _find(
             faults.append(f"{predictions / name}: no such prediction; predict every image of the split")
         else:
             faults.append(f"{predictions}: {len(paths)} files {name}; keep one prediction of each image")
+    if others := sorted(by_name.keys() - {f"{Path(sample.name).name}{protocol.suffix}" for sample in samples}):
+        what = f"{counted(len(others), 'file')} of no image of this split, not scored"
+        shown = ", ".join([*others[:3], *(["..."] if len(others) > 3 else [])])
+        print(printable(f"warning: {predictions}: {what} ({shown})"), file=sys.stderr)
     return found, faults
 
 

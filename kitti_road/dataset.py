@@ -93,7 +93,9 @@ class KittiRoadBenchmark(Benchmark):
                 raise InputError(*result.faults)
             contents[space] = scoring.to_json(result.scores, split, space)
             notes = "".join(f"note: {line}\n" for line in result.notes)
-            tables.append(f"{notes}{scoring.title(split, space)}\n\n{measures.table(result.scores)}")
+            tables.append(
+                f"{notes}{scoring.title(split, space)}\n\n{measures.table(result.scores)}\n\n{result.coverage}"
+            )
         if lacking:
             tables.append(
                 f"no bird's-eye view: {len(lacking)} of {len(frames)} calibrations are missing, as {lacking[0]}; "

@@ -20,6 +20,8 @@ from kitti_road.labels import CATEGORIES_OF, SETS
 TRAINING, TESTING = "training", "testing"
 TESTED = {"um": 96, "umm": 94, "uu": 100}
 """Category -> the number of official test images."""
+TRAINED = {"um": 95, "umm": 96, "uu": 98}
+"""Category -> the number of official training images."""
 SMALLEST, LARGEST = (1224, 370), (1242, 376)
 """Width and height that official images have at least and at most."""
 
@@ -76,6 +78,12 @@ def labelled_frames(root: Path, split: str, task: str) -> list[Frame]:
     categories = {f"{category}_{task}": category for category in CATEGORIES_OF[task]}
     frames = sorted(Frame("training", categories[of], number) for of, number in names if of in categories)
     return [frame for frame in frames if _is_of(frame, split)]
+
+
+def official_number(split: str, category: str) -> int:
+    """How many frames of a category the official set has in a split with ground truth."""
+    frames = [Frame(TRAINING, category, f"{number:06}") for number in range(TRAINED[category])]
+    return sum(_is_of(frame, split) for frame in frames)
 
 
 def parse(name: str) -> tuple[str, str] | None:

@@ -12,12 +12,15 @@ from typing import Any, Literal, NamedTuple
 from engine.cli.command import BAD_INPUT, command, report
 from engine.cli.options import require_output_file, tool_parser
 from engine.cli.parser import process_count
+from engine.cli.scoring import following
 from engine.errors import InputError
 from engine.files.atomic import write_json
+from engine.files.folders import find
+from engine.findings import counted
 from engine.parallel import available_cpus, each
 from kitti_road.counts import NONE, Counts, Pair, count
 from kitti_road.labels import CATEGORIES_OF, TASKS
-from kitti_road.layout import TRUTHS, Frame, labelled_frames, require_root
+from kitti_road.layout import TRUTHS, Frame, labelled_frames, official_number, parse, require_root
 from kitti_road.measures import Scores, scores_of, table
 
 Space = Literal["image", "bev"]
@@ -37,6 +40,8 @@ class Result(NamedTuple):
     """Why sets are not scored."""
     notes: tuple[str, ...]
     """What else to know."""
+    coverage: str = ""
+    """How many frames were scored, and whether these are the official ones."""
 
 
 def score(
@@ -77,6 +82,8 @@ def score(
             faults += [*found.messages, f"{name}: not scored because of the above; the other sets are"]
         else:
             counts[name] = found
+    notes += _unscored(predictions, sets, tasks)
+    coverage = _coverage(split, {name: len(sets[name]) for name in counts})
     if road := _urban(counts):
         counts[URBAN] = road
     notes += [
@@ -85,7 +92,7 @@ def score(
         if not total.positives.any()
     ]
     scores = {name: scores_of(counts[name]) for name in _ORDER if name in counts}
-    return Result(scores, tuple(faults), tuple(notes))
+    return Result(scores, tuple(faults), tuple(notes), coverage)
 
 
 def _sets(predictions: Path, root: Path, split: str, tasks: Sequence[str]) -> dict[str, list[Frame]]:
@@ -109,6 +116,26 @@ def _sets(predictions: Path, root: Path, split: str, tasks: Sequence[str]) -> di
             "give the folder that they were written to, and the split that was predicted"
         )
     return sets
+
+
+def _coverage(split: str, frames: dict[str, int]) -> str:
+    """How many frames of each scored set there are, and whether these are the official ones."""
+    official = {name: official_number(split, name.partition("_")[0]) for name in frames}
+    if frames == official:
+        return f"{counted(sum(frames.values()), 'frame')}, as many as the official set has"
+    told = ", ".join(f"{name} {number} of {official[name]}" for name, number in frames.items())
+    return f"not the official frames ({told}): compare with no published scores"
+
+
+def _unscored(predictions: Path, sets: dict[str, list[Frame]], tasks: Sequence[str]) -> list[str]:
+    """A note on predictions of these tasks that belong to no frame with ground truth."""
+    wanted = {path.name for name, frames in sets.items() for path in _paths(predictions, name, frames)}
+    names = [path.name for path in find(predictions, "*.png", levels=0) if path.name not in wanted]
+    others = [name for name in names if (of := parse(name)) and of[0].partition("_")[2] in tasks]
+    if not others:
+        return []
+    shown = ", ".join([*others[:3], *(["..."] if len(others) > 3 else [])])
+    return [f"{predictions}: {counted(len(others), 'prediction')} of no frame of this split, not scored ({shown})"]
 
 
 def _paths(predictions: Path, name: str, frames: Sequence[Frame]) -> list[Path]:
@@ -160,10 +187,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"note: {line}", file=sys.stderr)
     report(result.faults)
     if result.scores:
-        print(f"{title(options.split, options.space)}\n\n{table(result.scores)}")
+        print(f"{title(options.split, options.space)}\n\n{table(result.scores)}\n\n{result.coverage}")
     if output is not None and result.scores:
         write_json(output, to_json(result.scores, options.split, options.space))
         print(f"\nwrote {output}")
+    if not result.faults:
+        print(following(output))
     return BAD_INPUT if result.faults else 0
 
 

@@ -42,7 +42,7 @@ class PascalVocBenchmark(Benchmark):
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
         """What the development kit would say."""
         scores = scoring.score(predictions, root, split, workers=workers)
-        return scores.to_json(), f"{scores.images} images of {split}\n\n{table(scores)}"
+        return scores.to_json(), f"{split}\n\n{table(scores)}"
 
     def pack(self, predictions: Path, archive: Path, root: Path, workers: int) -> str:
         """Check the predictions of the test split and pack them as results of comp6."""

@@ -27,8 +27,10 @@ LISTED = ("train", "val", "trainval", "test")
 SPLITS = (*LISTED, "trainaug", "seg11valid", "sbd_train", "sbd_val")
 HIDDEN = ("test",)
 
-OFFICIAL = {"VOC2012": {"val": 1449, "test": 1456}, "VOC2011": {"val": 1111}}
-"""Year -> split -> images of segmentation, for the splits that are packed: as in the lists of the development kit."""
+OFFICIAL = {"VOC2012": {"train": 1464, "val": 1449, "trainval": 2913, "test": 1456}, "VOC2011": {"val": 1111}}
+"""Year -> split -> images of segmentation, as in the lists of the development kit."""
+OFFICIAL_DERIVED = {"trainaug": 10_582, "seg11valid": 736, "sbd_train": 8498, "sbd_val": 2857}
+"""Split -> images, of those that belong to no single list of a year."""
 LONGER_SIDE = 500
 """Pixels of the longer side of nearly all official images; no image has more."""
 
@@ -109,6 +111,15 @@ def samples(root: Path, split: str) -> list[Sample]:
         names = read_list(devkit.listing(split), remedy)
         found = [devkit.sample(name, masked=split not in HIDDEN) for name in names]
     return _complete(found)
+
+
+def official_count(root: Path, split: str) -> int | None:
+    """How many images the official split has, None where that is not known here.
+
+    Raises:
+        InputError: if there is no development kit.
+    """
+    return OFFICIAL_DERIVED.get(split) or OFFICIAL.get(find_devkit(root).year.name, {}).get(split)
 
 
 def read_list(path: Path, remedy: str) -> list[str]:

@@ -35,7 +35,8 @@ def score(predictions: Path, root: Path, split: str, *, workers: int = 1) -> Sco
             f"{predictions}: the masks of the {split} split are secret; pack the predictions for the server: "
             "python -m pascal_voc.submission pack"
         )
-    return scoring.score(PROTOCOL, layout.samples(root, split), predictions, workers=workers)
+    samples = layout.samples(root, split)
+    return scoring.score(PROTOCOL, samples, predictions, official=layout.official_count(root, split), workers=workers)
 
 
 @command

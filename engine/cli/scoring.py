@@ -24,7 +24,10 @@ def scoring_parser(module: str, description: str, examples: Sequence[str], names
 
 
 def report(scores: Callable[[], Scores], output: Path | None) -> None:
-    """Score, print the table, and write the figures if a file is given, which is tried before the work."""
+    """Score, print the table, and write the figures if a file is given, which is tried before the work.
+
+    The last line says what is next.
+    """
     if output is not None:
         require_output_file(output, "scores.json")
     result = scores()
@@ -32,3 +35,11 @@ def report(scores: Callable[[], Scores], output: Path | None) -> None:
     if output is not None:
         write_json(output, result.to_json())
         print(f"\nwrote {output}")
+    print(following(output))
+
+
+def following(output: Path | None) -> str:
+    """What is next after scoring."""
+    if output is None:
+        return "next: add --output scores.json to keep all figures"
+    return f"next: the same with other predictions and another --output, to compare with {output}"

@@ -92,3 +92,26 @@ def test_predictions_in_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
     samples = draw(tmp_path, 2)
     with refused(tmp_path / "predictions" / "city"), pytest.raises(InputError, match="cannot list this folder"):
         score(PROTOCOL, samples, tmp_path / "predictions")
+
+
+@pytest.mark.parametrize(
+    ("official", "expected"),
+    [
+        (None, "over 2 images"),
+        (2, "over 2 images, as in the official split"),
+        (101, "over 2 images, not the official 101: compare with no published scores"),
+    ],
+)
+def test_what_differs_from_the_official_split_is_said(tmp_path: Path, official: int | None, expected: str) -> None:
+    scores = score(PROTOCOL, draw(tmp_path, 2), tmp_path / "predictions", official=official)
+    assert table(scores).endswith(expected)
+    assert scores.to_json()["official_images"] == official
+
+
+def test_predictions_that_are_not_scored_get_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    samples = draw(tmp_path, 6)
+    score(PROTOCOL, samples[:2], tmp_path / "predictions")
+    assert capsys.readouterr().err == (
+        f"warning: {tmp_path / 'predictions'}: 4 files of no image of this split, not scored "
+        "(2_preds.png, 3_preds.png, 4_preds.png, ...)\n"
+    )

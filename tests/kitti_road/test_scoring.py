@@ -148,7 +148,11 @@ def test_all_sets_are_scored(
     assert list(sets) == ["um_road", "umm_road", "uu_road", "urban_road", "um_lane"]
     assert all(0.9 < scores["MaxF"] <= 1 for scores in sets.values())
     assert [line.split()[0] for line in printed.out.splitlines()[3:8]] == [name.upper() for name in sets]
-    assert printed.err == ""
+    assert printed.out.splitlines()[9].startswith("not the official frames (um_road ")
+    assert printed.out.splitlines()[-1].startswith("next: ")
+    others = [line for line in printed.err.splitlines() if "predictions of no frame of this split, not scored" in line]
+    assert printed.err.splitlines() == others
+    assert len(others) == (split != "training")
 
 
 def test_urban_adds_up_pixels_of_one_threshold(predictions: Path, road_root: Path) -> None:
@@ -173,7 +177,7 @@ def test_a_set_with_a_missing_prediction_is_not_scored_and_the_others_are(
         (predictions / f"umm_road_{number:06}.png").unlink()
     assert scoring.main(run(predictions, road_root, "--split", "training")) == 2
     printed = capsys.readouterr()
-    assert [line.split()[0] for line in printed.out.splitlines()[3:]] == ["UM_ROAD", "UU_ROAD", "UM_LANE"]
+    assert [line.split()[0] for line in printed.out.splitlines()[3:6]] == ["UM_ROAD", "UU_ROAD", "UM_LANE"]
     for number in (2, 3):
         assert f"error: {predictions / f'umm_road_{number:06}.png'}: no such file" in printed.err
     assert "umm_road: not scored" in printed.err
@@ -185,7 +189,11 @@ def test_a_task_that_was_not_predicted_is_only_noted(
     predict(road_root, tmp_path / "lanes", "lane")
     assert scoring.main(run(tmp_path / "lanes", road_root)) == 0
     printed = capsys.readouterr()
-    assert [line.split()[0] for line in printed.out.splitlines()[3:]] == ["UM_LANE"]
+    assert [line.split()[0] for line in printed.out.splitlines()[3:4]] == ["UM_LANE"]
+    assert printed.out.splitlines()[4:6] == [
+        "",
+        "not the official frames (um_lane 2 of 19): compare with no published scores",
+    ]
     assert "note: um_road: not scored, no prediction" in printed.err
 
 
