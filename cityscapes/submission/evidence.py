@@ -77,9 +77,10 @@ def sizes(drafts: Sequence[Draft], known: Known) -> Iterator[Finding]:
     if messages:
         raise InputError(*messages)
     if wrong:
-        whose = "of the images under --root" if known.root else "official; --root compares with the images of a folder"
-        what = f"got {counted(len(wrong), 'prediction')} of another size than the {whose}"
-        yield fault("size", what, "predict at full size, or enlarge the logits before the argmax", wrong)
+        whose = "their images under --root" if known.root else "the official images"
+        hint = "" if known.root else "; --root compares with the images of a folder instead"
+        what = f"got {counted(len(wrong), 'prediction')} of another size than {whose}"
+        yield fault("size", what, f"predict at full size, or enlarge the logits before the argmax{hint}", wrong)
 
 
 def kind_of(path: Path, drafts: Sequence[Draft], known: Known, ids: Ids) -> tuple[IdKind, list[Finding]]:

@@ -192,7 +192,7 @@ def _write_batch(batch: tuple[Path, Path, Sequence[Draft], npt.NDArray[np.uint8]
     path, part, drafts, table = batch
     for draft, content in zip(drafts, parcel.read(path, [draft.member for draft in drafts]), strict=True):
         if isinstance(content, InputError):
-            raise InputError(f"{path}: {draft.member.name}: {content}; read it again once nothing else changes it")
+            raise InputError(f"{path}: {draft.member.name}: {content}; nothing was written, run it again")
         samples = grey(pngs.decoded(content))
         if samples is None:
             raise InputError(f"{path}: {draft.member.name}: changed meanwhile; run it again")

@@ -216,7 +216,7 @@ def test_predictions_of_another_size_are_refused(
     options = ["--root", str(root)] if with_root else []
     assert main(["fix", str(folder), str(tmp_path / "new"), "--workers", "1", *options]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {folder}: cannot be fixed: size: got 4 predictions of another size than the ")
+    assert line.startswith(f"error: {folder}: cannot be fixed: size: got 4 predictions of another size than the")
     assert "(berlin_000000_000019.png: got 16 x 8, expected 32 x 16, " in line
     assert not (tmp_path / "new").exists()
 
