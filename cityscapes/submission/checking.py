@@ -100,30 +100,30 @@ def pack(
         raise InputError(f"{folder}: no such folder; give the folder that the predictions were written to")
     if archive.suffix.lower() != ".zip" or archive.is_dir():
         raise InputError(f"{archive}: expected the name of a file ending in .zip; choose another")
-    report, names = _inspect(folder, root, workers)
+    report, digests = _inspect(folder, root, workers)
     if report.faults:
         raise InputError(*told(folder, report.faults))
-    archives.write(folder, names, archive, made_with or {}, report.deviation)
+    archives.write(folder, digests, archive, made_with or {}, report.deviation)
     return report
 
 
-def _inspect(path: Path, root: Path | None, workers: int) -> tuple[Report, list[str]]:
-    """The report, and the names of the predictions."""
+def _inspect(path: Path, root: Path | None, workers: int) -> tuple[Report, dict[str, str]]:
+    """The report, and the sha256 of each prediction by its name."""
     images = roll_call.wanted(root)
     members = parcel.members(path)
     if not members:
         raise InputError(f"{path}: got no file at all, expected PNG predictions; predict the test split first")
     files = _sort_out(members)
     findings = [*parcel.troubles(members), *_naming(files)]
-    if files.predictions:
-        predictions = _read(path, files.predictions, workers)
+    predictions = _read(path, files.predictions, workers)
+    if predictions:
         findings += [*roll_call.findings(predictions, images), *id_check.findings(predictions)]
     elif not files.nameless:
         what = f"got no PNG among {counted(len(members), 'file')}, expected one for each test image"
         findings.append(fault("no predictions", what, "predict the test split first", []))
-    names = [member.name for _, member in files.predictions]
     faults, notes = of_severity("fault", findings), of_severity("note", findings)
-    return Report(len(names), faults, notes, images.deviation), names
+    digests = {prediction.name: prediction.look.sha256 for prediction in predictions}
+    return Report(len(predictions), faults, notes, images.deviation), digests
 
 
 def _sort_out(members: Sequence[Member]) -> _Sorted:

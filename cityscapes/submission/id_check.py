@@ -1,5 +1,6 @@
 """Do the pixels of predictions hold label ids, and nothing else?"""
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
@@ -15,6 +16,8 @@ _SCORED = frozenset(label.id for label in LABELS if not label.ignore_in_eval)
 _LABEL_IDS = f"expected label ids, 0 to {_HIGHEST}"
 _CONVERT = f"convert them: {FIX}"
 _REMEDY_OF: dict[IdKind, str] = {"train ids": _CONVERT, "train ids plus 1": MINUS_ONE}
+_HASH = 12
+"""Characters of a hash that are shown."""
 _FORMAT = {
     "damaged": ("that cannot be decoded", "write or copy them again"),
     "no PNG": ("with another kind of image under a PNG name", "write them as PNG; JPEG alters the ids"),
@@ -30,6 +33,7 @@ def findings(predictions: Sequence[Prediction]) -> Iterator[Finding]:
     readable = [prediction for prediction in predictions if prediction.look.pixels]
     if not readable:
         return
+    yield from _weights(readable)
     pixels = np.array([prediction.look.pixels for prediction in readable]).sum(0)
     present = set(np.flatnonzero(pixels).tolist())
     what = f"got only {listed(present)} in {counted(len(readable), 'prediction')}"
@@ -49,6 +53,27 @@ def findings(predictions: Sequence[Prediction]) -> Iterator[Finding]:
             "nothing scored", f"{what}, {_LABEL_IDS}", f"write label ids, as road {min(_SCORED)}", _names(readable)
         )
     yield from _unscored(readable)
+
+
+def _weights(readable: Sequence[Prediction]) -> Iterator[Finding]:
+    """Predictions that say that other weights made them than the rest."""
+    numbers = Counter(item.look.weights for item in readable if item.look.weights)
+    if not numbers:
+        return
+    (usual, most), *others = numbers.most_common()
+    again = "predict all images with the same weights again"
+    if others:
+        files = [
+            f"{item.name}: {item.look.weights[:_HASH]}" for item in readable if item.look.weights not in ("", usual)
+        ]
+        what = f"got predictions of {len(numbers)} different weights, {most} of {len(readable)} by {usual[:_HASH]}"
+        yield fault("mixed weights", what, again, files)
+    silent = [item.name for item in readable if not item.look.weights]
+    if silent:
+        what = f"got {counted(len(silent), 'prediction')} that {'does' if len(silent) == 1 else 'do'} not say which "
+        yield note(
+            "unknown weights", f"{what}weights made them, beside others that do", f"if in doubt, {again}", silent
+        )
 
 
 def _mixed(readable: Sequence[Prediction]) -> Iterator[Finding]:

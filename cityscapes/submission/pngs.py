@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from hashlib import sha256
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,10 @@ Size = tuple[int, int]
 """Width and height."""
 
 _CHANNELS = {2: "RGB", 4: "grey and alpha", 6: "RGBA"}
+WEIGHTS_KEY = "Weights"
+"""Key of the note in which `test_fcn.py` writes the hash of its weights into each prediction."""
+_START = 1024
+"""Bytes of a PNG that the note is looked for in."""
 _MAX_PIXELS = 1 << 26
 """Larger images are not decoded: an official one has 1 << 21 pixels."""
 
@@ -34,6 +39,10 @@ class Look(NamedTuple):
     """The number of pixels of each id, 256 long; empty if the ids could not be read."""
     palette: bool = False
     """Whether the ids are the indices of a palette."""
+    weights: str = ""
+    """Hash of the weights that made it, if the file says so, see `WEIGHTS_KEY`."""
+    sha256: str = ""
+    """Of the file; empty if the ids could not be read."""
 
 
 def look(content: bytes) -> Look:
@@ -77,9 +86,9 @@ def _counted(content: bytes, head: png_reader.Header) -> Look:
         ids = decoded(content)
     except UNDECODABLE as error:
         return Look("damaged", str(error), size)
-    return Look(
-        None, "", size, tuple(np.bincount(ids.ravel(), minlength=256).tolist()), head.kind == png_reader.PALETTE
-    )
+    pixels = tuple(np.bincount(ids.ravel(), minlength=256).tolist())
+    weights = png_reader.note(content[:_START], WEIGHTS_KEY.encode()) or ""
+    return Look(None, "", size, pixels, head.kind == png_reader.PALETTE, weights, sha256(content).hexdigest())
 
 
 def decoded(content: bytes) -> IdArray:

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from cityscapes.submission import check, main, roll_call
-from engine.files.images import image_size
+from engine.files.images import image_size, write_png
 from tests.cityscapes.drawn_submission import (
     LABEL_IDS,
     SIZE,
@@ -171,6 +171,20 @@ def test_foreign_ids(folder: Path, told: Told) -> None:
         "(berlin/berlin_000000_000019_labelId_preds.png: id 255, berlin/berlin_000000_000020_labelId_preds.png: id 255,"
         " berlin/berlin_000000_000021_labelId_preds.png: id 34); write 0 (unlabeled) where no class is predicted"
     )
+
+
+def test_predictions_of_different_weights(folder: Path, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, stem in enumerate(STEMS[1:]):
+        write_png(prediction(folder, stem), LABEL_IDS, notes={"Weights": ("a" if number else "b") * 64})
+    (line,) = told()
+    assert line == (
+        "mixed weights: got predictions of 2 different weights, 4 of 6 by aaaaaaaaaaaa (berlin/berlin_000000_000020_"
+        "labelId_preds.png: bbbbbbbbbbbb); predict all images with the same weights again"
+    )
+    write_png(prediction(folder, STEMS[1]), LABEL_IDS, notes={"Weights": "a" * 64})
+    assert main(["check", str(folder), "--workers", "1"]) == 2
+    assert "warning: " in (printed := capsys.readouterr().err)
+    assert "unknown weights: got 1 prediction that does not say which weights made them, beside others" in printed
 
 
 def test_blank_predictions(folder: Path, told: Told) -> None:

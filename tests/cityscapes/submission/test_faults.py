@@ -17,6 +17,7 @@ from PIL import Image
 
 from cityscapes.labels import COLOR_OF
 from cityscapes.submission import main, parcel
+from engine.files.images import write_png
 from tests.cityscapes.drawn_submission import LABEL_IDS, TRAIN_IDS
 
 Ids = npt.NDArray[Any]
@@ -58,6 +59,11 @@ def renamed(name: str) -> Spoil:
         (folder / FIRST).rename(folder / name)
 
     return spoil
+
+
+def of_two_networks(folder: Path) -> None:
+    for number, stem in enumerate(STEMS):
+        write_png(folder / f"{stem}.png", LABEL_IDS, notes={"Weights": ("7a3f" if number else "c041") * 16})
 
 
 def colours_beside(folder: Path) -> None:
@@ -131,6 +137,7 @@ CASES: dict[str, Spoil] = {
     "train ids plus 1": all_of(lambda ids: TRAIN_IDS + np.uint8(1)),
     "train ids in some predictions": first(TRAIN_IDS),
     "ids of which nobody knows the meaning": all_of(lambda ids: (np.arange(512) % 19).astype(np.uint8).reshape(16, 32)),
+    "predictions of two networks in one folder": of_two_networks,
     "255 beside label ids": first(np.where(LABEL_IDS == 7, 255, LABEL_IDS).astype(np.uint8)),
     "ids outside the label table": first(LABEL_IDS + np.uint8(40)),
     "nothing but one void id": all_of(np.zeros_like),

@@ -2,13 +2,14 @@ import errno
 import json
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from cityscapes.submission import archive as archives
-from cityscapes.submission import check, main, pack
+from cityscapes.submission import check, checking, main, pack
 from engine.errors import InputError
-from tests.cityscapes.drawn_submission import STEMS, prediction
+from tests.cityscapes.drawn_submission import STEMS, TRAIN_IDS, prediction, save
 
 
 def test_pack(root: Path, folder: Path, official: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -99,3 +100,19 @@ def test_a_failure_at_any_step_leaves_a_zip_and_its_own_manifest(
             with pytest.raises(InputError, match=r"made\.zip"):
                 pack(folder, archive, root, made_with={"number": 2})
         assert {path.name: path.read_bytes() for path in tmp_path.glob("*made.zip*")} == older
+
+
+def test_a_prediction_that_changes_after_its_check_is_not_packed(
+    root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checked = checking._inspect
+
+    def inspect(*arguments: Any) -> Any:
+        found = checked(*arguments)
+        save(prediction(folder, STEMS[1]), TRAIN_IDS)
+        return found
+
+    monkeypatch.setattr(checking, "_inspect", inspect)
+    with pytest.raises(InputError, match=r"000020_labelId_preds\.png: has changed since it was checked; pack again"):
+        pack(folder, tmp_path / "made.zip", root)
+    assert {path.name for path in tmp_path.iterdir()} == {"data", "results"}
