@@ -4,6 +4,7 @@ import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
 
 import dataclasses
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,10 +22,12 @@ from engine.data.sampler import derive
 from engine.devices.device import Precision, require_compiler
 from engine.devices.fabric import make_fabric, together
 from engine.errors import InputError
+from engine.files.atomic import require_writable
+from engine.files.lock import exclusive
 from engine.training import history
-from engine.training.config import TrainingConfig
+from engine.training.config import TrainingConfig, batch_warnings
 from engine.training.optimization import choose_trained_parts
-from engine.training.run import Row, Run, find_run
+from engine.training.run import Row, Run, find_run, named_folder
 from engine.training.setup import prepare_training
 
 RECIPES = Path(__file__).parent / "recipes"
@@ -94,11 +97,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         require_compiler()
     benchmark = catalogue.benchmark(chosen.benchmark)
     training, validation = (_labelled(benchmark, chosen, flag) for flag in ("train_split", "val_split"))
-    require_equal_sizes(benchmark, [*training, *validation])
+    longest = require_equal_sizes(benchmark, [*training, *validation])
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
-    with together(fabric):
-        run, network, about = _open_run(fabric, chosen, benchmark)
+    with together(fabric), ExitStack() as held:
+        for warning in batch_warnings(chosen, len(training), longest, fabric.world_size):
+            fabric.print(warning)
+        run, network, about = _open_run(fabric, chosen, benchmark, held)
         fabric.print(
             f"{run.folder}: {chosen.network} on {len(training)} images of {chosen.benchmark} "
             f"({len(validation)} to validate), {fabric.device}, {fabric.world_size} process(es)"
@@ -121,8 +126,13 @@ def _labelled(benchmark: Benchmark, chosen: TrainOptions, flag: str) -> list[Sam
     return benchmark.samples(chosen.root, split)
 
 
-def _open_run(fabric: Fabric, chosen: TrainOptions, benchmark: Benchmark) -> tuple[Run, nn.Module, About]:
-    """The folder of the run, new or begun before, and the network with what a new run starts from."""
+def _open_run(
+    fabric: Fabric, chosen: TrainOptions, benchmark: Benchmark, held: ExitStack
+) -> tuple[Run, nn.Module, About]:
+    """The folder of the run, new or begun before, and the network with what a new run starts from.
+
+    The first process keeps other commands out of the folder for as long as `held` is open.
+    """
     torch.manual_seed(derive(chosen.seed))
     network = catalogue.network(chosen.network, len(benchmark.classes))
     choose_trained_parts(network, freeze_backbone=chosen.freeze_backbone, learn_upsampling=chosen.learn_upsampling)
@@ -131,7 +141,10 @@ def _open_run(fabric: Fabric, chosen: TrainOptions, benchmark: Benchmark) -> tup
     if chosen.name is None:
         run = find_run(chosen.saved, config, chosen.FREE, defaults, chosen.network, chosen.benchmark)
     else:
-        run = Run(chosen.saved / chosen.name)
+        run = Run(named_folder(chosen.saved, chosen.name))
+    if fabric.is_global_zero:
+        require_writable(run.folder)
+        held.enter_context(exclusive(run.folder, "give another --name"))
     if not run.last.is_file():
         about = _load_start(fabric, network, about, chosen)
     if fabric.is_global_zero:

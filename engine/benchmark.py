@@ -114,18 +114,22 @@ class Benchmark(ABC):
         """
 
 
-def require_equal_sizes(benchmark: Benchmark, samples: Sequence[Sample]) -> None:
+def require_equal_sizes(benchmark: Benchmark, samples: Sequence[Sample]) -> int:
     """Compare the sizes of images and masks, from the file headers alone.
+
+    Returns:
+        The longest side of an image that has a mask, in pixels; 0 if none has.
 
     Raises:
         InputError: with every pair that differs and every file that is no image.
     """
-    faults = []
+    faults, longest = [], 0
     for sample in samples:
         try:
             if sample.mask is None:
                 continue
             found, size = benchmark.mask_size(sample.mask), image_size(sample.image)
+            longest = max(longest, *size)
             if found != size:
                 faults.append(
                     f"{sample.mask}: the mask is {found[0]} x {found[1]}, its image {size[0]} x {size[1]}; "
@@ -135,3 +139,4 @@ def require_equal_sizes(benchmark: Benchmark, samples: Sequence[Sample]) -> None
             faults.extend(error.messages)
     if faults:
         raise InputError(*faults)
+    return longest

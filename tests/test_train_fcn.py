@@ -14,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import catalogue
 import train_fcn
 from engine.files.images import read_ids, read_image, write_png
+from engine.files.lock import exclusive
 from engine.ranges import Range
 from engine.training.config import RANGES
 from fcn.fcn import FCN8s
@@ -44,7 +45,7 @@ def assert_equal_weights(left: Path, right: Path) -> None:
 def test_a_run_leaves_everything_behind(run: Path) -> None:
     assert {path.name for path in run.iterdir()} == {
         *("config.yaml", "environment.json", "history.jsonl", "history.csv", "last.pth", "best.pth"),
-        *("curves.png", "tensorboard"),
+        *("curves.png", "tensorboard", ".lock"),
     }
     rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3]
@@ -331,3 +332,38 @@ def test_a_loss_that_is_no_number(settings: list[str], error_of: Ending, monkeyp
     assert "the loss is nan in epoch" in message
     assert "aachen/aachen_0000" in message or "bremen/bremen_0000" in message
     assert "Lower --learning_rate" in message
+
+
+def test_a_second_command_in_the_same_run_is_sent_away(
+    settings: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error_of: Ending
+) -> None:
+    command = [*settings, "--name", "a", "--epochs", "0"]
+    folder = tmp_path / "saved" / "a"
+    folder.mkdir(parents=True)
+    being_written = folder / ".last.pth.17.part"
+    being_written.touch()
+    monkeypatch.setattr(train_fcn, "exclusive", partial(exclusive, patience=0.0))
+    with exclusive(folder, ""):
+        message = error_of(train_fcn.main, *command)
+    assert (
+        message == f"error: {folder}: another command is working in this folder; wait for it, or give another --name\n"
+    )
+    assert being_written.exists()
+    assert train_fcn.main(command) == 0
+    assert not being_written.exists()
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "../a", "/tmp/a", "a\x1b[2J"])
+def test_a_name_that_is_no_folder_of_a_run(settings: list[str], name: str, error_of: Ending) -> None:
+    assert "expected the name of a folder below" in error_of(train_fcn.main, *settings, "--name", name)
+
+
+def test_batches_that_make_no_sense_are_told_before_the_work(
+    settings: list[str], capsys: pytest.CaptureFixture[str], error_of: Ending
+) -> None:
+    assert train_fcn.main([*settings, "--epochs", "0", "--batch_size", "50", "--crop_size", "2048"]) == 0
+    told = capsys.readouterr().out
+    assert "warning: each step takes 50 crops of" in told
+    assert "warning: --crop_size 2048 is more than twice the longest side of all images" in told
+    message = error_of(train_fcn.main, *settings, "--batch_size", "60000", "--crop_size", "16000")
+    assert "the crops of one step take 245760 GB, but there are" in message

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import psutil
+
 from engine.errors import InputError
 from engine.parallel import available_cpus
 from engine.ranges import WORKERS, Range, out_of_range
@@ -31,6 +33,10 @@ RANGES = {
     "save_every": Range(0, 1_000_000),
 }
 """Setting -> the numbers that make sense."""
+
+
+_BYTES_OF_A_PIXEL = 3 + 1 + 3 * 4
+"""Of an image as uint8, its mask, and the image as float32."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +116,39 @@ class TrainingConfig:
         faults = out_of_range(vars(self), RANGES)
         if faults:
             raise InputError(*faults)
+
+
+def batch_warnings(config: TrainingConfig, images: int, longest: int, processes: int) -> list[str]:
+    """What is odd about the size of batches, for people.
+
+    Args:
+        config: how to train.
+        images: to train on.
+        longest: side of all of them, in pixels.
+        processes: that train together.
+
+    Raises:
+        InputError: if the crops of one step do not fit into memory.
+    """
+    size, crop = config.batch_size, config.crop_size
+    needed, there = size * crop**2 * _BYTES_OF_A_PIXEL, psutil.virtual_memory().total
+    if needed > there:
+        raise InputError(
+            f"--batch_size {size} --crop_size {crop}: the crops of one step take {needed / 1e9:.0f} GB, but there are "
+            f"{there / 1e9:.0f} GB of memory; give smaller ones"
+        )
+    warnings = []
+    if size * processes > 2 * images:
+        warnings.append(
+            f"warning: each step takes {size * processes} crops of {images} images, so an epoch is one step in which "
+            "images come several times; give a smaller --batch_size"
+        )
+    if crop > 2 * longest:
+        warnings.append(
+            f"warning: --crop_size {crop} is more than twice the longest side of all images, {longest}, so most of "
+            "each crop is void; give a smaller one"
+        )
+    return warnings
 
 
 def differences(

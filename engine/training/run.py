@@ -209,6 +209,18 @@ class Run:
         return read_state(self.last) if self.last.is_file() else None
 
 
+def named_folder(saved: Path, name: str) -> Path:
+    """The folder of a run that a person gave a name.
+
+    Raises:
+        InputError: if it is no name of a folder below that of all runs.
+    """
+    path = Path(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts or not name.isprintable():
+        raise InputError(f"--name {name!r}: expected the name of a folder below {saved}, for example fcn8s-first")
+    return saved / path
+
+
 def _has_figures_of(row: Row, classes: int) -> bool:
     """Whether an epoch has a figure of each class wherever it has one of any."""
     return all(len(value) == classes for value in row.values() if isinstance(value, list))
