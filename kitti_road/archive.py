@@ -12,6 +12,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from engine.errors import InputError
+from engine.files.images import quiet_pillow
 
 MAX_BYTES = 16 << 20
 """Larger files are not read: a bird's-eye view has 320,000 bytes before it is compressed."""
@@ -56,7 +57,7 @@ def _look(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Picture:
         with packed.open(info) as file:
             # One byte more than declared makes the checksum count, and no more is ever inflated.
             content = file.read(info.file_size + 1)
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        with quiet_pillow(), Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             if image.width * image.height <= MAX_BYTES:
                 image.load()
             return Picture(info.filename, image.mode, image.size)

@@ -22,7 +22,7 @@ from engine.cli.command import command, report
 from engine.cli.options import tool_parser
 from engine.errors import Faults, InputError
 from engine.files import png_reader
-from engine.files.images import image_size
+from engine.files.images import image_size, quiet_pillow
 from engine.findings import Finding, counted, fault
 from pascal_voc import archive as archives
 from pascal_voc import layout
@@ -182,7 +182,9 @@ def _trouble(content: bytes, size: Size) -> tuple[str, str]:
     """What is wrong with a prediction, as a kind and a detail; empty if nothing is."""
     try:
         png_reader.verify(content)
-        image = Image.open(io.BytesIO(content), formats=["PNG"])
+        with quiet_pillow():
+            image = Image.open(io.BytesIO(content), formats=["PNG"])
+            image.load()
         if image.mode not in ("L", "P"):
             return "colour", f"got {image.mode}, expected 8 bits of palette or grey"
         if image.size != size:

@@ -11,6 +11,7 @@ from PIL import Image, UnidentifiedImageError
 
 from engine.arrays import IdArray
 from engine.files import png_reader
+from engine.files.images import quiet_pillow
 
 Size = tuple[int, int]
 """Width and height."""
@@ -74,7 +75,8 @@ def _misfit(bits: int, kind: int) -> tuple[str, str] | None:
 
 def _true_kind(content: bytes) -> str:
     try:
-        return f"is {Image.open(io.BytesIO(content)).format}"
+        with quiet_pillow():
+            return f"is {Image.open(io.BytesIO(content)).format}"
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
         return "is no image"
 
@@ -101,4 +103,5 @@ def decoded(content: bytes) -> IdArray:
     if ids is not None:
         return ids
     png_reader.verify(content)
-    return np.asarray(Image.open(io.BytesIO(content), formats=["PNG"]))
+    with quiet_pillow():
+        return np.asarray(Image.open(io.BytesIO(content), formats=["PNG"]))

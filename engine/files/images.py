@@ -4,7 +4,8 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -29,6 +30,14 @@ _MAX_ID = 0xFFFF
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error, zlib.error, MemoryError)
 """What Pillow raises for damaged files, by format; MemoryError where a header lies."""
 _AGAIN = "unpack or download it again"
+
+
+@contextmanager
+def quiet_pillow() -> Iterator[None]:
+    """Keep Pillow's warnings about large or odd images from being printed; what is wrong with them is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 def open_image(path: Path) -> "Image.Image":
@@ -121,11 +130,10 @@ def _decoded(path: Path, content: bytes) -> "Image.Image":
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        with quiet_pillow():
             image = Image.open(io.BytesIO(content))
-        _require_readable_size(path, image.size)
-        image.load()
+            _require_readable_size(path, image.size)
+            image.load()
     except UnidentifiedImageError as error:
         kind = f"the file ({len(content)} bytes) is no image" if content else "the file is empty"
         raise InputError(f"{path}: {kind}; {_AGAIN}") from error
@@ -182,10 +190,8 @@ def image_size(path: Path) -> tuple[int, int]:
 
     with reading(path) as file:
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-                with Image.open(file) as image:
-                    size = image.size
+            with quiet_pillow(), Image.open(file) as image:
+                size = image.size
         except Image.DecompressionBombError as error:
             raise InputError(f"{path}: {error}; tile the image") from error
         except _DAMAGED as error:

@@ -223,3 +223,13 @@ def test_the_disk_is_named_apart_from_damage(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(Image, "open", fail)
     with pytest.raises(InputError, match=r"a.png: cannot read it \(Input/output error\)"):
         image_size(path)
+
+
+def test_pillow_s_own_warnings_are_not_printed(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    path = tmp_path / "moving.png"
+    head = struct.pack(">IIBBBBB", 3, 3, 8, 0, 0, 0, 0)
+    rows = zlib.compress(bytes(4) * 3)
+    path.write_bytes(png([(b"IHDR", head), (b"acTL", struct.pack(">II", 0, 0)), (b"IDAT", rows), (b"IEND", b"")]))
+    assert read_ids(path).shape == (3, 3)
+    assert image_size(path) == (3, 3)
+    assert not recwarn.list
