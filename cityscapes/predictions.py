@@ -17,9 +17,9 @@ LABEL_IDS = max(BY_ID) + 1
 """Label ids run from 0 to this, exclusive."""
 
 FIX = "python -m cityscapes.submission fix PATH NEW"
-"""What mends predictions."""
+"""What fixes predictions."""
 MINUS_ONE = f"subtract 1 from every id but 0, write 255 for 0, then convert train ids to label ids: {FIX}"
-"""What mends predictions of train ids plus 1."""
+"""What fixes predictions of train ids plus 1."""
 _TRAIN_IDS = f"these look like train ids; convert them to label ids: {FIX}"
 
 NameKind = Literal["prediction", "nameless", "capitals", "other", "hidden"]

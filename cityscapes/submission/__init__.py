@@ -2,6 +2,6 @@
 
 from cityscapes.submission.checking import Report, check, pack
 from cityscapes.submission.commands import main
-from cityscapes.submission.mending import Mended, fix
+from cityscapes.submission.fixing import Fixed, fix
 
-__all__ = ["Mended", "Report", "check", "fix", "main", "pack"]
+__all__ = ["Fixed", "Report", "check", "fix", "main", "pack"]

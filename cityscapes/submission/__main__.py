@@ -1,4 +1,4 @@
-"""`python -m cityscapes.submission`: check, mend or pack a submission."""
+"""`python -m cityscapes.submission`: check, fix or pack a submission."""
 
 from cityscapes.submission import main
 

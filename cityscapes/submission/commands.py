@@ -8,7 +8,7 @@ from pathlib import Path
 
 from cityscapes.submission import archive as archives
 from cityscapes.submission.checking import Report, check, pack, told
-from cityscapes.submission.mending import Mended, fix
+from cityscapes.submission.fixing import Fixed, fix
 from engine.cli import command
 from engine.cli.options import tool_parser
 from engine.cli.parser import process_count
@@ -105,7 +105,7 @@ def _print_report(path: Path, root: Path | None, report: Report) -> None:
     print(report.verdict(root))
 
 
-def _print_fixed(new: Path, root: Path | None, fixed: Mended) -> None:
+def _print_fixed(new: Path, root: Path | None, fixed: Fixed) -> None:
     """Say what was fixed, what is left, and what to do next."""
     _warn(new, fixed.remaining)
     for change, number in fixed.changes.items():

@@ -18,7 +18,7 @@ _FRAME = re.compile(r"[^_\W]+(?:-[^_\W]+)*_\d{6}_\d{6}")
 
 
 class Draft(NamedTuple):
-    """One file that shall be mended."""
+    """One file that shall be fixed."""
 
     member: Member
     stem: str

@@ -113,8 +113,8 @@ def _foreign(readable: Sequence[Prediction]) -> Iterator[Finding]:
             files.append(f"{prediction.name}: {listed(foreign)}")
     if files:
         what = f"got {listed(seen)} in {counted(len(files), 'prediction')}, {_LABEL_IDS}"
-        mend = f": {FIX}" if seen == {VOID} else ""
-        yield fault("ids", what, f"write 0 (unlabeled) where no class is predicted{mend}", files)
+        fix = f": {FIX}" if seen == {VOID} else ""
+        yield fault("ids", what, f"write 0 (unlabeled) where no class is predicted{fix}", files)
 
 
 def _unscored(readable: Sequence[Prediction]) -> Iterator[Finding]:

@@ -264,7 +264,7 @@ def test_a_png_that_inflates_beyond_its_pixels_is_read_in_bounded_memory(
 
 
 @pytest.mark.parametrize("title", [title for title in CASES if "zip" in title or "backslash" in title])
-def test_a_bad_zip_is_mended_into_its_new_folder_or_not_at_all(
+def test_a_bad_zip_is_fixed_into_its_new_folder_or_not_at_all(
     title: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     CASES[title](folder)

@@ -1,4 +1,4 @@
-"""`fix`: what it mends, and what it refuses."""
+"""`fix`: what it fixes, and what it refuses."""
 
 import hashlib
 import json
@@ -54,11 +54,11 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def assert_mended(folder: Path, new: Path, root: Path) -> None:
+def assert_fixed(folder: Path, new: Path, root: Path) -> None:
     """The new folder passes the check and holds the label ids; the old one is as before."""
     before = contents(folder) if folder.is_dir() else {"": folder.read_bytes()}
-    mended = fix(folder, new, root)
-    assert mended.remaining == ()
+    fixed = fix(folder, new, root)
+    assert fixed.remaining == ()
     assert check(new, root).ok
     for stem in STEMS:
         np.testing.assert_array_equal(read_ids(new / stem.split("_", maxsplit=1)[0] / f"{stem}.png"), LABEL_IDS)
@@ -123,9 +123,9 @@ def train_ids(label_ids: Ids) -> Ids:
         with_colours,
     ],
 )
-def test_what_can_be_mended(spoil: Callable[[Path], None], folder: Path, root: Path, tmp_path: Path) -> None:
+def test_what_can_be_fixed(spoil: Callable[[Path], None], folder: Path, root: Path, tmp_path: Path) -> None:
     spoil(folder)
-    assert_mended(folder, tmp_path / "new", root)
+    assert_fixed(folder, tmp_path / "new", root)
 
 
 def test_void_becomes_unlabeled(folder: Path, root: Path, tmp_path: Path) -> None:
@@ -136,12 +136,12 @@ def test_void_becomes_unlabeled(folder: Path, root: Path, tmp_path: Path) -> Non
     assert read_ids(tmp_path / "new/berlin" / f"{STEMS[0]}.png")[0].tolist() == [0] * 32
 
 
-def test_a_zip_is_mended_without_being_unpacked(folder: Path, root: Path, tmp_path: Path) -> None:
+def test_a_zip_is_fixed_without_being_unpacked(folder: Path, root: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "old.zip", "w") as packed:
         for number, path in enumerate(sorted(folder.glob("*.png"))):
             packed.write(path, ("../" if number else "results\\") + path.name)
         packed.writestr("__MACOSX/._berlin_000000_000019.png", b"fork")
-    assert_mended(tmp_path / "old.zip", tmp_path / "new", root)
+    assert_fixed(tmp_path / "old.zip", tmp_path / "new", root)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "new", "old", "old.zip"]
 
 
@@ -164,7 +164,7 @@ def test_processes_write_the_same(folder: Path, tmp_path: Path) -> None:
         ("again/{}.png", LABEL_IDS, "several: got 1 file (again/"),
     ],
 )
-def test_what_cannot_be_mended(
+def test_what_cannot_be_fixed(
     name: str, content: bytes | Ids, expected: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = folder / name.format(STEMS[0])
@@ -179,7 +179,7 @@ def test_what_cannot_be_mended(
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["old"]
 
 
-def test_everything_that_cannot_be_mended_is_told(
+def test_everything_that_cannot_be_fixed_is_told(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / f"{STEMS[0]}.png").write_bytes(b"")
@@ -336,7 +336,7 @@ def test_nothing_is_written_over(folder: Path, tmp_path: Path) -> None:
             fix(folder, new)
 
 
-def test_nothing_to_mend(tmp_path: Path) -> None:
+def test_nothing_to_fix(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old/notes.txt").touch()
     with pytest.raises(InputError, match="got no PNG of an image"):
@@ -347,7 +347,7 @@ def test_a_failed_write_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("cityscapes.submission.mending.write_png", fail)
+    monkeypatch.setattr("cityscapes.submission.fixing.write_png", fail)
     with pytest.raises(OSError, match="No space"):
         fix(folder, tmp_path / "new")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["old"]

@@ -27,7 +27,7 @@ from engine.parallel import each
 _HIGHEST = max(BY_ID)
 _FOREIGN = VOID
 """What becomes of ids that are in no table, until they are refused."""
-_MENDABLE_NAMES = ("backslash", "unsafe name")
+_FIXABLE_NAMES = ("backslash", "unsafe name")
 """Troubles of a member's name alone: its content is read, and gets a name of its own."""
 
 _REMEDIES = {
@@ -43,7 +43,7 @@ _REMEDIES = {
 
 
 @dataclass(frozen=True)
-class Mended:
+class Fixed:
     """What was done."""
 
     predictions: int
@@ -55,7 +55,7 @@ class Mended:
     """The split that most predictions belong to."""
 
 
-def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", workers: int = 1) -> Mended:
+def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", workers: int = 1) -> Fixed:
     """Write the predictions of a folder or zip to a new folder, fixed; the old ones are only read.
 
     Train ids become label ids, 255 becomes 0, palette images, grey stored as RGB and 16 bits become 8-bit grey, and
@@ -91,7 +91,7 @@ def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", w
     changes = Counter(draft.change for draft in drafts if draft.change)
     changes.update({ids_change: len(drafts)} if ids_change else {})
     changes["named and placed anew"] = sum(draft.member.name != _name(draft.stem) for draft in drafts)
-    return Mended(len(drafts), {change: number for change, number in changes.items() if number}, remaining, split)
+    return Fixed(len(drafts), {change: number for change, number in changes.items() if number}, remaining, split)
 
 
 def _require_new(path: Path, new: Path) -> None:
@@ -109,8 +109,8 @@ def _name(stem: str) -> str:
 def _drafts(path: Path, members: Sequence[Member], workers: int) -> tuple[list[Draft], list[Finding]]:
     """The files that can be fixed, and what is wrong with the others."""
     pictures = [member for member in members if kind_of_name(member.name) != "other"]
-    readable = [member for member in pictures if member.trouble in (None, *_MENDABLE_NAMES)]
-    findings = list(parcel.troubles([member for member in members if member.trouble not in _MENDABLE_NAMES]))
+    readable = [member for member in pictures if member.trouble in (None, *_FIXABLE_NAMES)]
+    findings = list(parcel.troubles([member for member in members if member.trouble not in _FIXABLE_NAMES]))
     refused: dict[str, list[str]] = {kind: [] for kind in _REMEDIES}
     drafts = []
     for draft in examine(path, readable, workers):
