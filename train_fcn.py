@@ -3,6 +3,8 @@
 import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
 
 import dataclasses
+import shlex
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,7 +23,7 @@ from engine.cli.command import command, leave
 from engine.data.sampler import derive
 from engine.devices.device import Precision, require_compiler
 from engine.devices.fabric import make_fabric, together
-from engine.errors import InputError
+from engine.errors import InputError, Stopped
 from engine.files.atomic import require_writable
 from engine.files.lock import exclusive
 from engine.training import history
@@ -62,7 +64,7 @@ class TrainOptions(TrainingConfig):
     initial_weights: Path | None = None
     """start from the weights of another run or network, as far as they fit by name and shape"""
     name: str | None = None
-    """folder of the run under saved/; by default it follows from the settings, so the same command goes on"""
+    """folder of the run under saved/; by default it follows from the settings, so the same command resumes"""
     saved: Path = Path("saved")
     """folder of all runs"""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
@@ -79,17 +81,17 @@ class TrainOptions(TrainingConfig):
             *("saved", "save_minutes", "save_every", "validate_every", "metrics_every", "curves", "verbose"),
         }
     )
-    """Options that may change when a run goes on."""
+    """Options that may change when a run resumes."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, or go on with a run that was interrupted."""
+    """Train, or resume a run that was interrupted."""
     chosen = options.parse(
         TrainOptions,
         argv,
         prog="train_fcn.py",
-        description="Train a segmentation network. Run the same command again to go on after an interruption.",
+        description="Train a segmentation network. Run the same command again to resume after an interruption.",
         examples=EXAMPLES,
         recipes=RECIPES,
     )
@@ -111,7 +113,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         prepared = prepare_training(
             fabric, chosen, run, network, about, benchmark, training, validation, verbose=chosen.verbose
         )
-        best = prepared.fit()
+        try:
+            best = prepared.fit()
+        except (Stopped, KeyboardInterrupt):
+            fabric.print(_resuming(fabric, sys.argv[1:] if argv is None else argv))
+            raise
     if fabric.is_global_zero:
         print(_summary(run, best, chosen, benchmark))
     return 0
@@ -166,18 +172,29 @@ def _load_start(fabric: Fabric, network: nn.Module, about: About, chosen: TrainO
     return about if source is None else dataclasses.replace(about, mean=source.mean, std=source.std)
 
 
+def _resuming(fabric: Fabric, words: Sequence[str]) -> str:
+    """What to type to resume; how several processes were started is not known here."""
+    if fabric.world_size > 1:
+        return "next: the same command again, which resumes"
+    return f"next: python {shlex.join(['train_fcn.py', *words])}"
+
+
 def _summary(run: Run, best: Row | None, chosen: TrainOptions, benchmark: Benchmark) -> str:
     """What came out, and what to type next."""
+    weights = run.last if best is None else run.best
+    words = ["test_fcn.py", "--model_weights_path", str(weights), "--root", str(chosen.root)]
+    if chosen.benchmark != TrainOptions.benchmark:
+        words += ["--benchmark", chosen.benchmark]
+    following = f"next: python {shlex.join(words)}"
     if best is None:
-        return f"no epoch trained; the initial weights are in {run.last}"
-    flag = "" if chosen.benchmark == TrainOptions.benchmark else f" --benchmark {chosen.benchmark}"
+        return f"no epoch trained; the initial weights are in {run.last}\n{following}"
     return (
         f"{history.by_class(best, benchmark.classes.names)}\n"
         f"best epoch {best['epoch']}: val mIoU {100 * best['val_miou']:.2f}, Dice {100 * best['val_mean_dice']:.2f}, "
         f"pixel accuracy {100 * best['val_pixel_accuracy']:.2f} (mean over classes "
         f"{100 * best['val_mean_pixel_accuracy']:.2f})\n"
         f"weights {run.best}{f', curves {run.curves(chosen.curves)}' if chosen.curves != 'none' else ''}\n"
-        f"next: python test_fcn.py --model_weights_path {run.best} --root {chosen.root}{flag}"
+        f"{following}"
     )
 
 

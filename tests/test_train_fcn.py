@@ -83,9 +83,11 @@ def test_the_number_of_loading_processes_changes_nothing(settings: list[str], tm
 
 def test_more_epochs_go_on_with_the_run(settings: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert train_fcn.main([*settings, "--epochs", "0"]) == 0
-    assert "no epoch trained" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "no epoch trained" in printed
+    assert re.search(r"\nnext: python test_fcn.py --model_weights_path \S+/last.pth --root \S+\n$", printed)
     assert train_fcn.main([*settings, "--epochs", "1"]) == 0
-    assert "0 of 1 epochs are done, going on" in capsys.readouterr().out
+    assert "0 of 1 epochs are done, resuming" in capsys.readouterr().out
     assert train_fcn.main([*settings, "--epochs", "1"]) == 0
     assert "1 of 1 epochs are done" in capsys.readouterr().out
 

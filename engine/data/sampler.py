@@ -26,7 +26,7 @@ class EpochSampler(Sampler[list[Draw]]):
     """The batches of one process in one epoch, as a function of the seed and the epoch alone.
 
     Every sample comes once; to fill the last batch, the first ones come again. Nothing here has a state, so
-    training can go on from any epoch, and the processes of a job share out each batch without talking.
+    training can resume from any epoch, and the processes of a job share out each batch without talking.
 
     Args:
         length: number of samples.

@@ -41,7 +41,7 @@ class BatchSource(Protocol):
 class RemainingEpochs:
     """The batches of a sampler from where it stands to the end of the last epoch, as a `batch_sampler` of a loader.
 
-    One stream over all epochs, so that loading processes go on with the next epoch while one is validated.
+    One stream over all epochs, so that loading processes continue with the next epoch while one is validated.
     """
 
     def __init__(self, sampler: EpochSampler, epochs: int) -> None:

@@ -80,7 +80,7 @@ class Run:
             if changed:
                 raise InputError(
                     f"{self.folder}: holds a run with other settings ({', '.join(changed)}); "
-                    "give another --name, or the same settings to go on with it"
+                    "give another --name, or the same settings to resume it"
                 )
             if vanished := [f"{name} {value}" for name, value in before.items() if name not in config]:
                 print(

@@ -269,7 +269,7 @@ class Training:
                 self.run.publish(self.classes.names, curves=self.config.curves)
         steps = f" and {sampler.start} steps" if sampler.start else ""
         self.fabric.print(
-            f"{self.run.folder}: {self.about.epoch} of {self.config.epochs} epochs{steps} are done, going on"
+            f"{self.run.folder}: {self.about.epoch} of {self.config.epochs} epochs{steps} are done, resuming"
         )
         return tally
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -73,7 +74,7 @@ def test_a_killed_run_goes_on_within_its_epoch(
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert place(tmp_path / "killed") == (1, 1)
     assert train_fcn.main([*settings, "--name", "killed"]) == 0
-    assert "1 of 3 epochs and 1 steps are done, going on" in capsys.readouterr().out
+    assert "1 of 3 epochs and 1 steps are done, resuming" in capsys.readouterr().out
     assert_same(tmp_path / "killed", tmp_path / "whole")
 
 
@@ -90,7 +91,7 @@ def test_a_signal_saves_and_stops(settings: list[str], tmp_path: Path) -> None:
         ended = interrupted(number, 3, *stopped, "--save_minutes", "1000")
         assert ended.returncode == 128 + number, ended.stderr
         assert f"saved in epoch {epoch + 1} after step 2" in ended.stderr
-        assert "run the same command to go on" in ended.stderr
+        assert "run the same command to resume" in ended.stderr
         assert "Traceback" not in ended.stderr
         assert place(tmp_path / "stopped") == (epoch, 2)
     assert train_fcn.main(stopped) == 0
@@ -108,7 +109,9 @@ def test_a_signal_stops_a_validation_at_once(
         monkeypatch.setenv(INTERRUPT, f"{signal.SIGTERM:d} {-image}")
         capsys.readouterr()
         assert train_fcn.main([*settings, "--name", "stopped"]) == 128 + signal.SIGTERM
-        assert f"saved in epoch {epoch} before its validation, which was stopped; run the" in capsys.readouterr().err
+        printed = capsys.readouterr()
+        assert f"saved in epoch {epoch} before its validation, which was stopped; run the" in printed.err
+        assert printed.out.endswith(f"\nnext: python train_fcn.py {shlex.join([*settings, '--name', 'stopped'])}\n")
         assert place(tmp_path / "stopped") == (epoch - 1, 4)
         assert len(history(tmp_path / "stopped") if epoch > 1 else []) == epoch - 1
     monkeypatch.delenv(INTERRUPT)
