@@ -8,17 +8,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cityscapes.ground_truth.polygons import INSTANCES
 from cityscapes.labels import VOID, Label, LabelTable
 from engine.errors import InputError
+from engine.files.content import read_text
+from engine.files.documents import read_yaml
+from engine.findings import grouped
 
 _REQUIRED = ("name", "id", "trainId", "color")
 _OPTIONAL = ("hasInstances",)
 _EXAMPLE = "as in: name,id,trainId,color / road,7,0,#804080"
 _LAST_WITH_INSTANCES = 65535 // INSTANCES - 1
 """Beyond it, instance ids do not fit into 16 bits."""
+_SHOWN = 60
+"""Characters of a value in a message."""
 
 
 def read(path: Path) -> LabelTable:
@@ -40,42 +43,46 @@ def read(path: Path) -> LabelTable:
     if not labels and not faults:
         faults = [f"{path}: no label in it; expected rows {_EXAMPLE}"]
     if faults:
-        raise InputError(*faults)
+        raise InputError(*grouped(faults))
     return LabelTable(labels)
 
 
 def _rows(path: Path) -> list[Any]:
     if path.suffix.lower() not in (".csv", ".yaml", ".yml"):
         raise InputError(f"{path}: expected a label table as .csv, .yaml or .yml, got {path.suffix or 'no suffix'}")
+    if path.suffix.lower() != ".csv":
+        rows = read_yaml(path)
+        if not isinstance(rows, list):
+            raise InputError(f"{path}: expected a list of labels, each with {', '.join(_REQUIRED)}")
+        return rows
+    reader = csv.DictReader(io.StringIO(read_text(path)), skipinitialspace=True)
     try:
-        content = path.read_text(encoding="utf-8-sig")
-        if path.suffix.lower() == ".csv":
-            return list(csv.DictReader(io.StringIO(content), skipinitialspace=True))
-        rows = yaml.safe_load(content)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file; give the label table as --labels") from error
-    except (csv.Error, yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: broken table ({' '.join(str(error).split())})") from error
-    if not isinstance(rows, list):
-        raise InputError(f"{path}: expected a list of labels, each with {', '.join(_REQUIRED)}")
-    return rows
+        columns = reader.fieldnames or ()
+        if twice := [column for column, number in Counter(columns).items() if number > 1]:
+            raise InputError(f"{path}: the column {_shown(twice[0])} comes twice; keep one")
+        return list(reader)
+    except csv.Error as error:
+        raise InputError(f"{path}: broken table ({' '.join(str(error).split())}); correct this line") from error
 
 
 def _label(row: Any) -> Label:
     """Check one row."""
     if not isinstance(row, dict):
-        raise InputError(f"expected {', '.join(_REQUIRED)}, got {row!r}")
+        raise InputError(f"expected {', '.join(_REQUIRED)}, got {_shown(row)}")
     if lacking := [key for key in _REQUIRED if row.get(key) in (None, "")]:
         raise InputError(f"lacks {', '.join(lacking)}; expected {', '.join(_REQUIRED)}, {_EXAMPLE}")
     if unknown := sorted(str(key) for key in row.keys() - {*_REQUIRED, *_OPTIONAL}):
-        raise InputError(f"unknown column {', '.join(unknown)}; the columns are {', '.join(_REQUIRED + _OPTIONAL)}")
+        raise InputError(
+            f"unknown column {_shown(', '.join(unknown))}; the columns are {', '.join(_REQUIRED + _OPTIONAL)}"
+        )
     label_id = _whole(row, "id", -(1 << 15), 255)
     train_id = _whole(row, "trainId", -1, VOID)
     instances = bool(_whole(row, "hasInstances", 0, 1)) if row.get("hasInstances") not in (None, "") else False
     if instances and label_id > _LAST_WITH_INSTANCES:
         raise InputError(f"id {label_id} with instances; ids of labels with instances go up to {_LAST_WITH_INSTANCES}")
     color = _color(row["color"])
-    name = str(row["name"])
+    if not isinstance(name := row["name"], str):
+        raise InputError(f"name is {_shown(name)}, expected a text; put it in quotes")
     return Label(name, label_id, train_id % 256, "", instances, train_id % 256 == VOID, color)
 
 
@@ -85,7 +92,7 @@ def _whole(row: dict[str, Any], key: str, least: int, most: int) -> int:
     except ValueError:
         value = most + 1
     if not least <= value <= most:
-        raise InputError(f"{key} is {row[key]!r}, expected a whole number from {least} to {most}")
+        raise InputError(f"{key} is {_shown(row[key])}, expected a whole number from {least} to {most}")
     return value
 
 
@@ -96,14 +103,20 @@ def _color(value: Any) -> tuple[int, int, int]:
     if len(words) == 1 and re.fullmatch(r"#?[0-9a-fA-F]{6}", words[0]):
         code = int(words[0].lstrip("#"), 16)
         return code >> 16, code >> 8 & 255, code & 255
-    if len(words) == 3 and all(word.isdecimal() and int(word) <= 255 for word in words):
+    if len(words) == 3 and all(re.fullmatch("[0-9]{1,3}", word) and int(word) <= 255 for word in words):
         return int(words[0]), int(words[1]), int(words[2])
-    raise InputError(f"color is {value!r}, expected #rrggbb or three numbers from 0 to 255")
+    raise InputError(f"color is {_shown(value)}, expected #rrggbb or three numbers from 0 to 255")
+
+
+def _shown(value: Any) -> str:
+    """A value as the file has it, if it is not too long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
 def _doubles(labels: Sequence[Label]) -> list[str]:
     names = Counter(label.name for label in labels)
     ids = Counter(label.id for label in labels if label.id >= 0)
-    return [f"the name {name!r} is given {count} times" for name, count in names.items() if count > 1] + [
+    return [f"the name {_shown(name)} is given {count} times" for name, count in names.items() if count > 1] + [
         f"the id {label_id} is given {count} times" for label_id, count in ids.items() if count > 1
     ]

@@ -45,7 +45,8 @@ def test_csv_and_yaml_say_the_same(tmp_path: Path, name: str, text: str) -> None
         ("road,7,256,#000000", "trainId is '256'"),
         ("road,7,0,#00", "color is '#00', expected #rrggbb"),
         ("road,7,0,1 2 256", "color is '1 2 256'"),
-        ("road,7,0,#000000,extra", "unknown column None"),
+        (f"road,7,0,1 2 {'9' * 5000}", "color is '1 2 999"),
+        ("road,7,0,#000000,extra", "unknown column 'None'"),
         ("road,7,0,#000000\nroad,8,1,#000000", "the name 'road' is given 2 times"),
         ("road,7,0,#000000\npath,7,1,#000000", "the id 7 is given 2 times"),
         ("", "no label in it"),
@@ -58,6 +59,23 @@ def test_what_is_wrong_with_a_table(tmp_path: Path, row: str, message: str) -> N
         label_file.read(path)
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
+
+
+def test_names_are_texts_and_long_values_are_cut(tmp_path: Path) -> None:
+    path = tmp_path / "labels.yaml"
+    path.write_text(f"- {{name: [a], id: 1, trainId: 0, color: '#000000'}}\n- {{name: b, id: {'9' * 5000}}}\n")
+    with pytest.raises(InputError) as caught:
+        label_file.read(path)
+    assert len(str(caught.value)) < 500
+    path.write_text(
+        "- {name: [a], id: 1, trainId: 0, color: '#000000'}\n- {name: no, id: 2, trainId: 1, color: '#000000'}"
+    )
+    with pytest.raises(InputError) as caught:
+        label_file.read(path)
+    assert [message.removeprefix(f"{path}: ").partition(";")[0] for message in caught.value.messages] == [
+        "row 1: name is ['a'], expected a text",
+        "row 2: name is False, expected a text",
+    ]
 
 
 def test_every_faulty_row_is_listed(tmp_path: Path) -> None:
@@ -73,7 +91,10 @@ def test_every_faulty_row_is_listed(tmp_path: Path) -> None:
     ("name", "text", "message"),
     [
         ("a.txt", "", r"expected a label table as .csv, .yaml or .yml, got .txt"),
-        ("a.yaml", "{", "broken table"),
+        ("a.yaml", "{", "broken YAML"),
+        ("a.yaml", "- &a [x]\n- *a\n", "aliases are not taken"),
+        ("a.csv", 'name,id\n"\0', "lacks|broken table"),
+        ("a.csv", "name,id,trainId,color,id\nroad,7,0,#000000,8", "the column 'id' comes twice"),
         ("a.yaml", "a: 1", "expected a list of labels"),
         ("a.csv", None, "no such file"),
     ],
