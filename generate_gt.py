@@ -14,7 +14,7 @@ from cityscapes.labels import OFFICIAL, LabelTable
 from engine.cli import options
 from engine.cli.command import BAD_INPUT, command, report
 from engine.errors import InputError
-from engine.findings import counted
+from engine.findings import counted, grouped
 from engine.parallel import available_cpus
 from engine.ranges import WORKERS, out_of_range
 
@@ -92,7 +92,7 @@ def _generate(chosen: GenerateOptions) -> int:
         print(worklist.coverage(works, chosen.annotations))
     for line in agreement.report(result.agreement, folder, recipe.table):
         print(line)
-    report(result.faults)
+    report(grouped(result.faults, shown=50))  # a full disk is the same fault of thousands of files
     print(f"next: {_next(chosen, bool(result.faults))}")
     return BAD_INPUT if result.faults else 0
 

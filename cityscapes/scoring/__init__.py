@@ -25,7 +25,7 @@ from engine.cli.command import command
 from engine.cli.options import require_output_file, tool_parser
 from engine.cli.parser import process_count
 from engine.errors import InputError
-from engine.files.atomic import require_writable, write_json, write_text
+from engine.files.atomic import remove_all_unfinished, require_writable, write_json, write_text
 from engine.findings import counted, grouped
 from engine.parallel import available_cpus, each
 
@@ -215,6 +215,7 @@ def _require_places(output: Path | None, details: Path | None) -> None:
         require_output_file(output, "scores.json")
     if details is not None:
         require_writable(details)
+        remove_all_unfinished(details)
 
 
 def _parser() -> argparse.ArgumentParser:

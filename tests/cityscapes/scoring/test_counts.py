@@ -126,3 +126,13 @@ def test_ids_of_32_bits_are_refused(folder: Folder, capsys: pytest.CaptureFixtur
     Image.fromarray(np.full((30, 41), 65543, np.int32)).save(pair.prediction, format="TIFF")
     (line,) = fault_lines(folder, capsys)
     assert line.startswith(f"{pair.prediction}: ")
+
+
+@pytest.mark.parametrize("file", ["prediction", "label_ids", "instance_ids"])
+def test_a_flipped_bit_is_no_score(folder: Folder, capsys: pytest.CaptureFixture[str], file: str) -> None:
+    path = getattr(folder.add(), file)
+    content = bytearray(path.read_bytes())
+    content[content.index(b"IDAT") + 40] ^= 4
+    path.write_bytes(content)
+    (line,) = fault_lines(folder, capsys)
+    assert line.startswith(f"{path}: damaged image (wrong checksum in chunk IDAT)")
