@@ -153,6 +153,10 @@ def _read(path: Path) -> tuple[About | None, StateDict, str]:
 
 
 def _imagenet(variant: str) -> StateDict:
+    """The ImageNet weights of a torchvision network; torch verifies what it downloads, but not what it has kept."""
+    cached = foreign.cached_imagenet(variant)
+    if cached.is_file():
+        return _verified(cached)
     try:
         return foreign.download_imagenet(variant)
     except (OSError, RuntimeError) as error:
@@ -161,6 +165,20 @@ def _imagenet(variant: str) -> StateDict:
             "where there is a network and give its path as --backbone_weights FILE, or train from random weights "
             "with --backbone_weights none"
         ) from error
+
+
+def _verified(path: Path) -> StateDict:
+    """Weights whose file is named by the start of its SHA-256."""
+    expected, remedy = path.stem.rpartition("-")[2], "remove it to download it again"
+    try:
+        found = checkpoints.load(path)
+    except InputError as error:
+        raise InputError(f"{error}; {remedy}") from error
+    if not found.sha256.startswith(expected):
+        raise InputError(
+            f"{path}: damaged, its SHA-256 begins with {found.sha256[: len(expected)]}, expected {expected}; {remedy}"
+        )
+    return found.weights
 
 
 def _shortened(lines: list[str], limit: int = 8) -> str:

@@ -1,5 +1,6 @@
 """Weights from elsewhere: ImageNet backbones, and state dicts whose network must be told from their keys."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -114,8 +115,13 @@ def imagenet_url(variant: str) -> str:
     return str(_imagenet(variant).url)
 
 
+def cached_imagenet(variant: str) -> Path:
+    """Where torch keeps these weights once they are downloaded; their name ends with the start of their SHA-256."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(imagenet_url(variant)).name
+
+
 def download_imagenet(variant: str) -> StateDict:
-    """The ImageNet weights of a torchvision network, from torch's cache or downloaded into it.
+    """The ImageNet weights of a torchvision network, downloaded into torch's cache and verified.
 
     Raises:
         OSError: if they are neither cached nor to be had.

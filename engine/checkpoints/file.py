@@ -18,6 +18,9 @@ from engine.errors import InputError
 from engine.files.atomic import replacing
 from engine.files.content import reading
 
+_FOLDER = 0x10
+"""The attribute of a folder in an archive (MS-DOS)."""
+
 
 def save(path: Path, weights: StateDict, about: About, **more: Any) -> None:
     """Write weights, what they belong to, and any state of tensors, numbers and strings beside them."""
@@ -113,6 +116,9 @@ def _verify(file: IO[bytes]) -> None:
         entries = archive.infolist()
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
             raise zipfile.BadZipFile("its records are compressed, which torch.save never does")
+        # torch.load takes a record that is marked as a folder for read, and leaves its tensor as the memory was.
+        if any(entry.is_dir() or entry.external_attr & _FOLDER for entry in entries):
+            raise zipfile.BadZipFile("one of its records is marked as a folder")
         if len({entry.filename for entry in entries}) < len(entries):
             raise zipfile.BadZipFile("two of its records have the same name")
         if not any(entry.CRC for entry in entries):

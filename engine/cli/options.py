@@ -21,6 +21,9 @@ from engine.files.documents import read_yaml
 
 Options = TypeVar("Options")
 
+_LARGEST = 1 << 28
+"""Pixels of an image; larger PNGs are not read either."""
+
 
 def tool_parser(module: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:
     """An argument parser for `python -m <module>`, whose help ends with examples."""
@@ -133,9 +136,11 @@ def size(text: str, flag: str) -> tuple[int, int]:
         InputError: if it is not two numbers above zero.
     """
     sides = text.lower().split("x")
-    if len(sides) != 2 or not all(side.isdecimal() and len(side) < 7 and int(side) > 0 for side in sides):
-        raise InputError(f"{flag} {text}: expected height x width, as 1024x2048")
-    return int(sides[0]), int(sides[1])
+    if len(sides) == 2 and all(side.isdecimal() and len(side) < 7 for side in sides):
+        height, width = map(int, sides)
+        if 0 < height * width <= _LARGEST:
+            return height, width
+    raise InputError(f"{flag} {text}: expected height x width, for example 1024x2048, and at most {_LARGEST:,} pixels")
 
 
 def require_output_file(path: Path, example: str) -> None:

@@ -146,6 +146,22 @@ class Run:
                 "back to resume, or begin anew under another --name"
             )
 
+    def resume(self, state: State) -> None:
+        """Bring the history to where a state is, and say on stderr what is missing beside it."""
+        self.rewind(state.about.epoch)
+        if state.row is not None:
+            self.append(state.row)
+        there = {row["epoch"] for row in self.history()}
+        if missing := [str(epoch) for epoch in range(1, state.about.epoch + 1) if epoch not in there]:
+            shown = ", ".join(missing[:4]) + (f" and {len(missing) - 4} more" if len(missing) > 4 else "")
+            print(f"note: {self._history}: lacks epoch {shown}; tables and curves are without", file=sys.stderr)
+        if state.best is not None and not self.best.is_file():
+            print(
+                f"note: {self.best}: no such file, so the weights of epoch {state.best['epoch']}, the best so far, are "
+                "lost; it is written again by the first epoch that is better",
+                file=sys.stderr,
+            )
+
     def rewind(self, epoch: int) -> None:
         """Forget the epochs after one: they came after the last saved state, so they are trained again."""
         self._log.rewind(epoch)

@@ -263,9 +263,8 @@ class Training:
             self.learner.load(vars(state))
             tally.load(self.fabric, state.tally)
         if self.fabric.is_global_zero:
-            self.run.rewind(self.about.epoch)
+            self.run.resume(state)
             if state.row is not None:
-                self.run.append(state.row)
                 self.run.publish(self.classes.names, curves=self.config.curves)
         steps = f" and {sampler.start} steps" if sampler.start else ""
         self.fabric.print(

@@ -13,6 +13,7 @@ from engine import checkpoints
 from engine.checkpoints import About
 from engine.errors import InputError
 from engine.files.atomic import sha256
+from fcn.weights import cached_imagenet
 
 BENCHMARK = catalogue.benchmark("camvid")
 
@@ -94,3 +95,23 @@ def test_a_backbone_of_whole_numbers_or_with_odd_names(
         path.touch()
         with pytest.raises(InputError, match=r"features\.0\.weight|os_8\.0\.weight is int8|expected a state dict"):
             load_backbone(network, str(path))
+
+
+def test_imagenet_weights_that_were_damaged_in_the_cache(
+    tmp_path: Path, pretrained: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch compares the hash in their name only when it downloads them."""
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    path = cached_imagenet("vgg11_bn")
+    path.parent.mkdir()
+    torch.save(pretrained, path)
+    network = catalogue.network("fcn32s", 3)
+    with pytest.raises(InputError, match=f"{path}: damaged, its SHA-256 begins with .*; remove it to"):
+        load_backbone(network, "imagenet")
+    named = path.with_name(f"vgg11_bn-{sha256(path)[:8]}.pth")
+    path.rename(named)
+    monkeypatch.setattr("fcn.weights.imagenet_url", lambda _: named.name)
+    load_backbone(network, "imagenet")
+    named.write_bytes(named.read_bytes()[:-1])
+    with pytest.raises(InputError, match=r"damaged.*; remove it to download it again"):
+        load_backbone(network, "imagenet")

@@ -164,6 +164,21 @@ def test_a_changed_byte_is_found_or_changes_nothing(tmp_path: Path) -> None:
     assert all(len(told) == 1 and len(told[0]) < 600 for told in messages)
 
 
+def test_a_record_that_is_marked_as_a_folder(tmp_path: Path) -> None:
+    """torch.load leaves its tensor as the memory was, without a word."""
+    path = tmp_path / "x.pth"
+    torch.save({"a": torch.ones(3)}, path)
+    content = bytearray(path.read_bytes())
+    with zipfile.ZipFile(path) as archive:
+        listing = archive.start_dir
+    place = content.index(b"/data/0", listing)
+    entry = content.rindex(b"PK\x01\x02", listing, place)
+    content[entry + 38] |= 0x10
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="marked as a folder"):
+        checkpoints.load(path)
+
+
 def test_a_checkpoint_that_ends_too_early(tmp_path: Path) -> None:
     path = tmp_path / "x.pth"
     checkpoints.save(path, {"a": torch.ones(1000)}, ABOUT)

@@ -126,6 +126,17 @@ def test_an_epoch_with_other_columns_is_in_no_figure(tmp_path: Path) -> None:
         training(tmp_path, Scores([]), epochs=2, curves="png").fit()
 
 
+def test_what_is_missing_beside_a_state_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    training(tmp_path, Scores([0.3, 0.2, 0.1]), epochs=3).fit()
+    (tmp_path / "history.jsonl").unlink()
+    (tmp_path / "best.pth").unlink()
+    capsys.readouterr()
+    training(tmp_path, Scores([0.1]), epochs=4).fit()
+    told = capsys.readouterr().err
+    assert "history.jsonl: lacks epoch 1, 2; tables and curves are without" in told
+    assert "best.pth: no such file, so the weights of epoch 1, the best so far, are lost" in told
+
+
 def test_numbers_that_json_does_not_have_become_null(tmp_path: Path) -> None:
     run = started(tmp_path)
     run.append({"epoch": 1, "val_miou": float("nan")})
