@@ -43,6 +43,11 @@ demo: setup  ## the whole pipeline on a synthetic data set, on the CPU, in a few
 test: setup  ## run the tests
 	$(BIN)/python -m pytest
 
+.PHONY: torture
+torture: setup  ## faults of the disk, kills, hostile and random files in every command, half an hour; TORTURE="--share 0.1"
+	-$(BIN)/python -m pip install --quiet --only-binary :all: "atheris>=3"
+	nice $(BIN)/python -m tests.reliability $(TORTURE)
+
 .PHONY: check
 check: setup  ## linter, formatter and strict type checker
 	$(BIN)/ruff check .

@@ -1,0 +1,105 @@
+"""Torment every command and parser, and record how each case ended: `make torture`.
+
+It works in batches, two at a time; what was done when it was stopped is not done again.
+"""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench import REPOSITORY
+from engine.cli.command import command
+from engine.cli.options import tool_parser
+from engine.errors import InputError
+from engine.files.atomic import write_json
+from tests.reliability import guided
+from tests.reliability.batches import Batch, batches, perform_all
+from tests.reliability.commands import build_world, load_modules
+from tests.reliability.record import describe, table
+from tests.reliability.stage import perform
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Torment, print and record; code 1 if any case was not answered well."""
+    options = _parser().parse_args(argv)
+    if not 0 < options.share <= 1:
+        raise InputError(f"--share {options.share}: expected more than 0, up to 1")
+    if guided.version() is None:
+        print("atheris is not installed: all random files are from seeded mutations, none is guided by coverage")
+    os.environ["PYTHONWARNINGS"] = "ignore::UserWarning:multiprocessing.resource_tracker"  # of semaphores of the killed
+    began, todo = time.monotonic(), batches(options.share)
+    partial = options.output.with_suffix(f".{options.share:g}.part.jsonl")
+    done = _done(partial, todo)
+    with tempfile.TemporaryDirectory() as folder:
+        world = Path(folder) / "world"
+        _require(perform(lambda: _build(world), Path(folder), limit=300))
+        partial.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("a") as file:
+            for batch, tally in perform_all([batch for batch in todo if batch.key not in done], world, options.workers):
+                done[batch.key] = tally
+                file.write(json.dumps({"batch": batch.key, "tally": tally}) + "\n")
+                file.flush()
+                _tell(batch, tally, len(done), len(todo), time.monotonic() - began)
+    record = describe(done, options.share, time.monotonic() - began, guided.version())
+    write_json(options.output, record)
+    partial.unlink()
+    print(table(record))
+    return 0 if record["good"] else 1
+
+
+def _build(world: Path) -> int:
+    load_modules(heavy=True)
+    build_world(world)
+    return 0
+
+
+def _require(outcome: Any) -> None:
+    if outcome.code != 0:
+        raise InputError(f"the undisturbed commands fail: {outcome.text}")
+
+
+def _done(partial: Path, todo: Sequence[Batch]) -> dict[str, dict[str, Any]]:
+    """What an earlier start has done of these batches."""
+    if not partial.is_file():
+        return {}
+    keys = {batch.key for batch in todo}
+    lines = [json.loads(line) for line in partial.read_text().splitlines() if line.endswith("}")]
+    return {line["batch"]: line["tally"] for line in lines if line["batch"] in keys}
+
+
+def _tell(batch: Batch, tally: dict[str, Any], done: int, of: int, seconds: float) -> None:
+    counts = ", ".join(f"{number} {name}" for name, number in sorted(tally["verdicts"].items()))
+    print(f"[{seconds:5.0f} s, {done}/{of}] {batch.key}: {counts}", flush=True)
+    for case in tally["bad"]:
+        print(
+            f"    {case['verdict']}: {case['what']}\n        {case['why'][-500:]}".replace("\n", "\n        "),
+            flush=True,
+        )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = tool_parser(
+        "tests.reliability",
+        "Torment every command and parser: faults of the disk, kills, flipped bits, hostile and random files.",
+        ["python -m tests.reliability", "python -m tests.reliability --share 0.02 --output /tmp/torture.json"],
+    )
+    parser.add_argument("--share", type=float, default=1.0, help="of the cases, for a trial (%(default)s)")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="batches at a time (all CPUs)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=REPOSITORY / "docs" / "results" / "torture.json",
+        help="the record (docs/results)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,135 @@
+"""The commands that are tormented, each with a tiny folder that it works in."""
+
+import importlib
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.reliability.stage import Outcome, Work, perform
+
+_TRAIN = (
+    "train_fcn --root data --saved saved --network bench.tiny:build --backbone_weights none --batch_size 2 "
+    "--crop_size 32 --workers 0 --accelerator cpu --ema 0.9 --save_minutes 0"
+)
+_TEST = "test_fcn --root data --output outputs --accelerator cpu --profile_images 1 --model_weights_path weights/w.pth"
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command line, and the folders and files of the world that it finds."""
+
+    line: str
+    """Module and arguments; workers are one unless `--workers` is in it."""
+    takes: tuple[str, ...] = ("data",)
+    heavy: bool = False
+    """Whether it takes a second rather than milliseconds."""
+    speaks: bool = False
+    """Whether what it prints is its result."""
+    alone: bool = False
+    """Whether it knows no `--workers`."""
+
+    def work(self, workers: int = 1) -> Work:
+        """The call of its `main`."""
+        module, *words = self.line.split()
+        if "--workers" not in words and not self.alone:
+            words += ["--workers", str(workers)]
+        main: Callable[[Sequence[str]], int] = importlib.import_module(module).main
+
+        def call() -> int:
+            os.environ["XDG_CACHE_HOME"] = str(Path("programs").absolute())  # where OpenVINO's are kept
+            return main(words)
+
+        return call
+
+    def lay_out(self, world: Path, folder: Path) -> None:
+        """Copy what it takes."""
+        folder.mkdir(parents=True)
+        for name in self.takes:
+            source, target = world / name, folder / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target)
+            else:
+                shutil.copy2(source, target)
+
+
+COMMANDS: dict[str, Command] = {
+    "generate": Command("generate_gt --root data --official_names --instance_ids", ("data/gtFine", "data/leftImg8bit")),
+    "generate_from_labels": Command("generate_gt --root data --from_labels", ("data/gtFine", "data/leftImg8bit")),
+    "score": Command(
+        "cityscapes.scoring --predictions predictions/val --root data --output scores.json --details details",
+        ("data", "predictions/val"),
+        speaks=True,
+    ),
+    "check": Command(
+        "cityscapes.submission check predictions/test --root data", ("data", "predictions/test"), speaks=True
+    ),
+    "check_zip": Command("cityscapes.submission check packed.zip --root data", ("data", "packed.zip"), speaks=True),
+    "pack": Command(
+        "cityscapes.submission pack predictions/test new.zip --root data", ("data", "predictions/test"), speaks=True
+    ),
+    "fix": Command("cityscapes.submission fix wrong fixed --root data", ("data", "wrong"), speaks=True),
+    "doctor": Command("cityscapes.doctor --root data", speaks=True),
+    "demo": Command("cityscapes.demo --root demo --size 64x32 --train 1 --val 1 --test 1", ()),
+    "train": Command(f"{_TRAIN} --epochs 1 --name new --curves false", heavy=True),
+    "train_with_index": Command(
+        f"{_TRAIN} --epochs 1 --name new --cache cache --class_uniform 0.5 --save_every 1 "
+        "--initial_weights weights/w.pth",
+        ("data", "weights"),
+        heavy=True,
+    ),
+    "resume": Command(f"{_TRAIN} --epochs 2 --name begun --curves false", ("data", "saved/begun"), heavy=True),
+    "predict_test": Command(_TEST, ("data", "weights", "programs"), heavy=True),
+    "predict_val": Command(f"{_TEST} --split val --engine torch", ("data", "weights"), heavy=True),
+    "predict_images": Command(f"{_TEST} --images photos --engine torch", ("photos", "weights"), heavy=True),
+    "export": Command(
+        "export_fcn --model_weights_path weights/w.pth --format torch --size 32x64 --output exported",
+        ("weights",),
+        heavy=True,
+        alone=True,
+    ),
+}
+
+
+def build_world(world: Path) -> None:
+    """Draw a data set of 64 x 32 pixels, and make all else from it by the commands themselves."""
+    world.mkdir(parents=True)
+    _make("cityscapes.demo --root data --size 64x32 --train 2 --val 2 --test 2", world)
+    _make("generate_gt --root data", world)
+    _make(f"{_TRAIN} --epochs 1 --name begun --curves false", world)
+    _make(f"{_TRAIN} --epochs 2 --name done", world)
+    (world / "weights").mkdir()
+    shutil.copy2(world / "saved/done/best.pth", world / "weights/w.pth")
+    for split in ("val", "test"):
+        _make(f"{_TEST} --split {split}", world)
+        shutil.copytree(world / "outputs/w" / split / "predictions", world / "predictions" / split)
+    shutil.copy2(world / "outputs/w/test/submission.zip", world / "packed.zip")
+    shutil.rmtree(world / "outputs")
+    (world / "wrong").mkdir()
+    for path in sorted((world / "predictions/test").rglob("*.png")):
+        shutil.copy2(path, world / "wrong" / f"{path.stem}.PNG")
+    (world / "photos").mkdir()
+    for path in sorted((world / "data/leftImg8bit/test").rglob("*.png")):
+        shutil.copy2(path, world / "photos")
+
+
+def _make(line: str, world: Path) -> Outcome:
+    done = perform(Command(line).work(), world)
+    if done.code != 0:
+        raise RuntimeError(f"{line}: ended with {done.code}\n{done.text}")
+    return done
+
+
+def load_modules(*, heavy: bool) -> None:
+    """Import what commands import late, so that a forked one starts at once; nothing of it computes yet.
+
+    The light ones must not find torch loaded: without it, they start their workers in another way.
+    """
+    for command in COMMANDS.values():
+        if heavy or not command.heavy:
+            importlib.import_module(command.line.split()[0])
+    late = ["numpy", "yaml", "PIL.PngImagePlugin", "kornia_rs"]
+    for name in [*late, "openvino", "torch.utils.tensorboard", "torchvision"] if heavy else late:
+        importlib.import_module(name)

@@ -1,0 +1,106 @@
+"""Every parser reads files that are damaged at random; a file, not the parser, decides what the n-th input is."""
+
+import json
+import mmap
+import random
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from bench import REPOSITORY
+from tests.reliability.parsers import PARSERS, Parser, attempt
+from tests.reliability.record import Case, Tally
+from tests.reliability.stage import perform
+from tests.reliability.verdict import Verdict
+
+_LONGEST = 10
+"""Seconds that an input may take."""
+_BATCH_LIMIT = 900
+
+
+class _TooLong(BaseException):
+    """An input took too long; no parser catches it."""
+
+
+def run(name: str, start: int, stop: int, world: Path, scratch: Path) -> Tally:
+    """Try a parser with so many inputs, in a process of its own that may crash."""
+    parser, tally = PARSERS[name], Tally()
+    results = scratch / "tally.json"
+    with (scratch / "progress").open("w+b") as file:
+        file.write(bytes(8))
+        file.flush()
+        progress = mmap.mmap(file.fileno(), 8)
+
+        def work() -> int:
+            signal.signal(signal.SIGALRM, _alarm)
+            tried = Tally().add(_tries(name, parser, start, stop, world, progress))
+            results.write_text(json.dumps(tried.plain()))
+            return 0
+
+        outcome = perform(work, scratch, limit=_BATCH_LIMIT)
+        if outcome.code == 0:
+            tally.merge(json.loads(results.read_text()))
+            tally.mib = max(tally.mib, outcome.mib)
+            return tally
+        (reached,) = struct.unpack("q", progress[:])
+    verdict = Verdict.HANG if outcome.code is None else Verdict.TRACEBACK
+    tally.add([Case(f"{name} {reached}", verdict, f"ended with {outcome.code}\n{outcome.text}")])
+    for first, last in ((start, reached), (reached + 1, stop)):
+        if first < last:
+            tally.merge(run(name, first, last, world, scratch).plain())
+    return tally
+
+
+def run_guided(name: str, start: int, stop: int, world: Path, scratch: Path) -> Tally:
+    """As `run`, with inputs that atheris looks for."""
+    results = scratch / "tally.json"
+    words = [sys.executable, "-m", "tests.reliability.guided", name, stop - start, start, world, results]
+    began = time.monotonic()
+    done = subprocess.run(
+        [*map(str, words)], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=_BATCH_LIMIT
+    )
+    tally = Tally().merge(json.loads(results.read_text())) if results.is_file() else Tally()
+    if done.returncode != 0 or not results.is_file():
+        said = (done.stdout + done.stderr)[-2000:]
+        what = f"{name}, guided, seed {start}"
+        tally.add([Case(what, Verdict.TRACEBACK, f"ended with {done.returncode}\n{said}", time.monotonic() - began)])
+    return tally
+
+
+def content_of(name: str, number: int, world: Path) -> bytes:
+    """The n-th input of a parser, to look at what it failed on."""
+    rng = random.Random(f"{name} {number}")
+    return PARSERS[name].mutate(rng.choice(PARSERS[name].seeds(world)), rng)
+
+
+def _tries(name: str, parser: Parser, start: int, stop: int, world: Path, progress: mmap.mmap) -> Iterator[Case]:
+    seeds = parser.seeds(world)
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder:
+        path = Path(folder) / f"input{parser.suffix}"
+        for number in range(start, stop):
+            progress[:] = struct.pack("q", number)
+            rng = random.Random(f"{name} {number}")
+            content = parser.mutate(rng.choice(seeds), rng)
+            yield _timed(parser, content, path, world, f"{name} {number}")
+
+
+def _timed(parser: Parser, content: bytes, path: Path, world: Path, what: str) -> Case:
+    began = time.perf_counter()
+    signal.setitimer(signal.ITIMER_REAL, _LONGEST)
+    try:
+        case = attempt(parser, content, path, world, what)
+    except _TooLong:
+        case = Case(what, Verdict.HANG, f"took more than {_LONGEST} s")
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    return Case(case.what, case.verdict, case.why, time.perf_counter() - began)
+
+
+def _alarm(_: int, __: FrameType | None) -> None:
+    raise _TooLong

@@ -1,0 +1,67 @@
+"""Coverage-guided fuzzing of one parser by atheris, which looks for inputs that reach new lines of its source.
+
+It runs in a process of its own, because libFuzzer ends it:
+`python -m tests.reliability.guided PARSER RUNS SEED WORLD TALLY`.
+"""
+
+import dataclasses
+import importlib.util
+import json
+import random
+import sys
+import tempfile
+import time
+from importlib import metadata
+from pathlib import Path
+
+from tests.reliability.parsers import PARSERS, attempt
+from tests.reliability.record import Tally
+
+_INSTRUMENTED = ["cityscapes", "engine", "yaml", "torch._weights_only_unpickler"]
+"""Packages and modules whose lines count."""
+_SAVED_EVERY = 250
+"""Inputs after which the tally is written: there is no word at the end."""
+
+
+def version() -> str | None:
+    """The version of atheris; None if it is not installed."""
+    return metadata.version("atheris") if importlib.util.find_spec("atheris") else None
+
+
+def main(name: str, runs: int, seed: int, world: Path, results: Path) -> None:
+    """Try a parser with so many inputs; never returns."""
+    import atheris
+
+    parser, tally = PARSERS[name], Tally()
+    folder = Path(tempfile.mkdtemp(dir=results.parent))
+    corpus, path = folder / "corpus", folder / f"input{parser.suffix}"
+    corpus.mkdir()
+    with atheris.instrument_imports(include=_INSTRUMENTED):
+        for number, content in enumerate(parser.seeds(world)):
+            (corpus / str(number)).write_bytes(content)
+            attempt(parser, content, path, world, "whole")  # which imports the parser
+
+    def one(content: bytes) -> None:
+        began = time.perf_counter()
+        case = attempt(parser, content, path, world, f"{name}, guided, seed {seed}")
+        tally.add([dataclasses.replace(case, seconds=time.perf_counter() - began)])
+        tried = sum(tally.verdicts.values())
+        if tried % _SAVED_EVERY == 0 or tried >= runs:
+            results.write_text(json.dumps(tally.plain()))
+
+    def mutate(content: bytes, most: int, number: int) -> bytes:
+        rng = random.Random(number)
+        if rng.random() < 0.5:
+            return bytes(atheris.Mutate(content, most))
+        try:
+            return parser.mutate(content, rng)[:most]
+        except Exception:  # ours are for whole files
+            return bytes(atheris.Mutate(content, most))
+
+    words = [f"-runs={runs}", f"-seed={seed}", "-max_len=40000", "-timeout=20", "-rss_limit_mb=4096", "-verbosity=0"]
+    atheris.Setup([name, *words, str(corpus)], one, custom_mutator=mutate)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]), Path(sys.argv[5]))

@@ -1,0 +1,116 @@
+"""What was tried and how it ended: tallies, and the record of them all."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.reliability.verdict import GOOD, Verdict
+
+_SHOWN = 700
+"""Letters of the beginning and of the end of what a bad case said."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One disturbed command or parser."""
+
+    what: str
+    """The case, so that it can be repeated."""
+    verdict: Verdict
+    why: str = ""
+    """What it said, where it is not answered well."""
+    seconds: float = 0
+    mib: float = 0
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 2 * _SHOWN else f"{text[:_SHOWN]} ... {text[-_SHOWN:]}"
+
+
+@dataclass
+class Tally:
+    """Cases of one class, counted."""
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    bad: list[dict[str, str]] = field(default_factory=list)
+    seconds: float = 0
+    """The most that a case took."""
+    mib: float = 0
+    """The most memory that a case had."""
+
+    def add(self, cases: Iterable[Case]) -> "Tally":
+        """Count more cases."""
+        for case in cases:
+            self.verdicts[case.verdict] += 1
+            self.seconds, self.mib = max(self.seconds, case.seconds), max(self.mib, case.mib)
+            if case.verdict not in GOOD:
+                self.bad.append({"what": case.what, "verdict": case.verdict, "why": _shortened(case.why)})
+        return self
+
+    def merge(self, other: Mapping[str, Any]) -> "Tally":
+        """Add another tally, as JSON content."""
+        self.verdicts.update(other["verdicts"])
+        self.bad += other["bad"]
+        self.seconds, self.mib = max(self.seconds, other["seconds"]), max(self.mib, other["mib"])
+        return self
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON content."""
+        return {
+            "verdicts": dict(self.verdicts),
+            "bad": self.bad,
+            "seconds": round(self.seconds, 3),
+            "mib": round(self.mib, 1),
+        }
+
+
+def describe(
+    done: Mapping[str, Mapping[str, Any]], share: float, seconds: float, atheris: str | None
+) -> dict[str, Any]:
+    """The record of all batches, `<kind> <name> ...` -> tally, with the version of atheris."""
+    from engine import environment  # it loads torch, which light commands must not find loaded
+
+    classes: dict[str, dict[str, Tally]] = {}
+    for key, tally in sorted(done.items()):
+        kind, name = re.fullmatch(r"(\w+) (.+) \d+ \d+", key).groups()  # type: ignore[union-attr]
+        classes.setdefault(kind, {}).setdefault(name, Tally()).merge(tally)
+    totals = {kind: _sum(tallies.values()) for kind, tallies in classes.items()}
+    return {
+        "bench": "torture",
+        "what": "faults of file operations, kills, flipped bits, hostile files and random ones, in every command",
+        "share": share,
+        "minutes": round(seconds / 60, 1),
+        "good": all(not tally.bad for tally in totals.values()),
+        "classes": {
+            kind: {
+                "cases": sum(totals[kind].verdicts.values()),
+                **totals[kind].plain(),
+                "of": {
+                    name: {"cases": sum(tally.verdicts.values()), **tally.plain(), "bad": len(tally.bad)}
+                    for name, tally in tallies.items()
+                },
+            }
+            for kind, tallies in classes.items()
+        },
+        "atheris": atheris,
+        "environment": environment.describe(),
+    }
+
+
+def _sum(tallies: Iterable[Tally]) -> Tally:
+    total = Tally()
+    for tally in tallies:
+        total.merge(tally.plain())
+    return total
+
+
+def table(record: Mapping[str, Any]) -> str:
+    """The record as text to print."""
+    names = [verdict.value for verdict in Verdict]
+    lines = [f"{'':<10}{'cases':>9}" + "".join(f"{name:>11}" for name in names) + "   longest      most memory"]
+    for kind, content in record["classes"].items():
+        counts = "".join(f"{content['verdicts'].get(name, 0):>11}" for name in names)
+        lines.append(f"{kind:<10}{content['cases']:>9}{counts}{content['seconds']:>8.2f} s{content['mib']:>13.0f} MiB")
+    return "\n".join(lines)

@@ -1,0 +1,155 @@
+"""Perform work in a process of its own, and tell how it ended, how long it took and how much memory."""
+
+import contextlib
+import os
+import resource
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+Work = Callable[[], int]
+"""Something to do that gives an exit code."""
+
+_MEMORY = 8 << 30
+"""Bytes that work may ask for, before it is refused more; without it, reading /dev/zero takes down the machine."""
+_PATIENCE = 3.0
+"""Seconds that the processes of a command may outlive it."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How work ended."""
+
+    code: int | None
+    """The exit code, less than 0 for a signal; None if it took too long and was killed."""
+    text: str
+    """What it said on stdout and stderr, in their order."""
+    seconds: float
+    mib: float
+    """The most memory that it had, what it shares with this process included."""
+    orphans: int = 0
+    """How many processes it left behind."""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """A signal and when it comes, in seconds."""
+
+    number: signal.Signals
+    after: float
+
+
+def perform(work: Work, folder: Path, *, limit: float = 60, kill: Kill | None = None) -> Outcome:
+    """Fork, do the work in a folder, and wait for its end.
+
+    The fork has all modules at once: a command takes milliseconds to start. Nothing here may have started threads.
+
+    Args:
+        work: what to do.
+        folder: the working folder.
+        limit: seconds until it is killed.
+        kill: a signal to send it.
+    """
+    with tempfile.TemporaryFile() as said:
+        ready, tells = os.pipe()
+        usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the fork has begun its work
+        process = os.fork()
+        if process == 0:
+            _perform(work, folder, said.fileno(), tells, usual)
+        signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+        os.close(tells)
+        os.read(ready, 1)
+        os.close(ready)
+        began = time.monotonic()
+        ended = _wait(process, began, limit, kill)
+        seconds = time.monotonic() - began
+        orphans = _end_group(process)
+        said.seek(0)
+        text = said.read().decode(errors="replace")
+    if ended is None:
+        return Outcome(None, text, seconds, 0, orphans)
+    status, mib = ended
+    return Outcome(os.waitstatus_to_exitcode(status), text, seconds, mib, orphans)
+
+
+def _perform(work: Work, folder: Path, output: int, tells: int, signals: Iterable[int]) -> None:
+    """In the forked process: never returns."""
+    code = 1
+    try:
+        os.setsid()
+        with contextlib.suppress(OSError):
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(nothing, 0)
+        os.dup2(output, 1)
+        os.dup2(output, 2)
+        sys.stdout = open(1, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+        sys.stderr = open(2, "w", buffering=1, closefd=False, errors="backslashreplace")  # noqa: SIM115
+        os.chdir(folder)
+        resource.setrlimit(resource.RLIMIT_DATA, (_MEMORY, _MEMORY))
+        signal.pthread_sigmask(signal.SIG_SETMASK, signals)
+        os.close(tells)  # ready
+        try:
+            code = work()
+        except SystemExit as end:  # as argparse does
+            code = end.code if isinstance(end.code, int) else 1
+        except BaseException:
+            traceback.print_exc()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _wait(process: int, began: float, limit: float, kill: Kill | None) -> tuple[int, float] | None:
+    """Exit status and memory in MiB; None after the limit."""
+    pause = 0.001
+    while True:
+        found, status, usage = os.wait4(process, os.WNOHANG)
+        if found:
+            return status, usage.ru_maxrss / (1024 if sys.platform == "linux" else 1 << 20)
+        elapsed = time.monotonic() - began
+        if kill is not None and elapsed >= kill.after:
+            os.kill(process, kill.number)
+            kill = None
+        if elapsed > limit:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            return None
+        time.sleep(pause if kill is None else min(pause, max(0, kill.after - elapsed)))
+        pause = min(1.2 * pause, 0.02)
+
+
+def _end_group(process: int) -> int:
+    """End what a process left behind, and count it."""
+    deadline = time.monotonic() + _PATIENCE
+    while left := _members(process):
+        if time.monotonic() > deadline:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process, signal.SIGKILL)
+            while _members(process):
+                time.sleep(0.02)
+            return left
+        time.sleep(0.02)
+    return 0
+
+
+def _members(group: int) -> int:
+    """Processes of a group that are alive."""
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return 0
+    except PermissionError:  # macOS says so of zombies
+        return 0
+    number = 0
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, ProcessLookupError):
+            number += os.getpgid(process.pid) == group and process.status() != psutil.STATUS_ZOMBIE
+    return number
