@@ -29,6 +29,7 @@ _SMALLEST_BATCH, _BATCHES_EACH = 16, 8
 _PACK_AGAIN = "pack the folder again: python -m cityscapes.submission pack DIR ZIP"
 _TROUBLES = {
     "unsafe name": ("names that leave the folder (absolute, or with `..`)", _PACK_AGAIN),
+    "no name": ("files without a name", _PACK_AGAIN),
     "backslash": ("names with a backslash, expected `/` between folders", f"name them anew: {FIX}"),
     "encrypted": ("encrypted files, which the server cannot read", "pack again without a password"),
     "symbolic link": ("symbolic links, expected the files themselves", _PACK_AGAIN),
@@ -75,7 +76,8 @@ def members(source: Path) -> list[Member]:
         found = [_of_folder(path, path.relative_to(source).as_posix()) for path in files]
     elif source.is_file():
         with _opened(source) as archive:
-            found = [_of_zip(info, place) for place, info in enumerate(archive.infolist()) if not info.is_dir()]
+            infos = enumerate(archive.infolist())
+            found = [_of_zip(info, place) for place, info in infos if not info.filename.endswith("/")]
     else:
         kind = "is neither folder nor file" if source.exists() else "no such folder or zip"
         raise InputError(f"{source}: {kind}; give the folder of the predictions, or their zip")
@@ -126,7 +128,9 @@ def _of_folder(path: Path, name: str) -> Member:
 def _of_zip(info: zipfile.ZipInfo, place: int) -> Member:
     name = info.filename
     trouble = None
-    if name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in re.split(r"[/\\]", name):
+    if not name:
+        trouble = "no name"
+    elif name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in re.split(r"[/\\]", name):
         trouble = "unsafe name"
     elif "\\" in name:
         trouble = "backslash"

@@ -49,6 +49,7 @@ def entry(name: str, external_attr: int = 0) -> zipfile.ZipInfo:
     ("info", "expected"),
     [
         (entry(f"/elsewhere/{STEMS[0]}.png"), "unsafe name: got 1 file: names that leave the folder"),
+        (entry(""), "no name: got 1 file: files without a name"),
         (entry(f"../{STEMS[0]}.png"), "unsafe name: got 1 file: names that leave the folder"),
         (entry(f"C:\\{STEMS[0]}.png"), "unsafe name: got 1 file: names that leave the folder"),
         (entry(f"results\\{STEMS[0]}.png"), "backslash: got 1 file: names with a backslash"),
@@ -57,7 +58,7 @@ def entry(name: str, external_attr: int = 0) -> zipfile.ZipInfo:
     ],
 )
 def test_unsafe_member(info: zipfile.ZipInfo, expected: str, folder: Path, tmp_path: Path, told: Told) -> None:
-    if info.filename != "inner.zip":
+    if info.filename not in ("", "inner.zip"):
         prediction(folder, STEMS[0]).unlink()
     archive = zipped(folder, tmp_path / "made.zip")
     with zipfile.ZipFile(archive, "a") as packed:
