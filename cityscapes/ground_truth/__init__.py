@@ -2,7 +2,8 @@
 
 import functools
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,10 +17,9 @@ from cityscapes.labels import OFFICIAL, LabelTable
 from engine import parallel
 from engine.arrays import IdArray, UInt8Array
 from engine.errors import InputError
-from engine.files import atomic, png_writer
-from engine.files.content import read_bytes
-from engine.files.images import note_of, read_ids
-from engine.files.png_reader import keep_freed_memory
+from engine.files import atomic, png_reader, png_writer
+from engine.files.content import read_bytes, reading
+from engine.files.images import read_ids
 
 _SOFTWARE = "generate_gt.py"
 """Noted in the masks written here, to tell them from those that came with the data set."""
@@ -28,6 +28,8 @@ OFFICIAL_NAMES = {"labelId": "labelIds", "trainId": "labelTrainIds", "color": "c
 """Kind of mask here -> what the official tools call it."""
 
 _MAX_LABEL_ID = 255
+_START = 1024
+"""Bytes of a mask that the note is in."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def make(recipe: Recipe, work: Work) -> tuple[int, Agreement]:
     stale = {out: kind for out, kind in outputs(recipe, work).items() if _is_stale(out, kind, source, recipe)}
     label_ids = None
     if stale:
-        keep_freed_memory()
+        png_reader.keep_freed_memory()
         label_ids, encoded = _from_labels(path, recipe) if recipe.from_labels else _from_polygons(path, recipe)
         content = {kind: sealed(encoded(kind), source, _made(kind, recipe)) for kind in dict.fromkeys(stale.values())}
         for out, kind in stale.items():
@@ -146,18 +148,27 @@ Encoder = Callable[[str], bytes]
 
 def _from_polygons(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
     """Draw the label ids, and get ready to encode every mask."""
-    masks = polygons.draw(polygons.read(source, recipe.table), recipe.table, polygons.FILLS[recipe.fill])
+    annotation = polygons.read(source, recipe.table)
+    with _naming(source):
+        masks = polygons.draw(annotation, recipe.table, polygons.FILLS[recipe.fill])
     lookups = _lookups(masks.label_ids, recipe)
 
     def encoded(kind: str) -> bytes:
         if kind != "instanceId":
             return lookups(kind)
-        try:
+        with _naming(source):
             return png_writer.encode(masks.instance_ids, {"Software": recipe.note})
-        except InputError as error:
-            raise InputError(*(f"{source}: {message}" for message in error.messages)) from error
 
     return masks.label_ids, encoded
+
+
+@contextmanager
+def _naming(source: Path) -> Iterator[None]:
+    """Put the name of the polygon file before what cannot be drawn of it."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(*(f"{source}: {message}" for message in error.messages)) from error
 
 
 def _from_labels(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
@@ -200,7 +211,9 @@ def _agreement(work: Work, drawn: IdArray | None) -> Agreement:
 
 
 def _made_here(path: Path) -> bool:
-    return (note_of(path, "Software") or "").split(" ")[0] == _SOFTWARE
+    with reading(path) as file:
+        note = png_reader.note(file.read(_START), b"Software")
+    return (note or "").split(" ")[0] == _SOFTWARE
 
 
 def _is_stale(path: Path, kind: str, source: bytes, recipe: Recipe) -> bool:

@@ -18,12 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.arrays import Int64Array
+from engine.errors import InputError
 
 Polygon = Int64Array
 """(N, 2) x and y of the vertices, in pixels; the last one connects to the first."""
 Id = TypeVar("Id", np.uint8, np.uint16)
 
 _HALF = np.float32(0.5)
+_MOST = 1 << 25
+"""Crossings, and pieces under polygons, at most: a real scene has some 50,000, and these take a gigabyte of memory."""
 
 
 class Runs(NamedTuple):
@@ -97,6 +100,7 @@ def crossings(polygons: Sequence[Polygon], height: int) -> Crossings:
     top = np.clip(np.minimum(begin[:, 1], end[:, 1]), 0, height)
     bottom = np.clip(np.maximum(begin[:, 1], end[:, 1]), 0, height)
     count = bottom - top  # how many rows each edge crosses; none for a horizontal edge
+    _require_few(int(count.sum()), "crossings of outlines with rows of pixels")
     edge = np.repeat(np.arange(len(count)), count)
     row = np.arange(len(edge)) + np.repeat(top - np.cumsum(count) + count, count)
 
@@ -108,7 +112,11 @@ def crossings(polygons: Sequence[Polygon], height: int) -> Crossings:
 
 
 def pieces(polygons: Sequence[Polygon], width: int, height: int) -> Pieces:
-    """Paint the polygons in their order, later over earlier."""
+    """Paint the polygons in their order, later over earlier.
+
+    Raises:
+        InputError: if that would take gigabytes, as thousands of polygons do that lie over one another everywhere.
+    """
     return layered(runs(polygons, width, height), width, height)
 
 
@@ -123,10 +131,16 @@ def layered(found: Runs, width: int, height: int) -> Pieces:
 
     begin = piece[start]
     count = piece[stop] - begin
+    _require_few(int(count.sum(dtype=np.int64)), "pieces of rows under one another")
     covered = np.arange(count.sum()) + np.repeat(begin - np.cumsum(count) + count, count)
     top = np.zeros(len(cuts) - 1, np.int64)
     top[covered] = np.repeat(found.owner + 1, count)  # the last of several assignments stays
     return Pieces(top, np.diff(cuts), width, height)
+
+
+def _require_few(number: int, what: str) -> None:
+    if number > _MOST:
+        raise InputError(f"{number:,} {what}, expected at most {_MOST:,}; cut the image in parts, or leave out objects")
 
 
 def edges(polygons: Sequence[Polygon]) -> tuple[Polygon, Polygon, Int64Array]:

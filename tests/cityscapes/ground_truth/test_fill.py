@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityscapes.ground_truth import fill
+from engine.errors import InputError
 
 GOLDEN = json.loads((Path(__file__).parent / "polygon_fill_golden.json").read_text())
 """What Pillow 1.7.8 and 2.4.0, which the official masks were painted with, made of 72 polygons."""
@@ -86,3 +87,12 @@ def test_nothing_to_paint() -> None:
     assert not fill.pieces([], 4, 4).image(np.array([0], np.uint8)).any()
     outside = [np.array([[50, 50], [60, 50], [60, 60]])]
     assert not fill.pieces(outside, 4, 4).image(np.array([0, 1], np.uint8)).any()
+
+
+def test_what_would_take_gigabytes_is_refused() -> None:
+    zigzag = [np.array([[number, -9 if number % 2 else 40_000] for number in range(2000)])]
+    with pytest.raises(InputError, match="crossings of outlines with rows of pixels, expected at most 33,554,432"):
+        fill.pieces(zigzag, 2000, 1 << 15)
+    nested = [np.array([[n, 0], [1 << 14, 0], [1 << 14, 9], [n, 9]]) for n in range(8000)]
+    with pytest.raises(InputError, match="pieces of rows under one another, expected at most"):
+        fill.pieces(nested, 1 << 14, 4)

@@ -139,10 +139,10 @@ def test_an_object_is_deleted_or_not(tmp_path: Path, deleted: Any) -> None:
 @pytest.mark.parametrize("number", [1001, 45_000])
 def test_a_thousand_objects_of_a_label_have_instance_ids_and_no_more(tmp_path: Path, number: int) -> None:
     car, road = {"label": "car", "polygon": BOX}, {"label": "road", "polygon": BOX}
-    full = polygons.draw(polygons.read(written(tmp_path / "a.json", *[car] * 1000, *[road] * 2000)))
+    full = polygons.draw(polygons.read(written(tmp_path / "a.json", *[car] * 1000, *[road] * 2000, width=1, height=1)))
     assert full.instance_of.max() == 26_999
     assert full.instance_ids.max() == 7
-    crowded = polygons.draw(polygons.read(written(tmp_path / "a.json", *[car] * number)))
+    crowded = polygons.draw(polygons.read(written(tmp_path / "a.json", *[car] * number, width=1, height=1)))
     assert crowded.label_ids.max() == 26
     with pytest.raises(InputError, match=f"^{number} objects of car, expected at most 1000") as caught:
         _ = crowded.instance_ids
