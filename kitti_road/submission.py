@@ -52,11 +52,11 @@ class Report:
             return f"ok: {self.summary}"
         return f"not for the server: {self.summary}; these are not all of the official test images: {self.deviation}"
 
-    def following(self, root: Path | None, usual: str) -> str:
+    def following(self, usual: str) -> str:
         """The line that says what to do next: the usual, unless the images deviate."""
         if not self.deviation:
             return f"next: {usual}"
-        return f"next: right for an experiment; for the server unpack data_road.zip whole into {root} and predict again"
+        return "next: right for an experiment; for the server predict the test images of data_road.zip, unpacked whole"
 
     @property
     def summary(self) -> str:
@@ -225,11 +225,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.action == "check":
         _print_report(report := check(path, root, workers=arguments.workers))
         words = ["python", "-m", "kitti_road.submission", "pack", path, "submission.zip", "--root", root]
-        print(report.following(root, shlex.join(map(str, words)) if path.is_dir() else _UPLOAD.format(path)))
+        print(report.following(shlex.join(map(str, words)) if path.is_dir() else _UPLOAD.format(path)))
         return 0
     archive: Path = arguments.archive
     _print_report(report := pack(path, archive, arguments.root, workers=arguments.workers))
-    print(f"packed as bird's-eye views into {archive}\n{report.following(root, _UPLOAD.format(archive))}")
+    print(f"packed as bird's-eye views into {archive}\n{report.following(_UPLOAD.format(archive))}")
     if report.deviation and not arguments.subset:
         sys.stdout.flush()
         command.report([f"{archive}: not of all official test images; --subset accepts that"])

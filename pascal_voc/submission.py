@@ -58,15 +58,13 @@ class Report(NamedTuple):
         purpose = "the server" if self.split == "test" else "comparisons"
         return f"not for {purpose}: {predictions}; that is not the official split: {self.deviation}"
 
-    def following(self, root: Path, archive: Path) -> str:
+    def following(self, archive: Path) -> str:
         """The line that says what to do next with an archive."""
         if self.split != "test":
             return f"next: unpack {archive} into VOCdevkit/, where the development kit finds it"
         if not self.deviation:
             return f"next: upload {archive} to the evaluation server"
-        return (
-            f"next: right for an experiment; for the server unpack VOC2012test.tar whole into {root} and predict again"
-        )
+        return "next: right for an experiment; for the server predict the images of VOC2012test.tar, unpacked whole"
 
 
 def results_folder(root: Path, competition: str = COMPETITIONS[0], split: str = SPLITS[0]) -> str:
@@ -235,10 +233,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(found.verdict)
         words = ["python", "-m", "pascal_voc.submission", "pack", path, "submission.tar.gz", "--root", root]
         pack_it = shlex.join(map(str, [*words, "--split", options.split]))
-        print(f"next: {pack_it}" if path.is_dir() and not found.deviation else found.following(root, path))
+        print(f"next: {pack_it}" if path.is_dir() and not found.deviation else found.following(path))
         return 0
     found = pack(path, options.archive, root, competition=options.competition, split=options.split)
-    print(f"{found.verdict}\npacked into {options.archive}\n{found.following(root, options.archive)}")
+    print(f"{found.verdict}\npacked into {options.archive}\n{found.following(options.archive)}")
     if found.deviation and not options.subset:
         sys.stdout.flush()
         report([f"{options.archive}: not of the official {options.split} images; --subset accepts that"])

@@ -47,13 +47,13 @@ class Report:
             f"that is not the official test set: {self.deviation}"
         )
 
-    def following(self, root: Path | None, usual: str) -> str:
+    def following(self, usual: str) -> str:
         """The line that says what to do next: the usual, unless the images deviate."""
         if not self.deviation:
             return f"next: {usual}"
         return (
-            "next: right for a demo or an experiment; for the server unpack leftImg8bit_trainvaltest.zip whole into "
-            f"{root} and predict again"
+            "next: right for a demo or an experiment; for the server predict the test images of "
+            "leftImg8bit_trainvaltest.zip, unpacked whole"
         )
 
 

@@ -80,12 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         report = check(path, root, workers=arguments.workers)
         _print_report(path, root, report)
         pack_it = _command("pack", path, "submission.zip", root=root)
-        print(report.following(root, pack_it if path.is_dir() else _UPLOAD.format(path)))
+        print(report.following(pack_it if path.is_dir() else _UPLOAD.format(path)))
         return 0
     report = pack(path, arguments.archive, root, workers=arguments.workers)
     _print_report(path, root, report)
     print(f"packed into {arguments.archive}, listed in {archives.manifest_of(arguments.archive)}")
-    print(report.following(root, _UPLOAD.format(arguments.archive)))
+    print(report.following(_UPLOAD.format(arguments.archive)))
     if report.deviation and not arguments.subset:
         sys.stdout.flush()
         command.report([f"{arguments.archive}: not of the official test set; --subset accepts that"])

@@ -85,7 +85,9 @@ def test_images_that_are_not_the_official_ones_are_no_green_light(
         first, *_, last = printed.out.splitlines()
         assert first.startswith("not for the server: ")
         assert first.endswith(f"; that is not the official test set: {deviation}")
-        assert last.startswith("next: right for a demo or an experiment; for the server unpack leftImg8bit_trainval")
+        assert last.startswith(
+            "next: right for a demo or an experiment; for the server predict the test images of left"
+        )
         assert "upload" not in printed.out + printed.err
         assert printed.err == (
             f"error: {archive}: not of the official test set; --subset accepts that\n" if code else ""
