@@ -32,6 +32,9 @@ def network(path: str, num_classes: int) -> nn.Module:
         InputError: if it cannot be imported or built, or does not keep to this.
     """
     flag = f"--network {path}"
+    if path.partition(":")[0].partition(".")[0] in sys.stdlib_module_names:
+        # A weights file names its network, and must not be able to call what every machine has.
+        raise InputError(f"{flag}: a module of Python's own; expected one of yours, as package.module:build")
     build = _attribute(path, "build", flag)
     if not callable(build):
         raise InputError(f"{flag}: got a {type(build).__name__}; expected a function of the number of classes")

@@ -11,6 +11,7 @@ import torch
 import catalogue
 import test_fcn
 import train_fcn
+from catalogue import import_path
 from cityscapes.dataset import CityscapesBenchmark
 from engine.benchmark import Benchmark
 from engine.errors import InputError
@@ -118,3 +119,9 @@ def test_what_is_wrong_with_an_own_benchmark_is_said() -> None:
         catalogue.benchmark("own_package.two")
     with pytest.raises(InputError, match=r"got a int; expected an engine.benchmark.Benchmark"):
         catalogue.benchmark("own_package.parts:three")
+
+
+@pytest.mark.parametrize("path", ["os:_exit", "sys:exit", "os.path:exists", "time:sleep", "builtins:range"])
+def test_a_weights_file_cannot_call_what_every_machine_has(path: str) -> None:
+    with pytest.raises(InputError, match="a module of Python's own"):
+        import_path.network(path, 19)
