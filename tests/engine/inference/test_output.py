@@ -172,7 +172,7 @@ def test_a_rerun_keeps_predictions_of_the_same_images_only(
     assert "already" not in predicted(second, capsys)
     assert not np.array_equal(read_ids(folder / "predictions" / "a_labelId_preds.png"), before), "another image"
     left = {path.name for path in folder.rglob("*.png")}
-    assert left == {"a_labelId_preds.png", "a_overlay.png"}, "nothing of images that are not there"
+    assert left == {"a_labelId_preds.png", "a_overlay.png", "legend.png"}, "nothing of images that are not there"
 
     assert "already" not in predicted(first, capsys)
     assert np.array_equal(read_ids(folder / "predictions" / "a_labelId_preds.png"), before)
