@@ -80,21 +80,24 @@ def _generate(chosen: GenerateOptions) -> int:
     if chosen.polygons is None:
         folder = chosen.root / layout.GENERATED_FROM[chosen.annotations]
         works = worklist.of_root(chosen.root, chosen.annotations, from_labels=recipe.from_labels)
+        lacking = worklist.incomplete(chosen.root, chosen.annotations, from_labels=recipe.from_labels)
+        coverage = [worklist.coverage(works, chosen.annotations)]
     else:
         folder = chosen.polygons / layout.GENERATED
         works = worklist.of_folder(chosen.polygons, from_labels=recipe.from_labels)
+        lacking, coverage = [], []
     result = ground_truth.generate(works, recipe, workers=chosen.workers)
+    faulty = result.faulty + len(lacking)
+    where = " there and beside the polygons" if chosen.official_names else ""
     print(
-        f"{folder}: {result.drawn} scenes drawn, {result.up_to_date} were up to date, {result.faulty} faulty"
-        f"; {counted(result.written, 'mask')} written{' there and beside the polygons' * chosen.official_names}"
+        f"{folder}: {result.drawn} scenes drawn, {result.up_to_date} were up to date, {faulty} faulty; "
+        f"{counted(result.written, 'mask')} written{where}"
     )
-    if chosen.polygons is None:
-        print(worklist.coverage(works, chosen.annotations))
-    for line in agreement.report(result.agreement, folder, recipe.table):
+    for line in [*coverage, *agreement.report(result.agreement, folder, recipe.table)]:
         print(line)
-    report(grouped(result.faults, shown=50))  # a full disk is the same fault of thousands of files
-    print(f"next: {_next(chosen, bool(result.faults))}")
-    return BAD_INPUT if result.faults else 0
+    report(grouped([*lacking, *result.faults], shown=50))  # a full disk is the same fault of thousands of files
+    print(f"next: {_next(chosen, faulty > 0)}")
+    return BAD_INPUT if faulty else 0
 
 
 def _next(chosen: GenerateOptions, faulty: bool) -> str:

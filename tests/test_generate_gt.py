@@ -175,6 +175,20 @@ def test_lists_every_faulty_file_and_draws_the_others(root: Path, capsys: pytest
     assert f"{mask}: damaged image" in printed.err
 
 
+@pytest.mark.parametrize("flags", [[], ["--from_labels"]])
+def test_a_scene_that_lost_its_annotation_is_an_error(
+    root: Path, flags: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    scene = scenes(root)[1]
+    path = scene.official_mask(root, "labelIds") if flags else scene.polygons(root)
+    path.unlink()
+    assert generate_gt.main(["--root", str(root), "--workers", "1", *flags]) == 2
+    printed = capsys.readouterr()
+    assert "6 scenes drawn, 0 were up to date, 1 faulty" in printed.out
+    (line,) = printed.err.splitlines()
+    assert line.startswith(f"error: {path}: no such file, though other files of this scene are there; unpack gtFine_")
+
+
 @pytest.mark.parametrize("folder", ["nothing", "."])
 def test_no_data(tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate_gt.main(["--root", str(tmp_path / folder)]) == 2

@@ -13,6 +13,7 @@ from engine.files.folders import find
 SPLITS = {layout.ANNOTATIONS: ("train", "val"), layout.COARSE: ("train", "train_extra", "val")}
 """The splits that are drawn: the annotations of test are dummies."""
 
+_ARCHIVES = {layout.ANNOTATIONS: "gtFine_trainvaltest.zip", layout.COARSE: "gtCoarse.zip"}
 _POLYGONS = "_polygons.json"
 
 
@@ -42,16 +43,37 @@ def of_root(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: b
     faults.require_none()
     if not scenes:
         kind = "labelIds.png" if from_labels else "polygons.json"
-        archive = {layout.ANNOTATIONS: "gtFine_trainvaltest.zip", layout.COARSE: "gtCoarse.zip"}[annotations]
         raise InputError(
             f"{root / annotations}: no *_{annotations}_{kind} in {'/<city>/ or '.join(splits)}/<city>/; "
-            f"unpack {archive} (cityscapes-dataset.com) into {root}"
+            f"unpack {_ARCHIVES[annotations]} (cityscapes-dataset.com) into {root}"
         )
     works = []
     for scene in scenes:
         masks = scene.masks(root, annotations)
         works.append(Work(masks.beside, masks.generated, scene.stem, scene.polygons(root, annotations)))
     return works
+
+
+def incomplete(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: bool = False) -> list[str]:
+    """A message for each scene that has official files, but not the one to draw from.
+
+    Raises:
+        InputError: with every folder that cannot be listed.
+    """
+    scenes_of = layout.labelled_scenes if from_labels else layout.annotated_scenes
+    lacking = [
+        scene
+        for split in SPLITS[annotations]
+        for scene in sorted(
+            {*layout.described_scenes(root, split, annotations)} - {*scenes_of(root, split, annotations)}
+        )
+    ]
+    paths = [
+        scene.official_mask(root, "labelIds", annotations) if from_labels else scene.polygons(root, annotations)
+        for scene in lacking
+    ]
+    again = f"unpack {_ARCHIVES[annotations]} again"
+    return [f"{path}: no such file, though other files of this scene are there; {again}" for path in paths]
 
 
 def coverage(works: Sequence[Work], annotations: str) -> str:
