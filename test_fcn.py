@@ -112,7 +112,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     benchmark = catalogue.benchmark(chosen.benchmark)
     network, about, weights_sha256 = catalogue.weights.load_network_for(benchmark, chosen.model_weights_path)
     samples = _samples(benchmark, chosen)
-    shown = _shown(samples, chosen.figures)
+    _require_scenes(samples, chosen.figures)
     folder = chosen.output / results_name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
     require_writable(folder)
 
@@ -152,7 +152,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         if place.rank > 0:
             return 0
-
         kept = f"; {predictions.kept} of them were there already" if predictions.kept else ""
         done = f"{len(samples)} predictions of {about.network}, trained for {about.epoch} epochs"
         print(f"{predictions.folder}: {done}{kept}")
@@ -164,11 +163,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             _profile(predictor, profiled, folder, idle_share)
         if not chosen.images:
             _hand_in(benchmark, predictions.folder, folder, chosen)
-        _draw(benchmark, samples, shown, predictions, folder, chosen)
-        if line := _next(
-            chosen, sys.argv[1:] if argv is None else argv, hidden=chosen.split in benchmark.hidden_splits
-        ):
-            print(line)
+        _draw(benchmark, samples, predictions, folder, chosen)
+    if not (chosen.gif if chosen.images else chosen.figures or chosen.split in benchmark.hidden_splits):
+        command_line = shlex.join(["python", "test_fcn.py", *(sys.argv[1:] if argv is None else argv)])
+        print(f"next: {command_line} {'--gif 20' if chosen.images else '--figures 5'}")
     return 0
 
 
@@ -207,13 +205,12 @@ def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
     return benchmark.samples(chosen.root, chosen.split)
 
 
-def _shown(samples: Sequence[Sample], figures: str) -> Sequence[Sample]:
-    """The samples among which figures are chosen."""
-    if not figures or figures.isdecimal():
-        return samples
-    from engine.inference.figures import named
+def _require_scenes(samples: Sequence[Sample], figures: str) -> None:
+    """Refuse names of figures that no sample has, before hours of work."""
+    if figures and not figures.isdecimal():
+        from engine.inference.figures import named
 
-    return named(samples, figures)
+        named(samples, figures)
 
 
 def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, origin: dict[str, Any]) -> Predictions:
@@ -244,38 +241,17 @@ def _hand_in(benchmark: Benchmark, predictions: Path, folder: Path, chosen: Pred
 
 
 def _draw(
-    benchmark: Benchmark,
-    samples: Sequence[Sample],
-    shown: Sequence[Sample],
-    predictions: Predictions,
-    folder: Path,
-    chosen: PredictionOptions,
+    benchmark: Benchmark, samples: Sequence[Sample], predictions: Predictions, folder: Path, chosen: PredictionOptions
 ) -> None:
-    """Draw pictures for people: a legend of overlays, figures, a GIF."""
-    if not (predictions.overlays or chosen.figures or chosen.gif):
-        return
-    from engine.inference import figures  # most runs need none
+    """Draw pictures for people, and say what they are."""
+    if predictions.overlays or chosen.figures or chosen.gif:
+        from engine.inference import figures  # most runs need none
 
-    if predictions.overlays:
-        figures.write_legend(benchmark, predictions.overlays.folder / "legend.png")
-    if chosen.figures:
-        scenes, worst = figures.rated(benchmark, shown, predictions, chosen.workers), ""
-        if chosen.figures.isdecimal():
-            scenes = figures.worst(scenes, int(chosen.figures))
-            worst = ", the worst first" if scenes and scenes[0].iou is not None else ""
-        figures.draw(benchmark, scenes, predictions, folder / "figures")
-        print(f"{folder / 'figures'}: {len(scenes)} scenes{worst}")
-    if chosen.gif:
-        figures.animate(benchmark, samples[: chosen.gif], predictions, folder / "predictions.gif")
-        print(f"{folder / 'predictions.gif'}: the first {min(chosen.gif, len(samples))} images with their predictions")
-
-
-def _next(chosen: PredictionOptions, arguments: Sequence[str], *, hidden: bool) -> str:
-    """What to type next; empty where the archive's own text says it."""
-    flag = "--gif 20" if chosen.images else "--figures 5"
-    if chosen.gif if chosen.images else chosen.figures or hidden:
-        return ""
-    return f"next: {shlex.join(['python', 'test_fcn.py', *arguments])} {flag}"
+        lines = figures.show(
+            benchmark, samples, predictions, folder, wanted=chosen.figures, animated=chosen.gif, workers=chosen.workers
+        )
+        for line in lines:
+            print(line)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.benchmark import Sample
 from engine.errors import InputError, printable
 from engine.files.folders import find
-from engine.inference.output import NOTE, RESULTS
+from engine.inference.output import NOTE, RESULTS, origin_of
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 
@@ -25,7 +25,7 @@ def list_images(folder: Path) -> list[Sample]:
     if not folder.is_dir():
         kind = "this is no folder; give the folder that it is in" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {kind}; expected one with images ({endings})")
-    results = {note.parent for note in find(folder, NOTE)}
+    results = {note.parent for note in find(folder, NOTE) if origin_of(note.parent / RESULTS[0])}
     if folder in results:  # which are then among the images
         results = results - {folder} | {folder / name for name in RESULTS}
     files, linked = [], []

@@ -11,7 +11,7 @@ from engine.arrays import UInt8Array
 from engine.benchmark import Benchmark, Sample
 from engine.errors import InputError
 from engine.files.images import read_image, write_png
-from engine.inference import figures
+from engine.inference import figures, page
 from engine.inference.output import Predictions
 
 NAMES = ("camvid", "cityscapes", "kitti_road", "pascal_voc")
@@ -55,19 +55,18 @@ def test_figures_of_every_benchmark(name: str, tmp_path: Path, request: pytest.F
     assert [path.name for path in paths] == [
         f"{place}_{Path(scene.sample.name).name}.png" for place, scene in enumerate(shown, 1)
     ]
-    page = read_image(paths[0])
+    drawn = read_image(paths[0])
     mask = shown[0].sample.mask
     assert mask is not None
     for train_id in np.unique(benchmark.read_mask(mask)):
-        assert train_id == benchmark.classes.void or has(page, benchmark.classes.colors[train_id])
+        assert train_id == benchmark.classes.void or has(drawn, benchmark.classes.colors[train_id])
 
     figures.animate(benchmark, samples, predictions, tmp_path / "a.gif")
     with Image.open(tmp_path / "a.gif") as gif:
         assert getattr(gif, "n_frames", 1) == len(samples)
         frame = np.asarray(gif.convert("RGB"))
     assert has(frame, (255, 255, 255)), "paper"
-    figures.write_legend(benchmark, tmp_path / "legend.png")
-    legend = read_image(tmp_path / "legend.png")
+    legend = page.legend(figures.legend_of(benchmark))
     assert all(has(legend, color) for _, color in figures.legend_of(benchmark))
 
 
@@ -95,9 +94,9 @@ def test_black_of_a_class_is_not_the_black_of_no_class(pascal_voc_root: Path, tm
     samples = benchmark.samples(pascal_voc_root, "val")
     predictions = made_up(benchmark, samples, tmp_path)
     figures.draw(benchmark, figures.rated(benchmark, samples, predictions, 1), predictions, tmp_path / "figures")
-    page = read_image(min((tmp_path / "figures").iterdir()))
-    assert has(page, (0, 0, 0))
-    assert has(page, figures._VOID)
+    drawn = read_image(min((tmp_path / "figures").iterdir()))
+    assert has(drawn, (0, 0, 0))
+    assert has(drawn, figures._VOID)
 
 
 def test_scenes_are_found_by_name(tmp_path: Path) -> None:
@@ -109,8 +108,3 @@ def test_scenes_are_found_by_name(tmp_path: Path) -> None:
         "--figures c_1: there is no image of this name; give names such as aachen/a_1, or how many to draw",
         "--figures same: 2 images have this name; give names such as aachen/a_1, or how many to draw",
     )
-
-
-def test_titles_that_are_too_long_lose_their_middle() -> None:
-    assert figures._text("a" * 500, 200, 18).width == 200
-    assert figures._text("short", 200, 18).size == (200, 34)

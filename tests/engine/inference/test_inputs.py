@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import InputError
+from engine.files.atomic import write_json
 from engine.files.images import read_image
 from engine.inference.inputs import list_images
 from engine.inference.output import NOTE
@@ -63,4 +64,9 @@ def test_images_in_a_folder_of_results(tmp_path: Path) -> None:
     for name in (NOTE, "a.png", "overlays/a_overlay.png", "predictions/a_labelId_preds.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
+    overlay, prediction = "overlays/a_overlay", "predictions/a_labelId_preds"
+    found = [sample.name for sample in list_images(tmp_path)]
+    assert found == ["a", overlay, prediction], "that file is not one of ours"
+    write_json(tmp_path / NOTE, {"origin": {"flip": False}, "images": {}})
     assert [sample.name for sample in list_images(tmp_path)] == ["a"]
+    assert [sample.name for sample in list_images(tmp_path / "overlays")] == ["a_overlay"], "if that is meant"

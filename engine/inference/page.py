@@ -1,0 +1,138 @@
+"""Pages of pictures with titles, captions and legends, by Pillow."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from engine.arrays import UInt8Array
+from engine.files.atomic import replacing
+
+_WIDTH, _LEAST_WIDTH = 640, 240
+"""Pixels that a panel is wide at most, and at least: small images are enlarged, so that there is room for words."""
+_LEAST_MOVING = 320
+"""The same for pictures of an animation."""
+_MILLISECONDS = 500
+"""How long an animation shows each picture."""
+_WIDE = 2.5
+"""Panels of images that are so many times as wide as high stand below each other."""
+_MARGIN, _GAP = 14, 8
+_PAPER, _INK, _FRAME = (255, 255, 255), (32, 32, 32), (160, 160, 160)
+
+Color = tuple[int, int, int]
+Entries = Sequence[tuple[str, Color]]
+"""Names and colours of a legend."""
+
+
+def page(title: str, panels: Mapping[str, UInt8Array], entries: Entries) -> UInt8Array:
+    """Panels with captions, beside each other, or below each other where they are wide.
+
+    Args:
+        title: one line above all.
+        panels: caption -> (H, W, 3) RGB, all of one size.
+        entries: of the legend below.
+
+    Returns:
+        (H, W, 3) RGB.
+    """
+    pictures = {caption: _scaled(pixels, _WIDTH, _LEAST_WIDTH) for caption, pixels in panels.items()}
+    first = next(iter(pictures.values()))
+    below = first.width > _WIDE * first.height
+    caption_height, title_height = 24, 34
+    step = (0, caption_height + first.height) if below else (first.width + _GAP, 0)
+    count = len(pictures) - 1
+    width = 2 * _MARGIN + first.width + count * step[0]
+    key = _legend(entries, width)
+    top = title_height + caption_height
+    height = top + first.height + count * step[1] + key.height
+    paper = Image.new("RGB", (width, height), _PAPER)
+    paper.paste(_text(title, width, 18, bold=True), (0, 0))
+    pen = ImageDraw.Draw(paper)
+    for place, (caption, picture) in enumerate(pictures.items()):
+        x, y = _MARGIN + place * step[0], top + place * step[1]
+        pen.text((x, y - 5), caption, _INK, _font(14), anchor="ls")
+        paper.paste(picture, (x, y))
+    paper.paste(key, (0, height - key.height))
+    return np.asarray(paper)
+
+
+def legend(entries: Entries) -> UInt8Array:
+    """A legend alone, as (H, W, 3) RGB."""
+    return np.asarray(_legend(entries, _WIDTH))
+
+
+def animation(path: Path, pictures: Sequence[tuple[str, UInt8Array]], entries: Entries, most: int = 480) -> None:
+    """Write captions and (H, W, 3) RGB pictures of any sizes as an animated GIF, with one legend below all.
+
+    Pictures larger than so many pixels are made smaller.
+    """
+    shown = [(caption, _scaled(pixels, most, _LEAST_MOVING)) for caption, pixels in pictures]
+    width, height = max(picture.width for _, picture in shown), max(picture.height for _, picture in shown)
+    key = _legend(entries, width)
+    frames = []
+    for caption, picture in shown:
+        above = _text(caption, width, 14)
+        frame = Image.new("RGB", (width, above.height + height + key.height), _PAPER)
+        frame.paste(above, (0, 0))
+        frame.paste(picture, ((width - picture.width) // 2, above.height + (height - picture.height) // 2))
+        frame.paste(key, (0, above.height + height))
+        frames.append(_reduced(frame, picture, [color for _, color in entries]))
+    with replacing(path) as file:
+        frames[0].save(file, format="GIF", save_all=True, append_images=frames[1:], duration=_MILLISECONDS, loop=0)
+
+
+def _legend(entries: Entries, width: int) -> Image.Image:
+    """Swatches with names beside them, in as many rows as it takes."""
+    font, side = _font(14), 16
+    places, x, y = [], _MARGIN, _GAP
+    for name, color in entries:
+        wide = side + 6 + round(font.getlength(name)) + 2 * _GAP
+        if x + wide > width and x > _MARGIN:
+            x, y = _MARGIN, y + side + _GAP
+        places.append((x, y, name, color))
+        x += wide
+    picture = Image.new("RGB", (width, y + side + _GAP), _PAPER)
+    pen = ImageDraw.Draw(picture)
+    for x, y, name, color in places:
+        pen.rectangle((x, y, x + side - 1, y + side - 1), fill=color, outline=_FRAME)
+        pen.text((x + side + 6, y + side // 2), name, _INK, font, anchor="lm")
+    return picture
+
+
+def _text(text: str, width: int, size: int, *, bold: bool = False) -> Image.Image:
+    """One line; the middle of a text that is too long is left out."""
+    font = _font(size)
+    shown, room = text, width - 2 * _MARGIN
+    while font.getlength(shown) > room and len(text) > 8:
+        text = text[: len(text) // 2 - 1] + text[len(text) // 2 + 1 :]
+        shown = f"{text[: len(text) // 2]}...{text[len(text) // 2 :]}"
+    picture = Image.new("RGB", (width, size + 16), _PAPER)
+    pen = ImageDraw.Draw(picture)
+    pen.text((_MARGIN, picture.height // 2), shown, _INK, font, anchor="lm", stroke_width=0.3 if bold else 0)
+    return picture
+
+
+def _scaled(pixels: UInt8Array, most: int, least: int = 0) -> Image.Image:
+    """(H, W, 3) as a picture that is at most, and at least, so wide; a tall one is at most as high as that."""
+    picture = Image.fromarray(pixels)
+    longest = max(picture.size)
+    if longest > most:
+        width, height = (max(1, round(side * most / longest)) for side in picture.size)
+        return picture.resize((width, height), Image.Resampling.BOX)
+    times = max(1, -(-least // picture.width))
+    return picture.resize((picture.width * times, picture.height * times), Image.Resampling.NEAREST)
+
+
+def _reduced(frame: Image.Image, picture: Image.Image, colors: Sequence[Color]) -> Image.Image:
+    """A frame in 256 colours: those of the legend and of the words as they are, and the best others for its picture."""
+    greys = [(level, level, level) for level in range(_INK[0], 240, 31)]
+    fixed = list(dict.fromkeys([*colors, *greys, _PAPER, _FRAME]))[:128]
+    others = picture.quantize(256 - len(fixed)).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette(([level for color in fixed for level in color] + others)[: 3 * 256])
+    return frame.quantize(palette=palette, dither=Image.Dither.NONE)
+
+
+def _font(size: int) -> "ImageFont.FreeTypeFont | ImageFont.ImageFont":
+    return ImageFont.load_default(size)
