@@ -119,7 +119,7 @@ class LabelTable:
         if base != name and base in self.by_name:
             return self.by_name[base], True
         known = "the Cityscapes labels" if self.labels == LABELS else "the labels of the table"
-        raise InputError(f"unknown label {name!r}; {known} are: {', '.join(sorted(self.by_name))}")
+        raise InputError(f"unknown label {name[:60]!r}; {known} are: {', '.join(sorted(self.by_name))}")
 
 
 OFFICIAL = LabelTable(LABELS)

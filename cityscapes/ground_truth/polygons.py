@@ -156,7 +156,8 @@ def _content(path: Path) -> tuple[int, int, list[Any]]:
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: expected imgWidth, imgHeight and objects, as in gtFine; export it again") from error
     if not all(type(side) is int and 0 < side <= _MAX_SIDE for side in (width, height)):  # True is an int as well
-        raise InputError(f"{path}: expected an image size of 1 to {_MAX_SIDE} pixels, got {width!r} x {height!r}")
+        got = f"{repr(width)[:20]} x {repr(height)[:20]}"
+        raise InputError(f"{path}: expected an image size of 1 to {_MAX_SIDE} pixels, got {got}")
     if width * height > _MAX_PIXELS:
         raise InputError(f"{path}: expected at most {_MAX_PIXELS:,} pixels, got {width} x {height}; tile the image")
     if not isinstance(objects, list):
@@ -179,7 +180,7 @@ def _shape(entry: Any, table: LabelTable) -> Shape | None:
         raise InputError("expected a label and a polygon")
     label, deleted = entry["label"], entry.get("deleted")
     if deleted not in tuple(_DELETED):
-        raise InputError(f"{label}: deleted is {deleted!r}, expected 0 or 1")
+        raise InputError(f"{label[:60]}: deleted is {repr(deleted)[:20]}, expected 0 or 1")
     if deleted:
         return None
     table.find(label)

@@ -42,7 +42,8 @@ def read(path: Path) -> Result:
             sorted(images.from_json(content.get("images", {})), key=lambda image: image.stem),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: no result of a scorer ({type(error).__name__}: {error}); {_REMEDY}") from error
+        reason = f"{type(error).__name__}: {str(error)[:100]}"
+        raise InputError(f"{path}: no result of a scorer ({reason}); {_REMEDY}") from error
 
 
 def _score(value: Any) -> float:

@@ -171,13 +171,19 @@ def test_a_damaged_marker_is_refused(tmp_path: Path, content: str) -> None:
         ["--size", "9999x32"],
         ["--size", "large"],
         ["--size", "256"],
-        ["--val", "-1"],
         ["--seed=-3"],
     ],
 )
 def test_bad_options_end_with_code_2(tmp_path: Path, flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--root", str(tmp_path / "set"), *flags]) == 2
     assert capsys.readouterr().err.startswith(f"error: {flags[0].split('=')[0]}: expected")
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_number_of_images_below_zero_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--root", str(tmp_path / "set"), "--val", "-1"])
+    assert capsys.readouterr().err.startswith("error: argument --val: got '-1', expected at least 0")
     assert not (tmp_path / "set").exists()
 
 
