@@ -13,8 +13,8 @@ from cityscapes.submission.parcel import Member
 from engine.errors import InputError
 from engine.parallel import each
 
-_FRAME = re.compile(r"[^_\W]+(?:-[^_\W]+)*_\d{6}_\d{6}")
-"""`<city>_<6 digits>_<6 digits>` anywhere in a name."""
+_FRAME = re.compile(r"(?<![^_\W])(?<![^_\W]-)[^_\W]++(?:-[^_\W]++)*+_\d{6}_\d{6}")
+"""`<city>_<6 digits>_<6 digits>` anywhere in a name; a city is tried from its beginning only, or long names take long."""
 
 
 class Draft(NamedTuple):

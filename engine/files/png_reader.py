@@ -88,6 +88,8 @@ def verify(content: bytes) -> Header:
         DamagedError: if a byte is wrong or missing.
     """
     head, chunks = _inspect(content)
+    if len(chunks[b"IHDR"]) > 1 or not head.width * head.height:  # Pillow would take the last header
+        raise DamagedError("more than one header, or no pixels")
     if head.kind in CHANNELS and 0 < head.width * head.height <= MAX_PIXELS and not _inflates(chunks[b"IDAT"], head):
         raise DamagedError("the compressed pixels are damaged")
     return head

@@ -31,7 +31,7 @@ def _split(samples: Sequence[Sample]) -> dict[str, Any]:
 def _size(path: Path | None) -> str:
     try:
         return "" if path is None else str(path.stat().st_size)
-    except OSError:
+    except FileNotFoundError:
         return "missing"
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from cityscapes.submission import parcel
+from cityscapes.submission.drafts import stem_in
 from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, Told, png, prediction, zipped
 
 
@@ -89,3 +90,10 @@ def test_large_members_are_refused_unread(
 def test_too_many_members(folder: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parcel, "MAX_MEMBERS", 5)
     assert told() == ["got 6 files, expected at most 5; is this the right one?"]
+
+
+def test_the_image_of_a_long_name_is_found_soon() -> None:
+    """In time that grows with the length, not its square: this would take minutes."""
+    assert stem_in("a" * 60_000 + ".png") == ""
+    assert stem_in("a-" * 30_000 + ".png") == ""
+    assert stem_in("old_st-wendel_000001_000019_x.png") == "st-wendel_000001_000019"

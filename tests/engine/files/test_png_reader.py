@@ -212,6 +212,14 @@ def test_damage_is_found_without_decoding(spoil: Callable[[bytes], bytes], expec
     assert png_reader.decode_ids(content) is None
 
 
+def test_two_headers_are_damage() -> None:
+    """Pillow takes the last, and a first one without pixels would keep the stream from being checked."""
+    content = encoded(Image.fromarray(random_ids(8)))
+    empty = chunk(b"IHDR", bytes(8) + content[24:29])
+    with pytest.raises(png_reader.DamagedError, match="more than one header"):
+        png_reader.verify(content[:8] + empty + content[8:])
+
+
 def test_a_whole_png_passes() -> None:
     content = encoded(Image.fromarray(np.zeros((5, 4, 3), np.uint8)))
     assert png_reader.inspect(content + b"junk after the end")[:4] == (4, 5, 8, 2)

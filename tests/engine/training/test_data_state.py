@@ -51,3 +51,14 @@ def test_other_numbers_of_processes_take_other_steps(place: int, steps: int, acc
     """With twice as many processes an epoch has half the steps; one that waits for its validation has all of them."""
     before, now = describe([], [], 10), describe([], [], steps)
     assert place_now(before, now, place, accumulate, LAST) == expected
+
+
+def test_a_disk_that_fails_is_no_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = samples(tmp_path, "a")
+
+    def failing(path: Path) -> None:
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(Path, "stat", failing)
+    with pytest.raises(OSError, match="Input/output error"):
+        describe(images, [], 1)
