@@ -14,7 +14,7 @@ from engine.errors import InputError
 from engine.parallel import each
 
 _FRAME = re.compile(r"(?<![^_\W])(?<![^_\W]-)[^_\W]++(?:-[^_\W]++)*+_\d{6}_\d{6}")
-"""`<city>_<6 digits>_<6 digits>` anywhere in a name; a city is tried from its beginning only, or long names take long."""
+"""`<city>_<6 digits>_<6 digits>` anywhere in a name; cities are tried from their beginnings, for speed."""
 
 
 class Draft(NamedTuple):

@@ -1,6 +1,7 @@
 """All that is tried, in batches, each by a process that nothing disturbs."""
 
 import multiprocessing
+import os
 import random
 import shutil
 import tempfile
@@ -88,6 +89,7 @@ def _is_heavy(kind: str, name: str) -> bool:
 
 def perform_batch(batch: Batch, world: Path, scratch: Path) -> dict[str, Any]:
     """Do a batch, and give its tally as JSON content."""
+    os.environ["MPLCONFIGDIR"] = str(scratch / "matplotlib")  # its list of fonts is no result
     load_modules(heavy=batch.heavy)
     folder = Path(tempfile.mkdtemp(dir=scratch))
     try:

@@ -46,8 +46,9 @@ def state(folder: Path) -> dict[str, str]:
     """The files of a folder, but for what is being written and locks."""
     found = {}
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.name.endswith((".part", ".lock")):
-            name = path.relative_to(folder).as_posix()
+        inside = path.relative_to(folder)
+        if path.is_file() and not any(part.endswith((".part", ".lock")) for part in inside.parts):
+            name = inside.as_posix()
             try:
                 found[re.sub(r"events\..*", "events", name)] = _content(path)
             except Exception as error:  # half a file fails in many ways
@@ -65,6 +66,8 @@ def _content(path: Path) -> str:
             with zipfile.ZipFile(path) as archive:
                 if damaged := archive.testzip():
                     raise ValueError(damaged)
+                if path.suffix == ".pt2":  # whose first folder has the name that the file had while it was written
+                    content = sorted((info.filename.partition("/")[2], info.CRC) for info in archive.infolist())
         case ".png":
             from PIL import Image
 
