@@ -207,6 +207,8 @@ def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
 
 def _require_scenes(samples: Sequence[Sample], figures: str) -> None:
     """Refuse names of figures that no sample has, before hours of work."""
+    if figures.isdecimal() and len(figures) > 6:
+        raise InputError(f"--figures {figures}: expected at most 999999, or names")
     if figures and not figures.isdecimal():
         from engine.inference.figures import named
 

@@ -82,8 +82,9 @@ def test_figures_of_the_worst_scenes_and_a_gif(
         f"{folder / 'predictions.gif'}: the first 3 images with their predictions",
     ]
     assert len(list((folder / "figures").iterdir())) == 2
-    message = error_of(test_fcn.main, "--model_weights_path", weights, "--root", demo_root, *given, "--figures", "x")
-    assert "--figures x: there is no image of this name" in message
+    for wrong, told in {"x": "there is no image of this name", "9" * 5000: "expected at most 999999, or names"}.items():
+        words = ("--model_weights_path", weights, "--root", demo_root, *given, "--figures", wrong)
+        assert f"--figures {wrong}: {told}" in error_of(test_fcn.main, *words)
 
 
 def test_any_folder_of_images(

@@ -9,12 +9,14 @@ import threading
 import zipfile
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 import catalogue
+import catalogue.weights
 import test_fcn
 from engine.arrays import Size, UInt8Array
 from engine.benchmark import Sample
@@ -209,6 +211,31 @@ def test_a_prediction_says_what_it_was_made_from(
     shutil.copyfile(tmp_path / "out2" / "w" / "images" / "predictions" / prediction.name, prediction)
     assert "already" not in predicted(command, capsys), "a prediction of other weights, under the note of ours"
     assert prediction.read_bytes() == before
+
+
+def test_weights_that_are_replaced_while_they_are_used_are_not_those_of_the_predictions(
+    tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    mine, before = shutil.copyfile(weights, tmp_path / "w.pth"), sha256(weights)
+    command = [*arguments(mine, tmp_path, tmp_path / "out"), "--images", str(holiday(tmp_path / "images", "a.png"))]
+    load = catalogue.weights.load_network_for
+
+    def replaced(*given: Any) -> Any:
+        loaded = load(*given)
+        content = torch.load(mine, weights_only=True)
+        content["weights"]["up.bias"][7] += 100
+        torch.save(content, mine)
+        return loaded
+
+    monkeypatch.setattr("catalogue.weights.load_network_for", replaced)
+    predicted(command, capsys)
+    prediction = tmp_path / "out" / "w" / "images" / "predictions" / "a_labelId_preds.png"
+    assert note_of(prediction, "Weights") == before
+    old = read_ids(prediction)
+    monkeypatch.setattr("catalogue.weights.load_network_for", load)
+    assert "already" not in predicted(command, capsys)
+    assert note_of(prediction, "Weights") == sha256(mine) != before
+    assert not np.array_equal(read_ids(prediction), old)
 
 
 def test_what_was_made_from_old_predictions_goes_before_they_change(
