@@ -12,6 +12,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from engine.errors import InputError
+from engine.files.archives import require_readable
 from engine.files.images import quiet_pillow
 
 MAX_BYTES = 16 << 20
@@ -36,8 +37,9 @@ def pictures(archive: Path) -> Iterator[Picture]:
     """Look into every file of a zip, in the order of their names.
 
     Raises:
-        InputError: if it is no zip.
+        InputError: if it is no zip, or cannot be read.
     """
+    require_readable(archive)
     try:
         packed = zipfile.ZipFile(archive)
     except (*_UNREADABLE, *_BAD_ZIP) as error:

@@ -183,8 +183,10 @@ def _write(path: Path, new: Path, drafts: Sequence[Draft], table: npt.NDArray[np
             if isinstance(done, InputError):
                 raise done
         part.replace(new)
-    except BaseException:
+    except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
+        if isinstance(error, InputError):  # nobody has given the name of the unfinished folder
+            raise InputError(*(message.replace(str(part), str(new)) for message in error.messages)) from error
         raise
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple, TypeVar
 from cityscapes.predictions import FIX
 from engine.errors import InputError
 from engine.files import folders
+from engine.files.archives import require_readable
 from engine.files.content import read_bytes
 from engine.findings import Finding, counted, fault
 
@@ -146,6 +147,7 @@ def _of_zip(info: zipfile.ZipInfo, place: int) -> Member:
 
 
 def _opened(source: Path) -> zipfile.ZipFile:
+    require_readable(source)
     try:
         return zipfile.ZipFile(source)
     except _UNREADABLE as error:

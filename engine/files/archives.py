@@ -1,5 +1,6 @@
 """Zips that are byte-identical for the same files."""
 
+import os
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable
@@ -7,6 +8,10 @@ from pathlib import Path
 
 from engine.errors import InputError
 from engine.files.atomic import replacing
+from engine.files.content import reading
+
+_LISTING = 66_000
+"""Bytes at the end of a zip in which the place of its listing is."""
 
 
 def write_zip(
@@ -50,3 +55,14 @@ def _require_equal(archive: Path, part: Path, names: list[str]) -> None:
     if damaged is not None:
         what = f"{archive}: {damaged} reads back wrongly, and what was there before is kept"
         raise InputError(f"{what}; check the disk, then run the same command again")
+
+
+def require_readable(archive: Path) -> None:
+    """Read the end of a zip, where its listing is: the library calls it no zip where in fact the disk fails.
+
+    Raises:
+        InputError: if it is no regular file, or cannot be read.
+    """
+    with reading(archive) as file:
+        file.seek(-min(archive.stat().st_size, _LISTING), os.SEEK_END)
+        file.read()

@@ -38,11 +38,9 @@ def list_images(folder: Path) -> list[Sample]:
     images = [path for path in files if path.suffix.lower() in IMAGE_ENDINGS]
     if not images:
         raise InputError(f"{folder}: no image in it; expected files that end in {endings}")
-    if others := sorted({path.suffix.lower() or path.name for path in set(files) - set(images)}):
-        told = ", ".join(others[:8]) + (", ..." if len(others) > 8 else "")
-        print(
-            printable(f"note: {folder}: {len(files) - len(images)} other files are left out ({told})"), file=sys.stderr
-        )
+    if others := Counter(path.suffix.lower() or path.name for path in sorted(set(files) - set(images))):
+        told = ", ".join(f"{number} {ending}" for ending, number in others.most_common(8))
+        _note(f"{folder}: left out, as no images: {told}{', ...' if len(others) > 8 else ''}")
     for path in linked:
         print(printable(f"note: {path}: links to folders are not followed; predict it by itself"), file=sys.stderr)
     return [Sample(name, path, None) for name, path in _named(images, folder).items()]

@@ -87,10 +87,10 @@ class Forward:
         if asked != "torch":
             self._run_by_openvino(cache, required=asked == "openvino")
         self._coarse = self._network if not exact and isinstance(self._network, Coarse) else None
-        self._largest = math.inf
-        """What coarse scores must stay below, or the last upsampling would leave the range of float32."""
+        self._largest = torch.tensor(math.inf, device=self.device)
+        """What scores must stay below; coarse ones, so that the last upsampling does not leave the range of float32."""
         if self._coarse is not None and self.precision != "16-mixed":
-            self._largest = torch.finfo(torch.float32).max / max(1.0, reach(self._coarse.upsampling))
+            self._largest = torch.finfo(torch.float32).max / reach(self._coarse.upsampling).clamp(min=1)
         self._normalize = Normalize(about.mean, about.std).to(self.device)
         self._ids = torch.from_numpy(benchmark.prediction_ids).to(self.device)
         self._confidence_class = benchmark.confidence_class
@@ -228,7 +228,7 @@ class Forward:
             scores = self._scores_by(image) if self._scores_by else self._coarse.coarse(self._normalize(image))
             if self._ids_by is not None:
                 return self._ids_by(scores, size, finite)
-            self._note(scores, finite, self._largest)
+            self._note(scores, finite)
             return classify_upsampled(self._coarse, scores, size, self.classify)
 
     def _to_logits(self, image: torch.Tensor, finite: torch.Tensor) -> torch.Tensor:
@@ -243,10 +243,10 @@ class Forward:
             logits: torch.Tensor = self._torch(normalized.contiguous(memory_format=torch.channels_last))
         return logits
 
-    def _note(self, scores: torch.Tensor, finite: torch.Tensor, largest: float = math.inf) -> None:
-        """Have `finite` become False unless all scores are between -largest and largest, exclusive; NaN never is."""
+    def _note(self, scores: torch.Tensor, finite: torch.Tensor) -> None:
+        """Have `finite` become False unless all scores are within the range, which NaN never is."""
         low, high = scores.aminmax()
-        finite.logical_and_((low > -largest) & (high < largest))
+        finite.logical_and_((low > -self._largest) & (high < self._largest))
 
 
 def _asked_engine(engine: Engine, place: Place, *, exact: bool, compiled: bool) -> Engine:

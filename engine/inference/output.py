@@ -105,7 +105,9 @@ class Predictions:
         kept = [
             sample
             for sample in samples
-            if sample.name in known and known[sample.name] == images[sample.name] and self._is_ours(sample)
+            if images[sample.name] is not None
+            and known.get(sample.name) == images[sample.name]
+            and self._is_ours(sample)
         ]
         stale = _others({self.path(sample) for sample in kept}, self.folder, self.suffix)
         if self.overlays:

@@ -134,9 +134,9 @@ def classify_upsampled(
     return ids.view(-1, across * stride)[first : first + height, first : first + width]
 
 
-def reach(layer: nn.ConvTranspose2d) -> float:
-    """How many times as large as the largest coarse score a logit can be at most."""
-    return float(_weights(layer).abs().sum(1, dtype=torch.float64).max())
+def reach(layer: nn.ConvTranspose2d) -> torch.Tensor:
+    """How many times as large as the largest coarse score a logit can be at most, as a scalar on the layer's device."""
+    return _weights(layer).abs().sum(1).amax()
 
 
 def _weights(layer: nn.ConvTranspose2d) -> torch.Tensor:

@@ -3,7 +3,7 @@
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -42,8 +42,11 @@ def profile(
     device = predictor.device
     memory.reset_peaks(device)
     times: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    for number, path in enumerate(_shown([*images[:warm_up], *images])):
-        into = times if number >= len(images[:warm_up]) else {stage: [] for stage in STAGES}
+    first = images[:warm_up]
+    if not sys.stderr.isatty():
+        print(f"profile: {len(images)} images after {len(first)} to warm up, one at a time", file=sys.stderr)
+    for number, path in enumerate(tqdm([*first, *images], "profile", disable=None, leave=False)):
+        into = times if number >= len(first) else {stage: [] for stage in STAGES}
         try:
             _time(into, predictor, path, scratch)
         finally:
@@ -56,7 +59,7 @@ def profile(
         "precision": precision,
         "image_size": sizes,
         "images": len(images),
-        "warm_up": min(warm_up, len(images)),
+        "warm_up": len(first),
         "milliseconds": {stage: _summary(values) for stage, values in times.items()},
         "memory_mib": _memory(device),
         "not_measured": {} if (why := nvml.process_memory(device).missing) is None else {"process": why},
@@ -88,14 +91,6 @@ def _reason(result: dict[str, Any], name: str) -> str:
     """Why a figure is not there."""
     why = result["not_measured"].get(name)
     return "not measured" if why is None else f"not measured ({why})"
-
-
-def _shown(images: Sequence[Path]) -> Iterable[Path]:
-    """The images, with a progress bar, or one line where nobody watches."""
-    if not sys.stderr.isatty():
-        print(f"profile: predicting {len(images)} images one at a time", file=sys.stderr)
-    bar: Iterable[Path] = tqdm(images, "profile", disable=None, leave=False)
-    return bar
 
 
 def _time(times: dict[str, list[float]], predictor: Predictor, path: Path, scratch: Path) -> None:

@@ -347,8 +347,14 @@ def test_a_failed_write_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
+    def fail_named(path: Path, _: Ids) -> None:
+        raise InputError(f"{path}: no room")
+
     monkeypatch.setattr("cityscapes.submission.fixing.write_png", fail)
     with pytest.raises(OSError, match="No space"):
+        fix(folder, tmp_path / "new")
+    monkeypatch.setattr("cityscapes.submission.fixing.write_png", fail_named)
+    with pytest.raises(InputError, match=rf"^{tmp_path}/new/berlin/berlin_000000_000019\.png: no room$"):
         fix(folder, tmp_path / "new")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["old"]
 

@@ -1,16 +1,19 @@
 """Folders and files that cannot be read: the reason is told, and nothing is left out."""
 
+import contextlib
 import errno
 import os
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cityscapes.submission import main, parcel
+from engine.files import archives
 from engine.files.content import naming, read_bytes
-from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, Told, png, prediction
+from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, Told, png, prediction, zipped
 
 
 @pytest.fixture
@@ -74,6 +77,19 @@ def test_what_is_no_file_or_cannot_be_read(folder: Path, told: Told, monkeypatch
         f"file, {names[1]}: no such file, {names[2]}: cannot read it (Input/output error); check its permissions and "
         "the disk); write or copy them again"
     )
+
+
+def test_a_zip_on_a_failing_disk(folder: Path, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = zipped(folder, tmp_path / "made.zip")
+
+    @contextlib.contextmanager
+    def reading(path: Path) -> Iterator[None]:
+        with naming(path):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        yield
+
+    monkeypatch.setattr(archives, "reading", reading)
+    assert told(archive) == ["cannot read it (Input/output error); check its permissions and the disk"]
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")

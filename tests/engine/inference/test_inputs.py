@@ -31,7 +31,7 @@ def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     (photos / "link").symlink_to(more)
     assert [sample.name for sample in list_images(photos)] == ["a"]
     assert capsys.readouterr().err.splitlines() == [
-        f"note: {photos}: 2 other files are left out (.heic, .txt)",
+        f"note: {photos}: left out, as no images: 1 .heic, 1 .txt",
         f"note: {photos / 'link'}: links to folders are not followed; predict it by itself",
     ]
 

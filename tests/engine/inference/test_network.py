@@ -171,7 +171,7 @@ def test_a_full_disk_ends_a_prediction(tmp_path: Path, monkeypatch: pytest.Monke
         write_png(sample.image, np.zeros((8, 8, 3), np.uint8))
     predictions = Predictions(tmp_path / "predictions", ".png", {})
 
-    def encode(path: Path, prediction: UInt8Array) -> None:
+    def encode(path: Path, prediction: UInt8Array, **_: object) -> None:
         with replacing(path) as file:
             file.write(b"some")
             if path.name == "1.png":

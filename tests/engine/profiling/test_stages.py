@@ -70,4 +70,4 @@ def test_a_profile_leaves_nothing_behind_wherever_it_is_killed(
     assert list(tmp_path.iterdir()) == [image]
     assert result["images"] == 3
     assert result["warm_up"] == 2
-    assert capsys.readouterr().err == "profile: predicting 5 images one at a time\n"
+    assert capsys.readouterr().err == "profile: 3 images after 2 to warm up, one at a time\n"
