@@ -25,7 +25,7 @@ SIZE = "size"
 
 _COMPLAINTS = {
     "unreadable": ("that cannot be read", "unpack or generate them again"),
-    "polygons": ("in polygon files, expected those of gtFine", f"unpack {ARCHIVES[ANNOTATIONS]} again or mend them"),
+    "polygons": ("in polygon files, expected those of gtFine", f"unpack {ARCHIVES[ANNOTATIONS]} again, or fix them"),
     "ids": (
         "with ids that the label table lacks, expected label ids 0 to 33, train ids 0 to 18 or 255",
         "unpack or generate them again",

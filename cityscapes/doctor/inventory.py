@@ -114,7 +114,7 @@ def _require_readable(root: Path) -> None:
     faults = Faults()
     with faults.collected():
         _entries(root)
-    for folder in {folder for folder, _ in KINDS.values()}:
+    for folder in dict.fromkeys(folder for folder, _ in KINDS.values()):
         with faults.collected():
             find(root / folder, "*", levels=2)
     faults.require_none()
