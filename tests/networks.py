@@ -1,7 +1,10 @@
 """Small networks for tests of commands, which train them by `--network tests.networks:NAME`."""
 
+import multiprocessing
 import os
 import signal
+import time
+from collections.abc import Callable
 
 import torch
 from torch import nn
@@ -41,6 +44,49 @@ class Interrupted(Tiny):
 def interrupted(num_classes: int) -> nn.Module:
     """The network that interrupts its training."""
     return Interrupted(num_classes)
+
+
+class Failing(Tiny):
+    """Does something bad in its third step."""
+
+    def __init__(self, num_classes: int, bad: Callable[[], None]) -> None:
+        super().__init__(num_classes)
+        self.bad, self.steps = bad, 0
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) -> (N, C, H, W)."""
+        self.steps += self.training and torch.is_grad_enabled()
+        if self.steps == 3:
+            self.bad()
+        return super().forward(images)
+
+
+def _kill_a_worker() -> None:
+    os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
+    time.sleep(10)  # which the signal that it is gone interrupts
+
+
+def _use_all_memory() -> None:
+    raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nMore of it")
+
+
+def _err() -> None:
+    raise ZeroDivisionError
+
+
+def killing(num_classes: int) -> nn.Module:
+    """The network that kills a process that loads images."""
+    return Failing(num_classes, _kill_a_worker)
+
+
+def huge(num_classes: int) -> nn.Module:
+    """The network for which no GPU has the memory."""
+    return Failing(num_classes, _use_all_memory)
+
+
+def wrong(num_classes: int) -> nn.Module:
+    """The network with a bug."""
+    return Failing(num_classes, _err)
 
 
 def plain(num_classes: int) -> nn.Module:

@@ -1,6 +1,7 @@
 """train_fcn.py from end to end, on a small synthetic data set."""
 
 import json
+import multiprocessing
 import re
 import shutil
 from functools import partial
@@ -369,3 +370,29 @@ def test_batches_that_make_no_sense_are_told_before_the_work(
     assert "warning: --crop_size 2048 is more than twice the longest side of all images" in told
     message = error_of(train_fcn.main, *settings, "--batch_size", "60000", "--crop_size", "16000")
     assert "the crops of one step take 245760 GB, but there are" in message
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"),
+    [
+        (
+            "killing",
+            r"DataLoader worker \(pid \d+\) is killed by signal: Killed; .*give fewer --workers; the last state",
+        ),
+        ("huge", r"error: CUDA out of memory\. Tried to allocate 2\.00 GiB; give a smaller --batch_size or"),
+    ],
+    ids=["killed worker", "full GPU"],
+)
+def test_too_little_memory(settings: list[str], error_of: Ending, network: str, expected: str) -> None:
+    failing = ["--network", f"tests.networks:{network}", "--workers", "1", "--save_minutes", "0"]
+    message = error_of(train_fcn.main, *settings, *failing)
+    assert re.search(expected, message), message
+    assert multiprocessing.active_children() == []
+
+
+def test_processes_end_with_a_training_that_fails(settings: list[str]) -> None:
+    """They ignored the signal to end, and the training waited for them for ever, on its GPU."""
+    with pytest.raises(ZeroDivisionError) as caught:
+        train_fcn.main([*settings, "--network", "tests.networks:wrong", "--workers", "1"])
+    assert caught.tb is not None, "which keeps all that is in its frames"
+    assert multiprocessing.active_children() == []

@@ -1,6 +1,6 @@
 """Samples as a torch data set."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,8 @@ def collate(items: list[Batch | InputError]) -> Batch | InputError:
     return batch
 
 
-def batches(loader: Any) -> Iterator[Batch]:
-    """The batches of a loader.
+def batches(loader: Any) -> Generator[Batch]:
+    """The batches of a loader; its processes end when this is closed, but those that stay for the next time.
 
     Raises:
         InputError: where one of its files is bad.

@@ -61,6 +61,10 @@ def _processes() -> tuple[int, int]:
     return tasks, int(os.environ.get("SLURM_NTASKS_PER_NODE", str(tasks)))
 
 
+_WORKER = re.compile(r"DataLoader worker \(pid")
+"""What torch says, wherever training is, when a process that loads images has gone."""
+_MEMORY = "can't allocate memory"
+"""What torch says on a CPU; on a GPU it has an error for it."""
 _LOST = re.compile("connection (closed|reset)|broken pipe|remote process|timed out|timeout", re.IGNORECASE)
 """What the backends say where another process is gone."""
 
@@ -70,7 +74,8 @@ def together(fabric: Fabric) -> Iterator[None]:
     """Work that all processes of a job do: if one of them fails the others end too, and messages say who is who.
 
     Raises:
-        InputError: with the number of the process before each message; also where another process is gone.
+        InputError: with the number of the process before each message; also where another process is gone, where one
+            that loads images is, and where memory is full.
     """
     who = f"process {fabric.global_rank} of {fabric.world_size}"
     try:
@@ -80,10 +85,23 @@ def together(fabric: Fabric) -> Iterator[None]:
             raise
         raise InputError(*(f"{who}: {message}" for message in error.messages)) from error
     except RuntimeError as error:
+        if (reason := _of_memory(error)) is not None:
+            raise InputError(reason if fabric.world_size == 1 else f"{who}: {reason}") from error
         lost = isinstance(error, torch.distributed.DistError) or _LOST.search(str(error))
         if fabric.world_size == 1 or not lost:
             raise
         raise InputError(f"{who}: ends because another process did; the message of that one says why") from error
+
+
+def _of_memory(error: RuntimeError) -> str | None:
+    """The message for an error that comes of too little memory, None for any other."""
+    said = (str(error).splitlines() or [""])[0].rstrip(" .")
+    kept = "the last state that was saved is kept"
+    if _WORKER.search(said):
+        return f"{said}; if the system ran out of memory or of room in /dev/shm, give fewer --workers; {kept}"
+    if isinstance(error, torch.OutOfMemoryError) or _MEMORY in said:
+        return f"{said}; give a smaller --batch_size or --crop_size, or --data_on workers; {kept}"
+    return None
 
 
 def all_sum(fabric: Fabric, values: torch.Tensor) -> torch.Tensor:

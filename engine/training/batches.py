@@ -1,7 +1,7 @@
 """Where the batches of a training come from."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -24,8 +24,10 @@ class BatchSource(Protocol):
     sampler: EpochSampler
     """Says which samples a step has; its epoch and start are where training begins or resumes."""
 
-    def stream(self, epochs: int) -> Iterator[tuple[torch.Tensor, ...]]:
+    def stream(self, epochs: int) -> Generator[tuple[torch.Tensor, ...]]:
         """What each step takes to the device, one step after the other, up to the end of the last epoch.
+
+        It must be closed: then the processes end that load.
 
         Raises:
             InputError: at a step with a damaged file.
@@ -86,7 +88,7 @@ class FileBatches:
         self._dataset = GuardedDataset(SegmentationDataset(samples, reader, augment))
         self._workers, self._pinned = workers, pinned
 
-    def stream(self, epochs: int) -> Iterator[Batch]:
+    def stream(self, epochs: int) -> Generator[Batch]:
         """Images (N, 3, S, S) and masks (N, S, S), uint8, in the memory of the host."""
         return batches(_loader(self._dataset, self.sampler, epochs, collate, self._workers, pinned=self._pinned))
 
@@ -119,7 +121,7 @@ class ResidentBatches:
         self.samples, self.sampler = samples, sampler
         self._data, self._augmentation, self._workers = data, augmentation, workers
 
-    def stream(self, epochs: int) -> Iterator[tuple[torch.Tensor]]:
+    def stream(self, epochs: int) -> Generator[tuple[torch.Tensor]]:
         """What was drawn for a step, (N, columns) float32, in the memory of the host."""
         rows = DrawnRows(self._data.sizes, self._augmentation)
         pinned = self._data.images.device.type == "cuda"

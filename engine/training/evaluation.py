@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import NamedTuple
 
 import torch
@@ -89,9 +89,10 @@ class Evaluator:
         if self._source is None:
             raise ValueError("closed: make another evaluator")
         hidden = progress_bar_disabled(fabric)
-        bar = tqdm(self._source(), total=len(self._mine), desc="evaluate", disable=hidden, leave=False)
         shared = self._length // fabric.world_size
-        with _search_for_few_sizes() as take_note:
+        # Closed at once, or an error's traceback would keep the processes that load alive.
+        with _search_for_few_sizes() as take_note, closing(batch for batch in self._source()) as measured:
+            bar = tqdm(measured, total=len(self._mine), desc="evaluate", disable=hidden, leave=False)
             for number, (images, masks) in enumerate(bar):
                 if number < shared:
                     pause(number)

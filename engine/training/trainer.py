@@ -89,7 +89,12 @@ class Training:
         tally = self._resume(sampler)
         sampler.epoch = self.about.epoch + 1
         stream = self.data.stream(self.config.epochs)
-        with Interruption(self.fabric) as interruption, closing(self.evaluator), closing(self.run):
+        with (
+            Interruption(self.fabric) as interruption,
+            closing(self.evaluator),
+            closing(self.run),
+            closing(stream),
+        ):
             for epoch in range(self.about.epoch + 1, self.config.epochs + 1):
                 sampler.epoch = epoch
                 watch = Watch(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
