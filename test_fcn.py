@@ -152,6 +152,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         if place.rank > 0:
             return 0
+        if lacking := sum(predictions.lacks(sample) for sample in samples):
+            raise InputError(
+                f"{predictions.folder}: {lacking} of {len(samples)} images are not predicted; other processes say why"
+            )
         kept = f"; {predictions.kept} of them were there already" if predictions.kept else ""
         done = f"{len(samples)} predictions of {about.network}, trained for {about.epoch} epochs"
         print(f"{predictions.folder}: {done}{kept}")

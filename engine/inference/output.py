@@ -17,7 +17,7 @@ from engine.files.atomic import write_json
 from engine.files.content import read_bytes
 from engine.files.documents import read_json
 from engine.files.folders import find
-from engine.files.images import write_png
+from engine.files.images import note_of, write_png
 
 NOTE = "predictions.json"
 """Name of the file beside a folder of predictions that says what they were made from."""
@@ -111,11 +111,13 @@ class Predictions:
         ]
         stale = _others({self.path(sample) for sample in kept}, self.folder, self.suffix)
         if self.overlays:
-            stale += _others({self.overlays.path(sample) for sample in kept}, self.overlays.folder, OVERLAY)
-        self.kept = sum(not self.lacks(sample) for sample in kept)
-        if stale or self.kept < len(samples):
+            paths = {self.overlays.path(sample): self.notes(sample)[ORIGIN_KEY] for sample in kept}
+            shown = {path for path, origin in paths.items() if note_of(path, ORIGIN_KEY) == origin}
+            stale += _others(shown, self.overlays.folder, OVERLAY)
+        if stale or any(self.lacks(sample) for sample in samples):
             _remove(self._derived)
         _remove(stale)
+        self.kept = sum(not self.lacks(sample) for sample in kept)
         write_json(self.folder.parent / NOTE, {"origin": self.origin, "images": images})
 
     def lacks(self, sample: Sample) -> bool:

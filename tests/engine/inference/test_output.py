@@ -204,6 +204,9 @@ def test_a_prediction_says_what_it_was_made_from(
     assert "already" not in predicted(command, capsys), "a whole PNG, but none of ours"
     assert prediction.read_bytes() == before, "the same weights, settings and image give the same bytes"
 
+    write_png(folder / "overlays" / "a_overlay.png", np.zeros((64, 96, 3), np.uint8))
+    assert "already" not in predicted(command, capsys), "nor is that picture"
+
     other = shutil.copyfile(weights, tmp_path / "w.pth")
     content = torch.load(other, weights_only=True)
     torch.save(content | {"more": 1}, other)
@@ -299,6 +302,14 @@ def test_two_processes_predict_each_image_once(demo_root: Path, tmp_path: Path, 
         assert [path.name for path in folder.glob("*.zip")] == ["submission.zip"]
     assert names[0] == names[1]
     assert len(names[0]) == 5
+
+
+def test_nothing_is_scored_or_packed_while_another_process_lacks_predictions(
+    demo_root: Path, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(test_fcn, "predict", lambda *_, **__: [])
+    assert test_fcn.main(arguments(weights, demo_root, tmp_path)) == 2
+    assert "2 of 2 images are not predicted; other processes say why" in capsys.readouterr().err
 
 
 def test_views_make_other_predictions_and_are_noted(demo_root: Path, tmp_path: Path, weights: Path) -> None:
