@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -121,8 +120,8 @@ def _load(file: Path, key: str) -> ClassIndex | None:
         with np.load(file) as content:
             if str(content["key"]) == key:
                 return ClassIndex(content["pixels"], content["spots"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        pass  # there is none, or a damaged one: scan again
+    except Exception:
+        pass  # there is none, or a damaged one, for which NumPy and zipfile raise nearly anything: scan again
     return None
 
 

@@ -102,6 +102,22 @@ def test_a_rare_class_is_in_as_many_crops_as_asked_for(
     assert sum(bool((mask == 2).any()) for mask in masks) == pytest.approx(50, abs=20)
 
 
+def test_every_flipped_bit_is_found(samples: list[Sample], tmp_path: Path) -> None:
+    """NumPy and zipfile raise errors of many kinds."""
+    built = build(samples, tmp_path)
+    file = tmp_path / "class_index.npz"
+    content = file.read_bytes()
+    key = class_index._key(samples, 4)
+    for place in range(0, len(content), 7):
+        changed = bytearray(content)
+        changed[place] ^= 1 << place % 8
+        file.write_bytes(changed)
+        index = class_index._load(file, key)
+        assert index is None or (
+            np.array_equal(index.pixels, built.pixels) and np.array_equal(index.spots, built.spots)
+        )
+
+
 def test_without_it_the_draws_are_as_ever(samples: list[Sample], tmp_path: Path) -> None:
     plain = EpochSampler(20, 4, 3)
     assert list(EpochSampler(20, 4, 3, index=build(samples, tmp_path))) == list(plain)
