@@ -117,7 +117,7 @@ def _key(samples: Sequence[Sample], num_classes: int) -> str:
 
 def _load(file: Path, key: str) -> ClassIndex | None:
     try:
-        with np.load(file) as content:
+        with file.open("rb") as stream, np.load(stream) as content:
             if str(content["key"]) == key:
                 return ClassIndex(content["pixels"], content["spots"])
     except Exception:
