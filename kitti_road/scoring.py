@@ -82,6 +82,12 @@ def score(
             faults += [*found.messages, f"{name}: not scored because of the above; the other sets are"]
         else:
             counts[name] = found
+    if counts and not any(total.positives.any() for total in counts.values()):
+        raise InputError(
+            *faults,
+            f"{root / 'training' / TRUTHS}: no pixel of the ground truth of {split} is {' or '.join(tasks)} in any of "
+            f"{', '.join(counts)}; unpack data_road.zip again",
+        )
     notes += _unscored(predictions, sets, tasks)
     coverage = _coverage(split, {name: len(sets[name]) for name in counts})
     if road := _urban(counts):

@@ -273,3 +273,15 @@ def test_a_folder_that_cannot_be_listed(folder: str, road_root: Path) -> None:
     listing = layout.pictured_frames if folder == "image_2" else layout.labelled_frames
     with refused(road_root / "training" / folder), pytest.raises(InputError, match="cannot list this folder"):
         listing(road_root, "val", "road")
+
+
+def test_ground_truth_without_any_road_is_an_error(predictions: Path, road_root: Path, error_of: Ending) -> None:
+    for path in (road_root / "training" / "gt_image_2").glob("*.png"):
+        pixels = read_image(path).copy()
+        pixels[..., 2] = 0
+        write_png(path, pixels)
+    truths = road_root / "training" / "gt_image_2"
+    assert error_of(scoring.main, *run(predictions, road_root)).endswith(
+        f"error: {truths}: no pixel of the ground truth of val is road or lane in any of um_road, umm_road, uu_road, "
+        "um_lane; unpack data_road.zip again\n"
+    )
