@@ -5,10 +5,13 @@
 """
 
 import csv
+import io
 from pathlib import Path
 
 from engine.benchmark import ClassTable
 from engine.errors import InputError
+from engine.files.content import read_text
+from engine.findings import grouped
 
 VOID = 255
 """The train id of pixels that are neither trained on nor scored."""
@@ -102,23 +105,25 @@ def read_class_table(path: Path) -> dict[Color, int]:
     """
     colors: dict[Color, int] = {}
     faults = []
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = [row for row in csv.reader(file, skipinitialspace=True) if row]
+    try:
+        rows = [row for row in csv.reader(io.StringIO(read_text(path)), skipinitialspace=True) if row]
+    except csv.Error as error:
+        raise InputError(f"{path}: broken table ({error}); {_TABLE}") from error
     known = {name.casefold(): i for i, name in enumerate(ANNOTATED.names)} | {"void": VOID}
     for number, row in enumerate(rows[1:], start=2):
         color = _color(row[1:4])
         train_id = known.get(row[0].strip().casefold())
         if color is None or train_id is None:
             faults.append(
-                f"{path}: line {number} is {','.join(row)!r}, expected a class of CamVid and its r,g,b; {_TABLE}"
+                f"{path}: line {number} is {','.join(row)[:60]!r}, expected a class of CamVid and its r,g,b; {_TABLE}"
             )
-        else:
-            colors[color] = train_id
+        elif colors.setdefault(color, train_id) != train_id:
+            faults.append(f"{path}: line {number} gives the colour of another class to {row[0].strip()}; {_TABLE}")
     if missing := set(range(len(ANNOTATED))) - set(colors.values()):
         named = ", ".join(ANNOTATED.names[i] for i in sorted(missing))
         faults.append(f"{path}: no colour for {named}; {_TABLE}")
     if faults:
-        raise InputError(*faults)
+        raise InputError(*grouped(faults))
     return colors
 
 

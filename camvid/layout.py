@@ -17,11 +17,13 @@
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 from engine.benchmark import Sample
 from engine.errors import Faults, InputError
+from engine.files.content import read_text
 from engine.files.folders import find
 from engine.findings import grouped
 
@@ -106,15 +108,23 @@ def _colored(root: Path) -> Path | None:
 def _listed(base: Path, listing: Path) -> list[tuple[Path, Path]]:
     """The pairs of a list, whose paths begin somewhere above CamVid: only folder and name count."""
     pairs, faults = [], []
-    for number, line in enumerate(listing.read_text().splitlines(), start=1):
+    for number, line in enumerate(read_text(listing).splitlines(), start=1):
         paths = [base.joinpath(*Path(path.rstrip(";")).parts[-2:]) for path in line.split()]
         if len(paths) == 2:
             pairs.append((paths[0], paths[1]))
         elif paths:
-            faults.append(f"{listing}: line {number} is {line!r}, expected an image and a mask; {_DOWNLOAD}")
+            faults.append(f"{listing}: line {number} is {line[:90]!r}, expected an image and a mask; {_DOWNLOAD}")
+    faults += [
+        f"{listing}: lists {image.name} {count} times, expected once; {_DOWNLOAD}" for image, count in _doubles(pairs)
+    ]
     if faults:
         raise InputError(*grouped(faults))
     return pairs
+
+
+def _doubles(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, int]]:
+    """The images that a list has more than once: they would count twice in scores."""
+    return [(image, count) for image, count in Counter(image for image, _ in pairs).items() if count > 1]
 
 
 def _in_folders(images: Path, masks: Path, suffix: str) -> list[tuple[Path, Path]]:

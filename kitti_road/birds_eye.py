@@ -5,6 +5,7 @@ left, column 399 10 m to the right. Section III of Fritsch et al. 2013, "A New P
 Evaluation Benchmark for Road Detection Algorithms"; where the paper leaves it open, as the server's own tools.
 """
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from engine.arrays import Float64Array, UInt8Array
 from engine.errors import InputError
+from engine.files.content import read_text
 
 ROWS, COLUMNS = 800, 400
 _METRES = 0.05
@@ -83,24 +85,26 @@ def warp(pixels: UInt8Array, indices: Lookup, outside: int = 0) -> UInt8Array:
 
 def _read(path: Path) -> dict[str, Float64Array]:
     """The matrices that the view needs; the file has `NAME: value value ...` lines, row by row."""
-    try:
-        lines = path.read_text(encoding="ascii").splitlines()
-    except FileNotFoundError as error:
+    if not path.exists():
         raise InputError(
             f"{path}: no such file, and the bird's-eye view needs the calibration of every image; "
             "unpack data_road.zip again, which has them in calib/"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no text; unpack data_road.zip again") from error
-    values = {name.strip(): rest.split() for name, _, rest in (line.partition(":") for line in lines)}
+        )
+    parts = [line.partition(":") for line in read_text(path).splitlines()]
+    values = {name.strip(): rest.split() for name, _, rest in parts}
+    number = Counter(name.strip() for name, _, _ in parts)
     matrices, faults = {}, []
     for name, shape in _SHAPES.items():
         try:
-            matrices[name] = np.array(values[name], np.float64).reshape(shape)
+            matrix = np.array(values[name], np.float64).reshape(shape)
+            if number[name] > 1 or not np.isfinite(matrix).all():
+                raise ValueError
+            matrices[name] = matrix
         except (KeyError, ValueError):
             got = f"{len(values[name])} values" if name in values else "no such line"
+            got = f"{number[name]} such lines" if number[name] > 1 else got
             faults.append(
-                f"{path}: {name}: got {got}, expected {shape[0] * shape[1]} numbers; unpack data_road.zip again"
+                f"{path}: {name}: got {got}, expected {shape[0] * shape[1]} finite numbers; unpack data_road.zip again"
             )
     if faults:
         raise InputError(*faults)

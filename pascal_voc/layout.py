@@ -15,11 +15,13 @@ TrainVal/VOCdevkit/VOC2011, which is found as well. Splits that are derived:
 """
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.benchmark import Sample
 from engine.errors import InputError
+from engine.files.content import read_text
 from engine.files.folders import find
 from engine.findings import grouped
 
@@ -126,18 +128,20 @@ def read_list(path: Path, remedy: str) -> list[str]:
     """The image ids of a list, the first word of each line.
 
     Raises:
-        InputError: if there is no such list, or with every line that is no image id.
+        InputError: if there is no such list, or with every line that is no image id or that comes twice.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such list; {remedy}")
-    try:
-        lines = [line.split() for line in path.read_text().splitlines()]
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no text ({error}); {remedy}") from error
+    lines = [line.split() for line in read_text(path).splitlines()]
     names = [line[0] for line in lines if line]
     wrong = [name for name in names if not re.fullmatch(r"\w+", name)]
     if wrong:
-        raise InputError(*grouped([f"{path}: {name!r} is no image id, as 2007_000032; {remedy}" for name in wrong]))
+        raise InputError(
+            *grouped([f"{path}: {name[:40]!r} is no image id, as 2007_000032; {remedy}" for name in wrong])
+        )
+    doubled = [name for name, count in Counter(names).items() if count > 1]
+    if doubled:
+        raise InputError(*grouped([f"{path}: {name} is listed more than once; {remedy}" for name in doubled]))
     if not names:
         raise InputError(f"{path}: an empty list; {remedy}")
     return names

@@ -11,7 +11,7 @@ import test_fcn
 import train_fcn
 from camvid import download, layout, masks, scoring
 from camvid.dataset import CamVid32Benchmark, CamVidBenchmark
-from camvid.labels import ANNOTATED, SEGNET, TRAIN_ID_OF_COLOR
+from camvid.labels import ANNOTATED, SEGNET, TRAIN_ID_OF_COLOR, read_class_table
 from engine.errors import InputError
 from engine.files.images import read_ids, write_png
 from tests.conftest import Ending
@@ -284,3 +284,30 @@ def test_folders_that_cannot_be_listed(camvid_root: Path, camvid32_root: Path) -
         with refused(*folders), pytest.raises(InputError) as caught:
             samples(root, "val")
         assert [f"error: {message}" for message in caught.value.messages] == list(map(refusal, folders))
+
+
+def test_a_list_that_has_an_image_twice_or_is_no_text(camvid_root: Path) -> None:
+    listing = camvid_root / "CamVid" / "val.txt"
+    listing.write_text(listing.read_text() * 2)
+    with pytest.raises(InputError) as caught:
+        layout.segnet_samples(camvid_root, "val")
+    first = "0001TP_000003.png 2 times, expected once"
+    assert caught.value.messages[0].startswith(f"{listing}: lists {first}")
+    assert len(caught.value.messages) == 2
+    listing.write_bytes(b"\xff")
+    with pytest.raises(InputError, match="no text in UTF-8"):
+        layout.segnet_samples(camvid_root, "val")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (b"\xe9, 1, 2, 3\n", "no text in UTF-8"),
+        (b"Archway, 64, 128, 64\n", "line 34 gives the colour of another class to Archway"),
+    ],
+)
+def test_a_table_of_colours_that_says_two_things_or_nothing(tmp_path: Path, row: bytes, message: str) -> None:
+    path = tmp_path / "class_dict.csv"
+    path.write_bytes(csv_of_all().encode() + row)
+    with pytest.raises(InputError, match=message):
+        read_class_table(path)

@@ -139,14 +139,22 @@ def test_the_homography_follows_from_the_calibration(tmp_path: Path) -> None:
     [
         ("P2: 1 2\nR0_rect: a b\n", ["P2: got 2 values", "R0_rect: got 2 values", "Tr_cam_to_road: got no such line"]),
         ("P2:" + " 1" * 12 + "\nR0_rect:" + " 1" * 9 + "\nTr_cam_to_road:" + " 0" * 12, ["cannot be inverted"]),
-        ("\N{SNOWMAN}", ["no text"]),
+        (
+            "P2:" + " 1" * 11 + " nan\nR0_rect:" + " 1" * 8 + " inf\nTr_cam_to_road:" + " 1" * 12,
+            ["P2: got 12 values, expected 12 finite numbers", "R0_rect: got 9 values, expected 9 finite numbers"],
+        ),
+        (
+            ("P2:" + " 1" * 12 + "\n") * 2 + "R0_rect:" + " 1" * 9 + "\nTr_cam_to_road:" + " 1" * 12,
+            ["P2: got 2 such lines"],
+        ),
+        ("\udcff", ["no text"]),
         (None, ["no such file, and the bird's-eye view needs the calibration of every image"]),
     ],
 )
 def test_everything_wrong_with_a_calibration_is_said(tmp_path: Path, content: str | None, expected: list[str]) -> None:
     path = tmp_path / "um_000000.txt"
     if content is not None:
-        path.write_text(content, encoding="utf-8")
+        path.write_text(content, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(InputError) as caught:
         homography(path)
     assert len(caught.value.messages) == len(expected)

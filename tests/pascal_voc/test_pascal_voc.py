@@ -235,3 +235,10 @@ def test_real_masks(real_data: Path) -> None:
             rgb = np.asarray(Image.open(sample.mask).convert("RGB"))
             assert np.array_equal(masks.indices_of_colors(rgb), mask)
             assert np.array_equal(PALETTE[mask], rgb)
+
+
+def test_a_list_that_has_an_image_twice(pascal_voc_root: Path) -> None:
+    listing = pascal_voc_root / "VOCdevkit" / "VOC2012" / "ImageSets" / "Segmentation" / "val.txt"
+    listing.write_text(listing.read_text() * 2)
+    with pytest.raises(InputError, match="2007_00000d is listed more than once"):
+        layout.samples(pascal_voc_root, "val")
