@@ -15,6 +15,7 @@ from engine.arrays import UInt8Array
 from engine.benchmark import Sample
 from engine.errors import InputError
 from engine.files.atomic import replacing
+from engine.files.content import reading
 
 _SPOTS = 8
 """Pixels that are noted of each class in each mask."""
@@ -117,7 +118,7 @@ def _key(samples: Sequence[Sample], num_classes: int) -> str:
 
 def _load(file: Path, key: str) -> ClassIndex | None:
     try:
-        with file.open("rb") as stream, np.load(stream) as content:
+        with reading(file) as stream, np.load(stream) as content:
             if str(content["key"]) == key:
                 return ClassIndex(content["pixels"], content["spots"])
     except Exception:

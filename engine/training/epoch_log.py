@@ -35,6 +35,8 @@ class EpochLog:
     def repair(self) -> None:
         """Leave only epochs in the file; if other lines were in it, the file as it was is kept beside it."""
         if not self.path.is_file():
+            if os.path.lexists(self.path):  # a folder, a pipe, or a link to nowhere
+                print(f"note: {self.path}: is no file; it is kept as {set_aside(self.path).name}", file=sys.stderr)
             return
         lines = self._lines()
         wrong = [str(number) for number, row in lines if row is None]
@@ -79,7 +81,8 @@ class EpochLog:
         except OSError as error:
             raise InputError(
                 f"{self.path}: cannot write epoch {row['epoch']} ({error.strerror}); the last state that was saved "
-                f"is kept in {self.state}. Make room on that disk, then run the same command again"
+                f"is kept in {self.state}. Make room on that disk, or check it and its permissions, then run the same "
+                "command again"
             ) from error
         self._last_epoch = row["epoch"]
 

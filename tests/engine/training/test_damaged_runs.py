@@ -2,7 +2,8 @@
 
 import copy
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,33 @@ def test_a_damaged_note_of_the_environment_stops_nothing(tmp_path: Path, capsys:
         assert capsys.readouterr().err.count(f"it is kept as {kept}, and a new one is begun") == 1
         assert (tmp_path / kept).read_bytes() == content
         assert len(json.loads(path.read_text())) == 1
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = started(tmp_path)
+    makers: tuple[Callable[[Path], None], ...] = (
+        os.mkfifo,
+        Path.mkdir,
+        lambda path: path.symlink_to("/nowhere/x"),
+        lambda path: path.symlink_to("/dev/zero"),
+    )
+    for make in makers:
+        for name in ("environment.json", "history.jsonl"):
+            (tmp_path / name).unlink(missing_ok=True)
+            make(tmp_path / name)
+        capsys.readouterr()
+        started(tmp_path)
+        assert capsys.readouterr().err.count("it is kept as ") == 2
+        run = Run(tmp_path)
+        run.append({"epoch": 1})
+        assert run.history() == [{"epoch": 1}]
+        config = tmp_path / "config.yaml"
+        whole = config.rename(tmp_path / "whole.yaml")
+        make(config)
+        with pytest.raises(InputError, match=r"config\.yaml: damaged"):
+            started(tmp_path)
+        config.rmdir() if config.is_dir() else config.unlink()
+        whole.rename(config)
 
 
 LINES = [
