@@ -10,7 +10,6 @@ from types import MappingProxyType
 from typing import Any
 
 import yaml
-from torch.utils.tensorboard import SummaryWriter
 
 from engine import checkpoints, environment
 from engine.checkpoints import About, StateDict
@@ -21,6 +20,7 @@ from engine.files.folders import find
 from engine.training import history
 from engine.training.config import default_name, differences
 from engine.training.epoch_log import EpochLog
+from engine.training.events import Events
 from engine.training.history import Row as Row  # noqa: PLC0414  # also to be had from here
 from engine.training.state import State as State  # noqa: PLC0414
 from engine.training.state import read_state
@@ -52,10 +52,7 @@ class Run:
         self._history = folder / "history.jsonl"
         self._table = folder / "history.csv"
         self._log = EpochLog(self._history, self.last)
-        self._published = 0
-        """The last epoch of which TensorBoard has the figures."""
-        self._events: SummaryWriter | None = None
-        """TensorBoard's file of this start, once there is something to write."""
+        self._events = Events(self.tensorboard)
 
     def start(
         self, config: dict[str, Any], free: Collection[str], defaults: Mapping[str, Any] = MappingProxyType({})
@@ -185,24 +182,13 @@ class Run:
         if not rows:
             return
         write_text(self._table, history.table(rows, classes))
-        new = [row for row in rows if row["epoch"] > self._published]
-        if new:
-            if self._events is None:
-                self._events = SummaryWriter(str(self.tensorboard), purge_step=new[0]["epoch"])
-            for row in new:
-                for name, value in row.items():
-                    if isinstance(value, float):
-                        self._events.add_scalar(name, value, row["epoch"])
-            self._events.flush()
-            self._published = new[-1]["epoch"]
+        self._events.write(rows)
         if curves != "none":
             history.draw(rows, self.curves(curves), self.folder.name)
 
     def close(self) -> None:
         """Close TensorBoard's file."""
-        if self._events is not None:
-            self._events.close()
-            self._events = None
+        self._events.close()
 
     def save(self, state: State) -> None:
         """Replace the state from which the run resumes."""
