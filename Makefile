@@ -27,14 +27,15 @@ demo: setup  ## the whole pipeline on a synthetic data set, on the CPU, in a few
 	@printf '\n--- training ---\n'
 	$(BIN)/python train_fcn.py --recipe demo --root data/demo --name demo
 	@printf '\n--- the trained network ---\n'
-	$(BIN)/python test_fcn.py --model_weights_path saved/demo/best.pth --root data/demo --split val --profile_images 0
-	$(BIN)/python test_fcn.py --model_weights_path saved/demo/best.pth --root data/demo --images data/demo/leftImg8bit/test --profile_images 0
+	$(BIN)/python test_fcn.py --model_weights_path saved/demo/best.pth --root data/demo --split val --profile_images 0 --figures 3
+	$(BIN)/python test_fcn.py --model_weights_path saved/demo/best.pth --root data/demo --images data/demo/leftImg8bit/test --gif 6
 	$(BIN)/python test_fcn.py --model_weights_path saved/demo/best.pth --root data/demo
 	$(BIN)/python -m cityscapes.submission check outputs/demo/test/submission.zip --root data/demo
 	@printf '\n--- where to look ---\n'
 	@printf '%s\n' \
 	  'the run        saved/demo/ (history.jsonl, curves.png, best.pth)' \
 	  'scores         outputs/demo/val/scores.json, untrained outputs/demo-untrained-last/val/scores.json' \
+	  'figures        outputs/demo/val/figures/, outputs/demo/images/predictions.gif' \
 	  'overlays       outputs/demo/images/overlays/' \
 	  'profile        outputs/demo/test/profile.json' \
 	  'submission     outputs/demo/test/submission.zip'
