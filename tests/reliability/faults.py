@@ -38,6 +38,8 @@ def run_alone(command: Command, world: Path, scratch: Path) -> Undisturbed:
             return work()
 
     outcome = perform(watched, folder)
+    if outcome.code != 0 or not notes.stat().st_size:
+        raise RuntimeError(f"{command.line}: undisturbed, ended with {outcome.code}\n{outcome.text}")
     operations = [Operation(*json.loads(line)) for line in notes.read_text().splitlines()]
     end = state(folder)
     shutil.rmtree(scratch / "kept", ignore_errors=True)
@@ -71,7 +73,7 @@ def _strike(name: str, command: Command, fault: Fault, alone: Undisturbed, world
     outcome = perform(struck, folder)
     now = state(folder)
     verdict, why = _judge(command, fault, outcome, alone, now)
-    if verdict == Verdict.ANSWERED and now != alone.before:  # else a rerun is the undisturbed run
+    if verdict == Verdict.ANSWERED and now not in (alone.before, alone.end):  # else a rerun has nothing to mend
         again = perform(work, folder)
         if again.code != alone.outcome.code:
             verdict, why = Verdict.LOST, f"the rerun ended with {again.code}: {again.text}"

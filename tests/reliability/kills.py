@@ -33,9 +33,10 @@ def _kill(name: str, command: Command, kill: Kill, alone: Undisturbed, world: Pa
     work = command.work(_WORKERS)
     outcome = perform(work, folder, kill=kill)
     verdict, why = _judge(outcome, kill.number)
-    if verdict == Verdict.ANSWERED and (lost := harm(alone.before, state(folder), alone.end)):
+    now = state(folder)
+    if verdict == Verdict.ANSWERED and (lost := harm(alone.before, now, alone.end)):
         verdict, why = Verdict.LOST, lost
-    if verdict == Verdict.ANSWERED:
+    if verdict == Verdict.ANSWERED and now != alone.end:
         again = perform(work, folder)
         if again.code != alone.outcome.code:
             verdict, why = Verdict.LOST, f"the rerun ended with {again.code}: {again.text}"
