@@ -20,9 +20,10 @@ from engine.errors import InputError
 from engine.files.atomic import write_json
 from tests.reliability import guided
 from tests.reliability.batches import Batch, batches, perform_all
-from tests.reliability.commands import build_world, load_modules
+from tests.reliability.commands import load_modules
 from tests.reliability.record import describe, table
 from tests.reliability.stage import perform
+from tests.reliability.world import build_world
 
 
 @command

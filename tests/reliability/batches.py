@@ -17,7 +17,7 @@ from tests.reliability.parsers import PARSERS
 from tests.reliability.record import Case, Tally
 from tests.reliability.verdict import Verdict
 
-KILLS = {name: 9 if command.heavy else 8 for name, command in COMMANDS.items() if name != "export"}
+KILLS = {name: 8 if command.heavy else 6 for name, command in COMMANDS.items() if name != "export"}
 """Command -> how many kills."""
 FUZZ = {
     "polygons": 100_000,
@@ -30,7 +30,7 @@ FUZZ = {
     "labels_yaml": 20_000,
 }
 """Parser -> how many inputs; both kinds of YAML and of label tables together have as many as the others."""
-FLIPS = {name: 60 if COMMANDS[target.command].heavy else 560 for name, target in flips.TARGETS.items()}
+FLIPS = {name: 60 if COMMANDS[target.command].heavy else 450 for name, target in flips.TARGETS.items()}
 """Kind of file -> how many flipped bits."""
 STEPS = {name: 5 if command.heavy else 1 for name, command in COMMANDS.items()}
 """Command -> every which of its file operations fails."""

@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.reliability.stage import Outcome, Work, perform
+from tests.reliability.stage import Work
 
-_TRAIN = (
+TRAIN = (
     "train_fcn --root data --saved saved --network bench.tiny:build --backbone_weights none --batch_size 2 "
     "--crop_size 32 --workers 0 --accelerator cpu --ema 0.9 --save_minutes 0"
 )
-_TEST = "test_fcn --root data --output outputs --accelerator cpu --profile_images 1 --model_weights_path weights/w.pth"
+TEST = "test_fcn --root data --output outputs --accelerator cpu --profile_images 1 --model_weights_path weights/w.pth"
 
 
 @dataclass(frozen=True)
@@ -68,22 +68,40 @@ COMMANDS: dict[str, Command] = {
     ),
     "check_zip": Command("cityscapes.submission check packed.zip --root data", ("data", "packed.zip"), speaks=True),
     "pack": Command(
-        "cityscapes.submission pack predictions/test new.zip --root data", ("data", "predictions/test"), speaks=True
+        "cityscapes.submission pack predictions/test new.zip --root data --subset",
+        ("data", "predictions/test"),
+        speaks=True,
     ),
     "fix": Command("cityscapes.submission fix wrong fixed --root data", ("data", "wrong"), speaks=True),
     "doctor": Command("cityscapes.doctor --root data", speaks=True),
     "demo": Command("cityscapes.demo --root demo --size 64x32 --train 1 --val 1 --test 1", ()),
-    "train": Command(f"{_TRAIN} --epochs 1 --name new --curves false", heavy=True),
+    "score_roads": Command(
+        "kitti_road.scoring --predictions roads/training --root data_road --split training --output scores.json",
+        ("data_road", "roads"),
+        speaks=True,
+    ),
+    "pack_roads": Command(
+        "kitti_road.submission pack roads/testing new.zip --root data_road --subset",
+        ("data_road", "roads"),
+        speaks=True,
+    ),
+    "unpack": Command("camvid.download --root camvid --archive camvid.tar", ("camvid.tar",), speaks=True, alone=True),
+    "score_camvid": Command(
+        "camvid.scoring --predictions camvid_predictions --root . --split val --output scores.json",
+        ("CamVid", "camvid_predictions"),
+        speaks=True,
+    ),
+    "train": Command(f"{TRAIN} --epochs 1 --name new --curves false", heavy=True),
     "train_with_index": Command(
-        f"{_TRAIN} --epochs 1 --name new --cache cache --class_uniform 0.5 --save_every 1 "
+        f"{TRAIN} --epochs 1 --name new --cache cache --class_uniform 0.5 --save_every 1 "
         "--initial_weights weights/w.pth",
         ("data", "weights"),
         heavy=True,
     ),
-    "resume": Command(f"{_TRAIN} --epochs 2 --name begun --curves false", ("data", "saved/begun"), heavy=True),
-    "predict_test": Command(_TEST, ("data", "weights", "programs"), heavy=True),
-    "predict_val": Command(f"{_TEST} --split val --engine torch", ("data", "weights"), heavy=True),
-    "predict_images": Command(f"{_TEST} --images photos --engine torch", ("photos", "weights"), heavy=True),
+    "resume": Command(f"{TRAIN} --epochs 2 --name begun --curves false", ("data", "saved/begun"), heavy=True),
+    "predict_test": Command(TEST, ("data", "weights", "programs"), heavy=True),
+    "predict_val": Command(f"{TEST} --split val --engine torch", ("data", "weights"), heavy=True),
+    "predict_images": Command(f"{TEST} --images photos --engine torch", ("photos", "weights"), heavy=True),
     "export": Command(
         "export_fcn --model_weights_path weights/w.pth --format torch --size 32x64 --output exported",
         ("weights",),
@@ -91,35 +109,6 @@ COMMANDS: dict[str, Command] = {
         alone=True,
     ),
 }
-
-
-def build_world(world: Path) -> None:
-    """Draw a data set of 64 x 32 pixels, and make all else from it by the commands themselves."""
-    world.mkdir(parents=True)
-    _make("cityscapes.demo --root data --size 64x32 --train 2 --val 2 --test 2", world)
-    _make("generate_gt --root data", world)
-    _make(f"{_TRAIN} --epochs 1 --name begun --curves false", world)
-    _make(f"{_TRAIN} --epochs 2 --name done", world)
-    (world / "weights").mkdir()
-    shutil.copy2(world / "saved/done/best.pth", world / "weights/w.pth")
-    for split in ("val", "test"):
-        _make(f"{_TEST} --split {split}", world)
-        shutil.copytree(world / "outputs/w" / split / "predictions", world / "predictions" / split)
-    shutil.copy2(world / "outputs/w/test/submission.zip", world / "packed.zip")
-    shutil.rmtree(world / "outputs")
-    (world / "wrong").mkdir()
-    for path in sorted((world / "predictions/test").rglob("*.png")):
-        shutil.copy2(path, world / "wrong" / f"{path.stem}.PNG")
-    (world / "photos").mkdir()
-    for path in sorted((world / "data/leftImg8bit/test").rglob("*.png")):
-        shutil.copy2(path, world / "photos")
-
-
-def _make(line: str, world: Path) -> Outcome:
-    done = perform(Command(line).work(), world)
-    if done.code != 0:
-        raise RuntimeError(f"{line}: ended with {done.code}\n{done.text}")
-    return done
 
 
 def load_modules(*, heavy: bool) -> None:

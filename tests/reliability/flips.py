@@ -34,6 +34,8 @@ TARGETS: dict[str, Target] = {
     "zip": Target("check_zip", "packed.zip"),
     "polygons": Target("generate", "data/gtFine/**/*_polygons.json", text=True),
     "official mask": Target("generate_from_labels", "data/gtFine/**/*_labelIds.png"),
+    "road": Target("score_roads", "data_road/training/gt_image_2/*.png"),
+    "confidence": Target("pack_roads", "roads/testing/*.png"),
     "image of training": Target("train", "data/leftImg8bit/train/**/*.png"),
     "mask of training": Target("train", "data/generated_gt/**/*_trainId.png"),
     "cache": Target("train_with_index", "cache/**/*.npy", made="cache"),
