@@ -55,9 +55,9 @@ def _draw_others(world: Path) -> int:
             for task in ("road", "lane") if category == "um" else ("road",):
                 confidence = np.linspace(0, 255, width * height).astype(np.uint8).reshape(height, width)
                 write_png(world / "roads" / part / f"{category}_{task}_{number}.png", confidence)
-    for number, split in enumerate(("train", "val", "test")):
-        ids = ((np.arange(32 * 48) // 64 + number) % 12).astype(np.uint8).reshape(32, 48)
-        name = f"0001TP_{number:06}"
+    for turn, split in enumerate(("train", "val", "test")):
+        ids = np.roll(np.repeat(np.arange(12, dtype=np.uint8), 128), 64 * turn).reshape(32, 48)
+        name = f"0001TP_{turn:06}"
         write_png(world / "CamVid" / split / f"{name}.png", np.stack([ids * 20] * 3, axis=-1))
         write_png(world / "CamVid" / f"{split}annot" / f"{name}.png", ids)
         write_png(world / "camvid_predictions" / f"{name}_preds.png", np.minimum(ids, 10).astype(np.uint8))
