@@ -71,7 +71,9 @@ class Run:
         require_writable(self.folder)
         for part in find(self.folder, ".*.part", levels=0, hidden=True):
             part.unlink(missing_ok=True)  # what a killed process was about to write
-        before = self.config()
+        # A start that failed before the first step, for example by a wrong option, binds nobody to its settings.
+        begun = any(os.path.lexists(path) for path in (self.last, self.best, self._history))
+        before = self.config() if begun else None
         if before is not None:
             changed = differences(config, before, free, defaults)
             if changed:

@@ -51,6 +51,7 @@ def test_the_same_settings_come_back_to_the_same_run(tmp_path: Path) -> None:
     config = {"epochs": 2, "learning_rate": 0.1}
     run = Run(tmp_path / "a")
     run.start(config, {"epochs"})
+    run.save(STATE)
     run.start(config | {"epochs": 5}, {"epochs"})
     assert len(json.loads((tmp_path / "a" / "environment.json").read_text())) == 2
     with pytest.raises(InputError, match=r"learning_rate 0\.1 -> 0\.2"):
@@ -61,6 +62,7 @@ def test_a_run_of_an_earlier_version_resumes(tmp_path: Path, capsys: pytest.Capt
     """It lacks a new option, which then has its default, and has one that there is no more."""
     run = Run(tmp_path / "a")
     run.start({"rate": 0.1, "gone": 7}, set())
+    run.save(STATE)
     now, defaults = {"rate": 0.1, "new": 3}, {"rate": 0.5, "new": 3}
     run.start(now, set(), defaults)
     assert (
@@ -74,15 +76,24 @@ def test_a_run_of_an_earlier_version_resumes(tmp_path: Path, capsys: pytest.Capt
 def test_a_new_option_with_another_value_than_its_default_is_a_difference(tmp_path: Path) -> None:
     run = Run(tmp_path / "a")
     run.start({"rate": 0.1}, set())
+    run.save(STATE)
     with pytest.raises(InputError, match=r"other settings \(new 3 -> 4\)"):
         run.start({"rate": 0.1, "new": 4}, set(), {"new": 3})
 
 
 @pytest.mark.parametrize("content", ["", "- 1", "a: [1", "\x00"])
 def test_a_configuration_that_is_damaged(tmp_path: Path, content: str) -> None:
+    Run(tmp_path).save(STATE)
     (tmp_path / "config.yaml").write_text(content)
     with pytest.raises(InputError, match=r"config\.yaml: damaged"):
         Run(tmp_path).start({}, set())
+
+
+def test_a_start_that_failed_binds_nobody_to_its_settings(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.start({"loss": "dise"}, set())
+    run.start({"loss": "dice"}, set())
+    assert run.config() == {"loss": "dice"}
 
 
 def test_the_name_of_a_run_outlives_a_new_option(tmp_path: Path) -> None:
