@@ -13,7 +13,7 @@ import yaml
 
 from engine import checkpoints, environment
 from engine.checkpoints import About, StateDict
-from engine.errors import InputError
+from engine.errors import InputError, printable
 from engine.files.atomic import require_writable, set_aside, write_json, write_text
 from engine.files.documents import read_json, read_yaml
 from engine.files.folders import find
@@ -82,10 +82,8 @@ class Run:
                     "give another --name, or the same settings to resume it"
                 )
             if vanished := [f"{name} {value}" for name, value in before.items() if name not in config]:
-                print(
-                    f"note: {self._config}: ignored {', '.join(vanished)}, which this version does not know",
-                    file=sys.stderr,
-                )
+                ignored = f"{self._config}: ignored {', '.join(vanished)}, which this version does not know"
+                print(f"note: {printable(ignored)}", file=sys.stderr)
         elif self.last.is_file():
             print(
                 f"note: {self._config}: no such file, so the settings of before cannot be compared; this run resumes "
