@@ -39,6 +39,9 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "`--split val` scores as the server does": ("test_test_fcn.py::test_the_val_split_is_scored",),
     "predicts any folder of images, with colour overlays": ("test_test_fcn.py::test_any_folder_of_images",),
+    "`--figures 5` draws image, ground truth and prediction of the worst five scenes": (
+        "test_test_fcn.py::test_figures_of_the_worst_scenes_and_a_gif",
+    ),
     "It loads the weights of `train_fcn.py`, the ancestor's state dicts (20 outputs) and those of pytorch-fcn": (
         "test_test_fcn.py::test_the_ancestors_weights_load_without_being_told",
         "fcn/test_references.py::test_the_papers_form",
@@ -53,7 +56,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         f"{SCORING}/test_scores.py::test_scores_are_the_official_ones",
         f"{SCORING}/test_scores.py::test_real_masks_score_as_officially",
     ),
-    "What the checker says of 31 faults": (f"{SUBMISSION}/test_faults.py::test_fault_gets_the_documented_message",),
+    "What the checker says of 35 faults": (f"{SUBMISSION}/test_faults.py::test_fault_gets_the_documented_message",),
     "or your own ([docs/datasets.md]": ("catalogue/test_import_path.py::test_an_own_benchmark_is_found",),
     "`--help` ends with examples": ("test_documentation.py::test_help_ends_with_examples",),
     "keep working, with its arguments": (
