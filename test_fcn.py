@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import catalogue.weights
-from engine.benchmark import Benchmark, Sample
+from engine.benchmark import Benchmark, Sample, require_equal_sizes
 from engine.checkpoints import results_name
 from engine.cli import options
 from engine.cli.command import command, leave
@@ -206,7 +206,9 @@ def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
         return list_images(chosen.images)
     if chosen.split not in benchmark.splits:
         raise InputError(f"--split {chosen.split}: {benchmark.name} has {', '.join(benchmark.splits)}")
-    return benchmark.samples(chosen.root, chosen.split)
+    samples = benchmark.samples(chosen.root, chosen.split)
+    require_equal_sizes(benchmark, samples)  # rather than when all is predicted and shall be scored
+    return samples
 
 
 def _require_scenes(samples: Sequence[Sample], figures: str) -> None:

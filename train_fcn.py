@@ -23,7 +23,7 @@ from engine.cli.command import command, leave
 from engine.data.sampler import derive
 from engine.devices.device import Precision, require_compiler
 from engine.devices.fabric import make_fabric, together
-from engine.errors import InputError, Stopped
+from engine.errors import Faults, InputError, Stopped
 from engine.files.atomic import require_writable
 from engine.files.lock import exclusive
 from engine.training import history
@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if chosen.compile:
         require_compiler()
     benchmark = catalogue.benchmark(chosen.benchmark)
-    training, validation = (_labelled(benchmark, chosen, flag) for flag in ("train_split", "val_split"))
+    training, validation = _splits(benchmark, chosen)
     longest = require_equal_sizes(benchmark, [*training, *validation])
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
@@ -121,6 +121,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     if fabric.is_global_zero:
         print(_summary(run, best, chosen, benchmark))
     return 0
+
+
+def _splits(benchmark: Benchmark, chosen: TrainOptions) -> tuple[list[Sample], list[Sample]]:
+    """The samples to train on and to validate on; the faults of both are reported together."""
+    faults = Faults()
+    splits: list[list[Sample]] = []
+    for flag in ("train_split", "val_split"):
+        with faults.collected():
+            splits.append(_labelled(benchmark, chosen, flag))
+    faults.require_none()
+    return splits[0], splits[1]
 
 
 def _labelled(benchmark: Benchmark, chosen: TrainOptions, flag: str) -> list[Sample]:

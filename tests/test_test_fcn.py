@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 import test_fcn
 from catalogue.weights import load_network
@@ -134,6 +135,18 @@ def test_a_damaged_image_is_named_and_the_others_predicted(
     (prediction,) = (tmp_path / "w" / "test" / "predictions").rglob("*.png")
     assert prediction.name.startswith(whole.name.removesuffix("_leftImg8bit.png"))
     assert not (tmp_path / "w" / "test" / "submission.zip").exists()
+
+
+def test_images_of_another_size_than_their_masks_are_not_predicted(
+    weights: Path, changed_root: Path, tmp_path: Path, error_of: Ending
+) -> None:
+    for path in (changed_root / "leftImg8bit" / "val").rglob("*.png"):
+        Image.open(path).resize((128, 64)).save(path)
+    message = error_of(
+        test_fcn.main, "--model_weights_path", weights, "--split", "val", "--root", changed_root, "--output", tmp_path
+    )
+    assert message.count("the mask is 256 x 128, its image 128 x 64") == 3
+    assert not list(tmp_path.rglob("*.png"))
 
 
 def test_the_ancestors_weights_load_without_being_told(demo_root: Path, tmp_path: Path) -> None:

@@ -262,6 +262,13 @@ def test_masks_that_were_not_drawn(changed_root: Path, error_of: Ending) -> None
     assert "python generate_gt.py --root" in message
 
 
+def test_the_faults_of_both_splits_are_reported_together(changed_root: Path, error_of: Ending) -> None:
+    shutil.rmtree(changed_root / "generated_gt")
+    message = error_of(train_fcn.main, "--root", changed_root)
+    assert "masks of the train split are missing" in message
+    assert "3 of 3 masks of the val split are missing" in message
+
+
 def test_masks_and_images_of_different_sizes(changed_root: Path, settings: list[str], error_of: Ending) -> None:
     masks = sorted((changed_root / "generated_gt").glob("*/*/*_trainId.png"))
     for path in masks[:2]:
