@@ -67,7 +67,7 @@ def network(name: str, num_classes: int, *, flag: str = "--network") -> nn.Modul
         InputError: if there is none.
     """
     if name not in NETWORKS and import_path.is_import_path(name):
-        return import_path.network(name, num_classes)
+        return import_path.network(name, num_classes, flag=flag)
     return _choose(NETWORKS, name, flag, "package.module:build")(num_classes)
 
 

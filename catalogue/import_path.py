@@ -21,17 +21,18 @@ def is_import_path(name: str) -> bool:
     return "." in name or ":" in name
 
 
-def network(path: str, num_classes: int) -> nn.Module:
+def network(path: str, num_classes: int, *, flag: str = "--network") -> nn.Module:
     """Build the network of `package.module:build` and try it on small images.
 
     Args:
         path: of a callable from the number of classes to a module from (N, 3, H, W) to (N, C, H, W).
         num_classes: the channels to be expected.
+        flag: what gave the path, for messages.
 
     Raises:
         InputError: if it cannot be imported or built, or does not keep to this.
     """
-    flag = f"--network {path}"
+    flag = f"{flag} {path}"
     if path.partition(":")[0].partition(".")[0] in sys.stdlib_module_names:
         # A weights file names its network, and must not be able to call what every machine has.
         raise InputError(f"{flag}: a module of Python's own; expected one of yours, as package.module:build")

@@ -99,7 +99,7 @@ def _unpickled(path: Path, file: IO[bytes]) -> Any:
         reason = _reason(error)
     raise InputError(
         f"{path}: not a PyTorch checkpoint, or damaged ({reason}); "
-        "expected a file written by train_fcn.py or by torch.save(network.state_dict(), ...)"
+        "copy it again from where it came, or give one that train_fcn.py or torch.save(network.state_dict(), ...) wrote"
     )
 
 

@@ -61,6 +61,13 @@ def test_floats_of_another_width_are_cast(tmp_path: Path, dtype: torch.dtype) ->
     assert network.state_dict()[name].dtype == torch.float32
 
 
+def test_a_network_that_a_file_may_not_name(tmp_path: Path) -> None:
+    path = tmp_path / "x.pth"
+    checkpoints.save(path, tiny_state(), About.untrained("os:_exit", 11, "camvid"))
+    with pytest.raises(InputError, match=r"x\.pth: its network os:_exit: a module of Python's own"):
+        load_network(path)
+
+
 def test_numbers_that_a_network_cannot_hold(tmp_path: Path) -> None:
     name = name_of_a_weight()
     huge = torch.full_like(tiny_state()[name], 1e200, dtype=torch.float64)
