@@ -1,6 +1,8 @@
 import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -9,6 +11,8 @@ from torch.nn import functional
 
 from cityscapes.dataset import CityscapesBenchmark
 from engine.data.dataset import Batch
+from engine.errors import Stopped
+from engine.training import evaluation
 from engine.training.evaluation import Evaluator
 from engine.training.losses import build_loss
 
@@ -85,3 +89,40 @@ def test_cudnn_searches_for_the_first_two_sizes_only(monkeypatch: pytest.MonkeyP
     Evaluator(fabric(), BENCHMARK, samples, workers=0, source=source)(noted, build_loss("cross_entropy", 255))  # type: ignore[arg-type]
     assert searched == [True, True, True, False, False]
     assert torch.backends.cudnn.benchmark
+
+
+@pytest.mark.parametrize(("rank", "measured"), [(0, 3), (1, 2)])
+def test_processes_pause_at_the_images_that_all_of_them_have(
+    monkeypatch: pytest.MonkeyPatch, rank: int, measured: int
+) -> None:
+    """There they agree on whether to stop; a process that asked once more would wait for the others for ever."""
+    monkeypatch.setattr(evaluation, "all_sum", lambda _, values: values)
+    two: Any = SimpleNamespace(world_size=2, global_rank=rank, is_global_zero=True, device=torch.device("cpu"))
+    seen: list[int] = []
+    paused: list[int] = []
+
+    def source() -> Iterator[Batch]:
+        for number in range(measured):
+            seen.append(number)
+            yield torch.zeros(1, 3, 4, 4, dtype=torch.uint8), torch.zeros(1, 4, 4, dtype=torch.uint8)
+
+    evaluator = Evaluator(two, BENCHMARK, [None] * 5, workers=0, source=source)  # type: ignore[list-item]
+    evaluator(forward, build_loss("cross_entropy", 255), paused.append)
+    assert (seen, paused) == ([*range(measured)], [0, 1])
+
+
+def test_what_a_pause_raises_ends_the_evaluation(demo_root: Path) -> None:
+    evaluator = Evaluator(fabric(), BENCHMARK, BENCHMARK.samples(demo_root, "val"), workers=0)
+    seen = []
+
+    def noted(images: torch.Tensor) -> torch.Tensor:
+        seen.append(images)
+        return forward(images)
+
+    def pause(number: int) -> None:
+        if number == 1:
+            raise Stopped("now", 15)
+
+    with pytest.raises(Stopped):
+        evaluator(noted, build_loss("cross_entropy", 255), pause)
+    assert len(seen) == 1
