@@ -1,7 +1,7 @@
 """Archives of data: fetched from the network, and unpacked file by file."""
 
 import hashlib
-import shutil
+import lzma
 import tarfile
 import urllib.error
 import urllib.request
@@ -15,7 +15,13 @@ from tqdm import tqdm
 
 from engine.errors import InputError
 from engine.files.atomic import replacing
-from engine.files.content import reading
+from engine.files.content import naming, reading
+
+_DAMAGED = (
+    *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError),
+    RuntimeError,  # encrypted; NotImplementedError for unknown compression is one
+)
+"""What reading a damaged archive raises."""
 
 
 def fetch(url: str, path: Path, *, remedy: str) -> None:
@@ -63,9 +69,10 @@ def unpack(archive: Path, root: Path, place: Callable[[str], str | None], *, rem
     try:
         for name, file in _members(archive, place, remedy):
             with replacing(root / name) as written:
-                shutil.copyfileobj(file, written)
+                for block in _blocks(archive, file):
+                    written.write(block)
             number += 1
-    except (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError) as error:
+    except _DAMAGED as error:
         raise InputError(f"{archive}: damaged archive ({error}); download it again") from error
     if not number:
         raise InputError(f"{archive}: none of the files in it belongs to this data set; {remedy}")
@@ -73,17 +80,32 @@ def unpack(archive: Path, root: Path, place: Callable[[str], str | None], *, rem
 
 
 def _members(archive: Path, place: Callable[[str], str | None], remedy: str) -> Iterator[tuple[str, IO[bytes]]]:
-    if not archive.is_file():
+    if not archive.exists():
         raise InputError(f"{archive}: no such file; {remedy}")
-    if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as packed:
-            for info in packed.infolist():
-                if not info.is_dir() and (name := place(info.filename)):
-                    yield name, packed.open(info)
-    elif tarfile.is_tarfile(archive):
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                if member.isfile() and (name := place(member.name)) and (file := tar.extractfile(member)):
-                    yield name, file
-    else:
-        raise InputError(f"{archive}: neither zip nor tar; {remedy}")
+    with reading(archive) as content:
+        if zipfile.is_zipfile(content):
+            with zipfile.ZipFile(content) as packed:
+                for info in packed.infolist():
+                    if not info.filename.endswith("/") and (name := place(info.filename)):
+                        yield name, packed.open(info)
+        elif _is_tar(content):
+            with tarfile.open(fileobj=content) as tar:
+                for member in tar:
+                    if member.isfile() and (name := place(member.name)) and (file := tar.extractfile(member)):
+                        yield name, file
+        else:
+            raise InputError(f"{archive}: neither zip nor tar; {remedy}")
+
+
+def _is_tar(content: IO[bytes]) -> bool:
+    content.seek(0)
+    is_tar = tarfile.is_tarfile(content)
+    content.seek(0)
+    return is_tar
+
+
+def _blocks(archive: Path, file: IO[bytes]) -> Iterator[bytes]:
+    """The content of a member; an error of the disk names the archive, not the file that is written."""
+    with naming(archive):
+        while block := file.read(1 << 20):
+            yield block

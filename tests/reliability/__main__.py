@@ -35,7 +35,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if guided.version() is None:
         print("atheris is not installed: all random files are from seeded mutations, none is guided by coverage")
     os.environ["PYTHONWARNINGS"] = "ignore::UserWarning:multiprocessing.resource_tracker"  # of semaphores of the killed
-    began, todo = time.monotonic(), batches(options.share)
+    began = time.monotonic()
+    todo = [batch for batch in batches(options.share) if options.only in (None, batch.kind)]
     partial = options.output.with_suffix(f".{options.share:g}.part.jsonl")
     done = _done(partial, todo)
     with tempfile.TemporaryDirectory() as folder:
@@ -92,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         ["python -m tests.reliability", "python -m tests.reliability --share 0.02 --output /tmp/torture.json"],
     )
     parser.add_argument("--share", type=float, default=1.0, help="of the cases, for a trial (%(default)s)")
+    parser.add_argument("--only", choices=("faults", "flips", "fuzz", "hostile", "kills"), help="one kind of cases")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="batches at a time (all CPUs)")
     parser.add_argument(
         "--output",
