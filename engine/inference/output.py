@@ -153,9 +153,17 @@ def origin_of(folder: Path) -> dict[str, Any]:
 
 
 def _noted(folder: Path) -> dict[str, Any]:
-    """The note on a folder of predictions; empty if there is none, or what is there is none of ours."""
+    """The note on a folder of predictions; empty if there is none, or what is there is none of ours.
+
+    Raises:
+        InputError: if the disk fails: what the predictions were made with would be forgotten without a word.
+    """
+    path = folder.parent / NOTE
+    if not path.exists():
+        return {}
+    read_bytes(path)
     try:
-        noted = read_json(folder.parent / NOTE)
+        noted = read_json(path)
     except InputError:
         return {}
     ours = isinstance(noted, dict) and all(isinstance(noted.get(key), dict) for key in ("origin", "images"))
@@ -163,10 +171,10 @@ def _noted(folder: Path) -> dict[str, Any]:
 
 
 def _fingerprint(image: Path) -> str | None:
-    """What changes with a file; None if it cannot be read, which is reported later."""
+    """What changes with a file; None if it is missing, which is reported later."""
     try:
         about = image.stat()
-    except OSError:
+    except FileNotFoundError:
         return None
     return f"{about.st_size} bytes, changed at {about.st_mtime_ns} ns"
 

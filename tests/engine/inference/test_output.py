@@ -25,7 +25,7 @@ from engine.errors import InputError
 from engine.files.atomic import sha256
 from engine.files.images import note_of, read_ids, read_image, write_png
 from engine.files.lock import exclusive
-from engine.inference.output import Predictions
+from engine.inference.output import Predictions, origin_of
 from engine.inference.pipeline import Predictor, predict
 
 REPOSITORY = Path(__file__).parents[3]
@@ -310,6 +310,12 @@ def test_nothing_is_scored_or_packed_while_another_process_lacks_predictions(
     monkeypatch.setattr(test_fcn, "predict", lambda *_, **__: [])
     assert test_fcn.main(arguments(weights, demo_root, tmp_path)) == 2
     assert "2 of 2 images are not predicted; other processes say why" in capsys.readouterr().err
+
+
+def test_a_note_on_a_failing_disk_is_not_forgotten(tmp_path: Path) -> None:
+    (tmp_path / "predictions.json").mkdir()
+    with pytest.raises(InputError, match=r"predictions\.json: got a folder"):
+        origin_of(tmp_path / "predictions")
 
 
 def test_views_make_other_predictions_and_are_noted(demo_root: Path, tmp_path: Path, weights: Path) -> None:
