@@ -142,11 +142,10 @@ def test_images_of_another_size_than_their_masks_are_not_predicted(
 ) -> None:
     for path in (changed_root / "leftImg8bit" / "val").rglob("*.png"):
         Image.open(path).resize((128, 64)).save(path)
-    message = error_of(
-        test_fcn.main, "--model_weights_path", weights, "--split", "val", "--root", changed_root, "--output", tmp_path
-    )
+    arguments = ("--split", "val", "--root", changed_root, "--output", tmp_path / "out")
+    message = error_of(test_fcn.main, "--model_weights_path", weights, *arguments)
     assert message.count("the mask is 256 x 128, its image 128 x 64") == 3
-    assert not list(tmp_path.rglob("*.png"))
+    assert not list((tmp_path / "out").rglob("*.png"))
 
 
 def test_the_ancestors_weights_load_without_being_told(demo_root: Path, tmp_path: Path) -> None:
