@@ -5,7 +5,6 @@ command runs without a download. It is drawn for that, not for research: scores 
 """
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -17,8 +16,9 @@ import numpy as np
 from cityscapes.demo.street import draw_street
 from cityscapes.ground_truth import polygons
 from cityscapes.layout import ANNOTATIONS, IMAGES, SPLITS, Scene
+from engine.arrays import Size
 from engine.cli.command import command
-from engine.cli.options import tool_parser
+from engine.cli.options import size, tool_parser
 from engine.cli.parser import process_count, whole, within
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json
@@ -30,7 +30,7 @@ MARKER = "demo.json"
 """Beside the image folder; it says that the set is a drawn one, and with which options."""
 
 _CITIES = {"train": ("aachen", "bremen"), "val": ("frankfurt", "lindau"), "test": ("berlin", "munich")}
-_SMALLEST, _LARGEST = (64, 32), (4096, 2048)
+_SMALLEST, _LARGEST = Size(32, 64), Size(2048, 4096)
 
 
 @dataclass(frozen=True)
@@ -71,11 +71,9 @@ def draw_dataset(root: Path, options: DemoOptions | None = None, *, workers: int
 
 
 def _check(options: DemoOptions) -> None:
-    size = options.width, options.height
-    if not all(low <= side <= high for low, side, high in zip(_SMALLEST, size, _LARGEST, strict=True)):
-        raise InputError(
-            f"--size: expected {_name(_SMALLEST)} to {_name(_LARGEST)} pixels, width first, got {_name(size)}"
-        )
+    drawn = Size(options.height, options.width)
+    if not (drawn.holds(_SMALLEST) and _LARGEST.holds(drawn)):
+        raise InputError(f"--size {drawn}: expected height x width, from {_SMALLEST} to {_LARGEST}")
     for name in (*SPLITS, "seed"):
         if getattr(options, name) < 0:
             raise InputError(f"--{name}: expected 0 or more, got {getattr(options, name)}")
@@ -133,17 +131,6 @@ def _draw_scene(order: _Order) -> None:
     write_png(scene.image(root), street.picture)
 
 
-def _name(size: tuple[int, int]) -> str:
-    return f"{size[0]}x{size[1]}"
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    if match is None:
-        raise InputError(f"--size: expected WIDTHxHEIGHT, such as 256x128, got {text!r}")
-    return int(match[1]), int(match[2])
-
-
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Draw the set and say what to do with it."""
@@ -151,11 +138,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = tool_parser(
         "cityscapes.demo",
         "Draw a small synthetic data set in the layout of Cityscapes, to try everything without a download.",
-        ["python -m cityscapes.demo --root data/demo", "python -m cityscapes.demo --root data/large --size 2048x1024"],
+        ["python -m cityscapes.demo --root data/demo", "python -m cityscapes.demo --root data/large --size 1024x2048"],
     )
     parser.add_argument("--root", type=Path, default=Path("data/demo"), help="folder to draw in (%(default)s)")
-    size = _name((usual.width, usual.height))
-    parser.add_argument("--size", default=size, metavar="WIDTHxHEIGHT", help="of every image (%(default)s)")
+    side = f"{usual.height}x{usual.width}"
+    parser.add_argument("--size", default=side, help="height x width of every image (%(default)s)")
     scenes = partial(within, Range(0, 100_000))
     for split in SPLITS:
         parser.add_argument(f"--{split}", type=scenes, default=getattr(usual, split), help="scenes in it (%(default)s)")
@@ -165,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     args = parser.parse_args(argv)
 
-    width, height = _size(args.size)
+    height, width = size(args.size, "--size")
     options = DemoOptions(width, height, args.train, args.val, args.test, args.seed)
     draw_dataset(args.root, options, workers=args.workers)
     print(f"{args.root}: {args.train} train, {args.val} val and {args.test} test scenes of {width} x {height} pixels")

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -167,8 +168,8 @@ def test_a_damaged_marker_is_refused(tmp_path: Path, content: str) -> None:
 @pytest.mark.parametrize(
     "flags",
     [
-        ["--size", "20x10"],
-        ["--size", "9999x32"],
+        ["--size", "10x20"],
+        ["--size", "32x9999"],
         ["--size", "large"],
         ["--size", "256"],
         ["--seed=-3"],
@@ -176,7 +177,7 @@ def test_a_damaged_marker_is_refused(tmp_path: Path, content: str) -> None:
 )
 def test_bad_options_end_with_code_2(tmp_path: Path, flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--root", str(tmp_path / "set"), *flags]) == 2
-    assert capsys.readouterr().err.startswith(f"error: {flags[0].split('=')[0]}: expected")
+    assert re.match(f"error: {flags[0].split('=')[0]}( [^:]*)?: expected", capsys.readouterr().err)
     assert not (tmp_path / "set").exists()
 
 
@@ -188,6 +189,6 @@ def test_a_number_of_images_below_zero_is_refused(tmp_path: Path, capsys: pytest
 
 
 def test_the_command_says_what_to_type_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = ["--size", "64x32", "--train", "1", "--val", "1", "--test", "0", "--workers", "1"]
+    flags = ["--size", "32x64", "--train", "1", "--val", "1", "--test", "0", "--workers", "1"]
     assert main(["--root", str(tmp_path), *flags]) == 0
     assert capsys.readouterr().out.endswith(f"next: python generate_gt.py --root {tmp_path}\n")

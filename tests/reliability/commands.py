@@ -74,7 +74,7 @@ COMMANDS: dict[str, Command] = {
     ),
     "fix": Command("cityscapes.submission fix wrong fixed --root data", ("data", "wrong"), speaks=True),
     "doctor": Command("cityscapes.doctor --root data", speaks=True),
-    "demo": Command("cityscapes.demo --root demo --size 64x32 --train 1 --val 1 --test 1", ()),
+    "demo": Command("cityscapes.demo --root demo --size 32x64 --train 1 --val 1 --test 1", ()),
     "score_roads": Command(
         "kitti_road.scoring --predictions roads/training --root data_road --split training --output scores.json",
         ("data_road", "roads"),

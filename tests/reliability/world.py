@@ -11,7 +11,7 @@ from tests.reliability.stage import Outcome, perform
 def build_world(world: Path) -> None:
     """Draw a data set of 64 x 32 pixels, and make all else from it by the commands themselves."""
     world.mkdir(parents=True)
-    _make("cityscapes.demo --root data --size 64x32 --train 2 --val 2 --test 2", world)
+    _make("cityscapes.demo --root data --size 32x64 --train 2 --val 2 --test 2", world)
     _make("generate_gt --root data", world)
     _make(f"{TRAIN} --epochs 1 --name begun --curves false", world)
     _make(f"{TRAIN} --epochs 2 --name done", world)
