@@ -124,7 +124,8 @@ def _written(
         if kind == "onnx":
             _write_onnx(program, path, notes)
         else:
-            torch.export.save(program, path, extra_files=notes)
+            with path.open("wb") as file:  # given a path, it names what is inside after it, and so after this process
+                torch.export.save(program, file, extra_files=notes)
         run = _onnx_runner(path) if kind == "onnx" else _torch_runner(path)
     except OSError:
         raise

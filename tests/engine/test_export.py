@@ -1,4 +1,5 @@
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -108,6 +109,8 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], error_o
     assert "any height and width" in printed
     assert "the same on 100.0000% of the pixels of 64x96" in printed
     path = tmp_path / "out" / "w" / "w.pt2"
+    with zipfile.ZipFile(path) as archive:
+        assert {name.partition("/")[0] for name in archive.namelist()} == {"archive"}  # rather than a process id
     last = f'next, in Python: ids = torch.export.load("{path}").module(check_guards=False)(torch.from_numpy(image))'
     assert printed.splitlines()[-1] == last
     files: dict[str, str] = {"network": "", "weights_sha256": ""}
