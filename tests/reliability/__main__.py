@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import REPOSITORY
+from engine import environment
 from engine.cli.command import command
 from engine.cli.options import tool_parser
 from engine.errors import InputError
@@ -38,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     todo = [batch for batch in batches(options.share) if options.only in (None, batch.kind)]
     partial = options.output.with_suffix(f".{options.share:g}.part.jsonl")
-    done = _done(partial, todo)
+    commit = environment.commit()
+    done = _done(partial, todo, commit)
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder) / "world"
         _require(perform(lambda: _build(world), Path(folder), limit=300))
@@ -46,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with partial.open("a") as file:
             for batch, tally in perform_all([batch for batch in todo if batch.key not in done], world, options.workers):
                 done[batch.key] = tally
-                file.write(json.dumps({"batch": batch.key, "tally": tally}) + "\n")
+                file.write(json.dumps({"batch": batch.key, "commit": commit, "tally": tally}) + "\n")
                 file.flush()
                 _tell(batch, tally, len(done), len(todo), time.monotonic() - began)
     record = describe(done, options.share, time.monotonic() - began, guided.version())
@@ -67,13 +69,13 @@ def _require(outcome: Any) -> None:
         raise InputError(f"the undisturbed commands fail: {outcome.text}")
 
 
-def _done(partial: Path, todo: Sequence[Batch]) -> dict[str, dict[str, Any]]:
-    """What an earlier start has done of these batches."""
+def _done(partial: Path, todo: Sequence[Batch], commit: str | None) -> dict[str, dict[str, Any]]:
+    """What an earlier start of the same commit has done of these batches."""
     if not partial.is_file():
         return {}
     keys = {batch.key for batch in todo}
     lines = [json.loads(line) for line in partial.read_text().splitlines() if line.endswith("}")]
-    return {line["batch"]: line["tally"] for line in lines if line["batch"] in keys}
+    return {line["batch"]: line["tally"] for line in lines if line["batch"] in keys and line["commit"] == commit}
 
 
 def _tell(batch: Batch, tally: dict[str, Any], done: int, of: int, seconds: float) -> None:
