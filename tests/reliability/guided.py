@@ -58,7 +58,15 @@ def main(name: str, runs: int, seed: int, world: Path, results: Path) -> None:
         except Exception:  # ours are for whole files
             return bytes(atheris.Mutate(content, most))
 
-    words = [f"-runs={runs}", f"-seed={seed}", "-max_len=40000", "-timeout=20", "-rss_limit_mb=4096", "-verbosity=0"]
+    words = [
+        f"-runs={runs}",
+        f"-seed={seed}",
+        "-max_len=40000",
+        "-timeout=20",
+        "-rss_limit_mb=4096",
+        "-verbosity=0",
+        f"-artifact_prefix={folder}/",
+    ]
     atheris.Setup([name, *words, str(corpus)], one, custom_mutator=mutate)
     atheris.Fuzz()
 
