@@ -114,16 +114,20 @@ def _performed(batch: Batch, world: Path, folder: Path) -> Tally:
         case "flips":
             tally.add(flips.run(batch.name, batch.start, batch.stop, world, folder))
         case "fuzz":
-            run = fuzz.run_guided if _is_guided(batch) else fuzz.run
-            tally = run(batch.name, batch.start, batch.stop, world, folder)
+            middle = min(batch.stop, batch.start + _guided(batch))
+            if middle > batch.start:
+                tally.merge(fuzz.run_guided(batch.name, batch.start, middle, world, folder).plain())
+            if middle < batch.stop:
+                tally.merge(fuzz.run(batch.name, middle, batch.stop, world, folder).plain())
     return tally
 
 
-def _is_guided(batch: Batch) -> bool:
-    """Every second batch, if atheris is installed; where that takes minutes, only one."""
-    size = _BATCH["fuzz"]
-    turn = batch.start == size if batch.name in _SLOW_GUIDED else batch.start // size % 2 == 1
-    return turn and guided.version() is not None
+def _guided(batch: Batch) -> int:
+    """How many inputs of a batch atheris looks for, if it is installed: in every second batch, or few if it is slow."""
+    turn = batch.start // _BATCH["fuzz"]
+    if guided.version() is None or turn % 2 == 0:
+        return 0
+    return (300 if turn == 1 else 0) if batch.name in _SLOW_GUIDED else batch.stop - batch.start
 
 
 def perform_all(todo: Sequence[Batch], world: Path, workers: int) -> Iterator[tuple[Batch, dict[str, Any]]]:

@@ -61,15 +61,21 @@ def run_guided(name: str, start: int, stop: int, world: Path, scratch: Path) -> 
     """As `run`, with inputs that atheris looks for."""
     results = scratch / "tally.json"
     words = [sys.executable, "-m", "tests.reliability.guided", name, stop - start, start, world, results]
-    began = time.monotonic()
-    done = subprocess.run(
-        [*map(str, words)], cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=_BATCH_LIMIT
-    )
+    began, text = time.monotonic(), ""
+    with (scratch / "said").open("w+") as said:
+        process = subprocess.Popen([*map(str, words)], cwd=REPOSITORY, stdout=said, stderr=said)
+        try:
+            code: int | None = process.wait(_BATCH_LIMIT)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            code = process.wait() and None
+        said.seek(0)
+        text = said.read()[-2000:]
     tally = Tally().merge(json.loads(results.read_text())) if results.is_file() else Tally()
-    if done.returncode != 0 or not results.is_file():
-        said = (done.stdout + done.stderr)[-2000:]
+    if code != 0 or not results.is_file():
+        verdict = Verdict.HANG if code is None else Verdict.TRACEBACK
         what = f"{name}, guided, seed {start}"
-        tally.add([Case(what, Verdict.TRACEBACK, f"ended with {done.returncode}\n{said}", time.monotonic() - began)])
+        tally.add([Case(what, verdict, f"ended with {code}\n{text}", time.monotonic() - began)])
     return tally
 
 

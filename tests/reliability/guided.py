@@ -4,13 +4,11 @@ It runs in a process of its own, because libFuzzer ends it:
 `python -m tests.reliability.guided PARSER RUNS SEED WORLD TALLY`.
 """
 
-import dataclasses
 import importlib.util
 import json
 import random
 import sys
 import tempfile
-import time
 from importlib import metadata
 from pathlib import Path
 
@@ -42,9 +40,7 @@ def main(name: str, runs: int, seed: int, world: Path, results: Path) -> None:
             attempt(parser, content, path, world, "whole")  # which imports the parser
 
     def one(content: bytes) -> None:
-        began = time.perf_counter()
-        case = attempt(parser, content, path, world, f"{name}, guided, seed {seed}")
-        tally.add([dataclasses.replace(case, seconds=time.perf_counter() - began)])
+        tally.add([attempt(parser, content, path, world, f"{name}, guided, seed {seed}")])  # not timed: it is watched
         tried = sum(tally.verdicts.values())
         if tried % _SAVED_EVERY == 0 or tried >= runs:
             results.write_text(json.dumps(tally.plain()))
@@ -62,7 +58,7 @@ def main(name: str, runs: int, seed: int, world: Path, results: Path) -> None:
         f"-runs={runs}",
         f"-seed={seed}",
         "-max_len=40000",
-        "-timeout=20",
+        "-timeout=200",
         "-rss_limit_mb=4096",
         "-verbosity=0",
         f"-artifact_prefix={folder}/",
