@@ -1,5 +1,6 @@
 """Damage content in ways that parsers trip over; the same random numbers give the same damage."""
 
+import copy
 import io
 import json
 import random
@@ -101,14 +102,14 @@ def document(value: Any, rng: Random) -> Any:
             parent, key = node, rng.choice(list(node)) if isinstance(node, dict) else rng.randrange(len(node))
             node = node[key]
         if parent is None:
-            return rng.choice(HOSTILE)
+            return copy.deepcopy(rng.choice(HOSTILE))
         match rng.randrange(4):
             case 0:
                 del parent[key]
             case 1 if isinstance(parent, list):
-                parent.insert(key, node)
+                parent.insert(key, copy.deepcopy(node))
             case _:
-                parent[key] = rng.choice(HOSTILE)
+                parent[key] = copy.deepcopy(rng.choice(HOSTILE))  # it may be damaged in turn
     return value
 
 
