@@ -168,10 +168,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         if not chosen.images:
             _hand_in(benchmark, predictions.folder, folder, chosen)
         _draw(benchmark, samples, predictions, folder, chosen)
-    if not (chosen.gif if chosen.images else chosen.figures or chosen.split in benchmark.hidden_splits):
-        command_line = shlex.join(["python", "test_fcn.py", *(sys.argv[1:] if argv is None else argv)])
-        print(f"next: {command_line} {'--gif 20' if chosen.images else '--figures 5'}")
+    if chosen.images or chosen.split not in benchmark.hidden_splits:
+        print(f"next: {_next(chosen, benchmark, list(sys.argv[1:] if argv is None else argv))}")
     return 0
+
+
+def _next(chosen: PredictionOptions, benchmark: Benchmark, arguments: list[str]) -> str:
+    """What to do after predictions that are not packed, which say what is next themselves."""
+    again = shlex.join(["python", "test_fcn.py", *arguments])
+    if chosen.images:
+        return "look at these pictures" if chosen.gif else f"{again} --gif 20"
+    if not chosen.figures:
+        return f"{again} --figures 5"
+    if not benchmark.hidden_splits:
+        return "look at these figures"
+    flag = "" if chosen.benchmark == PredictionOptions.benchmark else f" --benchmark {chosen.benchmark}"
+    return f"python test_fcn.py --model_weights_path {chosen.model_weights_path} --root {chosen.root}{flag}"
 
 
 def _require_sense(chosen: PredictionOptions) -> Views:

@@ -78,9 +78,10 @@ def test_figures_of_the_worst_scenes_and_a_gif(
     assert predict(weights, demo_root, tmp_path, *given, "--figures", "2", "--gif", "9") == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].endswith("; 3 of them were there already")
-    assert printed[-2:] == [
+    assert printed[-3:] == [
         f"{folder / 'figures'}: 2 scenes, the worst first",
         f"{folder / 'predictions.gif'}: the first 3 images with their predictions",
+        f"next: python test_fcn.py --model_weights_path {weights} --root {demo_root}",
     ]
     assert len(list((folder / "figures").iterdir())) == 2
     for wrong, told in {"x": "there is no image of this name", "9" * 5000: "expected at most 999999, or names"}.items():

@@ -62,7 +62,8 @@ def show(
             scenes = worst(scenes, int(wanted))
             order = ", the worst first" if scenes and scenes[0].iou is not None else ""
         draw(benchmark, scenes, predictions, folder / "figures")
-        yield f"{folder / 'figures'}: {len(scenes)} scenes{order}"
+        number = "1 scene" if len(scenes) == 1 else f"{len(scenes)} scenes"
+        yield f"{folder / 'figures'}: {number}{order}"
     if animated:
         path = folder / "predictions.gif"
         animate(benchmark, samples[:animated], predictions, path)
