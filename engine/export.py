@@ -1,9 +1,10 @@
 """Networks as files that run without this project: uint8 image in, ids out, normalisation and lookup inside."""
 
 import importlib.util
+import io
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -124,8 +125,10 @@ def _written(
         if kind == "onnx":
             _write_onnx(program, path, notes)
         else:
-            with path.open("wb") as file:  # given a path, it names what is inside after it, and so after this process
-                torch.export.save(program, file, extra_files=notes)
+            # Given a path, it names what is inside after it, and so after this process; a failing file aborts Python.
+            content = io.BytesIO()
+            torch.export.save(program, content, extra_files=notes)
+            path.write_bytes(content.getbuffer())
         run = _onnx_runner(path) if kind == "onnx" else _torch_runner(path)
     except OSError:
         raise
@@ -224,13 +227,23 @@ def _check(network: ImageToIds, run: Callable[[UInt8Array], UInt8Array], size: t
 
 @contextmanager
 def _kept_if_good(path: Path) -> Iterator[Path]:
-    """A name to write a file under, which becomes `path` only if nothing goes wrong."""
+    """A name to write a file under, which becomes `path` only if nothing goes wrong.
+
+    Raises:
+        InputError: for every error of the system, with the final name.
+    """
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
         yield part
         part.replace(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise InputError(
+            f"{path}: cannot write it ({reason}); make room on that disk or check it, then run the same command again"
+        ) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def _require(*libraries: str) -> None:

@@ -114,7 +114,7 @@ def _inspect(path: Path, root: Path | None, workers: int) -> tuple[Report, dict[
     if not members:
         raise InputError(f"{path}: got no file at all, expected PNG predictions; predict the test split first")
     files = _sort_out(members)
-    findings = [*parcel.troubles(members), *_naming(files)]
+    findings = [*parcel.troubles(members), *_naming(files), *_unpacking(path, members, files)]
     predictions = _read(path, files.predictions, workers)
     if predictions:
         findings += [*roll_call.findings(predictions, images), *id_check.findings(predictions)]
@@ -152,6 +152,23 @@ def _naming(files: _Sorted) -> Iterator[Finding]:
     if files.litter:
         what = f"got {counted(len(files.litter), 'hidden file')}, as macOS leaves them"
         yield note("hidden", what, _HARMLESS, files.litter)
+
+
+def _unpacking(path: Path, members: Sequence[Member], files: _Sorted) -> Iterator[Finding]:
+    """A fault if a zip cannot be unpacked for a file beside the predictions, which are read anyway."""
+    if path.is_dir():
+        return
+    beside = {*files.nameless, *files.capitals, *files.others, *files.litter}
+    unread = [member for member in members if member.name in beside and member.trouble is None]
+    damaged = [
+        f"{member.name}: {content}"
+        for batch in parcel.batches(unread, 1)
+        for member, content in zip(batch, parcel.read(path, batch), strict=True)
+        if isinstance(content, InputError)
+    ]
+    if damaged:
+        what = f"got {counted(len(damaged), 'file')} that cannot be unpacked, so the server may refuse the whole zip"
+        yield fault("damaged zip", what, "zip the predictions alone again", damaged)
 
 
 def _read(path: Path, files: Sequence[tuple[str, Member]], workers: int) -> list[Prediction]:

@@ -1,3 +1,4 @@
+import errno
 import json
 import zipfile
 from collections.abc import Callable
@@ -82,6 +83,17 @@ def test_a_file_that_cannot_be_run_is_not_kept(tmp_path: Path, monkeypatch: pyte
         with pytest.raises(InputError, match=r"not written: .* 0\.0000% .*32x64 \(no such operator\)"):
             export.export(labeller(small()), tmp_path / "a.pt2", "torch", (32, 64), {})
         assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_takes_no_more_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(path: Path, _: object) -> int:
+        path.touch()
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "write_bytes", fail)
+    with pytest.raises(InputError, match=r"a.pt2: cannot write it \(Input/output error\)"):
+        export.export(labeller(small()), tmp_path / "a.pt2", "torch", (32, 64), {})
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_network_that_cannot_be_traced(tmp_path: Path) -> None:

@@ -29,6 +29,17 @@ def test_corrupt_member(folder: Path, tmp_path: Path, told: Told) -> None:
     assert "damaged: got 1 file that cannot be decoded (berlin_000000_000019.png: Bad CRC-32" in line
 
 
+def test_a_damaged_file_beside_the_predictions_keeps_the_zip_from_being_unpacked(tmp_path: Path, told: Told) -> None:
+    archive = tmp_path / "made.zip"
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
+        for stem in STEMS:
+            packed.writestr(f"{stem}.png", png(LABEL_IDS))
+        packed.writestr("notes.txt", "made today")
+    archive.write_bytes(archive.read_bytes().replace(b"made today", b"made nowhere"[:10]))
+    (line,) = (line for line in told(archive) if line.startswith("damaged zip"))
+    assert "1 file that cannot be unpacked, so the server may refuse the whole zip (notes.txt: Bad CRC-32" in line
+
+
 def test_member_that_inflates_beyond_its_declared_size(folder: Path, tmp_path: Path, told: Told) -> None:
     archive = zipped(folder, tmp_path / "made.zip")
     with zipfile.ZipFile(archive) as packed:
