@@ -90,7 +90,7 @@ def _generate(chosen: GenerateOptions) -> int:
     faulty = result.faulty + len(lacking)
     where = " there and beside the polygons" if chosen.official_names else ""
     print(
-        f"{folder}: {result.drawn} scenes drawn, {result.up_to_date} were up to date, {faulty} faulty; "
+        f"{folder}: {counted(result.drawn, 'scene')} drawn, {result.up_to_date} were up to date, {faulty} faulty; "
         f"{counted(result.written, 'mask')} written{where}"
     )
     for line in [*coverage, *agreement.report(result.agreement, folder, recipe.table)]:

@@ -20,6 +20,7 @@ from engine.devices.process import find_place
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json
 from engine.files.lock import exclusive
+from engine.findings import counted
 from engine.inference.inputs import list_images
 from engine.inference.network import Forward
 from engine.inference.openvino import default_cache
@@ -157,7 +158,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"{predictions.folder}: {lacking} of {len(samples)} images are not predicted; other processes say why"
             )
         kept = f"; {predictions.kept} of them were there already" if predictions.kept else ""
-        done = f"{len(samples)} predictions of {about.network}, trained for {about.epoch} epochs"
+        if predictions.removed:
+            kept += f"; {predictions.removed} of other images, weights or settings, or damaged, were removed"
+        done = f"{counted(len(samples), 'prediction')} of {about.network}, trained for {counted(about.epoch, 'epoch')}"
         print(f"{predictions.folder}: {done}{kept}")
         if predictions.overlays:
             print(f"{predictions.overlays.folder}: the same in colour over the images")

@@ -22,6 +22,11 @@ MINUS_ONE = f"subtract 1 from every id but 0, write 255 for 0, then convert trai
 """What fixes predictions of train ids plus 1."""
 _TRAIN_IDS = f"these look like train ids; convert them to label ids: {FIX}"
 
+WEIGHTS_KEY = "Weights"
+"""Key of the note in which `test_fcn.py` writes the hash of its weights into each prediction."""
+MADE_KEY = "Prediction"
+"""Key of the note with the hash of its settings and the name of its image."""
+
 NameKind = Literal["prediction", "nameless", "capitals", "other", "hidden"]
 """What the server makes of a file by its name: a prediction, a PNG of no image, one that it overlooks because of
 capital letters, something else, or a hidden file."""

@@ -79,7 +79,7 @@ def score(
             continue
         found = _count(predictions, root, name, frames, space, workers)
         if isinstance(found, InputError):
-            faults += [*found.messages, f"{name}: not scored because of the above; the other sets are"]
+            faults += [*found.messages, f"{name}: not scored because of the above"]
         else:
             counts[name] = found
     if counts and not any(total.positives.any() for total in counts.values()):

@@ -64,7 +64,7 @@ def test_skips_what_is_up_to_date(root: Path, capsys: pytest.CaptureFixture[str]
     untouched = others[0].generated_mask(root, "color").stat().st_mtime_ns
     capsys.readouterr()
     assert generate_gt.main(["--root", str(root)]) == 0
-    assert "1 scenes drawn, 6 were up to date" in capsys.readouterr().out
+    assert "1 scene drawn, 6 were up to date" in capsys.readouterr().out
     assert first.generated_mask(root, "color").is_file()
     assert others[0].generated_mask(root, "color").stat().st_mtime_ns == untouched
 
@@ -98,7 +98,7 @@ def test_a_mask_that_was_changed_is_drawn_again(
     os.utime(path, ns=(time.st_atime_ns, time.st_mtime_ns))
     capsys.readouterr()
     assert generate_gt.main(["--root", str(root), "--workers", "1"]) == 0
-    assert "1 scenes drawn, 6 were up to date" in capsys.readouterr().out
+    assert "1 scene drawn, 6 were up to date" in capsys.readouterr().out
     assert path.read_bytes() == before
 
 
@@ -111,7 +111,7 @@ def test_polygons_count_by_what_they_hold_not_by_their_time(root: Path, capsys: 
     touched.polygons(root).touch()
     capsys.readouterr()
     assert generate_gt.main(["--root", str(root), "--workers", "1"]) == 0
-    assert "1 scenes drawn, 6 were up to date" in capsys.readouterr().out
+    assert "1 scene drawn, 6 were up to date" in capsys.readouterr().out
     assert len(np.unique(read_ids(restored.generated_mask(root, "labelId")))) <= 2
 
 
@@ -298,7 +298,7 @@ def test_own_polygons_and_labels(tmp_path: Path, capsys: pytest.CaptureFixture[s
     labels.write_text(labels.read_text().replace("9,4,", "9,5,"))
     capsys.readouterr()
     assert generate_gt.main(command) == 0
-    assert "1 scenes drawn" in capsys.readouterr().out, "another table makes the masks out of date"
+    assert "1 scene drawn" in capsys.readouterr().out, "another table makes the masks out of date"
     assert generate_gt.main(["--polygons", str(folder)]) == 2
     assert "unknown label 'field'" in capsys.readouterr().err
 

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cityscapes.layout import ANNOTATIONS, Scene, described_scenes, labelled_scenes, pictured_scenes, require_root
-from cityscapes.predictions import Found, find
+from cityscapes.predictions import MADE_KEY, WEIGHTS_KEY, Found, find
 from cityscapes.scoring.counts import Pair
 from engine.errors import Faults, InputError
+from engine.files.images import note_of
 from engine.findings import counted
 
 _AGAIN = "unpack gtFine_trainvaltest.zip again, which has it"
@@ -58,7 +59,27 @@ def pair_up(predictions: Path, root: Path, split: str, scenes: Sequence[Scene] |
         elif len(paths) == 1:
             pairs.append(Pair(scene.stem, paths[0], scene.official_mask(root, "labelIds"), instance_ids))
     warnings = _strangers(found, predictions, {scene.stem for scene in described}, root / ANNOTATIONS / split)
-    return Roster(pairs, len(left_out), faults, [] if scenes is not None else warnings)
+    origins = _origins(predictions, [pair.prediction for pair in pairs])
+    return Roster(pairs, len(left_out), faults, origins if scenes is not None else [*warnings, *origins])
+
+
+def _origins(folder: Path, paths: Sequence[Path]) -> list[str]:
+    """What is odd about the notes in which predictions of `test_fcn.py` say what they were made from."""
+    warnings = []
+    weights = {path: note for path in paths if (note := note_of(path, WEIGHTS_KEY)) is not None}
+    if len(set(weights.values())) > 1:
+        first = next(iter(weights))
+        other = next(path for path in weights if weights[path] != weights[first])
+        warnings.append(
+            f"{folder}: predictions of {len(set(weights.values()))} different weights ({first.name} and {other.name}), "
+            "so the scores are of no network; predict all images with the same weights again"
+        )
+    names: dict[str, Path] = {}
+    for path in weights:
+        made = note_of(path, MADE_KEY)  # of its settings and its image
+        if made is not None and names.setdefault(made, path) != path:
+            warnings.append(f"{path}: a copy of {names[made].name}, which is of another image; predict it again")
+    return warnings
 
 
 def _listed(predictions: Path, root: Path, split: str) -> tuple[list[Scene], list[Scene], set[Scene], Found]:

@@ -52,7 +52,7 @@ class Report:
         if not self.deviation:
             return f"next: {usual}"
         return (
-            "next: right for a demo or an experiment; for the server predict the test images of "
+            "next: for a demo or an experiment this is all; for the server predict the test images of "
             "leftImg8bit_trainvaltest.zip, unpacked whole"
         )
 

@@ -34,6 +34,7 @@ def findings(predictions: Sequence[Prediction]) -> Iterator[Finding]:
     if not readable:
         return
     yield from _weights(readable)
+    yield from _copies(readable)
     pixels = np.array([prediction.look.pixels for prediction in readable]).sum(0)
     present = set(np.flatnonzero(pixels).tolist())
     what = f"got only {listed(present)} in {counted(len(readable), 'prediction')}"
@@ -74,6 +75,19 @@ def _weights(readable: Sequence[Prediction]) -> Iterator[Finding]:
         yield note(
             "unknown weights", f"{what}weights made them, beside others that do", f"if in doubt, {again}", silent
         )
+
+
+def _copies(readable: Sequence[Prediction]) -> Iterator[Finding]:
+    """Predictions of `test_fcn.py` that say that they are of the same image."""
+    seen: dict[str, str] = {}
+    copies = []
+    for item in readable:
+        first = seen.setdefault(item.look.made, item.name) if item.look.made else item.name
+        if first != item.name:
+            copies.append(f"{item.name} of {first}")
+    if copies:
+        what = f"got {counted(len(copies), 'file')} copied from the prediction of another image"
+        yield fault("copies", what, "predict these images again", copies)
 
 
 def _mixed(readable: Sequence[Prediction]) -> Iterator[Finding]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from cityscapes.predictions import MADE_KEY, WEIGHTS_KEY
 from engine.arrays import IdArray
 from engine.files import png_reader
 from engine.files.images import quiet_pillow
@@ -17,8 +18,6 @@ Size = tuple[int, int]
 """Width and height."""
 
 _CHANNELS = {2: "RGB", 4: "grey and alpha", 6: "RGBA"}
-WEIGHTS_KEY = "Weights"
-"""Key of the note in which `test_fcn.py` writes the hash of its weights into each prediction."""
 _START = 1024
 """Bytes of a PNG that the note is looked for in."""
 _MAX_PIXELS = 1 << 26
@@ -44,6 +43,8 @@ class Look(NamedTuple):
     """Hash of the weights that made it, if the file says so, see `WEIGHTS_KEY`."""
     sha256: str = ""
     """Of the file; empty if the ids could not be read."""
+    made: str = ""
+    """Hash of the settings and the image that it was made with, if the file says so, see `MADE_KEY`."""
 
 
 def look(content: bytes) -> Look:
@@ -89,8 +90,8 @@ def _counted(content: bytes, head: png_reader.Header) -> Look:
     except UNDECODABLE as error:
         return Look("damaged", str(error), size)
     pixels = tuple(np.bincount(ids.ravel(), minlength=256).tolist())
-    weights = png_reader.note(content[:_START], WEIGHTS_KEY.encode()) or ""
-    return Look(None, "", size, pixels, head.kind == png_reader.PALETTE, weights, sha256(content).hexdigest())
+    weights, made = (png_reader.note(content[:_START], key.encode()) or "" for key in (WEIGHTS_KEY, MADE_KEY))
+    return Look(None, "", size, pixels, head.kind == png_reader.PALETTE, weights, sha256(content).hexdigest(), made)
 
 
 def decoded(content: bytes) -> IdArray:

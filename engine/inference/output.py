@@ -77,6 +77,8 @@ class Predictions:
         self.folder, self.suffix, self.origin, self.overlays = folder, suffix, origin, overlays
         self.kept = 0
         """How many samples were predicted before."""
+        self.removed = 0
+        """How many predictions were there of other images, weights or settings."""
         self._derived = derived
 
     def path(self, sample: Sample) -> Path:
@@ -110,6 +112,7 @@ class Predictions:
             and self._is_ours(sample)
         ]
         stale = _others({self.path(sample) for sample in kept}, self.folder, self.suffix)
+        self.removed = sum(path.name.endswith(self.suffix) for path in stale)
         if self.overlays:
             paths = {self.overlays.path(sample): self.notes(sample)[ORIGIN_KEY] for sample in kept}
             shown = {path for path, origin in paths.items() if note_of(path, ORIGIN_KEY) == origin}

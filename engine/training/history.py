@@ -120,7 +120,7 @@ def draw(history: Sequence[dict[str, Any]], path: Path, title: str) -> None:
             if measured:
                 axes.plot(*zip(*measured, strict=True), label=key.partition("_")[0], marker=".")
         axes.set(xlabel="epoch", ylabel=label)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
         axes.grid(alpha=0.3)
         if len(series) > 1 and axes.lines:
             axes.legend()

@@ -148,8 +148,8 @@ def load_state(optimizer: torch.optim.Optimizer, state: dict[str, Any]) -> None:
     sizes, saved_sizes = ([len(group["params"]) for group in some] for some in (groups, state["param_groups"]))
     if sizes != saved_sizes:
         raise InputError(
-            f"the run's optimiser has parameters in groups of {saved_sizes}, expected {sizes}: it was begun by another "
-            "version of this program; finish it with that one, or begin anew under another --name"
+            f"last.pth: its optimiser has parameters in groups of {saved_sizes}, expected {sizes}, so it is of other "
+            "settings or of another version of this program; put the right one back, or begin anew under another --name"
         )
     ours = [{key: value for key, value in group.items() if key != "params"} for group in groups]
     theirs = [{"params": saved["params"], **mine} for saved, mine in zip(state["param_groups"], ours, strict=True)]

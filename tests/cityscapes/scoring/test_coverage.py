@@ -10,7 +10,7 @@ from cityscapes.layout import Scene
 from cityscapes.official_counts import IMAGES_OF
 from cityscapes.scoring import main, measure
 from cityscapes.scoring.coverage import Coverage
-from engine.files.images import write_png
+from engine.files.images import read_ids, write_png
 from tests.cityscapes.drawn_predictions import Folder, fault_lines
 
 
@@ -104,4 +104,20 @@ def test_predictions_that_are_not_scored_get_a_warning(folder: Folder, capsys: p
         "belong to this split",
         f"warning: {folder.predictions}: 1 PNG file not scored, whose names do not start with "
         "<city>_<6 digits>_<6 digits> (overview.png)",
+    ]
+
+
+def test_predictions_of_two_networks_and_copies_get_a_warning(
+    folder: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(3):
+        folder.add(number)
+    paths = sorted(folder.predictions.rglob("*.png"))
+    for path, weights, made in zip(paths, "aab", "xxy", strict=True):
+        write_png(path, read_ids(path), notes={"Weights": weights, "Prediction": made})
+    assert main(folder.argv()) == 0
+    assert capsys.readouterr().err.splitlines() == [
+        f"warning: {folder.predictions}: predictions of 2 different weights ({paths[0].name} and {paths[2].name}), so "
+        "the scores are of no network; predict all images with the same weights again",
+        f"warning: {paths[1]}: a copy of {paths[0].name}, which is of another image; predict it again",
     ]

@@ -86,7 +86,7 @@ def test_images_that_are_not_the_official_ones_are_no_green_light(
         assert first.startswith("not for the server: ")
         assert first.endswith(f"; that is not the official test set: {deviation}")
         assert last.startswith(
-            "next: right for a demo or an experiment; for the server predict the test images of left"
+            "next: for a demo or an experiment this is all; for the server predict the test images of left"
         )
         assert "upload" not in printed.out + printed.err
         assert printed.err == (
@@ -187,6 +187,15 @@ def test_predictions_of_different_weights(folder: Path, told: Told, capsys: pyte
     assert main(["check", str(folder), "--workers", "1"]) == 2
     assert "warning: " in (printed := capsys.readouterr().err)
     assert "unknown weights: got 1 prediction that does not say which weights made them, beside others" in printed
+
+
+def test_a_prediction_that_is_a_copy_of_another(root: Path, folder: Path, told: Told) -> None:
+    for stem in STEMS:
+        write_png(prediction(folder, stem), LABEL_IDS, notes={"Weights": "a" * 64, "Prediction": stem})
+    assert check(folder, root).ok
+    write_png(prediction(folder, STEMS[1]), LABEL_IDS, notes={"Weights": "a" * 64, "Prediction": STEMS[0]})
+    (line,) = told()
+    assert line.startswith("copies: got 1 file copied from the prediction of another image (")
 
 
 def test_blank_predictions(folder: Path, told: Told) -> None:
