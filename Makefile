@@ -45,7 +45,7 @@ test: setup  ## run the tests
 	$(BIN)/python -m pytest
 
 .PHONY: torture
-torture: setup  ## faults of the disk, kills, hostile and random files in every command, half an hour; TORTURE="--share 0.1"
+torture: setup  ## faults of the disk, kills, hostile and random files in every command, twenty minutes; TORTURE="--share 0.1"
 	-$(BIN)/python -m pip install --quiet --only-binary :all: "atheris>=3"
 	nice $(BIN)/python -m tests.reliability $(TORTURE)
 
