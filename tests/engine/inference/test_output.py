@@ -171,7 +171,9 @@ def test_a_rerun_keeps_predictions_of_the_same_images_only(
     before = read_ids(folder / "predictions" / "a_labelId_preds.png")
     assert predicted(first, capsys).endswith("; 2 of them were there already")
 
-    assert "already" not in predicted(second, capsys)
+    told = predicted(second, capsys)
+    assert "already" not in told
+    assert told.endswith("; 2 of other images, weights or settings, or damaged, were removed")
     assert not np.array_equal(read_ids(folder / "predictions" / "a_labelId_preds.png"), before), "another image"
     left = {path.name for path in folder.rglob("*.png")}
     assert left == {"a_labelId_preds.png", "a_overlay.png", "legend.png"}, "nothing of images that are not there"
@@ -182,7 +184,7 @@ def test_a_rerun_keeps_predictions_of_the_same_images_only(
     (folder / "overlays" / "b_overlay.png").unlink()
     assert "already" not in predicted(first, capsys), "one image changed, one has no overlay"
     (folder / "predictions" / "a_labelId_preds.png").write_bytes(b"\x89PNG damaged")
-    assert predicted(first, capsys).endswith("; 1 of them were there already")
+    assert "; 1 of them were there already; 1 of other images" in predicted(first, capsys)
     assert read_ids(folder / "predictions" / "a_labelId_preds.png").shape == (64, 96)
     (folder / "predictions.json").write_text("[1]")
     assert "already" not in predicted(first, capsys), "a note that is none"
