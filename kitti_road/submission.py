@@ -14,6 +14,7 @@ from PIL import Image
 from engine.cli import command
 from engine.cli.options import tool_parser
 from engine.cli.parser import process_count
+from engine.cli.submission import add_subset, next_line, packed
 from engine.errors import InputError, printable
 from engine.files import folders
 from engine.files.archives import write_zip
@@ -26,8 +27,6 @@ from kitti_road.birds_eye import COLUMNS, ROWS, homography, lookup, warp
 from kitti_road.labels import read_confidence
 from kitti_road.layout import parse, require_root
 
-NOT_OFFICIAL = 1
-"""The exit code of a `pack` of other images than the official ones, unless `--subset` accepts them."""
 _UPLOAD = "upload {} at cvlibs.net/datasets/kitti"
 _FORMAT = "an 8-bit PNG with one channel of confidences"
 
@@ -54,9 +53,7 @@ class Report:
 
     def following(self, usual: str) -> str:
         """The line that says what to do next: the usual, unless the images deviate."""
-        if not self.deviation:
-            return f"next: {usual}"
-        return "next: right for an experiment; for the server predict the test images of data_road.zip, unpacked whole"
+        return next_line(self.deviation, usual, "test images of data_road.zip")
 
     @property
     def summary(self) -> str:
@@ -206,8 +203,7 @@ def _parser() -> argparse.ArgumentParser:
     packing = actions.add_parser("pack", help="check, warp and zip a folder", description="Check, warp and zip.")
     packing.add_argument("path", type=Path, metavar="DIR", help="predictions in the image, as um_road_000000.png")
     packing.add_argument("archive", type=Path, metavar="ZIP", help="the zip to write; replaced if it exists")
-    subset = "accept other images than the official ones; otherwise the zip is written and the exit code is 1"
-    packing.add_argument("--subset", action="store_true", help=subset)
+    add_subset(packing)
     packing.add_argument("--root", type=Path, default=Path("data/data_road"), help="default: data/data_road")
     for action in (checking, packing):
         action.add_argument(
@@ -230,11 +226,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     archive: Path = arguments.archive
     _print_report(report := pack(path, archive, arguments.root, workers=arguments.workers))
     print(f"packed as bird's-eye views into {archive}\n{report.following(_UPLOAD.format(archive))}")
-    if report.deviation and not arguments.subset:
-        sys.stdout.flush()
-        command.report([f"{archive}: not of all official test images; --subset accepts that"])
-        return NOT_OFFICIAL
-    return 0
+    return packed(archive, report.deviation, "all official test images", subset=arguments.subset)
 
 
 def _print_report(report: Report) -> None:

@@ -9,7 +9,6 @@ the results of val, as comp6_val_cls, from the same layout.
 import argparse
 import io
 import shlex
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -18,8 +17,9 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from engine.cli.command import command, report
+from engine.cli.command import command
 from engine.cli.options import tool_parser
+from engine.cli.submission import add_subset, next_line, packed
 from engine.errors import Faults, InputError
 from engine.files import png_reader
 from engine.files.images import image_size, quiet_pillow
@@ -31,11 +31,7 @@ from pascal_voc.labels import CLASSES
 
 COMPETITIONS = ("comp6", "comp5")
 SPLITS = ("test", "val")
-
-NOT_OFFICIAL = 1
-"""The exit code of a `pack` of other images than the official ones, unless `--subset` accepts them."""
 _PREDICT = "predict the whole split, and nothing else"
-
 
 Size = tuple[int, int]
 """Width and height."""
@@ -62,9 +58,7 @@ class Report(NamedTuple):
         """The line that says what to do next with an archive."""
         if self.split != "test":
             return f"next: unpack {archive} into VOCdevkit/, where the development kit finds it"
-        if not self.deviation:
-            return f"next: upload {archive} to the evaluation server"
-        return "next: right for an experiment; for the server predict the images of VOC2012test.tar, unpacked whole"
+        return next_line(self.deviation, f"upload {archive} to the evaluation server", "images of VOC2012test.tar")
 
 
 def results_folder(root: Path, competition: str = COMPETITIONS[0], split: str = SPLITS[0]) -> str:
@@ -210,12 +204,7 @@ def _parser() -> argparse.ArgumentParser:
     packing.add_argument("path", type=Path, metavar="DIR", help="folder of <image id>.png")
     packing.add_argument("archive", type=Path, metavar="TAR.GZ", help="the file to write; replaced if it exists")
     packing.add_argument("--competition", choices=COMPETITIONS, default="comp6", help="default: comp6")
-    packing.add_argument(
-        "--subset",
-        action="store_true",
-        help="accept that the images are not the official ones in number or size; otherwise the archive is written and "
-        "the exit code is 1",
-    )
+    add_subset(packing)
     for action in (checking, packing):
         action.add_argument("--split", choices=SPLITS, default="test", help="val is for the development kit (test)")
         action.add_argument("--root", type=Path, default=Path("data"), help="has VOCdevkit/ (default: data)")
@@ -237,11 +226,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     found = pack(path, options.archive, root, competition=options.competition, split=options.split)
     print(f"{found.verdict}\npacked into {options.archive}\n{found.following(options.archive)}")
-    if found.deviation and not options.subset:
-        sys.stdout.flush()
-        report([f"{options.archive}: not of the official {options.split} images; --subset accepts that"])
-        return NOT_OFFICIAL
-    return 0
+    official = f"the official {options.split} images"
+    return packed(options.archive, found.deviation, official, subset=options.subset)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from cityscapes.submission import archive as archives
 from cityscapes.submission import id_check, parcel, pngs, roll_call
 from cityscapes.submission.parcel import Member
 from cityscapes.submission.roll_call import Prediction
+from engine.cli.submission import next_line
 from engine.errors import InputError
 from engine.findings import Finding, counted, fault, note, of_severity
 from engine.parallel import each
@@ -49,12 +50,7 @@ class Report:
 
     def following(self, usual: str) -> str:
         """The line that says what to do next: the usual, unless the images deviate."""
-        if not self.deviation:
-            return f"next: {usual}"
-        return (
-            "next: for a demo or an experiment this is all; for the server predict the test images of "
-            "leftImg8bit_trainvaltest.zip, unpacked whole"
-        )
+        return next_line(self.deviation, usual, "test images of leftImg8bit_trainvaltest.zip")
 
 
 class _Sorted(NamedTuple):

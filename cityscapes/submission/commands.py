@@ -12,14 +12,13 @@ from cityscapes.submission.fixing import Fixed, fix
 from engine.cli import command
 from engine.cli.options import tool_parser
 from engine.cli.parser import process_count
+from engine.cli.submission import add_subset, packed
 from engine.errors import InputError, printable
 from engine.findings import Finding, counted
 from engine.parallel import available_cpus
 
 MODULE = "cityscapes.submission"
 _UPLOAD = "upload {} at cityscapes-dataset.com"
-NOT_OFFICIAL = 1
-"""The exit code of a `pack` of other images than the official test set, unless `--subset` accepts them."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,12 +49,7 @@ def _parser() -> argparse.ArgumentParser:
     packing = actions.add_parser("pack", help="check a folder, then zip it", description="Check a folder, then zip it.")
     packing.add_argument("path", type=Path, metavar="DIR", help="folder of label-id PNGs")
     packing.add_argument("archive", type=Path, metavar="ZIP", help="the zip to write; replaced if it exists")
-    packing.add_argument(
-        "--subset",
-        action="store_true",
-        help="accept that the images under --root are not the official test set in number or size; otherwise the zip "
-        "is written and the exit code is 1",
-    )
+    add_subset(packing)
     for action in (checking, fixing, packing):
         action.add_argument(
             "--root", type=Path, help="data folder with leftImg8bit/test (default: expect the official 1525 images)"
@@ -86,11 +80,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     _print_report(path, root, report)
     print(f"packed into {arguments.archive}, listed in {archives.manifest_of(arguments.archive)}")
     print(report.following(_UPLOAD.format(arguments.archive)))
-    if report.deviation and not arguments.subset:
-        sys.stdout.flush()
-        command.report([f"{arguments.archive}: not of the official test set; --subset accepts that"])
-        return NOT_OFFICIAL
-    return 0
+    return packed(arguments.archive, report.deviation, "the official test set", subset=arguments.subset)
 
 
 def _print_report(path: Path, root: Path | None, report: Report) -> None:

@@ -1,0 +1,25 @@
+"""How a pack ends where its images are not the official ones."""
+
+from pathlib import Path
+
+import pytest
+
+from engine.cli.submission import NOT_OFFICIAL, next_line, packed
+
+
+@pytest.mark.parametrize(
+    ("deviation", "subset", "code"),
+    [("", False, 0), ("", True, 0), ("got 2 images", True, 0), ("got 2 images", False, NOT_OFFICIAL)],
+)
+def test_only_other_images_that_nobody_accepted_end_with_a_code(
+    deviation: str, subset: bool, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert packed(Path("a.zip"), deviation, "the official test set", subset=subset) == code
+    told = "error: a.zip: not of the official test set; --subset accepts that\n"
+    assert capsys.readouterr().err == (told if code else "")
+
+
+def test_other_images_are_not_to_be_uploaded() -> None:
+    assert next_line("", "upload a.zip", "images of a.tar") == "next: upload a.zip"
+    assert "upload" not in (line := next_line("got 2 images", "upload a.zip", "images of a.tar"))
+    assert "for the server predict the images of a.tar, unpacked whole" in line
