@@ -1,3 +1,4 @@
+import multiprocessing
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -41,6 +42,13 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("caches")))
         yield
+
+
+@pytest.fixture(autouse=True)
+def _processes_end() -> Iterator[None]:
+    """A test that leaves a process behind fails itself, rather than a later one that counts them."""
+    yield
+    assert multiprocessing.active_children() == []
 
 
 @pytest.fixture(scope="session")

@@ -74,6 +74,21 @@ def _err() -> None:
     raise ZeroDivisionError
 
 
+class FailingValidation(Tiny):
+    """Has a bug that the first image of a validation meets."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """(N, 3, H, W) -> (N, C, H, W)."""
+        if not self.training and images.any():  # not the black ones that a network is tried on
+            _err()
+        return super().forward(images)
+
+
+def wrong_in_validation(num_classes: int) -> nn.Module:
+    """The network with a bug that no training meets."""
+    return FailingValidation(num_classes)
+
+
 def killing(num_classes: int) -> nn.Module:
     """The network that kills a process that loads images."""
     return Failing(num_classes, _kill_a_worker)

@@ -4,6 +4,8 @@ import json
 import multiprocessing
 import re
 import shutil
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -288,6 +290,15 @@ def test_a_truncated_image(changed_root: Path, settings: list[str], error_of: En
     assert f"{path}: damaged image" in message
 
 
+def test_a_truncated_image_of_validation_ends_the_command(changed_root: Path, settings: list[str]) -> None:
+    """Its message came, but the command waited for its processes for ever."""
+    path = next((changed_root / "leftImg8bit" / "val").rglob("*.png"))
+    path.write_bytes(path.read_bytes()[:5000])
+    line = [sys.executable, train_fcn.__file__, *settings, "--root", str(changed_root), "--workers", "1"]
+    ended = subprocess.run(line, check=False, capture_output=True, text=True, timeout=120)
+    assert (ended.returncode, ended.stderr.count("error:")) == (2, 1)
+
+
 @pytest.mark.parametrize(
     "more", [["--workers", "1"], ["--cache", "CACHE"], ["--data_on", "device"], ["--class_uniform", "1"]]
 )
@@ -397,9 +408,10 @@ def test_too_little_memory(settings: list[str], error_of: Ending, network: str, 
     assert multiprocessing.active_children() == []
 
 
-def test_processes_end_with_a_training_that_fails(settings: list[str]) -> None:
+@pytest.mark.parametrize("network", ["wrong", "wrong_in_validation"])
+def test_processes_end_with_a_training_that_fails(settings: list[str], network: str) -> None:
     """They ignored the signal to end, and the training waited for them for ever, on its GPU."""
     with pytest.raises(ZeroDivisionError) as caught:
-        train_fcn.main([*settings, "--network", "tests.networks:wrong", "--workers", "1"])
+        train_fcn.main([*settings, "--network", f"tests.networks:{network}", "--workers", "1"])
     assert caught.tb is not None, "which keeps all that is in its frames"
     assert multiprocessing.active_children() == []

@@ -3,6 +3,7 @@
 import atexit
 import errno
 import functools
+import multiprocessing
 import os
 import signal
 import sys
@@ -126,8 +127,12 @@ def leave(code: int) -> NoReturn:
     """End this process with an exit code, as `sys.exit` does, but leave the memory of native libraries to the system.
 
     To take these down takes half a second. It can also abort a process that works together with others, whose threads
-    may still be communicating; the exit code is then another one. See decision 16.
+    may still be communicating; the exit code is then another one. See decision 16. Processes that loaded images and
+    outlived the work are killed: Python would wait for them, and they ignore its signal to end as they ignore a
+    scheduler's.
     """
+    for child in multiprocessing.active_children():
+        child.kill()
     atexit._run_exitfuncs()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -100,5 +100,6 @@ def batches(loader: Any) -> Generator[Batch]:
     """
     for batch in loader:
         if isinstance(batch, InputError):
-            raise batch
+            del loader  # the traceback would keep it, and so its processes
+            raise InputError(*batch.messages)  # `batch` itself and this frame would keep each other
         yield batch

@@ -31,6 +31,25 @@ def test_leaving_keeps_the_code_what_was_printed_and_what_was_left_to_do() -> No
     assert (ended.returncode, ended.stdout, ended.stderr) == (7, "done\ntidied\n", "")
 
 
+LEFT_BEHIND = """
+import multiprocessing, signal, time
+def work():
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    ready.set()
+    time.sleep(600)
+context = multiprocessing.get_context("fork")
+ready = context.Event()
+context.Process(target=work, daemon=True).start()
+ready.wait()
+"""
+
+
+def test_leaving_waits_for_no_process_that_goes_on() -> None:
+    """Python does, for ever: a training ended with its message, but not its processes, which ignored the signal."""
+    ended = subprocess.run([sys.executable, "-c", LEFT_BEHIND + PROGRAM], check=False, stdout=-1, text=True, timeout=60)
+    assert (ended.returncode, ended.stdout) == (7, "done\ntidied\n")
+
+
 def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(1)" + PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE

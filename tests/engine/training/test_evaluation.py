@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from cityscapes.dataset import CityscapesBenchmark
 from engine.data.dataset import Batch
-from engine.errors import Stopped
+from engine.errors import InputError, Stopped
 from engine.training import evaluation
 from engine.training.evaluation import Evaluator
 from engine.training.losses import build_loss
@@ -59,6 +59,17 @@ def test_its_processes_stay_until_it_is_closed(demo_root: Path) -> None:
     assert multiprocessing.active_children() == []
     with pytest.raises(ValueError, match="closed"):
         evaluator(forward, build_loss("cross_entropy", 255))
+
+
+def test_its_processes_end_after_a_damaged_file(changed_root: Path) -> None:
+    path = next((changed_root / "leftImg8bit" / "val").rglob("*.png"))
+    path.write_bytes(path.read_bytes()[:5000])
+    evaluator = Evaluator(fabric(), BENCHMARK, BENCHMARK.samples(changed_root, "val"), workers=1)
+    with pytest.raises(InputError, match="damaged image") as caught:
+        evaluator(forward, build_loss("cross_entropy", 255))
+    evaluator.close()
+    assert multiprocessing.active_children() == []
+    assert caught.tb is not None, "which keeps all that is in its frames"
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
