@@ -92,6 +92,7 @@ def _is_heavy(kind: str, name: str) -> bool:
 def perform_batch(batch: Batch, world: Path, scratch: Path) -> dict[str, Any]:
     """Do a batch, and give its tally as JSON content."""
     os.environ["MPLCONFIGDIR"] = str(scratch / "matplotlib")  # its list of fonts is no result
+    multiprocessing.set_start_method(None, force=True)  # commands start theirs as usual, not as this one was started
     load_modules(heavy=batch.heavy)
     folder = Path(tempfile.mkdtemp(dir=scratch))
     try:

@@ -98,6 +98,7 @@ COMMANDS: dict[str, Command] = {
         ("data", "weights"),
         heavy=True,
     ),
+    "train_by_processes": Command(f"{TRAIN} --workers 1 --epochs 1 --name new --curves false", heavy=True),
     "resume": Command(f"{TRAIN} --epochs 2 --name begun --curves false", ("data", "saved/begun"), heavy=True),
     "predict_test": Command(TEST, ("data", "weights", "programs"), heavy=True),
     "predict_val": Command(f"{TEST} --split val --engine torch", ("data", "weights"), heavy=True),

@@ -38,6 +38,8 @@ TARGETS: dict[str, Target] = {
     "confidence": Target("pack_roads", "roads/testing/*.png"),
     "image of training": Target("train", "data/leftImg8bit/train/**/*.png"),
     "mask of training": Target("train", "data/generated_gt/**/*_trainId.png"),
+    "image of validation": Target("train_by_processes", "data/leftImg8bit/val/**/*.png"),
+    "mask by a process": Target("train_by_processes", "data/generated_gt/**/*_trainId.png"),
     "cache": Target("train_with_index", "cache/**/*.npy", made="cache"),
     "state": Target("resume", "saved/begun/last.pth"),
     "configuration": Target("resume", "saved/begun/config.yaml", text=True),

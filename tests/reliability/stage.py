@@ -1,6 +1,7 @@
 """Perform work in a process of its own, and tell how it ended, how long it took and how much memory."""
 
 import contextlib
+import multiprocessing
 import os
 import resource
 import signal
@@ -19,8 +20,6 @@ Work = Callable[[], int]
 
 _MEMORY = 8 << 30
 """Bytes that work may ask for, before it is refused more; without it, reading /dev/zero takes down the machine."""
-_PATIENCE = 3.0
-"""Seconds that the processes of a command may outlive it."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Kill:
     after: float
 
 
-def perform(work: Work, folder: Path, *, limit: float = 60, kill: Kill | None = None) -> Outcome:
+def perform(work: Work, folder: Path, *, limit: float = 60, kill: Kill | None = None, patience: float = 8) -> Outcome:
     """Fork, do the work in a folder, and wait for its end.
 
     The fork has all modules at once: a command takes milliseconds to start. Nothing here may have started threads.
@@ -56,6 +55,7 @@ def perform(work: Work, folder: Path, *, limit: float = 60, kill: Kill | None = 
         folder: the working folder.
         limit: seconds until it is killed.
         kill: a signal to send it.
+        patience: seconds that its processes may outlive it; torch's look every five for the one that they load for.
     """
     with tempfile.TemporaryFile() as said:
         ready, tells = os.pipe()
@@ -70,7 +70,7 @@ def perform(work: Work, folder: Path, *, limit: float = 60, kill: Kill | None = 
         began = time.monotonic()
         ended = _wait(process, began, limit, kill)
         seconds = time.monotonic() - began
-        orphans = _end_group(process)
+        orphans = _end_group(process, patience)
         said.seek(0)
         text = said.read().decode(errors="replace")
     if ended is None:
@@ -103,8 +103,18 @@ def _perform(work: Work, folder: Path, output: int, tells: int, signals: Iterabl
             traceback.print_exc()
         sys.stdout.flush()
         sys.stderr.flush()
+        _end_children()
     finally:
         os._exit(code)
+
+
+def _end_children() -> None:
+    """End the processes that this one has started as Python does at its end: it waits for those that do not obey."""
+    children = multiprocessing.active_children()
+    for child in children:
+        child.terminate()
+    for child in children:
+        child.join()
 
 
 def _wait(process: int, began: float, limit: float, kill: Kill | None) -> tuple[int, float] | None:
@@ -126,9 +136,9 @@ def _wait(process: int, began: float, limit: float, kill: Kill | None) -> tuple[
         pause = min(1.2 * pause, 0.02)
 
 
-def _end_group(process: int) -> int:
+def _end_group(process: int, patience: float) -> int:
     """End what a process left behind, and count it."""
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while left := _members(process):
         if time.monotonic() > deadline:
             with contextlib.suppress(ProcessLookupError):

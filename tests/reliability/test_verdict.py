@@ -1,6 +1,7 @@
 """The judge: each way to end badly is seen."""
 
 import errno
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -75,11 +76,21 @@ def forked() -> None:
         subprocess.Popen(["sleep", "9"])
         return 0
 
+    def disobey() -> int:
+        def wait() -> None:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(9)
+
+        multiprocessing.get_context("fork").Process(target=wait, daemon=True).start()
+        time.sleep(0.2)
+        return 0
+
     assert (perform(say, here).code, perform(say, here).text) == (5, "said\n")
     assert "ZeroDivisionError" in perform(lambda: 1 // 0, here).text
     assert perform(sleep, here, limit=0.2).code is None
     assert perform(sleep, here, kill=Kill(signal.SIGTERM, 0.1)).code == -signal.SIGTERM
-    assert perform(leave, here).orphans == 1
+    assert perform(leave, here, patience=0.2).orphans == 1
+    assert perform(disobey, here, limit=0.5, patience=0.2).code is None
     assert 10 < perform(lambda: 0, here).mib < 1000
 
 
