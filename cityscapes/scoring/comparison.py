@@ -35,7 +35,7 @@ def read(path: Path) -> Result:
     """
     content = read_json(path)
     try:
-        return Result(
+        result = Result(
             path,
             {name: _score(value) for name, value in content["classScores"].items() if not BY_NAME[name].ignore_in_eval},
             {name: _score(value) for name, value in content["classInstScores"].items()},
@@ -44,6 +44,25 @@ def read(path: Path) -> Result:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {str(error)[:100]}"
         raise InputError(f"{path}: no result of a scorer ({reason}); {_REMEDY}") from error
+    _require_one_result(result)
+    return result
+
+
+def _require_one_result(result: Result) -> None:
+    """Check that the images of a result add up to its scores.
+
+    Raises:
+        InputError: with the first class of which they do not: the file was changed, or made of two.
+    """
+    if not result.images:
+        return
+    for name, summed in zip(images.NAMES, images.total_scores(result.images).tolist(), strict=True):
+        score = result.classes.get(name, math.nan)
+        if not (math.isnan(score) and math.isnan(summed)) and not abs(score - summed) <= _ROUNDING:
+            raise InputError(
+                f"{result.path}: its images add up to an IoU of {percent(summed).strip()} % for {name}, but its "
+                f"classScores say {percent(score).strip()} %, so it is not one result; score the predictions again"
+            )
 
 
 def _score(value: Any) -> float:

@@ -62,6 +62,11 @@ def mean_score(image: Areas) -> float:
     return float(_means(image.hits[None], image.union[None])[0])
 
 
+def total_scores(images: Sequence[Areas]) -> Float64Array:
+    """(19,) the IoU of the classes over all images, NaN for those that all of them lack."""
+    return _ious(sum(image.hits for image in images), sum(image.union for image in images))  # type: ignore[arg-type]
+
+
 def interval(images: Sequence[Areas]) -> Interval:
     """The bootstrap interval of the mean IoU: images drawn with replacement, a fixed seed, the same every time.
 

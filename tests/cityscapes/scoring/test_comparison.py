@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,14 @@ def test_a_file_that_is_no_result_is_refused(
     printed = capsys.readouterr().err
     assert printed.startswith(f"error: {path}: ")
     assert len(printed) < 500
+
+
+def test_a_file_of_two_results_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    content = measure(data / "good", data / "data", "val").to_json()
+    content["classScores"]["road"] *= 0.9
+    write_json(data / "mixed.json", content)
+    assert main(["--compare", str(data / "mixed.json"), str(data / "mixed.json")]) == 2
+    assert re.search(r"its images add up to an IoU of [\d.]+ % for road, but its classSc", capsys.readouterr().err)
 
 
 def test_something_must_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
