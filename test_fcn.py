@@ -181,7 +181,7 @@ def _next(chosen: PredictionOptions, benchmark: Benchmark, arguments: list[str])
     again = shlex.join(["python", "test_fcn.py", *arguments])
     if chosen.images:
         return "look at these pictures" if chosen.gif else f"{again} --gif 20"
-    if not chosen.figures:
+    if not chosen.figures.strip("0"):
         return f"{again} --figures 5"
     if not benchmark.hidden_splits:
         return "look at these figures"

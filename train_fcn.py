@@ -26,6 +26,7 @@ from engine.devices.fabric import make_fabric, together
 from engine.errors import Faults, InputError, Stopped
 from engine.files.atomic import require_writable
 from engine.files.lock import exclusive
+from engine.findings import counted
 from engine.training import history
 from engine.training.config import TrainingConfig, batch_warnings
 from engine.training.optimization import choose_trained_parts
@@ -108,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         run, network, about = _open_run(fabric, chosen, benchmark, held)
         fabric.print(
             f"{run.folder}: {chosen.network} on {len(training)} images of {chosen.benchmark} "
-            f"({len(validation)} to validate), {fabric.device}, {fabric.world_size} process(es)"
+            f"({len(validation)} to validate), {fabric.device}, {counted(fabric.world_size, 'process')}"
         )
         prepared = prepare_training(
             fabric, chosen, run, network, about, benchmark, training, validation, verbose=chosen.verbose

@@ -54,8 +54,8 @@ def of_severity(severity: Severity, findings: Iterable[Finding]) -> tuple[Findin
 
 
 def counted(number: int, noun: str) -> str:
-    """A number and its noun: `1 image`, `2 images`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    """A number and its noun: `1 image`, `2 images`, `2 processes`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
 def tally(names: Iterable[str]) -> str:

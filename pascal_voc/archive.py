@@ -82,7 +82,8 @@ def _archived(path: Path) -> list[Entry]:
                 if file is not None:
                     found.append(Entry(member.name, file.read()))
     except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
-        raise InputError(f"{path}: no whole tar archive ({error}); {PACK}") from error
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
+        raise InputError(f"{path}: no whole tar archive ({reason}); {PACK}") from error
     return found
 
 

@@ -75,6 +75,8 @@ def test_figures_of_the_worst_scenes_and_a_gif(
     assert predict(weights, demo_root, tmp_path, *given) == 0
     assert capsys.readouterr().out.splitlines()[-1].endswith("--split val --profile_images 0 --figures 5")
     folder = tmp_path / "w" / "val"
+    assert predict(weights, demo_root, tmp_path, *given, "--figures", "0") == 0
+    assert not (folder / "figures").exists()
     assert predict(weights, demo_root, tmp_path, *given, "--figures", "2", "--gif", "9") == 0
     printed = capsys.readouterr().out.splitlines()
     assert printed[0].endswith("; 3 of them were there already")

@@ -29,7 +29,7 @@ _START = 1024
 _MAX_ID = 0xFFFF
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error, zlib.error, MemoryError)
 """What Pillow raises for damaged files, by format; MemoryError where a header lies."""
-_AGAIN = "unpack or download it again"
+_AGAIN = "unpack, download or make it again"
 
 
 @contextmanager

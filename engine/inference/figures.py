@@ -49,13 +49,13 @@ def show(
         samples: all that were predicted.
         predictions: of them; where there are overlays, these get a legend.
         folder: for the pictures.
-        wanted: names for `named`, or how many of the `worst`, to draw into `figures/`; empty for none.
+        wanted: names for `named`, or how many of the `worst`, to draw into `figures/`; empty or 0 for none.
         animated: how many, from the first on, to show in `predictions.gif`.
         workers: threads.
     """
     if predictions.overlays:
         write_png(predictions.overlays.folder / "legend.png", page.legend(legend_of(benchmark)))
-    if wanted:
+    if wanted.strip("0"):
         some = samples if wanted.isdecimal() else named(samples, wanted)
         scenes, order = rated(benchmark, some, predictions, workers), ""
         if wanted.isdecimal():

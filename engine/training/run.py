@@ -139,8 +139,8 @@ class Run:
         """
         if rows := self.history():
             raise InputError(
-                f"{self.last}: no such file, but {self._history.name} beside it has {len(rows)} epochs; put the file "
-                "back to resume, or begin anew under another --name"
+                f"{self.last}: no such file, but {self._history.name} beside it ends with epoch "
+                f"{rows[-1]['epoch']}; put the file back to resume, or begin anew under another --name"
             )
 
     def resume(self, state: State) -> None:

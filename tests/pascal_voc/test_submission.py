@@ -132,6 +132,8 @@ def test_faults_of_archives(predictions: Path, pascal_voc_root: Path, tmp_path: 
     assert "elsewhere than in results/VOC2012/Segmentation/comp5_test_cls or" in told
     archive.write_bytes(archive.read_bytes()[:200])
     assert "no whole tar archive" in error_of(submission.main, "check", archive, *root)
+    archive.write_bytes(b"no archive at all")
+    assert error_of(submission.main, "check", archive, *root).count("\n") == 1
     assert "no such folder" in error_of(submission.main, "check", tmp_path / "absent", *root)
     assert "ending in .tar.gz" in error_of(submission.main, "pack", predictions, tmp_path / "a.zip", *root)
     write_png(predictions / "2007_00000f.png", np.zeros((15, 22), np.uint8))

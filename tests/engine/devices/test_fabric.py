@@ -153,7 +153,7 @@ def test_tasks_of_slurm_share_the_work(demo_root: Path, quick: list[str], tmp_pa
     processes = tasks("train_fcn.py", *quick, "--root", str(demo_root))
     printed = [process.communicate(timeout=600) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], printed
-    assert "2 process(es)" in printed[0][0]
+    assert "2 processes" in printed[0][0]
     row = last_row(tmp_path / "two")
     measured = evaluated_by_one(tmp_path / "two", demo_root)
     assert measured == {key: row[key] for key in measured}, "to the last digit"
