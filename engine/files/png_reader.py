@@ -5,9 +5,11 @@ plain image of ids or of RGB is left to Pillow, after `verify`: Pillow itself re
 """
 
 import functools
+import signal
 import struct
 import threading
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -191,7 +193,8 @@ def _pixels(content: bytes, head: Header) -> IdArray | None:
         return None
     decode = io.decode_image_png_u16 if head.bits == 16 else io.decode_image_png_u8
     try:
-        pixels: IdArray = decode(content, (head.height, head.width), "rgb" if head.kind == RGB else "mono")
+        with _signals_held():
+            pixels: IdArray = decode(content, (head.height, head.width), "rgb" if head.kind == RGB else "mono")
     except Exception:  # it has no class of its own
         return None
     except BaseException as error:
@@ -199,6 +202,19 @@ def _pixels(content: bytes, head: Header) -> IdArray | None:
             raise
         return None
     return pixels
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let signals wait for a call of kornia-rs, whose first one runs Python to find NumPy.
+
+    What a handler raises there, as Ctrl-C does, would make Rust panic, and the command would go on without.
+    """
+    usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, usual)
 
 
 def _inspect(content: bytes) -> tuple[Header, dict[bytes, list[memoryview]]]:

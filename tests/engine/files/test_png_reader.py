@@ -1,4 +1,6 @@
 import io
+import os
+import signal
 import struct
 import sys
 import threading
@@ -291,6 +293,25 @@ def test_a_panic_of_the_decoder_is_a_refusal(
             png_reader.decode_ids(content)
     else:
         assert png_reader.decode_ids(content) is None
+
+
+def test_ctrl_c_waits_for_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raised within it, where it runs Python, it became a panic and was lost."""
+    steps = []
+
+    def decode(*_: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        steps.append("decoded")
+        raise PanicException  # as for what a handler raises
+
+    monkeypatch.setattr(kornia_rs.io, "decode_image_png_u8", decode)
+    usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            png_reader.decode_ids(joined(png(0, 8, (5, 6))))
+    finally:
+        signal.signal(signal.SIGINT, usual)
+    assert steps == ["decoded"]
 
 
 def spoilt_bytes(content: bytes, rng: np.random.Generator) -> bytes:
