@@ -16,7 +16,7 @@ from cityscapes.official_counts import SPLIT_OF
 from cityscapes.predictions import MINUS_ONE
 from cityscapes.submission import id_check, parcel, pngs
 from cityscapes.submission.drafts import Draft, grey
-from engine.errors import InputError
+from engine.errors import Faults, InputError
 from engine.files.images import image_size, read_ids
 from engine.findings import Finding, counted, fault
 
@@ -45,11 +45,10 @@ class Known:
         scene = self._masks.get(stem)
         return scene.official_mask(self.root, "labelIds") if self.root and scene else None
 
-    def size(self, stem: str) -> pngs.Size:
-        """Width and height of an image; the official one where there is neither image nor mask."""
+    def sized(self, stem: str) -> Path | None:
+        """A file that has the size of an image: itself, or its mask."""
         scene = self._images.get(stem)
-        path = scene.image(self.root) if self.root and scene else self.mask(stem)
-        return image_size(path) if path else IMAGE_SIZE
+        return scene.image(self.root) if self.root and scene else self.mask(stem)
 
 
 def split_of(drafts: Sequence[Draft]) -> str:
@@ -59,28 +58,27 @@ def split_of(drafts: Sequence[Draft]) -> str:
 
 
 def sizes(drafts: Sequence[Draft], known: Known) -> Iterator[Finding]:
-    """Predictions of another size than their image.
+    """Predictions of another size than their image, or than the official ones where that is not known.
 
     Raises:
         InputError: with every image that cannot be read.
     """
-    wrong: list[str] = []
-    messages: list[str] = []
+    wrong: dict[str, list[str]] = {}
+    faults = Faults()
+    official = "the official images, because --root has none of theirs" if known.root else "the official images"
     for draft in drafts:
-        try:
-            got, right = draft.look.size, known.size(draft.stem)
-        except InputError as error:
-            messages += error.messages
-            continue
-        if got is not None and got != right:
-            wrong.append(f"{draft.member.name}: got {got[0]} x {got[1]}, expected {right[0]} x {right[1]}")
-    if messages:
-        raise InputError(*messages)
-    if wrong:
-        whose = "their images under --root" if known.root else "the official images"
-        hint = "" if known.root else "; --root compares with the images of a folder instead"
-        what = f"got {counted(len(wrong), 'prediction')} of another size than {whose}"
-        yield fault("size", what, f"predict at full size, or enlarge the logits before the argmax{hint}", wrong)
+        path, got = known.sized(draft.stem), draft.look.size
+        with faults.collected():
+            right = image_size(path) if path else IMAGE_SIZE
+            if got is not None and got != right:
+                whose = "their images under --root" if path else official
+                detail = f"{draft.member.name}: got {got[0]} x {got[1]}, expected {right[0]} x {right[1]}"
+                wrong.setdefault(whose, []).append(detail)
+    faults.require_none()
+    hint = "" if known.root else "; --root compares with the images of a folder instead"
+    for whose, names in wrong.items():
+        what = f"got {counted(len(names), 'prediction')} of another size than {whose}"
+        yield fault("size", what, f"predict at full size, or enlarge the logits before the argmax{hint}", names)
 
 
 def kind_of(path: Path, drafts: Sequence[Draft], known: Known, ids: Ids) -> tuple[IdKind, list[Finding]]:

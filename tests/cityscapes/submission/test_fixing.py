@@ -221,6 +221,16 @@ def test_predictions_of_another_size_are_refused(
     assert not (tmp_path / "new").exists()
 
 
+def test_images_that_the_root_lacks_are_no_reason_to_call_its_images_of_another_size(
+    folder: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "IMAGE_SIZE", (64, 32))
+    next(root.rglob(f"{STEMS[0]}*")).unlink()
+    assert main(["fix", str(folder), str(tmp_path / "new"), "--root", str(root)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "got 1 prediction of another size than the official images, because --root has none of theirs (" in line
+
+
 # What the ids are
 
 
