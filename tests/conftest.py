@@ -80,6 +80,16 @@ def run(demo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return saved / "r"
 
 
+@pytest.fixture
+def tiny_training(demo_root: Path, tmp_path: Path) -> list[str]:
+    """Arguments of a training that takes a second."""
+    return [
+        *("--network", "bench.tiny:build", "--curves", "none"),
+        *("--root", str(demo_root), "--saved", str(tmp_path / "saved"), "--backbone_weights", "none"),
+        *("--epochs", "2", "--batch_size", "2", "--crop_size", "64", "--workers", "0", "--accelerator", "cpu"),
+    ]
+
+
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """w.pth, of a network that takes no time; tests must not change it."""
