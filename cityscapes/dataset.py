@@ -79,7 +79,7 @@ class CityscapesBenchmark(Benchmark):
         made_with = origin_of(predictions) | {"commit": environment.commit()}
         report = submission.pack(predictions, archive, root, workers=workers, made_with=made_with)
         warnings = "".join(printable(f"warning: {finding}\n") for finding in report.warnings)
-        following = report.following(f"upload {archive} at cityscapes-dataset.com")
+        following = report.next_step(f"upload {archive} at cityscapes-dataset.com")
         return f"{warnings}{archive}: {report.verdict(root)}\n{following}"
 
 

@@ -14,9 +14,9 @@ from cityscapes.labels import LABEL_ID_OF, LABELS, VOID
 
 IdKind = Literal["label ids", "train ids", "train ids plus 1"]
 
-_FLAT_AND_BUILT = (36.99, 5.99, 22.69, 0.67, 0.87, 1.26, 0.21, 0.57)  # road to traffic sign
-_ALL_ELSE = (16.12, 1.11, 3.92, 1.23, 0.15, 6.93, 0.27, 0.26, 0.22, 0.10, 0.46)  # vegetation to bicycle
-SHARES = np.array([*_FLAT_AND_BUILT, *_ALL_ELSE]) / 100
+_ROAD_TO_SIGN = (36.99, 5.99, 22.69, 0.67, 0.87, 1.26, 0.21, 0.57)  # road to traffic sign
+_VEGETATION_TO_BICYCLE = (16.12, 1.11, 3.92, 1.23, 0.15, 6.93, 0.27, 0.26, 0.22, 0.10, 0.46)  # vegetation to bicycle
+SHARES = np.array([*_ROAD_TO_SIGN, *_VEGETATION_TO_BICYCLE]) / 100
 """(19,) share of each class among the labelled pixels of the train split, by train id.
 
 They follow from the class weights of CGNet (Wu et al. 2018), which are 1 / ln(1.1 + share).
@@ -29,7 +29,7 @@ _IDS: dict[IdKind, npt.NDArray[Any]] = {
     "train ids plus 1": _TRAIN_IDS + 1,
 }
 """(19,) the id that stands for each class."""
-_NO_CLASS: dict[IdKind, tuple[int, ...]] = {
+_VOID_IDS: dict[IdKind, tuple[int, ...]] = {
     "label ids": (0, VOID),
     "train ids": (len(SHARES), VOID),  # the number after the classes is what some networks give to void
     "train ids plus 1": (0, VOID),
@@ -40,18 +40,18 @@ NEVER_SCORED = tuple(label.id for label in LABELS if label.ignore_in_eval and la
 
 _RARE = 1e-4
 """The share given to an id that stands for no class."""
-_ALIKE = 0.7
+_MAX_DIVERGENCE = 0.7
 """Nats that the divergence of train ids may be at most. It is 0.36 at most in each of 15 real scenes, whose wrong
 readings have 1.96 and more. With road, building and vegetation alone it is about 0.3."""
 _MARGIN = 1.0
 """Nats that another reading must be worse."""
-_ENOUGH = 0.01
+_MIN_UNSCORED = 0.01
 """The share of pixels from which never scored ids cannot be an accident."""
-_AGREEING, _TIMES = 0.1, 2
+_MIN_AGREEMENT, _AGREEMENT_RATIO = 0.1, 2
 """The least share of pixels that agree with the ground truth, and how many times more than by another reading."""
 
 
-def by_shares(pixels: npt.NDArray[np.int64]) -> IdKind | None:
+def by_frequency(pixels: npt.NDArray[np.int64]) -> IdKind | None:
     """The kind of ids by how frequent each is, or None if that does not settle it.
 
     Ids are called train ids, whose conversion changes every pixel, only where road, building and all other classes are
@@ -60,10 +60,10 @@ def by_shares(pixels: npt.NDArray[np.int64]) -> IdKind | None:
     Args:
         pixels: (256,) the number of pixels of each id, of one prediction or of many.
     """
-    unlike = {kind: _divergence(pixels, kind) for kind in _IDS}
-    best, second = sorted(unlike, key=lambda kind: unlike[kind])[:2]
-    plain = unlike[best] < np.inf and unlike[best] + _MARGIN <= unlike[second]
-    return best if plain and (best == "label ids" or unlike[best] <= _ALIKE) else None
+    divergences = {kind: _divergence(pixels, kind) for kind in _IDS}
+    best, second = sorted(divergences, key=lambda kind: divergences[kind])[:2]
+    clear = divergences[best] < np.inf and divergences[best] + _MARGIN <= divergences[second]
+    return best if clear and (best == "label ids" or divergences[best] <= _MAX_DIVERGENCE) else None
 
 
 def agreement(confusion: npt.NDArray[np.int64]) -> dict[IdKind, float]:
@@ -78,25 +78,25 @@ def agreement(confusion: npt.NDArray[np.int64]) -> dict[IdKind, float]:
     return {kind: float(confusion[truth, ids].sum() / scored) for kind, ids in _IDS.items()}
 
 
-def by_truth(agreeing: Mapping[IdKind, float]) -> IdKind | None:
+def by_ground_truth(agreements: Mapping[IdKind, float]) -> IdKind | None:
     """The kind of ids that agrees best with the ground truth, see `agreement`, or None if that does not settle it."""
-    first, second = sorted(agreeing, key=lambda kind: -agreeing[kind])[:2]
-    return first if agreeing[first] >= max(_AGREEING, _TIMES * agreeing[second]) else None
+    first, second = sorted(agreements, key=lambda kind: -agreements[kind])[:2]
+    return first if agreements[first] >= max(_MIN_AGREEMENT, _AGREEMENT_RATIO * agreements[second]) else None
 
 
-def suspicious(pixels: npt.NDArray[np.int64]) -> bool:
+def unlikely_label_ids(pixels: npt.NDArray[np.int64]) -> bool:
     """Whether (256,) counts are hardly label ids: none above 19, but 255 or many that are never scored."""
     present = np.flatnonzero(pixels)
     if not present.size or present[present != VOID].max(initial=0) > len(SHARES):
         return False
     never = pixels[list(NEVER_SCORED)].sum() / pixels.sum()
-    return bool(pixels[VOID] or never >= _ENOUGH)
+    return bool(pixels[VOID] or never >= _MIN_UNSCORED)
 
 
 def _divergence(pixels: npt.NDArray[np.int64], kind: IdKind) -> float:
     """Kullback-Leibler divergence in nats of the ids' shares from those of the classes that they would stand for."""
     counts = pixels.astype(np.float64)
-    counts[list(_NO_CLASS[kind])] = 0
+    counts[list(_VOID_IDS[kind])] = 0
     present = np.flatnonzero(counts)
     if not present.size or (kind != "label ids" and present.max() > _IDS[kind].max()):
         return np.inf

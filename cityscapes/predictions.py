@@ -16,18 +16,18 @@ from engine.files import folders
 LABEL_IDS = max(BY_ID) + 1
 """Label ids run from 0 to this, exclusive."""
 
-FIX = "python -m cityscapes.submission fix PATH NEW"
+FIX_COMMAND = "python -m cityscapes.submission fix PATH NEW"
 """What fixes predictions."""
-MINUS_ONE = f"subtract 1 from every id but 0, write 255 for 0, then convert train ids to label ids: {FIX}"
+SUBTRACT_ONE = f"subtract 1 from every id but 0, write 255 for 0, then convert train ids to label ids: {FIX_COMMAND}"
 """What fixes predictions of train ids plus 1."""
-_TRAIN_IDS = f"these look like train ids; convert them to label ids: {FIX}"
+_TRAIN_IDS = f"these look like train ids; convert them to label ids: {FIX_COMMAND}"
 
 WEIGHTS_KEY = "Weights"
 """Key of the note in which `test_fcn.py` writes the hash of its weights into each prediction."""
-MADE_KEY = "Prediction"
+PREDICTION_KEY = "Prediction"
 """Key of the note with the hash of its settings and the name of its image."""
 
-NameKind = Literal["prediction", "nameless", "capitals", "other", "hidden"]
+NameKind = Literal["prediction", "misnamed", "uppercase", "other", "hidden"]
 """What the server makes of a file by its name: a prediction, a PNG of no image, one that it overlooks because of
 capital letters, something else, or a hidden file."""
 
@@ -40,20 +40,20 @@ def kind_of_name(name: str) -> NameKind:
     if not last.lower().endswith(".png"):
         return "other"
     if not last.endswith(".png"):
-        return "capitals"
-    return "nameless" if frame_of(last) is None else "prediction"
+        return "uppercase"
+    return "misnamed" if frame_of(last) is None else "prediction"
 
 
-class Found(NamedTuple):
+class PredictionFiles(NamedTuple):
     """The PNG files under a folder."""
 
     by_stem: dict[str, list[Path]]
     """The files of each scene, sorted; more than one is a fault, told by who needs the scene."""
-    strangers: list[Path]
+    unknown: list[Path]
     """The files whose names start with no `<city>_<6 digits>_<6 digits>`, sorted."""
 
 
-def find(folder: Path) -> Found:
+def find(folder: Path) -> PredictionFiles:
     """All PNG files under a folder, at any depth, by the scene that their names start with.
 
     Hidden files are left out, and links to folders are not followed, as in the official scorer.
@@ -64,17 +64,17 @@ def find(folder: Path) -> Found:
     if not folder.is_dir():
         kind = "is a file" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {kind}; give the folder that the predictions were written to")
-    found = Found({}, [])
+    found = PredictionFiles({}, [])
     for path in folders.find(folder, "*.png"):
         if kind_of_name(path.relative_to(folder).as_posix()) != "hidden" and not path.is_dir():
             stem = frame_of(path.name)
-            (found.strangers if stem is None else found.by_stem.setdefault(stem, [])).append(path)
-    if not found.by_stem and not found.strangers:
+            (found.unknown if stem is None else found.by_stem.setdefault(stem, [])).append(path)
+    if not found.by_stem and not found.unknown:
         raise InputError(f"{folder}: no PNG file in it; give the folder that the predictions were written to")
     return found
 
 
-def foreign_ids(path: Path, pixels: npt.NDArray[np.int64]) -> list[str]:
+def invalid_ids(path: Path, pixels: npt.NDArray[np.int64]) -> list[str]:
     """What is wrong with the ids of a prediction; nothing if all are label ids.
 
     Args:
@@ -82,27 +82,29 @@ def foreign_ids(path: Path, pixels: npt.NDArray[np.int64]) -> list[str]:
         pixels: (n,) the number of pixels of each id from 0.
     """
     present = np.flatnonzero(pixels)
-    foreign = present[present >= LABEL_IDS]
-    if not foreign.size:
+    unknown = present[present >= LABEL_IDS]
+    if not unknown.size:
         return []
-    named = ", ".join(map(str, foreign[:8])) + (", ..." if foreign.size > 8 else "")
-    found = f"{path}: {'ids' if foreign.size > 1 else 'id'} {named} on {pixels[foreign].sum()} pixels"
-    if foreign.tolist() != [VOID]:
+    named = ", ".join(map(str, unknown[:8])) + (", ..." if unknown.size > 8 else "")
+    found = f"{path}: {'ids' if unknown.size > 1 else 'id'} {named} on {pixels[unknown].sum()} pixels"
+    if unknown.tolist() != [VOID]:
         return [f"{found}; write only label ids, 0 to {LABEL_IDS - 1}"]
-    if present[-2:-1].max(initial=0) <= max(BY_TRAIN_ID) and id_kind.by_shares(pixels[: VOID + 1]) != "label ids":
+    if present[-2:-1].max(initial=0) <= max(BY_TRAIN_ID) and id_kind.by_frequency(pixels[: VOID + 1]) != "label ids":
         return [f"{found}; {_TRAIN_IDS}"]
     return [f"{found}, beside label ids; write 0 (unlabeled) for what is no class"]
 
 
-def train_id_doubt(confusion: npt.NDArray[np.int64]) -> str | None:
+def train_id_warning(confusion: npt.NDArray[np.int64]) -> str | None:
     """Why ids that are all in the table of label ids are others nevertheless, or None if they need not be.
 
     Args:
         confusion: (34, 34) the number of pixels of each id in the ground truth, row, and in all predictions, column.
     """
-    agreeing = id_kind.agreement(confusion)
-    kind = id_kind.by_truth(agreeing)
+    agreements = id_kind.agreement(confusion)
+    kind = id_kind.by_ground_truth(agreements)
     if kind in (None, "label ids"):
         return None
-    evidence = f"read as {kind} {agreeing[kind]:.0%} of the pixels are right, as label ids {agreeing['label ids']:.0%}"
-    return f"{evidence}; {_TRAIN_IDS if kind == 'train ids' else MINUS_ONE}"
+    evidence = (
+        f"read as {kind} {agreements[kind]:.0%} of the pixels are right, as label ids {agreements['label ids']:.0%}"
+    )
+    return f"{evidence}; {_TRAIN_IDS if kind == 'train ids' else SUBTRACT_ONE}"

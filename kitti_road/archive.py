@@ -29,7 +29,7 @@ class Picture(NamedTuple):
     mode: str = ""
     """Pillow's name of the pixel format; empty if it could not be read."""
     size: tuple[int, int] = (0, 0)
-    trouble: str = ""
+    problem: str = ""
     """Why it could not be read."""
 
 
@@ -54,7 +54,7 @@ def pictures(archive: Path) -> Iterator[Picture]:
 
 def _look(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Picture:
     if info.file_size > MAX_BYTES:
-        return Picture(info.filename, trouble=f"{info.file_size} bytes")
+        return Picture(info.filename, problem=f"{info.file_size} bytes")
     try:
         with packed.open(info) as file:
             # One byte more than declared makes the checksum count, and no more is ever inflated.
@@ -64,4 +64,4 @@ def _look(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Picture:
                 image.load()
             return Picture(info.filename, image.mode, image.size)
     except (*_UNREADABLE, *_BAD_ZIP, Image.DecompressionBombError) as error:
-        return Picture(info.filename, trouble=str(error))
+        return Picture(info.filename, problem=str(error))

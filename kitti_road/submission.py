@@ -22,7 +22,7 @@ from engine.files.images import image_size
 from engine.findings import Finding, counted, fault, of_severity
 from engine.parallel import available_cpus, each
 from kitti_road import archive as zips
-from kitti_road import roll_call
+from kitti_road import completeness
 from kitti_road.birds_eye import COLUMNS, ROWS, homography, lookup, warp
 from kitti_road.labels import read_confidence
 from kitti_road.layout import parse, require_root
@@ -86,7 +86,7 @@ def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
     if not path.is_file():
         raise InputError(f"{path}: no such folder or zip; predict the test split first")
     pictures = list(zips.pictures(path))
-    findings = [*roll_call.findings([picture.name for picture in pictures], root), *_formats(pictures)]
+    findings = [*completeness.findings([picture.name for picture in pictures], root), *_formats(pictures)]
     return _report(path, root, [picture.name for picture in pictures], findings, [])
 
 
@@ -111,10 +111,10 @@ def _views(folder: Path, root: Path, workers: int) -> tuple[Report, dict[str, by
     """The report on a folder, and its bird's-eye views by file name."""
     require_root(root)
     names = [path.name for path in folders.find(folder, "*", levels=0) if not path.is_dir()]
-    findings = list(roll_call.findings(names, root))
+    findings = list(completeness.findings(names, root))
     jobs = [
         Job(folder / name, frame.image(root), frame.calibration(root))
-        for name, (_, frame) in roll_call.tested(root).items()
+        for name, (_, frame) in completeness.tested(root).items()
         if name in names
     ]
     views: dict[str, bytes] = {}
@@ -154,10 +154,10 @@ def _view(job: Job) -> bytes:
 def _formats(pictures: Sequence[zips.Picture]) -> Iterator[Finding]:
     """Findings on what is in the predictions of a zip."""
     read = [picture for picture in pictures if parse(picture.name) is not None]
-    damaged = [f"{picture.name}: {picture.trouble}" for picture in read if picture.trouble]
-    modes = [f"{one.name}: {one.mode}" for one in read if not one.trouble and one.mode != "L"]
+    damaged = [f"{picture.name}: {picture.problem}" for picture in read if picture.problem]
+    modes = [f"{one.name}: {one.mode}" for one in read if not one.problem and one.mode != "L"]
     sizes = [
-        f"{one.name}: {one.size[0]} x {one.size[1]}" for one in read if not one.trouble and one.size != (COLUMNS, ROWS)
+        f"{one.name}: {one.size[0]} x {one.size[1]}" for one in read if not one.problem and one.size != (COLUMNS, ROWS)
     ]
     again = "pack the predictions again: python -m kitti_road.submission pack DIR ZIP"
     if damaged:
@@ -174,8 +174,8 @@ def _report(
 ) -> Report:
     told = {kind: [f"{path}: {one}" for one in of_severity(kind, findings)] for kind in ("fault", "note")}
     faults = (*told["fault"], *messages)
-    deviation = roll_call.deviation(names, root) if root is not None and not faults else ""
-    return Report(roll_call.sets_of(names), faults, tuple(told["note"]), deviation)
+    deviation = completeness.deviation(names, root) if root is not None and not faults else ""
+    return Report(completeness.sets_of(names), faults, tuple(told["note"]), deviation)
 
 
 def _needed(root: Path | None, folder: Path) -> Path:

@@ -162,7 +162,7 @@ def _of_content(entries: Sequence[Entry], images: dict[str, Size]) -> Iterator[F
     }
     wrong: dict[str, list[str]] = {kind: [] for kind in remedies}
     for entry in entries:
-        kind, detail = _trouble(entry.content, images[entry.image_id])
+        kind, detail = _problem(entry.content, images[entry.image_id])
         if kind:
             wrong[kind].append(f"{entry.name}: {detail}")
     for kind, names in wrong.items():
@@ -170,7 +170,7 @@ def _of_content(entries: Sequence[Entry], images: dict[str, Size]) -> Iterator[F
             yield fault(kind, f"got {counted(len(names), 'prediction')} that the server refuses", remedies[kind], names)
 
 
-def _trouble(content: bytes, size: Size) -> tuple[str, str]:
+def _problem(content: bytes, size: Size) -> tuple[str, str]:
     """What is wrong with a prediction, as a kind and a detail; empty if nothing is."""
     try:
         png_reader.verify(content)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cityscapes.layout import SPLITS, Scene
-from cityscapes.predictions import train_id_doubt
+from cityscapes.predictions import train_id_warning
 from cityscapes.scoring import boundary, comparison, confusion, images
 from cityscapes.scoring.boundary import Borders
 from cityscapes.scoring.counts import SCORED, Counts, Pair, count, read
@@ -127,7 +127,7 @@ def measure(
         raise InputError(*grouped(faults))
     if not total.confusion[SCORED].any():
         raise InputError(f"{root}: no pixel of the {split} masks has a scored label; {whence_masks(split)}")
-    doubt = None if known_ids else train_id_doubt(total.confusion)
+    doubt = None if known_ids else train_id_warning(total.confusion)
     _warn(predictions, doubt, roster.warnings, contradicting)
     coverage = Coverage.of(split, [image.stem for image in of_images], sizes, roster.left_out)
     return Result(scores_of(total), tuple(of_images), borders, coverage)

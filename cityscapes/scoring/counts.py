@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityscapes.labels import BY_ID, CATEGORIES
-from cityscapes.predictions import LABEL_IDS, foreign_ids
+from cityscapes.predictions import LABEL_IDS, invalid_ids
 from engine.arrays import Float64Array, IdArray, Int64Array
 from engine.errors import InputError
 from engine.files.images import read_ids
@@ -162,7 +162,7 @@ def _runs(prediction: IdArray, label_ids: IdArray, instance_ids: IdArray) -> _Ru
 def _id_faults(pair: Pair, runs: _Runs) -> list[str]:
     faults = []
     if runs.prediction.max() >= LABEL_IDS:
-        faults += foreign_ids(pair.prediction, _sums(runs.prediction, runs.length).astype(np.int64))
+        faults += invalid_ids(pair.prediction, _sums(runs.prediction, runs.length).astype(np.int64))
     if runs.label_id.max() >= LABEL_IDS:
         faults.append(f"{pair.label_ids}: {runs.label_id.max()} is no label id (0 to {LABEL_IDS - 1}); {_AGAIN}")
     label_id = runs.instance_id // 1000

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from cityscapes.layout import ANNOTATIONS, Scene, described_scenes, labelled_scenes, pictured_scenes, require_root
-from cityscapes.predictions import MADE_KEY, WEIGHTS_KEY, Found, find
+from cityscapes.predictions import PREDICTION_KEY, WEIGHTS_KEY, PredictionFiles, find
 from cityscapes.scoring.counts import Pair
 from engine.errors import Faults, InputError
 from engine.files.images import note_of
@@ -76,13 +76,13 @@ def _origins(folder: Path, paths: Sequence[Path]) -> list[str]:
         )
     names: dict[str, Path] = {}
     for path in weights:
-        made = note_of(path, MADE_KEY)  # of its settings and its image
+        made = note_of(path, PREDICTION_KEY)  # of its settings and its image
         if made is not None and names.setdefault(made, path) != path:
             warnings.append(f"{path}: a copy of {names[made].name}, which is of another image; predict it again")
     return warnings
 
 
-def _listed(predictions: Path, root: Path, split: str) -> tuple[list[Scene], list[Scene], set[Scene], Found]:
+def _listed(predictions: Path, root: Path, split: str) -> tuple[list[Scene], list[Scene], set[Scene], PredictionFiles]:
     """The scenes with label ids, with any annotation and with an image, and the predictions."""
     faults = Faults()
     with faults.collected():
@@ -96,7 +96,7 @@ def _listed(predictions: Path, root: Path, split: str) -> tuple[list[Scene], lis
     return labelled, described, pictured, found
 
 
-def _naming_faults(found: Found, folder: Path, scenes: Sequence[Scene]) -> list[str]:
+def _naming_faults(found: PredictionFiles, folder: Path, scenes: Sequence[Scene]) -> list[str]:
     faults = []
     for scene in scenes:
         paths = found.by_stem.get(scene.stem, [])
@@ -106,7 +106,7 @@ def _naming_faults(found: Found, folder: Path, scenes: Sequence[Scene]) -> list[
             names = ", ".join(str(path.relative_to(folder)) for path in paths)
             faults.append(f"{scene.stem}: {len(paths)} predictions in {folder} ({names}); keep one of each scene")
     if not any(scene.stem in found.by_stem for scene in scenes):
-        other = next(iter([*found.strangers, *(path for paths in found.by_stem.values() for path in paths)]))
+        other = next(iter([*found.unknown, *(path for paths in found.by_stem.values() for path in paths)]))
         faults.append(
             f"{other}: belongs to no scene of the {scenes[0].split} split; choose the split that was predicted, "
             "with file names that start with <city>_<6 digits>_<6 digits>"
@@ -114,7 +114,7 @@ def _naming_faults(found: Found, folder: Path, scenes: Sequence[Scene]) -> list[
     return faults
 
 
-def _strangers(found: Found, folder: Path, annotated: set[str], annotations: Path) -> list[str]:
+def _strangers(found: PredictionFiles, folder: Path, annotated: set[str], annotations: Path) -> list[str]:
     """Warnings about PNG files that are not scored."""
     others = sorted(found.by_stem.keys() - annotated)
     warnings = []
@@ -123,10 +123,10 @@ def _strangers(found: Found, folder: Path, annotated: set[str], annotations: Pat
             f"{folder}: {counted(len(others), 'prediction')} of scenes that {annotations} lacks, not scored "
             f"({_examples(others)}); unpack gtFine_trainvaltest.zip again if they belong to this split"
         )
-    if found.strangers:
+    if found.unknown:
         warnings.append(
-            f"{folder}: {counted(len(found.strangers), 'PNG file')} not scored, whose names do not start with "
-            f"<city>_<6 digits>_<6 digits> ({_examples([path.name for path in found.strangers])})"
+            f"{folder}: {counted(len(found.unknown), 'PNG file')} not scored, whose names do not start with "
+            f"<city>_<6 digits>_<6 digits> ({_examples([path.name for path in found.unknown])})"
         )
     return warnings
 

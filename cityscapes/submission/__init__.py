@@ -2,6 +2,6 @@
 
 from cityscapes.submission.checking import Report, check, pack
 from cityscapes.submission.commands import main
-from cityscapes.submission.fixing import Fixed, fix
+from cityscapes.submission.fixing import FixReport, fix
 
-__all__ = ["Fixed", "Report", "check", "fix", "main", "pack"]
+__all__ = ["FixReport", "Report", "check", "fix", "main", "pack"]

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cityscapes.layout import IMAGES, frame_of
-from cityscapes.predictions import FIX, kind_of_name
+from cityscapes.predictions import FIX_COMMAND, kind_of_name
 from cityscapes.submission import archive as archives
-from cityscapes.submission import id_check, parcel, pngs, roll_call
-from cityscapes.submission.parcel import Member
-from cityscapes.submission.roll_call import Prediction
+from cityscapes.submission import archive_reader, completeness, id_check, pngs
+from cityscapes.submission.archive_reader import Entry
+from cityscapes.submission.completeness import Prediction
 from engine.cli.submission import next_line
 from engine.errors import InputError
 from engine.findings import Finding, counted, fault, note, of_severity
@@ -48,20 +48,20 @@ class Report:
             f"that is not the official test set: {self.deviation}"
         )
 
-    def following(self, usual: str) -> str:
+    def next_step(self, usual: str) -> str:
         """The line that says what to do next: the usual, unless the images deviate."""
         return next_line(self.deviation, usual, "test images of leftImg8bit_trainvaltest.zip")
 
 
-class _Sorted(NamedTuple):
-    """The files of a parcel by what the server makes of their names."""
+class _FilesByName(NamedTuple):
+    """The files of a submission, sorted by how the server reads their names."""
 
-    predictions: list[tuple[str, Member]]
+    predictions: list[tuple[str, Entry]]
     """Each with the stem of its image."""
-    nameless: list[str]
-    capitals: list[str]
+    misnamed: list[str]
+    uppercase: list[str]
     others: list[str]
-    litter: list[str]
+    hidden: list[str]
 
 
 def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
@@ -73,7 +73,7 @@ def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
     Raises:
         InputError: if there is nothing to check: no such path, no zip, no file, no test images under `root`.
     """
-    return _inspect(path, root, workers)[0]
+    return _check(path, root, workers)[0]
 
 
 def pack(
@@ -96,70 +96,70 @@ def pack(
         raise InputError(f"{folder}: no such folder; give the folder that the predictions were written to")
     if archive.suffix.lower() != ".zip" or archive.is_dir():
         raise InputError(f"{archive}: expected the name of a file ending in .zip; choose another")
-    report, digests = _inspect(folder, root, workers)
+    report, digests = _check(folder, root, workers)
     if report.faults:
-        raise InputError(*told(folder, report.faults))
+        raise InputError(*messages(folder, report.faults))
     archives.write(folder, digests, archive, made_with or {}, report.deviation)
     return report
 
 
-def _inspect(path: Path, root: Path | None, workers: int) -> tuple[Report, dict[str, str]]:
+def _check(path: Path, root: Path | None, workers: int) -> tuple[Report, dict[str, str]]:
     """The report, and the sha256 of each prediction by its name."""
-    images = roll_call.wanted(root)
-    members = parcel.members(path)
-    if not members:
+    images = completeness.expected_images(root)
+    entries = archive_reader.entries(path)
+    if not entries:
         raise InputError(f"{path}: got no file at all, expected PNG predictions; predict the test split first")
-    files = _sort_out(members)
-    findings = [*parcel.troubles(members), *_naming(files), *_unpacking(path, members, files)]
+    files = _sort_by_name(entries)
+    findings = [*archive_reader.faults_of(entries), *_name_findings(files), *_zip_findings(path, entries, files)]
     predictions = _read(path, files.predictions, workers)
     if predictions:
-        findings += [*roll_call.findings(predictions, images), *id_check.findings(predictions)]
-    elif not files.nameless:
-        what = f"got no PNG among {counted(len(members), 'file')}, expected one for each test image"
+        findings += [*completeness.findings(predictions, images), *id_check.findings(predictions)]
+    elif not files.misnamed:
+        what = f"got no PNG among {counted(len(entries), 'file')}, expected one for each test image"
         findings.append(fault("no predictions", what, "predict the test split first", []))
     faults, notes = of_severity("fault", findings), of_severity("note", findings)
-    digests = {prediction.name: prediction.look.sha256 for prediction in predictions}
+    digests = {prediction.name: prediction.mask.sha256 for prediction in predictions}
     return Report(len(predictions), faults, notes, images.deviation), digests
 
 
-def _sort_out(members: Sequence[Member]) -> _Sorted:
-    files = _Sorted([], [], [], [], [])
-    for member in members:
-        kind = kind_of_name(member.name)
+def _sort_by_name(entries: Sequence[Entry]) -> _FilesByName:
+    files = _FilesByName([], [], [], [], [])
+    for entry in entries:
+        kind = kind_of_name(entry.name)
         if kind == "prediction":
-            files.predictions.append((frame_of(member.basename) or "", member))
-        elif kind != "other" or member.trouble is None:
-            of_kind = {"nameless": files.nameless, "capitals": files.capitals, "other": files.others}
-            of_kind.get(kind, files.litter).append(member.name)
+            files.predictions.append((frame_of(entry.basename) or "", entry))
+        elif kind != "other" or entry.problem is None:
+            of_kind = {"misnamed": files.misnamed, "uppercase": files.uppercase, "other": files.others}
+            of_kind.get(kind, files.hidden).append(entry.name)
     return files
 
 
-def _naming(files: _Sorted) -> Iterator[Finding]:
+def _name_findings(files: _FilesByName) -> Iterator[Finding]:
     """Findings that follow from the names alone."""
-    if files.nameless:
-        what = f"got {counted(len(files.nameless), 'PNG name')} without <city>_<6 digits>_<6 digits> at the start"
-        yield fault("name", what, "name them after their images, as berlin_000000_000019.png", files.nameless)
-    if files.capitals:
-        what = f"got {counted(len(files.capitals), 'name')} in .PNG, expected .png, which is all the server looks for"
-        yield fault("suffix", what, f"rename them: {FIX}", files.capitals)
+    if files.misnamed:
+        what = f"got {counted(len(files.misnamed), 'PNG name')} without <city>_<6 digits>_<6 digits> at the start"
+        yield fault("name", what, "name them after their images, as berlin_000000_000019.png", files.misnamed)
+    if files.uppercase:
+        what = f"got {counted(len(files.uppercase), 'name')} in .PNG, expected .png, which is all the server looks for"
+        yield fault("suffix", what, f"rename them: {FIX_COMMAND}", files.uppercase)
     if files.others:
         what = f"got {counted(len(files.others), 'file')} beside the PNGs"
         yield note("no prediction", what, _HARMLESS, files.others)
-    if files.litter:
-        what = f"got {counted(len(files.litter), 'hidden file')}, as macOS leaves them"
-        yield note("hidden", what, _HARMLESS, files.litter)
+    if files.hidden:
+        what = f"got {counted(len(files.hidden), 'hidden file')}, as macOS leaves them"
+        yield note("hidden", what, _HARMLESS, files.hidden)
 
 
-def _unpacking(path: Path, members: Sequence[Member], files: _Sorted) -> Iterator[Finding]:
+def _zip_findings(path: Path, entries: Sequence[Entry], files: _FilesByName) -> Iterator[Finding]:
     """A fault if a zip cannot be unpacked for a file beside the predictions, which are read anyway."""
     if path.is_dir():
         return
-    beside = {*files.nameless, *files.capitals, *files.others, *files.litter}
-    unread = [member for member in members if member.name in beside and member.trouble is None]
+    beside = {*files.misnamed, *files.uppercase, *files.others, *files.hidden}
+    unread = [entry for entry in entries if entry.name in beside and entry.problem is None]
     damaged = [
-        f"{member.name}: {content}"
-        for batch in parcel.batches(unread, 1)
-        for member, content in zip(batch, parcel.read(path, batch), strict=True)
+        f"{entry.name}: {content}"
+        for batch in archive_reader.batches(unread, 1)
+        for entry, content in zip(batch, archive_reader.read(path, batch), strict=True)
         if isinstance(content, InputError)
     ]
     if damaged:
@@ -167,25 +167,25 @@ def _unpacking(path: Path, members: Sequence[Member], files: _Sorted) -> Iterato
         yield fault("damaged zip", what, "zip the predictions alone again", damaged)
 
 
-def _read(path: Path, files: Sequence[tuple[str, Member]], workers: int) -> list[Prediction]:
+def _read(path: Path, files: Sequence[tuple[str, Entry]], workers: int) -> list[Prediction]:
     """Look into every prediction that may be read."""
-    safe = [member for _, member in files if member.trouble is None]
-    batches = [(path, batch) for batch in parcel.batches(safe, workers)]
-    looks: dict[Member, pngs.Look] = {}
-    for (_, members), found in each(_look, batches, workers=workers, title="check"):
+    safe = [entry for _, entry in files if entry.problem is None]
+    batches = [(path, batch) for batch in archive_reader.batches(safe, workers)]
+    masks: dict[Entry, pngs.MaskInfo] = {}
+    for (_, entries), found in each(_inspect_batch, batches, workers=workers, title="check"):
         if isinstance(found, InputError):
             raise found
-        looks.update(zip(members, found, strict=True))
-    return [Prediction(stem, member.name, looks.get(member, pngs.Look("unread"))) for stem, member in files]
+        masks.update(zip(entries, found, strict=True))
+    return [Prediction(stem, entry.name, masks.get(entry, pngs.MaskInfo("unread"))) for stem, entry in files]
 
 
-def _look(batch: tuple[Path, Sequence[Member]]) -> list[pngs.Look]:
+def _inspect_batch(batch: tuple[Path, Sequence[Entry]]) -> list[pngs.MaskInfo]:
     return [
-        pngs.Look("damaged", str(content)) if isinstance(content, InputError) else pngs.look(content)
-        for content in parcel.read(*batch)
+        pngs.MaskInfo("damaged", str(content)) if isinstance(content, InputError) else pngs.inspect(content)
+        for content in archive_reader.read(*batch)
     ]
 
 
-def told(path: Path, findings: Sequence[Finding]) -> list[str]:
+def messages(path: Path, findings: Sequence[Finding]) -> list[str]:
     """A line for each finding about a folder or zip."""
     return [f"{path}: {finding}" for finding in findings]

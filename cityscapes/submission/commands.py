@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cityscapes.submission import archive as archives
-from cityscapes.submission.checking import Report, check, pack, told
-from cityscapes.submission.fixing import Fixed, fix
+from cityscapes.submission.checking import Report, check, messages, pack
+from cityscapes.submission.fixing import FixReport, fix
 from engine.cli import command
 from engine.cli.options import tool_parser
 from engine.cli.parser import process_count
@@ -68,18 +68,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     root: Path | None = arguments.root
     if arguments.action == "fix":
         fixed = fix(path, arguments.new, root, ids=arguments.ids, workers=arguments.workers)
-        _print_fixed(arguments.new, root, fixed)
+        _print_fix_report(arguments.new, root, fixed)
         return 0
     if arguments.action == "check":
         report = check(path, root, workers=arguments.workers)
         _print_report(path, root, report)
         pack_it = _command("pack", path, "submission.zip", root=root)
-        print(report.following(pack_it if path.is_dir() else _UPLOAD.format(path)))
+        print(report.next_step(pack_it if path.is_dir() else _UPLOAD.format(path)))
         return 0
     report = pack(path, arguments.archive, root, workers=arguments.workers)
     _print_report(path, root, report)
     print(f"packed into {arguments.archive}, listed in {archives.manifest_of(arguments.archive)}")
-    print(report.following(_UPLOAD.format(arguments.archive)))
+    print(report.next_step(_UPLOAD.format(arguments.archive)))
     return packed(arguments.archive, report.deviation, "the official test set", subset=arguments.subset)
 
 
@@ -91,25 +91,25 @@ def _print_report(path: Path, root: Path | None, report: Report) -> None:
     """
     _warn(path, report.warnings)
     if not report.ok:
-        raise InputError(*told(path, report.faults))
+        raise InputError(*messages(path, report.faults))
     print(report.verdict(root))
 
 
-def _print_fixed(new: Path, root: Path | None, fixed: Fixed) -> None:
+def _print_fix_report(new: Path, root: Path | None, report: FixReport) -> None:
     """Say what was fixed, what is left, and what to do next."""
-    _warn(new, fixed.remaining)
-    for change, number in fixed.changes.items():
+    _warn(new, report.remaining)
+    for change, number in report.changes.items():
         print(f"{change}: {counted(number, 'file')}")
-    print(f"wrote {counted(fixed.predictions, 'prediction')} to {new}")
-    if fixed.split == "test":
+    print(f"wrote {counted(report.predictions, 'prediction')} to {new}")
+    if report.split == "test":
         print(f"next: {_command('check', new, root=root)}")
     else:
-        score = ["python", "-m", "cityscapes.scoring", "--predictions", str(new), "--split", fixed.split]
+        score = ["python", "-m", "cityscapes.scoring", "--predictions", str(new), "--split", report.split]
         print(f"next: {shlex.join([*score, '--root', str(root or 'data')])}")
 
 
 def _warn(path: Path, findings: Sequence[Finding]) -> None:
-    for line in told(path, findings):
+    for line in messages(path, findings):
         print(printable(f"warning: {line}"), file=sys.stderr)
 
 

@@ -13,11 +13,11 @@ import numpy.typing as npt
 from cityscapes.id_kind import IdKind
 from cityscapes.labels import BY_ID, CLASSES, LABEL_ID_OF, VOID
 from cityscapes.predictions import kind_of_name
-from cityscapes.submission import evidence, id_check, parcel, pngs, roll_call
-from cityscapes.submission.drafts import Draft, examine, grey, stem_in
+from cityscapes.submission import archive_reader, completeness, evidence, id_check, pngs
+from cityscapes.submission.archive_reader import Entry
+from cityscapes.submission.completeness import Prediction
 from cityscapes.submission.evidence import Ids
-from cityscapes.submission.parcel import Member
-from cityscapes.submission.roll_call import Prediction
+from cityscapes.submission.fix_plan import FilePlan, as_grey, plan_files, stem_in
 from engine.errors import InputError
 from engine.files.atomic import require_writable
 from engine.files.images import write_png
@@ -25,7 +25,7 @@ from engine.findings import Finding, counted, fault, of_severity
 from engine.parallel import each
 
 _HIGHEST = max(BY_ID)
-_FOREIGN = VOID
+_UNKNOWN = VOID
 """What becomes of ids that are in no table, until they are refused."""
 _FIXABLE_NAMES = ("backslash", "unsafe name")
 """Troubles of a member's name alone: its content is read, and gets a name of its own."""
@@ -43,7 +43,7 @@ _REMEDIES = {
 
 
 @dataclass(frozen=True)
-class Fixed:
+class FixReport:
     """What was done."""
 
     predictions: int
@@ -55,7 +55,7 @@ class Fixed:
     """The split that most predictions belong to."""
 
 
-def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", workers: int = 1) -> Fixed:
+def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", workers: int = 1) -> FixReport:
     """Write the predictions of a folder or zip to a new folder, fixed; the old ones are only read.
 
     Train ids become label ids, 255 becomes 0, palette images, grey stored as RGB and 16 bits become 8-bit grey, and
@@ -73,25 +73,25 @@ def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", w
         InputError: with everything that cannot be fixed with certainty, if there is any; then nothing is written.
     """
     _require_new(path, new)
-    members = [member for member in parcel.members(path) if kind_of_name(member.name) != "hidden"]
-    known = evidence.Known(root)
-    drafts, findings = _drafts(path, members, workers)
-    drafts, more = _one_each(drafts)
-    findings += [*more, *evidence.sizes(drafts, known)]
-    kind, doubts = evidence.kind_of(path, drafts, known, ids)
-    table, ids_change = _table(drafts, kind)
-    findings += doubts or _foreign(drafts, table)
-    if not drafts and not findings:
+    entries = [entry for entry in archive_reader.entries(path) if kind_of_name(entry.name) != "hidden"]
+    data = evidence.DataFolder(root)
+    plans, findings = _planned_files(path, entries, workers)
+    plans, more = _one_per_image(plans)
+    findings += [*more, *evidence.sizes(plans, data)]
+    kind, doubts = evidence.kind_of(path, plans, data, ids)
+    table, ids_change = _table(plans, kind)
+    findings += doubts or _unknown_ids(plans, table)
+    if not plans and not findings:
         raise InputError(f"{path}: got no PNG of an image, expected predictions; predict first")
     if findings:
         raise InputError(*(f"{path}: cannot be fixed: {finding}" for finding in findings))
-    split = evidence.split_of(drafts)
-    remaining = _remaining(drafts, root) if split == "test" else ()
-    _write(path, new, drafts, table, workers)
-    changes = Counter(draft.change for draft in drafts if draft.change)
-    changes.update({ids_change: len(drafts)} if ids_change else {})
-    changes["named and placed anew"] = sum(draft.member.name != _name(draft.stem) for draft in drafts)
-    return Fixed(len(drafts), {change: number for change, number in changes.items() if number}, remaining, split)
+    split = evidence.split_of(plans)
+    remaining = _remaining(plans, root) if split == "test" else ()
+    _write(path, new, plans, table, workers)
+    changes = Counter(plan.change for plan in plans if plan.change)
+    changes.update({ids_change: len(plans)} if ids_change else {})
+    changes["named and placed anew"] = sum(plan.entry.name != _name(plan.stem) for plan in plans)
+    return FixReport(len(plans), {change: number for change, number in changes.items() if number}, remaining, split)
 
 
 def _require_new(path: Path, new: Path) -> None:
@@ -106,78 +106,78 @@ def _name(stem: str) -> str:
     return f"{stem.split('_', maxsplit=1)[0]}/{stem}.png"
 
 
-def _drafts(path: Path, members: Sequence[Member], workers: int) -> tuple[list[Draft], list[Finding]]:
+def _planned_files(path: Path, entries: Sequence[Entry], workers: int) -> tuple[list[FilePlan], list[Finding]]:
     """The files that can be fixed, and what is wrong with the others."""
-    pictures = [member for member in members if kind_of_name(member.name) != "other"]
-    readable = [member for member in pictures if member.trouble in (None, *_FIXABLE_NAMES)]
-    findings = list(parcel.troubles([member for member in members if member.trouble not in _FIXABLE_NAMES]))
+    pictures = [entry for entry in entries if kind_of_name(entry.name) != "other"]
+    readable = [entry for entry in pictures if entry.problem in (None, *_FIXABLE_NAMES)]
+    findings = list(archive_reader.faults_of([entry for entry in entries if entry.problem not in _FIXABLE_NAMES]))
     refused: dict[str, list[str]] = {kind: [] for kind in _REMEDIES}
-    drafts = []
-    for draft in examine(path, readable, workers):
-        if draft.look.trouble is not None:
-            refused[draft.look.trouble].append(f"{draft.member.name}: {draft.look.detail}")
-        elif not draft.stem:
-            refused["name"].append(draft.member.name)
+    plans = []
+    for plan in plan_files(path, readable, workers):
+        if plan.mask.problem is not None:
+            refused[plan.mask.problem].append(f"{plan.entry.name}: {plan.mask.detail}")
+        elif not plan.stem:
+            refused["name"].append(plan.entry.name)
         else:
-            drafts.append(draft)
-    findings += [_refusal(kind, names) for kind, names in refused.items() if names and kind != "colours"]
-    return drafts, findings + _colours(refused["colours"], drafts)
+            plans.append(plan)
+    findings += [_refused(kind, names) for kind, names in refused.items() if names and kind != "colours"]
+    return plans, findings + _colours(refused["colours"], plans)
 
 
-def _colours(names: Sequence[str], drafts: Sequence[Draft]) -> list[Finding]:
+def _colours(names: Sequence[str], plans: Sequence[FilePlan]) -> list[Finding]:
     """Colour images are left out where their image has an id mask as well."""
-    masked = {draft.stem for draft in drafts}
+    masked = {plan.stem for plan in plans}
     alone = [name for name in names if stem_in(name.rpartition(": ")[0]) not in masked]
-    return [_refusal("colours", alone)] if alone else []
+    return [_refused("colours", alone)] if alone else []
 
 
-def _refusal(kind: str, names: Sequence[str]) -> Finding:
+def _refused(kind: str, names: Sequence[str]) -> Finding:
     return fault(kind, f"got {counted(len(names), 'file')}", _REMEDIES[kind], names)
 
 
-def _one_each(drafts: Sequence[Draft]) -> tuple[list[Draft], list[Finding]]:
-    """One draft of each image, and the images that have several."""
-    by_stem: dict[str, list[Draft]] = {}
-    for draft in drafts:
-        by_stem.setdefault(draft.stem, []).append(draft)
-    doubled = [" and ".join(draft.member.name for draft in same) for same in by_stem.values() if len(same) > 1]
-    return [same[0] for same in by_stem.values()], [_refusal("several", doubled)] if doubled else []
+def _one_per_image(plans: Sequence[FilePlan]) -> tuple[list[FilePlan], list[Finding]]:
+    """One plan for each image, and the images that have several."""
+    by_stem: dict[str, list[FilePlan]] = {}
+    for plan in plans:
+        by_stem.setdefault(plan.stem, []).append(plan)
+    doubled = [" and ".join(plan.entry.name for plan in same) for same in by_stem.values() if len(same) > 1]
+    return [same[0] for same in by_stem.values()], [_refused("several", doubled)] if doubled else []
 
 
-def _table(drafts: Sequence[Draft], kind: IdKind) -> tuple[npt.NDArray[np.uint8], str]:
+def _table(plans: Sequence[FilePlan], kind: IdKind) -> tuple[npt.NDArray[np.uint8], str]:
     """(256,) id -> label id for all files, and what it does."""
     if kind == "train ids":
-        table = np.full(256, _FOREIGN, np.uint8)
+        table = np.full(256, _UNKNOWN, np.uint8)
         table[: len(CLASSES) + 1], table[VOID] = LABEL_ID_OF[: len(CLASSES) + 1], 0
         return table, "train ids to label ids"
     table = np.arange(256).astype(np.uint8)
     table[VOID] = 0
-    return table, "255 to 0, unlabeled" if any(draft.look.pixels[VOID] for draft in drafts) else ""
+    return table, "255 to 0, unlabeled" if any(plan.mask.pixels[VOID] for plan in plans) else ""
 
 
-def _foreign(drafts: Sequence[Draft], table: npt.NDArray[np.uint8]) -> list[Finding]:
+def _unknown_ids(plans: Sequence[FilePlan], table: npt.NDArray[np.uint8]) -> list[Finding]:
     """Ids that are in no table."""
     names = []
-    for draft in drafts:
-        ids = np.flatnonzero(draft.look.pixels)
-        foreign = ids[table[ids] > _HIGHEST]
-        if foreign.size:
-            names.append(f"{draft.member.name}: {id_check.listed(foreign.tolist())}")
-    return [_refusal("ids", names)] if names else []
+    for plan in plans:
+        ids = np.flatnonzero(plan.mask.pixels)
+        unknown = ids[table[ids] > _HIGHEST]
+        if unknown.size:
+            names.append(f"{plan.entry.name}: {id_check.listed(unknown.tolist())}")
+    return [_refused("ids", names)] if names else []
 
 
-def _remaining(drafts: Sequence[Draft], root: Path | None) -> tuple[Finding, ...]:
+def _remaining(plans: Sequence[FilePlan], root: Path | None) -> tuple[Finding, ...]:
     """What other predictions of the test set are needed for."""
     if root is None:
         return ()
-    predictions = [Prediction(draft.stem, _name(draft.stem), draft.look) for draft in drafts]
-    return of_severity("fault", roll_call.findings(predictions, roll_call.wanted(root)))
+    predictions = [Prediction(plan.stem, _name(plan.stem), plan.mask) for plan in plans]
+    return of_severity("fault", completeness.findings(predictions, completeness.expected_images(root)))
 
 
-def _write(path: Path, new: Path, drafts: Sequence[Draft], table: npt.NDArray[np.uint8], workers: int) -> None:
+def _write(path: Path, new: Path, plans: Sequence[FilePlan], table: npt.NDArray[np.uint8], workers: int) -> None:
     """Write all files beside the new folder, which gets its name when they are complete."""
     part = new.with_name(f".{new.name}.{os.getpid()}.part")
-    batches = [(path, part, batch, table) for batch in parcel.batches(drafts, workers)]
+    batches = [(path, part, batch, table) for batch in archive_reader.batches(plans, workers)]
     try:
         for _, done in each(_write_batch, batches, workers=workers, title="fix"):
             if isinstance(done, InputError):
@@ -190,12 +190,12 @@ def _write(path: Path, new: Path, drafts: Sequence[Draft], table: npt.NDArray[np
         raise
 
 
-def _write_batch(batch: tuple[Path, Path, Sequence[Draft], npt.NDArray[np.uint8]]) -> None:
-    path, part, drafts, table = batch
-    for draft, content in zip(drafts, parcel.read(path, [draft.member for draft in drafts]), strict=True):
+def _write_batch(batch: tuple[Path, Path, Sequence[FilePlan], npt.NDArray[np.uint8]]) -> None:
+    path, part, plans, table = batch
+    for plan, content in zip(plans, archive_reader.read(path, [plan.entry for plan in plans]), strict=True):
         if isinstance(content, InputError):
-            raise InputError(f"{path}: {draft.member.name}: {content}; nothing was written, run it again")
-        samples = grey(pngs.decoded(content))
+            raise InputError(f"{path}: {plan.entry.name}: {content}; nothing was written, run it again")
+        samples = as_grey(pngs.decode(content))
         if samples is None:
-            raise InputError(f"{path}: {draft.member.name}: changed meanwhile; run it again")
-        write_png(part / _name(draft.stem), table[samples])
+            raise InputError(f"{path}: {plan.entry.name}: changed meanwhile; run it again")
+        write_png(part / _name(plan.stem), table[samples])

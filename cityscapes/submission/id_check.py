@@ -5,24 +5,24 @@ from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 
-from cityscapes.id_kind import NEVER_SCORED, IdKind, by_shares, suspicious
+from cityscapes.id_kind import NEVER_SCORED, IdKind, by_frequency, unlikely_label_ids
 from cityscapes.labels import BY_ID, LABELS, VOID
-from cityscapes.predictions import FIX, MINUS_ONE
-from cityscapes.submission.roll_call import Prediction, coloured_doubles
+from cityscapes.predictions import FIX_COMMAND, SUBTRACT_ONE
+from cityscapes.submission.completeness import Prediction, colour_duplicates
 from engine.findings import Finding, counted, fault, note
 
 _HIGHEST = max(BY_ID)
 _SCORED = frozenset(label.id for label in LABELS if not label.ignore_in_eval)
 _LABEL_IDS = f"expected label ids, 0 to {_HIGHEST}"
-_CONVERT = f"convert them: {FIX}"
-_REMEDY_OF: dict[IdKind, str] = {"train ids": _CONVERT, "train ids plus 1": MINUS_ONE}
+_CONVERT = f"convert them: {FIX_COMMAND}"
+_REMEDY_OF: dict[IdKind, str] = {"train ids": _CONVERT, "train ids plus 1": SUBTRACT_ONE}
 _HASH = 12
 """Characters of a hash that are shown."""
 _FORMAT = {
     "damaged": ("that cannot be decoded", "write or copy them again"),
     "no PNG": ("with another kind of image under a PNG name", "write them as PNG; JPEG alters the ids"),
     "colour": ("in colour, expected one channel of label ids", "write the label ids, not their colours"),
-    "16-bit": ("with 16 bits a pixel, expected 8", f"write the label ids as uint8: {FIX}"),
+    "16-bit": ("with 16 bits a pixel, expected 8", f"write the label ids as uint8: {FIX_COMMAND}"),
     "bit depth": ("with less than 8 bits a pixel, whose values decoders scale", "write the label ids as uint8"),
 }
 
@@ -30,25 +30,25 @@ _FORMAT = {
 def findings(predictions: Sequence[Prediction]) -> Iterator[Finding]:
     """Every fault and note about the format and the ids of the predictions."""
     yield from _formats(predictions)
-    readable = [prediction for prediction in predictions if prediction.look.pixels]
+    readable = [prediction for prediction in predictions if prediction.mask.pixels]
     if not readable:
         return
     yield from _weights(readable)
     yield from _copies(readable)
-    pixels = np.array([prediction.look.pixels for prediction in readable]).sum(0)
+    pixels = np.array([prediction.mask.pixels for prediction in readable]).sum(0)
     present = set(np.flatnonzero(pixels).tolist())
     what = f"got only {listed(present)} in {counted(len(readable), 'prediction')}"
-    kind = by_shares(pixels)
+    kind = by_frequency(pixels)
     if kind in _REMEDY_OF:
         yield fault(kind, f"{what}: these are {kind}, {_LABEL_IDS}", _REMEDY_OF[kind], _names(readable))
         return
-    if kind is None and suspicious(pixels):
-        told = f"{what}, {_LABEL_IDS}; neither these nor train ids are as frequent in street scenes"
-        remedy = f"look at them; if you know that they are train ids, {FIX} --ids train"
-        yield fault("unknown ids", told, remedy, _names(readable))
+    if kind is None and unlikely_label_ids(pixels):
+        what = f"{what}, {_LABEL_IDS}; neither these nor train ids are as frequent in street scenes"
+        remedy = f"look at them; if you know that they are train ids, {FIX_COMMAND} --ids train"
+        yield fault("unknown ids", what, remedy, _names(readable))
         return
     yield from _mixed(readable)
-    yield from _foreign(readable)
+    yield from _unknown_ids(readable)
     if not present & _SCORED:
         yield fault(
             "nothing scored", f"{what}, {_LABEL_IDS}", f"write label ids, as road {min(_SCORED)}", _names(readable)
@@ -58,18 +58,20 @@ def findings(predictions: Sequence[Prediction]) -> Iterator[Finding]:
 
 def _weights(readable: Sequence[Prediction]) -> Iterator[Finding]:
     """Predictions that say that other weights made them than the rest."""
-    numbers = Counter(item.look.weights for item in readable if item.look.weights)
+    numbers = Counter(item.mask.weights_hash for item in readable if item.mask.weights_hash)
     if not numbers:
         return
     (usual, most), *others = numbers.most_common()
     again = "predict all images with the same weights again"
     if others:
         files = [
-            f"{item.name}: {item.look.weights[:_HASH]}" for item in readable if item.look.weights not in ("", usual)
+            f"{item.name}: {item.mask.weights_hash[:_HASH]}"
+            for item in readable
+            if item.mask.weights_hash not in ("", usual)
         ]
         what = f"got predictions of {len(numbers)} different weights, {most} of {len(readable)} by {usual[:_HASH]}"
         yield fault("mixed weights", what, again, files)
-    silent = [item.name for item in readable if not item.look.weights]
+    silent = [item.name for item in readable if not item.mask.weights_hash]
     if silent:
         what = f"got {counted(len(silent), 'prediction')} that {'does' if len(silent) == 1 else 'do'} not say which "
         yield note(
@@ -82,7 +84,7 @@ def _copies(readable: Sequence[Prediction]) -> Iterator[Finding]:
     seen: dict[str, str] = {}
     copies = []
     for item in readable:
-        first = seen.setdefault(item.look.made, item.name) if item.look.made else item.name
+        first = seen.setdefault(item.mask.prediction_hash, item.name) if item.mask.prediction_hash else item.name
         if first != item.name:
             copies.append(f"{item.name} of {first}")
     if copies:
@@ -93,7 +95,7 @@ def _copies(readable: Sequence[Prediction]) -> Iterator[Finding]:
 def _mixed(readable: Sequence[Prediction]) -> Iterator[Finding]:
     """Predictions of another kind of ids than the others."""
     for kind in _REMEDY_OF:
-        files = [item.name for item in readable if by_shares(np.array(item.look.pixels)) == kind]
+        files = [item.name for item in readable if by_frequency(np.array(item.mask.pixels)) == kind]
         if files:
             what = (
                 f"got {kind} in {len(files)} of {counted(len(readable), 'prediction')}, {_LABEL_IDS} as in the others"
@@ -102,39 +104,39 @@ def _mixed(readable: Sequence[Prediction]) -> Iterator[Finding]:
 
 
 def _formats(predictions: Sequence[Prediction]) -> Iterator[Finding]:
-    doubles = coloured_doubles(predictions)  # a fault of their own, with another remedy
-    for trouble, (what, remedy) in _FORMAT.items():
+    doubles = colour_duplicates(predictions)  # a fault of their own, with another remedy
+    for problem, (what, remedy) in _FORMAT.items():
         files = [
-            f"{item.name}: {item.look.detail}"
+            f"{item.name}: {item.mask.detail}"
             for item in predictions
-            if item.look.trouble == trouble and item.name not in doubles
+            if item.mask.problem == problem and item.name not in doubles
         ]
         if files:
-            yield fault(trouble, f"got {counted(len(files), 'file')} {what}", remedy, files)
-    palettes = [prediction.name for prediction in predictions if prediction.look.palette]
+            yield fault(problem, f"got {counted(len(files), 'file')} {what}", remedy, files)
+    palettes = [prediction.name for prediction in predictions if prediction.mask.palette]
     if palettes:
         what = f"got {counted(len(palettes), 'palette image')}, whose indices are read as ids"
         yield note("palette", what, "this is fine as long as the indices are label ids", palettes)
 
 
-def _foreign(readable: Sequence[Prediction]) -> Iterator[Finding]:
+def _unknown_ids(readable: Sequence[Prediction]) -> Iterator[Finding]:
     """Ids that the label table lacks."""
     files, seen = [], set()
     for prediction in readable:
-        foreign = {value for value in range(_HIGHEST + 1, 256) if prediction.look.pixels[value]}
-        seen |= foreign
-        if foreign:
-            files.append(f"{prediction.name}: {listed(foreign)}")
+        unknown = {value for value in range(_HIGHEST + 1, 256) if prediction.mask.pixels[value]}
+        seen |= unknown
+        if unknown:
+            files.append(f"{prediction.name}: {listed(unknown)}")
     if files:
         what = f"got {listed(seen)} in {counted(len(files), 'prediction')}, {_LABEL_IDS}"
-        fix = f": {FIX}" if seen == {VOID} else ""
+        fix = f": {FIX_COMMAND}" if seen == {VOID} else ""
         yield fault("ids", what, f"write 0 (unlabeled) where no class is predicted{fix}", files)
 
 
 def _unscored(readable: Sequence[Prediction]) -> Iterator[Finding]:
     files = []
     for prediction in readable:
-        ids = {value for value in NEVER_SCORED if prediction.look.pixels[value]}
+        ids = {value for value in NEVER_SCORED if prediction.mask.pixels[value]}
         if ids:
             files.append(f"{prediction.name}: {listed(ids)}")
     if files:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cityscapes.predictions import MADE_KEY, WEIGHTS_KEY
+from cityscapes.predictions import PREDICTION_KEY, WEIGHTS_KEY
 from engine.arrays import IdArray
 from engine.files import png_reader
 from engine.files.images import quiet_pillow
@@ -27,10 +27,10 @@ UNDECODABLE = (png_reader.DamagedError, OSError, SyntaxError, ValueError, EOFErr
 """What is raised for a damaged PNG."""
 
 
-class Look(NamedTuple):
+class MaskInfo(NamedTuple):
     """What one file is, as an 8-bit mask of ids."""
 
-    trouble: str | None = None
+    problem: str | None = None
     """A kind of fault, or None: damaged, no PNG, colour, 16-bit or bit depth."""
     detail: str = ""
     """What exactly is wrong."""
@@ -39,27 +39,27 @@ class Look(NamedTuple):
     """The number of pixels of each id, 256 long; empty if the ids could not be read."""
     palette: bool = False
     """Whether the ids are the indices of a palette."""
-    weights: str = ""
+    weights_hash: str = ""
     """Hash of the weights that made it, if the file says so, see `WEIGHTS_KEY`."""
     sha256: str = ""
     """Of the file; empty if the ids could not be read."""
-    made: str = ""
+    prediction_hash: str = ""
     """Hash of the settings and the image that it was made with, if the file says so, see `MADE_KEY`."""
 
 
-def look(content: bytes) -> Look:
+def inspect(content: bytes) -> MaskInfo:
     """Examine the content of a file that should be an 8-bit mask of ids."""
     if content and not content.startswith(png_reader.SIGNATURE):
-        return Look("no PNG", _true_kind(content))
+        return MaskInfo("no PNG", _true_kind(content))
     try:
         head = png_reader.header(content)
     except png_reader.DamagedError as error:
-        return Look("damaged", str(error))
+        return MaskInfo("damaged", str(error))
     misfit = _misfit(head.bits, head.kind)
     if misfit is None and head.width * head.height > _MAX_PIXELS:
         misfit = "damaged", f"claims {head.width} x {head.height} pixels"
     if misfit is not None:
-        return Look(*misfit, (head.width, head.height))
+        return MaskInfo(*misfit, (head.width, head.height))
     return _counted(content, head)
 
 
@@ -82,19 +82,19 @@ def _true_kind(content: bytes) -> str:
         return "is no image"
 
 
-def _counted(content: bytes, head: png_reader.Header) -> Look:
+def _counted(content: bytes, head: png_reader.Header) -> MaskInfo:
     size = head.width, head.height
     try:
         png_reader.inspect(content)
-        ids = decoded(content)
+        ids = decode(content)
     except UNDECODABLE as error:
-        return Look("damaged", str(error), size)
+        return MaskInfo("damaged", str(error), size)
     pixels = tuple(np.bincount(ids.ravel(), minlength=256).tolist())
-    weights, made = (png_reader.note(content[:_START], key.encode()) or "" for key in (WEIGHTS_KEY, MADE_KEY))
-    return Look(None, "", size, pixels, head.kind == png_reader.PALETTE, weights, sha256(content).hexdigest(), made)
+    weights, made = (png_reader.note(content[:_START], key.encode()) or "" for key in (WEIGHTS_KEY, PREDICTION_KEY))
+    return MaskInfo(None, "", size, pixels, head.kind == png_reader.PALETTE, weights, sha256(content).hexdigest(), made)
 
 
-def decoded(content: bytes) -> IdArray:
+def decode(content: bytes) -> IdArray:
     """The samples of a PNG, decoded completely: (H, W), or (H, W, channels) of one in colour.
 
     Raises:

@@ -29,7 +29,7 @@ TRAIN_IDS = usual_train_ids()
 LABEL_IDS = LABEL_ID_OF[TRAIN_IDS]
 
 
-class Told(Protocol):
+class CheckErrors(Protocol):
     """Check a folder or zip by command, expect it to be refused, and give the error lines."""
 
     def __call__(self, path: Path = ..., *, with_root: bool = True) -> list[str]: ...

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from cityscapes.id_kind import SHARES, agreement, by_shares, by_truth, suspicious
+from cityscapes.id_kind import SHARES, agreement, by_frequency, by_ground_truth, unlikely_label_ids
 from cityscapes.labels import LABEL_ID_OF, TRAIN_ID_OF
 from engine.files.images import read_ids
 
@@ -55,7 +55,7 @@ def test_shares_are_those_of_all_labelled_pixels() -> None:
     ],
 )
 def test_how_frequent_ids_are_tells_their_kind(counts: Pixels, kind: str | None) -> None:
-    assert by_shares(counts) == kind
+    assert by_frequency(counts) == kind
 
 
 def test_real_scenes_are_told_one_by_one(real_data: Path) -> None:
@@ -68,7 +68,7 @@ def test_real_scenes_are_told_one_by_one(real_data: Path) -> None:
             (train_ids, "train ids"),
             (train_ids + np.uint8(1), "train ids plus 1"),  # 255 becomes 0
         ):
-            assert by_shares(np.bincount(ids.ravel(), minlength=256)) == kind, path
+            assert by_frequency(np.bincount(ids.ravel(), minlength=256)) == kind, path
     assert paths
 
 
@@ -87,12 +87,12 @@ def confused(ids: npt.NDArray[np.integer], right: float) -> Pixels:
     [(LABEL_ID_OF[CLASSES], "label ids"), (CLASSES, "train ids"), (CLASSES + 1, "train ids plus 1")],
 )
 def test_ground_truth_tells_the_kind(ids: npt.NDArray[np.integer], kind: str, right: float) -> None:
-    assert by_truth(agreement(confused(ids, right))) == kind
+    assert by_ground_truth(agreement(confused(ids, right))) == kind
 
 
 def test_ground_truth_that_nothing_agrees_with_tells_nothing() -> None:
-    assert by_truth(agreement(np.zeros((34, 34), np.int64))) is None
-    assert by_truth(agreement(np.ones((34, 34), np.int64))) is None
+    assert by_ground_truth(agreement(np.zeros((34, 34), np.int64))) is None
+    assert by_ground_truth(agreement(np.ones((34, 34), np.int64))) is None
 
 
 @pytest.mark.parametrize(
@@ -108,4 +108,4 @@ def test_ground_truth_that_nothing_agrees_with_tells_nothing() -> None:
     ],
 )
 def test_ids_that_are_hardly_label_ids(counts: Pixels, expected: bool) -> None:
-    assert suspicious(counts) == expected
+    assert unlikely_label_ids(counts) == expected

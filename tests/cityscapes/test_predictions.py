@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cityscapes.predictions import find, foreign_ids, train_id_doubt
+from cityscapes.predictions import find, invalid_ids, train_id_warning
 from engine.errors import InputError
 
 STEM = "aachen_000000_000019"
@@ -29,7 +29,7 @@ def test_files_are_found_at_any_depth_and_sorted_by_scene(tmp_path: Path) -> Non
         STEM: [tmp_path / f"{STEM}.png", tmp_path / f"b/c/{STEM}_color.png"],
         "ulm_000001_000019": [tmp_path / "ulm_000001_000019_labelId_preds.png"],
     }
-    assert found.strangers == [tmp_path / "legend.png"]
+    assert found.unknown == [tmp_path / "legend.png"]
 
 
 def test_hidden_files_and_folders_and_other_kinds_are_left_out(tmp_path: Path) -> None:
@@ -49,32 +49,32 @@ def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
 
 
 def test_label_ids_are_no_fault() -> None:
-    assert foreign_ids(Path("a.png"), pixels(id0=1, id18=5, id33=2)) == []
+    assert invalid_ids(Path("a.png"), pixels(id0=1, id18=5, id33=2)) == []
 
 
 def test_train_ids_are_recognised() -> None:
-    assert foreign_ids(Path("a.png"), pixels(id0=9, id18=5, id255=12)) == [
+    assert invalid_ids(Path("a.png"), pixels(id0=9, id18=5, id255=12)) == [
         "a.png: id 255 on 12 pixels; these look like train ids; convert them to label ids: "
         "python -m cityscapes.submission fix PATH NEW"
     ]
-    assert "train ids" in foreign_ids(Path("a.png"), pixels(id255=12))[0]
+    assert "train ids" in invalid_ids(Path("a.png"), pixels(id255=12))[0]
 
 
 def test_void_beside_label_ids_is_told_apart() -> None:
-    (fault,) = foreign_ids(Path("a.png"), pixels(id7=9, id26=5, id255=12))
+    (fault,) = invalid_ids(Path("a.png"), pixels(id7=9, id26=5, id255=12))
     assert fault == "a.png: id 255 on 12 pixels, beside label ids; write 0 (unlabeled) for what is no class"
 
 
 def test_void_beside_low_label_ids_does_not_make_them_train_ids() -> None:
     """Road and building, as a network predicts after a short training."""
-    (fault,) = foreign_ids(Path("a.png"), pixels(id7=9, id11=5, id255=2))
+    (fault,) = invalid_ids(Path("a.png"), pixels(id7=9, id11=5, id255=2))
     assert fault == "a.png: id 255 on 2 pixels, beside label ids; write 0 (unlabeled) for what is no class"
 
 
 def test_other_foreign_ids_are_listed_up_to_eight() -> None:
-    (fault,) = foreign_ids(Path("a.png"), pixels(id7=9, id34=5, id250=1, id255=12))
+    (fault,) = invalid_ids(Path("a.png"), pixels(id7=9, id34=5, id250=1, id255=12))
     assert fault == "a.png: ids 34, 250, 255 on 18 pixels; write only label ids, 0 to 33"
-    (many,) = foreign_ids(Path("a.png"), np.ones(256, np.int64))
+    (many,) = invalid_ids(Path("a.png"), np.ones(256, np.int64))
     assert many.startswith("a.png: ids 34, 35, 36, 37, 38, 39, 40, 41, ... on 222 pixels; ")
 
 
@@ -82,12 +82,12 @@ def test_ids_are_doubted_only_where_they_agree_better_as_train_ids() -> None:
     road, sidewalk, building = 7, 8, 11
     confusion = np.zeros((34, 34), np.int64)
     confusion[[road, sidewalk, building], [0, 1, 2]] = 5, 2, 3
-    doubt = train_id_doubt(confusion) or ""
+    doubt = train_id_warning(confusion) or ""
     assert doubt.startswith(
         "read as train ids 100% of the pixels are right, as label ids 0%; these look like train ids"
     )
-    assert "subtract 1 from every id but 0" in (train_id_doubt(np.roll(confusion, 1, axis=1)) or "")
+    assert "subtract 1 from every id but 0" in (train_id_warning(np.roll(confusion, 1, axis=1)) or "")
     short = np.zeros((34, 34), np.int64)
     short[[road, sidewalk, building, 21, 26], [7, 7, 11, 11, 7]] = 5, 2, 3, 3, 1
-    assert train_id_doubt(short) is None
-    assert train_id_doubt(np.zeros((34, 34), np.int64)) is None
+    assert train_id_warning(short) is None
+    assert train_id_warning(np.zeros((34, 34), np.int64)) is None

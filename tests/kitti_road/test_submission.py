@@ -8,7 +8,7 @@ from PIL import Image
 
 from engine.files.archives import write_zip
 from engine.files.images import image_size, read_ids, write_png
-from kitti_road import roll_call, submission
+from kitti_road import completeness, submission
 from kitti_road.birds_eye import homography, lookup, warp
 from kitti_road.layout import TESTED
 from tests.conftest import Ending
@@ -77,9 +77,9 @@ def test_only_the_official_test_set_is_for_the_server(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(roll_call, "TESTED", tested)
-    monkeypatch.setattr(roll_call, "SMALLEST", smallest)
-    monkeypatch.setattr(roll_call, "LARGEST", (101, 66))
+    monkeypatch.setattr(completeness, "TESTED", tested)
+    monkeypatch.setattr(completeness, "SMALLEST", smallest)
+    monkeypatch.setattr(completeness, "LARGEST", (101, 66))
     archive = tmp_path / "s.zip"
     for action, code in (
         (["check", predictions], 0),

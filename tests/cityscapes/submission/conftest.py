@@ -3,8 +3,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cityscapes.submission import main, roll_call
-from tests.cityscapes.drawn_submission import LABEL_IDS, SIZE, STEMS, Told, prediction, save
+from cityscapes.submission import completeness, main
+from tests.cityscapes.drawn_submission import LABEL_IDS, SIZE, STEMS, CheckErrors, prediction, save
 
 
 @pytest.fixture
@@ -25,12 +25,12 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def official(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the images of `root` the official test set."""
-    monkeypatch.setattr(roll_call, "IMAGE_SIZE", SIZE)
-    monkeypatch.setattr(roll_call, "_TEST", {"berlin": 3, "bonn": 3})
+    monkeypatch.setattr(completeness, "IMAGE_SIZE", SIZE)
+    monkeypatch.setattr(completeness, "_TEST", {"berlin": 3, "bonn": 3})
 
 
 @pytest.fixture
-def told(root: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> Told:
+def errors(root: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> CheckErrors:
     def run(path: Path = folder, *, with_root: bool = True) -> list[str]:
         options = ["--root", str(root)] if with_root else []
         assert main(["check", str(path), "--workers", "1", *options]) == 2

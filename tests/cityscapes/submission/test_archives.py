@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from cityscapes.submission import parcel
-from cityscapes.submission.drafts import stem_in
-from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, Told, png, prediction, zipped
+from cityscapes.submission import archive_reader
+from cityscapes.submission.fix_plan import stem_in
+from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, CheckErrors, png, prediction, zipped
 
 
-def test_truncated_zip(folder: Path, tmp_path: Path, told: Told) -> None:
+def test_truncated_zip(folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
     archive = zipped(folder, tmp_path / "made.zip")
     archive.write_bytes(archive.read_bytes()[:-40])
-    assert told(archive)[0].startswith("no whole zip")
+    assert errors(archive)[0].startswith("no whole zip")
 
 
-def test_corrupt_member(folder: Path, tmp_path: Path, told: Told) -> None:
+def test_corrupt_member(folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
     archive = tmp_path / "made.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
         for stem in STEMS:
@@ -25,28 +25,30 @@ def test_corrupt_member(folder: Path, tmp_path: Path, told: Told) -> None:
     content = bytearray(archive.read_bytes())
     content[content.index(b"IDAT") + 9] ^= 0xFF
     archive.write_bytes(content)
-    (line,) = told(archive)
+    (line,) = errors(archive)
     assert "damaged: got 1 file that cannot be decoded (berlin_000000_000019.png: Bad CRC-32" in line
 
 
-def test_a_damaged_file_beside_the_predictions_keeps_the_zip_from_being_unpacked(tmp_path: Path, told: Told) -> None:
+def test_a_damaged_file_beside_the_predictions_keeps_the_zip_from_being_unpacked(
+    tmp_path: Path, errors: CheckErrors
+) -> None:
     archive = tmp_path / "made.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
         for stem in STEMS:
             packed.writestr(f"{stem}.png", png(LABEL_IDS))
         packed.writestr("notes.txt", "made today")
     archive.write_bytes(archive.read_bytes().replace(b"made today", b"made nowhere"[:10]))
-    (line,) = (line for line in told(archive) if line.startswith("damaged zip"))
+    (line,) = (line for line in errors(archive) if line.startswith("damaged zip"))
     assert "1 file that cannot be unpacked, so the server may refuse the whole zip (notes.txt: Bad CRC-32" in line
 
 
-def test_member_that_inflates_beyond_its_declared_size(folder: Path, tmp_path: Path, told: Told) -> None:
+def test_member_that_inflates_beyond_its_declared_size(folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
     archive = zipped(folder, tmp_path / "made.zip")
     with zipfile.ZipFile(archive) as packed:
         info = packed.infolist()[0]
     declared = struct.pack("<II", info.compress_size, info.file_size)
     archive.write_bytes(archive.read_bytes().replace(declared, struct.pack("<II", info.compress_size, 20)))
-    (line,) = told(archive)
+    (line,) = errors(archive)
     assert line.startswith("damaged: got ")
     assert f"{info.filename}: " in line
 
@@ -69,38 +71,38 @@ def entry(name: str, external_attr: int = 0) -> zipfile.ZipInfo:
         (entry("inner.zip"), "nested archive: got 1 file: archives within the archive"),
     ],
 )
-def test_unsafe_member(info: zipfile.ZipInfo, expected: str, folder: Path, tmp_path: Path, told: Told) -> None:
+def test_unsafe_member(info: zipfile.ZipInfo, expected: str, folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
     if info.filename not in ("", "inner.zip"):
         prediction(folder, STEMS[0]).unlink()
     archive = zipped(folder, tmp_path / "made.zip")
     with zipfile.ZipFile(archive, "a") as packed:
         packed.writestr(info, b"never read")
-    (line,) = told(archive)
+    (line,) = errors(archive)
     assert line.startswith(expected)
     assert not (tmp_path / "tmp").exists()
 
 
-def test_encrypted_member(folder: Path, tmp_path: Path, told: Told) -> None:
+def test_encrypted_member(folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
     archive = zipped(folder, tmp_path / "made.zip")
     content = bytearray(archive.read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1
     archive.write_bytes(content)
-    (line,) = told(archive)
+    (line,) = errors(archive)
     assert line.startswith("encrypted: got 1 file: encrypted files, which the server cannot read (berlin/berlin_000000")
 
 
 def test_large_members_are_refused_unread(
-    folder: Path, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    folder: Path, tmp_path: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parcel, "MAX_BYTES", 50)
+    monkeypatch.setattr(archive_reader, "MAX_BYTES", 50)
     for path in (folder, zipped(folder, tmp_path / "made.zip")):
-        (line,) = told(path)
+        (line,) = errors(path)
         assert line.startswith("too large: got 6 files: files of more than 64 MiB")
 
 
-def test_too_many_members(folder: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parcel, "MAX_MEMBERS", 5)
-    assert told() == ["got 6 files, expected at most 5; is this the right one?"]
+def test_too_many_members(folder: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive_reader, "MAX_FILES", 5)
+    assert errors() == ["got 6 files, expected at most 5; is this the right one?"]
 
 
 def test_the_image_of_a_long_name_is_found_soon() -> None:

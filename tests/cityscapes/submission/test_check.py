@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cityscapes.submission import check, main, roll_call
+from cityscapes.submission import check, completeness, main
 from engine.files.images import image_size, write_png
 from tests.cityscapes.drawn_submission import (
     LABEL_IDS,
     SIZE,
     STEMS,
     TRAIN_IDS,
+    CheckErrors,
     Ids,
-    Told,
     png,
     prediction,
     save,
@@ -32,10 +32,10 @@ def test_whole_submission_passes(
 ) -> None:
     archive = zipped(folder, tmp_path / "made.zip")
     pack_it = f"python -m cityscapes.submission pack {folder} submission.zip --root {root}"
-    for path, following in ((folder, pack_it), (archive, f"upload {archive} at cityscapes-dataset.com")):
+    for path, next_step in ((folder, pack_it), (archive, f"upload {archive} at cityscapes-dataset.com")):
         assert main(["check", str(path), "--root", str(root), "--workers", "1"]) == 0
         printed = capsys.readouterr()
-        assert printed.out == f"ok: 6 predictions, one for each test image, all of label ids\nnext: {following}\n"
+        assert printed.out == f"ok: 6 predictions, one for each test image, all of label ids\nnext: {next_step}\n"
         assert printed.err == ""
 
 
@@ -97,10 +97,10 @@ def test_images_that_are_not_the_official_ones_are_no_green_light(
 
 
 def test_what_a_half_complete_root_lacks_is_no_fault_of_the_predictions(
-    root: Path, folder: Path, official: None, told: Told
+    root: Path, folder: Path, official: None, errors: CheckErrors
 ) -> None:
     shutil.rmtree(root / "leftImg8bit/test/bonn")
-    (line,) = told()
+    (line,) = errors()
     assert line.startswith("not in the test set: got predictions of 3 images that the test set lacks: bonn 3 (bonn_")
     assert line.endswith(
         "; the images under --root are not the official test set (got 3 images, expected 6 (bonn 0 of 3)): unpack "
@@ -108,10 +108,12 @@ def test_what_a_half_complete_root_lacks_is_no_fault_of_the_predictions(
     )
 
 
-def test_a_shrunk_root_does_not_blame_predictions_of_the_official_size(root: Path, official: None, told: Told) -> None:
+def test_a_shrunk_root_does_not_blame_predictions_of_the_official_size(
+    root: Path, official: None, errors: CheckErrors
+) -> None:
     for path in (root / "leftImg8bit/test").rglob("*.png"):
         save(path, np.zeros((8, 16, 3), np.uint8))
-    (line,) = told()
+    (line,) = errors()
     assert "got 6 predictions of another size than the image" in line
     assert "; these have the official size, the images under --root do not: unpack leftImg8bit" in line
 
@@ -125,34 +127,34 @@ def test_processes_find_the_same(root: Path, folder: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("void", [255, 19])
-def test_train_ids_are_recognised(void: int, folder: Path, told: Told) -> None:
+def test_train_ids_are_recognised(void: int, folder: Path, errors: CheckErrors) -> None:
     train_ids = TRAIN_IDS.copy()
     train_ids[0] = void
     for stem in STEMS:
         save(prediction(folder, stem), train_ids)
-    (line,) = told()
+    (line,) = errors()
     assert f"ids 0, 1, 2, 3, ..., 17, 18, {void} in 6 predictions: these are train ids, expected label ids" in line
     assert "and 2 more); convert them: python -m cityscapes.submission fix" in line
 
 
-def test_train_ids_without_void_are_recognised(folder: Path, told: Told) -> None:
+def test_train_ids_without_void_are_recognised(folder: Path, errors: CheckErrors) -> None:
     for stem in STEMS:
         save(prediction(folder, stem), TRAIN_IDS)
-    (line,) = told()
+    (line,) = errors()
     assert line.startswith("train ids: got only ids 0, 1, 2, 3, ..., 16, 17, 18 in 6 predictions")
 
 
-def test_ids_of_no_known_kind_are_called_that(folder: Path, told: Told) -> None:
+def test_ids_of_no_known_kind_are_called_that(folder: Path, errors: CheckErrors) -> None:
     for stem in STEMS:
         save(prediction(folder, stem), np.arange(512, dtype=np.uint8).reshape(16, 32) % 19)
-    (line,) = told()
+    (line,) = errors()
     assert line.startswith("unknown ids: got only ids 0, 1, 2, 3, ..., 16, 17, 18 in 6 predictions, expected label ids")
 
 
-def test_train_ids_in_some_predictions(folder: Path, told: Told) -> None:
+def test_train_ids_in_some_predictions(folder: Path, errors: CheckErrors) -> None:
     for stem in STEMS[:2]:
         save(prediction(folder, stem), TRAIN_IDS)
-    (line,) = told()
+    (line,) = errors()
     assert line.startswith(
         "mixed ids: got train ids in 2 of 6 predictions, expected label ids, 0 to 33 as in the others"
     )
@@ -164,10 +166,10 @@ def test_label_ids_of_few_classes_are_no_train_ids(root: Path, folder: Path) -> 
     assert check(folder, root).ok
 
 
-def test_foreign_ids(folder: Path, told: Told) -> None:
+def test_foreign_ids(folder: Path, errors: CheckErrors) -> None:
     for stem, value in zip(STEMS, (255, 255, 34), strict=False):
         save(prediction(folder, stem), np.where(LABEL_IDS == 7, value, LABEL_IDS).astype(np.uint8))
-    (line,) = told()
+    (line,) = errors()
     assert line == (
         "ids: got ids 34, 255 in 3 predictions, expected label ids, 0 to 33 "
         "(berlin/berlin_000000_000019_labelId_preds.png: id 255, berlin/berlin_000000_000020_labelId_preds.png: id 255,"
@@ -175,10 +177,12 @@ def test_foreign_ids(folder: Path, told: Told) -> None:
     )
 
 
-def test_predictions_of_different_weights(folder: Path, told: Told, capsys: pytest.CaptureFixture[str]) -> None:
+def test_predictions_of_different_weights(
+    folder: Path, errors: CheckErrors, capsys: pytest.CaptureFixture[str]
+) -> None:
     for number, stem in enumerate(STEMS[1:]):
         write_png(prediction(folder, stem), LABEL_IDS, notes={"Weights": ("a" if number else "b") * 64})
-    (line,) = told()
+    (line,) = errors()
     assert line == (
         "mixed weights: got predictions of 2 different weights, 4 of 6 by aaaaaaaaaaaa (berlin/berlin_000000_000020_"
         "labelId_preds.png: bbbbbbbbbbbb); predict all images with the same weights again"
@@ -189,19 +193,19 @@ def test_predictions_of_different_weights(folder: Path, told: Told, capsys: pyte
     assert "unknown weights: got 1 prediction that does not say which weights made them, beside others" in printed
 
 
-def test_a_prediction_that_is_a_copy_of_another(root: Path, folder: Path, told: Told) -> None:
+def test_a_prediction_that_is_a_copy_of_another(root: Path, folder: Path, errors: CheckErrors) -> None:
     for stem in STEMS:
         write_png(prediction(folder, stem), LABEL_IDS, notes={"Weights": "a" * 64, "Prediction": stem})
     assert check(folder, root).ok
     write_png(prediction(folder, STEMS[1]), LABEL_IDS, notes={"Weights": "a" * 64, "Prediction": STEMS[0]})
-    (line,) = told()
+    (line,) = errors()
     assert line.startswith("copies: got 1 file copied from the prediction of another image (")
 
 
-def test_blank_predictions(folder: Path, told: Told) -> None:
+def test_blank_predictions(folder: Path, errors: CheckErrors) -> None:
     for stem in STEMS:
         save(prediction(folder, stem), np.zeros((16, 32), np.uint8))
-    (line,) = told()
+    (line,) = errors()
     assert line.startswith("nothing scored: got only id 0 in 6 predictions")
 
 
@@ -222,9 +226,9 @@ def test_never_scored_ids_are_a_warning(root: Path, folder: Path) -> None:
         (LABEL_IDS[:8, :16], "size: got 1 prediction of another size than the image ({}: got 16 x 8, expected 32 x 16"),
     ],
 )
-def test_wrong_kind_of_image(pixels: Ids, expected: str, folder: Path, told: Told) -> None:
+def test_wrong_kind_of_image(pixels: Ids, expected: str, folder: Path, errors: CheckErrors) -> None:
     path = save(prediction(folder, STEMS[0]), pixels)
-    (line,) = told()
+    (line,) = errors()
     assert line.startswith(expected.format(path.relative_to(folder)))
     assert "; " in line
 
@@ -246,28 +250,28 @@ def test_palette_is_only_a_warning(root: Path, folder: Path, capsys: pytest.Capt
         (lambda content: content[:16] + struct.pack(">II", 50_000, 50_000) + content[24:], "claims 50000 x 50000"),
     ],
 )
-def test_damaged(spoil: Callable[[bytes], bytes], expected: str, folder: Path, told: Told) -> None:
+def test_damaged(spoil: Callable[[bytes], bytes], expected: str, folder: Path, errors: CheckErrors) -> None:
     path = prediction(folder, STEMS[0])
     path.write_bytes(spoil(png(LABEL_IDS)))
-    line = told()[-1]
+    line = errors()[-1]
     assert line.startswith(f"damaged: got 1 file that cannot be decoded ({path.relative_to(folder)}: {expected}")
 
 
 @pytest.mark.parametrize(("format_", "kind"), [("JPEG", "is JPEG"), (None, "is no image")])
-def test_no_png_under_a_png_name(format_: str | None, kind: str, folder: Path, told: Told) -> None:
+def test_no_png_under_a_png_name(format_: str | None, kind: str, folder: Path, errors: CheckErrors) -> None:
     path = prediction(folder, STEMS[0])
     path.write_bytes(b"hello")
     if format_:
         Image.fromarray(LABEL_IDS).save(path, format=format_)
-    (line,) = told()
+    (line,) = errors()
     assert line.startswith("no PNG: got 1 file with another kind of image under a PNG name")
     assert f"{path.name}: {kind})" in line
 
 
-def test_missing_images_by_name(folder: Path, told: Told) -> None:
+def test_missing_images_by_name(folder: Path, errors: CheckErrors) -> None:
     for stem in STEMS[2:5]:
         prediction(folder, stem).unlink()
-    (line,) = told()
+    (line,) = errors()
     assert line == (
         "missing: got no prediction of 3 of 6 test images: berlin 1, bonn 2 "
         "(berlin_000000_000021, bonn_000000_000019, bonn_000000_000020); predict the whole test split"
@@ -275,14 +279,14 @@ def test_missing_images_by_name(folder: Path, told: Told) -> None:
 
 
 def test_official_numbers_without_root(
-    folder: Path, told: Told, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(roll_call, "IMAGE_SIZE", SIZE)
-    monkeypatch.setattr(roll_call, "_TEST", {"berlin": 3, "bonn": 3})
+    monkeypatch.setattr(completeness, "IMAGE_SIZE", SIZE)
+    monkeypatch.setattr(completeness, "_TEST", {"berlin": 3, "bonn": 3})
     assert main(["check", str(folder), "--workers", "1"]) == 0
     assert capsys.readouterr().out.startswith("ok: 6 predictions")
-    monkeypatch.setattr(roll_call, "_TEST", {"berlin": 1, "bonn": 5, "mainz": 4})
-    assert told(with_root=False) == [
+    monkeypatch.setattr(completeness, "_TEST", {"berlin": 1, "bonn": 5, "mainz": 4})
+    assert errors(with_root=False) == [
         "missing: got no prediction of 6 of 10 test images: bonn 3 of 5, mainz 0 of 4; "
         "predict the whole test split; --root names the images",
         "not in the test set: got predictions of 2 images more than the test set has: berlin 3, expected 1; "
@@ -290,63 +294,63 @@ def test_official_numbers_without_root(
     ]
 
 
-def test_official_test_set(folder: Path, told: Told) -> None:
-    missing, size = told(with_root=False)
+def test_official_test_set(folder: Path, errors: CheckErrors) -> None:
+    missing, size = errors(with_root=False)
     assert "got no prediction of 1519 of 1525 test images: berlin 3 of 544, bielefeld 0 of 181" in missing
     assert "got 32 x 16, expected 2048 x 1024" in size
 
 
-def test_predictions_of_another_split(folder: Path, told: Told) -> None:
+def test_predictions_of_another_split(folder: Path, errors: CheckErrors) -> None:
     save(folder / "frankfurt_000000_000294.png", LABEL_IDS)
-    (line,) = told()
+    (line,) = errors()
     assert line == (
         "not in the test set: got predictions of 1 image that the test set lacks: frankfurt 1 (frankfurt_000000_000294)"
         "; these cities belong to val: predict the test split, and pack nothing else"
     )
 
 
-def test_two_predictions_of_one_image(folder: Path, told: Told) -> None:
+def test_two_predictions_of_one_image(folder: Path, errors: CheckErrors) -> None:
     save(folder / "again" / f"{STEMS[0]}.png", LABEL_IDS)
-    (line,) = told()
+    (line,) = errors()
     assert line == (
         "duplicates: got more than one prediction for 1 image, expected one prediction (again/berlin_000000_000019.png "
         "and berlin/berlin_000000_000019_labelId_preds.png); keep one of each, the label ids"
     )
 
 
-def test_colour_and_id_images_together(folder: Path, told: Told) -> None:
+def test_colour_and_id_images_together(folder: Path, errors: CheckErrors) -> None:
     for stem in STEMS:
         save(folder / f"{stem}_color.png", np.zeros((16, 32, 3), np.uint8))
-    (line,) = told()
+    (line,) = errors()
     assert line.startswith("colour beside ids: got colour and id images together for 6 images")
     assert line.endswith("remove the colour images: python -m cityscapes.submission fix PATH NEW")
 
 
-def test_names(folder: Path, told: Told) -> None:
+def test_names(folder: Path, errors: CheckErrors) -> None:
     path = prediction(folder, STEMS[0])
     path.rename(folder / "0001.png")
     prediction(folder, STEMS[1]).rename(folder / f"{STEMS[1]}.PNG")
-    name, suffix, missing = told()
+    name, suffix, missing = errors()
     assert "name: got 1 PNG name without <city>_<6 digits>_<6 digits> at the start (0001.png)" in name
     assert "suffix: got 1 name in .PNG, expected .png" in suffix
     assert "got no prediction of 2 of 6 test images" in missing
 
 
-def test_many_predictions_of_one_image_are_told_shortly(folder: Path, told: Told) -> None:
+def test_many_predictions_of_one_image_are_told_shortly(folder: Path, errors: CheckErrors) -> None:
     for number in range(30):
         save(folder / f"{number:02}" / f"{STEMS[0]}.png", LABEL_IDS)
-    (line,) = told()
+    (line,) = errors()
     assert "(00/berlin_000000_000019.png and 01/berlin_000000_000019.png and 29 more);" in line
 
 
-def test_every_fault_at_once(folder: Path, told: Told) -> None:
+def test_every_fault_at_once(folder: Path, errors: CheckErrors) -> None:
     prediction(folder, STEMS[0]).unlink()
     save(prediction(folder, STEMS[1]), np.full((16, 32), 200, np.uint8))
     save(prediction(folder, STEMS[2]), LABEL_IDS[:8])
     save(prediction(folder, STEMS[3]), np.zeros((16, 32, 3), np.uint8))
     prediction(folder, STEMS[4]).write_bytes(b"no")
     save(folder / "mainz_000000_000000.png", LABEL_IDS)
-    kinds = [line.partition(":")[0] for line in told()]
+    kinds = [line.partition(":")[0] for line in errors()]
     assert kinds == ["missing", "not in the test set", "size", "no PNG", "colour", "ids"]
 
 
@@ -372,17 +376,19 @@ def test_litter_is_only_a_warning(root: Path, folder: Path, tmp_path: Path, caps
         (lambda path: zipfile.ZipFile(path, "w").close(), "got no file at all"),
     ],
 )
-def test_nothing_to_check(prepare: Callable[[Path], object], expected: str, tmp_path: Path, told: Told) -> None:
+def test_nothing_to_check(
+    prepare: Callable[[Path], object], expected: str, tmp_path: Path, errors: CheckErrors
+) -> None:
     path = tmp_path / "made.zip"
     prepare(path)
-    (line,) = told(path)
+    (line,) = errors(path)
     assert line.startswith(expected)
 
 
-def test_no_png_at_all(tmp_path: Path, told: Told) -> None:
+def test_no_png_at_all(tmp_path: Path, errors: CheckErrors) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs/notes.txt").touch()
-    assert told(tmp_path / "logs") == [
+    assert errors(tmp_path / "logs") == [
         "no predictions: got no PNG among 1 file, expected one for each test image; predict the test split first"
     ]
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from cityscapes.labels import COLOR_OF
-from cityscapes.submission import main, parcel
+from cityscapes.submission import archive_reader, main
 from engine.files.images import write_png
 from tests.cityscapes.drawn_submission import LABEL_IDS, TRAIN_IDS
 
@@ -104,14 +104,14 @@ def zipped(
 
 
 def encrypted(content: bytes) -> bytes:
-    place = content.index(b"PK\x01\x02") + 8
-    return content[:place] + bytes([content[place] | 1]) + content[place + 1 :]
+    index = content.index(b"PK\x01\x02") + 8
+    return content[:index] + bytes([content[index] | 1]) + content[index + 1 :]
 
 
 def flipped(content: bytes) -> bytes:
     """Another checksum in the listing than the content has."""
-    place = content.index(b"PK\x01\x02") + 16
-    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
+    index = content.index(b"PK\x01\x02") + 16
+    return content[:index] + bytes([content[index] ^ 0xFF]) + content[index + 1 :]
 
 
 def no_zip(folder: Path) -> None:
@@ -187,7 +187,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def told(folder: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+def error_lines(folder: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
     """The error lines of a check of the folder, or of its zip if there is one, without its path."""
     path = folder.with_suffix(".zip") if folder.with_suffix(".zip").exists() else folder
     assert main(["check", str(path), "--root", str(root), "--workers", "1"]) == 2
@@ -196,8 +196,8 @@ def told(folder: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> list[s
 
 
 def row(title: str, lines: list[str]) -> str:
-    messages = "<br>".join(f"`{line.replace('`', '')}`" for line in lines)
-    return f"| {title} | {messages} |"
+    error_lines = "<br>".join(f"`{line.replace('`', '')}`" for line in lines)
+    return f"| {title} | {error_lines} |"
 
 
 @pytest.mark.parametrize("title", CASES)
@@ -206,7 +206,7 @@ def test_fault_gets_the_documented_message(
 ) -> None:
     CASES[title](folder)
     before = sorted(tmp_path.rglob("*"))
-    lines = told(folder, root, capsys)
+    lines = error_lines(folder, root, capsys)
     assert row(title, lines) in DOCS.read_text().splitlines()
     assert all("; " in line or line.endswith("?") for line in lines), "every fault has a remedy"
     assert sorted(tmp_path.rglob("*")) == before, "a check writes nothing"
@@ -233,18 +233,22 @@ def bomb(declared: int) -> bytes:
 
 @pytest.mark.parametrize(
     ("declared", "expected"),
-    [(1 << 30, "too large: got 1 file"), (512, "damaged: got 1 file"), (parcel.MAX_BYTES, "damaged: got 1 file")],
+    [
+        (1 << 30, "too large: got 1 file"),
+        (512, "damaged: got 1 file"),
+        (archive_reader.MAX_BYTES, "damaged: got 1 file"),
+    ],
 )
 def test_a_bomb_is_refused_in_bounded_memory(
     declared: int, expected: str, folder: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder.with_suffix(".zip").write_bytes(bomb(declared))
     tracemalloc.start()
-    lines = told(folder, root, capsys)
+    lines = error_lines(folder, root, capsys)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert any(line.startswith(expected) for line in lines)
-    assert peak < 4 * parcel.MAX_BYTES
+    assert peak < 4 * archive_reader.MAX_BYTES
 
 
 def test_a_png_that_inflates_beyond_its_pixels_is_read_in_bounded_memory(
@@ -260,7 +264,7 @@ def test_a_png_that_inflates_beyond_its_pixels_is_read_in_bounded_memory(
     main(["check", str(folder), "--root", str(root), "--workers", "1"])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < 2 * parcel.MAX_BYTES
+    assert peak < 2 * archive_reader.MAX_BYTES
 
 
 @pytest.mark.parametrize("title", [title for title in CASES if "zip" in title or "backslash" in title])

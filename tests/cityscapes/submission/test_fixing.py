@@ -57,8 +57,8 @@ def contents(folder: Path) -> dict[str, bytes]:
 def assert_fixed(folder: Path, new: Path, root: Path) -> None:
     """The new folder passes the check and holds the label ids; the old one is as before."""
     before = contents(folder) if folder.is_dir() else {"": folder.read_bytes()}
-    fixed = fix(folder, new, root)
-    assert fixed.remaining == ()
+    report = fix(folder, new, root)
+    assert report.remaining == ()
     assert check(new, root).ok
     for stem in STEMS:
         np.testing.assert_array_equal(read_ids(new / stem.split("_", maxsplit=1)[0] / f"{stem}.png"), LABEL_IDS)

@@ -105,14 +105,14 @@ def test_a_failure_at_any_step_leaves_a_zip_and_its_own_manifest(
 def test_a_prediction_that_changes_after_its_check_is_not_packed(
     root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checked = checking._inspect
+    checked = checking._check
 
     def inspect(*arguments: Any) -> Any:
         found = checked(*arguments)
         save(prediction(folder, STEMS[1]), TRAIN_IDS)
         return found
 
-    monkeypatch.setattr(checking, "_inspect", inspect)
+    monkeypatch.setattr(checking, "_check", inspect)
     with pytest.raises(InputError, match=r"000020_labelId_preds\.png: has changed since it was checked; pack again"):
         pack(folder, tmp_path / "made.zip", root)
     assert {path.name for path in tmp_path.iterdir()} == {"data", "results"}

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from cityscapes.submission import main, parcel
+from cityscapes.submission import archive_reader, main
 from engine.files import archives
 from engine.files.content import naming, read_bytes
-from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, Told, png, prediction, zipped
+from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, CheckErrors, png, prediction, zipped
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def test_a_city_of_the_test_set_that_cannot_be_listed(
     assert {path.name for path in tmp_path.iterdir()} == {"data", "results"}
 
 
-def test_what_is_no_file_or_cannot_be_read(folder: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_file_or_cannot_be_read(folder: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch) -> None:
     for stem in STEMS[:2]:
         prediction(folder, stem).unlink()
     os.mkfifo(prediction(folder, STEMS[0]))
@@ -69,9 +69,9 @@ def test_what_is_no_file_or_cannot_be_read(folder: Path, told: Told, monkeypatch
                 raise OSError(errno.EIO, os.strerror(errno.EIO))
         return read_bytes(path)
 
-    monkeypatch.setattr(parcel, "read_bytes", fail)
+    monkeypatch.setattr(archive_reader, "read_bytes", fail)
     names = [prediction(Path(), stem) for stem in STEMS]
-    (line,) = told()
+    (line,) = errors()
     assert line == (
         f"damaged: got 3 files that cannot be decoded ({names[0]}: got a named pipe, expected a file; give a regular "
         f"file, {names[1]}: no such file, {names[2]}: cannot read it (Input/output error); check its permissions and "
@@ -79,7 +79,9 @@ def test_what_is_no_file_or_cannot_be_read(folder: Path, told: Told, monkeypatch
     )
 
 
-def test_a_zip_on_a_failing_disk(folder: Path, tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_zip_on_a_failing_disk(
+    folder: Path, tmp_path: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch
+) -> None:
     archive = zipped(folder, tmp_path / "made.zip")
 
     @contextlib.contextmanager
@@ -89,21 +91,21 @@ def test_a_zip_on_a_failing_disk(folder: Path, tmp_path: Path, told: Told, monke
         yield
 
     monkeypatch.setattr(archives, "reading", reading)
-    assert told(archive) == ["cannot read it (Input/output error); check its permissions and the disk"]
+    assert errors(archive) == ["cannot read it (Input/output error); check its permissions and the disk"]
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_many_members_of_one_name_are_read_and_told_in_few_steps(
-    tmp_path: Path, told: Told, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = tmp_path / "made.zip"
     with zipfile.ZipFile(archive, "w") as packed:
         for number in range(1000):
             packed.writestr(f"{STEMS[0]}.png", png(LABEL_IDS) if number == 0 else b"")
     opened = []
-    usual = parcel._opened
-    monkeypatch.setattr(parcel, "_opened", lambda source: opened.append(source) or usual(source))  # type: ignore[func-returns-value]
-    lines = told(archive)
+    usual = archive_reader._open_zip
+    monkeypatch.setattr(archive_reader, "_open_zip", lambda source: opened.append(source) or usual(source))  # type: ignore[func-returns-value]
+    lines = errors(archive)
     assert any("(berlin_000000_000019.png and berlin_000000_000019.png and 998 more);" in line for line in lines)
     assert max(map(len, lines)) < 1000
     assert len(opened) <= 9

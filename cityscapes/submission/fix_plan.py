@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cityscapes.submission import parcel, pngs
-from cityscapes.submission.parcel import Member
+from cityscapes.submission import archive_reader, pngs
+from cityscapes.submission.archive_reader import Entry
 from engine.errors import InputError
 from engine.parallel import each
 
@@ -17,30 +17,30 @@ _FRAME = re.compile(r"(?<![^_\W])(?<![^_\W]-)[^_\W]++(?:-[^_\W]++)*+_\d{6}_\d{6}
 """`<city>_<6 digits>_<6 digits>` anywhere in a name; cities are tried from their beginnings, for speed."""
 
 
-class Draft(NamedTuple):
+class FilePlan(NamedTuple):
     """One file that shall be fixed."""
 
-    member: Member
+    entry: Entry
     stem: str
-    look: pngs.Look
+    mask: pngs.MaskInfo
     """As it will be, but for the ids; or why it cannot be: damaged, no PNG, bit depth, colours or values above 255."""
     change: str
     """What has to be done to it besides the ids; empty if nothing."""
 
 
-def examine(path: Path, members: Sequence[Member], workers: int) -> Iterator[Draft]:
+def plan_files(path: Path, entries: Sequence[Entry], workers: int) -> Iterator[FilePlan]:
     """Look into files, in their order."""
-    batches = [(path, batch) for batch in parcel.batches(members, workers)]
-    for _, drafts in each(_examine, batches, workers=workers, title="examine"):
-        if isinstance(drafts, InputError):
-            raise drafts
-        yield from drafts
+    batches = [(path, batch) for batch in archive_reader.batches(entries, workers)]
+    for _, plans in each(_plan_batch, batches, workers=workers, title="examine"):
+        if isinstance(plans, InputError):
+            raise plans
+        yield from plans
 
 
-def _examine(batch: tuple[Path, Sequence[Member]]) -> list[Draft]:
+def _plan_batch(batch: tuple[Path, Sequence[Entry]]) -> list[FilePlan]:
     return [
-        Draft(member, stem_in(member.name), *_drafted(content))
-        for member, content in zip(batch[1], parcel.read(*batch), strict=True)
+        FilePlan(entry, stem_in(entry.name), *_planned(content))
+        for entry, content in zip(batch[1], archive_reader.read(*batch), strict=True)
     ]
 
 
@@ -50,32 +50,32 @@ def stem_in(name: str) -> str:
     return found.group() if found else ""
 
 
-def _drafted(content: bytes | InputError) -> tuple[pngs.Look, str]:
+def _planned(content: bytes | InputError) -> tuple[pngs.MaskInfo, str]:
     """What a file will be, and what is to be done for it."""
     if isinstance(content, InputError):
-        return pngs.Look("damaged", str(content)), ""
-    look = pngs.look(content)
-    if look.trouble in ("colour", "16-bit"):
-        return _reduced(content, look)
-    return look, "palette to grey" if look.palette else ""
+        return pngs.MaskInfo("damaged", str(content)), ""
+    mask = pngs.inspect(content)
+    if mask.problem in ("colour", "16-bit"):
+        return _converted(content, mask)
+    return mask, "palette to grey" if mask.palette else ""
 
 
-def _reduced(content: bytes, look: pngs.Look) -> tuple[pngs.Look, str]:
+def _converted(content: bytes, mask: pngs.MaskInfo) -> tuple[pngs.MaskInfo, str]:
     """The same for a file in colour or of 16 bits."""
     try:
-        samples = grey(pngs.decoded(content))
+        samples = as_grey(pngs.decode(content))
     except pngs.UNDECODABLE as error:
-        return pngs.Look("damaged", str(error)), ""
+        return pngs.MaskInfo("damaged", str(error)), ""
     if samples is None:
-        return look._replace(trouble="colours"), ""
+        return mask._replace(problem="colours"), ""
     if samples.max() > 255:
-        return look._replace(trouble="values above 255", detail=f"up to {samples.max()}"), ""
+        return mask._replace(problem="values above 255", detail=f"up to {samples.max()}"), ""
     pixels = np.bincount(samples.ravel(), minlength=256)
-    change = "16 bits to 8" if look.trouble == "16-bit" else "grey stored in colour to grey"
-    return pngs.Look(None, "", look.size, tuple(pixels.tolist())), change
+    change = "16 bits to 8" if mask.problem == "16-bit" else "grey stored in colour to grey"
+    return pngs.MaskInfo(None, "", mask.size, tuple(pixels.tolist())), change
 
 
-def grey(samples: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.unsignedinteger] | None:
+def as_grey(samples: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.unsignedinteger] | None:
     """One channel of an image whose colour channels are equal, None for real colours; alpha is left out."""
     if samples.ndim == 2:
         return samples

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cityscapes.layout import IMAGE_SIZE, IMAGES, pictured_scenes, require_root
 from cityscapes.official_counts import IMAGES_OF, SPLIT_OF
-from cityscapes.predictions import FIX
+from cityscapes.predictions import FIX_COMMAND
 from cityscapes.submission import pngs
 from engine.errors import InputError
 from engine.files.images import image_size
@@ -25,11 +25,11 @@ class Prediction(NamedTuple):
     """The image that it belongs to."""
     name: str
     """Its path below the folder or within the zip."""
-    look: pngs.Look
+    mask: pngs.MaskInfo
     """What is in it; empty if it must not be read."""
 
 
-class Wanted(NamedTuple):
+class ExpectedImages(NamedTuple):
     """The images to be predicted: each by name with a data folder, else only how many there are in each city."""
 
     sizes: Mapping[str, pngs.Size] | None
@@ -40,14 +40,14 @@ class Wanted(NamedTuple):
     """How these differ from the official test set in number and size; empty if they do not."""
 
 
-def wanted(root: Path | None) -> Wanted:
+def expected_images(root: Path | None) -> ExpectedImages:
     """The test images of a data folder, or without one those of the official set.
 
     Raises:
         InputError: if the folder has no test images, or with every one that is damaged.
     """
     if root is None:
-        return Wanted(None, _TEST)
+        return ExpectedImages(None, _TEST)
     require_root(root)
     scenes = pictured_scenes(root, "test")
     if not scenes:
@@ -64,7 +64,7 @@ def wanted(root: Path | None) -> Wanted:
             messages += error.messages
     if messages:
         raise InputError(*messages)
-    return Wanted(sizes, Counter(map(_city, sizes)), _deviation(sizes))
+    return ExpectedImages(sizes, Counter(map(_city, sizes)), _deviation(sizes))
 
 
 def _deviation(sizes: Mapping[str, pngs.Size]) -> str:
@@ -77,11 +77,11 @@ def _deviation(sizes: Mapping[str, pngs.Size]) -> str:
         parts.append(f"got {counted(len(sizes), 'image')}, expected {sum(_TEST.values())} ({differing})")
     for size, number in sorted(Counter(sizes.values()).items()):
         if size != IMAGE_SIZE:
-            parts.append(f"got {counted(number, 'image')} of {_written(size)}, expected {_written(IMAGE_SIZE)}")
+            parts.append(f"got {counted(number, 'image')} of {_size_text(size)}, expected {_size_text(IMAGE_SIZE)}")
     return "; ".join(parts)
 
 
-def findings(predictions: Sequence[Prediction], images: Wanted) -> Iterator[Finding]:
+def findings(predictions: Sequence[Prediction], images: ExpectedImages) -> Iterator[Finding]:
     """Every fault of attendance and size."""
     by_stem: dict[str, list[Prediction]] = defaultdict(list)
     for prediction in predictions:
@@ -90,22 +90,22 @@ def findings(predictions: Sequence[Prediction], images: Wanted) -> Iterator[Find
         yield from _by_number(by_stem, images.cities)
     else:
         yield from _by_name(by_stem, images.sizes)
-    yield from _strangers(sorted(stem for stem in by_stem if not _known(stem, images)), images)
+    yield from _unknown_images(sorted(stem for stem in by_stem if not _is_expected(stem, images)), images)
     yield from _duplicates(by_stem)
     yield from _sizes(predictions, images)
 
 
-def coloured_doubles(predictions: Sequence[Prediction]) -> set[str]:
+def colour_duplicates(predictions: Sequence[Prediction]) -> set[str]:
     """The names of the colour images that lie beside an id mask of the same image."""
-    masked = {prediction.stem for prediction in predictions if prediction.look.trouble is None}
-    return {item.name for item in predictions if item.look.trouble == "colour" and item.stem in masked}
+    masked = {prediction.stem for prediction in predictions if prediction.mask.problem is None}
+    return {item.name for item in predictions if item.mask.problem == "colour" and item.stem in masked}
 
 
 def _city(stem: str) -> str:
     return stem.split("_", maxsplit=1)[0]
 
 
-def _known(stem: str, images: Wanted) -> bool:
+def _is_expected(stem: str, images: ExpectedImages) -> bool:
     return _city(stem) in images.cities if images.sizes is None else stem in images.sizes
 
 
@@ -123,19 +123,19 @@ def _by_number(by_stem: Mapping[str, object], cities: Mapping[str, int]) -> Iter
     if few:
         what = f"got no prediction of {sum(few.values())} of {counted(sum(cities.values()), 'test image')}"
         lines = [f"{city} {got[city]} of {cities[city]}" for city in few]
-        yield _of_cities("missing", what, "predict the whole test split; --root names the images", lines, few)
+        yield _city_fault("missing", what, "predict the whole test split; --root names the images", lines, few)
     if many:
         what = f"got predictions of {counted(sum(many.values()), 'image')} more than the test set has"
         lines = [f"{city} {got[city]}, expected {cities[city]}" for city in many]
-        yield _of_cities("not in the test set", what, f"{_LEAVE_OUT}; --root names them", lines, many)
+        yield _city_fault("not in the test set", what, f"{_LEAVE_OUT}; --root names them", lines, many)
 
 
-def _of_cities(kind: str, what: str, remedy: str, lines: list[str], numbers: Mapping[str, int]) -> Finding:
+def _city_fault(kind: str, what: str, remedy: str, lines: list[str], numbers: Mapping[str, int]) -> Finding:
     """A fault that lists cities in place of files."""
     return fault(kind, f"{what}: {', '.join(lines)}", remedy, [], count=sum(numbers.values()))
 
 
-def _strangers(stems: Sequence[str], images: Wanted) -> Iterator[Finding]:
+def _unknown_images(stems: Sequence[str], images: ExpectedImages) -> Iterator[Finding]:
     if not stems:
         return
     splits = {SPLIT_OF.get(_city(stem)) for stem in stems}
@@ -149,26 +149,26 @@ def _strangers(stems: Sequence[str], images: Wanted) -> Iterator[Finding]:
 
 def _duplicates(by_stem: Mapping[str, Sequence[Prediction]]) -> Iterator[Finding]:
     doubles = {stem: found for stem, found in by_stem.items() if len(found) > 1}
-    mixed = {stem for stem, found in doubles.items() if coloured_doubles(found)}
+    mixed = {stem for stem, found in doubles.items() if colour_duplicates(found)}
     for in_colour, kind, what, remedy in (
-        (True, "colour beside ids", "colour and id images together", f"remove the colour images: {FIX}"),
+        (True, "colour beside ids", "colour and id images together", f"remove the colour images: {FIX_COMMAND}"),
         (False, "duplicates", "more than one prediction", "keep one of each, the label ids"),
     ):
         groups = [doubles[stem] for stem in sorted(doubles) if (stem in mixed) == in_colour]
         if groups:
-            names = [_together([prediction.name for prediction in group]) for group in groups]
+            names = [_joined([prediction.name for prediction in group]) for group in groups]
             yield fault(kind, f"got {what} for {counted(len(names), 'image')}, expected one prediction", remedy, names)
 
 
-def _sizes(predictions: Sequence[Prediction], images: Wanted) -> Iterator[Finding]:
+def _sizes(predictions: Sequence[Prediction], images: ExpectedImages) -> Iterator[Finding]:
     wrong: list[str] = []
     official: list[str] = []
     for prediction in predictions:
-        size = prediction.look.size
+        size = prediction.mask.size
         right = IMAGE_SIZE if images.sizes is None else images.sizes.get(prediction.stem)
         if size is not None and right is not None and size != right:
-            told = f"{prediction.name}: got {_written(size)}, expected {_written(right)}"
-            (official if size == IMAGE_SIZE else wrong).append(told)
+            detail = f"{prediction.name}: got {_size_text(size)}, expected {_size_text(right)}"
+            (official if size == IMAGE_SIZE else wrong).append(detail)
     for names, remedy in (
         (wrong, "predict at full size, or enlarge the logits before the argmax"),
         (official, f"these have the official size, the images under --root do not: {_WHOLE}"),
@@ -178,10 +178,10 @@ def _sizes(predictions: Sequence[Prediction], images: Wanted) -> Iterator[Findin
             yield fault("size", what, remedy, names)
 
 
-def _written(size: pngs.Size) -> str:
+def _size_text(size: pngs.Size) -> str:
     return f"{size[0]} x {size[1]}"
 
 
-def _together(names: Sequence[str]) -> str:
+def _joined(names: Sequence[str]) -> str:
     """Names with "and" between, the first two of many."""
     return " and ".join(map(shortened, names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]))

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from cityscapes.predictions import FIX
+from cityscapes.predictions import FIX_COMMAND
 from engine.errors import InputError
 from engine.files import folders
 from engine.files.archives import require_readable
@@ -20,7 +20,7 @@ from engine.findings import Finding, counted, fault
 
 Item = TypeVar("Item")
 
-MAX_MEMBERS = 20_000
+MAX_FILES = 20_000
 MAX_BYTES = 64 << 20
 """Larger files are not read: a 2048x1024 mask has 2 MiB before it is compressed."""
 
@@ -28,10 +28,10 @@ _SMALLEST_BATCH, _BATCHES_EACH = 16, 8
 """Files a batch, and batches a worker."""
 
 _PACK_AGAIN = "pack the folder again: python -m cityscapes.submission pack DIR ZIP"
-_TROUBLES = {
+_FAULTS = {
     "unsafe name": ("names that leave the folder (absolute, or with `..`)", _PACK_AGAIN),
     "no name": ("files without a name", _PACK_AGAIN),
-    "backslash": ("names with a backslash, expected `/` between folders", f"name them anew: {FIX}"),
+    "backslash": ("names with a backslash, expected `/` between folders", f"name them anew: {FIX_COMMAND}"),
     "encrypted": ("encrypted files, which the server cannot read", "pack again without a password"),
     "symbolic link": ("symbolic links, expected the files themselves", _PACK_AGAIN),
     "nested archive": ("archives within the archive", f"unpack them and {_PACK_AGAIN}"),
@@ -50,14 +50,14 @@ _UNREADABLE = (
 )
 
 
-class Member(NamedTuple):
-    """One file of a parcel."""
+class Entry(NamedTuple):
+    """One file of a folder or zip."""
 
     name: str
     """The path below the folder or within the zip."""
-    place: int = 0
+    position: int = 0
     """The position in the zip's listing: two members may have the same name."""
-    trouble: str | None = None
+    problem: str | None = None
     """Why the file must not be read, if so."""
 
     @property
@@ -66,7 +66,7 @@ class Member(NamedTuple):
         return re.split(r"[/\\]", self.name)[-1]
 
 
-def members(source: Path) -> list[Member]:
+def entries(source: Path) -> list[Entry]:
     """The files of a folder at any depth, or of a zip, sorted by name.
 
     Raises:
@@ -74,79 +74,79 @@ def members(source: Path) -> list[Member]:
     """
     if source.is_dir():
         files = (path for path in folders.find(source, "*", hidden=True) if not path.is_dir())
-        found = [_of_folder(path, path.relative_to(source).as_posix()) for path in files]
+        found = [_entry_of_file(path, path.relative_to(source).as_posix()) for path in files]
     elif source.is_file():
-        with _opened(source) as archive:
+        with _open_zip(source) as archive:
             infos = enumerate(archive.infolist())
-            found = [_of_zip(info, place) for place, info in infos if not info.filename.endswith("/")]
+            found = [_entry_of_zip(info, position) for position, info in infos if not info.filename.endswith("/")]
     else:
         kind = "is neither folder nor file" if source.exists() else "no such folder or zip"
         raise InputError(f"{source}: {kind}; give the folder of the predictions, or their zip")
-    if len(found) > MAX_MEMBERS:
-        raise InputError(f"{source}: got {len(found)} files, expected at most {MAX_MEMBERS}; is this the right one?")
+    if len(found) > MAX_FILES:
+        raise InputError(f"{source}: got {len(found)} files, expected at most {MAX_FILES}; is this the right one?")
     return sorted(found)
 
 
-def read(source: Path, wanted: Sequence[Member]) -> Iterator[bytes | InputError]:
+def read(source: Path, entries: Sequence[Entry]) -> Iterator[bytes | InputError]:
     """The content of each member in turn, or what is wrong with it."""
     if source.is_dir():
-        for member in wanted:
-            path = source / member.name
+        for entry in entries:
+            path = source / entry.name
             try:
                 yield read_bytes(path)
             except InputError as error:
                 yield InputError(str(error).removeprefix(f"{path}: "))
         return
-    with _opened(source) as archive:
+    with _open_zip(source) as archive:
         infos = archive.infolist()
-        for member in wanted:
-            yield _content(archive, infos[member.place])
+        for entry in entries:
+            yield _content(archive, infos[entry.position])
 
 
-def batches(members: Sequence[Item], workers: int) -> list[Sequence[Item]]:
+def batches(entries: Sequence[Item], workers: int) -> list[Sequence[Item]]:
     """Parts that a process reads at a time: few, because the listing of a zip is parsed for each of them."""
-    size = max(_SMALLEST_BATCH, math.ceil(len(members) / (_BATCHES_EACH * max(1, workers))))
-    return [members[start : start + size] for start in range(0, len(members), size)]
+    size = max(_SMALLEST_BATCH, math.ceil(len(entries) / (_BATCHES_EACH * max(1, workers))))
+    return [entries[start : start + size] for start in range(0, len(entries), size)]
 
 
-def troubles(found: Sequence[Member]) -> Iterator[Finding]:
+def faults_of(found: Sequence[Entry]) -> Iterator[Finding]:
     """One fault for each reason why members must not be read."""
-    for trouble, (what, remedy) in _TROUBLES.items():
-        names = [member.name for member in found if member.trouble == trouble]
+    for problem, (what, remedy) in _FAULTS.items():
+        names = [entry.name for entry in found if entry.problem == problem]
         if names:
-            yield fault(trouble, f"got {counted(len(names), 'file')}: {what}", remedy, names)
+            yield fault(problem, f"got {counted(len(names), 'file')}: {what}", remedy, names)
 
 
-def _of_folder(path: Path, name: str) -> Member:
+def _entry_of_file(path: Path, name: str) -> Entry:
     try:
         size = path.stat().st_size
     except OSError:  # told with its reason when it is read
         size = 0
-    trouble = "too large" if size > MAX_BYTES else "backslash" if "\\" in name else None
-    return Member(name, trouble=trouble)
+    problem = "too large" if size > MAX_BYTES else "backslash" if "\\" in name else None
+    return Entry(name, problem=problem)
 
 
-def _of_zip(info: zipfile.ZipInfo, place: int) -> Member:
+def _entry_of_zip(info: zipfile.ZipInfo, position: int) -> Entry:
     name = info.filename
-    trouble = None
+    problem = None
     if not name:
-        trouble = "no name"
+        problem = "no name"
     elif name.startswith(("/", "\\")) or name[1:2] == ":" or ".." in re.split(r"[/\\]", name):
-        trouble = "unsafe name"
+        problem = "unsafe name"
     elif "\\" in name:
-        trouble = "backslash"
+        problem = "backslash"
     elif info.flag_bits & 1:
-        trouble = "encrypted"
+        problem = "encrypted"
     elif stat.S_ISLNK(info.external_attr >> 16):
-        trouble = "symbolic link"
+        problem = "symbolic link"
     elif name.lower().endswith(_ARCHIVES):
-        trouble = "nested archive"
+        problem = "nested archive"
     elif max(info.file_size, info.compress_size) > MAX_BYTES:
-        trouble = "too large"
-    return Member(name, place, trouble)
+        problem = "too large"
+    return Entry(name, position, problem)
 
 
-def _opened(source: Path) -> zipfile.ZipFile:
+def _open_zip(source: Path) -> zipfile.ZipFile:
     require_readable(source)
     try:
         return zipfile.ZipFile(source)
