@@ -52,7 +52,7 @@ CHANGES = {
     "class-uniform": "--class_uniform=0.5",
     "class-weights": "--class_weights=inverse_log",
     "lovasz": "--loss=cross_entropy+lovasz",
-    "hard-pixels": "--loss=hard_pixels",
+    "ohem": "--loss=ohem",
     "sgd": "--optimizer=sgd --learning_rate=0.01",
     "ema": "--ema=0.99",
     "crops-only": "--augmentation=none",

@@ -40,7 +40,7 @@ CHAINS: dict[str, tuple[str, ...]] = {
     ),
     "graph, losses": tuple(
         f"{_TRAIN} {_GRAPH} --ema 0.99 --clip_norm 5 --loss {loss} --epochs 2 --name graph-{number}"
-        for number, loss in enumerate(("cross_entropy+lovasz", "hard_pixels", "dice"))
+        for number, loss in enumerate(("cross_entropy+lovasz", "ohem", "dice"))
     ),
     "train, resume, predict": (
         f"{_TRAIN} --epochs 1 --name bf16",
@@ -60,12 +60,9 @@ CHAINS: dict[str, tuple[str, ...]] = {
         f"{_TRAIN} --epochs 2 --ema 0.9 --class_uniform 0.5 --class_weights inverse_log --accumulate 2 --clip_norm 5 "
         "--cache {work}/cache --loss cross_entropy+lovasz --optimizer sgd --name all",
     ),
-    "hard pixels, focal": tuple(
-        f"{_TRAIN} --epochs 1 --loss {loss} --name {loss}" for loss in ("hard_pixels", "focal_over_void")
-    ),
-    "dice, Lovasz, smoothing": tuple(
-        f"{_TRAIN} --epochs 1 --loss {loss} --name {loss}" for loss in ("dice", "lovasz", "smooth_cross_entropy")
-    ),
+    "OHEM, focal": tuple(f"{_TRAIN} --epochs 1 --loss {loss} --name {loss}" for loss in ("ohem", "focal_over_void")),
+    "dice, Lovasz": tuple(f"{_TRAIN} --epochs 1 --loss {loss} --name {loss}" for loss in ("dice", "lovasz")),
+    "label smoothing": (f"{_TRAIN} --epochs 1 --label_smoothing 0.1 --name label-smoothing",),
     "other networks": tuple(
         f"{_TRAIN} --epochs 1 --network {{{name}}} --name {name}" for name in ("unet", "fcn16s_vgg16_bn", "fcn8s_paper")
     ),

@@ -19,6 +19,7 @@ RANGES = {
     "accumulate": Range(1, 65_536),
     "crop_size": Range(32, 16_384),
     "class_uniform": Range(0, 1),
+    "label_smoothing": Range(0, 1, below=True),
     "momentum": Range(0, 1, below=True),
     "learning_rate": Range(0, 1000, above=True),
     "backbone_rate": Range(0, 1000),
@@ -62,8 +63,10 @@ class TrainingConfig:
     class_uniform: float = 0.0
     """share of the crops, 0 to 1, that lie over a pixel of a class drawn from all alike, for the sake of rare ones"""
     loss: str = "cross_entropy"
-    """what to minimise: cross_entropy, cross_entropy_sum, smooth_cross_entropy, hard_pixels, focal, focal_over_void,
-    dice, lovasz, or several joined by +"""
+    """loss function: cross_entropy, cross_entropy_sum, ohem (cross-entropy with online hard example mining), focal,
+    focal_over_void, dice, lovasz, or the sum of several, joined with +"""
+    label_smoothing: float = 0.0
+    """label smoothing of cross_entropy and cross_entropy_sum, for example 0.1; 0 disables it"""
     class_weights: Literal["none", "inverse_log", "median_frequency"] = "none"
     """what pixels of each class weigh in a cross-entropy, by how frequent they are"""
     optimizer: Literal["adamw", "adam", "sgd", "caffe_sgd"] = "adamw"

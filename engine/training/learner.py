@@ -73,7 +73,7 @@ class Learner:
         self.evaluation_precision = _evaluation_precision(fabric)
         """Arithmetic of `evaluate`, as Lightning Fabric names it."""
         self.normalize = fabric.to_device(normalize)
-        self.loss = fabric.to_device(build_loss(config.loss, void, class_weights))
+        self.loss = fabric.to_device(build_loss(config.loss, void, class_weights, config.label_smoothing))
         self.class_weights = None if class_weights is None else class_weights.to(fabric.device)
 
     def _drop_biases(self, network: nn.Module) -> None:

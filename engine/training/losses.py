@@ -93,18 +93,18 @@ class FocalLoss(nn.Module):
         return pixels.sum() / (mask != self.ignore_index).sum().clamp(min=1)
 
 
-class HardPixels(nn.Module):
-    """Cross-entropy of the hardest pixels only (Shrivastava et al. 2016, online hard example mining).
+class OhemCrossEntropy(nn.Module):
+    """Cross-entropy of the hardest pixels only: online hard example mining, OHEM (Shrivastava et al. 2016).
 
     Args:
         ignore_index: the void train id.
-        confident: pixels whose true class has at least this probability are left out ...
-        at_least: ... but this share of the valid pixels, the hardest, is always kept.
+        threshold: pixels whose true class has at least this probability are left out ...
+        min_kept: ... but this share of the valid pixels, 0 to 1, the hardest ones, is always kept.
     """
 
-    def __init__(self, ignore_index: int = 255, confident: float = 0.7, at_least: float = 1 / 16) -> None:
+    def __init__(self, ignore_index: int = 255, threshold: float = 0.7, min_kept: float = 1 / 16) -> None:
         super().__init__()
-        self.ignore_index, self.confident, self.at_least = ignore_index, confident, at_least
+        self.ignore_index, self.threshold, self.min_kept = ignore_index, threshold, min_kept
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The loss as a scalar."""
@@ -114,9 +114,9 @@ class HardPixels(nn.Module):
 
     def _chosen(self, pixels: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
         """(N, H, W): 1 where a pixel counts, 0 where not; of several that are equally hard a share each."""
-        least = (valid.sum().double() * self.at_least).long().clamp(min=1)
+        least = (valid.sum().double() * self.min_kept).long().clamp(min=1)
         hardest = torch.where(valid, pixels.float().abs(), -1.0)  # no minus zero among those that are ordered by bits
-        limit = -math.log(self.confident) if self.confident > 0 else math.inf
+        limit = -math.log(self.threshold) if self.threshold > 0 else math.inf
         hard = hardest > limit
         last = _kth_largest(hardest, least)
         above, equal = hardest > last, hardest == last
@@ -168,20 +168,22 @@ class Sum(nn.Module):
         return torch.stack([loss(logits, mask) for loss in self.losses]).sum()
 
 
-def _unweighted(build: Callable[[int, torch.Tensor | None], nn.Module], void: int) -> nn.Module:
-    return build(void, None)
+def _plain(build: Callable[[int, torch.Tensor | None, float], nn.Module], void: int) -> nn.Module:
+    return build(void, None, 0.0)
 
 
-WEIGHTED_LOSSES: dict[str, Callable[[int, torch.Tensor | None], nn.Module]] = {
+CROSS_ENTROPIES: dict[str, Callable[[int, torch.Tensor | None, float], nn.Module]] = {
     "cross_entropy": CrossEntropy,
-    "cross_entropy_sum": lambda void, weight: CrossEntropy(void, weight, size_average=False),
-    "smooth_cross_entropy": lambda void, weight: CrossEntropy(void, weight, label_smoothing=0.1),
+    "cross_entropy_sum": partial(CrossEntropy, size_average=False),
 }
-"""Loss that may weigh classes by name, built from the void train id and the (C,) weights."""
+"""Losses that support class weights and label smoothing, by name.
+
+Each is built from the void train id, the (C,) class weights or None, and the label smoothing from 0 to 1.
+"""
 
 LOSSES: dict[str, Callable[[int], nn.Module]] = {
-    **{name: partial(_unweighted, build) for name, build in WEIGHTED_LOSSES.items()},
-    "hard_pixels": HardPixels,
+    **{name: partial(_plain, build) for name, build in CROSS_ENTROPIES.items()},
+    "ohem": OhemCrossEntropy,
     "focal": lambda void: FocalLoss(ignore_index=void),
     "focal_over_void": lambda void: FocalLoss(ignore_index=void, average_void=True),
     "dice": Dice,
@@ -190,26 +192,38 @@ LOSSES: dict[str, Callable[[int], nn.Module]] = {
 """Loss by name, built from the void train id."""
 
 
-def build_loss(names: str, void: int, weight: torch.Tensor | None = None) -> nn.Module:
+def build_loss(
+    names: str, void: int, class_weights: torch.Tensor | None = None, label_smoothing: float = 0.0
+) -> nn.Module:
     """The loss of that name, or the sum of several: `cross_entropy+lovasz`.
 
     Args:
-        names: joined by +.
+        names: names of `LOSSES`, joined by +.
         void: the train id that is left out.
-        weight: (C,) factor of each class, for the losses that can take it; None for 1.
+        class_weights: (C,) factor of each class, for the losses that support it; None for 1.
+        label_smoothing: 0 to 1, for the losses that support it.
 
     Raises:
-        InputError: if there is no such loss, or none that takes weights.
+        InputError: if there is no such loss, or if none of them supports the class weights or label smoothing given.
     """
     parts = names.split("+")
     if unknown := [name for name in parts if name not in LOSSES]:
         raise InputError(
-            f"--loss {names}: no loss {', '.join(unknown)}; choose from {', '.join(LOSSES)}, or join some by +"
+            f"--loss {names}: no loss {', '.join(unknown)}; choose from {', '.join(LOSSES)}, or join several with +"
         )
-    if weight is not None and not set(parts) & set(WEIGHTED_LOSSES):
-        raise InputError(
-            f"--loss {names}: does not weigh classes; leave out --class_weights, or add one of "
-            f"{', '.join(WEIGHTED_LOSSES)} to it"
-        )
-    losses = [WEIGHTED_LOSSES[name](void, weight) if name in WEIGHTED_LOSSES else LOSSES[name](void) for name in parts]
+    if not set(parts) & set(CROSS_ENTROPIES):
+        unsupported = [("class weights", "--class_weights")] if class_weights is not None else []
+        unsupported += [("label smoothing", "--label_smoothing")] if label_smoothing else []
+        if unsupported:
+            raise InputError(
+                *(
+                    f"--loss {names}: does not support {feature}; leave out {flag}, or add one of "
+                    f"{', '.join(CROSS_ENTROPIES)} to the loss"
+                    for feature, flag in unsupported
+                )
+            )
+    losses = [
+        CROSS_ENTROPIES[name](void, class_weights, label_smoothing) if name in CROSS_ENTROPIES else LOSSES[name](void)
+        for name in parts
+    ]
     return Sum(losses) if len(losses) > 1 else losses[0]

@@ -18,7 +18,7 @@ from torch.utils._pytree import tree_leaves
 from engine.data.device_augmentation import DeviceAugmentation
 from engine.data.transforms import AUGMENTATIONS
 from engine.normalization import Normalize
-from engine.training.losses import LOSSES, WEIGHTED_LOSSES, build_loss
+from engine.training.losses import CROSS_ENTROPIES, LOSSES, build_loss
 from engine.training.metrics import ConfusionMatrix
 from fcn.fcn import FCN8s
 
@@ -88,10 +88,10 @@ def test_no_loss_makes_the_host_wait(name: str) -> None:
         assert loss.requires_grad
 
 
-@pytest.mark.parametrize("name", [*WEIGHTED_LOSSES, "cross_entropy+dice+lovasz"])
-def test_nor_does_one_that_weighs_classes(name: str) -> None:
+@pytest.mark.parametrize("name", [*CROSS_ENTROPIES, "cross_entropy+dice+lovasz"])
+def test_nor_does_one_with_class_weights_and_label_smoothing(name: str) -> None:
     with fake_cuda():
-        assert build_loss(name, VOID, torch.empty(CLASSES))(*batch()).is_cuda
+        assert build_loss(name, VOID, torch.empty(CLASSES), 0.1)(*batch()).is_cuda
 
 
 def test_nor_does_counting_pixels() -> None:
@@ -143,7 +143,7 @@ def test_a_whole_step_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
         with torch.autocast("cuda", torch.bfloat16):
             logits = network(normalize(images)).float()
         masks = masks.long()
-        loss = build_loss("cross_entropy+hard_pixels+lovasz+dice", VOID)(logits, masks)
+        loss = build_loss("cross_entropy+ohem+lovasz+dice", VOID)(logits, masks)
         ConfusionMatrix(CLASSES, VOID, "cuda").update(logits.detach().argmax(1), masks)
         assert loss.is_cuda
         assert logits.shape == (4, CLASSES, 64, 64)

@@ -5,12 +5,13 @@ import torch
 from torch.nn import functional
 
 from engine.errors import InputError
-from engine.training.losses import LOSSES, CrossEntropy, Dice, FocalLoss, HardPixels, build_loss
+from engine.training.losses import CROSS_ENTROPIES, LOSSES, CrossEntropy, Dice, FocalLoss, OhemCrossEntropy, build_loss
 from engine.training.lovasz import LovaszSoftmax
 
 LOGITS = torch.randn(2, 4, 5, 6, generator=torch.Generator().manual_seed(1))
 MASK = torch.randint(0, 4, (2, 5, 6), generator=torch.Generator().manual_seed(2))
 WITH_VOID = torch.where(torch.rand(2, 5, 6, generator=torch.Generator().manual_seed(3)) < 0.5, 255, MASK)
+WEIGHT = torch.tensor([0.1, 1.0, 2.0, 0.5, 3.0, 0.7])
 
 
 def test_cross_entropy_averages_over_valid_pixels() -> None:
@@ -63,8 +64,7 @@ def test_a_perfect_prediction_loses_next_to_nothing(name: str) -> None:
     perfect = 50 * functional.one_hot(MASK, 4).permute(0, 3, 1, 2).float()
     right, wrong = (LOSSES[name](255)(logits, MASK) for logits in (perfect, perfect.roll(1, dims=1)))
     assert right < wrong
-    if name != "smooth_cross_entropy":
-        assert right < 1e-4
+    assert right < 1e-4
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -84,11 +84,11 @@ def test_weights_and_smoothing_are_those_of_torch() -> None:
     assert torch.allclose(CrossEntropy(255, label_smoothing=0.1)(LOGITS, WITH_VOID), expected)
 
 
-def test_hard_pixels_are_the_hardest() -> None:
+def test_ohem_keeps_the_hardest_pixels() -> None:
     pixels = functional.cross_entropy(LOGITS, MASK, reduction="none").flatten().sort(descending=True).values
-    assert torch.allclose(HardPixels(confident=0.0, at_least=0.25)(LOGITS, MASK), pixels[:15].mean())
-    confident = pixels[pixels > -torch.log(torch.tensor(0.7))]
-    assert torch.allclose(HardPixels()(LOGITS, MASK), confident.mean())
+    assert torch.allclose(OhemCrossEntropy(threshold=0.0, min_kept=0.25)(LOGITS, MASK), pixels[:15].mean())
+    hard = pixels[pixels > -torch.log(torch.tensor(0.7))]
+    assert torch.allclose(OhemCrossEntropy()(LOGITS, MASK), hard.mean())
 
 
 def test_dice_by_hand() -> None:
@@ -107,6 +107,25 @@ def test_lovasz_of_a_hard_prediction_is_one_minus_iou() -> None:
     assert torch.allclose(LovaszSoftmax()(logits, MASK), 1 - torch.stack(iou).mean(), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", CROSS_ENTROPIES)
+def test_label_smoothing_is_that_of_torch(name: str) -> None:
+    reduction = "sum" if name == "cross_entropy_sum" else "mean"
+    expected = functional.cross_entropy(
+        LOGITS, WITH_VOID, weight=WEIGHT[:4], ignore_index=255, label_smoothing=0.1, reduction=reduction
+    )
+    loss = build_loss(f"{name}+dice", 255, WEIGHT[:4], 0.1)(LOGITS, WITH_VOID)
+    assert torch.allclose(loss, expected + Dice()(LOGITS, WITH_VOID))
+
+
+def test_losses_refuse_what_they_do_not_support() -> None:
+    with pytest.raises(InputError) as caught:
+        build_loss("ohem+dice", 255, WEIGHT, 0.1)
+    assert [message.partition(";")[0] for message in caught.value.messages] == [
+        "--loss ohem+dice: does not support class weights",
+        "--loss ohem+dice: does not support label smoothing",
+    ]
+
+
 def test_losses_add_up() -> None:
     both = build_loss("cross_entropy+dice", 255)(LOGITS, WITH_VOID)
     assert torch.allclose(both, CrossEntropy()(LOGITS, WITH_VOID) + Dice()(LOGITS, WITH_VOID))
@@ -122,7 +141,7 @@ def valid_pixels(logits: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor
     return logits.softmax(1).permute(0, 2, 3, 1)[mask != 255], mask[mask != 255]
 
 
-def plain_hard_pixels(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def plain_ohem(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     pixels = functional.cross_entropy(logits, mask, ignore_index=255, reduction="none")
     pixels = pixels[mask != 255].sort(descending=True).values
     if not len(pixels):
@@ -151,9 +170,6 @@ def plain_lovasz(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     return torch.stack(losses).mean() if losses else logits.sum() * 0
 
 
-WEIGHT = torch.tensor([0.1, 1.0, 2.0, 0.5, 3.0, 0.7])
-
-
 def plain_weighted(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     if not (mask != 255).any():
         return logits.sum() * 0
@@ -161,7 +177,7 @@ def plain_weighted(logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 PLAIN: dict[str, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
-    "hard_pixels": plain_hard_pixels,
+    "ohem": plain_ohem,
     "dice": plain_dice,
     "lovasz": plain_lovasz,
     "weighted": plain_weighted,
@@ -216,15 +232,15 @@ def test_pixels_that_are_equally_wrong_are_no_trouble(name: str, void: float) ->
         assert torch.allclose(gradient.sum((0, 2, 3)), expected_gradient.sum((0, 2, 3)), atol=1e-6)
 
 
-def test_hard_pixels_keeps_the_share_of_equally_hard_pixels() -> None:
+def test_ohem_keeps_the_share_of_equally_ohem() -> None:
     """Ties at the end of the share that is kept, easy pixels of loss zero among them."""
     logits = torch.zeros(1, 2, 1, 64)
     logits[:, 0] = 200.0
     mask = torch.zeros(1, 1, 64, dtype=torch.int64)
-    assert LOSSES["hard_pixels"](255)(logits, mask) == 0
+    assert LOSSES["ohem"](255)(logits, mask) == 0
     logits[..., :2] = 0.0  # two pixels of loss ln 2 are more than the limit, but fewer than the four of the share
     expected = 2 * torch.tensor(2.0).log() / 4
-    assert torch.allclose(LOSSES["hard_pixels"](255)(logits, mask), expected)
+    assert torch.allclose(LOSSES["ohem"](255)(logits, mask), expected)
 
 
 @pytest.mark.parametrize("name", LOSSES)
