@@ -22,7 +22,7 @@ _UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, SyntaxError, struct.
 _BAD_ZIP = (zipfile.BadZipFile, NotImplementedError)
 
 
-class Picture(NamedTuple):
+class ImageInfo(NamedTuple):
     """What one file of a zip is."""
 
     name: str
@@ -33,7 +33,7 @@ class Picture(NamedTuple):
     """Why it could not be read."""
 
 
-def pictures(archive: Path) -> Iterator[Picture]:
+def inspect(archive: Path) -> Iterator[ImageInfo]:
     """Look into every file of a zip, in the order of their names.
 
     Raises:
@@ -49,12 +49,12 @@ def pictures(archive: Path) -> Iterator[Picture]:
     with packed:
         for info in sorted(packed.infolist(), key=lambda info: info.filename):
             if not info.is_dir():
-                yield _look(packed, info)
+                yield _inspect_image(packed, info)
 
 
-def _look(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Picture:
+def _inspect_image(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> ImageInfo:
     if info.file_size > MAX_BYTES:
-        return Picture(info.filename, problem=f"{info.file_size} bytes")
+        return ImageInfo(info.filename, problem=f"{info.file_size} bytes")
     try:
         with packed.open(info) as file:
             # One byte more than declared makes the checksum count, and no more is ever inflated.
@@ -62,6 +62,6 @@ def _look(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> Picture:
         with quiet_pillow(), Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             if image.width * image.height <= MAX_BYTES:
                 image.load()
-            return Picture(info.filename, image.mode, image.size)
+            return ImageInfo(info.filename, image.mode, image.size)
     except (*_UNREADABLE, *_BAD_ZIP, Image.DecompressionBombError) as error:
-        return Picture(info.filename, problem=str(error))
+        return ImageInfo(info.filename, problem=str(error))

@@ -8,25 +8,27 @@ from engine.errors import Faults, InputError
 from engine.files.images import image_size
 from engine.findings import Finding, counted, fault, note
 from kitti_road.labels import CATEGORIES_OF, SETS
-from kitti_road.layout import IMAGES, LARGEST, SMALLEST, TESTED, Frame, parse, pictured_frames
+from kitti_road.layout import IMAGES, LARGEST, SMALLEST, TEST_IMAGES, Frame, parse, pictured_frames
 
 _PATTERN = "<category>_<task>_<6 digits>.png"
 
 
-def tested(root: Path | None) -> dict[str, tuple[str, Frame]]:
+def expected_predictions(root: Path | None) -> dict[str, tuple[str, Frame]]:
     """File name of each prediction that the test set asks for -> its set and its frame.
 
     Args:
         root: ask for the images below it; without it for the official ones.
     """
-    wanted: dict[str, tuple[str, Frame]] = {}
+    expected: dict[str, tuple[str, Frame]] = {}
     for task, categories in CATEGORIES_OF.items():
         if root is not None:
             frames = pictured_frames(root, "test", task)
         else:
-            frames = [Frame("testing", name, f"{number:06}") for name in categories for number in range(TESTED[name])]
-        wanted |= {f"{frame.prediction(task)}.png": (f"{frame.category}_{task}", frame) for frame in frames}
-    return wanted
+            frames = [
+                Frame("testing", name, f"{number:06}") for name in categories for number in range(TEST_IMAGES[name])
+            ]
+        expected |= {f"{frame.prediction(task)}.png": (f"{frame.category}_{task}", frame) for frame in frames}
+    return expected
 
 
 def sets_of(names: Sequence[str]) -> dict[str, int]:
@@ -40,20 +42,20 @@ def findings(names: Sequence[str], root: Path | None) -> Iterator[Finding]:
     Raises:
         InputError: if there is no test image below `root`.
     """
-    wanted = tested(root)
-    if not wanted:
+    expected = expected_predictions(root)
+    if not expected:
         raise InputError(f"{root}/testing/{IMAGES}: no image of the test set; unpack data_road.zip again")
-    yield from _attendance(names, wanted)
-    yield from _strangers(names, wanted)
-    yield from _completeness(sets_of(names))
+    yield from _missing_and_repeated(names, expected)
+    yield from _unknown_names(names, expected)
+    yield from _absent_sets(sets_of(names))
 
 
-def _attendance(names: Sequence[str], wanted: Mapping[str, tuple[str, Frame]]) -> Iterator[Finding]:
+def _missing_and_repeated(names: Sequence[str], expected: Mapping[str, tuple[str, Frame]]) -> Iterator[Finding]:
     sets, present = sets_of(names), set(names)
     if not sets:
         what = f"got no {_PATTERN}, expected one for each test image"
         yield fault("no predictions", what, "predict the test split first", [])
-    missing = [name for name, (of, _) in wanted.items() if of in sets and name not in present]
+    missing = [name for name, (of, _) in expected.items() if of in sets and name not in present]
     if missing:
         what = f"got no prediction of {counted(len(missing), 'test image')}, whose sets have others"
         yield fault("missing", what, "predict the whole test split; the server scores whole sets only", missing)
@@ -62,13 +64,13 @@ def _attendance(names: Sequence[str], wanted: Mapping[str, tuple[str, Frame]]) -
         yield fault("duplicates", f"got {counted(len(twice), 'name')} more than once", "pack each file once", twice)
 
 
-def _strangers(names: Sequence[str], wanted: Collection[str]) -> Iterator[Finding]:
+def _unknown_names(names: Sequence[str], expected: Collection[str]) -> Iterator[Finding]:
     pngs = [name for name in names if name.lower().endswith(".png")]
     nameless = [name for name in pngs if parse(name) is None]
     if nameless:
         what = f"got {counted(len(nameless), 'PNG')} with another name than {_PATTERN}, or in a folder"
         yield fault("name", what, "name them as ground truth would be, um_road_000000.png, without folders", nameless)
-    unknown = [name for name in pngs if parse(name) is not None and name not in wanted]
+    unknown = [name for name in pngs if parse(name) is not None and name not in expected]
     if unknown:
         what = f"got {counted(len(unknown), 'prediction')} of images that the test set lacks"
         yield fault("not in the test set", what, "predict the test split, and pack nothing else", unknown)
@@ -78,7 +80,7 @@ def _strangers(names: Sequence[str], wanted: Collection[str]) -> Iterator[Findin
         yield note("no prediction", what, "`python -m kitti_road.submission pack` leaves them out", others)
 
 
-def _completeness(sets: Collection[str]) -> Iterator[Finding]:
+def _absent_sets(sets: Collection[str]) -> Iterator[Finding]:
     """Notes on what the server's tables will lack."""
     tasks = {name.partition("_")[2] for name in sets}
     absent = [name for name in SETS if name not in sets and name.partition("_")[2] in tasks]
@@ -98,9 +100,9 @@ def deviation(names: Sequence[str], root: Path) -> str:
         InputError: with every image that cannot be read.
     """
     sets = sets_of(names)
-    frames = [(of, frame) for of, frame in tested(root).values() if of in sets]
+    frames = [(of, frame) for of, frame in expected_predictions(root).values() if of in sets]
     numbers = Counter(of for of, _ in frames)
-    differing = {of: (numbers[of], TESTED[of.partition("_")[0]]) for of in sets}
+    differing = {of: (numbers[of], TEST_IMAGES[of.partition("_")[0]]) for of in sets}
     parts = [f"got {got} images of {of}, expected {right}" for of, (got, right) in differing.items() if got != right]
     sizes: Counter[tuple[int, int]] = Counter()
     faults = Faults()
@@ -109,9 +111,9 @@ def deviation(names: Sequence[str], root: Path) -> str:
             sizes[image_size(frame.image(root))] += 1
     faults.require_none()
     odd = {size: number for size, number in sorted(sizes.items()) if not _is_official(size)}
-    parts += [f"got {counted(number, 'image')} of {_written(size)}" for size, number in odd.items()]
+    parts += [f"got {counted(number, 'image')} of {_size_text(size)}" for size, number in odd.items()]
     if odd:
-        parts[-1] += f", expected {_written(SMALLEST)} to {_written(LARGEST)}"
+        parts[-1] += f", expected {_size_text(SMALLEST)} to {_size_text(LARGEST)}"
     return "; ".join(parts)
 
 
@@ -119,5 +121,5 @@ def _is_official(size: tuple[int, int]) -> bool:
     return all(low <= side <= high for low, side, high in zip(SMALLEST, size, LARGEST, strict=True))
 
 
-def _written(size: tuple[int, int]) -> str:
+def _size_text(size: tuple[int, int]) -> str:
     return f"{size[0]} x {size[1]}"

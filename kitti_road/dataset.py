@@ -109,5 +109,5 @@ class KittiRoadBenchmark(Benchmark):
 
         report = submission.pack(predictions, archive, root, workers=workers)
         warnings = "".join(printable(f"warning: {line}\n") for line in report.warnings)
-        following = report.following(f"upload {archive} at cvlibs.net/datasets/kitti")
-        return f"{warnings}{archive}, as bird's-eye views: {report.verdict}\n{following}"
+        next_step = report.next_step(f"upload {archive} at cvlibs.net/datasets/kitti")
+        return f"{warnings}{archive}, as bird's-eye views: {report.verdict}\n{next_step}"

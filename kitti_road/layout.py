@@ -18,9 +18,9 @@ from engine.files.folders import find
 from kitti_road.labels import CATEGORIES_OF, SETS
 
 TRAINING, TESTING = "training", "testing"
-TESTED = {"um": 96, "umm": 94, "uu": 100}
+TEST_IMAGES = {"um": 96, "umm": 94, "uu": 100}
 """Category -> the number of official test images."""
-TRAINED = {"um": 95, "umm": 96, "uu": 98}
+TRAINING_IMAGES = {"um": 95, "umm": 96, "uu": 98}
 """Category -> the number of official training images."""
 SMALLEST, LARGEST = (1224, 370), (1242, 376)
 """Width and height that official images have at least and at most."""
@@ -69,7 +69,7 @@ def pictured_frames(root: Path, split: str, task: str) -> list[Frame]:
     part = TESTING if is_hidden(split) else TRAINING
     names = [match for path in find(root / part / IMAGES, "*.png", levels=0) if (match := _FRAME.fullmatch(path.name))]
     frames = sorted(Frame(part, *match.groups()) for match in names)
-    return [frame for frame in frames if frame.category in CATEGORIES_OF[task] and _is_of(frame, split)]
+    return [frame for frame in frames if frame.category in CATEGORIES_OF[task] and _belongs_to(frame, split)]
 
 
 def labelled_frames(root: Path, split: str, task: str) -> list[Frame]:
@@ -77,13 +77,13 @@ def labelled_frames(root: Path, split: str, task: str) -> list[Frame]:
     names = [name for path in find(root / "training" / TRUTHS, "*.png", levels=0) if (name := parse(path.name))]
     categories = {f"{category}_{task}": category for category in CATEGORIES_OF[task]}
     frames = sorted(Frame("training", categories[of], number) for of, number in names if of in categories)
-    return [frame for frame in frames if _is_of(frame, split)]
+    return [frame for frame in frames if _belongs_to(frame, split)]
 
 
 def official_number(split: str, category: str) -> int:
     """How many frames of a category the official set has in a split with ground truth."""
-    frames = [Frame(TRAINING, category, f"{number:06}") for number in range(TRAINED[category])]
-    return sum(_is_of(frame, split) for frame in frames)
+    frames = [Frame(TRAINING, category, f"{number:06}") for number in range(TRAINING_IMAGES[category])]
+    return sum(_belongs_to(frame, split) for frame in frames)
 
 
 def parse(name: str) -> tuple[str, str] | None:
@@ -103,7 +103,7 @@ def is_hidden(split: str) -> bool:
     return split.startswith("test")
 
 
-def _is_of(frame: Frame, split: str) -> bool:
+def _belongs_to(frame: Frame, split: str) -> bool:
     if is_hidden(split):
         return split in ("test", f"test_{frame.category}")
     return split == TRAINING or (split == "val") == is_validation(frame)

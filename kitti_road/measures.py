@@ -19,7 +19,7 @@ _TINY = 1e-10
 
 
 @dataclass(frozen=True)
-class Scores:
+class RoadScores:
     """The scores of a set, from 0 to 1; NaN without a positive pixel, the false positive rate without a negative."""
 
     max_f: float
@@ -48,18 +48,18 @@ class Scores:
         return {**figures, "threshold": self.threshold, "pixels": self.pixels}
 
 
-def scores_of(counts: Counts) -> Scores:
+def scores_of(counts: Counts) -> RoadScores:
     """Reduce counts to scores, over the 256 thresholds of 8-bit confidences."""
-    hits, alarms = counts.true_positives, counts.false_positives
-    positives, negatives = int(hits[0]), int(alarms[0])
+    hits, false_positives = counts.true_positives, counts.false_positives
+    positives, negatives = int(hits[0]), int(false_positives[0])
     if not positives:
         pixels = {"positives": 0, "negatives": negatives}
-        return Scores(math.nan, math.nan, None, math.nan, math.nan, math.nan, math.nan, pixels)
-    recall, precision = hits / positives, hits / (hits + alarms + _TINY)
+        return RoadScores(math.nan, math.nan, None, math.nan, math.nan, math.nan, math.nan, pixels)
+    recall, precision = hits / positives, hits / (hits + false_positives + _TINY)
     f1 = 2 * precision * recall / (precision + recall + _TINY)  # 0 where nothing is hit
     best = int(f1.argmax())  # the lowest of equals
-    found, false = int(hits[best]), int(alarms[best])
-    return Scores(
+    found, false = int(hits[best]), int(false_positives[best])
+    return RoadScores(
         max_f=float(f1[best]),
         average_precision=float(np.mean([precision[recall >= level].max() for level in _LEVELS])),
         threshold=best,
@@ -71,7 +71,7 @@ def scores_of(counts: Counts) -> Scores:
     )
 
 
-def table(scores: dict[str, Scores]) -> str:
+def table(scores: dict[str, RoadScores]) -> str:
     """The scores in percent, as the benchmark's tables have them; `-` for what has no score."""
     rows = [f"{'benchmark':<10}      MaxF        AP       PRE       REC       FPR       FNR"]
     for name, of_set in scores.items():

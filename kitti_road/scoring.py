@@ -21,7 +21,7 @@ from engine.parallel import available_cpus, each
 from kitti_road.counts import NONE, Counts, Pair, count
 from kitti_road.labels import CATEGORIES_OF, TASKS
 from kitti_road.layout import TRUTHS, Frame, labelled_frames, official_number, parse, require_root
-from kitti_road.measures import Scores, scores_of, table
+from kitti_road.measures import RoadScores, scores_of, table
 
 Space = Literal["image", "bev"]
 SPLITS = ("train", "val", "training")
@@ -31,10 +31,10 @@ URBAN = "urban_road"
 _ORDER = ("um_road", "umm_road", "uu_road", URBAN, "um_lane")
 
 
-class Result(NamedTuple):
+class RoadResult(NamedTuple):
     """What came of scoring all sets."""
 
-    scores: dict[str, Scores]
+    scores: dict[str, RoadScores]
     """By set, as `um_road`, and `urban_road`."""
     faults: tuple[str, ...]
     """Why sets are not scored."""
@@ -52,7 +52,7 @@ def score(
     space: Space = "image",
     tasks: Sequence[str] = TASKS,
     workers: int = 1,
-) -> Result:
+) -> RoadResult:
     """Score every set that has predictions.
 
     A set with a fault in any of its files is not scored, and the others are. Urban road is that of um, umm and uu
@@ -98,7 +98,7 @@ def score(
         if not total.positives.any()
     ]
     scores = {name: scores_of(counts[name]) for name in _ORDER if name in counts}
-    return Result(scores, tuple(faults), tuple(notes), coverage)
+    return RoadResult(scores, tuple(faults), tuple(notes), coverage)
 
 
 def _sets(predictions: Path, root: Path, split: str, tasks: Sequence[str]) -> dict[str, list[Frame]]:
@@ -129,8 +129,8 @@ def _coverage(split: str, frames: dict[str, int]) -> str:
     official = {name: official_number(split, name.partition("_")[0]) for name in frames}
     if frames == official:
         return f"{counted(sum(frames.values()), 'frame')}, as many as the official set has"
-    told = ", ".join(f"{name} {number} of {official[name]}" for name, number in frames.items())
-    return f"not the official frames ({told}): compare with no published scores"
+    lines = ", ".join(f"{name} {number} of {official[name]}" for name, number in frames.items())
+    return f"not the official frames ({lines}): compare with no published scores"
 
 
 def _unscored(predictions: Path, sets: dict[str, list[Frame]], tasks: Sequence[str]) -> list[str]:
@@ -207,7 +207,7 @@ def title(split: str, space: Space) -> str:
     return f"{split}, in the bird's-eye view" if space == "bev" else f"{split}, in the image"
 
 
-def to_json(scores: dict[str, Scores], split: str, space: Space) -> dict[str, Any]:
+def to_json(scores: dict[str, RoadScores], split: str, space: Space) -> dict[str, Any]:
     """The scores as JSON content."""
     return {"split": split, "space": space, "sets": {name: of_set.to_json() for name, of_set in scores.items()}}
 

@@ -51,7 +51,7 @@ class Report:
             return f"ok: {self.summary}"
         return f"not for the server: {self.summary}; these are not all of the official test images: {self.deviation}"
 
-    def following(self, usual: str) -> str:
+    def next_step(self, usual: str) -> str:
         """The line that says what to do next: the usual, unless the images deviate."""
         return next_line(self.deviation, usual, "test images of data_road.zip")
 
@@ -62,7 +62,7 @@ class Report:
         return f"{counted(sum(self.sets.values()), 'prediction')} ({parts})"
 
 
-class Job(NamedTuple):
+class WarpJob(NamedTuple):
     """A prediction in the image, and what its bird's-eye view needs."""
 
     prediction: Path
@@ -82,12 +82,12 @@ def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
         InputError: if there is nothing to check.
     """
     if path.is_dir():
-        return _views(path, _needed(root, path), workers)[0]
+        return _views(path, _require_root(root, path), workers)[0]
     if not path.is_file():
         raise InputError(f"{path}: no such folder or zip; predict the test split first")
-    pictures = list(zips.pictures(path))
-    findings = [*completeness.findings([picture.name for picture in pictures], root), *_formats(pictures)]
-    return _report(path, root, [picture.name for picture in pictures], findings, [])
+    images = list(zips.inspect(path))
+    findings = [*completeness.findings([image.name for image in images], root), *_formats(images)]
+    return _report(path, root, [image.name for image in images], findings, [])
 
 
 def pack(folder: Path, archive: Path, root: Path, *, workers: int = 1) -> Report:
@@ -113,8 +113,8 @@ def _views(folder: Path, root: Path, workers: int) -> tuple[Report, dict[str, by
     names = [path.name for path in folders.find(folder, "*", levels=0) if not path.is_dir()]
     findings = list(completeness.findings(names, root))
     jobs = [
-        Job(folder / name, frame.image(root), frame.calibration(root))
-        for name, (_, frame) in completeness.tested(root).items()
+        WarpJob(folder / name, frame.image(root), frame.calibration(root))
+        for name, (_, frame) in completeness.expected_predictions(root).items()
         if name in names
     ]
     views: dict[str, bytes] = {}
@@ -127,7 +127,7 @@ def _views(folder: Path, root: Path, workers: int) -> tuple[Report, dict[str, by
     return _report(folder, root, names, findings, messages), views
 
 
-def _view(job: Job) -> bytes:
+def _view(job: WarpJob) -> bytes:
     """The PNG file of a prediction's bird's-eye view."""
     messages: list[str] = []
     try:
@@ -151,10 +151,10 @@ def _view(job: Job) -> bytes:
     return content.getvalue()
 
 
-def _formats(pictures: Sequence[zips.Picture]) -> Iterator[Finding]:
+def _formats(images: Sequence[zips.ImageInfo]) -> Iterator[Finding]:
     """Findings on what is in the predictions of a zip."""
-    read = [picture for picture in pictures if parse(picture.name) is not None]
-    damaged = [f"{picture.name}: {picture.problem}" for picture in read if picture.problem]
+    read = [image for image in images if parse(image.name) is not None]
+    damaged = [f"{image.name}: {image.problem}" for image in read if image.problem]
     modes = [f"{one.name}: {one.mode}" for one in read if not one.problem and one.mode != "L"]
     sizes = [
         f"{one.name}: {one.size[0]} x {one.size[1]}" for one in read if not one.problem and one.size != (COLUMNS, ROWS)
@@ -172,13 +172,13 @@ def _formats(pictures: Sequence[zips.Picture]) -> Iterator[Finding]:
 def _report(
     path: Path, root: Path | None, names: Sequence[str], findings: Sequence[Finding], messages: Sequence[str]
 ) -> Report:
-    told = {kind: [f"{path}: {one}" for one in of_severity(kind, findings)] for kind in ("fault", "note")}
-    faults = (*told["fault"], *messages)
+    lines = {kind: [f"{path}: {one}" for one in of_severity(kind, findings)] for kind in ("fault", "note")}
+    faults = (*lines["fault"], *messages)
     deviation = completeness.deviation(names, root) if root is not None and not faults else ""
-    return Report(completeness.sets_of(names), faults, tuple(told["note"]), deviation)
+    return Report(completeness.sets_of(names), faults, tuple(lines["note"]), deviation)
 
 
-def _needed(root: Path | None, folder: Path) -> Path:
+def _require_root(root: Path | None, folder: Path) -> Path:
     if root is None:
         raise InputError(f"{folder}: predictions in the image are checked against the images; give data_road as --root")
     return root
@@ -221,11 +221,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.action == "check":
         _print_report(report := check(path, root, workers=arguments.workers))
         words = ["python", "-m", "kitti_road.submission", "pack", path, "submission.zip", "--root", root]
-        print(report.following(shlex.join(map(str, words)) if path.is_dir() else _UPLOAD.format(path)))
+        print(report.next_step(shlex.join(map(str, words)) if path.is_dir() else _UPLOAD.format(path)))
         return 0
     archive: Path = arguments.archive
     _print_report(report := pack(path, archive, arguments.root, workers=arguments.workers))
-    print(f"packed as bird's-eye views into {archive}\n{report.following(_UPLOAD.format(archive))}")
+    print(f"packed as bird's-eye views into {archive}\n{report.next_step(_UPLOAD.format(archive))}")
     return packed(archive, report.deviation, "all official test images", subset=arguments.subset)
 
 

@@ -49,4 +49,4 @@ class PascalVocBenchmark(Benchmark):
         from pascal_voc import submission
 
         report = submission.pack(predictions, archive, root)
-        return f"{archive}: {report.verdict}\n{report.following(archive)}"
+        return f"{archive}: {report.verdict}\n{report.next_step(archive)}"

@@ -34,7 +34,7 @@ _OFFLINE = (
 )
 
 
-def place(name: str) -> str | None:
+def destination(name: str) -> str | None:
     """Where a member of an archive belongs below the root; None for what segmentation does not need."""
     parts = PurePosixPath(name).parts
     if ".." in parts:
@@ -67,13 +67,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     root: Path = options.root
     require_writable(root)
     for archive in options.archives or []:
-        print(f"{archive}: {download.unpack(archive, root, place, remedy=_OFFLINE)} files unpacked to {root}")
+        print(f"{archive}: {download.unpack(archive, root, destination, remedy=_OFFLINE)} files unpacked to {root}")
     for name in [] if options.archives else options.parts:
         with tempfile.TemporaryDirectory(dir=root, prefix=".voc.", suffix=".part") as scratch:
             archive = Path(scratch) / Path(PARTS[name].url).name
             download.fetch(PARTS[name].url, archive, remedy=_OFFLINE)
             download.require_md5(archive, PARTS[name].md5)
-            print(f"{name}: {download.unpack(archive, root, place, remedy=_OFFLINE)} files unpacked to {root}")
+            print(f"{name}: {download.unpack(archive, root, destination, remedy=_OFFLINE)} files unpacked to {root}")
     return 0
 
 

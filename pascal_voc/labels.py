@@ -39,10 +39,10 @@ def palette_color(index: int) -> tuple[int, int, int]:
     Bits 0, 1, 2 of the index become the highest bits of red, green, blue; bits 3, 4, 5 the next ones; and so on.
     """
     red = green = blue = 0
-    for place in range(8):
-        red |= (index >> 3 * place & 1) << 7 - place
-        green |= (index >> 3 * place + 1 & 1) << 7 - place
-        blue |= (index >> 3 * place + 2 & 1) << 7 - place
+    for bit in range(8):
+        red |= (index >> 3 * bit & 1) << 7 - bit
+        green |= (index >> 3 * bit + 1 & 1) << 7 - bit
+        blue |= (index >> 3 * bit + 2 & 1) << 7 - bit
     return red, green, blue
 
 

@@ -72,11 +72,11 @@ class Devkit:
         """
         year = self.year.absolute()
         around = (year.parent.parent, year.parent, year, year.parent.parent.parent)
-        places = [base / folder for base in around for folder in _SBD_FOLDERS]
-        for place in places:
-            if (place / "cls").is_dir():
-                return place
-        raise InputError(f"{places[0]}: no such folder with SBD's cls/ and lists; {_UNPACK_SBD}")
+        folders = [base / folder for base in around for folder in _SBD_FOLDERS]
+        for folder in folders:
+            if (folder / "cls").is_dir():
+                return folder
+        raise InputError(f"{folders[0]}: no such folder with SBD's cls/ and lists; {_UNPACK_SBD}")
 
 
 def find_devkit(root: Path) -> Devkit:
@@ -85,8 +85,8 @@ def find_devkit(root: Path) -> Devkit:
     Raises:
         InputError: if there is none.
     """
-    for place in (root / "VOCdevkit", root, root / "TrainVal" / "VOCdevkit"):
-        years = [path for path in find(place, "VOC20[0-9][0-9]", levels=0) if (path / "ImageSets").is_dir()]
+    for folder in (root / "VOCdevkit", root, root / "TrainVal" / "VOCdevkit"):
+        years = [path for path in find(folder, "VOC20[0-9][0-9]", levels=0) if (path / "ImageSets").is_dir()]
         if years:
             return Devkit(years[-1])
     if (root / "ImageSets").is_dir():

@@ -54,7 +54,7 @@ class Report(NamedTuple):
         purpose = "the server" if self.split == "test" else "comparisons"
         return f"not for {purpose}: {predictions}; that is not the official split: {self.deviation}"
 
-    def following(self, archive: Path) -> str:
+    def next_step(self, archive: Path) -> str:
         """The line that says what to do next with an archive."""
         if self.split != "test":
             return f"next: unpack {archive} into VOCdevkit/, where the development kit finds it"
@@ -144,9 +144,9 @@ def _findings(entries: Sequence[Entry], images: dict[str, Size]) -> Iterator[Fin
     if missing := [name for name in images if name not in number]:
         what = f"got no prediction of {len(missing)} of {counted(len(images), 'image')}"
         yield fault("missing", what, _PREDICT, missing)
-    if strangers := [name for name in number if name not in images]:
-        what = f"got predictions of {counted(len(strangers), 'image')} that the split's list lacks"
-        yield fault("not in the split", what, _PREDICT, strangers)
+    if unknown := [name for name in number if name not in images]:
+        what = f"got predictions of {counted(len(unknown), 'image')} that the split's list lacks"
+        yield fault("not in the split", what, _PREDICT, unknown)
     if doubles := [name for name, times in number.items() if times > 1]:
         what = f"got more than one prediction of {counted(len(doubles), 'image')}"
         yield fault("duplicates", what, "keep one of each", doubles)
@@ -222,10 +222,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(found.verdict)
         words = ["python", "-m", "pascal_voc.submission", "pack", path, "submission.tar.gz", "--root", root]
         pack_it = shlex.join(map(str, [*words, "--split", options.split]))
-        print(f"next: {pack_it}" if path.is_dir() and not found.deviation else found.following(path))
+        print(f"next: {pack_it}" if path.is_dir() and not found.deviation else found.next_step(path))
         return 0
     found = pack(path, options.archive, root, competition=options.competition, split=options.split)
-    print(f"{found.verdict}\npacked into {options.archive}\n{found.following(options.archive)}")
+    print(f"{found.verdict}\npacked into {options.archive}\n{found.next_step(options.archive)}")
     official = f"the official {options.split} images"
     return packed(options.archive, found.deviation, official, subset=options.subset)
 

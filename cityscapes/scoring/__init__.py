@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 from cityscapes.layout import SPLITS, Scene
 from cityscapes.predictions import train_id_warning
 from cityscapes.scoring import boundary, comparison, confusion, images
-from cityscapes.scoring.boundary import Borders
+from cityscapes.scoring.boundary import BorderCounts
 from cityscapes.scoring.counts import SCORED, Counts, Pair, count, read
 from cityscapes.scoring.coverage import Coverage
-from cityscapes.scoring.images import Areas
-from cityscapes.scoring.pairs import pair_up, whence_masks
-from cityscapes.scoring.scores import Scores, mean, percent, scores_of, table
+from cityscapes.scoring.images import ImageCounts
+from cityscapes.scoring.pairs import masks_remedy, pair_files
+from cityscapes.scoring.scores import CityscapesScores, mean, percent, scores_of, table
 from engine.cli.command import command
 from engine.cli.options import require_output_file, tool_parser
 from engine.cli.parser import process_count
@@ -29,17 +29,17 @@ from engine.files.atomic import remove_all_unfinished, require_writable, write_j
 from engine.findings import counted, grouped
 from engine.parallel import available_cpus, each
 
-__all__ = ["Result", "Scores", "main", "mean", "measure", "score", "scores_of", "table"]
+__all__ = ["CityscapesScores", "ScoringResult", "main", "mean", "measure", "score", "scores_of", "table"]
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class ScoringResult:
     """Everything that is measured in one pass over the files."""
 
-    scores: Scores
-    images: tuple[Areas, ...]
+    scores: CityscapesScores
+    images: tuple[ImageCounts, ...]
     """In the order of the scenes."""
-    borders: Borders | None
+    borders: BorderCounts | None
     """None unless asked for."""
     coverage: Coverage
 
@@ -60,15 +60,15 @@ class Result:
         )
         parts = [table(self.scores), f"{spread}\n{self.coverage}"]
         if self.borders is not None:
-            parts.insert(1, _border_table(self.borders))
+            parts.insert(1, _boundary_table(self.borders))
         return "\n\n".join(parts)
 
 
-class _Seen(NamedTuple):
+class _SceneResult(NamedTuple):
     """What one scene adds."""
 
     counts: Counts
-    borders: Borders | None
+    borders: BorderCounts | None
     size: tuple[int, int]
     """Width and height."""
 
@@ -81,7 +81,7 @@ def score(
     workers: int = 1,
     scenes: Sequence[Scene] | None = None,
     known_ids: bool = False,
-) -> Scores:
+) -> CityscapesScores:
     """The scores of `measure` alone."""
     return measure(predictions, root, split, workers=workers, scenes=scenes, known_ids=known_ids).scores
 
@@ -95,8 +95,8 @@ def measure(
     scenes: Sequence[Scene] | None = None,
     with_borders: bool = False,
     known_ids: bool = False,
-) -> Result:
-    """Score the predictions of all scenes of a split that have the official masks, see `pair_up`, or of some of them.
+) -> ScoringResult:
+    """Score the predictions of the scenes of a split that have the official masks, see `pair_files`.
 
     The figures are the same, to the last bit, for any number of workers. Less than a kilobyte is kept of an image.
     Warnings on stderr say where all predictions together agree with the ground truth as train ids, unless their ids
@@ -105,62 +105,62 @@ def measure(
     Raises:
         InputError: with everything that is wrong with any file.
     """
-    roster = pair_up(predictions, root, split, scenes)
-    faults = list(roster.faults)
+    files = pair_files(predictions, root, split, scenes)
+    faults = list(files.faults)
     total: Counts | None = None
-    borders: Borders | None = None
-    of_images: list[Areas] = []
+    borders: BorderCounts | None = None
+    image_counts: list[ImageCounts] = []
     sizes: Counter[tuple[int, int]] = Counter()
     contradicting: list[str] = []
-    work = functools.partial(_look, with_borders=with_borders)
-    for pair, seen in each(work, roster.pairs, workers=workers, title="scoring"):
-        if isinstance(seen, InputError):
-            faults.extend(seen.messages)
+    work = functools.partial(_score_scene, with_borders=with_borders)
+    for pair, scene in each(work, files.pairs, workers=workers, title="scoring"):
+        if isinstance(scene, InputError):
+            faults.extend(scene.messages)
             continue
-        total = seen.counts if total is None else total.plus(seen.counts)
-        borders = seen.borders if borders is None or seen.borders is None else borders.plus(seen.borders)
-        of_images.append(images.areas(pair.stem, seen.counts.confusion))
-        sizes[seen.size] += 1
-        if seen.counts.contradictions:
-            contradicting.append(f"{pair.instance_ids}: {counted(seen.counts.contradictions, 'pixel')}")
+        total = scene.counts if total is None else total.plus(scene.counts)
+        borders = scene.borders if borders is None or scene.borders is None else borders.plus(scene.borders)
+        image_counts.append(images.count(pair.stem, scene.counts.confusion))
+        sizes[scene.size] += 1
+        if scene.counts.contradictions:
+            contradicting.append(f"{pair.instance_ids}: {counted(scene.counts.contradictions, 'pixel')}")
     if faults or total is None:
         raise InputError(*grouped(faults))
     if not total.confusion[SCORED].any():
-        raise InputError(f"{root}: no pixel of the {split} masks has a scored label; {whence_masks(split)}")
-    doubt = None if known_ids else train_id_warning(total.confusion)
-    _warn(predictions, doubt, roster.warnings, contradicting)
-    coverage = Coverage.of(split, [image.stem for image in of_images], sizes, roster.left_out)
-    return Result(scores_of(total), tuple(of_images), borders, coverage)
+        raise InputError(f"{root}: no pixel of the {split} masks has a scored label; {masks_remedy(split)}")
+    id_warning = None if known_ids else train_id_warning(total.confusion)
+    _warn(predictions, id_warning, files.warnings, contradicting)
+    coverage = Coverage.of(split, [image.stem for image in image_counts], sizes, files.left_out)
+    return ScoringResult(scores_of(total), tuple(image_counts), borders, coverage)
 
 
-def _warn(predictions: Path, doubt: str | None, warnings: Sequence[str], contradicting: Sequence[str]) -> None:
+def _warn(predictions: Path, id_warning: str | None, warnings: Sequence[str], contradicting: Sequence[str]) -> None:
     """Print what is odd about files that are scored all the same."""
-    told = list(warnings)
+    lines = list(warnings)
     if contradicting:
-        told.append(
+        lines.append(
             f"{counted(len(contradicting), 'instanceIds mask')} with other labels than labelIds (first "
             f"{contradicting[0]}): IoU goes by labelIds, iIoU by instanceIds; unpack gtFine_trainvaltest.zip again"
         )
-    if doubt:
-        told.append(f"{predictions}: {doubt}")
-    for line in told:
+    if id_warning:
+        lines.append(f"{predictions}: {id_warning}")
+    for line in lines:
         print(f"warning: {line}", file=sys.stderr)
 
 
-def _look(pair: Pair, *, with_borders: bool) -> _Seen:
+def _score_scene(pair: Pair, *, with_borders: bool) -> _SceneResult:
     masks = read(pair)
     counts = count(pair, masks)
     height, width = masks.label_ids.shape
-    return _Seen(counts, boundary.borders(masks) if with_borders else None, (width, height))
+    return _SceneResult(counts, boundary.borders(masks) if with_borders else None, (width, height))
 
 
-def _border_table(borders: Borders) -> str:
+def _boundary_table(borders: BorderCounts) -> str:
     scores = borders.scores()
     rows = [f"{name:<14} {percent(value)}" for name, value in scores.items()]
     return "\n".join([f"{'class':<14} boundary IoU", *rows, f"{'mean':<14} {percent(mean(scores.values()))}"])
 
 
-def _write_details(folder: Path, result: Result) -> list[Path]:
+def _write_details(folder: Path, result: ScoringResult) -> list[Path]:
     """Write the scores of images and the confusion matrix, and give the files."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
@@ -187,7 +187,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if options.predictions is None:
         parser.error("give --predictions DIR, or --compare A.json B.json")
-    _require_places(options.output, options.details)
+    _require_writable_outputs(options.output, options.details)
     result = measure(
         options.predictions, options.root, options.split, workers=options.workers, with_borders=options.boundary
     )
@@ -198,18 +198,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         written.append(options.output)
     if written:
         print(f"\nwrote {', '.join(map(str, written))}")
-    print(_next(options.output))
+    print(_next_step(options.output))
     return 0
 
 
-def _next(output: Path | None) -> str:
+def _next_step(output: Path | None) -> str:
     """What to type next."""
     if output is None:
         return "next: add --output scores.json to keep the figures, --details DIR to see what they are made of"
     return f"next: python -m cityscapes.scoring --compare {output} OTHER.json"
 
 
-def _require_places(output: Path | None, details: Path | None) -> None:
+def _require_writable_outputs(output: Path | None, details: Path | None) -> None:
     """Prove that the files can be written before the work is done."""
     if output is not None:
         require_output_file(output, "scores.json")

@@ -21,7 +21,7 @@ DISTANCE = 0.005
 _Flags = npt.NDArray[np.bool_]
 
 
-class Borders(NamedTuple):
+class BorderCounts(NamedTuple):
     """What scenes add to the boundary IoU; sums of these are all that is kept of them."""
 
     hits: Int64Array
@@ -29,9 +29,9 @@ class Borders(NamedTuple):
     union: Int64Array
     """(34,) pixels in the border of a label in either mask."""
 
-    def plus(self, other: "Borders") -> "Borders":
+    def plus(self, other: "BorderCounts") -> "BorderCounts":
         """The counts of both."""
-        return Borders(self.hits + other.hits, self.union + other.union)
+        return BorderCounts(self.hits + other.hits, self.union + other.union)
 
     def scores(self) -> dict[str, float]:
         """Boundary IoU of each scored label; NaN for one that occurs nowhere."""
@@ -43,7 +43,7 @@ class Borders(NamedTuple):
         }
 
 
-def borders(masks: Masks) -> Borders:
+def borders(masks: Masks) -> BorderCounts:
     """Count the pixels in the borders of all labels at once.
 
     As in the IoU, what is predicted where the ground truth is not scored is left out.
@@ -54,7 +54,7 @@ def borders(masks: Masks) -> Borders:
     predicted = near_edge(masks.prediction, distance) & SCORED[masks.label_ids]
     both = true & predicted & (masks.label_ids == masks.prediction)
     hits = _pixels(masks.label_ids[both])
-    return Borders(hits, _pixels(masks.label_ids[true]) + _pixels(masks.prediction[predicted]) - hits)
+    return BorderCounts(hits, _pixels(masks.label_ids[true]) + _pixels(masks.prediction[predicted]) - hits)
 
 
 def near_edge(ids: npt.NDArray[np.unsignedinteger], distance: int) -> _Flags:
@@ -73,11 +73,11 @@ def _extreme(of: np.ufunc, ids: npt.NDArray[np.unsignedinteger], side: int) -> n
     """The extreme of every whole square of a side, (H - side + 1, W - side + 1), by doubling the side."""
     for axis in (0, 1):
         ids = ids.swapaxes(0, axis)
-        reach = 1
-        while reach < side:
-            step = min(reach, side - reach)
+        covered = 1
+        while covered < side:
+            step = min(covered, side - covered)
             ids = of(ids[:-step], ids[step:])
-            reach += step
+            covered += step
         ids = ids.swapaxes(0, axis)
     return ids
 

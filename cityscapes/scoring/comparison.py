@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from cityscapes.labels import BY_NAME
 from cityscapes.scoring import images
-from cityscapes.scoring.images import Areas
+from cityscapes.scoring.images import ImageCounts
 from cityscapes.scoring.scores import mean, percent
 from engine.errors import InputError
 from engine.files.documents import read_json
@@ -16,18 +16,18 @@ _ROUNDING = 1e-9
 """By which sums of weights may exceed 1."""
 
 
-class Result(NamedTuple):
+class ResultFile(NamedTuple):
     """A result file."""
 
     path: Path
     classes: dict[str, float]
     """IoU of the scored classes."""
     class_instances: dict[str, float]
-    images: list[Areas]
+    images: list[ImageCounts]
     """Sorted by name; empty in a file of the official scorer."""
 
 
-def read(path: Path) -> Result:
+def read(path: Path) -> ResultFile:
     """Read a result file, of ours or of the official scorer.
 
     Raises:
@@ -35,7 +35,7 @@ def read(path: Path) -> Result:
     """
     content = read_json(path)
     try:
-        result = Result(
+        result = ResultFile(
             path,
             {name: _score(value) for name, value in content["classScores"].items() if not BY_NAME[name].ignore_in_eval},
             {name: _score(value) for name, value in content["classInstScores"].items()},
@@ -48,7 +48,7 @@ def read(path: Path) -> Result:
     return result
 
 
-def _require_one_result(result: Result) -> None:
+def _require_one_result(result: ResultFile) -> None:
     """Check that the images of a result add up to its scores.
 
     Raises:
@@ -78,23 +78,23 @@ def _score(value: Any) -> float:
     return float(value)
 
 
-def table(first: Result, second: Result) -> str:
+def table(first: ResultFile, second: ResultFile) -> str:
     """Both results by class in percent, and what the second has over the first."""
     rows = [f"A  {first.path}", f"B  {second.path}", "", f"{'class':<14}   IoU A      B  B - A   iIoU A      B  B - A"]
     for name, before in first.classes.items():
-        ious = _triple(before, second.classes.get(name, math.nan))
-        rows.append(f"{name:<14}   {ious}    {_triple(*(_of(result, name) for result in (first, second)))}")
+        ious = _cells(before, second.classes.get(name, math.nan))
+        rows.append(f"{name:<14}   {ious}    {_cells(*(_instance_score(result, name) for result in (first, second)))}")
     pairs = [(first.classes, second.classes), (first.class_instances, second.class_instances)]
-    means = [_triple(*(mean(scores.values()) for scores in pair)) for pair in pairs]
+    means = [_cells(*(mean(scores.values()) for scores in pair)) for pair in pairs]
     rows += [f"{'mean':<14}   {'    '.join(means)}", "", _verdict(first, second)]
     return "\n".join(rows)
 
 
-def _of(result: Result, name: str) -> float:
+def _instance_score(result: ResultFile, name: str) -> float:
     return result.class_instances.get(name, math.nan)
 
 
-def _triple(before: float, after: float) -> str:
+def _cells(before: float, after: float) -> str:
     return f"{percent(before)}  {percent(after)}  {signed(after - before)}"
 
 
@@ -103,15 +103,15 @@ def signed(value: float) -> str:
     return f"{'-' if math.isnan(value) else f'{100 * value:+.1f}':>5}"
 
 
-def _verdict(first: Result, second: Result) -> str:
+def _verdict(first: ResultFile, second: ResultFile) -> str:
     """Whether the difference of the means may be chance."""
     if not first.images or not second.images:
         return "no interval: both files must have been written by this command, which keeps what each image adds"
     if [image.stem for image in first.images] != [image.stem for image in second.images]:
         return f"no interval: A has {len(first.images)} images and B {len(second.images)}, which are not the same ones"
     low, high = images.difference(first.images, second.images)
-    told = "more than chance" if low > 0 or high < 0 else "may be chance"
+    verdict = "more than chance" if low > 0 or high < 0 else "may be chance"
     return (
         f"mean IoU, B - A: {100 * low:+.2f} to {100 * high:+.2f} points in {images.LEVEL:.0%} of the resamples "
-        f"of {len(first.images)} images: {told}"
+        f"of {len(first.images)} images: {verdict}"
     )

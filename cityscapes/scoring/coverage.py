@@ -57,14 +57,14 @@ class Coverage:
         official = IMAGES_OF[self.split]
         differing = [city for city in {*official, *self.cities} if self.cities.get(city, 0) != official.get(city, 0)]
         differing.sort(key=lambda city: (city not in self.cities, city))
-        told = [f"{city} {self.cities.get(city, 0)} of {official.get(city, 0)}" for city in differing[:_SHOWN]]
+        shown = [f"{city} {self.cities.get(city, 0)} of {official.get(city, 0)}" for city in differing[:_SHOWN]]
         if len(differing) > _SHOWN:
-            told.append(f"and {len(differing) - _SHOWN} more")
-        parts = [f"not the official {sum(official.values())} ({', '.join(told)})"] if told else []
+            shown.append(f"and {len(differing) - _SHOWN} more")
+        parts = [f"not the official {sum(official.values())} ({', '.join(shown)})"] if shown else []
         if set(self.sizes) != {IMAGE_SIZE}:
-            shown = [_size(size) for size in self.sizes if size != IMAGE_SIZE]
-            more = ", ..." if len(shown) > _SHOWN else ""
-            parts.append(f"at {' and '.join(shown[:_SHOWN])}{more} in place of {_size(IMAGE_SIZE)}")
+            sizes = [_size(size) for size in self.sizes if size != IMAGE_SIZE]
+            more = ", ..." if len(sizes) > _SHOWN else ""
+            parts.append(f"at {' and '.join(sizes[:_SHOWN])}{more} in place of {_size(IMAGE_SIZE)}")
         if self.left_out:
             parts.append(f"{counted(self.left_out, 'scene')} without image and prediction left out")
         return parts

@@ -25,7 +25,7 @@ NAMES = tuple(BY_ID[label_id].name for label_id in _IDS.tolist())
 """The 19 scored classes, as the columns below have them."""
 
 
-class Areas(NamedTuple):
+class ImageCounts(NamedTuple):
     """What one image adds to the IoU of the classes; less than a kilobyte, and all that is kept of an image."""
 
     stem: str
@@ -50,44 +50,44 @@ class Interval(NamedTuple):
     high: float
 
 
-def areas(stem: str, confusion: Int64Array) -> Areas:
+def count(stem: str, confusion: Int64Array) -> ImageCounts:
     """Reduce the (34, 34) confusion matrix of an image."""
     among = confusion[np.ix_(SCORED, SCORED)]
     hits = np.diagonal(among).copy()
-    return Areas(stem, hits, confusion[SCORED].sum(1) + among.sum(0) - hits)
+    return ImageCounts(stem, hits, confusion[SCORED].sum(1) + among.sum(0) - hits)
 
 
-def mean_score(image: Areas) -> float:
+def mean_score(image: ImageCounts) -> float:
     """The mean IoU of the classes that occur in an image; NaN if there is none."""
     return float(_means(image.hits[None], image.union[None])[0])
 
 
-def total_scores(images: Sequence[Areas]) -> Float64Array:
+def total_scores(images: Sequence[ImageCounts]) -> Float64Array:
     """(19,) the IoU of the classes over all images, NaN for those that all of them lack."""
     return _ious(sum(image.hits for image in images), sum(image.union for image in images))  # type: ignore[arg-type]
 
 
-def interval(images: Sequence[Areas]) -> Interval:
+def interval(images: Sequence[ImageCounts]) -> Interval:
     """The bootstrap interval of the mean IoU: images drawn with replacement, a fixed seed, the same every time.
 
     A class that no drawn image has is left out of that mean.
     """
     (means,) = zip(*_resampled([images]), strict=True)
-    return _middle(np.concatenate(means))
+    return _interval(np.concatenate(means))
 
 
-def difference(first: Sequence[Areas], second: Sequence[Areas]) -> Interval:
+def difference(first: Sequence[ImageCounts], second: Sequence[ImageCounts]) -> Interval:
     """The interval of what the second result has over the first, where both are drawn as the same images."""
-    return _middle(np.concatenate([after - before for before, after in _resampled([first, second])]))
+    return _interval(np.concatenate([after - before for before, after in _resampled([first, second])]))
 
 
-def from_json(content: Mapping[str, Mapping[str, Sequence[int]]]) -> list[Areas]:
+def from_json(content: Mapping[str, Mapping[str, Sequence[int]]]) -> list[ImageCounts]:
     """The images of a result file, in its order.
 
     Raises:
         KeyError, TypeError, ValueError: if it is none.
     """
-    return [Areas(stem, *_pixels(of["hits"], of["unions"])) for stem, of in content.items()]
+    return [ImageCounts(stem, *_pixels(of["hits"], of["unions"])) for stem, of in content.items()]
 
 
 def _pixels(hits: Sequence[int], unions: Sequence[int]) -> tuple[Int64Array, Int64Array]:
@@ -101,7 +101,7 @@ def _pixels(hits: Sequence[int], unions: Sequence[int]) -> tuple[Int64Array, Int
     return np.array(hits, np.int64), np.array(unions, np.int64)
 
 
-def _resampled(results: Sequence[Sequence[Areas]]) -> Iterator[list[Float64Array]]:
+def _resampled(results: Sequence[Sequence[ImageCounts]]) -> Iterator[list[Float64Array]]:
     """Blocks of mean IoUs of each result, the same images drawn for all."""
     rng = np.random.default_rng(_SEED)
     pixels = [
@@ -128,7 +128,7 @@ def _means(hits: Int64Array, unions: Int64Array) -> Float64Array:
     return means
 
 
-def _middle(values: npt.NDArray[np.float64]) -> Interval:
+def _interval(values: npt.NDArray[np.float64]) -> Interval:
     values = values[~np.isnan(values)]
     if not values.size:
         return Interval(math.nan, math.nan)

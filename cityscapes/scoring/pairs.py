@@ -14,7 +14,7 @@ from engine.findings import counted
 _AGAIN = "unpack gtFine_trainvaltest.zip again, which has it"
 
 
-class Roster(NamedTuple):
+class PairedFiles(NamedTuple):
     """What is to be scored, and what is not."""
 
     pairs: list[Pair]
@@ -27,7 +27,7 @@ class Roster(NamedTuple):
     """What is odd about predictions that belong to no annotated scene."""
 
 
-def pair_up(predictions: Path, root: Path, split: str, scenes: Sequence[Scene] | None) -> Roster:
+def pair_files(predictions: Path, root: Path, split: str, scenes: Sequence[Scene] | None) -> PairedFiles:
     """The files of all annotated scenes of a split that have a prediction or an image, or of the scenes given.
 
     A scene that was never predicted because its image is not there is no fault where other images are. So predictions
@@ -37,11 +37,11 @@ def pair_up(predictions: Path, root: Path, split: str, scenes: Sequence[Scene] |
         InputError: with every folder that cannot be read, or if there are no official masks or no predictions.
     """
     require_root(root)
-    labelled, described, pictured, found = _listed(predictions, root, split)
+    labelled, described, pictured, found = _list_files(predictions, root, split)
     wanted = labelled if scenes is None else list(scenes)
     if not wanted:
         pattern = Scene(split, "*", "*").official_mask(root, "labelIds")
-        raise InputError(f"{pattern}: no such masks; {whence_masks(split)}")
+        raise InputError(f"{pattern}: no such masks; {masks_remedy(split)}")
     left_out = []
     if scenes is None and pictured:
         left_out = [scene for scene in wanted if scene.stem not in found.by_stem and scene not in pictured]
@@ -58,12 +58,12 @@ def pair_up(predictions: Path, root: Path, split: str, scenes: Sequence[Scene] |
             faults.append(f"{instance_ids}: no such file; {_AGAIN}")
         elif len(paths) == 1:
             pairs.append(Pair(scene.stem, paths[0], scene.official_mask(root, "labelIds"), instance_ids))
-    warnings = _strangers(found, predictions, {scene.stem for scene in described}, root / ANNOTATIONS / split)
-    origins = _origins(predictions, [pair.prediction for pair in pairs])
-    return Roster(pairs, len(left_out), faults, origins if scenes is not None else [*warnings, *origins])
+    warnings = _unscored_warnings(found, predictions, {scene.stem for scene in described}, root / ANNOTATIONS / split)
+    origins = _origin_warnings(predictions, [pair.prediction for pair in pairs])
+    return PairedFiles(pairs, len(left_out), faults, origins if scenes is not None else [*warnings, *origins])
 
 
-def _origins(folder: Path, paths: Sequence[Path]) -> list[str]:
+def _origin_warnings(folder: Path, paths: Sequence[Path]) -> list[str]:
     """What is odd about the notes in which predictions of `test_fcn.py` say what they were made from."""
     warnings = []
     weights = {path: note for path in paths if (note := note_of(path, WEIGHTS_KEY)) is not None}
@@ -82,7 +82,9 @@ def _origins(folder: Path, paths: Sequence[Path]) -> list[str]:
     return warnings
 
 
-def _listed(predictions: Path, root: Path, split: str) -> tuple[list[Scene], list[Scene], set[Scene], PredictionFiles]:
+def _list_files(
+    predictions: Path, root: Path, split: str
+) -> tuple[list[Scene], list[Scene], set[Scene], PredictionFiles]:
     """The scenes with label ids, with any annotation and with an image, and the predictions."""
     faults = Faults()
     with faults.collected():
@@ -114,7 +116,7 @@ def _naming_faults(found: PredictionFiles, folder: Path, scenes: Sequence[Scene]
     return faults
 
 
-def _strangers(found: PredictionFiles, folder: Path, annotated: set[str], annotations: Path) -> list[str]:
+def _unscored_warnings(found: PredictionFiles, folder: Path, annotated: set[str], annotations: Path) -> list[str]:
     """Warnings about PNG files that are not scored."""
     others = sorted(found.by_stem.keys() - annotated)
     warnings = []
@@ -135,7 +137,7 @@ def _examples(names: Sequence[str]) -> str:
     return ", ".join([*names[:3], *(["..."] if len(names) > 3 else [])])
 
 
-def whence_masks(split: str) -> str:
+def masks_remedy(split: str) -> str:
     """What to do where the official masks of a split are not there."""
     if split == "test":
         return (

@@ -20,7 +20,7 @@ _LABELS = tuple(label for label in LABELS if label.id >= 0)
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class CityscapesScores:
     """The scores by name, from 0 to 1; NaN for what is not scored or occurs nowhere."""
 
     confusion: Int64Array
@@ -50,7 +50,7 @@ class Scores:
         }
 
 
-def scores_of(counts: Counts) -> Scores:
+def scores_of(counts: Counts) -> CityscapesScores:
     """Reduce counts to scores.
 
     What is predicted where the ground truth is not scored is no false positive; a label that is not scored,
@@ -58,7 +58,7 @@ def scores_of(counts: Counts) -> Scores:
     """
     labels = {label.name: np.array([label.id]) for label in _LABELS}
     categories = {name: np.array([label.id for label in _LABELS if label.category == name]) for name in CATEGORIES}
-    return Scores(
+    return CityscapesScores(
         confusion=counts.confusion,
         classes={name: _iou(counts, ids[SCORED[ids]]) for name, ids in labels.items()},
         class_instances={name: _iiou(counts, counts.hits, ids[SCORED[ids]]) for name, ids in labels.items()},
@@ -99,7 +99,7 @@ def mean(scores: Iterable[float]) -> float:
     return sum(valid) / len(valid) if valid else math.nan
 
 
-def table(scores: Scores) -> str:
+def table(scores: CityscapesScores) -> str:
     """The scores in percent, as papers print them; `-` for what has no score."""
     classes = {name: value for name, value in scores.classes.items() if not BY_NAME[name].ignore_in_eval}
     categories = {name: value for name, value in scores.categories.items() if name != "void"}

@@ -11,11 +11,11 @@ import train_fcn
 from engine.errors import InputError
 from engine.files.images import read_ids, write_png
 from kitti_road.dataset import KittiRoadBenchmark
-from kitti_road.layout import TESTED, Frame, is_validation
+from kitti_road.layout import TEST_IMAGES, Frame, is_validation
 from tests.conftest import Ending
 
 ROAD, LANE = KittiRoadBenchmark("road"), KittiRoadBenchmark("lane")
-TRAINED = {"um": 95, "umm": 96, "uu": 98}
+TRAINING_IMAGES = {"um": 95, "umm": 96, "uu": 98}
 
 
 def test_the_catalogue_has_both() -> None:
@@ -34,7 +34,7 @@ def test_sure_predictions_have_the_colours_of_the_classes() -> None:
 def test_a_fifth_of_the_official_frames_validates() -> None:
     held_back = {
         name: [number for number in range(total) if is_validation(Frame("training", name, f"{number:06}"))]
-        for name, total in TRAINED.items()
+        for name, total in TRAINING_IMAGES.items()
     }
     assert {name: len(numbers) for name, numbers in held_back.items()} == {"um": 19, "umm": 19, "uu": 20}
     # Documented, and never to change: it would make scores incomparable.
@@ -65,7 +65,7 @@ def test_samples_of_the_test_split_have_no_mask(road_root: Path) -> None:
         ("um_lane_000001", "um_000001.png", None),
     ]
     assert len(ROAD.samples(road_root, "test")) == 3 * 2
-    assert TESTED == {"um": 96, "umm": 94, "uu": 100}
+    assert TEST_IMAGES == {"um": 96, "umm": 94, "uu": 100}
 
 
 def test_red_is_inside_and_blue_is_road(tmp_path: Path) -> None:

@@ -6,15 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kitti_road.counts import NONE, Counts
-from kitti_road.measures import Scores, scores_of, table
+from kitti_road.measures import RoadScores, scores_of, table
 
 
-def binary(positives: int, hits: int, negatives: int, alarms: int, sure: int = 255) -> Counts:
+def binary(positives: int, hits: int, negatives: int, false_positives: int, sure: int = 255) -> Counts:
     """Counts of predictions that hold 0 and one other value."""
     kinds = np.zeros((2, 256), np.int64)
-    kinds[0, 0], kinds[1, 0] = positives - hits, negatives - alarms
+    kinds[0, 0], kinds[1, 0] = positives - hits, negatives - false_positives
     kinds[0, sure] += hits
-    kinds[1, sure] += alarms
+    kinds[1, sure] += false_positives
     return Counts(*kinds)
 
 
@@ -59,9 +59,9 @@ def obvious(positives: list[int], negatives: list[int]) -> tuple[float, float, i
     points = []
     for threshold in range(256):
         hits = sum(value >= threshold for value in positives)
-        alarms = sum(value >= threshold for value in negatives)
+        false_positives = sum(value >= threshold for value in negatives)
         if hits:
-            points.append((hits / len(positives), hits / (hits + alarms + 1e-10), threshold))
+            points.append((hits / len(positives), hits / (hits + false_positives + 1e-10), threshold))
     f1 = [(2 * precision * recall / (precision + recall + 1e-10), -t) for recall, precision, t in points]
     levels = [max(p for recall, p, _ in points if recall >= level * 0.1) for level in range(11)]
     return max(f1)[0], sum(levels) / 11, -max(f1)[1]
@@ -92,7 +92,10 @@ def test_without_a_negative_pixel_only_the_false_positive_rate_is_missing() -> N
 
 
 def test_the_table_is_that_of_the_benchmark() -> None:
-    scores: dict[str, Scores] = {"um_road": scores_of(binary(61316, 59536, 398964, 1780)), "um_lane": scores_of(NONE)}
+    scores: dict[str, RoadScores] = {
+        "um_road": scores_of(binary(61316, 59536, 398964, 1780)),
+        "um_lane": scores_of(NONE),
+    }
     assert table(scores).splitlines() == [
         "benchmark       MaxF        AP       PRE       REC       FPR       FNR",
         "UM_ROAD      97.10 %   89.48 %   97.10 %   97.10 %    0.45 %    2.90 %",

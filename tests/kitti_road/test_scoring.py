@@ -109,9 +109,9 @@ def test_counts_of_real_frames_are_official_at_every_threshold(real_data: Path, 
     write_png(tmp_path / "p.png", RECIPES[recipe](folder, "um_road_000000"))
     counts = count(Pair(tmp_path / "p.png", folder / "um_road_000000.png", None))
     thresholds = [1, 64, 128, 255]
-    missed, alarms = CURVES[recipe]
+    missed, false_positives = CURVES[recipe]
     assert (61316 - counts.true_positives[thresholds]).tolist() == list(missed)
-    assert counts.false_positives[thresholds].tolist() == list(alarms)
+    assert counts.false_positives[thresholds].tolist() == list(false_positives)
 
 
 def predict(root: Path, folder: Path, *tasks: str) -> None:

@@ -10,7 +10,7 @@ from engine.files.archives import write_zip
 from engine.files.images import image_size, read_ids, write_png
 from kitti_road import completeness, submission
 from kitti_road.birds_eye import homography, lookup, warp
-from kitti_road.layout import TESTED
+from kitti_road.layout import TEST_IMAGES
 from tests.conftest import Ending
 
 
@@ -55,7 +55,7 @@ def test_the_zip_holds_every_prediction_from_above(
 
 
 @pytest.mark.parametrize(
-    ("tested", "smallest", "deviation"),
+    ("test_images", "smallest", "deviation"),
     [
         ({"um": 2, "umm": 2, "uu": 2}, (90, 61), ""),
         (
@@ -68,7 +68,7 @@ def test_the_zip_holds_every_prediction_from_above(
     ids=["official", "half-complete", "shrunk"],
 )
 def test_only_the_official_test_set_is_for_the_server(
-    tested: dict[str, int],
+    test_images: dict[str, int],
     smallest: tuple[int, int],
     deviation: str,
     predictions: Path,
@@ -77,7 +77,7 @@ def test_only_the_official_test_set_is_for_the_server(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(completeness, "TESTED", tested)
+    monkeypatch.setattr(completeness, "TEST_IMAGES", test_images)
     monkeypatch.setattr(completeness, "SMALLEST", smallest)
     monkeypatch.setattr(completeness, "LARGEST", (101, 66))
     archive = tmp_path / "s.zip"
@@ -145,7 +145,7 @@ def test_sets_may_be_left_out_as_a_whole(
 
 def test_a_whole_submission_passes_without_the_data(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     view = png()
-    names = [f"{category}_road_{number:06}.png" for category, total in TESTED.items() for number in range(total)]
+    names = [f"{category}_road_{number:06}.png" for category, total in TEST_IMAGES.items() for number in range(total)]
     write_zip(tmp_path / "s.zip", dict.fromkeys(names, view).items())
     assert len(names) == 290
     assert submission.main(["check", str(tmp_path / "s.zip")]) == 0

@@ -57,9 +57,9 @@ def test_a_list_of_seg11valid_wins(pascal_voc_root: Path) -> None:
 
 
 def test_the_root_may_be_any_of_three(pascal_voc_root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for place in ("", "VOCdevkit", "VOCdevkit/VOC2012"):
-        assert letters(pascal_voc_root / place, "trainaug") == "abchjk"
-        assert letters(pascal_voc_root / place, "seg11valid") == "di"
+    for folder in ("", "VOCdevkit", "VOCdevkit/VOC2012"):
+        assert letters(pascal_voc_root / folder, "trainaug") == "abchjk"
+        assert letters(pascal_voc_root / folder, "seg11valid") == "di"
     assert letters(pascal_voc_root / "VOCdevkit" / "VOC2011", "val") == "dhi"
     monkeypatch.chdir(pascal_voc_root / "VOCdevkit")
     assert letters(Path(), "trainaug") == "abchjk"
@@ -92,9 +92,9 @@ def test_a_palette_png_read_as_rgb(pascal_voc_root: Path, error_of: Ending) -> N
     for other in folder.glob("*.png"):
         rgb = Image.open(other).convert("RGB")
         rgb.save(other)
-    told = error_of(train_fcn.main, *train(pascal_voc_root))
-    assert "expected a palette PNG of class indices, got an RGB image" in told
-    assert "indices_of_colors" in told
+    errors = error_of(train_fcn.main, *train(pascal_voc_root))
+    assert "expected a palette PNG of class indices, got an RGB image" in errors
+    assert "indices_of_colors" in errors
     assert np.array_equal(masks.indices_of_colors(np.asarray(Image.open(path))), indices)
     # Made a palette image again, it has the right colours at other indices.
     Image.open(path).convert("P", palette=Image.Palette.ADAPTIVE).save(path)
@@ -114,10 +114,10 @@ def test_sbd_files_that_are_none(pascal_voc_root: Path, error_of: Ending) -> Non
     for letter in "hj":
         savemat(folder / f"2007_00000{letter}.mat", {"GTinst": {"Segmentation": np.zeros((30, 44), np.uint8)}})
     (folder / "2007_00000k.mat").write_bytes(b"no MATLAB")
-    told = error_of(train_fcn.main, *train(pascal_voc_root, "--train_split", "trainaug"))
+    errors = error_of(train_fcn.main, *train(pascal_voc_root, "--train_split", "trainaug"))
     for letter in "hj":
-        assert f"2007_00000{letter}.mat: expected an SBD file with GTcls, got GTinst; take the files of" in told
-    assert "2007_00000k.mat: damaged MATLAB file" in told
+        assert f"2007_00000{letter}.mat: expected an SBD file with GTcls, got GTinst; take the files of" in errors
+    assert "2007_00000k.mat: damaged MATLAB file" in errors
     savemat(folder / "2007_00000h.mat", {"GTcls": np.zeros(3)})
     with pytest.raises(InputError, match="GTcls with a field Segmentation"):
         masks.read_mask(folder / "2007_00000h.mat")
@@ -127,24 +127,24 @@ def test_lists_that_name_missing_images(pascal_voc_root: Path, error_of: Ending)
     year = pascal_voc_root / "VOCdevkit" / "VOC2012"
     (year / "ImageSets" / "Segmentation" / "train.txt").write_text("2007_00000a\n2007_00000x\n")
     (year / "SegmentationClass" / "2007_00000a.png").unlink()
-    told = error_of(train_fcn.main, *train(pascal_voc_root))
-    assert "JPEGImages/2007_00000x.jpg: no such file" in told
-    assert "SegmentationClass/2007_00000x.png: no such file" in told
-    assert "SegmentationClass/2007_00000a.png: no such file" in told
+    errors = error_of(train_fcn.main, *train(pascal_voc_root))
+    assert "JPEGImages/2007_00000x.jpg: no such file" in errors
+    assert "SegmentationClass/2007_00000x.png: no such file" in errors
+    assert "SegmentationClass/2007_00000a.png: no such file" in errors
     (year / "ImageSets" / "Segmentation" / "train.txt").write_text("/a/b.jpg\n\n../c 1\n")
-    told = error_of(train_fcn.main, *train(pascal_voc_root))
-    assert "'/a/b.jpg' is no image id" in told
-    assert "'../c' is no image id" in told
+    errors = error_of(train_fcn.main, *train(pascal_voc_root))
+    assert "'/a/b.jpg' is no image id" in errors
+    assert "'../c' is no image id" in errors
 
 
 def test_what_a_split_needs_is_told(pascal_voc_root: Path, error_of: Ending) -> None:
     shutil.rmtree(pascal_voc_root / "VOCdevkit" / "VOC2011")
-    told = error_of(train_fcn.main, *train(pascal_voc_root, "--val_split", "seg11valid"))
-    assert "VOCtrainval_25-May-2011.tar" in told
+    errors = error_of(train_fcn.main, *train(pascal_voc_root, "--val_split", "seg11valid"))
+    assert "VOCtrainval_25-May-2011.tar" in errors
     shutil.rmtree(pascal_voc_root / "benchmark_RELEASE")
     assert "benchmark.tgz" in error_of(train_fcn.main, *train(pascal_voc_root, "--train_split", "trainaug"))
-    told = error_of(train_fcn.main, *train(pascal_voc_root, "--val_split", "test"))
-    assert "--val_split test: pascal_voc has masks for train, val, trainval, trainaug" in told
+    errors = error_of(train_fcn.main, *train(pascal_voc_root, "--val_split", "test"))
+    assert "--val_split test: pascal_voc has masks for train, val, trainval, trainaug" in errors
 
 
 def test_hidden_masks(pascal_voc_root: Path, tmp_path: Path) -> None:
@@ -196,10 +196,10 @@ def test_archives_are_unpacked(pascal_voc_root: Path, tmp_path: Path, error_of: 
     for split in layout.SPLITS:
         assert letters(root, split) == letters(pascal_voc_root, split)
     assert not list(root.rglob("*.xml"))
-    assert download.place("x/VOCdevkit/../../JPEGImages/a.jpg") is None
-    told = error_of(download.main, "--root", root, "--archives", tmp_path / "absent.tar")
-    assert "no such file" in told
-    assert "benchmark.tgz" in told
+    assert download.destination("x/VOCdevkit/../../JPEGImages/a.jpg") is None
+    errors = error_of(download.main, "--root", root, "--archives", tmp_path / "absent.tar")
+    assert "no such file" in errors
+    assert "benchmark.tgz" in errors
 
 
 def test_download_checks_what_came(
@@ -215,8 +215,8 @@ def test_download_checks_what_came(
     monkeypatch.setitem(download.PARTS, "voc2012", download.Part(archive.as_uri(), "0" * 32))
     assert f"MD5 {md5}, expected 000" in error_of(download.main, "--root", tmp_path / "other")
     monkeypatch.setitem(download.PARTS, "sbd", download.Part("http://localhost:1/b.tgz", ""))
-    told = error_of(download.main, "--root", tmp_path / "other", "--parts", "sbd")
-    assert "cannot download" in told
+    errors = error_of(download.main, "--root", tmp_path / "other", "--parts", "sbd")
+    assert "cannot download" in errors
     assert list((tmp_path / "other").iterdir()) == []
 
 

@@ -93,15 +93,15 @@ def test_hostile_files_are_refused_in_short_time(
         info = tarfile.TarInfo("results/VOC2012/Segmentation/comp6_test_cls/2007_00000f.png")
         info.size = 1 << 40
         tar.addfile(info)
-    told = error_of(submission.main, "check", archive, "--root", pascal_voc_root)
-    assert "2007_00000f.png has 1099511627776 bytes, expected at most 20000 PNGs of at most 16 MiB" in told
+    errors = error_of(submission.main, "check", archive, "--root", pascal_voc_root)
+    assert "2007_00000f.png has 1099511627776 bytes, expected at most 20000 PNGs of at most 16 MiB" in errors
     content = bytearray((predictions / "2007_00000f.png").read_bytes())
     content[16:24] = struct.pack(">II", 60_000, 60_000)
     (predictions / "2007_00000f.png").write_bytes(content)
     (predictions / "2007_00000g.png").unlink()
     os.mkfifo(predictions / "2007_00000g.png")
-    told = error_of(submission.main, "check", predictions, "--root", pascal_voc_root)
-    assert "2007_00000g.png: got a named pipe, expected a file" in told
+    errors = error_of(submission.main, "check", predictions, "--root", pascal_voc_root)
+    assert "2007_00000g.png: got a named pipe, expected a file" in errors
 
 
 def test_every_fault_of_a_submission_is_told(
@@ -111,14 +111,14 @@ def test_every_fault_of_a_submission_is_told(
     write_png(predictions / "2007_00000g.png", np.full((30, 44), 255, np.uint8))
     write_png(predictions / "again" / "2007_00000g.png", np.zeros((3, 3, 3), np.uint8))
     archive = tmp_path / "a.tar.gz"
-    told = error_of(submission.main, "pack", predictions, archive, "--root", pascal_voc_root)
-    assert "missing: got no prediction of 1 of 2 images (2007_00000f)" in told
-    assert "not in the split: got predictions of 1 image that the split's list lacks (2007_00000z)" in told
-    assert "duplicates: got more than one prediction of 1 image (2007_00000g)" in told
-    assert "colour:" in told
-    assert "again/2007_00000g.png: got RGB" in told
-    assert "index:" in told
-    assert "2007_00000g.png: got 255" in told
+    errors = error_of(submission.main, "pack", predictions, archive, "--root", pascal_voc_root)
+    assert "missing: got no prediction of 1 of 2 images (2007_00000f)" in errors
+    assert "not in the split: got predictions of 1 image that the split's list lacks (2007_00000z)" in errors
+    assert "duplicates: got more than one prediction of 1 image (2007_00000g)" in errors
+    assert "colour:" in errors
+    assert "again/2007_00000g.png: got RGB" in errors
+    assert "index:" in errors
+    assert "2007_00000g.png: got 255" in errors
     assert not archive.exists()
 
 
@@ -128,8 +128,8 @@ def test_faults_of_archives(predictions: Path, pascal_voc_root: Path, tmp_path: 
     with tarfile.open(archive, "w:gz") as tar:
         for path in predictions.iterdir():
             tar.add(path, path.name)
-    told = error_of(submission.main, "check", archive, *root)
-    assert "elsewhere than in results/VOC2012/Segmentation/comp5_test_cls or" in told
+    errors = error_of(submission.main, "check", archive, *root)
+    assert "elsewhere than in results/VOC2012/Segmentation/comp5_test_cls or" in errors
     archive.write_bytes(archive.read_bytes()[:200])
     assert "no whole tar archive" in error_of(submission.main, "check", archive, *root)
     archive.write_bytes(b"no archive at all")
@@ -138,6 +138,6 @@ def test_faults_of_archives(predictions: Path, pascal_voc_root: Path, tmp_path: 
     assert "ending in .tar.gz" in error_of(submission.main, "pack", predictions, tmp_path / "a.zip", *root)
     write_png(predictions / "2007_00000f.png", np.zeros((15, 22), np.uint8))
     (predictions / "2007_00000g.png").write_bytes(b"")
-    told = error_of(submission.main, "check", predictions, *root)
-    assert "got 22 x 15, expected 44 x 30" in told
-    assert "damaged:" in told
+    errors = error_of(submission.main, "check", predictions, *root)
+    assert "got 22 x 15, expected 44 x 30" in errors
+    assert "damaged:" in errors

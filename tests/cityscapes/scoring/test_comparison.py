@@ -15,14 +15,14 @@ def test_results_are_compared_by_class(data: Path, capsys: pytest.CaptureFixture
         assert main(argv(data, name, "--output", str(data / f"{name}.json"))) == 0
     capsys.readouterr()
     assert main(["--compare", str(data / "bad.json"), str(data / "good.json")]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert told[0] == f"A  {data / 'bad.json'}"
-    assert sum(line.startswith(images.NAMES) for line in told) >= 19
-    (mean,) = (line for line in told if line.startswith("mean  "))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"A  {data / 'bad.json'}"
+    assert sum(line.startswith(images.NAMES) for line in lines) >= 19
+    (mean,) = (line for line in lines if line.startswith("mean  "))
     before, after, gain = map(float, mean.split()[1:4])
     assert gain == pytest.approx(after - before, abs=0.11)
     assert gain > 0
-    assert told[-1].endswith("8 images: more than chance")
+    assert lines[-1].endswith("8 images: more than chance")
     assert main(["--compare", str(data / "good.json"), str(data / "good.json")]) == 0
     assert capsys.readouterr().out.endswith("may be chance\n")
 

@@ -73,9 +73,9 @@ def test_scenes_that_could_not_be_predicted_are_left_out_and_counted(
     for path in missing[2:]:
         path.unlink()
     assert main(folder.argv()) == 0
-    told = capsys.readouterr().out
-    assert "2 scenes of val, not the official 500" in told
-    assert "1 scene without image and prediction left out: these scores" in told
+    lines = capsys.readouterr().out
+    assert "2 scenes of val, not the official 500" in lines
+    assert "1 scene without image and prediction left out: these scores" in lines
     scores, text = CityscapesBenchmark().score(folder.predictions, folder.root, "val", 1)
     ours = measure(folder.predictions, folder.root, "val")
     assert text.splitlines()[-1] == str(ours.coverage)

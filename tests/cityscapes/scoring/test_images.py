@@ -35,7 +35,7 @@ def test_the_interval_holds_the_mean_and_is_the_same_every_time(data: Path) -> N
 
 
 def test_an_interval_of_nothing_is_nothing() -> None:
-    blank = images.areas("ulm_000000_000019", np.zeros((34, 34), np.int64))
+    blank = images.count("ulm_000000_000019", np.zeros((34, 34), np.int64))
     assert math.isnan(images.mean_score(blank))
     assert all(map(math.isnan, images.interval([blank])))
 

@@ -133,8 +133,8 @@ def test_the_command_prints_the_table_and_writes_the_figures(
     assert main(folder.argv("--output", str(output))) == 0
     result = measure(folder.predictions, folder.root, "val")
     printed = capsys.readouterr()
-    told = f"wrote {output}\nnext: python -m cityscapes.scoring --compare {output} OTHER.json\n"
-    assert printed.out == f"{result}\n\n{told}"
+    lines = f"wrote {output}\nnext: python -m cityscapes.scoring --compare {output} OTHER.json\n"
+    assert printed.out == f"{result}\n\n{lines}"
     assert printed.out.startswith(table(result.scores))
     assert printed.err == ""
     written = json.loads(output.read_text())
