@@ -19,7 +19,7 @@ from engine.normalization import Normalize
 from engine.training.config import TrainingConfig
 from engine.training.learner import Learner
 from engine.training.losses import FocalLoss
-from engine.training.metrics import Tally
+from engine.training.metrics import EpochMetrics
 from engine.training.step_graph import CudaBackend, StepGraph
 from fcn.fcn import FCN8s
 
@@ -70,7 +70,7 @@ def our_step(
         network.compile()
     learner = Learner(fabric, network, Normalize(), config, VOID)
     learner.train()
-    tally = Tally(CLASSES, VOID, fabric.device)
+    metrics = EpochMetrics(CLASSES, VOID, fabric.device)
     loaded = made_up(batch, crop)
     if fabric.device.type == "cuda":
         loaded = tuple(part.pin_memory() for part in loaded)
@@ -87,7 +87,7 @@ def our_step(
 
     def step() -> object:
         loss, logits, ids = taken(*fabric.to_device(loaded))
-        tally.add(loss, logits, ids)
+        metrics.add(loss, logits, ids)
         return loss
 
     return step

@@ -17,11 +17,11 @@ from engine.errors import InputError
 from engine.files.atomic import replacing
 from engine.files.content import reading
 
-_SPOTS = 8
+_POSITIONS = 8
 """Pixels that are noted of each class in each mask."""
 
 ReadMask = Callable[[Path], UInt8Array]
-Spot = tuple[int, int]
+Pixel = tuple[int, int]
 """Row and column of a pixel."""
 
 
@@ -29,12 +29,12 @@ Spot = tuple[int, int]
 class ClassIndex:
     """How many pixels of each class every sample has, and where some of them are."""
 
-    pixels: npt.NDArray[np.int64]
+    pixel_counts: npt.NDArray[np.int64]
     """(N, C) numbers of pixels."""
-    spots: npt.NDArray[np.uint16]
+    positions: npt.NDArray[np.uint16]
     """(N, C, 8, 2) rows and columns of pixels, the same ones again where there are fewer; 0 where there is none."""
 
-    def draw(self, seed: int) -> tuple[int, Spot]:
+    def draw(self, seed: int) -> tuple[int, Pixel]:
         """A sample and one of its pixels: of a class drawn from all that occur, each as likely as the others.
 
         The sample is drawn from those that have the class, the pixel from those noted of it (Zhu et al. 2019,
@@ -47,13 +47,13 @@ class ClassIndex:
         number = self._occurring[place]
         seed, place = divmod(seed, len(self._holders[number]))
         sample = int(self._holders[number][place])
-        row, column = self.spots[sample, number, seed % _SPOTS].tolist()
+        row, column = self.positions[sample, number, seed % _POSITIONS].tolist()
         return sample, (row, column)
 
     @functools.cached_property
     def _holders(self) -> list[npt.NDArray[np.int64]]:
         """For each class, the samples that have it."""
-        return [np.flatnonzero(column) for column in self.pixels.T]
+        return [np.flatnonzero(column) for column in self.pixel_counts.T]
 
     @functools.cached_property
     def _occurring(self) -> list[int]:
@@ -71,24 +71,24 @@ def build(samples: Sequence[Sample], read_mask: ReadMask, num_classes: int, file
     if index is None:
         index = _scan(samples, read_mask, num_classes, workers)
         with replacing(file) as stream:
-            np.savez_compressed(stream, key=key, pixels=index.pixels, spots=index.spots)
+            np.savez_compressed(stream, key=key, pixel_counts=index.pixel_counts, positions=index.positions)
     return index
 
 
 def _scan(samples: Sequence[Sample], read_mask: ReadMask, num_classes: int, workers: int) -> ClassIndex:
-    look = functools.partial(_look, read_mask, num_classes)
-    found = [result for _, result in parallel.each(look, samples, workers=workers, title="find classes")]
+    scan = functools.partial(_scan_mask, read_mask, num_classes)
+    found = [result for _, result in parallel.each(scan, samples, workers=workers, title="find classes")]
     faults = [message for result in found if isinstance(result, InputError) for message in result.messages]
     if faults:
         raise InputError(*faults)
     whole = [result for result in found if not isinstance(result, InputError)]
-    index = ClassIndex(np.stack([pixels for pixels, _ in whole]), np.stack([spots for _, spots in whole]))
-    if not index.pixels.any():
+    index = ClassIndex(np.stack([counts for counts, _ in whole]), np.stack([positions for _, positions in whole]))
+    if not index.pixel_counts.any():
         raise InputError(f"{samples[0].mask}: neither this mask nor any other of the split has a pixel of any class")
     return index
 
 
-def _look(
+def _scan_mask(
     read_mask: ReadMask, num_classes: int, sample: Sample
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint16]]:
     """Count a sample's pixels of each class, (C,), and note some, (C, 8, 2), evenly spread in reading order."""
@@ -98,12 +98,12 @@ def _look(
     pixels = np.bincount(mask.ravel(), minlength=256)
     order = np.argsort(mask.ravel(), kind="stable")  # a radix sort: class by class, in reading order
     ends = pixels.cumsum()
-    spots = np.zeros((num_classes, _SPOTS, 2), np.uint16)
+    positions = np.zeros((num_classes, _POSITIONS, 2), np.uint16)
     for number in pixels[:num_classes].nonzero()[0]:
-        ranks = (2 * np.arange(_SPOTS) + 1) * pixels[number] // (2 * _SPOTS)
+        ranks = (2 * np.arange(_POSITIONS) + 1) * pixels[number] // (2 * _POSITIONS)
         chosen = order[ends[number] - pixels[number] + ranks]
-        spots[number] = np.stack(np.divmod(chosen, mask.shape[1]), axis=1)
-    return pixels[:num_classes].astype(np.int64), spots
+        positions[number] = np.stack(np.divmod(chosen, mask.shape[1]), axis=1)
+    return pixels[:num_classes].astype(np.int64), positions
 
 
 def _key(samples: Sequence[Sample], num_classes: int) -> str:
@@ -120,24 +120,24 @@ def _load(file: Path, key: str) -> ClassIndex | None:
     try:
         with reading(file) as stream, np.load(stream) as content:
             if str(content["key"]) == key:
-                return ClassIndex(content["pixels"], content["spots"])
+                return ClassIndex(content["pixel_counts"], content["positions"])
     except Exception:
         pass  # there is none, or a damaged one, for which NumPy and zipfile raise nearly anything: scan again
     return None
 
 
-def inverse_log(pixels: torch.Tensor) -> torch.Tensor:
-    """1 / ln(1.02 + share of all pixels): from 1.4 to 50 (Paszke et al. 2016, ENet)."""
-    return 1 / torch.log(1.02 + pixels.sum(0) / pixels.sum())
+def inverse_log(pixel_counts: torch.Tensor) -> torch.Tensor:
+    """1 / ln(1.02 + share of all pixel_counts): from 1.4 to 50 (Paszke et al. 2016, ENet)."""
+    return 1 / torch.log(1.02 + pixel_counts.sum(0) / pixel_counts.sum())
 
 
-def median_frequency(pixels: torch.Tensor) -> torch.Tensor:
+def median_frequency(pixel_counts: torch.Tensor) -> torch.Tensor:
     """The median frequency over that of the class, within images that have it (Eigen and Fergus 2015).
 
     Classes that occur nowhere weigh 1.
     """
-    within = (pixels.sum(1, keepdim=True) * (pixels > 0)).sum(0)
-    frequency = pixels.sum(0) / within  # nan where the class is nowhere
+    within = (pixel_counts.sum(1, keepdim=True) * (pixel_counts > 0)).sum(0)
+    frequency = pixel_counts.sum(0) / within  # nan where the class is nowhere
     occurs = within > 0
     return torch.where(occurs, frequency[occurs].quantile(0.5) / frequency, torch.ones_like(frequency))
 

@@ -26,7 +26,7 @@ _BAND = 64
 """Rows that are changed together: few enough for the processor's cache, which makes it nearly twice as fast."""
 
 
-class ColorChange(NamedTuple):
+class ColorAdjustment(NamedTuple):
     """A change of the colours of an image.
 
     Brightness, contrast, saturation and hue are linear in RGB (the hue as a turn of the colour plane, as in YIQ), so
@@ -38,37 +38,37 @@ class ColorChange(NamedTuple):
     """About the mean of the image."""
     saturation: float = 1.0
     """About the grey of each pixel."""
-    turn: float = 0.0
+    hue_angle: float = 0.0
     """Of the hue, in radians."""
     order: tuple[int, ...] = (0, 1, 2)
     """Of the colours."""
-    sigma: float | None = None
+    blur_sigma: float | None = None
     """Width of a Gaussian blur over 5 x 5 pixels, None for none; at the border the image is mirrored."""
 
     def matrix(self) -> npt.NDArray[np.float32]:
         """The (3, 3) matrix that changes the colours of a pixel."""
-        cosine, sine = self.saturation * math.cos(self.turn), self.saturation * math.sin(self.turn)
+        cosine, sine = self.saturation * math.cos(self.hue_angle), self.saturation * math.sin(self.hue_angle)
         colors = self.contrast * self.brightness * (_LUMA + cosine * _CHROMA + sine * _TURNED)
         matrix: npt.NDArray[np.float32] = colors[list(self.order)].astype(np.float32)
         return matrix
 
-    def grey(self) -> float:
+    def added_grey(self) -> float:
         """What the mean grey of the image counts in the number that is added to every value."""
         return self.brightness * (1 - self.contrast)
 
-    def blur(self) -> tuple[float, float, float] | None:
+    def blur_weights(self) -> tuple[float, float, float] | None:
         """What pixels at distance 0, 1 and 2 count in a sum of five, None for no blur."""
-        if self.sigma is None:
+        if self.blur_sigma is None:
             return None
-        near, next_to_it, far = (math.exp(-0.5 * (place / self.sigma) ** 2) for place in range(3))
+        near, next_to_it, far = (math.exp(-0.5 * (place / self.blur_sigma) ** 2) for place in range(3))
         total = near + 2 * next_to_it + 2 * far
         return near / total, next_to_it / total, far / total
 
     def apply(self, image: torch.Tensor) -> torch.Tensor:
         """Change a (3, H, W) uint8 image."""
-        matrix, added, weights = torch.from_numpy(self.matrix()), torch.zeros(()), self.blur()
+        matrix, added, weights = torch.from_numpy(self.matrix()), torch.zeros(()), self.blur_weights()
         if self.contrast != 1:
-            added = (torch.tensor(GREY) @ _floats(image).mean(1)) * self.grey()
+            added = (torch.tensor(GREY) @ _floats(image).mean(1)) * self.added_grey()
         edge = 0 if weights is None else 2
         padded = functional.pad(image[None], [edge] * 4, mode="reflect")[0] if edge else image
         changed = torch.empty(image.shape, dtype=torch.uint8)
@@ -82,7 +82,7 @@ class ColorChange(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ColorShift:
+class ColorJitter:
     """Draws changes of colour, all of which are made at once, and then a blur."""
 
     brightness: float
@@ -93,30 +93,30 @@ class ColorShift:
     """Likewise."""
     hue: float
     """Turns are drawn from -hue to hue, as fractions of the full circle."""
-    chance: float = 1.0
+    probability: float = 1.0
     """That each of the four is changed at all."""
-    swap: float = 0.0
+    swap_probability: float = 0.0
     """Chance that red, green and blue are put into a random order."""
-    blur: tuple[float, float] | None = None
+    blur_sigma: tuple[float, float] | None = None
     """Lowest and highest width of the blur, None for none."""
 
-    def draw(self) -> ColorChange:
+    def draw(self) -> ColorAdjustment:
         """Draw a change from torch's default generator."""
         draw = [2 * number - 1 for number in torch.rand(4).tolist()]
-        if self.chance < 1:
+        if self.probability < 1:
             draw = [
-                number if chance < self.chance else 0.0
-                for number, chance in zip(draw, torch.rand(4).tolist(), strict=True)
+                number if random < self.probability else 0.0
+                for number, random in zip(draw, torch.rand(4).tolist(), strict=True)
             ]
-        swapped = self.swap > 0 and torch.rand(()).item() < self.swap
+        swapped = self.swap_probability > 0 and torch.rand(()).item() < self.swap_probability
         brightness, contrast, saturation, hue = draw
-        return ColorChange(
+        return ColorAdjustment(
             brightness=1 + self.brightness * brightness,
             contrast=1 + self.contrast * contrast,
             saturation=1 + self.saturation * saturation,
-            turn=2 * math.pi * self.hue * hue,
+            hue_angle=2 * math.pi * self.hue * hue,
             order=tuple(torch.randperm(3).tolist()) if swapped else (0, 1, 2),
-            sigma=None if self.blur is None else torch.empty(()).uniform_(*self.blur).item(),
+            blur_sigma=None if self.blur_sigma is None else torch.empty(()).uniform_(*self.blur_sigma).item(),
         )
 
 

@@ -11,7 +11,7 @@ from torchvision import tv_tensors
 
 from engine.arrays import UInt8Array
 from engine.benchmark import Sample
-from engine.data.sampler import Draw, seeded
+from engine.data.sampler import SampleRequest, seeded
 from engine.errors import InputError
 from engine.files.images import read_image
 
@@ -39,7 +39,7 @@ class FileReader:
 class SegmentationDataset(Dataset[Batch]):
     """Samples as (3, H, W) uint8 images and (H, W) uint8 masks, after the transform.
 
-    An index may be a number, or a tuple of the parts of a `Draw`.
+    An index may be a number, or a tuple of the parts of a `SampleRequest`.
     """
 
     def __init__(self, samples: Sequence[Sample], reader: Reader, transform: Transform | None = None) -> None:
@@ -48,19 +48,19 @@ class SegmentationDataset(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: int | tuple[int, int] | Draw) -> Batch:
-        draw = Draw(*index) if isinstance(index, tuple) else Draw(index)
-        pixels, ids = self.reader(self.samples[draw.number])
+    def __getitem__(self, index: int | tuple[int, int] | SampleRequest) -> Batch:
+        request = SampleRequest(*index) if isinstance(index, tuple) else SampleRequest(index)
+        pixels, ids = self.reader(self.samples[request.sample])
         parts = [tv_tensors.Image(as_tensor(pixels).permute(2, 0, 1)), tv_tensors.Mask(as_tensor(ids))]
         if self.transform is None:
             return parts[0], parts[1]
-        if draw.spot is not None:
-            row, column = draw.spot
+        if request.pixel is not None:
+            row, column = request.pixel
             parts.append(tv_tensors.KeyPoints([[column, row]], canvas_size=ids.shape))
-        if draw.seed is None:
+        if request.seed is None:
             image, mask, *_ = self.transform(*parts)
             return image, mask
-        with seeded(draw.seed):
+        with seeded(request.seed):
             image, mask, *_ = self.transform(*parts)
         return image, mask
 

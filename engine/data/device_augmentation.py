@@ -18,14 +18,14 @@ import numpy.typing as npt
 import torch
 from torch.nn import functional
 
-from engine.data.class_index import Spot
-from engine.data.color import GREY, ColorChange
-from engine.data.resampling import Axis, parts
+from engine.data.class_index import Pixel
+from engine.data.color import GREY, ColorAdjustment
+from engine.data.resampling import Axis, split_for_tf32
 from engine.data.sampler import seeded
 from engine.data.transforms import AUGMENTATIONS
 from engine.errors import InputError
 
-Row: TypeAlias = npt.NDArray[np.float32]
+ParameterRow: TypeAlias = npt.NDArray[np.float32]
 """What was drawn for one sample; see `DeviceAugmentation.draw`."""
 
 _MAX_NUMBER = 2**24
@@ -52,10 +52,10 @@ class DeviceAugmentation:
     def __init__(self, name: str, size: int, void: int) -> None:
         self.size, self.void = size, void
         self.augmentation = AUGMENTATIONS[name](size, void)
-        colors = self.augmentation.colors
-        self._colored, self._blurred = colors is not None, colors is not None and colors.blur is not None
+        jitter = self.augmentation.color_jitter
+        self._colored, self._blurred = jitter is not None, jitter is not None and jitter.blur_sigma is not None
 
-    def draw(self, number: int, height: int, width: int, seed: int, spot: Spot | None = None) -> Row:
+    def draw(self, number: int, height: int, width: int, seed: int, pixel: Pixel | None = None) -> ParameterRow:
         """Draw the crop of one sample; it follows from the arguments alone.
 
         Args:
@@ -63,7 +63,7 @@ class DeviceAugmentation:
             height: of the sample, without padding.
             width: likewise.
             seed: of the sample.
-            spot: row and column of a pixel that the crop must show, None for any crop.
+            pixel: row and column of a pixel that the crop must show, None for any crop.
 
         Returns:
             (21,) float32: number, top, left, height and width of the region, the scale of rows and of columns, 1 if
@@ -78,7 +78,7 @@ class DeviceAugmentation:
                 f"sample {number}: at most {_MAX_NUMBER} samples can be kept on a device; leave out --data_on device"
             )
         with seeded(seed):
-            region, mirrored, colors = self.augmentation.draw(height, width, spot)
+            region, mirrored, colors = self.augmentation.draw(height, width, pixel)
         row = np.empty(self.columns, np.float32)
         row[:5] = number, *region
         row[5:7] = row[3:5] / np.float32(self.size)  # in float32, as torch divides where it resizes masks
@@ -127,18 +127,18 @@ class DeviceAugmentation:
         return torch.where(in_height[:, :, None] & in_width[:, None, :], ids, self.void)
 
 
-def _numbers(colors: ColorChange) -> list[float]:
+def _numbers(colors: ColorAdjustment) -> list[float]:
     """The end of a row: the share of the mean grey, the matrix row by row, and the blur's weights."""
-    return [colors.grey(), *colors.matrix().flatten().tolist(), *(colors.blur() or (1.0, 0.0, 0.0))]
+    return [colors.added_grey(), *colors.matrix().flatten().tolist(), *(colors.blur_weights() or (1.0, 0.0, 0.0))]
 
 
 def _resize(images: torch.Tensor, vertical: Axis, horizontal: Axis) -> torch.Tensor:
     """(N, 3, H, W) uint8 -> (N, 3, S, S) float32 in whole levels; as in torch, they are so after the first axis too."""
     height, width = images.shape[2:]
     lines = images.float().flatten(1, 2)  # (N, 3 H, W)
-    across = _levels(lines @ columns.mT for columns in parts(horizontal.weights(width)))  # (N, 3 H, S)
+    across = _levels(lines @ columns.mT for columns in split_for_tf32(horizontal.weights(width)))  # (N, 3 H, S)
     across = across.view(len(images), 3, height, -1)
-    return _levels(rows[:, None] @ across for rows in parts(vertical.weights(height)))
+    return _levels(rows[:, None] @ across for rows in split_for_tf32(vertical.weights(height)))
 
 
 def _levels(terms: Iterable[torch.Tensor]) -> torch.Tensor:
@@ -151,7 +151,7 @@ def _recolor(images: torch.Tensor, *, gain: torch.Tensor, matrix: torch.Tensor) 
     red, green, blue = images.mean((2, 3)).unbind(1)
     added = gain * (GREY[0] * red + GREY[1] * green + GREY[2] * blue)
     colors, pixels = added[:, None, None].expand(-1, 3, 1), images.flatten(2)
-    for part in parts(matrix):
+    for part in split_for_tf32(matrix):
         colors = torch.baddbmm(colors, part, pixels)
     return colors.view_as(images)
 

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from engine.data.class_index import Spot
+from engine.data.class_index import Pixel
 
 
 class Region(NamedTuple):
@@ -21,15 +21,15 @@ class Region(NamedTuple):
 
 
 class Regions(Protocol):
-    """Draws regions. Where a spot is given that fits in, the region lies over it."""
+    """Draws regions. Where a pixel is given that fits in, the region lies over it."""
 
-    def draw(self, height: int, width: int, spot: Spot | None) -> Region:
+    def draw(self, height: int, width: int, pixel: Pixel | None) -> Region:
         """Draw a region of an image of that size.
 
         Args:
             height: of the image.
             width: likewise.
-            spot: row and column of a pixel that the region must contain, None for any region.
+            pixel: row and column of a pixel that the region must contain, None for any region.
         """
 
 
@@ -43,12 +43,12 @@ class ScaledRegions:
     size: int
     scale: tuple[float, float]
 
-    def draw(self, height: int, width: int, spot: Spot | None) -> Region:
+    def draw(self, height: int, width: int, pixel: Pixel | None) -> Region:
         """Draw the scale, then the place."""
         low, high = self.scale
         factor = low * (high / low) ** torch.rand(()).item()
         side = max(1, round(self.size / factor))
-        row, column = (None, None) if spot is None else spot
+        row, column = (None, None) if pixel is None else pixel
         return Region(_offset(height, side, row), _offset(width, side, column), side, side)
 
 
@@ -61,13 +61,13 @@ class PlainRegions:
 
     size: int
 
-    def draw(self, height: int, width: int, spot: Spot | None) -> Region:
+    def draw(self, height: int, width: int, pixel: Pixel | None) -> Region:
         """Draw the place."""
         top, left = self._start(height), self._start(width)
-        if spot is not None and height >= self.size:
-            top = _offset(height, self.size, spot[0])
-        if spot is not None and width >= self.size:
-            left = _offset(width, self.size, spot[1])
+        if pixel is not None and height >= self.size:
+            top = _offset(height, self.size, pixel[0])
+        if pixel is not None and width >= self.size:
+            left = _offset(width, self.size, pixel[1])
         return Region(top, left, self.size, self.size)
 
     def _start(self, length: int) -> int:
@@ -86,12 +86,12 @@ class AreaRegions:
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     """Lowest and highest ratio of width to height; its logarithm is uniform."""
 
-    def draw(self, height: int, width: int, spot: Spot | None) -> Region:
+    def draw(self, height: int, width: int, pixel: Pixel | None) -> Region:
         """Draw the area and the shape until they fit into the image, at most ten times, then the place."""
         region = self._draw(height, width)
-        if spot is None:
+        if pixel is None:
             return region
-        top, left = _offset(height, region.height, spot[0]), _offset(width, region.width, spot[1])
+        top, left = _offset(height, region.height, pixel[0]), _offset(width, region.width, pixel[1])
         return region._replace(top=top, left=left)
 
     def _draw(self, height: int, width: int) -> Region:
@@ -120,21 +120,21 @@ class OneOf:
     """Regions of one kind among several, with the draws of torchvision's `RandomChoice`."""
 
     kinds: Sequence[Regions]
-    chances: tuple[float, ...]
+    probabilities: tuple[float, ...]
 
-    def draw(self, height: int, width: int, spot: Spot | None) -> Region:
+    def draw(self, height: int, width: int, pixel: Pixel | None) -> Region:
         """Draw the kind, then the region."""
-        place = int(torch.multinomial(torch.tensor(self.chances), 1).item())
-        return self.kinds[place].draw(height, width, spot)
+        place = int(torch.multinomial(torch.tensor(self.probabilities), 1).item())
+        return self.kinds[place].draw(height, width, pixel)
 
 
-def _offset(length: int, side: int, spot: int | None) -> int:
+def _offset(length: int, side: int, pixel: int | None) -> int:
     """Where a region of `side` begins along an axis of `length` pixels: at random, centred if it is longer.
 
-    If there is a spot, the region lies over it.
+    If there is a pixel, the region lies over it.
     """
     room = length - side
     if room < 0:
         return -(-room // 2)
-    low, high = (0, room) if spot is None else (max(0, spot - side + 1), min(spot, room))
+    low, high = (0, room) if pixel is None else (max(0, pixel - side + 1), min(pixel, room))
     return low + int(torch.randint(high - low + 1, ()).item())

@@ -62,7 +62,7 @@ def _unit(largest: torch.Tensor) -> torch.Tensor:
     return torch.exp2(1 - torch.ceil(torch.log2((2**15 - 0.5) / largest))).clamp(min=2**-22)
 
 
-def parts(weights: torch.Tensor) -> tuple[torch.Tensor, ...]:
+def split_for_tf32(weights: torch.Tensor) -> tuple[torch.Tensor, ...]:
     """Weights as terms whose products with whole levels lose nothing that matters on this machine's setting.
 
     Where float32 products may be in TF32, of which numbers keep 11 bits, the weights are split into their 11 highest

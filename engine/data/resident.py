@@ -13,8 +13,8 @@ from engine import parallel
 from engine.arrays import UInt8Array
 from engine.benchmark import Sample
 from engine.data.dataset import Batch, Reader, as_tensor
-from engine.data.device_augmentation import DeviceAugmentation, Row
-from engine.data.sampler import Draw
+from engine.data.device_augmentation import DeviceAugmentation, ParameterRow
+from engine.data.sampler import SampleRequest
 from engine.errors import InputError
 from engine.files.images import image_size
 
@@ -95,10 +95,10 @@ class ResidentData:
         return (self.item(number) for number in range(len(self.sizes)))
 
 
-class DrawnRows(Dataset[Row]):
+class ParameterRows(Dataset[ParameterRow]):
     """What is drawn for training samples, in place of the samples; the device makes the crops from it.
 
-    An index is a `Draw` with a seed, or the tuple of its parts. A batch is drawn by one call, as (N, columns) float32.
+    An index is a `SampleRequest` with a seed, or the tuple of its parts. `collate_rows` stacks the rows of a batch.
     """
 
     def __init__(self, sizes: Sequence[Size], augmentation: DeviceAugmentation) -> None:
@@ -107,14 +107,14 @@ class DrawnRows(Dataset[Row]):
     def __len__(self) -> int:
         return len(self.sizes)
 
-    def __getitem__(self, index: tuple[Any, ...]) -> Row:
-        draw = Draw(*index)
-        if draw.seed is None:
-            raise ValueError(f"got {draw} without a seed, expected one: what is drawn follows from it")
-        return self.augmentation.draw(draw.number, *self.sizes[draw.number], draw.seed, draw.spot)
+    def __getitem__(self, index: tuple[Any, ...]) -> ParameterRow:
+        request = SampleRequest(*index)
+        if request.seed is None:
+            raise ValueError(f"got {request} without a seed, expected one: what is drawn follows from it")
+        return self.augmentation.draw(request.sample, *self.sizes[request.sample], request.seed, request.pixel)
 
 
-def collate_rows(rows: list[Row]) -> torch.Tensor:
+def collate_rows(rows: list[ParameterRow]) -> torch.Tensor:
     """Stack drawn rows to (N, columns) float32."""
     return torch.from_numpy(np.stack(rows))
 

@@ -8,21 +8,21 @@ from typing import NamedTuple
 import torch
 from torch.utils.data import Sampler
 
-from engine.data.class_index import ClassIndex, Spot
+from engine.data.class_index import ClassIndex, Pixel
 
 
-class Draw(NamedTuple):
+class SampleRequest(NamedTuple):
     """One sample for one place in a batch."""
 
-    number: int
-    """Of the sample."""
+    sample: int
+    """Index of the sample in the data set."""
     seed: int | None = None
     """All that is random about the sample follows from it, whichever process draws it."""
-    spot: Spot | None = None
+    pixel: Pixel | None = None
     """A pixel that the crop must show; any crop will do without."""
 
 
-class EpochSampler(Sampler[list[Draw]]):
+class EpochSampler(Sampler[list[SampleRequest]]):
     """The batches of one process in one epoch, as a function of the seed and the epoch alone.
 
     Every sample comes once; to fill the last batch, the first ones come again. Nothing here has a state, so
@@ -62,11 +62,11 @@ class EpochSampler(Sampler[list[Draw]]):
     def __len__(self) -> int:
         return math.ceil(self.length / (self.batch_size * self.world_size))
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[SampleRequest]]:
         for step in range(self.start, len(self)):
             yield self.batch(step)
 
-    def batch(self, step: int) -> list[Draw]:
+    def batch(self, step: int) -> list[SampleRequest]:
         """The samples of one step of the epoch."""
         if self._order_of != (self.seed, self.epoch):
             random = torch.Generator().manual_seed(derive(self.seed, self.epoch))
@@ -76,13 +76,13 @@ class EpochSampler(Sampler[list[Draw]]):
         places = range(step * size + self.rank, (step + 1) * size, self.world_size)
         return [self._draw(place) for place in places]
 
-    def _draw(self, place: int) -> Draw:
+    def _draw(self, place: int) -> SampleRequest:
         """What comes at a place of the epoch, as all processes count them."""
         seed = derive(self.seed, self.epoch, place)
         if self.index is not None and derive(seed, 1) < self.class_uniform * 2**63:
-            number, spot = self.index.draw(derive(seed, 2))
-            return Draw(number, seed, spot)
-        return Draw(self._order[place % self.length], seed)
+            number, pixel = self.index.draw(derive(seed, 2))
+            return SampleRequest(number, seed, pixel)
+        return SampleRequest(self._order[place % self.length], seed)
 
 
 @contextmanager

@@ -8,17 +8,17 @@ from torchvision import tv_tensors
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from engine.data.class_index import Spot
-from engine.data.color import ColorChange, ColorShift
+from engine.data.class_index import Pixel
+from engine.data.color import ColorAdjustment, ColorJitter
 from engine.data.regions import AreaRegions, OneOf, PlainRegions, Region, Regions, ScaledRegions
 
 
-class Drawn(NamedTuple):
+class CropParameters(NamedTuple):
     """All that is random about one crop."""
 
     region: Region
     mirrored: bool
-    colors: ColorChange | None
+    colors: ColorAdjustment | None
 
 
 class Augmentation(v2.Transform):  # type: ignore[misc]  # torchvision has no types
@@ -33,34 +33,34 @@ class Augmentation(v2.Transform):  # type: ignore[misc]  # torchvision has no ty
         void: the train id of what lies outside.
         regions: draws what a crop shows.
         mirror: mirror half of the crops.
-        colors: draws changes of colour, None for none.
+        color_jitter: draws changes of colour, None for none.
     """
 
     def __init__(
-        self, size: int, void: int, regions: Regions, *, mirror: bool = False, colors: ColorShift | None = None
+        self, size: int, void: int, regions: Regions, *, mirror: bool = False, color_jitter: ColorJitter | None = None
     ) -> None:
         super().__init__()
-        self.size, self.void, self.regions, self.mirror, self.colors = size, void, regions, mirror, colors
+        self.size, self.void, self.regions, self.mirror, self.color_jitter = size, void, regions, mirror, color_jitter
 
-    def draw(self, height: int, width: int, spot: Spot | None = None) -> Drawn:
-        """Draw a crop of an image of that size from torch's default generator; over the spot, if there is one."""
-        region = self.regions.draw(height, width, spot)
+    def draw(self, height: int, width: int, pixel: Pixel | None = None) -> CropParameters:
+        """Draw a crop of an image of that size from torch's default generator; over the pixel, if there is one."""
+        region = self.regions.draw(height, width, pixel)
         mirrored = self.mirror and torch.rand(1).item() < 0.5
-        return Drawn(region, mirrored, None if self.colors is None else self.colors.draw())
+        return CropParameters(region, mirrored, None if self.color_jitter is None else self.color_jitter.draw())
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
         """Draw a crop of the inputs."""
         height, width = v2.query_size(flat_inputs)
-        return {"drawn": self.draw(height, width, _spot(flat_inputs))}
+        return {"crop": self.draw(height, width, _key_point(flat_inputs))}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
         """Make the crop of an image, a mask or a key point."""
-        drawn: Drawn = params["drawn"]
-        crop = self._resized(self._cut(inpt, drawn.region))
-        if drawn.mirrored:
+        parameters: CropParameters = params["crop"]
+        crop = self._resized(self._cut(inpt, parameters.region))
+        if parameters.mirrored:
             crop = functional.horizontal_flip(crop)
-        if drawn.colors is not None and isinstance(inpt, tv_tensors.Image):
-            crop = tv_tensors.wrap(drawn.colors.apply(crop.as_subclass(torch.Tensor)), like=crop)
+        if parameters.colors is not None and isinstance(inpt, tv_tensors.Image):
+            crop = tv_tensors.wrap(parameters.colors.apply(crop.as_subclass(torch.Tensor)), like=crop)
         return crop
 
     def _cut(self, inpt: Any, region: Region) -> Any:
@@ -92,7 +92,7 @@ def _packed(image: torch.Tensor) -> torch.Tensor:
     return image.as_subclass(torch.Tensor).permute(1, 2, 0).contiguous().permute(2, 0, 1)
 
 
-def _spot(flat_inputs: list[Any]) -> Spot | None:
+def _key_point(flat_inputs: list[Any]) -> Pixel | None:
     """Row and column of the key point among the inputs of a transform, None where there is none."""
     for part in flat_inputs:
         if isinstance(part, tv_tensors.KeyPoints):
@@ -103,8 +103,8 @@ def _spot(flat_inputs: list[Any]) -> Spot | None:
 
 def default_augmentation(size: int, void: int) -> Augmentation:
     """Crops at half to twice the scale, mirroring, and colours that vary as with light and camera."""
-    colors = ColorShift(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.05)
-    return Augmentation(size, void, ScaledRegions(size, (0.5, 2.0)), mirror=True, colors=colors)
+    jitter = ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.05)
+    return Augmentation(size, void, ScaledRegions(size, (0.5, 2.0)), mirror=True, color_jitter=jitter)
 
 
 def ancestor_augmentation(size: int, void: int) -> Augmentation:
@@ -113,8 +113,10 @@ def ancestor_augmentation(size: int, void: int) -> Augmentation:
     Ranges and chances of distortion and blur are those of torchvision's `RandomPhotometricDistort` and `GaussianBlur`.
     """
     regions = OneOf((PlainRegions(size), AreaRegions()), (0.7, 0.3))
-    colors = ColorShift(0.125, contrast=0.5, saturation=0.5, hue=0.05, chance=0.5, swap=0.5, blur=(0.1, 2.0))
-    return Augmentation(size, void, regions, mirror=True, colors=colors)
+    jitter = ColorJitter(
+        0.125, contrast=0.5, saturation=0.5, hue=0.05, probability=0.5, swap_probability=0.5, blur_sigma=(0.1, 2.0)
+    )
+    return Augmentation(size, void, regions, mirror=True, color_jitter=jitter)
 
 
 def no_augmentation(size: int, void: int) -> Augmentation:

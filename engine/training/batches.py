@@ -10,10 +10,10 @@ from torch.utils.data import DataLoader
 from engine.benchmark import Sample
 from engine.data.dataset import Batch, GuardedDataset, Reader, SegmentationDataset, batches, collate
 from engine.data.device_augmentation import DeviceAugmentation
-from engine.data.resident import DrawnRows, ResidentData, collate_rows
-from engine.data.sampler import Draw, EpochSampler
+from engine.data.resident import ParameterRows, ResidentData, collate_rows
+from engine.data.sampler import EpochSampler, SampleRequest
 from engine.data.transforms import AUGMENTATIONS
-from engine.training.signals import leave_to_training
+from engine.training.signals import ignore_signals_in_worker
 
 
 class BatchSource(Protocol):
@@ -49,7 +49,7 @@ class RemainingEpochs:
     def __init__(self, sampler: EpochSampler, epochs: int) -> None:
         self._sampler, self._epochs = sampler, epochs
 
-    def __iter__(self) -> Iterator[list[Draw]]:
+    def __iter__(self) -> Iterator[list[SampleRequest]]:
         ahead = copy.copy(self._sampler)  # which runs ahead of the training's own
         for epoch in range(self._sampler.epoch, self._epochs + 1):
             ahead.epoch = epoch
@@ -123,7 +123,7 @@ class ResidentBatches:
 
     def stream(self, epochs: int) -> Generator[tuple[torch.Tensor]]:
         """What was drawn for a step, (N, columns) float32, in the memory of the host."""
-        rows = DrawnRows(self._data.sizes, self._augmentation)
+        rows = ParameterRows(self._data.sizes, self._augmentation)
         pinned = self._data.images.device.type == "cuda"
         for drawn in _loader(rows, self.sampler, epochs, collate_rows, self._workers, pinned=pinned):
             yield (drawn,)
@@ -142,6 +142,6 @@ def _loader(
         batch_sampler=RemainingEpochs(sampler, epochs),
         collate_fn=collating,
         num_workers=workers,
-        worker_init_fn=leave_to_training,
+        worker_init_fn=ignore_signals_in_worker,
         pin_memory=pinned,
     )

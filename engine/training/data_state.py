@@ -12,7 +12,7 @@ DataState = dict[str, Any]
 """Steps of an epoch, and of each split the number of images, and hashes of their names and of the sizes of files."""
 
 
-def describe(training: Sequence[Sample], validation: Sequence[Sample], steps: int) -> DataState:
+def fingerprint(training: Sequence[Sample], validation: Sequence[Sample], steps: int) -> DataState:
     """What a state knows of the images, as plain names and values.
 
     Args:
@@ -55,20 +55,20 @@ def changes(before: DataState, now: DataState) -> list[str]:
     return found
 
 
-def place_now(before: DataState, now: DataState, place: int, accumulate: int, last: Path) -> int:
+def resume_step(before: DataState, now: DataState, step: int, accumulate: int, last: Path) -> int:
     """The step at which an epoch resumes, where there may be more or fewer processes than before.
 
     Args:
         before: from the state.
         now: of this start.
-        place: steps done, of those before.
+        step: steps done, of those before.
         accumulate: steps whose gradients are added up.
         last: the file of the state, for the message.
 
     Raises:
         InputError: if part of the epoch was trained on other images, which cannot be finished.
     """
-    if not place:
+    if not step:
         return 0
     if before["train"]["names"] != now["train"]["names"]:
         raise InputError(
@@ -76,7 +76,7 @@ def place_now(before: DataState, now: DataState, place: int, accumulate: int, la
             f"{now['train']['images']}, or others, so the epoch cannot be finished; put the images and masks back as "
             f"they were, or begin anew under another --name, from these weights by --initial_weights {last}"
         )
-    if place == before["steps"]:
+    if step == before["steps"]:
         return int(now["steps"])
-    there = place * now["steps"] // before["steps"]
+    there = step * now["steps"] // before["steps"]
     return int(there - there % accumulate)

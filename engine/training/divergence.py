@@ -13,7 +13,7 @@ _EVERY = 50
 """Steps after which losses are looked at, which waits for the device."""
 
 
-class Alarm:
+class DivergenceCheck:
     """Looks at the losses of all steps, some at a time, and at the weights before they replace a good state.
 
     Args:
@@ -25,16 +25,16 @@ class Alarm:
     def __init__(self, run: Run, learner: Learner, data: BatchSource) -> None:
         self.run, self.learner, self.data = run, learner, data
         self._losses: list[torch.Tensor] = []
-        self._place = 0
+        self._step = 0
 
-    def note(self, loss: torch.Tensor, place: int) -> None:
+    def add(self, loss: torch.Tensor, step: int) -> None:
         """Take in the scalar loss of a step of the epoch, and look at the losses if there are enough of them.
 
         Raises:
             InputError: if one is NaN or infinite, with the names of the images in that batch.
         """
         self._losses.append(loss)
-        self._place = place
+        self._step = step
         if len(self._losses) == _EVERY:
             self._check_losses()
 
@@ -46,19 +46,19 @@ class Alarm:
         """
         self._check_losses()
         if not self.learner.is_finite():
-            raise self._fault("weights that are NaN or infinite came", self._place)
+            raise self._fault("weights that are NaN or infinite came", self._step)
 
     def _check_losses(self) -> None:
         losses, self._losses = self._losses, []
         bad = first_bad(losses)
         if bad is not None:
-            raise self._fault(f"the loss is {losses[bad].item()}", self._place + 1 - len(losses) + bad)
+            raise self._fault(f"the loss is {losses[bad].item()}", self._step + 1 - len(losses) + bad)
 
-    def _fault(self, what: str, place: int) -> InputError:
+    def _fault(self, what: str, step: int) -> InputError:
         sampler = self.data.sampler
-        names = ", ".join(self.data.samples[draw.number].name for draw in sampler.batch(place))
+        names = ", ".join(self.data.samples[request.sample].name for request in sampler.batch(step))
         return InputError(
-            f"{self.run.folder}: {what} in epoch {sampler.epoch}, step {place + 1}, on {names}; the last good "
+            f"{self.run.folder}: {what} in epoch {sampler.epoch}, step {step + 1}, on {names}; the last good "
             f"state is in {self.run.last}. Lower --learning_rate, give --clip_norm 1, or choose --precision 32-true"
         )
 

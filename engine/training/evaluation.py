@@ -15,7 +15,7 @@ from engine.benchmark import Benchmark, Sample
 from engine.data.dataset import Batch, FileReader, GuardedDataset, SegmentationDataset, batches, collate
 from engine.devices.fabric import all_sum, progress_bar_disabled
 from engine.training.metrics import ConfusionMatrix, Metrics
-from engine.training.signals import leave_to_training
+from engine.training.signals import ignore_signals_in_worker
 
 Source = Callable[[], Iterator[Batch]]
 """Gives this process's share of the samples, one (1, 3, H, W) image and (1, H, W) mask after the other."""
@@ -141,7 +141,7 @@ def _files(benchmark: Benchmark, samples: Sequence[Sample], workers: int, *, pin
         num_workers=workers,
         persistent_workers=workers > 0,
         sampler=range(len(samples)),
-        worker_init_fn=leave_to_training,
+        worker_init_fn=ignore_signals_in_worker,
         pin_memory=pinned,
     )
     return lambda: batches(loader)

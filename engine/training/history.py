@@ -100,7 +100,7 @@ _PANELS = {
 """Figure -> the label of its curves, in two rows of three."""
 
 
-def draw(history: Sequence[dict[str, Any]], path: Path, title: str) -> None:
+def plot(history: Sequence[dict[str, Any]], path: Path, title: str) -> None:
     """Draw loss, metrics and learning rate over epochs.
 
     Args:

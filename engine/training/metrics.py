@@ -78,7 +78,7 @@ def _histogram(values: torch.Tensor, length: int) -> torch.Tensor:
     return torch.bincount(values, minlength=length)
 
 
-class Tally:
+class EpochMetrics:
     """Losses and confusion matrix, added up step by step without waiting for the device.
 
     Args:
@@ -94,10 +94,10 @@ class Tally:
         """Sum over steps, and number of steps."""
         self._every = every
 
-    def add(self, loss: torch.Tensor, logits: torch.Tensor, mask: torch.Tensor, place: int = 0) -> None:
-        """Take in a step: its scalar loss, (N, C, H, W) logits and (N, H, W) train ids; `place` is its number."""
+    def add(self, loss: torch.Tensor, logits: torch.Tensor, mask: torch.Tensor, step: int = 0) -> None:
+        """Add a step of the epoch by its index: its scalar loss, (N, C, H, W) logits and (N, H, W) train ids."""
         self.losses += torch.stack([loss.double(), torch.ones_like(loss, dtype=torch.float64)])
-        if place % self._every == 0:
+        if step % self._every == 0:
             self.matrix.update(logits.argmax(1), mask)
 
     def state(self, fabric: Fabric) -> dict[str, torch.Tensor]:

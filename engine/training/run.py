@@ -184,7 +184,7 @@ class Run:
         write_text(self._table, history.table(rows, classes))
         self._events.write(rows)
         if curves != "none":
-            history.draw(rows, self.curves(curves), self.folder.name)
+            history.plot(rows, self.curves(curves), self.folder.name)
 
     def close(self) -> None:
         """Close TensorBoard's file."""

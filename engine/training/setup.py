@@ -49,7 +49,7 @@ def prepare_training(
         benchmark: of the samples.
         training: samples to train on.
         validation: samples to measure on.
-        verbose: how much to print of the network, as `describe` does; 0 for nothing.
+        verbose: how much to print of the network, as `model_summary` does; 0 for nothing.
 
     Raises:
         InputError: for files that cannot be read, and settings that do not go together.
@@ -65,7 +65,7 @@ def prepare_training(
     normalize = Normalize(about.mean, about.std)
     learner = Learner(fabric, network, normalize, config, benchmark.classes.void, weights)
     if verbose:
-        fabric.print(describe(network, learner.optimizer, verbose))
+        fabric.print(model_summary(network, learner.optimizer, verbose))
     data, evaluator = _data(fabric, config, benchmark, training, validation, reader, index)
     return Training(fabric, run, learner, about, benchmark, config, data, evaluator, validation)
 
@@ -100,7 +100,7 @@ def _class_weights(index: ClassIndex | None, name: str) -> torch.Tensor | None:
     """What pixels of each class weigh in the loss, (C,), None for all alike."""
     if index is None or name == "none":
         return None
-    return CLASS_WEIGHTS[name](torch.from_numpy(index.pixels).double()).float()
+    return CLASS_WEIGHTS[name](torch.from_numpy(index.pixel_counts).double()).float()
 
 
 def _data(
@@ -145,7 +145,7 @@ def _data(
     return batches, Evaluator(fabric, benchmark, validation, workers=0, source=measured.items)
 
 
-def describe(network: nn.Module, optimizer: torch.optim.Optimizer, detail: int) -> str:
+def model_summary(network: nn.Module, optimizer: torch.optim.Optimizer, detail: int) -> str:
     """The architecture (detail 1), the optimiser too (2), and every parameter's size (3)."""
     parts = [str(network), _settings(optimizer), _sizes(network)]
     return "\n\n".join(parts[:detail])

@@ -12,13 +12,13 @@ from engine.devices.fabric import all_sum
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 """SLURM sends the second before its time limit where a job asks for it (`#SBATCH --signal=USR1@120`)."""
 
-_EVERY = 20
+AGREE_EVERY_STEPS = 20
 """Several processes agree on stopping once in so many steps."""
-EVERY_IMAGE = 4
+AGREE_EVERY_IMAGES = 4
 """Or images of a validation, each of which may take as long as a step."""
 
 
-def leave_to_training(worker: int) -> None:
+def ignore_signals_in_worker(worker: int) -> None:
     """Make a process that loads files ignore the signals, which schedulers send to all processes of a job.
 
     The training ends it when it has saved; by another SIGTERM if need be, as the library does.
@@ -49,7 +49,7 @@ class Interruption:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._noted = number
 
-    def asked(self, step: int, every: int = _EVERY) -> int:
+    def requested(self, step: int, every: int = AGREE_EVERY_STEPS) -> int:
         """The number of the signal that any process got, 0 for none; all processes get the same answer.
 
         Args:

@@ -34,16 +34,16 @@ class State:
     """State dict of the optimiser."""
     precision: dict[str, Any]
     """State dict of fp16's scaler; empty in other precisions."""
-    place: int
+    steps_done: int
     """Steps done of the epoch that follows `about.epoch`."""
-    tally: dict[str, torch.Tensor]
+    epoch_metrics: dict[str, torch.Tensor]
     """Losses and confusion counts of these steps."""
     row: Row | None
     """History row of the epoch `about.epoch`, where the state was saved at its end."""
     best: Row | None
     """History row of the best epoch so far."""
     data: dict[str, Any] | None = None
-    """Which images it is trained and validated on, as `data_state.describe` says; None where it was not noted."""
+    """Which images it is trained and validated on, as `data_state.fingerprint` says; None where it was not noted."""
 
 
 def read_state(path: Path) -> State:
@@ -69,21 +69,21 @@ def read_state(path: Path) -> State:
     return state
 
 
-def require_place(path: Path, place: int, steps: int) -> None:
+def require_step(path: Path, step: int, steps: int) -> None:
     """Check that as many steps of an epoch can be done.
 
     Raises:
         InputError: if the epoch is shorter.
     """
-    if place > steps:
+    if step > steps:
         raise InputError(
-            f"{path}: saved after {place} steps of an epoch that has {steps}; there are fewer images than before, or "
+            f"{path}: saved after {step} steps of an epoch that has {steps}; there are fewer images than before, or "
             f"the file is damaged; {_remedy(path)}"
         )
 
 
 @contextmanager
-def fitting(path: Path) -> Iterator[None]:
+def reporting_mismatch(path: Path) -> Iterator[None]:
     """Turn what loading a state of another network, optimiser or number of classes ends with into a message.
 
     Raises:
@@ -125,7 +125,7 @@ def _is_optimizer(value: Any) -> bool:
     )
 
 
-def _is_tally(value: Any) -> bool:
+def _are_epoch_metrics(value: Any) -> bool:
     if not isinstance(value, dict) or set(value) != {"losses", "counts"}:
         return False
     losses, counts = value["losses"], value["counts"]
@@ -165,8 +165,8 @@ _EXPECTED: dict[str, Callable[[Any], bool]] = {
     "average": _is_average,
     "optimizer": _is_optimizer,
     "precision": lambda value: isinstance(value, dict),
-    "place": lambda value: type(value) is int and 0 <= value < 1 << 31,
-    "tally": _is_tally,
+    "steps_done": lambda value: type(value) is int and 0 <= value < 1 << 31,
+    "epoch_metrics": _are_epoch_metrics,
     "row": lambda value: value is None or is_row(value),
     "best": _is_best,
     "data": _is_data,

@@ -78,11 +78,11 @@ class StepGraph:
     Args:
         step: what to do on the inputs.
         backend: for example `CudaBackend`; None runs every step eagerly, as CPUs do.
-        forget: drops what a step leaves behind that was recorded but not done, for example gradients.
+        discard: drops what a step leaves behind that was recorded but not done, for example gradients.
     """
 
-    def __init__(self, step: Step, backend: Backend | None, forget: Callable[[], object] = lambda: None) -> None:
-        self._step, self._backend, self._forget = step, backend, forget
+    def __init__(self, step: Step, backend: Backend | None, discard: Callable[[], object] = lambda: None) -> None:
+        self._step, self._backend, self._discard = step, backend, discard
         self._runs = 0
         self._inputs: Tensors = ()
         self._results: Tensors = ()
@@ -112,12 +112,12 @@ class StepGraph:
     def _capture(self, backend: Backend, inputs: Tensors) -> bool:
         """Record the step on inputs that keep their place; whether that went well."""
         self._inputs = tuple(given.clone() for given in inputs)
-        before = _HostRandomness()
+        before = _HostRandomState()
         try:
             replay, results = backend.capture(lambda: self._step(*self._inputs))
         except RuntimeError as error:
             return self._give_up(_cause(error))
-        if not before.is_as_now():
+        if not before.is_unchanged():
             before.restore()
             return self._give_up("the step draws random numbers on the host")
         self._replay, self._results = replay, results
@@ -126,7 +126,7 @@ class StepGraph:
     def _give_up(self, reason: str) -> bool:
         """Leave nothing of a capture behind."""
         self._inputs = ()
-        self._forget()
+        self._discard()
         print(f"warning: no CUDA graph of the training step ({reason}); it runs eagerly", file=sys.stderr)
         return False
 
@@ -139,15 +139,15 @@ def _cause(error: RuntimeError) -> str:
     return f"{message}, at {frames[-1].filename}:{frames[-1].lineno}" if frames else message
 
 
-class _HostRandomness:
+class _HostRandomState:
     """The random states of the host: Python's, NumPy's and torch's."""
 
     def __init__(self) -> None:
         self._python, self._numpy, self._torch = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
 
-    def is_as_now(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Whether nothing was drawn since."""
-        now = _HostRandomness()
+        now = _HostRandomState()
         (_, keys, *rest), (_, keys_now, *rest_now) = self._numpy, now._numpy
         same_numpy = np.array_equal(keys, keys_now) and rest == rest_now
         return self._python == now._python and same_numpy and torch.equal(self._torch, now._torch)

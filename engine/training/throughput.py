@@ -14,11 +14,11 @@ from engine.devices.device import synchronise
 from engine.devices.fabric import progress_bar_disabled
 from engine.training.run import Row
 
-_MUCH = 0.2
+_MUCH_WAITING = 0.2
 """The share of waiting from which a GPU is told to starve."""
 
 
-class Gaps:
+class DataWait:
     """The time in which a device had nothing to do because there was no batch.
 
     A GPU works on while Python already waits for the next batch, so how long Python waits says little. There the
@@ -26,33 +26,33 @@ class Gaps:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.on_gpu = device.type == "cuda"
-        self.pairs: list[tuple[Any, Any]] = []
-        self.through = self._now()
+        self._on_gpu = device.type == "cuda"
+        self._intervals: list[tuple[Any, Any]] = []
+        self._began = self._now()
 
-    def batch_is_there(self) -> None:
+    def end(self) -> None:
         """A gap ends."""
-        self.pairs.append((self.through, self._now()))
+        self._intervals.append((self._began, self._now()))
 
-    def step_is_given(self) -> None:
+    def begin(self) -> None:
         """A gap begins as soon as the device is through with what it was given."""
-        self.through = self._now()
+        self._began = self._now()
 
     def seconds(self) -> float:
         """The sum of all gaps; the device must have finished."""
-        if self.on_gpu:
-            return float(sum(through.elapsed_time(there) for through, there in self.pairs)) / 1e3
-        return float(sum(there - through for through, there in self.pairs))
+        if self._on_gpu:
+            return float(sum(began.elapsed_time(ended) for began, ended in self._intervals)) / 1e3
+        return float(sum(ended - began for began, ended in self._intervals))
 
     def _now(self) -> Any:
-        if not self.on_gpu:
+        if not self._on_gpu:
             return time.perf_counter()
         event = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
         event.record()
         return event
 
 
-class Watch:
+class ThroughputMeter:
     """Times one epoch, with a progress bar.
 
     Args:
@@ -66,23 +66,23 @@ class Watch:
         self.fabric, self.title, self.steps, self.done = fabric, title, steps, done
         self.began = time.perf_counter()
         self.trained = self.began
-        self.gaps = Gaps(fabric.device)
+        self.data_wait = DataWait(fabric.device)
         self.waited = 0.0
         self.images = 0
 
-    def over(self, loaded: Iterable[tuple[torch.Tensor, ...]]) -> Iterator[tuple[torch.Tensor, ...]]:
+    def timed(self, loaded: Iterable[tuple[torch.Tensor, ...]]) -> Iterator[tuple[torch.Tensor, ...]]:
         """The batches, while the time spent waiting for them is noted."""
         hidden = progress_bar_disabled(self.fabric)
         with tqdm(total=self.steps, initial=self.done, desc=self.title, disable=hidden, leave=False) as bar:
             for batch in loaded:
-                self.gaps.batch_is_there()
+                self.data_wait.end()
                 self.images += len(batch[0]) * self.fabric.world_size
                 yield batch
-                self.gaps.step_is_given()
+                self.data_wait.begin()
                 bar.update()
         synchronise(self.fabric.device)
         self.trained = time.perf_counter()
-        self.waited = self.gaps.seconds()
+        self.waited = self.data_wait.seconds()
 
     def columns(self) -> Row:
         """What to put into the history about this epoch."""
@@ -99,7 +99,7 @@ class Watch:
     def warning(self) -> str | None:
         """A line about a GPU that waits for data, None if it does not."""
         share = self.waited / (self.trained - self.began)
-        if self.fabric.device.type != "cuda" or share < _MUCH:
+        if self.fabric.device.type != "cuda" or share < _MUCH_WAITING:
             return None
         return (
             f"warning: the GPU waited for data {100 * share:.0f} % of the time; raise --workers, or give --cache FOLDER"

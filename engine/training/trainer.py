@@ -20,16 +20,16 @@ from engine.normalization import Normalize
 from engine.training import data_state, history
 from engine.training.batches import BatchSource
 from engine.training.config import TrainingConfig
-from engine.training.divergence import Alarm
+from engine.training.divergence import DivergenceCheck
 from engine.training.evaluation import Evaluation, Evaluator
 from engine.training.learner import Learner
-from engine.training.metrics import Tally
+from engine.training.metrics import EpochMetrics
 from engine.training.optimization import SCHEDULES, Progress
 from engine.training.run import Row, Run
-from engine.training.signals import EVERY_IMAGE, Interruption
-from engine.training.state import State, fitting, require_place
+from engine.training.signals import AGREE_EVERY_IMAGES, Interruption
+from engine.training.state import State, reporting_mismatch, require_step
 from engine.training.step_graph import StepGraph, graph_backend
-from engine.training.throughput import Watch
+from engine.training.throughput import ThroughputMeter
 
 _AGREE_EVERY = 50
 """Several processes agree on whether it is time to save once in so many steps."""
@@ -70,7 +70,7 @@ class Training:
         self.saved = time.monotonic()
         self._best_weights: tuple[StateDict, About] | None = None
         """Of the best epoch, until they are written; on the device."""
-        self._data_state = data_state.describe(data.samples, validation, len(data.sampler))
+        self._data_state = data_state.fingerprint(data.samples, validation, len(data.sampler))
         backend = graph_backend(fabric, config)
         self._graph = StepGraph(partial(self._learn, update=True), backend, learner.optimizer.zero_grad)
 
@@ -85,8 +85,8 @@ class Training:
             Stopped: after a signal; the state is saved.
         """
         sampler = self.data.sampler
-        alarm = Alarm(self.run, self.learner, self.data)
-        tally = self._resume(sampler)
+        divergence = DivergenceCheck(self.run, self.learner, self.data)
+        epoch_metrics = self._resume(sampler)
         sampler.epoch = self.about.epoch + 1
         stream = self.data.stream(self.config.epochs)
         with (
@@ -97,61 +97,61 @@ class Training:
         ):
             for epoch in range(self.about.epoch + 1, self.config.epochs + 1):
                 sampler.epoch = epoch
-                watch = Watch(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
+                meter = ThroughputMeter(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
                 left = islice(stream, len(sampler) - sampler.start)
-                self._train_epoch(sampler, watch.over(left), tally, interruption, alarm)
-                row = self._row(epoch, tally, watch, interruption)
-                sampler.start, tally = 0, self._tally()
+                self._train_epoch(sampler, meter.timed(left), epoch_metrics, interruption, divergence)
+                row = self._row(epoch, epoch_metrics, meter, interruption)
+                sampler.start, epoch_metrics = 0, self._new_metrics()
                 self._finish_epoch(row)
         return self.best
 
-    def _row(self, epoch: int, tally: Tally, watch: Watch, interruption: Interruption) -> Row:
+    def _row(self, epoch: int, epoch_metrics: EpochMetrics, meter: ThroughputMeter, interruption: Interruption) -> Row:
         """The figures of an epoch that is trained."""
         steps = len(self.data.sampler)
 
         def pause(number: int) -> None:
-            if signal := interruption.asked(number, EVERY_IMAGE):
-                self._save(row=None, place=steps, tally=tally)
+            if signal := interruption.requested(number, AGREE_EVERY_IMAGES):
+                self._save(row=None, steps_done=steps, epoch_metrics=epoch_metrics)
                 raise Stopped(
                     f"{self.run.folder}: saved in epoch {epoch} before its validation, which was stopped", signal
                 )
 
         measured = self._evaluate(pause) if self._is_validated(epoch) else None
-        loss, metrics = tally.reduce(self.fabric)
+        loss, metrics = epoch_metrics.reduce(self.fabric)
         trained = history.columns("train", loss, metrics)
         validated = history.columns("val", measured.loss, measured.metrics) if measured else self._unmeasured(trained)
-        if warning := watch.warning():
+        if warning := meter.warning():
             self.fabric.print(warning)
         rate = self._rate(epoch * steps - 1, steps)
-        return {"epoch": epoch, "learning_rate": rate, **trained, **validated, **watch.columns()}
+        return {"epoch": epoch, "learning_rate": rate, **trained, **validated, **meter.columns()}
 
     def _train_epoch(
         self,
         sampler: EpochSampler,
         loaded: Iterator[tuple[torch.Tensor, ...]],
-        tally: Tally,
+        epoch_metrics: EpochMetrics,
         interruption: Interruption,
-        alarm: Alarm,
+        divergence: DivergenceCheck,
     ) -> None:
-        """Train on the rest of an epoch; losses and metrics of the crops are added to the tally."""
+        """Train on the rest of an epoch; losses and metrics of the crops are added to the metrics."""
         self.learner.train()
         steps = len(sampler)
-        for place, parts in enumerate(loaded, sampler.start):
-            step = (sampler.epoch - 1) * steps + place
+        for step, parts in enumerate(loaded, sampler.start):
+            global_step = (sampler.epoch - 1) * steps + step
             # Dropout and the like draw from here, whether or not training was interrupted before.
-            _seed(self.fabric.device, derive(self.config.seed, step, self.fabric.global_rank))
-            last = place + 1 == steps
-            update = last or (place + 1) % self.config.accumulate == 0
+            _seed(self.fabric.device, derive(self.config.seed, global_step, self.fabric.global_rank))
+            last = step + 1 == steps
+            update = last or (step + 1) % self.config.accumulate == 0
             parts = self.fabric.to_device(parts)
-            self.learner.set_rate(self._rate(step, steps))
+            self.learner.set_rate(self._rate(global_step, steps))
             same = self.config.accumulate == 1  # each step does the same
             loss, logits, masks = self._graph(*parts) if same else self._learn(*parts, update=update)
-            tally.add(loss, logits, masks, place)
-            alarm.note(loss.clone(), place)  # a graph writes its loss to the same place in every step
+            epoch_metrics.add(loss, logits, masks, step)
+            divergence.add(loss.clone(), step)  # a graph writes its loss to the same memory in every step
             if last:
-                alarm.check()
+                divergence.check()
             elif update:
-                self._pause(place + 1, step, tally, interruption, alarm)
+                self._pause(step + 1, global_step, epoch_metrics, interruption, divergence)
 
     def _learn(self, *parts: torch.Tensor, update: bool) -> tuple[torch.Tensor, ...]:
         """A step: its loss, logits and masks; nothing in it waits for the device."""
@@ -159,25 +159,32 @@ class Training:
         masks = masks.long()
         return (*self.learner.step(images, masks, update=update), masks)
 
-    def _pause(self, place: int, step: int, tally: Tally, interruption: Interruption, alarm: Alarm) -> None:
+    def _pause(
+        self,
+        steps_done: int,
+        global_step: int,
+        epoch_metrics: EpochMetrics,
+        interruption: Interruption,
+        divergence: DivergenceCheck,
+    ) -> None:
         """Between two steps: save if it is time to, and stop if a signal asked for it."""
-        number = interruption.asked(step)
-        if number or self._due(step):
-            alarm.check()
-            self._save(row=None, place=place, tally=tally)
+        number = interruption.requested(global_step)
+        if number or self._due(global_step):
+            divergence.check()
+            self._save(row=None, steps_done=steps_done, epoch_metrics=epoch_metrics)
         if number:
-            raise Stopped(f"{self.run.folder}: saved in epoch {self.about.epoch + 1} after step {place}", number)
+            raise Stopped(f"{self.run.folder}: saved in epoch {self.about.epoch + 1} after step {steps_done}", number)
 
-    def _due(self, step: int) -> bool:
+    def _due(self, global_step: int) -> bool:
         """Whether it is time to save; the first process decides for all, now and then."""
         late = time.monotonic() - self.saved > 60 * self.config.save_minutes
         if self.fabric.world_size == 1:
             return late
-        return step % _AGREE_EVERY == 0 and bool(self.fabric.broadcast(late))
+        return global_step % _AGREE_EVERY == 0 and bool(self.fabric.broadcast(late))
 
-    def _rate(self, step: int, steps: int) -> float:
+    def _rate(self, global_step: int, steps: int) -> float:
         """The learning rate of a step, counted from the first epoch."""
-        factor = SCHEDULES[self.config.schedule](Progress(step, steps, self.config.epochs))
+        factor = SCHEDULES[self.config.schedule](Progress(global_step, steps, self.config.epochs))
         return self.config.learning_rate * factor
 
     def _is_validated(self, epoch: int) -> bool:
@@ -214,7 +221,7 @@ class Training:
             self.run.save_epoch(self.learner.weights(), self.about)
         due = row["epoch"] == self.config.epochs or self._due_after_epoch()
         if due:
-            self._save(row, place=0, tally=self._tally())
+            self._save(row, steps_done=0, epoch_metrics=self._new_metrics())
         if self.fabric.is_global_zero:
             self.run.append(row)
             if due:
@@ -226,18 +233,18 @@ class Training:
         late = time.monotonic() - self.saved > 60 * self.config.save_minutes
         return bool(self.fabric.broadcast(late)) if self.fabric.world_size > 1 else late
 
-    def _tally(self) -> Tally:
-        return Tally(len(self.classes), self.classes.void, self.fabric.device, self.config.metrics_every)
+    def _new_metrics(self) -> EpochMetrics:
+        return EpochMetrics(len(self.classes), self.classes.void, self.fabric.device, self.config.metrics_every)
 
-    def _save(self, row: Row | None, place: int, tally: Tally) -> None:
-        """Save all that is needed to resume after `place` steps of the epoch that follows `about.epoch`.
+    def _save(self, row: Row | None, steps_done: int, epoch_metrics: EpochMetrics) -> None:
+        """Save all that is needed to resume after `steps_done` steps of the epoch that follows `about.epoch`.
 
         The best weights come first, so that they are never older than the state that knows of them.
         """
         state = State(
             about=self.about,
-            place=place,
-            tally=tally.state(self.fabric),
+            steps_done=steps_done,
+            epoch_metrics=epoch_metrics.state(self.fabric),
             row=row,
             best=self.best,
             data=self._data_state,
@@ -251,22 +258,22 @@ class Training:
         self.saved = time.monotonic()
         self.fabric.barrier()
 
-    def _resume(self, sampler: EpochSampler) -> Tally:
+    def _resume(self, sampler: EpochSampler) -> EpochMetrics:
         """Take up the last state of the run; a new run gets one at once, from before its first step."""
-        tally = self._tally()
+        epoch_metrics = self._new_metrics()
         state = self.run.load()
         self.fabric.barrier()  # or a slower process would find the state that a faster one has just begun
         if state is None:
             self.run.require_no_history()
-            self._save(row=None, place=0, tally=tally)
-            return tally
+            self._save(row=None, steps_done=0, epoch_metrics=epoch_metrics)
+            return epoch_metrics
         self.about, self.best = state.about, state.best
-        sampler.start = self._place(state)
-        require_place(self.run.last, sampler.start, len(sampler))
+        sampler.start = self._resume_step(state)
+        require_step(self.run.last, sampler.start, len(sampler))
         self.learner.normalize = self.fabric.to_device(Normalize(self.about.mean, self.about.std))
-        with fitting(self.run.last):
+        with reporting_mismatch(self.run.last):
             self.learner.load(vars(state))
-            tally.load(self.fabric, state.tally)
+            epoch_metrics.load(self.fabric, state.epoch_metrics)
         if self.fabric.is_global_zero:
             self.run.resume(state)
             if state.row is not None:
@@ -275,16 +282,18 @@ class Training:
         self.fabric.print(
             f"{self.run.folder}: {self.about.epoch} of {self.config.epochs} epochs{steps} are done, resuming"
         )
-        return tally
+        return epoch_metrics
 
-    def _place(self, state: State) -> int:
+    def _resume_step(self, state: State) -> int:
         """The step at which a saved epoch resumes; it is told if the images are not those of before."""
         if state.data is None:
-            return state.place
+            return state.steps_done
         if self.fabric.is_global_zero:
             for change in data_state.changes(state.data, self._data_state):
                 print(f"note: {self.run.folder}: {change}", file=sys.stderr)
-        return data_state.place_now(state.data, self._data_state, state.place, self.config.accumulate, self.run.last)
+        return data_state.resume_step(
+            state.data, self._data_state, state.steps_done, self.config.accumulate, self.run.last
+        )
 
 
 def _seed(device: torch.device, seed: int) -> None:

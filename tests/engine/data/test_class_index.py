@@ -40,14 +40,14 @@ def build(samples: list[Sample], tmp_path: Path, workers: int = 1) -> ClassIndex
 
 def test_every_noted_pixel_is_of_its_class(samples: list[Sample], tmp_path: Path) -> None:
     index = build(samples, tmp_path)
-    assert index.pixels[:, 0].tolist() == [61 * 2 * SIDE - 64, *[61 * 2 * SIDE] * 19]
-    assert index.pixels[:, 2].tolist() == [64, *[0] * 19]
+    assert index.pixel_counts[:, 0].tolist() == [61 * 2 * SIDE - 64, *[61 * 2 * SIDE] * 19]
+    assert index.pixel_counts[:, 2].tolist() == [64, *[0] * 19]
     for seed in range(200):
         number, (row, column) = index.draw(seed * 7919)
         mask = samples[number].mask
         assert mask is not None
         assert read_mask(mask)[row, column] in (0, 2)
-    assert len({tuple(spot) for spot in index.spots[0, 2].tolist()}) == 8
+    assert len({tuple(pixel) for pixel in index.positions[0, 2].tolist()}) == 8
 
 
 def test_the_index_is_kept_until_a_mask_changes(
@@ -57,13 +57,13 @@ def test_the_index_is_kept_until_a_mask_changes(
     with monkeypatch.context() as patch:
         patch.setattr(class_index, "_scan", None)
         again = build(samples, tmp_path)
-    assert np.array_equal(first.spots, again.spots)
+    assert np.array_equal(first.positions, again.positions)
     mask = samples[3].mask
     assert mask is not None
     write_png(mask, np.full((SIDE, 2 * SIDE), 3, np.uint8))
-    assert build(samples, tmp_path).pixels[3, 3] == SIDE * 2 * SIDE
+    assert build(samples, tmp_path).pixel_counts[3, 3] == SIDE * 2 * SIDE
     (tmp_path / "class_index.npz").write_bytes(b"PK damaged")
-    assert build(samples, tmp_path).pixels[3, 3] == SIDE * 2 * SIDE
+    assert build(samples, tmp_path).pixel_counts[3, 3] == SIDE * 2 * SIDE
 
 
 def test_every_bad_mask_is_told(samples: list[Sample], tmp_path: Path) -> None:
@@ -90,13 +90,13 @@ def test_a_rare_class_is_in_as_many_crops_as_asked_for(
     dataset = SegmentationDataset(samples, FileReader(read_mask), AUGMENTATIONS[augmentation](16, 255))
     sampler = EpochSampler(200, 1, 5, index=index, class_uniform=0.5)
     sampler.length = 20
-    draws = [sampler.batch(step)[0] for step in range(200)]
-    masks = [dataset[draw][1] for draw in draws]
-    assert {draw.number for draw in draws} == set(range(20))
-    aimed = [(draw, mask) for draw, mask in zip(draws, masks, strict=True) if draw.spot is not None]
+    requests = [sampler.batch(step)[0] for step in range(200)]
+    masks = [dataset[draw][1] for draw in requests]
+    assert {request.sample for request in requests} == set(range(20))
+    aimed = [(request, mask) for request, mask in zip(requests, masks, strict=True) if request.pixel is not None]
     assert len(aimed) == pytest.approx(100, abs=25)
-    for draw, mask in aimed:
-        truth = read_mask(samples[draw.number].mask)[draw.spot]  # type: ignore[arg-type]
+    for request, mask in aimed:
+        truth = read_mask(samples[request.sample].mask)[request.pixel]  # type: ignore[arg-type]
         # A few pixels may get lost where a crop is made smaller.
         assert (mask == int(truth)).any() or augmentation != "none"
     assert sum(bool((mask == 2).any()) for mask in masks) == pytest.approx(50, abs=20)
@@ -114,7 +114,7 @@ def test_every_flipped_bit_is_found(samples: list[Sample], tmp_path: Path) -> No
         file.write_bytes(changed)
         index = class_index._load(file, key)
         assert index is None or (
-            np.array_equal(index.pixels, built.pixels) and np.array_equal(index.spots, built.spots)
+            np.array_equal(index.pixel_counts, built.pixel_counts) and np.array_equal(index.positions, built.positions)
         )
 
 

@@ -7,7 +7,7 @@ import torch
 from cityscapes.dataset import CityscapesBenchmark
 from engine.benchmark import Sample, require_equal_sizes
 from engine.data.dataset import FileReader, SegmentationDataset
-from engine.data.sampler import Draw, EpochSampler, derive
+from engine.data.sampler import EpochSampler, SampleRequest, derive
 from engine.data.transforms import AUGMENTATIONS
 from engine.errors import InputError
 from engine.files.images import write_png
@@ -16,7 +16,7 @@ BENCHMARK = CityscapesBenchmark()
 READER = FileReader(BENCHMARK.read_mask)
 
 
-def sampler(epoch: int, **options: int) -> list[list[Draw]]:
+def sampler(epoch: int, **options: int) -> list[list[SampleRequest]]:
     settings = {"length": 7, "batch_size": 2, "seed": 3} | options
     one = EpochSampler(**settings)  # type: ignore[arg-type]  # all of these are numbers
     one.epoch = epoch
@@ -26,7 +26,7 @@ def sampler(epoch: int, **options: int) -> list[list[Draw]]:
 def test_every_sample_comes_in_every_epoch_and_batches_are_full() -> None:
     batches = sampler(1)
     assert [len(batch) for batch in batches] == [2, 2, 2, 2]
-    assert {draw.number for batch in batches for draw in batch} == set(range(7))
+    assert {request.sample for batch in batches for request in batch} == set(range(7))
 
 
 def test_order_and_seeds_follow_from_seed_and_epoch_alone() -> None:

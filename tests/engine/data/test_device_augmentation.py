@@ -17,7 +17,7 @@ from engine.files.images import read_ids, read_image
 
 VOID = 255
 HEIGHT, WIDTH = 60, 90
-Spot = tuple[int, int]
+Pixel = tuple[int, int]
 
 
 def smooth_and_noisy(number: int, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -32,11 +32,11 @@ def smooth_and_noisy(number: int, height: int, width: int) -> tuple[torch.Tensor
 
 
 def on_cpu(
-    name: str, size: int, image: torch.Tensor, mask: torch.Tensor, seed: int, spot: Spot | None
+    name: str, size: int, image: torch.Tensor, mask: torch.Tensor, seed: int, pixel: Pixel | None
 ) -> list[torch.Tensor]:
     parts = [tv_tensors.Image(image), tv_tensors.Mask(mask)]
-    if spot is not None:
-        parts.append(tv_tensors.KeyPoints([[spot[1], spot[0]]], canvas_size=mask.shape))
+    if pixel is not None:
+        parts.append(tv_tensors.KeyPoints([[pixel[1], pixel[0]]], canvas_size=mask.shape))
     with seeded(seed):
         return list(AUGMENTATIONS[name](size, VOID)(*parts)[:2])
 
@@ -70,7 +70,7 @@ def compare(
     seeds: range,
     run: Callable[..., tuple[torch.Tensor, torch.Tensor]] = directly,
 ) -> None:
-    """Make crops both ways from samples of any sizes; every third is over a spot."""
+    """Make crops both ways from samples of any sizes; every third is over a pixel."""
     height, width = (max(mask.shape[axis] for _, mask in samples) for axis in (0, 1))
     images = torch.zeros(len(samples), 3, height, width, dtype=torch.uint8)
     masks = torch.full((len(samples), height, width), VOID, dtype=torch.uint8)
@@ -82,9 +82,9 @@ def compare(
     for seed in seeds:
         number = seed % len(samples)
         image, mask = samples[number]
-        spot = (mask.shape[0] // 3, mask.shape[1] - 1) if seed % 3 == 0 else None
-        rows.append(augmentation.draw(number, mask.shape[0], mask.shape[1], seed, spot))
-        expected.append(on_cpu(name, size, image, mask, seed, spot))
+        pixel = (mask.shape[0] // 3, mask.shape[1] - 1) if seed % 3 == 0 else None
+        rows.append(augmentation.draw(number, mask.shape[0], mask.shape[1], seed, pixel))
+        expected.append(on_cpu(name, size, image, mask, seed, pixel))
     crops, ids = run(augmentation, images, masks, torch.from_numpy(np.stack(rows)))
     wanted, wanted_ids = (torch.stack(parts) for parts in zip(*expected, strict=True))
     assert crops.dtype == ids.dtype == torch.uint8
@@ -97,7 +97,7 @@ def compare(
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 @pytest.mark.parametrize("size", [20, 45, 130])
 def test_crops_are_those_of_the_cpu(name: str, size: int) -> None:
-    """Smaller and larger than the images, at every scale that is drawn, with class-uniform spots."""
+    """Smaller and larger than the images, at every scale that is parameters, with class-uniform spots."""
     compare(name, size, [smooth_and_noisy(number, HEIGHT, WIDTH) for number in range(8)], range(60))
 
 
@@ -125,14 +125,14 @@ def test_what_is_drawn_is_what_the_cpu_draws(name: str) -> None:
     size = 32
     augmentation, reference = DeviceAugmentation(name, size, VOID), AUGMENTATIONS[name](size, VOID)
     for seed in range(300):
-        spot = (seed % 40, seed % 70) if seed % 2 else None
-        row = augmentation.draw(3, 40, 70, seed, spot)
+        pixel = (seed % 40, seed % 70) if seed % 2 else None
+        row = augmentation.draw(3, 40, 70, seed, pixel)
         with seeded(seed):
-            drawn = reference.draw(40, 70, spot)
-        assert row[:5].tolist() == [3, *drawn.region]
-        assert row[7] == drawn.mirrored
-        if drawn.colors is not None:
-            assert np.array_equal(row[9:18], drawn.colors.matrix().flatten())
+            parameters = reference.draw(40, 70, pixel)
+        assert row[:5].tolist() == [3, *parameters.region]
+        assert row[7] == parameters.mirrored
+        if parameters.colors is not None:
+            assert np.array_equal(row[9:18], parameters.colors.matrix().flatten())
         assert row.shape == (augmentation.columns,)
         assert row.dtype == np.float32
 

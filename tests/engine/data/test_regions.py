@@ -48,7 +48,7 @@ def test_kinds_are_chosen_as_torchvision_does() -> None:
     one, other = Region(1, 1, 1, 1), Region(2, 2, 2, 2)
 
     class Always(PlainRegions):
-        def draw(self, height: int, width: int, spot: tuple[int, int] | None) -> Region:
+        def draw(self, height: int, width: int, pixel: tuple[int, int] | None) -> Region:
             return one if self.size == 1 else other
 
     ours = OneOf((Always(1), Always(2)), (0.7, 0.3))
@@ -64,11 +64,11 @@ def test_kinds_are_chosen_as_torchvision_does() -> None:
 @pytest.mark.parametrize(("height", "width"), SHAPES)
 def test_regions_lie_over_the_spot(regions: Regions, height: int, width: int) -> None:
     torch.manual_seed(0)
-    for spot in ((0, 0), (height - 1, width - 1), (height // 2, width // 3)):
+    for pixel in ((0, 0), (height - 1, width - 1), (height // 2, width // 3)):
         for _ in range(20):
-            top, left, down, across = regions.draw(height, width, spot)
-            assert top <= spot[0] < top + down
-            assert left <= spot[1] < left + across
+            top, left, down, across = regions.draw(height, width, pixel)
+            assert top <= pixel[0] < top + down
+            assert left <= pixel[1] < left + across
 
 
 def test_scales_cover_the_range_evenly_in_both_directions() -> None:

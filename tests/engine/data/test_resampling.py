@@ -2,7 +2,7 @@ import pytest
 import torch
 from torchvision.transforms.v2 import functional
 
-from engine.data.resampling import Axis, parts
+from engine.data.resampling import Axis, split_for_tf32
 
 
 def tf32(values: torch.Tensor) -> torch.Tensor:
@@ -56,12 +56,12 @@ def test_nearest_pixels_are_those_of_torch() -> None:
 
 def test_products_in_tf32_lose_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = weights(3, 90, 41, 100)
-    assert parts(exact) == (exact,)
+    assert split_for_tf32(exact) == (exact,)
     monkeypatch.setattr(torch, "get_float32_matmul_precision", lambda: "high")
-    high, low = parts(exact)
+    high, low = split_for_tf32(exact)
     assert torch.equal(high + low, exact)
     assert torch.equal(tf32(high), high)
     assert torch.equal(tf32(low), low)
     assert not torch.equal(tf32(exact), exact), "or this test would show nothing"
     matrix = torch.rand(3, 3, generator=torch.Generator().manual_seed(0)) - 0.5
-    assert (sum(tf32(part).double() for part in parts(matrix)) - matrix).abs().max() < 1e-7
+    assert (sum(tf32(part).double() for part in split_for_tf32(matrix)) - matrix).abs().max() < 1e-7

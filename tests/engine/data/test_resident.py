@@ -13,8 +13,8 @@ from engine.benchmark import Sample
 from engine.data.class_index import ClassIndex
 from engine.data.dataset import FileReader, SegmentationDataset
 from engine.data.device_augmentation import DeviceAugmentation
-from engine.data.resident import DrawnRows, ResidentData, bytes_needed, collate_rows, fits_on_device
-from engine.data.sampler import Draw, EpochSampler
+from engine.data.resident import ParameterRows, ResidentData, bytes_needed, collate_rows, fits_on_device
+from engine.data.sampler import EpochSampler, SampleRequest
 from engine.data.transforms import AUGMENTATIONS
 from engine.errors import InputError
 from engine.files.images import read_ids, write_png
@@ -110,20 +110,20 @@ def test_training_sees_what_the_loader_on_the_cpu_gives(samples: list[Sample], n
     """The same sampler, class-uniform crops included; images that differ in size."""
     size = 32
     pixels = np.stack([np.bincount(read_mask(sample.mask).ravel(), minlength=19)[:19] for sample in samples])  # type: ignore[arg-type]
-    spots = np.zeros((4, 19, 8, 2), np.uint16)
-    sampler = EpochSampler(4, 3, 5, index=ClassIndex(pixels, spots), class_uniform=0.5)
+    positions = np.zeros((4, 19, 8, 2), np.uint16)
+    sampler = EpochSampler(4, 3, 5, index=ClassIndex(pixels, positions), class_uniform=0.5)
     data, augmentation = filled(samples), DeviceAugmentation(name, size, VOID)
     loader = DataLoader(
-        DrawnRows(data.sizes, augmentation), batch_sampler=sampler, collate_fn=collate_rows, num_workers=workers
+        ParameterRows(data.sizes, augmentation), batch_sampler=sampler, collate_fn=collate_rows, num_workers=workers
     )
     plain = SegmentationDataset(samples, READER, AUGMENTATIONS[name](size, VOID))
     aimed = 0
     for epoch in (1, 2):
         sampler.epoch = epoch
-        for draws, rows in zip(sampler, loader, strict=True):
+        for requests, rows in zip(sampler, loader, strict=True):
             images, masks = augmentation(data.images, data.masks, rows)
-            aimed += sum(draw.spot is not None for draw in draws)
-            for draw, image, mask in zip(draws, images, masks, strict=True):
+            aimed += sum(request.pixel is not None for request in requests)
+            for draw, image, mask in zip(requests, images, masks, strict=True):
                 expected, expected_mask = plain[draw]
                 assert torch.equal(mask, expected_mask)
                 assert (image.int() - expected.int()).abs().max() <= 2
@@ -131,17 +131,17 @@ def test_training_sees_what_the_loader_on_the_cpu_gives(samples: list[Sample], n
 
 
 def test_rows_need_seeds(samples: list[Sample]) -> None:
-    rows = DrawnRows(SIZES, DeviceAugmentation("none", 8, VOID))
+    rows = ParameterRows(SIZES, DeviceAugmentation("none", 8, VOID))
     assert len(rows) == 4
-    assert rows[Draw(2, 7)][0] == 2
+    assert rows[SampleRequest(2, 7)][0] == 2
     with pytest.raises(ValueError, match="without a seed"):
-        rows[Draw(2)]
+        rows[SampleRequest(2)]
 
 
 def test_what_draws_can_be_sent_to_workers_that_start_anew() -> None:
-    rows = DrawnRows(SIZES, DeviceAugmentation("ancestor", 8, VOID))
+    rows = ParameterRows(SIZES, DeviceAugmentation("ancestor", 8, VOID))
     again = pickle.loads(pickle.dumps(rows))
-    assert np.array_equal(again[Draw(1, 3)], rows[Draw(1, 3)])
+    assert np.array_equal(again[SampleRequest(1, 3)], rows[SampleRequest(1, 3)])
 
 
 def test_samples_fit_on_a_gpu_of_which_they_take_two_fifths(

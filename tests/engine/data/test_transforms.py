@@ -1,7 +1,7 @@
 import torch
 from torchvision import tv_tensors
 
-from engine.data.color import ColorShift
+from engine.data.color import ColorJitter
 from engine.data.regions import ScaledRegions
 from engine.data.transforms import AUGMENTATIONS, Augmentation
 from engine.normalization import Normalize
@@ -45,7 +45,7 @@ def test_what_lies_outside_the_image_is_void() -> None:
 
 def test_masks_have_no_colours() -> None:
     _, mask = coordinates(40, 40)
-    gaudy = Augmentation(40, 255, ScaledRegions(40, (1.0, 1.0)), colors=ColorShift(0.5, 0.5, 0.5, 0.1))
+    gaudy = Augmentation(40, 255, ScaledRegions(40, (1.0, 1.0)), color_jitter=ColorJitter(0.5, 0.5, 0.5, 0.1))
     assert torch.equal(gaudy(*coordinates(40, 40))[1], mask)
 
 

@@ -30,7 +30,7 @@ PROGRAM = """
 import torch
 from engine.cli.command import leave
 from engine.devices.fabric import all_sum, make_fabric
-from engine.training.metrics import Tally
+from engine.training.metrics import EpochMetrics
 
 fabric = make_fabric("cpu", "32-true")
 assert fabric.world_size == 2
@@ -39,11 +39,11 @@ def barrier(*_args, **_kwargs):
     raise SystemExit("a barrier, in which the host waits")
 
 torch.distributed.barrier = barrier
-tally = Tally(2, 255, fabric.device)
+metrics = EpochMetrics(2, 255, fabric.device)
 logits = torch.tensor([[[[1.0]], [[0.0]]]])
-tally.add(torch.tensor(1.0), logits, torch.zeros(1, 1, 1, dtype=torch.int64))
+metrics.add(torch.tensor(1.0), logits, torch.zeros(1, 1, 1, dtype=torch.int64))
 for _ in range(3):
-    state = tally.state(fabric)
+    state = metrics.state(fabric)
     assert state["losses"].tolist() == [2.0, 2.0], state
     assert state["counts"].sum() == 2, state
 values = torch.ones(2)

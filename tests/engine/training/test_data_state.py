@@ -4,7 +4,7 @@ import pytest
 
 from engine.benchmark import Sample
 from engine.errors import InputError
-from engine.training.data_state import changes, describe, place_now
+from engine.training.data_state import changes, fingerprint, resume_step
 
 LAST = Path("saved/r/last.pth")
 
@@ -16,41 +16,41 @@ def samples(folder: Path, *names: str) -> list[Sample]:
 
 
 def test_the_same_images_are_no_change(tmp_path: Path) -> None:
-    state = describe(samples(tmp_path, "a", "b"), samples(tmp_path, "c"), 2)
-    assert changes(state, describe(samples(tmp_path, "a", "b"), samples(tmp_path, "c"), 2)) == []
-    assert place_now(state, state, 1, 1, LAST) == 1
+    state = fingerprint(samples(tmp_path, "a", "b"), samples(tmp_path, "c"), 2)
+    assert changes(state, fingerprint(samples(tmp_path, "a", "b"), samples(tmp_path, "c"), 2)) == []
+    assert resume_step(state, state, 1, 1, LAST) == 1
 
 
 def test_what_changed_is_told_by_split(tmp_path: Path) -> None:
-    state = describe(samples(tmp_path, "a", "b"), samples(tmp_path, "c"), 2)
-    fewer = describe(samples(tmp_path, "a"), samples(tmp_path, "d"), 1)
+    state = fingerprint(samples(tmp_path, "a", "b"), samples(tmp_path, "c"), 2)
+    fewer = fingerprint(samples(tmp_path, "a"), samples(tmp_path, "d"), 1)
     trained, validated = changes(state, fewer)
     assert trained == "trained on 2 images so far, on 1 from now on"
     assert validated.startswith("validated on 1 images so far, on others from now on; figures of earlier epochs")
     (tmp_path / "a").write_text("longer")
-    redrawn = describe([Sample(name, tmp_path / name, tmp_path / name) for name in "ab"], samples(tmp_path, "c"), 2)
+    redrawn = fingerprint([Sample(name, tmp_path / name, tmp_path / name) for name in "ab"], samples(tmp_path, "c"), 2)
     assert changes(state, redrawn) == [
         "image or mask files that are trained on have changed since the last state was saved"
     ]
     (tmp_path / "a").unlink()
-    assert changes(state, describe([Sample(n, tmp_path / n, None) for n in "ab"], samples(tmp_path, "c"), 2))
+    assert changes(state, fingerprint([Sample(n, tmp_path / n, None) for n in "ab"], samples(tmp_path, "c"), 2))
 
 
 def test_an_epoch_is_not_finished_on_other_images(tmp_path: Path) -> None:
-    before, now = describe(samples(tmp_path, "a", "b"), [], 2), describe(samples(tmp_path, "a"), [], 1)
-    assert place_now(before, now, 0, 1, LAST) == 0
+    before, now = fingerprint(samples(tmp_path, "a", "b"), [], 2), fingerprint(samples(tmp_path, "a"), [], 1)
+    assert resume_step(before, now, 0, 1, LAST) == 0
     with pytest.raises(InputError, match="saved within an epoch of 2 images, but now there are 1"):
-        place_now(before, now, 1, 1, LAST)
+        resume_step(before, now, 1, 1, LAST)
 
 
 @pytest.mark.parametrize(
-    ("place", "steps", "accumulate", "expected"),
+    ("step", "steps", "accumulate", "expected"),
     [(5, 10, 1, 5), (5, 5, 1, 2), (5, 20, 1, 10), (5, 20, 4, 8), (9, 3, 1, 2), (10, 3, 2, 3)],
 )
-def test_other_numbers_of_processes_take_other_steps(place: int, steps: int, accumulate: int, expected: int) -> None:
+def test_other_numbers_of_processes_take_other_steps(step: int, steps: int, accumulate: int, expected: int) -> None:
     """With twice as many processes an epoch has half the steps; one that waits for its validation has all of them."""
-    before, now = describe([], [], 10), describe([], [], steps)
-    assert place_now(before, now, place, accumulate, LAST) == expected
+    before, now = fingerprint([], [], 10), fingerprint([], [], steps)
+    assert resume_step(before, now, step, accumulate, LAST) == expected
 
 
 def test_a_disk_that_fails_is_no_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,4 +61,4 @@ def test_a_disk_that_fails_is_no_missing_file(tmp_path: Path, monkeypatch: pytes
 
     monkeypatch.setattr(Path, "stat", failing)
     with pytest.raises(OSError, match="Input/output error"):
-        describe(images, [], 1)
+        fingerprint(images, [], 1)

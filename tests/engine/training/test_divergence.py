@@ -14,7 +14,7 @@ from engine.data.sampler import EpochSampler
 from engine.errors import InputError
 from engine.ranges import Range
 from engine.training.config import RANGES
-from engine.training.divergence import Alarm, first_bad
+from engine.training.divergence import DivergenceCheck, first_bad
 from engine.training.learner import Learner
 from engine.training.run import Run
 from tests.conftest import Ending
@@ -28,35 +28,35 @@ def test_the_first_loss_that_is_no_number(losses: list[float], expected: int | N
     assert first_bad([torch.tensor(loss) for loss in losses]) == expected
 
 
-def alarm(folder: Path, *, finite: bool = True) -> tuple[Alarm, Any]:
+def divergence_check(folder: Path, *, finite: bool = True) -> tuple[DivergenceCheck, Any]:
     samples = [Sample(f"image_{number}", Path(), None) for number in range(200)]
     data: Any = SimpleNamespace(samples=samples, sampler=EpochSampler(len(samples), 1, 0))
     data.sampler.epoch = 1
     learner: Any = SimpleNamespace(is_finite=lambda: finite)
-    return Alarm(Run(folder), learner, data), data
+    return DivergenceCheck(Run(folder), learner, data), data
 
 
 @pytest.mark.parametrize("bad", [0, 30, 49, 50, 70])
 def test_a_loss_is_told_with_its_step_and_images(tmp_path: Path, bad: int) -> None:
-    its, data = alarm(tmp_path)
+    its, data = divergence_check(tmp_path)
 
     def epoch() -> None:
-        for place in range(80):
-            its.note(torch.tensor(math.nan if place == bad else 1.0), place)
+        for step in range(80):
+            its.add(torch.tensor(math.nan if step == bad else 1.0), step)
         its.check()
 
     with pytest.raises(InputError) as caught:
         epoch()
-    (draw,) = data.sampler.batch(bad)
-    assert f"the loss is nan in epoch 1, step {bad + 1}, on image_{draw.number};" in str(caught.value)
+    (request,) = data.sampler.batch(bad)
+    assert f"the loss is nan in epoch 1, step {bad + 1}, on image_{request.sample};" in str(caught.value)
 
 
 def test_weights_are_looked_at_where_all_losses_are_finite(tmp_path: Path) -> None:
-    its, _ = alarm(tmp_path)
-    its.note(torch.tensor(1.0), 0)
+    its, _ = divergence_check(tmp_path)
+    its.add(torch.tensor(1.0), 0)
     its.check()
-    its, _ = alarm(tmp_path, finite=False)
-    its.note(torch.tensor(1.0), 6)
+    its, _ = divergence_check(tmp_path, finite=False)
+    its.add(torch.tensor(1.0), 6)
     with pytest.raises(InputError, match="weights that are NaN or infinite came in epoch 1, step 7"):
         its.check()
 
@@ -77,10 +77,10 @@ def state(run: Path) -> dict[str, torch.Tensor]:
     return weights
 
 
-def place(run: Path) -> tuple[int, int]:
+def steps_done(run: Path) -> tuple[int, int]:
     """Epochs and steps done, as the state says."""
     content = torch.load(run / "last.pth", weights_only=True)
-    return content["about"]["epoch"], content["place"]
+    return content["about"]["epoch"], content["steps_done"]
 
 
 def test_a_loss_that_is_no_number_never_becomes_a_state(
@@ -91,7 +91,7 @@ def test_a_loss_that_is_no_number_never_becomes_a_state(
     wild = [*settings, "--learning_rate", "1e30", "--optimizer", "sgd", "--schedule", "constant", "--name", "wild"]
     message = error_of(train_fcn.main, *wild)
     assert "the loss is nan in epoch 1, step 2, on " in message
-    assert place(tmp_path / "wild") == (0, 1)
+    assert steps_done(tmp_path / "wild") == (0, 1)
     assert all(tensor.isfinite().all() for tensor in state(tmp_path / "wild").values())
 
 
@@ -102,7 +102,7 @@ def test_weights_that_are_no_numbers_never_become_a_state(
 
     def step(self: Learner, *batch: Any, **how: Any) -> tuple[torch.Tensor, torch.Tensor]:
         result = learn(self, *batch, **how)
-        if place(tmp_path / "spoilt")[1] == 2:
+        if steps_done(tmp_path / "spoilt")[1] == 2:
             with torch.no_grad():
                 next(self.network.parameters()).fill_(math.inf)
         return result
@@ -110,5 +110,5 @@ def test_weights_that_are_no_numbers_never_become_a_state(
     monkeypatch.setattr(Learner, "step", step)
     message = error_of(train_fcn.main, *settings, "--name", "spoilt")
     assert "weights that are NaN or infinite came in epoch 1, step 3, on " in message
-    assert place(tmp_path / "spoilt") == (0, 2)
+    assert steps_done(tmp_path / "spoilt") == (0, 2)
     assert all(tensor.isfinite().all() for tensor in state(tmp_path / "spoilt").values())

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.training.history import Row, by_class, columns, draw, line
+from engine.training.history import Row, by_class, columns, line, plot
 from engine.training.metrics import Metrics
 
 ROW = {"epoch": 1, "val_miou": 0.5, "train_miou": 0.25, "val_iou": [0.5, None], "train_iou": [0.25, 0.125]}
@@ -59,7 +59,7 @@ def test_curves_of_every_kind(tmp_path: Path, kind: str, start: bytes) -> None:
     }
     rows: list[Row] = [{"epoch": epoch, "learning_rate": 0.1, **metrics} for epoch in (1, 2)]
     rows[0] |= dict.fromkeys(metrics)
-    draw(rows, tmp_path / f"curves.{kind}", "a run")
+    plot(rows, tmp_path / f"curves.{kind}", "a run")
     content = (tmp_path / f"curves.{kind}").read_bytes()
     assert content.startswith(start)
     if kind == "svg":

@@ -12,8 +12,10 @@ from engine.training.run import Run, State, find_run
 
 REPOSITORY = Path(__file__).parents[3]
 ABOUT = About("fcn8s", 19, "cityscapes", (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 3, 0.5)
-TALLY = {"losses": torch.zeros(2, dtype=torch.float64), "counts": torch.zeros(19, 20, dtype=torch.int64)}
-STATE = State({"a": torch.zeros(3)}, ABOUT, None, None, {"state": {}, "param_groups": []}, {}, 5, TALLY, None, None)
+EPOCH_METRICS = {"losses": torch.zeros(2, dtype=torch.float64), "counts": torch.zeros(19, 20, dtype=torch.int64)}
+STATE = State(
+    {"a": torch.zeros(3)}, ABOUT, None, None, {"state": {}, "param_groups": []}, {}, 5, EPOCH_METRICS, None, None
+)
 
 
 def test_history_is_only_appended_to(tmp_path: Path) -> None:
@@ -123,8 +125,12 @@ def test_a_state_comes_back_as_it_was(tmp_path: Path, capsys: pytest.CaptureFixt
     state = run.load()
     assert state is not None
     assert torch.equal(state.weights["a"], STATE.weights["a"])
-    assert all(map(torch.equal, state.tally.values(), TALLY.values()))
-    assert {**vars(state), "weights": None, "tally": None} == {**vars(STATE), "weights": None, "tally": None}
+    assert all(map(torch.equal, state.epoch_metrics.values(), EPOCH_METRICS.values()))
+    assert {**vars(state), "weights": None, "epoch_metrics": None} == {
+        **vars(STATE),
+        "weights": None,
+        "epoch_metrics": None,
+    }
     assert capsys.readouterr().err == ""
 
 
@@ -140,7 +146,7 @@ def test_a_state_from_before_there_were_versions(tmp_path: Path, capsys: pytest.
     changed_state(Run(tmp_path), lacking="format_version")
     state = Run(tmp_path).load()
     assert state is not None
-    assert state.place == 5
+    assert state.steps_done == 5
     assert capsys.readouterr().err == ""
 
 
@@ -148,7 +154,7 @@ def test_a_state_of_a_later_version(tmp_path: Path, capsys: pytest.CaptureFixtur
     changed_state(Run(tmp_path), phase=3, format_version=2)
     state = Run(tmp_path).load()
     assert state is not None
-    assert state.place == 5
+    assert state.steps_done == 5
     notes = capsys.readouterr().err
     assert "last.pth: of format version 2" in notes
     assert "last.pth: ignored phase, which this version does not know" in notes
@@ -156,8 +162,8 @@ def test_a_state_of_a_later_version(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 @pytest.mark.parametrize(("version", "remedy"), [(1, "the file is damaged"), (2, "a newer version of this program")])
 def test_a_state_that_lacks_what_is_needed(tmp_path: Path, version: int, remedy: str) -> None:
-    changed_state(Run(tmp_path), lacking="place", format_version=version)
-    with pytest.raises(InputError, match=f"last.pth: lacks place; .*{remedy}"):
+    changed_state(Run(tmp_path), lacking="steps_done", format_version=version)
+    with pytest.raises(InputError, match=f"last.pth: lacks steps_done; .*{remedy}"):
         Run(tmp_path).load()
 
 
@@ -209,7 +215,7 @@ def test_a_full_disk_loses_nothing_saved_before(tmp_path: Path, what: str, file:
     assert "Traceback" not in done.stderr
     state = run.load()
     assert state is not None
-    assert state.place == 5
+    assert state.steps_done == 5
     assert [row["epoch"] for row in run.history()] == [1]
     assert not list(tmp_path.glob(".*"))
 

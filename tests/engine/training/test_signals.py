@@ -47,10 +47,10 @@ def history(run: Path) -> list[dict[str, Any]]:
     return [{key: row[key] for key in row if key not in clocks} for row in rows]
 
 
-def place(run: Path) -> tuple[int, int]:
+def steps_done(run: Path) -> tuple[int, int]:
     """Epochs and steps done, as the state says."""
     content = torch.load(run / "last.pth", weights_only=True)
-    return content["about"]["epoch"], content["place"]
+    return content["about"]["epoch"], content["steps_done"]
 
 
 def interrupted(number: signal.Signals, step: int, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -72,7 +72,7 @@ def test_a_killed_run_goes_on_within_its_epoch(
     assert train_fcn.main([*settings, "--name", "whole"]) == 0
     killed = interrupted(signal.SIGKILL, 4, *settings, "--name", "killed")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert place(tmp_path / "killed") == (1, 1)
+    assert steps_done(tmp_path / "killed") == (1, 1)
     assert train_fcn.main([*settings, "--name", "killed"]) == 0
     assert "1 of 3 epochs and 1 steps are done, resuming" in capsys.readouterr().out
     assert_same(tmp_path / "killed", tmp_path / "whole")
@@ -85,7 +85,7 @@ def test_a_signal_saves_and_stops(settings: list[str], tmp_path: Path) -> None:
     stopped = [*settings, "--name", "stopped", "--workers", "1"]
     killed = interrupted(signal.SIGKILL, 3, *stopped)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
-    assert place(tmp_path / "stopped") == (0, 2)
+    assert steps_done(tmp_path / "stopped") == (0, 2)
     for epoch, number in enumerate((signal.SIGTERM, signal.SIGUSR1), 1):
         # In the third step left: two of an epoch, which the last state was in, and one of the next.
         ended = interrupted(number, 3, *stopped, "--save_minutes", "1000")
@@ -93,7 +93,7 @@ def test_a_signal_saves_and_stops(settings: list[str], tmp_path: Path) -> None:
         assert f"saved in epoch {epoch + 1} after step 2" in ended.stderr
         assert "run the same command to resume" in ended.stderr
         assert "Traceback" not in ended.stderr
-        assert place(tmp_path / "stopped") == (epoch, 2)
+        assert steps_done(tmp_path / "stopped") == (epoch, 2)
     assert train_fcn.main(stopped) == 0
     assert_same(tmp_path / "stopped", tmp_path / "whole")
 
@@ -112,7 +112,7 @@ def test_a_signal_stops_a_validation_at_once(
         printed = capsys.readouterr()
         assert f"saved in epoch {epoch} before its validation, which was stopped; run the" in printed.err
         assert printed.out.endswith(f"\nnext: python train_fcn.py {shlex.join([*settings, '--name', 'stopped'])}\n")
-        assert place(tmp_path / "stopped") == (epoch - 1, 4)
+        assert steps_done(tmp_path / "stopped") == (epoch - 1, 4)
         assert len(history(tmp_path / "stopped") if epoch > 1 else []) == epoch - 1
     monkeypatch.delenv(INTERRUPT)
     assert train_fcn.main([*settings, "--name", "stopped"]) == 0

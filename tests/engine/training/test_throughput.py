@@ -7,7 +7,7 @@ import torch
 from lightning_fabric import Fabric
 
 from engine.data.dataset import Batch
-from engine.training.throughput import Watch
+from engine.training.throughput import ThroughputMeter
 
 BATCH = (torch.zeros(2, 3, 4, 4), torch.zeros(2, 4, 4))
 
@@ -46,15 +46,15 @@ class Clock:
         self.busy_until = max(self.now, self.busy_until) + seconds
 
 
-def watched(kind: str) -> Watch:
+def meter_on(kind: str) -> ThroughputMeter:
     fabric = SimpleNamespace(device=torch.device(kind), world_size=1, is_global_zero=False)
-    return Watch(fabric, "epoch 1", 10, 0)  # type: ignore[arg-type]
+    return ThroughputMeter(fabric, "epoch 1", 10, 0)  # type: ignore[arg-type]
 
 
 def test_a_cpu_waits_while_a_batch_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    its = Watch(Fabric(accelerator="cpu"), "epoch 1", 10, 0)
-    for _ in its.over(clock.loading(1.0, 10)):
+    its = ThroughputMeter(Fabric(accelerator="cpu"), "epoch 1", 10, 0)
+    for _ in its.timed(clock.loading(1.0, 10)):
         clock.now += 3.0
     columns = its.columns()
     assert columns["data_wait"] == pytest.approx(0.25)
@@ -64,8 +64,8 @@ def test_a_cpu_waits_while_a_batch_is_loaded(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_gpu_that_is_busy_while_python_waits_does_not_starve(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    its = watched("cuda")
-    for _ in its.over(clock.loading(1.0, 10)):
+    its = meter_on("cuda")
+    for _ in its.timed(clock.loading(1.0, 10)):
         clock.launch(0.95)
     assert its.waited == pytest.approx(1.0 + 9 * 0.05)
     assert its.warning() is None
@@ -73,8 +73,8 @@ def test_a_gpu_that_is_busy_while_python_waits_does_not_starve(monkeypatch: pyte
 
 def test_a_gpu_that_starves_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    its = watched("cuda")
-    for _ in its.over(clock.loading(1.0, 10)):
+    its = meter_on("cuda")
+    for _ in its.timed(clock.loading(1.0, 10)):
         clock.launch(0.5)
     # 10.5 s: the first batch takes 1 s, each of the other nine comes 0.5 s after the GPU was through.
     assert its.waited / (its.trained - its.began) == pytest.approx(5.5 / 10.5)

@@ -48,8 +48,10 @@ class MadeUp:
         self.prepared = 0
 
     def stream(self, epochs: int) -> Iterator[Batch]:
-        for draws in RemainingEpochs(self.sampler, epochs):
-            values = torch.tensor([draw.seed % 251 for draw in draws if draw.seed is not None], dtype=torch.uint8)
+        for requests in RemainingEpochs(self.sampler, epochs):
+            values = torch.tensor(
+                [request.seed % 251 for request in requests if request.seed is not None], dtype=torch.uint8
+            )
             yield values.view(-1, 1, 1, 1).expand(-1, 3, 4, 4), (values % 2).view(-1, 1, 1).expand(-1, 4, 4)
 
     def prepare(self, *parts: torch.Tensor) -> Batch:
@@ -163,10 +165,10 @@ def test_epochs_after_the_last_state_are_trained_again(tmp_path: Path) -> None:
 
     original = killed._save
 
-    def save(row: Any, place: int, tally: Any) -> None:
+    def save(row: Any, steps_done: int, epoch_metrics: Any) -> None:
         if row is not None:
             raise KeyboardInterrupt  # as if killed in the save at the end
-        original(row, place, tally)
+        original(row, steps_done, epoch_metrics)
 
     killed._save = save  # type: ignore[method-assign]
     with pytest.raises(KeyboardInterrupt):
@@ -183,12 +185,12 @@ def test_metrics_of_every_nth_step(tmp_path: Path) -> None:
     counted = []
     for every in (1, 2):
         its = training(tmp_path / str(every), Scores([0.1]), epochs=1, metrics_every=every)
-        tally = its._tally()
-        for place in range(4):
+        epoch_metrics = its._new_metrics()
+        for step in range(4):
             logits, mask = torch.zeros(1, 2, 1, 1), torch.zeros(1, 1, 1, dtype=torch.int64)
-            tally.add(torch.tensor(1.0), logits, mask, place)
-        counted.append(int(tally.matrix.counts.sum()))
-        assert tally.losses.tolist() == [4.0, 4.0], "losses of all steps"
+            epoch_metrics.add(torch.tensor(1.0), logits, mask, step)
+        counted.append(int(epoch_metrics.matrix.counts.sum()))
+        assert epoch_metrics.losses.tolist() == [4.0, 4.0], "losses of all steps"
     assert counted == [4, 2]
 
 
@@ -209,7 +211,7 @@ def stopped_within_an_epoch(folder: Path, **settings: Any) -> None:
     its.learner.step = partial(_signal_then, its.learner.step)  # type: ignore[method-assign]
     with pytest.raises(Stopped):
         its.fit()
-    assert saved(folder / "last.pth")["place"] == 1
+    assert saved(folder / "last.pth")["steps_done"] == 1
 
 
 def _signal_then(step: Any, *arguments: Any, **more: Any) -> Any:
