@@ -14,11 +14,13 @@ import catalogue
 from engine.checkpoints import About
 from engine.cli import options
 from engine.cli.command import command
+from engine.cli.scoring import remark
 from engine.devices.device import SHORT_PRECISIONS, require_compiler
 from engine.errors import InputError
 from engine.files.atomic import write_json
-from engine.profiling.record import NetworkProfile, table
+from engine.profiling.record import NetworkProfile, heading, notes, table
 from engine.ranges import Range, out_of_range
+from engine.tables import Format
 
 EXAMPLES = (
     "python profile_fcn.py",
@@ -60,6 +62,8 @@ class ProfileOptions:
     """most images at a time to look for the best throughput with; memory may end it before"""
     output: Path = Path("outputs/profile.json")
     """file that results go to"""
+    format: Format = "text"
+    """format of the table on stdout; csv has all digits; with csv, markdown and latex, all other lines go to stderr"""
 
 
 @command
@@ -83,9 +87,11 @@ def main(argv: Sequence[str] | None = None) -> int:
                 profiles.append(process.submit(profile, chosen, name, precision).result())
             write_json(chosen.output, [found.to_json() for found in profiles])
             print(f"{name} in {profiles[-1].precision}: done", file=sys.stderr)
-    print(f"{table(profiles)}\n{chosen.output}: the profiles in full")
+    remark(chosen.format, heading(profiles))
+    print(table(profiles).render(chosen.format))
+    remark(chosen.format, f"{notes(profiles)}\n{chosen.output}: the profiles in full")
     flag = "" if chosen.benchmark == ProfileOptions.benchmark else f" --benchmark {chosen.benchmark}"
-    print(f"next: python train_fcn.py --network {networks[0]}{flag}")
+    remark(chosen.format, f"next: python train_fcn.py --network {networks[0]}{flag}")
     return 0
 
 

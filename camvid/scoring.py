@@ -56,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             options.predictions, options.root, options.split, benchmark=options.benchmark, workers=options.workers
         ),
         options.output,
+        options.format,
     )
     return 0
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,9 +21,15 @@ from engine.files.folders import find
 from engine.files.images import read_ids
 from engine.findings import counted, grouped
 from engine.parallel import each
+from engine.tables import Table, percent_2
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 NO_CLASS = 255
 """What a prediction holds where it gives no class: a miss, but nobody's false positive."""
+MEAN = "mean"
+"""Name of the last row of a table of scores."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,30 @@ class Scores(ClassScores):
             "mean_pixel_accuracy": _mean(self.accuracy),
             "pixel_accuracy": self.pixel_accuracy,
         }
+
+    def table(self) -> Table:
+        """The scores of each class, and below them their means over the classes that occur."""
+        mean, number = self.summary(), len(occurring(self.iou))
+        return Table(
+            {
+                "class": [*self.names, MEAN],
+                "IoU": [*self.iou.tolist(), mean["miou"]],
+                "Dice": [*self.dice.tolist(), mean["mean_dice"]],
+                "accuracy": [*self.accuracy.tolist(), mean["mean_pixel_accuracy"]],
+            },
+            {
+                "class": lambda name: f"mean of {number}" if name == MEAN else name,
+                **dict.fromkeys(("IoU", "Dice", "accuracy"), percent_2),
+            },
+        )
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """The scores from 0 to 1: a row for each class and a last row `mean`; columns class, IoU, Dice, accuracy."""
+        return self.table().to_dataframe()
+
+    def remark(self) -> str:
+        """The accuracy over all pixels, and what was scored."""
+        return f"pixel accuracy {percent_2(self.pixel_accuracy)} over {self.coverage}"
 
     def to_json(self) -> dict[str, Any]:
         """All figures as JSON has them, null for NaN."""
@@ -150,18 +180,7 @@ def read_prediction(protocol: Protocol, path: Path) -> UInt8Array:
 
 def table(scores: Scores) -> str:
     """The scores in percent, as papers print them; `-` for a class that occurs nowhere."""
-    rows = zip(scores.names, scores.iou, scores.dice, scores.accuracy, strict=True)
-    mean, number = scores.summary(), len(occurring(scores.iou))
-    width = max(map(len, (*scores.names, "mean of 00")))
-    return "\n".join(
-        [
-            f"{'class':<{width}}    IoU   Dice    acc",
-            *(f"{name:<{width}} {_percent(iou)} {_percent(dice)} {_percent(acc)}" for name, iou, dice, acc in rows),
-            f"{f'mean of {number}':<{width}} {_percent(mean['miou'])} {_percent(mean['mean_dice'])} "
-            f"{_percent(mean['mean_pixel_accuracy'])}",
-            f"pixel accuracy {100 * mean['pixel_accuracy']:.2f} over {scores.coverage}",
-        ]
-    )
+    return f"{scores.table().render()}\n{scores.remark()}"
 
 
 def _find(
@@ -193,10 +212,6 @@ def _find(
 
 def _mean(values: Float64Array) -> float:
     return float(occurring(values).mean())
-
-
-def _percent(value: float) -> str:
-    return f"{'-' if np.isnan(value) else f'{100 * value:.2f}':>6}"
 
 
 def _size(pixels: UInt8Array) -> str:

@@ -80,7 +80,7 @@ class KittiRoadBenchmark(Benchmark):
 
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
         """The benchmark's measures in the image and, where the calibrations are there, in the bird's-eye view."""
-        from kitti_road import measures, scoring
+        from kitti_road import scoring
 
         frames = layout.labelled_frames(root, split, self.task)
         lacking = [path for frame in frames if not (path := frame.calibration(root)).is_file()]
@@ -93,9 +93,7 @@ class KittiRoadBenchmark(Benchmark):
                 raise InputError(*result.faults)
             contents[space] = scoring.to_json(result.scores, split, space)
             notes = "".join(f"note: {line}\n" for line in result.notes)
-            tables.append(
-                f"{notes}{scoring.title(split, space)}\n\n{measures.table(result.scores)}\n\n{result.coverage}"
-            )
+            tables.append(f"{notes}{scoring.title(split, space)}\n\n{result.table().render()}\n\n{result.coverage}")
         if lacking:
             tables.append(
                 f"no bird's-eye view: {len(lacking)} of {len(frames)} calibrations are missing, as {lacking[0]}; "

@@ -11,7 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from engine.tables import Table
 from kitti_road.counts import Counts
+
+COLUMNS = ("MaxF", "AP", "PRE", "REC", "FPR", "FNR")
+"""Figures of a set, as the benchmark names and orders them."""
 
 _LEVELS = np.arange(11) * 0.1
 _TINY = 1e-10
@@ -38,9 +42,8 @@ class RoadScores:
     @property
     def columns(self) -> dict[str, float]:
         """The figures under the names and in the order of the benchmark's tables."""
-        names = ("MaxF", "AP", "PRE", "REC", "FPR", "FNR")
         rates = (self.precision, self.recall, self.false_positive_rate, self.false_negative_rate)
-        return dict(zip(names, (self.max_f, self.average_precision, *rates), strict=True))
+        return dict(zip(COLUMNS, (self.max_f, self.average_precision, *rates), strict=True))
 
     def to_json(self) -> dict[str, Any]:
         """The scores as JSON content; null for NaN."""
@@ -71,10 +74,9 @@ def scores_of(counts: Counts) -> RoadScores:
     )
 
 
-def table(scores: dict[str, RoadScores]) -> str:
-    """The scores in percent, as the benchmark's tables have them; `-` for what has no score."""
-    rows = [f"{'benchmark':<10}      MaxF        AP       PRE       REC       FPR       FNR"]
-    for name, of_set in scores.items():
-        cells = ("-" if math.isnan(value) else f"{100 * value:.2f} %" for value in of_set.columns.values())
-        rows.append(f"{name.upper():<10}" + "".join(f"{cell:>10}" for cell in cells))
-    return "\n".join(rows)
+def table(scores: dict[str, RoadScores]) -> Table:
+    """The scores in percent, as the benchmark's tables have them; the names of the sets are in capitals."""
+    figures = [of_set.columns for of_set in scores.values()]
+    columns: dict[str, list[Any]] = {"benchmark": [name.upper() for name in scores]}
+    columns |= {name: [of_set[name] for of_set in figures] for name in COLUMNS}
+    return Table(columns, dict.fromkeys(COLUMNS, lambda share: f"{100 * share:.2f} %"))

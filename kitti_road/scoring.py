@@ -7,21 +7,25 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from engine.cli.command import BAD_INPUT, command, report
 from engine.cli.options import require_output_file, tool_parser
 from engine.cli.parser import process_count
-from engine.cli.scoring import following
+from engine.cli.scoring import add_format, following, remark
 from engine.errors import InputError
 from engine.files.atomic import write_json
 from engine.files.folders import find
 from engine.findings import counted
 from engine.parallel import available_cpus, each
+from engine.tables import Table
 from kitti_road.counts import NONE, Counts, Pair, count
 from kitti_road.labels import CATEGORIES_OF, TASKS
 from kitti_road.layout import TRUTHS, Frame, labelled_frames, official_number, parse, require_root
 from kitti_road.measures import RoadScores, scores_of, table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Space = Literal["image", "bev"]
 SPLITS = ("train", "val", "training")
@@ -42,6 +46,14 @@ class RoadResult(NamedTuple):
     """What else to know."""
     coverage: str = ""
     """How many frames were scored, and whether these are the official ones."""
+
+    def table(self) -> Table:
+        """A row for each set that was scored."""
+        return table(self.scores)
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """The scores from 0 to 1: columns benchmark (the set), MaxF, AP, PRE, REC, FPR and FNR; NaN for no score."""
+        return self.table().to_dataframe()
 
 
 def score(
@@ -193,12 +205,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"note: {line}", file=sys.stderr)
     report(result.faults)
     if result.scores:
-        print(f"{title(options.split, options.space)}\n\n{table(result.scores)}\n\n{result.coverage}")
+        remark(options.format, f"{title(options.split, options.space)}\n")
+        print(result.table().render(options.format))
+        remark(options.format, f"\n{result.coverage}")
     if output is not None and result.scores:
         write_json(output, to_json(result.scores, options.split, options.space))
-        print(f"\nwrote {output}")
+        remark(options.format, f"\nwrote {output}")
     if not result.faults:
-        print(following(output))
+        remark(options.format, following(output))
     return BAD_INPUT if result.faults else 0
 
 
@@ -242,6 +256,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers", type=process_count, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
     )
+    add_format(parser)
     return parser
 
 

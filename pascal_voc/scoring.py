@@ -53,7 +53,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--split", choices=SCORED, default="val", help="default: val")
     options = parser.parse_args(argv)
-    report(lambda: score(options.predictions, options.root, options.split, workers=options.workers), options.output)
+    report(
+        lambda: score(options.predictions, options.root, options.split, workers=options.workers),
+        options.output,
+        options.format,
+    )
     return 0
 
 

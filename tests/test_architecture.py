@@ -35,12 +35,13 @@ ROOMS: dict[str, set[str]] = {
     "environment": set(),
     "layers": set(),
     "ranges": set(),
+    "tables": set(),
     "files": {"errors", "arrays"},
     "parallel": {"errors"},
     "benchmark": {"errors", "arrays", "files"},
     "checkpoints": {"errors", "files", "normalization"},
-    "scoring": {"errors", "findings", "arrays", "confusion", "files", "parallel", "benchmark"},
-    "cli": {"errors", "findings", "files", "parallel", "ranges", "scoring"},
+    "scoring": {"errors", "findings", "arrays", "confusion", "files", "parallel", "benchmark", "tables"},
+    "cli": {"errors", "findings", "files", "parallel", "ranges", "scoring", "tables"},
     "devices": {"errors", "arrays"},
     "data": {"errors", "arrays", "files", "parallel", "benchmark"},
     "kernels": {"errors", "layers"},
@@ -54,13 +55,14 @@ ROOMS: dict[str, set[str]] = {
     },
     "export": {"errors", "arrays", "files", "benchmark", "checkpoints", "normalization"},
     "profiling": {
-        *("errors", "arrays", "files", "benchmark", "checkpoints", "environment", "devices", "inference"),
+        *("errors", "arrays", "files", "benchmark", "checkpoints", "environment", "devices", "inference", "tables"),
     },
 }
 """Room or module of engine -> those that it may import, beside itself."""
 
 TORCH_FREE_ROOMS = (
     *("errors", "findings", "arrays", "confusion", "files", "cli", "parallel", "benchmark", "ranges", "scoring"),
+    "tables",
 )
 LIGHT_ROOMS = ("inference", "devices")
 """They load neither Lightning Fabric nor torchvision, which take seconds; but for `devices.fabric`."""

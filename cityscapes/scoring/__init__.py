@@ -1,67 +1,33 @@
 """Predictions and ground truth -> the scores of the Cityscapes evaluation server, and what explains them."""
 
 import argparse
-import csv
 import functools
-import io
-import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cityscapes.layout import SPLITS, Scene
 from cityscapes.predictions import train_id_warning
-from cityscapes.scoring import boundary, comparison, confusion, images
+from cityscapes.scoring import boundary, comparison, images
 from cityscapes.scoring.boundary import BorderCounts
 from cityscapes.scoring.counts import SCORED, Counts, Pair, count, read
 from cityscapes.scoring.coverage import Coverage
 from cityscapes.scoring.images import ImageCounts
 from cityscapes.scoring.pairs import masks_remedy, pair_files
-from cityscapes.scoring.scores import CityscapesScores, mean, percent, scores_of, table
+from cityscapes.scoring.result import ScoringResult, write_details
+from cityscapes.scoring.scores import CityscapesScores, mean, scores_of, table
 from engine.cli.command import command
 from engine.cli.options import require_output_file, tool_parser
 from engine.cli.parser import process_count
+from engine.cli.scoring import add_format, remark
 from engine.errors import InputError
-from engine.files.atomic import remove_all_unfinished, require_writable, write_json, write_text
+from engine.files.atomic import remove_all_unfinished, require_writable, write_json
 from engine.findings import counted, grouped
 from engine.parallel import available_cpus, each
 
 __all__ = ["CityscapesScores", "ScoringResult", "main", "mean", "measure", "score", "scores_of", "table"]
-
-
-@dataclass(frozen=True, eq=False)
-class ScoringResult:
-    """Everything that is measured in one pass over the files."""
-
-    scores: CityscapesScores
-    images: tuple[ImageCounts, ...]
-    """In the order of the scenes."""
-    borders: BorderCounts | None
-    """None unless asked for."""
-    coverage: Coverage
-
-    def to_json(self) -> dict[str, Any]:
-        """The official figures, and ours under keys that the official file lacks."""
-        content = self.scores.to_json()
-        content["coverage"] = self.coverage.to_json()
-        content["averageScoreClassesInterval"] = list(images.interval(self.images))
-        if self.borders is not None:
-            content["boundaryScores"] = self.borders.scores()
-        return {**content, "images": {image.stem: image.to_json() for image in self.images}}
-
-    def __str__(self) -> str:
-        low, high = images.interval(self.images)
-        spread = (
-            f"mean IoU {100 * low:.1f} to {100 * high:.1f} in {images.LEVEL:.0%} of {images.RESAMPLES} resamples "
-            f"of {counted(len(self.images), 'image')}"
-        )
-        parts = [table(self.scores), f"{spread}\n{self.coverage}"]
-        if self.borders is not None:
-            parts.insert(1, _boundary_table(self.borders))
-        return "\n\n".join(parts)
 
 
 class _SceneResult(NamedTuple):
@@ -154,36 +120,18 @@ def _score_scene(pair: Pair, *, with_borders: bool) -> _SceneResult:
     return _SceneResult(counts, boundary.borders(masks) if with_borders else None, (width, height))
 
 
-def _boundary_table(borders: BorderCounts) -> str:
-    scores = borders.scores()
-    rows = [f"{name:<14} {percent(value)}" for name, value in scores.items()]
-    return "\n".join([f"{'class':<14} boundary IoU", *rows, f"{'mean':<14} {percent(mean(scores.values()))}"])
-
-
-def _write_details(folder: Path, result: ScoringResult) -> list[Path]:
-    """Write the scores of images and the confusion matrix, and give the files."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["image", "mean", *images.NAMES])
-    for image in sorted(result.images, key=lambda image: (images.mean_score(image), image.stem)):
-        cells = [images.mean_score(image), *image.scores().tolist()]
-        writer.writerow([image.stem, *("" if math.isnan(cell) else f"{cell:.4f}" for cell in cells)])
-    matrix = result.scores.confusion
-    paths = [folder / name for name in ("images.csv", "confusion.csv", "confusion.txt", "confusion.png")]
-    write_text(paths[0], file.getvalue())
-    confusion.write_csv(paths[1], matrix)
-    write_text(paths[2], confusion.table(matrix) + "\n")
-    confusion.write_picture(paths[3], matrix)
-    return paths
-
-
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Score a folder of predictions, print the table and write the figures; or compare two results."""
     parser = _parser()
     options = parser.parse_args(argv)
     if options.compare is not None:
-        print(comparison.table(*map(comparison.read, options.compare)))
+        compared = comparison.compare(*options.compare)
+        if options.format == "text":
+            print(compared)
+        else:
+            print(compared.table().render(options.format))
+            remark(options.format, f"{compared.heading()}\n{compared.verdict()}")
         return 0
     if options.predictions is None:
         parser.error("give --predictions DIR, or --compare A.json B.json")
@@ -191,14 +139,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     result = measure(
         options.predictions, options.root, options.split, workers=options.workers, with_borders=options.boundary
     )
-    print(result)
-    written = [] if options.details is None else _write_details(options.details, result)
+    print(result if options.format == "text" else result.table().render(options.format))
+    if options.format != "text":
+        remark(options.format, result.remark())
+    written = [] if options.details is None else write_details(options.details, result)
     if options.output is not None:
         write_json(options.output, result.to_json())
         written.append(options.output)
     if written:
-        print(f"\nwrote {', '.join(map(str, written))}")
-    print(_next_step(options.output))
+        remark(options.format, f"\nwrote {', '.join(map(str, written))}")
+    remark(options.format, _next_step(options.output))
     return 0
 
 
@@ -227,6 +177,7 @@ def _parser() -> argparse.ArgumentParser:
             "python -m cityscapes.scoring --predictions outputs/fcn --root data --output outputs/scores.json",
             "python -m cityscapes.scoring --predictions outputs/fcn --root data --boundary --details outputs/scores",
             "python -m cityscapes.scoring --compare outputs/before.json outputs/after.json",
+            "python -m cityscapes.scoring --compare outputs/before.json outputs/after.json --format latex",
         ],
     )
     parser.add_argument(
@@ -248,4 +199,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers", type=process_count, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
     )
+    add_format(parser)
     return parser

@@ -1,15 +1,20 @@
 """Two results side by side: is one better, in which classes, and may it be chance?"""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cityscapes.labels import BY_NAME
 from cityscapes.scoring import images
 from cityscapes.scoring.images import ImageCounts
-from cityscapes.scoring.scores import mean, percent
+from cityscapes.scoring.scores import MEAN, mean
 from engine.errors import InputError
 from engine.files.documents import read_json
+from engine.tables import Table, percent, points
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _REMEDY = "give a file that `python -m cityscapes.scoring --output FILE`, or the official scorer, wrote"
 _ROUNDING = 1e-9
@@ -60,8 +65,8 @@ def _require_one_result(result: ResultFile) -> None:
         score = result.classes.get(name, math.nan)
         if not (math.isnan(score) and math.isnan(summed)) and not abs(score - summed) <= _ROUNDING:
             raise InputError(
-                f"{result.path}: its images add up to an IoU of {percent(summed).strip()} % for {name}, but its "
-                f"classScores say {percent(score).strip()} %, so it is not one result; score the predictions again"
+                f"{result.path}: its images add up to an IoU of {percent(summed)} % for {name}, but its "
+                f"classScores say {percent(score)} %, so it is not one result; score the predictions again"
             )
 
 
@@ -78,29 +83,52 @@ def _score(value: Any) -> float:
     return float(value)
 
 
-def table(first: ResultFile, second: ResultFile) -> str:
-    """Both results by class in percent, and what the second has over the first."""
-    rows = [f"A  {first.path}", f"B  {second.path}", "", f"{'class':<14}   IoU A      B  B - A   iIoU A      B  B - A"]
-    for name, before in first.classes.items():
-        ious = _cells(before, second.classes.get(name, math.nan))
-        rows.append(f"{name:<14}   {ious}    {_cells(*(_instance_score(result, name) for result in (first, second)))}")
-    pairs = [(first.classes, second.classes), (first.class_instances, second.class_instances)]
-    means = [_cells(*(mean(scores.values()) for scores in pair)) for pair in pairs]
-    rows += [f"{'mean':<14}   {'    '.join(means)}", "", _verdict(first, second)]
-    return "\n".join(rows)
+class Comparison(NamedTuple):
+    """Two results by class, and what the second has over the first."""
+
+    first: ResultFile
+    second: ResultFile
+
+    def table(self) -> Table:
+        """IoU and iIoU of both results and their differences, by class, with a last row `mean`."""
+        names = list(self.first.classes)
+        columns: dict[str, list[Any]] = {"class": [*names, MEAN]}
+        for figure, field in (("IoU", "classes"), ("iIoU", "class_instances")):
+            before, after = (_with_mean(getattr(result, field), names) for result in self)
+            gains = [new - old for old, new in zip(before, after, strict=True)]
+            columns |= {f"{figure} A": before, f"{figure} B": after, f"{figure} B - A": gains}
+        return Table(
+            columns, {name: points if name.endswith("B - A") else percent for name in columns if name != "class"}
+        )
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """The scores from 0 to 1 and their differences, see `table`; NaN for what has no score."""
+        return self.table().to_dataframe()
+
+    def heading(self) -> str:
+        """The files that are called A and B."""
+        return f"A  {self.first.path}\nB  {self.second.path}"
+
+    def verdict(self) -> str:
+        """Whether the difference of the means may be chance, with its interval."""
+        return _verdict(self.first, self.second)
+
+    def __str__(self) -> str:
+        return "\n\n".join([self.heading(), self.table().render(), self.verdict()])
 
 
-def _instance_score(result: ResultFile, name: str) -> float:
-    return result.class_instances.get(name, math.nan)
+def compare(first: Path, second: Path) -> Comparison:
+    """Compare two result files.
+
+    Raises:
+        InputError: if one is missing or is not a result file.
+    """
+    return Comparison(read(first), read(second))
 
 
-def _cells(before: float, after: float) -> str:
-    return f"{percent(before)}  {percent(after)}  {signed(after - before)}"
-
-
-def signed(value: float) -> str:
-    """A difference in percent points, as five characters."""
-    return f"{'-' if math.isnan(value) else f'{100 * value:+.1f}':>5}"
+def _with_mean(scores: dict[str, float], names: Sequence[str]) -> list[float]:
+    """The scores of some classes, NaN where there is none, and last the mean of all scores."""
+    return [*(scores.get(name, math.nan) for name in names), mean(scores.values())]
 
 
 def _verdict(first: ResultFile, second: ResultFile) -> str:

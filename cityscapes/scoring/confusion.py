@@ -1,8 +1,7 @@
 """The confusion matrix for people: as table, as CSV and as picture."""
 
-import csv
-import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,7 +9,11 @@ from cityscapes.labels import BY_ID
 from cityscapes.predictions import LABEL_IDS
 from cityscapes.scoring.counts import SCORED
 from engine.arrays import Float64Array, Int64Array
-from engine.files.atomic import replacing, write_text
+from engine.files.atomic import replacing
+from engine.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _NAMES = tuple(BY_ID[label_id].name for label_id in range(LABEL_IDS))
 _CLASSES = tuple(np.array(_NAMES)[SCORED].tolist())
@@ -30,20 +33,22 @@ def shares(confusion: Int64Array) -> Float64Array:
 
 def table(confusion: Int64Array) -> str:
     """The shares as text, whole percent; `.` for less than a half, `-` for a class that does not occur."""
-    rows = [f"{_ROW:<16}" + "".join(f"{name.split()[-1][:5]:>6}" for name in (*_CLASSES, _REST))]
-    for name, row in zip(_CLASSES, shares(confusion), strict=True):
-        cells = ["-" if np.isnan(share) else "." if share < 0.5 else f"{share:.0f}" for share in row]
-        rows.append(f"{name:<16}" + "".join(f"{cell:>6}" for cell in cells))
-    return "\n".join(rows)
+    headings = [name.split()[-1][:5] for name in (*_CLASSES, _REST)]
+    columns = dict(zip(headings, shares(confusion).T.tolist(), strict=True))
+    return Table({_ROW: _CLASSES, **columns}, dict.fromkeys(headings, _whole)).render()
 
 
-def write_csv(path: Path, confusion: Int64Array) -> None:
-    """Write the pixels of all 34 labels, true labels as rows."""
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow([_ROW, *_NAMES])
-    writer.writerows([name, *row] for name, row in zip(_NAMES, confusion.tolist(), strict=True))
-    write_text(path, file.getvalue())
+def _whole(share: float) -> str:
+    return "." if share < 0.5 else f"{share:.0f}"
+
+
+def to_dataframe(confusion: Int64Array) -> "pd.DataFrame":
+    """The pixels of all 34 labels: a row for each true label, named in the first column, a column for each predicted.
+
+    Args:
+        confusion: (34, 34) pixels by label id of the ground truth (row) and of the prediction (column).
+    """
+    return Table({_ROW: _NAMES, **dict(zip(_NAMES, confusion.T.tolist(), strict=True))}).to_dataframe()
 
 
 def write_picture(path: Path, confusion: Int64Array) -> None:

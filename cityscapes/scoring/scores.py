@@ -7,7 +7,7 @@ Understanding", section 4.1, and the figures those of the official `evalPixelLev
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,14 @@ import numpy.typing as npt
 from cityscapes.labels import BY_NAME, CATEGORIES, LABELS
 from cityscapes.scoring.counts import INSTANCE_SIZE, SCORED, WITH_INSTANCES, Counts
 from engine.arrays import Float64Array, Int64Array
+from engine.tables import Table, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LEVELS = ("class", "category")
+MEAN = "mean"
+"""Name of the last row of a level."""
 
 _LABELS = tuple(label for label in LABELS if label.id >= 0)
 
@@ -31,6 +39,26 @@ class CityscapesScores:
     """iIoU: every instance of the ground truth weighs the same, whatever its size."""
     categories: dict[str, float]
     category_instances: dict[str, float]
+
+    def rows(self, level: str) -> dict[str, tuple[float, float]]:
+        """IoU and iIoU by name of what is scored at a level, `class` or `category`, and last their means as `mean`."""
+        ious, iious = self.classes, self.class_instances
+        names = [name for name in ious if not BY_NAME[name].ignore_in_eval]
+        if level == "category":
+            ious, iious = self.categories, self.category_instances
+            names = [name for name in ious if name != "void"]
+        rows = {name: (ious[name], iious[name]) for name in names}
+        return rows | {MEAN: (mean(iou for iou, _ in rows.values()), mean(iiou for _, iiou in rows.values()))}
+
+    def table(self) -> Table:
+        """The scores of classes, then of categories, each with a last row `mean`; columns level, name, IoU and iIoU."""
+        rows = [(level, name, *pair) for level in LEVELS for name, pair in self.rows(level).items()]
+        columns = dict(zip(("level", "name", "IoU", "iIoU"), zip(*rows, strict=True), strict=True))
+        return Table(columns, {"IoU": percent, "iIoU": percent})
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """The scores from 0 to 1, see `table`; NaN for what has no score."""
+        return self.table().to_dataframe()
 
     def to_json(self) -> dict[str, Any]:
         """The scores under the keys of the official result file."""
@@ -101,21 +129,13 @@ def mean(scores: Iterable[float]) -> float:
 
 def table(scores: CityscapesScores) -> str:
     """The scores in percent, as papers print them; `-` for what has no score."""
-    classes = {name: value for name, value in scores.classes.items() if not BY_NAME[name].ignore_in_eval}
-    categories = {name: value for name, value in scores.categories.items() if name != "void"}
-    rows = [*_rows("class", classes, scores.class_instances), ""]
-    return "\n".join([*rows, *_rows("category", categories, scores.category_instances)])
+    return "\n\n".join(_level_table(scores, level).render() for level in LEVELS)
 
 
-def _rows(title: str, ious: dict[str, float], iious: dict[str, float]) -> list[str]:
-    scored = sum(not math.isnan(value) for value in ious.values())
-    return [
-        f"{title:<14}   IoU   iIoU",
-        *(f"{name:<14} {percent(value)}  {percent(iious[name])}" for name, value in ious.items()),
-        f"{f'mean of {scored}':<14} {percent(mean(ious.values()))}  {percent(mean(iious.values()))}",
-    ]
-
-
-def percent(value: float) -> str:
-    """A score as five characters; `-` for NaN."""
-    return f"{'-' if math.isnan(value) else f'{100 * value:.1f}':>5}"
+def _level_table(scores: CityscapesScores, level: str) -> Table:
+    """The scores of a level; the last row says how many of them have an IoU."""
+    rows = scores.rows(level)
+    ious, iious = zip(*rows.values(), strict=True)
+    scored = sum(not math.isnan(value) for name, value in zip(rows, ious, strict=True) if name != MEAN)
+    names = [f"mean of {scored}" if name == MEAN else name for name in rows]
+    return Table({level: names, "IoU": ious, "iIoU": iious}, {"IoU": percent, "iIoU": percent})

@@ -1,6 +1,7 @@
 """The command line of scoring tools."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from engine.cli.options import require_output_file, tool_parser
 from engine.cli.parser import process_count
 from engine.files.atomic import write_json
 from engine.parallel import available_cpus
-from engine.scoring import Scores, table
+from engine.scoring import Scores
+from engine.tables import FORMATS, Format
 
 
 def scoring_parser(module: str, description: str, examples: Sequence[str], names: str) -> argparse.ArgumentParser:
@@ -20,10 +22,27 @@ def scoring_parser(module: str, description: str, examples: Sequence[str], names
     parser.add_argument(
         "--workers", type=process_count, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
     )
+    add_format(parser)
     return parser
 
 
-def report(scores: Callable[[], Scores], output: Path | None) -> None:
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """Add the flag `--format`."""
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        default="text",
+        help="format of the table on stdout; in csv, scores are from 0 to 1 with all digits; with csv, markdown and "
+        "latex, all other lines go to stderr (default: text)",
+    )
+
+
+def remark(form: Format, text: str) -> None:
+    """Print lines that belong beside a table: on stdout below a text table, otherwise on stderr."""
+    print(text, file=sys.stdout if form == "text" else sys.stderr)
+
+
+def report(scores: Callable[[], Scores], output: Path | None, form: Format) -> None:
     """Score, print the table, and write the figures if a file is given, which is tried before the work.
 
     The last line says what is next.
@@ -31,11 +50,12 @@ def report(scores: Callable[[], Scores], output: Path | None) -> None:
     if output is not None:
         require_output_file(output, "scores.json")
     result = scores()
-    print(table(result))
+    print(result.table().render(form))
+    remark(form, result.remark())
     if output is not None:
         write_json(output, result.to_json())
-        print(f"\nwrote {output}")
-    print(following(output))
+        remark(form, f"\nwrote {output}")
+    remark(form, following(output))
 
 
 def following(output: Path | None) -> str:

@@ -1,12 +1,16 @@
 """The profile of a network: a record, its JSON, and several of them as a table."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.devices.memory import Memory
 from engine.profiling.flops import Costs
 from engine.profiling.roofline import Ceilings
+from engine.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Spread(NamedTuple):
@@ -148,22 +152,22 @@ class NetworkProfile:
         }
 
 
-COLUMNS = {
-    "network": 22,
-    "precision": 12,
-    "Mparam": 8,
-    "GMAC": 9,
-    "ms": 10,
-    "images/s": 10,
-    "batch": 6,
-    "allocated": 10,
-    "reserved": 10,
-    "process": 9,
-    "J/image": 9,
-    "of peak": 8,
-    "x floor": 8,
+COLUMNS: dict[str, Callable[[Any], str]] = {
+    "network": str,
+    "precision": str,
+    "Mparam": "{:.1f}".format,
+    "GMAC": "{:.1f}".format,
+    "ms": "{:.1f}".format,
+    "images/s": "{:.2f}".format,
+    "batch": str,
+    "allocated": "{:.0f}".format,
+    "reserved": "{:.0f}".format,
+    "process": "{:.0f}".format,
+    "J/image": "{:.2f}".format,
+    "of peak": "{:.0%}".format,
+    "x floor": "{:.2f}".format,
 }
-"""Heading -> width."""
+"""Heading of a table of profiles -> the function that turns values of the column into text."""
 EXPLAINED = (
     "of peak: share of the fastest matrix product measured here; x floor: times the least time that arithmetic and "
     "memory traffic allow; memory in MiB"
@@ -171,43 +175,46 @@ EXPLAINED = (
 """What stands below a table."""
 
 
-def table(profiles: Sequence[NetworkProfile]) -> str:
-    """One line a profile; memory in MiB, a dash for what cannot be measured there, and below why it cannot."""
+def table(profiles: Sequence[NetworkProfile]) -> Table:
+    """One row a profile; memory in MiB, None for what cannot be measured there."""
+    rows = [_values(profile) for profile in profiles]
+    return Table({name: [row[name] for row in rows] for name in COLUMNS}, COLUMNS)
+
+
+def to_dataframe(profiles: Sequence[NetworkProfile]) -> "pd.DataFrame":
+    """The exact figures of profiles: one row each, the columns of `COLUMNS`, which docs/profiling.md defines."""
+    return table(profiles).to_dataframe()
+
+
+def heading(profiles: Sequence[NetworkProfile]) -> str:
+    """The setting that profiles were measured in."""
     first = profiles[0]
     height, width = first.size
-    heading = f"{first.device}, images of {height}x{width}, median of {first.repeats}, random weights"
-    heading += ", compiled" if first.compiled else ""
+    compiled = ", compiled" if first.compiled else ""
+    return f"{first.device}, images of {height}x{width}, median of {first.repeats}, random weights{compiled}"
+
+
+def notes(profiles: Sequence[NetworkProfile]) -> str:
+    """Lines below a table: why figures could not be measured, each reason once, and what the columns mean."""
     reasons = {f"{name}: {why}": None for profile in profiles for name, why in profile.not_measured.items()}
-    names = _line({name: name for name in COLUMNS})
-    return "\n".join([heading, names, *(_line(_cells(profile)) for profile in profiles), *reasons, EXPLAINED])
+    return "\n".join([*reasons, EXPLAINED])
 
 
-def _cells(profile: NetworkProfile) -> dict[str, str]:
-    """Heading -> what stands below it."""
+def _values(profile: NetworkProfile) -> dict[str, Any]:
+    """Heading -> exact value."""
     best = profile.best
     return {
         "network": profile.network,
         "precision": profile.precision,
-        "Mparam": f"{profile.parameters / 1e6:.1f}",
-        "GMAC": f"{profile.macs / 1e9:.1f}",
-        "ms": f"{profile.latency.median:.1f}",
-        "images/s": f"{best.images_per_second:.2f}",
-        "batch": str(best.batch_size),
-        "allocated": _number(profile.memory["allocated"], ".0f"),
-        "reserved": _number(profile.memory["reserved"], ".0f"),
-        "process": _number(profile.memory["process"], ".0f"),
-        "J/image": _number(best.joules_per_image, ".2f"),
-        "of peak": f"{profile.roofline.share_of_matrix_ceiling:.0%}",
-        "x floor": f"{profile.roofline.times_the_floor:.2f}",
+        "Mparam": profile.parameters / 1e6,
+        "GMAC": profile.macs / 1e9,
+        "ms": profile.latency.median,
+        "images/s": best.images_per_second,
+        "batch": best.batch_size,
+        "allocated": profile.memory["allocated"],
+        "reserved": profile.memory["reserved"],
+        "process": profile.memory["process"],
+        "J/image": best.joules_per_image,
+        "of peak": profile.roofline.share_of_matrix_ceiling,
+        "x floor": profile.roofline.times_the_floor,
     }
-
-
-def _line(cells: dict[str, str]) -> str:
-    """Wide columns, which hold words, to the left, and numbers to the right."""
-    return "".join(
-        f"{cells[name]:<{room}}" if room > 10 else f"{cells[name]:>{room}}" for name, room in COLUMNS.items()
-    ).rstrip()
-
-
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else format(value, form)

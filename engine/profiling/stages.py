@@ -15,6 +15,7 @@ from engine.devices import memory, nvml
 from engine.devices.device import synchronise
 from engine.files.images import image_size
 from engine.inference.pipeline import Predictor
+from engine.tables import Table
 
 STAGES = ("decode", "transfer", "forward", "fetch", "encode")
 
@@ -72,11 +73,7 @@ def table(result: dict[str, Any]) -> str:
     lines = [
         f"{result['device']}, {result['precision']}, {', '.join(result['image_size'])}, "
         f"{result['images']} images after {result['warm_up']} to warm up",
-        f"{'stage':<10}{'median ms':>12}{'p95 ms':>12}",
-    ]
-    lines += [
-        f"{stage:<10}{values['median']:>12.1f}{values['p95']:>12.1f}"
-        for stage, values in result["milliseconds"].items()
+        _table(result["milliseconds"]).render(),
     ]
     on_gpu = result["memory_mib"]["host"] is not None
     lines += [
@@ -85,6 +82,11 @@ def table(result: dict[str, Any]) -> str:
         if value is not None or on_gpu
     ]
     return "\n".join(lines)
+
+
+def _table(milliseconds: dict[str, dict[str, float]]) -> Table:
+    columns = {f"{figure} ms": [stage[figure] for stage in milliseconds.values()] for figure in ("median", "p95")}
+    return Table({"stage": list(milliseconds), **columns}, dict.fromkeys(columns, "{:.1f}".format))
 
 
 def _reason(result: dict[str, Any], name: str) -> str:

@@ -207,6 +207,10 @@ def test_train_predict_and_score(
     table = capsys.readouterr().out.partition("\n\nwrote")[0]
     assert table in printed
     assert "pixel accuracy" in table
+    assert scoring.main([*arguments.split(), "--workers", "1", "--format", "csv"]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith("class,IoU,Dice,accuracy\n")
+    assert "pixel accuracy" in told.err
 
 
 # Download

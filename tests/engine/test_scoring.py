@@ -48,7 +48,17 @@ def test_a_class_that_occurs_nowhere_has_no_score(tmp_path: Path) -> None:
     scores = score(PROTOCOL, draw(tmp_path, 2), tmp_path / "predictions")
     assert scores.to_json()["classes"]["d"] == {"iou": None, "dice": None, "pixel_accuracy": None}
     assert "mean of 3" in table(scores)
-    assert "d               -" in table(scores)
+    assert "d              -      -         -" in table(scores)
+
+
+def test_the_dataframe_has_the_scores_of_classes_and_their_means(tmp_path: Path) -> None:
+    scores = score(PROTOCOL, draw(tmp_path, 2), tmp_path / "predictions")
+    frame = scores.to_dataframe()
+    assert frame["class"].tolist() == ["a", "b", "c", "d", "mean"]
+    assert frame["IoU"].tolist()[:4] == pytest.approx(scores.iou.tolist(), nan_ok=True, abs=0)
+    summary = scores.summary()
+    expected = [summary[name] for name in ("miou", "mean_dice", "mean_pixel_accuracy")]
+    assert frame.iloc[-1, 1:].tolist() == pytest.approx(expected, abs=0)
 
 
 def test_every_fault_is_told(tmp_path: Path) -> None:

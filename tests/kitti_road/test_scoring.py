@@ -1,3 +1,4 @@
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -153,6 +154,17 @@ def test_all_sets_are_scored(
     others = [line for line in printed.err.splitlines() if "predictions of no frame of this split, not scored" in line]
     assert printed.err.splitlines() == others
     assert len(others) == (split != "training")
+
+
+def test_csv_alone_is_on_stdout(predictions: Path, road_root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert scoring.main(run(predictions, road_root, "--split", "training", "--format", "csv")) == 0
+    printed = capsys.readouterr()
+    rows = list(csv.DictReader(printed.out.splitlines()))
+    result = scoring.score(predictions, road_root, "training")
+    assert [float(row["MaxF"]) for row in rows] == [of_set.max_f for of_set in result.scores.values()]
+    assert list(result.to_dataframe().columns) == ["benchmark", "MaxF", "AP", "PRE", "REC", "FPR", "FNR"]
+    assert "training, in the image" in printed.err
+    assert "next: " in printed.err
 
 
 def test_urban_adds_up_pixels_of_one_threshold(predictions: Path, road_root: Path) -> None:

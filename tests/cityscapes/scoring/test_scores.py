@@ -147,9 +147,9 @@ def test_the_table_has_every_scored_class_and_category_in_percent(folder: Folder
     folder.add(labels=[0, 7, 26], predict=single_class)
     rows = table(score(folder.predictions, folder.root, "val")).splitlines()
     assert len(rows) == (1 + 19 + 1) + 1 + (1 + 7 + 1)
-    assert rows[0] == "class            IoU   iIoU"
-    assert rows[1] == "road             0.0      -"
-    assert rows[11] == "sky                -      -"
+    assert rows[0] == "class           IoU  iIoU"
+    assert rows[1] == "road            0.0     -"
+    assert rows[11] == "sky               -     -"
     assert rows[20].startswith("mean of 2 ")
     assert rows[-1].startswith("mean of 2 ")
 

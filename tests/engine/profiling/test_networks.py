@@ -1,3 +1,4 @@
+import csv
 import json
 import time
 from collections.abc import Callable
@@ -84,6 +85,17 @@ def test_networks_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert printed[0].endswith("images of 64x96, median of 2, random weights")
     assert printed[2].split()[:2] == ["fcn32s", "32-true"]
     assert printed[-1] == "next: python train_fcn.py --network fcn32s"
+
+
+def test_csv_alone_is_on_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--network", "fcn32s", "--size", "64x96", "--accelerator", "cpu", "--repeats", "2", "--format", "csv"]
+    assert profile_fcn.main([*arguments, "--largest_batch", "1", "--output", str(tmp_path / "profile.json")]) == 0
+    printed = capsys.readouterr()
+    (row,) = csv.DictReader(printed.out.splitlines())
+    (found,) = json.loads((tmp_path / "profile.json").read_text())
+    assert float(row["ms"]) == found["latency_ms"]["median"]
+    assert row["allocated"] == ""
+    assert "next: python train_fcn.py --network fcn32s" in printed.err
 
 
 class Pretended:

@@ -3,7 +3,17 @@ from dataclasses import replace
 import pytest
 
 from engine.profiling.flops import Costs, Layer
-from engine.profiling.record import COLUMNS, NetworkProfile, Roofline, Spread, Throughput, table
+from engine.profiling.record import (
+    COLUMNS,
+    NetworkProfile,
+    Roofline,
+    Spread,
+    Throughput,
+    heading,
+    notes,
+    table,
+    to_dataframe,
+)
 from engine.profiling.roofline import Ceilings
 
 COST = Costs(1_500_000, (Layer(2_000, 30), Layer(1_000, 50)))
@@ -74,13 +84,23 @@ def test_the_json_has_the_documented_names() -> None:
 
 
 def test_profiles_as_a_table() -> None:
-    lines = table([PROFILE, replace(PROFILE, network="unet", compiled=True), PROFILE]).splitlines()
-    assert lines[0] == "a card, images of 64x96, median of 20, random weights"
+    profiles = [PROFILE, replace(PROFILE, network="unet", compiled=True), PROFILE]
+    lines = table(profiles).render().splitlines()
+    assert heading(profiles) == "a card, images of 64x96, median of 20, random weights"
+    assert heading(profiles[1:]).endswith(", random weights, compiled")
     cells = ["fcn8s", "16-mixed", "1.5", "2.5", "2.0", "500.00", "2", "100", "200", "-", "0.25", "50%", "2.00"]
-    assert lines[2].split() == cells
-    assert lines[3].split() == ["unet", *cells[1:]]
-    assert lines[5] == "process: the driver does not list this process"
-    assert lines[6].startswith("of peak: share of the fastest matrix product measured here; x floor: ")
-    assert len(lines) == 7, "each is said once"
-    assert len({len(line) for line in lines[1:5]}) == 1
-    assert lines[1].replace(" ", "") == "".join(COLUMNS).replace(" ", "")
+    assert lines[1].split() == cells
+    assert lines[2].split() == ["unet", *cells[1:]]
+    assert len({len(line) for line in lines}) == 1
+    assert lines[0].replace(" ", "") == "".join(COLUMNS).replace(" ", "")
+    below = notes(profiles).splitlines()
+    assert below[0] == "process: the driver does not list this process"
+    assert below[1].startswith("of peak: share of the fastest matrix product measured here; x floor: ")
+    assert len(below) == 2, "each is said once"
+
+
+def test_profiles_as_a_dataframe() -> None:
+    frame = to_dataframe([PROFILE])
+    assert list(frame.columns) == list(COLUMNS)
+    row = frame.iloc[0]
+    assert (row["GMAC"], row["ms"], row["batch"], row["J/image"], row["process"]) == (2.5, 2.0, 2, 0.25, None)

@@ -1,0 +1,100 @@
+"""The result of scoring a split: its tables, its DataFrames and its files."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cityscapes.scoring import confusion, images
+from cityscapes.scoring.boundary import BorderCounts
+from cityscapes.scoring.coverage import Coverage
+from cityscapes.scoring.images import ImageCounts
+from cityscapes.scoring.scores import MEAN, CityscapesScores, mean, table
+from engine.files.atomic import write_text
+from engine.findings import counted
+from engine.tables import Table, csv_of, percent
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, eq=False)
+class ScoringResult:
+    """Everything that is measured in one pass over the files."""
+
+    scores: CityscapesScores
+    images: tuple[ImageCounts, ...]
+    """In the order of the scenes."""
+    borders: BorderCounts | None
+    """None unless asked for."""
+    coverage: Coverage
+
+    def to_json(self) -> dict[str, Any]:
+        """The official figures, and ours under keys that the official file lacks."""
+        content = self.scores.to_json()
+        content["coverage"] = self.coverage.to_json()
+        content["averageScoreClassesInterval"] = list(images.interval(self.images))
+        if self.borders is not None:
+            content["boundaryScores"] = self.borders.scores()
+        return {**content, "images": {image.stem: image.to_json() for image in self.images}}
+
+    def table(self) -> Table:
+        """The table of `scores`, with a column `boundary IoU` where it was measured."""
+        scores = self.scores.table()
+        if self.borders is None:
+            return scores
+        borders = _with_mean(self.borders)
+        names = zip(scores.columns["level"], scores.columns["name"], strict=True)
+        column = [borders[name] if level == "class" else None for level, name in names]
+        return Table({**scores.columns, "boundary IoU": column}, {**scores.shown, "boundary IoU": percent})
+
+    def to_dataframe(self) -> "pd.DataFrame":
+        """The scores from 0 to 1: columns level, name, IoU, iIoU, and boundary IoU where it was measured.
+
+        The level is class or category; the last row of each has the name `mean`. NaN is what has no score.
+        """
+        return self.table().to_dataframe()
+
+    def images_to_dataframe(self) -> "pd.DataFrame":
+        """The IoU from 0 to 1 of each class within each image, the worst image first; NaN for a class it lacks.
+
+        Columns: image, mean, and one for each of the 19 classes.
+        """
+        import pandas as pd
+
+        listed = sorted(self.images, key=lambda image: (images.mean_score(image), image.stem))
+        rows = [(image.stem, images.mean_score(image), *image.scores().tolist()) for image in listed]
+        return pd.DataFrame(rows, columns=["image", MEAN, *images.NAMES])
+
+    def __str__(self) -> str:
+        parts = [table(self.scores), self.remark()]
+        if self.borders is not None:
+            rows = _with_mean(self.borders)
+            borders = Table({"class": list(rows), "boundary IoU": list(rows.values())}, {"boundary IoU": percent})
+            parts.insert(1, borders.render())
+        return "\n\n".join(parts)
+
+    def remark(self) -> str:
+        """The interval of the mean IoU, and what was scored."""
+        low, high = images.interval(self.images)
+        spread = (
+            f"mean IoU {100 * low:.1f} to {100 * high:.1f} in {images.LEVEL:.0%} of {images.RESAMPLES} resamples "
+            f"of {counted(len(self.images), 'image')}"
+        )
+        return f"{spread}\n{self.coverage}"
+
+
+def _with_mean(borders: BorderCounts) -> dict[str, float]:
+    """Boundary IoU by class, and last their mean."""
+    scores = borders.scores()
+    return {**scores, MEAN: mean(scores.values())}
+
+
+def write_details(folder: Path, result: ScoringResult) -> list[Path]:
+    """Write the scores of images and the confusion matrix, and give the files."""
+    matrix = result.scores.confusion
+    paths = [folder / name for name in ("images.csv", "confusion.csv", "confusion.txt", "confusion.png")]
+    write_text(paths[0], csv_of(result.images_to_dataframe()))
+    write_text(paths[1], csv_of(confusion.to_dataframe(matrix)))
+    write_text(paths[2], confusion.table(matrix) + "\n")
+    confusion.write_picture(paths[3], matrix)
+    return paths
