@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _generate(chosen: GenerateOptions) -> int:
     """Draw, report, and tell by the exit code whether there were faults."""
-    recipe = ground_truth.Recipe(
+    mask_options = ground_truth.MaskOptions(
         fill=chosen.fill,
         table=_table(chosen.labels),
         from_labels=chosen.from_labels,
@@ -79,21 +79,21 @@ def _generate(chosen: GenerateOptions) -> int:
     )
     if chosen.polygons is None:
         folder = chosen.root / layout.GENERATED_FROM[chosen.annotations]
-        works = worklist.of_root(chosen.root, chosen.annotations, from_labels=recipe.from_labels)
-        lacking = worklist.incomplete(chosen.root, chosen.annotations, from_labels=recipe.from_labels)
-        coverage = [worklist.coverage(works, chosen.annotations)]
+        jobs = worklist.of_root(chosen.root, chosen.annotations, from_labels=mask_options.from_labels)
+        lacking = worklist.incomplete(chosen.root, chosen.annotations, from_labels=mask_options.from_labels)
+        coverage = [worklist.coverage(jobs, chosen.annotations)]
     else:
         folder = chosen.polygons / layout.GENERATED
-        works = worklist.of_folder(chosen.polygons, from_labels=recipe.from_labels)
+        jobs = worklist.of_folder(chosen.polygons, from_labels=mask_options.from_labels)
         lacking, coverage = [], []
-    result = ground_truth.generate(works, recipe, workers=chosen.workers)
+    result = ground_truth.generate(jobs, mask_options, workers=chosen.workers)
     faulty = result.faulty + len(lacking)
     where = " there and beside the polygons" if chosen.official_names else ""
     print(
         f"{folder}: {counted(result.drawn, 'scene')} drawn, {result.up_to_date} were up to date, {faulty} faulty; "
         f"{counted(result.written, 'mask')} written{where}"
     )
-    for line in [*coverage, *agreement.report(result.agreement, folder, recipe.table)]:
+    for line in [*coverage, *agreement.report(result.agreement, folder, mask_options.table)]:
         print(line)
     report(grouped([*lacking, *result.faults], shown=50))  # a full disk is the same fault of thousands of files
     print(f"next: {_next(chosen, faulty > 0)}")

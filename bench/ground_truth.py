@@ -15,14 +15,14 @@ import numpy as np
 from bench import race
 from cityscapes import layout
 from cityscapes.demo import DemoOptions, draw_dataset
-from cityscapes.ground_truth import Recipe, polygons, worklist
+from cityscapes.ground_truth import MaskOptions, polygons, worklist
 from engine.arrays import UInt8Array
 from engine.files import png_writer
 from engine.files.atomic import write_bytes
 
 _IMAGES = 100
 _ROUNDS = 7
-_RECIPE = Recipe()
+_OPTIONS = MaskOptions()
 _NUMBERS = itertools.count()
 
 
@@ -98,16 +98,16 @@ def _clear(*folders: Path) -> None:
         folder.mkdir()
 
 
-def _stages(works: Sequence[worklist.Work]) -> dict[str, dict[str, Any]]:
+def _stages(jobs: Sequence[worklist.Job]) -> dict[str, dict[str, Any]]:
     """Milliseconds an image of each stage, and of what it cannot do without."""
-    sources = [work.polygons for work in works]
+    sources = [job.polygons for job in jobs]
     raw = [source.read_bytes() for source in sources]
     annotations = [polygons.read(source) for source in sources]
     drawn = [polygons.draw(annotation).label_ids for annotation in annotations]
     steps = [png_writer.Steps.of(ids) for ids in drawn]
     encoded = [_encode(ids) for ids in drawn]
-    lines = [[png_writer.lines_of(step, lookup) for lookup in _RECIPE.lookups.values()] for step in steps[:10]]
-    targets = [[work.generated_mask(kind) for kind in _RECIPE.kinds] for work in works]
+    lines = [[png_writer.lines_of(step, lookup) for lookup in _OPTIONS.lookups.values()] for step in steps[:10]]
+    targets = [[job.generated_mask(kind) for kind in _OPTIONS.kinds] for job in jobs]
     reading = _ms(Path.read_bytes, sources)
     return {
         "read": _stage(reading, reading, "it is the limit"),
@@ -124,14 +124,14 @@ def _stage(ms: float, limit_ms: float, limit: str) -> dict[str, Any]:
     return {"ms": round(ms, 3), "limit_ms": round(limit_ms, 3), "limit": limit}
 
 
-def _ms(work: Callable[[Any], object], items: Sequence[Any], repeats: int = 3) -> float:
+def _ms(process: Callable[[Any], object], items: Sequence[Any], repeats: int = 3) -> float:
     """The mean over the items of the median milliseconds."""
     medians = []
     for item in items:
         taken = []
         for _ in range(repeats):
             started = time.perf_counter()
-            work(item)
+            process(item)
             taken.append(time.perf_counter() - started)
         medians.append(statistics.median(taken))
     return 1e3 * statistics.mean(medians)
@@ -143,7 +143,9 @@ def _fill(annotation: polygons.Annotation) -> UInt8Array:
 
 def _encode(ids: UInt8Array) -> list[bytes]:
     steps = png_writer.Steps.of(ids)
-    return [png_writer.encode_lookup(steps, lookup, {"Software": _RECIPE.note}) for lookup in _RECIPE.lookups.values()]
+    return [
+        png_writer.encode_lookup(steps, lookup, {"Software": _OPTIONS.note}) for lookup in _OPTIONS.lookups.values()
+    ]
 
 
 def _compress(masks: Sequence[UInt8Array]) -> None:

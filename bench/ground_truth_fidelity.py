@@ -13,7 +13,7 @@ from bench import REPOSITORY
 from bench.fill_variations import VARIATIONS
 from cityscapes.ground_truth import polygons, worklist
 from cityscapes.ground_truth.agreement import Agreement, compare
-from cityscapes.ground_truth.worklist import Work
+from cityscapes.ground_truth.worklist import Job
 from engine.errors import InputError
 from engine.files.images import read_ids
 
@@ -25,26 +25,26 @@ def run(samples: Path) -> dict[str, Any]:
         InputError: if there are no such scenes.
     """
     root = samples / "cityscapes"
-    works = [work for work in worklist.of_root(root) if work.official_mask("instanceIds").is_file()]
-    if not works:
+    jobs = [job for job in worklist.of_root(root) if job.official_mask("instanceIds").is_file()]
+    if not jobs:
         raise InputError(f"{root}: no official masks there; set SEGMENTATION_DATA to a folder with cityscapes/ in it")
     return {
         "what": "pixels of official labelIds and instanceIds masks that are drawn differently",
-        "scenes": len(works),
-        "pixels": sum(read_ids(work.official_mask("labelIds")).size for work in works),
+        "scenes": len(jobs),
+        "pixels": sum(read_ids(job.official_mask("labelIds")).size for job in jobs),
         "pillow": PIL.__version__,
         "opencv": opencv_version,
-        "variations": {name: {**_differing(works, name), "golden": _golden(name)} for name in VARIATIONS},
+        "variations": {name: {**_differing(jobs, name), "golden": _golden(name)} for name in VARIATIONS},
     }
 
 
-def _differing(works: list[Work], name: str) -> dict[str, int]:
+def _differing(jobs: list[Job], name: str) -> dict[str, int]:
     found = Agreement()
     instance_pixels = 0
-    for work in works:
-        masks = _drawn(work, name)
-        found.add(compare(work, masks.label_ids, read_ids(work.official_mask("labelIds"))))
-        instance_pixels += int(np.count_nonzero(masks.instance_ids != read_ids(work.official_mask("instanceIds"))))
+    for job in jobs:
+        masks = _drawn(job, name)
+        found.add(compare(job, masks.label_ids, read_ids(job.official_mask("labelIds"))))
+        instance_pixels += int(np.count_nonzero(masks.instance_ids != read_ids(job.official_mask("instanceIds"))))
     return {
         "label_ids": found.differing,
         "of_these_at_boundaries": found.total.boundary_differing,
@@ -66,8 +66,8 @@ def _golden(name: str) -> int:
     )
 
 
-def _drawn(work: Work, name: str) -> polygons.Masks:
-    return polygons.draw(polygons.read(work.polygons), fill_with=VARIATIONS[name])
+def _drawn(job: Job, name: str) -> polygons.Masks:
+    return polygons.draw(polygons.read(job.polygons), fill_with=VARIATIONS[name])
 
 
 def table(record: dict[str, Any]) -> str:

@@ -78,7 +78,7 @@ def _populate(root: Path, samples: Path) -> int:
             link = kind(scene, root)
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(kind(scene, samples).resolve())
-    ground_truth.generate(worklist.of_root(root), ground_truth.Recipe(), workers=1)
+    ground_truth.generate(worklist.of_root(root), ground_truth.MaskOptions(), workers=1)
     return len(scenes)
 
 

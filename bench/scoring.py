@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from bench import race
-from cityscapes.layout import Scene, labelled_scenes
+from cityscapes.layout import Scene, scenes_with_label_ids
 from engine.errors import InputError
 from engine.files.images import read_ids, write_png
 
@@ -32,12 +32,12 @@ scorer.main()
 _DECODE = """
 import sys
 from pathlib import Path
-from cityscapes.layout import labelled_scenes
+from cityscapes.layout import scenes_with_label_ids
 from cityscapes.predictions import find
 from engine.files.images import read_ids
 root, predictions = map(Path, sys.argv[1:])
 found = find(predictions)
-for scene in labelled_scenes(root, "val"):
+for scene in scenes_with_label_ids(root, "val"):
     read_ids(found.by_stem[scene.stem][0])
     for kind in ("labelIds", "instanceIds"):
         read_ids(scene.official_mask(root, kind))
@@ -115,7 +115,7 @@ def table(record: dict[str, Any]) -> str:
 
 
 def _populate(stage: _Stage, samples: Path, images: int) -> None:
-    scenes = [scene for split in ("train", "val") for scene in labelled_scenes(samples, split)]
+    scenes = [scene for split in ("train", "val") for scene in scenes_with_label_ids(samples, split)]
     if not scenes:
         raise InputError(f"{samples}: no real masks to score; give a folder with cityscapes/gtFine as --samples")
     rng = np.random.default_rng(0)

@@ -20,7 +20,7 @@ _OFFLINE = (
 )
 
 
-def _place(name: str) -> str | None:
+def _target_path(name: str) -> str | None:
     """Where a member belongs below the root, `CamVid/...`; None for what is no part of the data set."""
     parts = PurePosixPath(name).parts
     if "CamVid" not in parts:
@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         archive: Path = options.archive or Path(scratch) / "archive"
         if options.archive is None:
             download.fetch(options.url, archive, remedy=_OFFLINE)
-        number = download.unpack(archive, root, _place, remedy=_OFFLINE)
+        number = download.unpack(archive, root, _target_path, remedy=_OFFLINE)
     found = {split: len(segnet_samples(root, split)) for split in SPLITS}
     print(f"{root / 'CamVid'}: {number} files; " + ", ".join(f"{found[split]} {split}" for split in SPLITS))
     if found != SHARES:

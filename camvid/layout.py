@@ -79,16 +79,16 @@ def random_split(stems: list[str], split: str) -> set[str]:
 
 
 def _released(root: Path) -> Path | None:
-    return next((place for place in (root, root / "CamVid") if (place / STILLS).is_dir()), None)
+    return next((folder for folder in (root, root / "CamVid") if (folder / STILLS).is_dir()), None)
 
 
 def _base(root: Path, folder: str, what: str, remedy: str) -> Path:
     """The root or its subfolder CamVid, whichever has the masks."""
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; give the folder of {what} as --root, or {remedy}")
-    for place in (root / "CamVid", root):
-        if (place / folder).is_dir():
-            return place
+    for base in (root / "CamVid", root):
+        if (base / folder).is_dir():
+            return base
     if folder.endswith("annot") and (colored := _colored(root)) is not None:
         raise InputError(
             f"{colored}: masks in colour, which are those of the release or of Kaggle's CamVid, expected {what} in "
@@ -99,9 +99,7 @@ def _base(root: Path, folder: str, what: str, remedy: str) -> Path:
 
 def _colored(root: Path) -> Path | None:
     """The folder with masks of 32 classes, if there is one."""
-    folders = [
-        place / name for place in (root, root / "CamVid") for name in (LABELED, *(f"{s}_labels" for s in SPLITS))
-    ]
+    folders = [base / name for base in (root, root / "CamVid") for name in (LABELED, *(f"{s}_labels" for s in SPLITS))]
     return next((folder for folder in folders if folder.is_dir()), None)
 
 
@@ -115,14 +113,15 @@ def _listed(base: Path, listing: Path) -> list[tuple[Path, Path]]:
         elif paths:
             faults.append(f"{listing}: line {number} is {line[:90]!r}, expected an image and a mask; {_DOWNLOAD}")
     faults += [
-        f"{listing}: lists {image.name} {count} times, expected once; {_DOWNLOAD}" for image, count in _doubles(pairs)
+        f"{listing}: lists {image.name} {count} times, expected once; {_DOWNLOAD}"
+        for image, count in _duplicates(pairs)
     ]
     if faults:
         raise InputError(*grouped(faults))
     return pairs
 
 
-def _doubles(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, int]]:
+def _duplicates(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, int]]:
     """The images that a list has more than once: they would count twice in scores."""
     return [(image, count) for image, count in Counter(image for image, _ in pairs).items() if count > 1]
 

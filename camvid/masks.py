@@ -84,7 +84,7 @@ def train_id_of_code(folder: Path) -> UInt8Array:
     The colours are those of the class table in the folder or above it, else the official ones.
     A look-up takes 5 ms a mask of 960 x 720, a search for its colours 17.
     """
-    tables = (place / CLASS_TABLE for place in (folder, folder.parent))
+    tables = (parent / CLASS_TABLE for parent in (folder, folder.parent))
     found = next((read_class_table(path) for path in tables if path.is_file()), TRAIN_ID_OF_COLOR)
     ids = np.full(1 << 24, _UNKNOWN, np.uint8)
     for (red, green, blue), train_id in found.items():

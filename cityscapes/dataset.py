@@ -40,11 +40,12 @@ class CityscapesBenchmark(Benchmark):
                 f"unpack leftImg8bit_{archive}.zip (cityscapes-dataset.com) into {root}"
             )
         masked = split != "test"
-        if masked and (alone := sorted(_masked_scenes(root, folder, annotations) - {*scenes})):
+        pictureless = sorted(_annotated_scenes(root, folder, annotations) - {*scenes}) if masked else []
+        if pictureless:
             print(
-                f"warning: {alone[0].image(root)}: no such file; {len(alone)} of {len(alone) + len(scenes)} annotated "
-                f"scenes of the {split} split have no image and are left out. If you want all, unpack {layout.IMAGES} "
-                "again",
+                f"warning: {pictureless[0].image(root)}: no such file; {len(pictureless)} of "
+                f"{len(pictureless) + len(scenes)} annotated scenes of the {split} split have no image and are left "
+                f"out. If you want all, unpack {layout.IMAGES} again",
                 file=sys.stderr,
             )
         samples = [
@@ -83,9 +84,9 @@ class CityscapesBenchmark(Benchmark):
         return f"{warnings}{archive}: {report.verdict(root)}\n{following}"
 
 
-def _masked_scenes(root: Path, folder: str, annotations: str) -> set[layout.Scene]:
+def _annotated_scenes(root: Path, folder: str, annotations: str) -> set[layout.Scene]:
     """The scenes that have polygons or a mask drawn from them."""
     return {
-        *layout.annotated_scenes(root, folder, annotations),
-        *layout.drawn_scenes(root, folder, annotations),
+        *layout.scenes_with_polygons(root, folder, annotations),
+        *layout.scenes_with_generated_mask(root, folder, annotations),
     }

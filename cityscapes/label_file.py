@@ -39,7 +39,7 @@ def read(path: Path) -> LabelTable:
             labels.append(_label(row))
         except InputError as error:
             faults += [f"{path}: row {number}: {message}" for message in error.messages]
-    faults += [f"{path}: {message}" for message in _doubles(labels)]
+    faults += [f"{path}: {message}" for message in _duplicates(labels)]
     if not labels and not faults:
         faults = [f"{path}: no label in it; expected rows {_EXAMPLE}"]
     if faults:
@@ -75,9 +75,9 @@ def _label(row: Any) -> Label:
         raise InputError(
             f"unknown column {_shown(', '.join(unknown))}; the columns are {', '.join(_REQUIRED + _OPTIONAL)}"
         )
-    label_id = _whole(row, "id", -(1 << 15), 255)
-    train_id = _whole(row, "trainId", -1, VOID)
-    instances = bool(_whole(row, "hasInstances", 0, 1)) if row.get("hasInstances") not in (None, "") else False
+    label_id = _integer(row, "id", -(1 << 15), 255)
+    train_id = _integer(row, "trainId", -1, VOID)
+    instances = bool(_integer(row, "hasInstances", 0, 1)) if row.get("hasInstances") not in (None, "") else False
     if instances and label_id > _LAST_WITH_INSTANCES:
         raise InputError(f"id {label_id} with instances; ids of labels with instances go up to {_LAST_WITH_INSTANCES}")
     color = _color(row["color"])
@@ -86,7 +86,7 @@ def _label(row: Any) -> Label:
     return Label(name, label_id, train_id % 256, "", instances, train_id % 256 == VOID, color)
 
 
-def _whole(row: dict[str, Any], key: str, least: int, most: int) -> int:
+def _integer(row: dict[str, Any], key: str, least: int, most: int) -> int:
     try:
         value = int(str(row[key]) if not isinstance(row[key], bool) else row[key])
     except ValueError:
@@ -114,7 +114,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 
 
-def _doubles(labels: Sequence[Label]) -> list[str]:
+def _duplicates(labels: Sequence[Label]) -> list[str]:
     names = Counter(label.name for label in labels)
     ids = Counter(label.id for label in labels if label.id >= 0)
     return [f"the name {_shown(name)} is given {count} times" for name, count in names.items() if count > 1] + [

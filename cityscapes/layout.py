@@ -36,21 +36,21 @@ _FRAME = re.compile(r"[^_]+_\d{6}_\d{6}")
 
 
 @dataclass(frozen=True)
-class Masks:
+class MaskPaths:
     """The masks of one annotated image."""
 
-    beside: Path
+    official_prefix: Path
     """What the names of its official files start with: .../aachen_000000_000019_gtFine."""
-    generated: Path
+    generated_prefix: Path
     """What the names of its masks from `generate_gt.py` start with: .../aachen_000000_000019."""
 
     def official_mask(self, kind: str) -> Path:
         """A mask beside the polygons; kind is labelIds, instanceIds, labelTrainIds or color."""
-        return self.beside.with_name(f"{self.beside.name}_{kind}.png")
+        return self.official_prefix.with_name(f"{self.official_prefix.name}_{kind}.png")
 
     def generated_mask(self, kind: str) -> Path:
         """A mask from `generate_gt.py`; kind is labelId, trainId, color or instanceId."""
-        return self.generated.with_name(f"{self.generated.name}_{kind}.png")
+        return self.generated_prefix.with_name(f"{self.generated_prefix.name}_{kind}.png")
 
 
 class Scene(NamedTuple):
@@ -70,17 +70,19 @@ class Scene(NamedTuple):
         return self._file(root, annotations, f"_{annotations}_polygons.json")
 
     def official_mask(self, root: Path, kind: str, annotations: str = ANNOTATIONS) -> Path:
-        """As `Masks.official_mask`."""
-        return self.masks(root, annotations).official_mask(kind)
+        """As `MaskPaths.official_mask`."""
+        return self.mask_paths(root, annotations).official_mask(kind)
 
     def generated_mask(self, root: Path, kind: str, annotations: str = ANNOTATIONS) -> Path:
-        """As `Masks.generated_mask`."""
-        return self.masks(root, annotations).generated_mask(kind)
+        """As `MaskPaths.generated_mask`."""
+        return self.mask_paths(root, annotations).generated_mask(kind)
 
-    def masks(self, root: Path, annotations: str = ANNOTATIONS) -> Masks:
+    def mask_paths(self, root: Path, annotations: str = ANNOTATIONS) -> MaskPaths:
         """The masks made from one kind of annotation."""
-        beside = self._file(root, annotations, f"_{annotations}")
-        return Masks(beside, generated=self._file(root, GENERATED_FROM[annotations], ""))
+        return MaskPaths(
+            official_prefix=self._file(root, annotations, f"_{annotations}"),
+            generated_prefix=self._file(root, GENERATED_FROM[annotations], ""),
+        )
 
     def _file(self, root: Path, folder: str, suffix: str) -> Path:
         return root / folder / self.split / self.city / f"{self.stem}{suffix}"
@@ -91,23 +93,23 @@ def pictured_scenes(root: Path, split: str) -> list[Scene]:
     return _scenes(root, IMAGES, split, f"_{IMAGES}.png")
 
 
-def annotated_scenes(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
+def scenes_with_polygons(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
     """The scenes of a split that have polygons, sorted; empty if there is none."""
     return _scenes(root, annotations, split, f"_{annotations}_polygons.json")
 
 
-def labelled_scenes(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
+def scenes_with_label_ids(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
     """The scenes of a split that have the official label-id mask, sorted; empty if there is none."""
     return _scenes(root, annotations, split, f"_{annotations}_labelIds.png")
 
 
-def described_scenes(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
+def scenes_with_annotation(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
     """The scenes of a split that have polygons or any of the official masks of ids, sorted; empty if there is none."""
     kinds = ("polygons.json", "labelIds.png", "instanceIds.png")
     return sorted({scene for kind in kinds for scene in _scenes(root, annotations, split, f"_{annotations}_{kind}")})
 
 
-def drawn_scenes(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
+def scenes_with_generated_mask(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
     """The scenes of a split that have a mask of train ids from `generate_gt.py`, sorted; empty if there is none."""
     return _scenes(root, GENERATED_FROM[annotations], split, "_trainId.png")
 

@@ -58,7 +58,7 @@ def demo_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small synthetic Cityscapes with its ground truth drawn; tests must not change it."""
     root = tmp_path_factory.mktemp("demo")
     draw_dataset(root, DemoOptions(train=4, val=3, test=2))
-    ground_truth.generate(worklist.of_root(root), ground_truth.Recipe(), workers=1)
+    ground_truth.generate(worklist.of_root(root), ground_truth.MaskOptions(), workers=1)
     return root
 
 

@@ -26,7 +26,7 @@ def root(demo_root: Path, tmp_path: Path) -> Path:
 
 
 def scenes(root: Path) -> list[Scene]:
-    return [scene for split in ("train", "val") for scene in layout.annotated_scenes(root, split)]
+    return [scene for split in ("train", "val") for scene in layout.scenes_with_polygons(root, split)]
 
 
 def test_draws_every_mask(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,7 @@ class DemoOptions:
     seed: int = 0
 
 
-class _Order(NamedTuple):
+class _SceneTask(NamedTuple):
     """One scene to draw."""
 
     root: Path
@@ -63,9 +63,9 @@ def draw_dataset(root: Path, options: DemoOptions | None = None, *, workers: int
     """
     options = options or DemoOptions()
     _check(options)
-    _claim(root, options)
-    orders = [_Order(root, options, scene, number) for scene, number in _scenes(options)]
-    for _, result in each(_draw_scene, orders, workers=workers, title="draw"):
+    _claim_folder(root, options)
+    tasks = [_SceneTask(root, options, scene, index) for scene, index in _scenes(options)]
+    for _, result in each(_draw_scene, tasks, workers=workers, title="draw"):
         if isinstance(result, InputError):
             raise result
 
@@ -79,11 +79,11 @@ def _check(options: DemoOptions) -> None:
             raise InputError(f"--{name}: expected 0 or more, got {getattr(options, name)}")
 
 
-def _claim(root: Path, options: DemoOptions) -> None:
+def _claim_folder(root: Path, options: DemoOptions) -> None:
     """Mark a folder as ours, unless it holds something else."""
     marker, remedy = root / MARKER, "choose another --root, or remove that folder first"
     if marker.exists():
-        there, asked = _drawn(marker), asdict(options)
+        there, asked = _read_marker(marker), asdict(options)
         if there != asked:
             have, want = (" ".join(f"{name}={value}" for name, value in some.items()) for some in (there, asked))
             raise InputError(f"{root}: holds a demo with {have}, asked for {want}; {remedy}")
@@ -95,7 +95,7 @@ def _claim(root: Path, options: DemoOptions) -> None:
     write_json(marker, asdict(options))
 
 
-def _drawn(marker: Path) -> dict[str, Any]:
+def _read_marker(marker: Path) -> dict[str, Any]:
     """The options that a demo was drawn with."""
     try:
         options = json.loads(marker.read_bytes())
@@ -115,9 +115,9 @@ def _scenes(options: DemoOptions) -> Iterator[tuple[Scene, int]]:
             yield Scene(split, city, f"{city}_{index // len(cities):06d}_000019"), index
 
 
-def _draw_scene(order: _Order) -> None:
+def _draw_scene(task: _SceneTask) -> None:
     """Draw and write the files of one scene."""
-    root, options, scene, number = order
+    root, options, scene, number = task
     rng = np.random.default_rng([options.seed, SPLITS.index(scene.split), number])
     street = draw_street(rng, options.width, options.height)
     hidden = scene.split == "test"  # whose annotations the benchmark keeps to itself

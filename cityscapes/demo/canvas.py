@@ -24,7 +24,7 @@ Points = list[Point]
 Color = tuple[int, int, int]
 
 _FOCAL = 1400.0
-_EYE = 1.9
+_CAMERA_HEIGHT = 1.9
 
 
 class Camera(NamedTuple):
@@ -33,25 +33,25 @@ class Camera(NamedTuple):
     x: float
     y: float
 
-    def see(self, x: float, y: float, z: float) -> Point:
+    def project(self, x: float, y: float, z: float) -> Point:
         """The point at which a place appears."""
-        return self.x + x * _FOCAL / z, self.y + (_EYE - y) * _FOCAL / z
+        return self.x + x * _FOCAL / z, self.y + (_CAMERA_HEIGHT - y) * _FOCAL / z
 
     def front(self, x0: float, x1: float, y0: float, y1: float, z: float) -> Points:
         """An upright rectangle that faces the camera."""
-        return [self.see(x0, y0, z), self.see(x0, y1, z), self.see(x1, y1, z), self.see(x1, y0, z)]
+        return [self.project(x0, y0, z), self.project(x0, y1, z), self.project(x1, y1, z), self.project(x1, y0, z)]
 
     def side(self, x: float, y0: float, y1: float, z0: float, z1: float) -> Points:
         """An upright rectangle along the road."""
-        return [self.see(x, y0, z0), self.see(x, y1, z0), self.see(x, y1, z1), self.see(x, y0, z1)]
+        return [self.project(x, y0, z0), self.project(x, y1, z0), self.project(x, y1, z1), self.project(x, y0, z1)]
 
     def flat(self, x0: float, x1: float, z0: float, z1: float, y: float = 0.0) -> Points:
         """A level rectangle."""
-        return [self.see(x0, y, z0), self.see(x0, y, z1), self.see(x1, y, z1), self.see(x1, y, z0)]
+        return [self.project(x0, y, z0), self.project(x0, y, z1), self.project(x1, y, z1), self.project(x1, y, z0)]
 
     def stand(self, x: float, z: float, outline: Iterable[Point], mirror: int = 1) -> Points:
         """A flat figure that stands at (x, z); its outline is in metres, right and up from there."""
-        return [self.see(x + mirror * u, v, z) for u, v in outline]
+        return [self.project(x + mirror * u, v, z) for u, v in outline]
 
 
 class Canvas:
@@ -89,7 +89,7 @@ class Canvas:
         start = len(self.objects)
         yield
         members = self.objects[start:]
-        outline = hull((x, y) for member in members for x, y in member["polygon"])
+        outline = convex_hull((x, y) for member in members for x, y in member["polygon"])
         self.objects[start:] = [{"label": label, "polygon": [[x, y] for x, y in outline]}]
 
     def lit(self, color: Color, side: float) -> Color:
@@ -105,7 +105,7 @@ class Canvas:
         ]
         return Annotation(*self._size, shapes)
 
-    def expose(self, rng: np.random.Generator) -> UInt8Array:
+    def render(self, rng: np.random.Generator) -> UInt8Array:
         """Photograph the scene: surfaces get their grain, the light of the day falls, and the sensor is noisy.
 
         Returns:
@@ -178,7 +178,7 @@ def circle(u: float, v: float, radius: float, corners: int = 14) -> Points:
     return [(u + radius * math.cos(angle), v + radius * math.sin(angle)) for angle in angles]
 
 
-def hull(points: Iterable[Point]) -> Points:
+def convex_hull(points: Iterable[Point]) -> Points:
     """The convex outline of some points (Andrew's monotone chain)."""
     ordered = sorted(set(points))
     return _chain(ordered)[:-1] + _chain(ordered[::-1])[:-1]

@@ -5,7 +5,7 @@ A side of the road is -1, the left, or 1, the right.
 
 import numpy as np
 
-from cityscapes.demo.canvas import Canvas, Color, Points, circle, hull, shade, vary
+from cityscapes.demo.canvas import Canvas, Color, Points, circle, convex_hull, shade, vary
 
 LANES = (-2.9, 0.0, 2.9)
 KERB = 4.3
@@ -110,8 +110,8 @@ def _house(canvas: Canvas, rng: np.random.Generator, side: int, z: float, length
     camera, color, storeys = canvas.camera, vary(rng, _PLASTER, 14), int(rng.integers(2, 5))
     top, x, back = 3.1 * storeys + 0.6, side * _FRONT, side * (_FRONT + 6)
     facade = camera.side(x, 0, top, z, z + length)
-    ridge = [camera.see(x + 3 * side, top + 2.4, z + depth) for depth in (length, 0)]
-    canvas.shape("building", hull(facade + ridge + camera.front(x, back, 0, top, z)), canvas.lit(color, 0))
+    ridge = [camera.project(x + 3 * side, top + 2.4, z + depth) for depth in (length, 0)]
+    canvas.shape("building", convex_hull(facade + ridge + camera.front(x, back, 0, top, z)), canvas.lit(color, 0))
     canvas.patch([*facade[1:3], *ridge], vary(rng, _TILES))
     canvas.patch(facade, canvas.lit(color, -side))
     canvas.patch(camera.side(x, top - 0.35, top, z, z + length), shade(color, 1.18))
@@ -158,8 +158,8 @@ def fence(canvas: Canvas, rng: np.random.Generator, side: int) -> None:
 
 def trees(canvas: Canvas, rng: np.random.Generator, side: int) -> None:
     """A few trees between the houses and the road, the farthest first."""
-    for place in (28, 21, 14):
-        _tree(canvas, rng, side * rng.uniform(9.2, 9.8), place + rng.uniform(0, 4))
+    for distance in (28, 21, 14):
+        _tree(canvas, rng, side * rng.uniform(9.2, 9.8), distance + rng.uniform(0, 4))
 
 
 def _tree(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:

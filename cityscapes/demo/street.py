@@ -56,7 +56,7 @@ def draw_street(rng: np.random.Generator, width: int, height: int) -> Street:
         thing.paint(canvas, rng, thing.x, thing.z)
     _deleted(canvas, rng)
     _camera_car(canvas)
-    return Street(canvas.expose(rng), canvas.objects)
+    return Street(canvas.render(rng), canvas.objects)
 
 
 def _side(rng: np.random.Generator) -> int:
@@ -106,20 +106,20 @@ def _groups(rng: np.random.Generator) -> list[_Thing]:
 
 def _cars(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
     with canvas.group("cargroup"):
-        for place in (2, 1, 0):
-            traffic.car(canvas, rng, x, z + 5 * place)
+        for offset in (2, 1, 0):
+            traffic.car(canvas, rng, x, z + 5 * offset)
 
 
 def _people(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
     with canvas.group("persongroup"):
-        for place in range(4):
-            traffic.person(canvas, rng, x + 0.6 * place, z)
+        for offset in range(4):
+            traffic.person(canvas, rng, x + 0.6 * offset, z)
 
 
 def _poles(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
     with canvas.group("polegroup"):
-        for place in (0, 0.5):
-            _pole(canvas, rng, x + place, z, 6)
+        for offset in (0, 0.5):
+            _pole(canvas, rng, x + offset, z, 6)
 
 
 def _pole(canvas: Canvas, rng: np.random.Generator, x: float, z: float, height: float) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cityscapes.demo.canvas import Canvas, Color, Point, Points, circle, hull, shade, vary
+from cityscapes.demo.canvas import Canvas, Color, Point, Points, circle, convex_hull, shade, vary
 
 _SKIN: list[Color] = [(236, 188, 154), (214, 160, 122), (150, 102, 72), (112, 76, 54)]
 _CLOTHES: list[Color] = [(196, 40, 70), (150, 44, 120), (214, 92, 132), (66, 84, 170), (232, 226, 214), (60, 130, 96)]
@@ -88,7 +88,7 @@ def bicycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> int
     canvas.patch(stand(x, z, _bar((-0.36, 0.94), (-0.1, 0.94), 0.05), mirror), _RUBBER)
     canvas.patch(stand(x, z, _bar((0.3, 1.04), (0.56, 1.04), 0.05), mirror), _RUBBER)
     top = [(-0.42, 0.98), (0.3, 1.09), (0.56, 1.09)]
-    outline = hull(circle(-0.58, 0.4, 0.4) + circle(0.58, 0.4, 0.4) + top)
+    outline = convex_hull(circle(-0.58, 0.4, 0.4) + circle(0.58, 0.4, 0.4) + top)
     canvas.annotate("bicycle", stand(x, z, outline, mirror))
     return mirror
 
@@ -99,7 +99,7 @@ def motorcycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> 
     paint = vary(rng, _TANKS)
     body = [(-1.0, 0.92), (-0.3, 0.8), (0.0, 1.02), (0.36, 1.06), (0.62, 1.22), (0.8, 0.86), (0.5, 0.3), (-0.4, 0.26)]
     wheels = circle(-0.72, 0.38, 0.38) + circle(0.76, 0.38, 0.38)
-    canvas.shape("motorcycle", stand(x, z, hull(wheels + body), mirror), (46, 46, 62))
+    canvas.shape("motorcycle", stand(x, z, convex_hull(wheels + body), mirror), (46, 46, 62))
     for wheel in (-0.72, 0.76):
         canvas.patch(stand(x, z, circle(wheel, 0.38, 0.38), mirror), _RUBBER)
         canvas.patch(stand(x, z, circle(wheel, 0.38, 0.17), mirror), (150, 152, 164))
@@ -115,13 +115,13 @@ def car(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
     camera, color, inwards = canvas.camera, vary(rng, _CARS), _inwards(x)
     left, right, flank = x - 0.92, x + 0.92, x + 0.92 * inwards
     corners = [*_HATCHBACK, (0.5, 0), (3.5, 0)]
-    whole = hull(camera.see(edge, y, z + depth) for edge in (left, right) for depth, y in corners)
+    whole = convex_hull(camera.project(edge, y, z + depth) for edge in (left, right) for depth, y in corners)
     canvas.patch(camera.flat(left - 0.15, right + 0.15, z - 0.15, z + 4.3), (54, 54, 60))
     canvas.shape("car", whole, shade(color, 0.62))
-    canvas.patch([camera.see(flank, y, z + depth) for depth, y in _HATCHBACK], canvas.lit(color, inwards))
+    canvas.patch([camera.project(flank, y, z + depth) for depth, y in _HATCHBACK], canvas.lit(color, inwards))
     for z0, z1 in ((0.55, 1.45), (1.55, 2.6)):
         window = [(z0 + 0.1, 1.0), (z0 + 0.15, 1.42), (z1 - 0.1, 1.42), (z1 + 0.1, 1.0)]
-        canvas.patch([camera.see(flank, y, z + depth) for depth, y in window], _GLASS)
+        canvas.patch([camera.project(flank, y, z + depth) for depth, y in window], _GLASS)
     _wheels(canvas, flank, z, (0.8, 3.2), 0.36)
 
     canvas.patch(camera.front(left + 0.08, left + 0.34, 0, 0.4, z), _RUBBER)
@@ -203,7 +203,7 @@ def _box(
     near, far = camera.front(left, right, 0.05, top, z), camera.front(left, right, 0.05, top, z + length)
     canvas.annotate("person", camera.front(left + 0.8, right - 0.8, 0.4, 1.8, z))
     canvas.patch(camera.flat(left - 0.2, right + 0.2, z - 0.2, z + length), (54, 54, 60))
-    canvas.shape(label, hull(near + far), shade(color, 0.7))
+    canvas.shape(label, convex_hull(near + far), shade(color, 0.7))
     canvas.patch(camera.side(flank, 0.05, top, z, z + length), canvas.lit(color, inwards))
     canvas.patch(near, canvas.lit(color, 0))
 
@@ -212,7 +212,7 @@ def _wheels(canvas: Canvas, flank: float, z: float, axles: tuple[float, ...], ra
     for axle in axles:
         for size, color in ((radius, _RUBBER), (0.55 * radius, (150, 152, 156))):
             rim = circle(axle, radius, size)
-            canvas.patch([canvas.camera.see(flank, y, z + depth) for depth, y in rim], color)
+            canvas.patch([canvas.camera.project(flank, y, z + depth) for depth, y in rim], color)
 
 
 def _lamps(canvas: Canvas, left: float, right: float, y: float, z: float, color: Color) -> None:
@@ -222,12 +222,12 @@ def _lamps(canvas: Canvas, left: float, right: float, y: float, z: float, color:
 
 def _slope(canvas: Canvas, left: float, right: float, z: float, inset: float) -> Points:
     """The slanting rear window of a car."""
-    see, low, high = canvas.camera.see, 0.9 + 0.4 * inset, 1.48 - 0.5 * inset
+    project, low, high = canvas.camera.project, 0.9 + 0.4 * inset, 1.48 - 0.5 * inset
     return [
-        see(left + inset, low, z),
-        see(left + 0.1 + inset, high, z + 0.5),
-        see(right - 0.1 - inset, high, z + 0.5),
-        see(right - inset, low, z),
+        project(left + inset, low, z),
+        project(left + 0.1 + inset, high, z + 0.5),
+        project(right - 0.1 - inset, high, z + 0.5),
+        project(right - inset, low, z),
     ]
 
 

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from cityscapes.doctor import inventory, pairing
 from cityscapes.doctor.checkup import Checkup, Size, check_up
-from cityscapes.doctor.inventory import ARCHIVES, COARSE, KINDS, PARTS, Inventory, SceneFiles
-from cityscapes.layout import ANNOTATIONS, IMAGE_SIZE, SPLITS
+from cityscapes.doctor.inventory import ALL_SPLITS, ARCHIVES, KINDS, Inventory, SceneFiles
+from cityscapes.layout import ANNOTATIONS, COARSE, IMAGE_SIZE, SPLITS
 from cityscapes.official_counts import EXTRA_IMAGES, IMAGES_OF
 from engine.cli import command
 from engine.cli.command import BAD_INPUT
@@ -66,16 +67,15 @@ class Diagnosis:
         """Whether the set has as many images of each city as the official one, all of the official size."""
         return not any(finding.kind in (pairing.NUMBERS, SIZE) for finding in self.findings)
 
-    def as_json(self) -> str:
-        """The diagnosis for other programs."""
-        content = {
+    def to_json(self) -> dict[str, Any]:
+        """The diagnosis as JSON content, for other programs."""
+        return {
             "root": str(self.root),
             "healthy": self.healthy,
             "official": self.is_official,
             "counts": [asdict(count) for count in self.counts],
             "findings": [asdict(finding) for finding in self.findings],
         }
-        return json.dumps(content, indent=2)
 
 
 def examine(root: Path, workers: int) -> Diagnosis:
@@ -93,7 +93,7 @@ def examine(root: Path, workers: int) -> Diagnosis:
         checked.append((scene, checkup))
     findings = [
         *misplaced,
-        *_strayed(found),
+        *_wrong_city(found),
         *pairing.findings(found),
         *pairing.mixed(found),
         *_complaints(root, checked),
@@ -109,16 +109,16 @@ _Checked = tuple[SceneFiles, Checkup]
 
 
 def _counts(found: Inventory) -> Iterator[Count]:
-    for split in PARTS:
+    for split in ALL_SPLITS:
         for city in sorted({city for part, city, _ in found.counts if part == split}):
             files = {kind: found.counts.get((split, city, kind), 0) for kind in KINDS}
             yield Count(split, city, files, IMAGES_OF.get(split, {}).get(city))
 
 
-def _strayed(found: Inventory) -> Iterator[Finding]:
-    if found.strayed:
-        what = f"got {counted(len(found.strayed), 'file')} in the folder of another city"
-        yield fault("wrong city", what, "move each to the city that its name starts with", found.strayed)
+def _wrong_city(found: Inventory) -> Iterator[Finding]:
+    if found.wrong_city:
+        what = f"got {counted(len(found.wrong_city), 'file')} in the folder of another city"
+        yield fault("wrong city", what, "move each to the city that its name starts with", found.wrong_city)
 
 
 def _complaints(root: Path, checked: Sequence[_Checked]) -> Iterator[Finding]:
@@ -176,9 +176,9 @@ def _table(counts: Sequence[Count]) -> list[str]:
     """The counts as aligned lines, with a total for each split; what is coarse only where there is some."""
     kinds = [kind for kind in KINDS if KINDS[kind][0] != COARSE or any(count.files[kind] for count in counts)]
     folders = [KINDS[kind][0] for kind in kinds]
-    groups = [folder if folders.index(folder) == place else "" for place, folder in enumerate(folders)]
+    groups = [folder if folders.index(folder) == column else "" for column, folder in enumerate(folders)]
     rows = [["", "", *groups, ""], ["split", "city", *(kind.removeprefix("coarse ") for kind in kinds), "official"]]
-    for split in PARTS:
+    for split in ALL_SPLITS:
         of_split = [count for count in counts if count.split == split]
         if not of_split and split not in SPLITS:
             continue
@@ -237,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     diagnosis = examine(arguments.root, arguments.workers)
     if arguments.json:
-        print(diagnosis.as_json())
+        print(json.dumps(diagnosis.to_json(), indent=2))
     else:
         _print(diagnosis)
     return 0 if diagnosis.healthy else BAD_INPUT

@@ -5,15 +5,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from cityscapes.layout import ANNOTATIONS, GENERATED, IMAGES, SPLITS, require_root
+from cityscapes.layout import ANNOTATIONS, COARSE, GENERATED, IMAGES, SPLITS, require_root
 from cityscapes.official_counts import EXTRA
 from engine.errors import Faults, InputError
 from engine.files.folders import find
 from engine.findings import Finding, counted, fault
 
-COARSE = "gtCoarse"
-"""Annotations of a few minutes each, of train, val and a split of their own."""
-PARTS = (*SPLITS, EXTRA)
+ALL_SPLITS = (*SPLITS, EXTRA)
 """All splits, in the order in which they are told."""
 
 KINDS = {
@@ -52,10 +50,10 @@ class Inventory(NamedTuple):
     """All files of a data folder."""
 
     scenes: list[SceneFiles]
-    """Sorted by split, as in PARTS, and stem."""
+    """Sorted by split, as in ALL_SPLITS, and stem."""
     counts: Mapping[tuple[str, str, str], int]
     """(split, city folder, kind) -> number of files."""
-    strayed: list[str]
+    wrong_city: list[str]
     """Files in the folder of a city that their names do not start with."""
 
 
@@ -68,18 +66,18 @@ def take(root: Path) -> Inventory:
     _require_readable(root)
     scenes = []
     counts: Counter[tuple[str, str, str]] = Counter()
-    strayed = []
-    for split in PARTS:
+    wrong_city = []
+    for split in ALL_SPLITS:
         found: dict[str, dict[str, Path]] = {}
         for kind in KINDS:
             for stem, path in _files(root, split, kind):
                 city = path.parent.name
                 counts[split, city, kind] += 1
                 if city != stem.split("_", maxsplit=1)[0]:
-                    strayed.append(path.relative_to(root).as_posix())
+                    wrong_city.append(path.relative_to(root).as_posix())
                 found.setdefault(stem, {})[kind] = path
         scenes += [SceneFiles(split, stem, found[stem]) for stem in sorted(found)]
-    return Inventory(scenes, counts, strayed)
+    return Inventory(scenes, counts, wrong_city)
 
 
 def misplaced(root: Path) -> Iterator[Finding]:
@@ -127,7 +125,7 @@ def _entries(folder: Path, pattern: str = "*") -> list[Path]:
 def _require_set(root: Path) -> None:
     """Check that images or annotations are in the folder, or say where they are."""
     if root.is_dir() and not any((root / folder).is_dir() for folder in ARCHIVES):
-        if root.name in ARCHIVES or any((root / split).is_dir() for split in PARTS):
+        if root.name in ARCHIVES or any((root / split).is_dir() for split in ALL_SPLITS):
             raise InputError(f"{root}: this is one part of a data set; give the folder around it, {root.parent}")
         inner = [path for path in _entries(root) for folder in ARCHIVES if (path / folder).is_dir()]
         if inner:
@@ -138,7 +136,7 @@ def _require_set(root: Path) -> None:
 def _empty(root: Path) -> Iterator[Finding]:
     """Half-unpacked archives."""
     for folder, archive in ARCHIVES.items():
-        splits = [root / folder / split for split in PARTS if (root / folder / split).is_dir()]
+        splits = [root / folder / split for split in ALL_SPLITS if (root / folder / split).is_dir()]
         entries = {split: _entries(split) for split in splits}
         cities = [entry for found in entries.values() for entry in found if entry.is_dir()]
         loose = [entry for found in entries.values() for entry in found if entry.name.endswith((".png", ".json"))]

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from cityscapes.doctor.inventory import ARCHIVES, COARSE, KINDS, PARTS, Inventory, SceneFiles
-from cityscapes.layout import ANNOTATIONS, GENERATED, IMAGES, SPLITS
+from cityscapes.doctor.inventory import ALL_SPLITS, ARCHIVES, KINDS, Inventory, SceneFiles
+from cityscapes.layout import ANNOTATIONS, COARSE, GENERATED, IMAGES, SPLITS
 from cityscapes.official_counts import EXTRA, IMAGES_OF, SPLIT_OF
 from engine.findings import Finding, Severity, counted, fault, note
 
@@ -51,7 +51,7 @@ def findings(found: Inventory) -> Iterator[Finding]:
         yield from _unpaired(split, official)
         known = ("image", *_ANNOTATED, *_COARSE)
         yield from _left_over(split, [scene.stem for scene in scenes if not _has(scene, *known)])
-    for split in PARTS:
+    for split in ALL_SPLITS:
         yield from _coarse(split, [scene for scene in found.scenes if scene.split == split])
     if undrawn:
         what = f"got no {GENERATED}/ masks for {counted(len(undrawn), 'annotated scene')}"

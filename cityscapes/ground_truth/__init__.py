@@ -12,7 +12,7 @@ import numpy as np
 from cityscapes.ground_truth import polygons
 from cityscapes.ground_truth.agreement import Agreement, compare
 from cityscapes.ground_truth.seal import fingerprint, is_sealed, sealed
-from cityscapes.ground_truth.worklist import Work
+from cityscapes.ground_truth.worklist import Job
 from cityscapes.labels import OFFICIAL, LabelTable
 from engine import parallel
 from engine.arrays import IdArray, UInt8Array
@@ -33,7 +33,7 @@ _START = 1024
 
 
 @dataclass(frozen=True)
-class Recipe:
+class MaskOptions:
     """How masks are made, and which."""
 
     fill: str = "exact"
@@ -92,16 +92,16 @@ class Result:
     agreement: Agreement = field(default_factory=Agreement)
 
 
-def generate(works: Sequence[Work], recipe: Recipe, *, workers: int) -> Result:
+def generate(jobs: Sequence[Job], options: MaskOptions, *, workers: int) -> Result:
     """Make the masks that are missing, damaged, changed, made from other polygons, or made in another way.
 
     Faulty files do not stop the others; the result lists them.
     """
-    for folder in {path.parent for work in works for path in (work.generated, work.beside)}:
+    for folder in {path.parent for job in jobs for path in (job.generated_prefix, job.official_prefix)}:
         atomic.remove_all_unfinished(folder)
     result = Result()
-    work = functools.partial(make, recipe)
-    for _, outcome in parallel.each(work, works, workers=workers, title="ground truth"):
+    make_masks = functools.partial(make, options)
+    for _, outcome in parallel.each(make_masks, jobs, workers=workers, title="ground truth"):
         if isinstance(outcome, InputError):
             result.faulty += 1
             result.faults.extend(outcome.messages)
@@ -114,31 +114,33 @@ def generate(works: Sequence[Work], recipe: Recipe, *, workers: int) -> Result:
     return result
 
 
-def make(recipe: Recipe, work: Work) -> tuple[int, Agreement]:
+def make(options: MaskOptions, job: Job) -> tuple[int, Agreement]:
     """Make the masks of one image where needed; how many, and the agreement with the official mask.
 
     Raises:
         InputError: if its polygons or its official mask are faulty.
     """
-    path = work.official_mask("labelIds") if recipe.from_labels else work.polygons
+    path = job.official_mask("labelIds") if options.from_labels else job.polygons
     source = fingerprint(read_bytes(path))  # before it is drawn: a file that changes meanwhile breaks the seal
-    stale = {out: kind for out, kind in outputs(recipe, work).items() if _is_stale(out, kind, source, recipe)}
+    stale = {out: kind for out, kind in outputs(options, job).items() if _is_stale(out, kind, source, options)}
     label_ids = None
     if stale:
         png_reader.keep_freed_memory()
-        label_ids, encoded = _from_labels(path, recipe) if recipe.from_labels else _from_polygons(path, recipe)
-        content = {kind: sealed(encoded(kind), source, _made(kind, recipe)) for kind in dict.fromkeys(stale.values())}
+        label_ids, encoded = _from_labels(path, options) if options.from_labels else _from_polygons(path, options)
+        content = {
+            kind: sealed(encoded(kind), source, _settings(kind, options)) for kind in dict.fromkeys(stale.values())
+        }
         for out, kind in stale.items():
             atomic.write_bytes(out, content[kind])
-    return len(stale), Agreement() if recipe.from_labels else _agreement(work, label_ids)
+    return len(stale), Agreement() if options.from_labels else _agreement(job, label_ids)
 
 
-def outputs(recipe: Recipe, work: Work) -> dict[Path, str]:
+def outputs(options: MaskOptions, job: Job) -> dict[Path, str]:
     """Every file that belongs to an image, and which kind of mask it is; official masks are left alone."""
-    generated = {work.generated_mask(kind): kind for kind in recipe.kinds}
-    if not recipe.official_names:
+    generated = {job.generated_mask(kind): kind for kind in options.kinds}
+    if not options.official_names:
         return generated
-    beside = {work.official_mask(OFFICIAL_NAMES[kind]): kind for kind in recipe.kinds}
+    beside = {job.official_mask(OFFICIAL_NAMES[kind]): kind for kind in options.kinds}
     return generated | {path: kind for path, kind in beside.items() if not path.exists() or _made_here(path)}
 
 
@@ -146,18 +148,18 @@ Encoder = Callable[[str], bytes]
 """From the kind of mask to the PNG file."""
 
 
-def _from_polygons(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
+def _from_polygons(source: Path, options: MaskOptions) -> tuple[UInt8Array, Encoder]:
     """Draw the label ids, and get ready to encode every mask."""
-    annotation = polygons.read(source, recipe.table)
+    annotation = polygons.read(source, options.table)
     with _naming(source):
-        masks = polygons.draw(annotation, recipe.table, polygons.FILLS[recipe.fill])
-    lookups = _lookups(masks.label_ids, recipe)
+        masks = polygons.draw(annotation, options.table, polygons.FILLS[options.fill])
+    lookups = _lookups(masks.label_ids, options)
 
     def encoded(kind: str) -> bytes:
         if kind != "instanceId":
             return lookups(kind)
         with _naming(source):
-            return png_writer.encode(masks.instance_ids, {"Software": recipe.note})
+            return png_writer.encode(masks.instance_ids, {"Software": options.note})
 
     return masks.label_ids, encoded
 
@@ -171,32 +173,32 @@ def _naming(source: Path) -> Iterator[None]:
         raise InputError(*(f"{source}: {message}" for message in error.messages)) from error
 
 
-def _from_labels(source: Path, recipe: Recipe) -> tuple[UInt8Array, Encoder]:
+def _from_labels(source: Path, options: MaskOptions) -> tuple[UInt8Array, Encoder]:
     """Read the label ids of an official mask, and get ready to encode what follows from them."""
     ids = read_ids(source)
-    unknown = sorted(set(np.unique(ids).tolist()) - recipe.table.names.keys())
+    unknown = sorted(set(np.unique(ids).tolist()) - options.table.names.keys())
     if unknown:
         raise InputError(
-            f"{source}: expected label ids (0 to {max(recipe.table.names)}), got {', '.join(map(str, unknown[:10]))}; "
+            f"{source}: expected label ids (0 to {max(options.table.names)}), got {', '.join(map(str, unknown[:10]))}; "
             "these may be train ids or instance ids, give the labelIds masks of the data set"
         )
     label_ids = ids.astype(np.uint8, copy=False)
-    return label_ids, _lookups(label_ids, recipe)
+    return label_ids, _lookups(label_ids, options)
 
 
-def _lookups(label_ids: UInt8Array, recipe: Recipe) -> Encoder:
+def _lookups(label_ids: UInt8Array, options: MaskOptions) -> Encoder:
     steps = png_writer.Steps.of(label_ids)
-    return lambda kind: png_writer.encode_lookup(steps, recipe.lookups[kind], {"Software": recipe.note})
+    return lambda kind: png_writer.encode_lookup(steps, options.lookups[kind], {"Software": options.note})
 
 
-def _agreement(work: Work, drawn: IdArray | None) -> Agreement:
+def _agreement(job: Job, drawn: IdArray | None) -> Agreement:
     """The agreement with the official mask, of no pixels where there is none."""
-    path = work.official_mask("labelIds")
+    path = job.official_mask("labelIds")
     if not path.exists() or _made_here(path):
         return Agreement()
     official = read_ids(path)
     if drawn is None:
-        drawn = read_ids(work.generated_mask("labelId"))
+        drawn = read_ids(job.generated_mask("labelId"))
     if official.shape != drawn.shape:
         raise InputError(
             f"{path}: the official mask is {official.shape[1]} x {official.shape[0]}, the polygons say "
@@ -207,7 +209,7 @@ def _agreement(work: Work, drawn: IdArray | None) -> Agreement:
             f"{path}: got the id {official.max()}, expected label ids, at most {_MAX_LABEL_ID}; these may be instance "
             "ids: unpack the labelIds masks of the data set again"
         )
-    return compare(work, drawn, official)
+    return compare(job, drawn, official)
 
 
 def _made_here(path: Path) -> bool:
@@ -216,16 +218,16 @@ def _made_here(path: Path) -> bool:
     return (note or "").split(" ")[0] == _SOFTWARE
 
 
-def _is_stale(path: Path, kind: str, source: bytes, recipe: Recipe) -> bool:
+def _is_stale(path: Path, kind: str, source: bytes, options: MaskOptions) -> bool:
     """Whether a mask is missing, damaged or changed, or was made from another source or in another way.
 
     Raises:
         InputError: if there is something of that name that cannot be read.
     """
-    if recipe.redo or not path.exists():
+    if options.redo or not path.exists():
         return True
-    return not is_sealed(read_bytes(path), source, _made(kind, recipe))
+    return not is_sealed(read_bytes(path), source, _settings(kind, options))
 
 
-def _made(kind: str, recipe: Recipe) -> str:
-    return f"{kind} {recipe.note}"
+def _settings(kind: str, options: MaskOptions) -> str:
+    return f"{kind} {options.note}"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cityscapes.ground_truth.worklist import Work
+from cityscapes.ground_truth.worklist import Job
 from cityscapes.labels import LabelTable
 from engine.arrays import IdArray, UInt8Array
 from engine.files.atomic import write_text
@@ -19,7 +19,7 @@ _MARK = np.array([255, 0, 255], np.uint8)
 """The colour of differing pixels in the picture; no label has it."""
 
 
-class Tally(NamedTuple):
+class PixelCounts(NamedTuple):
     """Pixels of an official mask, and those of them that were drawn differently.
 
     A boundary pixel is one with another label beside, above or below it in the official mask.
@@ -30,20 +30,20 @@ class Tally(NamedTuple):
     boundary: int = 0
     boundary_differing: int = 0
 
-    def plus(self, other: "Tally") -> "Tally":
+    def plus(self, other: "PixelCounts") -> "PixelCounts":
         """The pixels of both."""
-        return Tally(*(mine + its for mine, its in zip(self, other, strict=True)))
+        return PixelCounts(*(mine + its for mine, its in zip(self, other, strict=True)))
 
 
 @dataclass
 class Agreement:
     """Tallies, summed up over images."""
 
-    total: Tally = field(default_factory=Tally)
-    labels: dict[int, Tally] = field(default_factory=dict)
+    total: PixelCounts = field(default_factory=PixelCounts)
+    labels: dict[int, PixelCounts] = field(default_factory=dict)
     """By label id in the official masks."""
-    images: dict[str, Tally] = field(default_factory=dict)
-    worst: Work | None = None
+    images: dict[str, PixelCounts] = field(default_factory=dict)
+    worst: Job | None = None
     """The image with the most differing pixels, the first of several; None where none differs."""
 
     def add(self, other: "Agreement") -> None:
@@ -51,8 +51,8 @@ class Agreement:
         if other.worst and (self.worst is None or other.differing > self.images[self.worst.name].differing):
             self.worst = other.worst
         self.total = self.total.plus(other.total)
-        for label_id, tally in other.labels.items():
-            self.labels[label_id] = self.labels.get(label_id, Tally()).plus(tally)
+        for label_id, counts in other.labels.items():
+            self.labels[label_id] = self.labels.get(label_id, PixelCounts()).plus(counts)
         self.images |= other.images
 
     @property
@@ -61,7 +61,7 @@ class Agreement:
         return self.total.differing
 
 
-def compare(work: Work, drawn: IdArray, official: IdArray) -> Agreement:
+def compare(job: Job, drawn: IdArray, official: IdArray) -> Agreement:
     """Compare two (H, W) masks of label ids of one size."""
     differing = drawn != official
     boundary = boundaries(official)
@@ -72,7 +72,7 @@ def compare(work: Work, drawn: IdArray, official: IdArray) -> Agreement:
     sums = np.bincount(code[starts], weights=np.diff(starts, append=code.size), minlength=1 << 18)
     count = sums.astype(np.int64).reshape(2, 2, 1 << 16)  # boundary, differing, label id
     labels = {
-        int(label_id): Tally(
+        int(label_id): PixelCounts(
             int(count[:, :, label_id].sum()),
             int(count[:, 1, label_id].sum()),
             int(count[1, :, label_id].sum()),
@@ -80,10 +80,10 @@ def compare(work: Work, drawn: IdArray, official: IdArray) -> Agreement:
         )
         for label_id in count.sum(axis=(0, 1)).nonzero()[0]
     }
-    total = Tally()
-    for tally in labels.values():
-        total = total.plus(tally)
-    return Agreement(total, labels, {work.name: total}, work if total.differing else None)
+    total = PixelCounts()
+    for counts in labels.values():
+        total = total.plus(counts)
+    return Agreement(total, labels, {job.name: total}, job if total.differing else None)
 
 
 def boundaries(ids: IdArray) -> npt.NDArray[np.bool_]:
@@ -133,35 +133,37 @@ def _details(agreement: Agreement, table: LabelTable, images: int = 5) -> list[s
         f"elsewhere {total.differing - total.boundary_differing:,} of {total.pixels - total.boundary:,}",
         f"  {'label':<22}{'pixels':>14}{'differing':>12}{'at boundary':>13}{'agreement':>12}",
     ]
-    for label_id, tally in sorted(agreement.labels.items()):
-        counts = f"{tally.pixels:>14,}{tally.differing:>12,}{tally.boundary_differing:>13,}"
-        lines.append(f"  {_name(label_id, table):<22}{counts}{_percent(tally):>12}")
+    for label_id, counts in sorted(agreement.labels.items()):
+        columns = f"{counts.pixels:>14,}{counts.differing:>12,}{counts.boundary_differing:>13,}"
+        lines.append(f"  {_name(label_id, table):<22}{columns}{_percent(counts):>12}")
     worst = sorted(agreement.images.items(), key=lambda item: (-item[1].differing, item[0]))
-    return lines + [f"  {name}: {tally.differing:,} pixels differ" for name, tally in worst[:images] if tally.differing]
+    return lines + [
+        f"  {name}: {counts.differing:,} pixels differ" for name, counts in worst[:images] if counts.differing
+    ]
 
 
 def as_csv(agreement: Agreement, table: LabelTable) -> str:
-    """Every tally as a row: the whole, each label, each image."""
+    """The pixel counts as rows: the whole, each label, each image."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["of", "name", *Tally._fields, "agreement"])
+    writer.writerow(["of", "name", *PixelCounts._fields, "agreement"])
     rows = [("all", "all", agreement.total)]
-    for label_id, tally in sorted(agreement.labels.items()):
-        rows.append(("label", _name(label_id, table), tally))
-    rows += [("image", name, tally) for name, tally in sorted(agreement.images.items())]
-    for kind, name, tally in rows:
-        writer.writerow([kind, name, *tally, f"{(tally.pixels - tally.differing) / max(1, tally.pixels):.8f}"])
+    for label_id, counts in sorted(agreement.labels.items()):
+        rows.append(("label", _name(label_id, table), counts))
+    rows += [("image", name, counts) for name, counts in sorted(agreement.images.items())]
+    for kind, name, counts in rows:
+        writer.writerow([kind, name, *counts, f"{(counts.pixels - counts.differing) / max(1, counts.pixels):.8f}"])
     return buffer.getvalue()
 
 
-def picture_of(work: Work, table: LabelTable) -> UInt8Array:
+def picture_of(job: Job, table: LabelTable) -> UInt8Array:
     """The official mask of an image in pale colours, what was drawn differently in magenta and widened.
 
     Returns:
         (H, W, 3) RGB.
     """
-    official = read_ids(work.official_mask("labelIds"))
-    differing = read_ids(work.generated_mask("labelId")) != official
+    official = read_ids(job.official_mask("labelIds"))
+    differing = read_ids(job.generated_mask("labelId")) != official
     pale = (160 + table.color_of[official] // 3).astype(np.uint8)
     wide = differing | boundaries(differing.astype(np.uint8))
     pale[wide] = _MARK
@@ -172,8 +174,8 @@ def _name(label_id: int, table: LabelTable) -> str:
     return table.names.get(label_id, f"unknown id {label_id}")
 
 
-def _percent(tally: Tally) -> str:
+def _percent(counts: PixelCounts) -> str:
     """The agreement as a percentage that says 100 only where it is exact."""
-    if not tally.differing:
+    if not counts.differing:
         return "100 %"
-    return f"{min(100 * (1 - tally.differing / tally.pixels), 99.9999):.4f} %"
+    return f"{min(100 * (1 - counts.differing / counts.pixels), 99.9999):.4f} %"

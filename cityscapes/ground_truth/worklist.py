@@ -18,7 +18,7 @@ _POLYGONS = "_polygons.json"
 
 
 @dataclass(frozen=True)
-class Work(layout.Masks):
+class Job(layout.MaskPaths):
     """One annotated image, and where its masks lie."""
 
     name: str
@@ -26,14 +26,14 @@ class Work(layout.Masks):
     polygons: Path
 
 
-def of_root(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: bool = False) -> list[Work]:
+def of_root(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: bool = False) -> list[Job]:
     """The annotated scenes of a Cityscapes folder that have polygons, or official label ids.
 
     Raises:
         InputError: if there are none, and with every folder that cannot be listed.
     """
     layout.require_root(root)
-    scenes_of = layout.labelled_scenes if from_labels else layout.annotated_scenes
+    scenes_of = layout.scenes_with_label_ids if from_labels else layout.scenes_with_polygons
     splits = SPLITS[annotations]
     scenes: list[layout.Scene] = []
     faults = Faults()
@@ -47,11 +47,12 @@ def of_root(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: b
             f"{root / annotations}: no *_{annotations}_{kind} in {'/<city>/ or '.join(splits)}/<city>/; "
             f"unpack {_ARCHIVES[annotations]} (cityscapes-dataset.com) into {root}"
         )
-    works = []
+    jobs = []
     for scene in scenes:
-        masks = scene.masks(root, annotations)
-        works.append(Work(masks.beside, masks.generated, scene.stem, scene.polygons(root, annotations)))
-    return works
+        paths = scene.mask_paths(root, annotations)
+        polygons = scene.polygons(root, annotations)
+        jobs.append(Job(paths.official_prefix, paths.generated_prefix, scene.stem, polygons))
+    return jobs
 
 
 def incomplete(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: bool = False) -> list[str]:
@@ -60,12 +61,12 @@ def incomplete(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels
     Raises:
         InputError: with every folder that cannot be listed.
     """
-    scenes_of = layout.labelled_scenes if from_labels else layout.annotated_scenes
+    scenes_of = layout.scenes_with_label_ids if from_labels else layout.scenes_with_polygons
     lacking = [
         scene
         for split in SPLITS[annotations]
         for scene in sorted(
-            {*layout.described_scenes(root, split, annotations)} - {*scenes_of(root, split, annotations)}
+            {*layout.scenes_with_annotation(root, split, annotations)} - {*scenes_of(root, split, annotations)}
         )
     ]
     paths = [
@@ -76,16 +77,16 @@ def incomplete(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels
     return [f"{path}: no such file, though other files of this scene are there; {again}" for path in paths]
 
 
-def coverage(works: Sequence[Work], annotations: str) -> str:
+def coverage(jobs: Sequence[Job], annotations: str) -> str:
     """How many scenes of each split there are, and how many the official set has."""
-    found = Counter(work.generated.parents[1].name for work in works)
+    found = Counter(job.generated_prefix.parents[1].name for job in jobs)
     official = {split: sum(cities.values()) for split, cities in IMAGES_OF.items()} | {EXTRA: EXTRA_IMAGES}
     return "of the official set: " + ", ".join(
         f"{split} {found[split]} of {official[split]}" for split in SPLITS[annotations]
     )
 
 
-def of_folder(folder: Path, *, from_labels: bool = False) -> list[Work]:
+def of_folder(folder: Path, *, from_labels: bool = False) -> list[Job]:
     """The annotations anywhere below a folder: *_polygons.json, or any *.json if none is called that.
 
     Masks keep the subfolders, in generated_gt/ of the folder.
@@ -103,27 +104,27 @@ def of_folder(folder: Path, *, from_labels: bool = False) -> list[Work]:
             f"{folder}: no {patterns[-1]} in it or below; export polygons in the Cityscapes format "
             "(imgWidth, imgHeight, objects with label and polygon), one file an image"
         )
-    works = [_of_file(folder, path) for path in found]
-    _require_distinct(works)
-    return works
+    jobs = [_of_file(folder, path) for path in found]
+    _require_distinct(jobs)
+    return jobs
 
 
 def _below(folder: Path, pattern: str) -> list[Path]:
     return [path for path in find(folder, pattern) if layout.GENERATED not in path.relative_to(folder).parts]
 
 
-def _of_file(folder: Path, path: Path) -> Work:
+def _of_file(folder: Path, path: Path) -> Job:
     base = path.name.removesuffix("_labelIds.png").removesuffix(_POLYGONS).removesuffix(".json")
     stem = base
     for annotations in layout.GENERATED_FROM:
         stem = stem.removesuffix(f"_{annotations}")
     name = path.parent.relative_to(folder) / stem
-    return Work(path.with_name(base), folder / layout.GENERATED / name, name.as_posix(), path)
+    return Job(path.with_name(base), folder / layout.GENERATED / name, name.as_posix(), path)
 
 
-def _require_distinct(works: Sequence[Work]) -> None:
-    count = Counter(work.generated for work in works)
-    if doubles := [str(work.polygons) for work in works if count[work.generated] > 1]:
+def _require_distinct(jobs: Sequence[Job]) -> None:
+    count = Counter(job.generated_prefix for job in jobs)
+    if duplicates := [str(job.polygons) for job in jobs if count[job.generated_prefix] > 1]:
         raise InputError(
-            f"{', '.join(doubles[:6])}: their masks would have the same names; rename all but one of each kind"
+            f"{', '.join(duplicates[:6])}: their masks would have the same names; rename all but one of each kind"
         )

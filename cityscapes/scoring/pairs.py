@@ -4,7 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cityscapes.layout import ANNOTATIONS, Scene, described_scenes, labelled_scenes, pictured_scenes, require_root
+from cityscapes.layout import (
+    ANNOTATIONS,
+    Scene,
+    pictured_scenes,
+    require_root,
+    scenes_with_annotation,
+    scenes_with_label_ids,
+)
 from cityscapes.predictions import PREDICTION_KEY, WEIGHTS_KEY, PredictionFiles, find
 from cityscapes.scoring.counts import Pair
 from engine.errors import Faults, InputError
@@ -88,8 +95,8 @@ def _list_files(
     """The scenes with label ids, with any annotation and with an image, and the predictions."""
     faults = Faults()
     with faults.collected():
-        labelled = labelled_scenes(root, split)
-        described = described_scenes(root, split)
+        labelled = scenes_with_label_ids(root, split)
+        described = scenes_with_annotation(root, split)
     with faults.collected():
         pictured = set(pictured_scenes(root, split))
     with faults.collected():

@@ -10,7 +10,7 @@ from PIL import Image
 from cityscapes.demo import MARKER, DemoOptions, draw_dataset, main
 from cityscapes.ground_truth import polygons
 from cityscapes.labels import CLASSES, VOID, find
-from cityscapes.layout import SPLITS, Scene, annotated_scenes, frame_of, labelled_scenes, pictured_scenes
+from cityscapes.layout import SPLITS, Scene, frame_of, pictured_scenes, scenes_with_label_ids, scenes_with_polygons
 from engine.errors import InputError
 
 USUAL = DemoOptions(train=6, val=4, test=2)
@@ -29,7 +29,7 @@ def contents(root: Path) -> dict[str, bytes]:
 
 
 def annotated(root: Path) -> list[Scene]:
-    return [scene for split in ("train", "val") for scene in annotated_scenes(root, split)]
+    return [scene for split in ("train", "val") for scene in scenes_with_polygons(root, split)]
 
 
 def objects(root: Path, scene: Scene) -> list[dict[str, Any]]:
@@ -40,8 +40,8 @@ def test_the_layout_is_that_of_the_real_set(root: Path) -> None:
     for split in SPLITS:
         scenes = pictured_scenes(root, split)
         assert len(scenes) == getattr(USUAL, split)
-        assert annotated_scenes(root, split) == scenes
-        assert labelled_scenes(root, split) == ([] if split == "test" else scenes)
+        assert scenes_with_polygons(root, split) == scenes
+        assert scenes_with_label_ids(root, split) == ([] if split == "test" else scenes)
         assert all(frame_of(scene.stem) == scene.stem and scene.stem.startswith(scene.city) for scene in scenes)
         assert len({scene.city for scene in scenes}) == 2
     assert len(contents(root)) == 12 * 2 + 10 * 2 + 1
@@ -66,7 +66,7 @@ def test_the_masks_are_those_of_the_polygons(root: Path) -> None:
 
 @pytest.mark.parametrize("split", ["train", "val"])
 def test_every_class_is_there_to_be_scored(root: Path, split: str) -> None:
-    scenes = annotated_scenes(root, split)
+    scenes = scenes_with_polygons(root, split)
     train_ids = [polygons.draw(polygons.read(scene.polygons(root))).train_ids for scene in scenes]
     share = np.bincount(np.stack(train_ids).ravel(), minlength=256) / np.stack(train_ids).size
     assert [name for name, part in zip(CLASSES.names, share, strict=False) if part < 0.005] == []
@@ -114,7 +114,7 @@ def test_groups_and_single_objects_share_a_class(root: Path) -> None:
 
 
 def test_the_test_split_has_dummy_annotations(root: Path) -> None:
-    for scene in annotated_scenes(root, "test"):
+    for scene in scenes_with_polygons(root, "test"):
         names = {entry["label"] for entry in objects(root, scene)}
         assert names == {"ego vehicle", "rectification border", "out of roi"}
 

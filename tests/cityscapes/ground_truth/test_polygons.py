@@ -110,7 +110,7 @@ def test_a_missing_file(tmp_path: Path) -> None:
 
 def test_real_scenes_equal_their_official_masks(real_data: Path) -> None:
     root = real_data / "cityscapes"
-    scenes = [scene for split in ("train", "val") for scene in layout.annotated_scenes(root, split)]
+    scenes = [scene for split in ("train", "val") for scene in layout.scenes_with_polygons(root, split)]
     assert len(scenes) == 15
     for scene in scenes:
         masks = polygons.draw(polygons.read(scene.polygons(root)))

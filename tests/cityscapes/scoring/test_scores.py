@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from cityscapes.layout import labelled_scenes
+from cityscapes.layout import scenes_with_label_ids
 from cityscapes.scoring import main, measure, score, scores_of, table
 from cityscapes.scoring.counts import Pair, count, read
 from engine.files.atomic import strict
@@ -80,7 +80,7 @@ def test_real_masks_score_as_officially(folder: Folder, predict: Predict, real_d
     root = real_data / "cityscapes"
     rng = np.random.default_rng(0)
     pairs, scenes = [], []
-    labelled = labelled_scenes(root, "val")
+    labelled = scenes_with_label_ids(root, "val")
     for scene in labelled if predict is blotched else labelled[::3]:
         label_ids = read_ids(scene.official_mask(root, "labelIds")).astype(np.uint8)
         if predict is only_what_is_absent and (label_ids == 31).any():
