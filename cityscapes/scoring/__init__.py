@@ -48,7 +48,7 @@ def score(
     scenes: Sequence[Scene] | None = None,
     known_ids: bool = False,
 ) -> CityscapesScores:
-    """The scores of `measure` alone."""
+    """Scores of the predictions of a split; `measure` returns everything else as well."""
     return measure(predictions, root, split, workers=workers, scenes=scenes, known_ids=known_ids).scores
 
 
@@ -64,12 +64,12 @@ def measure(
 ) -> ScoringResult:
     """Score the predictions of the scenes of a split that have the official masks, see `pair_files`.
 
-    The figures are the same, to the last bit, for any number of workers. Less than a kilobyte is kept of an image.
-    Warnings on stderr say where all predictions together agree with the ground truth as train ids, unless their ids
-    are known to be label ids, where instance ids contradict label ids, and which predictions are not scored.
+    The figures are bit-identical for any number of workers. Less than a kilobyte is kept per image.
+    Warnings on stderr report predictions that are not scored and instance ids that contradict label ids. A warning also
+    reports ids that agree with the ground truth only if read as train ids, unless they are known to be label ids.
 
     Raises:
-        InputError: with everything that is wrong with any file.
+        InputError: with the faults of all files.
     """
     files = pair_files(predictions, root, split, scenes)
     faults = list(files.faults)
@@ -100,12 +100,12 @@ def measure(
 
 
 def _warn(predictions: Path, id_warning: str | None, warnings: Sequence[str], contradicting: Sequence[str]) -> None:
-    """Print what is odd about files that are scored all the same."""
+    """Print warnings about files that are scored nevertheless."""
     lines = list(warnings)
     if contradicting:
         lines.append(
-            f"{counted(len(contradicting), 'instanceIds mask')} with other labels than labelIds (first "
-            f"{contradicting[0]}): IoU goes by labelIds, iIoU by instanceIds; unpack gtFine_trainvaltest.zip again"
+            f"{counted(len(contradicting), 'instanceIds mask')} with labels that differ from labelIds (first "
+            f"{contradicting[0]}): IoU uses labelIds, iIoU uses instanceIds; unpack gtFine_trainvaltest.zip again"
         )
     if id_warning:
         lines.append(f"{predictions}: {id_warning}")
@@ -184,17 +184,28 @@ def _parser() -> argparse.ArgumentParser:
         "--predictions",
         type=Path,
         metavar="DIR",
-        help="one label-id PNG a scene, in any folders below, named <city>_<6 digits>_<6 digits>*.png",
+        help="one label-id PNG per scene, named <city>_<6 digits>_<6 digits>*.png, in any subfolders",
     )
-    parser.add_argument("--root", type=Path, default=Path("data"), metavar="DIR", help="has gtFine/ (default: data)")
-    parser.add_argument("--split", choices=SPLITS, default="val", help="default: val")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures here, as the official JSON")
     parser.add_argument(
-        "--details", type=Path, metavar="DIR", help="write the scores of images (CSV) and the confusion matrix here"
+        "--root", type=Path, default=Path("data"), metavar="DIR", help="data folder, with gtFine/ (default: data)"
     )
-    parser.add_argument("--boundary", action="store_true", help="boundary IoU as well, which takes its time")
+    parser.add_argument("--split", choices=SPLITS, default="val", help="split to score (default: val)")
     parser.add_argument(
-        "--compare", type=Path, nargs=2, metavar=("A", "B"), help="show two files of --output side by side instead"
+        "--output", type=Path, metavar="FILE", help="write all figures to this JSON file, under the official keys"
+    )
+    parser.add_argument(
+        "--details",
+        type=Path,
+        metavar="DIR",
+        help="write scores per image (CSV) and the confusion matrix to this folder",
+    )
+    parser.add_argument("--boundary", action="store_true", help="boundary IoU in addition, which takes longer")
+    parser.add_argument(
+        "--compare",
+        type=Path,
+        nargs=2,
+        metavar=("A", "B"),
+        help="compare two files written with --output, instead of scoring",
     )
     parser.add_argument(
         "--workers", type=process_count, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"

@@ -1,7 +1,7 @@
-"""Boundary IoU: the IoU of the borders of areas, which says more about thin and small things than that of the areas.
+"""Boundary IoU: the IoU of the borders of areas, which is more sensitive to thin and small objects than IoU.
 
-Cheng et al. 2021, "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation". The border of an area is
-what lies in it within a distance of its edge; the edge of the image is one, as in the authors' code.
+Cheng et al. 2021, "Boundary IoU: Improving Object-Centric Image Segmentation Evaluation". The border of an area
+consists of its pixels within a distance of its edge. The edge of the image counts as an edge, as in the authors' code.
 """
 
 import math
@@ -16,13 +16,13 @@ from cityscapes.scoring.counts import SCORED, Masks
 from engine.arrays import Int64Array
 
 DISTANCE = 0.005
-"""The distance as a share of the diagonal: 11 of 2290 pixels. The paper's 0.02 for COCO would be 46 here."""
+"""Width of the border as a share of the image diagonal: 11 of 2290 pixels. The paper's 0.02 for COCO would be 46."""
 
 _Flags = npt.NDArray[np.bool_]
 
 
 class BorderCounts(NamedTuple):
-    """What scenes add to the boundary IoU; sums of these are all that is kept of them."""
+    """Border pixels of one or more scenes; the boundary IoU is computed from their sums."""
 
     hits: Int64Array
     """(34,) pixels in the border of a label in both masks."""
@@ -30,11 +30,11 @@ class BorderCounts(NamedTuple):
     """(34,) pixels in the border of a label in either mask."""
 
     def plus(self, other: "BorderCounts") -> "BorderCounts":
-        """The counts of both."""
+        """The sum of both counts."""
         return BorderCounts(self.hits + other.hits, self.union + other.union)
 
     def scores(self) -> dict[str, float]:
-        """Boundary IoU of each scored label; NaN for one that occurs nowhere."""
+        """Boundary IoU of each scored label by name; NaN for a label that does not occur."""
         return {
             BY_ID[label_id].name: float(self.hits[label_id] / self.union[label_id])
             if self.union[label_id]
@@ -46,7 +46,7 @@ class BorderCounts(NamedTuple):
 def borders(masks: Masks) -> BorderCounts:
     """Count the pixels in the borders of all labels at once.
 
-    As in the IoU, what is predicted where the ground truth is not scored is left out.
+    As in the IoU, predictions are ignored where the ground truth is not scored.
     """
     height, width = masks.label_ids.shape
     distance = max(1, round(DISTANCE * math.hypot(height, width)))
@@ -58,9 +58,9 @@ def borders(masks: Masks) -> BorderCounts:
 
 
 def near_edge(ids: npt.NDArray[np.unsignedinteger], distance: int) -> _Flags:
-    """(H, W) whether the square of 2 * distance + 1 pixels around a pixel has another id in it, or leaves the image.
+    """(H, W) whether the square of 2 * distance + 1 pixels around a pixel contains another id or leaves the image.
 
-    This is what a mask of each label minus its erosion gives, without a mask of each label.
+    The result equals each label's mask minus its erosion, without computing a mask for each label.
     """
     flags = np.ones(ids.shape, np.bool_)
     inner = (slice(distance, -distance),) * 2
@@ -70,7 +70,7 @@ def near_edge(ids: npt.NDArray[np.unsignedinteger], distance: int) -> _Flags:
 
 
 def _extreme(of: np.ufunc, ids: npt.NDArray[np.unsignedinteger], side: int) -> npt.NDArray[np.unsignedinteger]:
-    """The extreme of every whole square of a side, (H - side + 1, W - side + 1), by doubling the side."""
+    """Maximum or minimum of each square of `side` pixels, (H - side + 1, W - side + 1), by doubling the side."""
     for axis in (0, 1):
         ids = ids.swapaxes(0, axis)
         covered = 1

@@ -1,4 +1,4 @@
-"""One scene -> what it adds to the scores."""
+"""One scene -> the pixel and instance counts from which scores are computed."""
 
 import math
 from pathlib import Path
@@ -25,40 +25,39 @@ AVERAGE_SIZE = {
     "motorcycle": 6298.7200839748,
     "bicycle": 4672.3249222261,
 }
-"""The average number of pixels of an instance, as the official scorer has it."""
-
+"""Average number of pixels of an instance by label name, from the official scorer."""
 
 _TABLE = tuple(BY_ID[label_id] for label_id in range(LABEL_IDS))
 
 SCORED = np.array([not label.ignore_in_eval for label in _TABLE])
-"""(34,) bool: whether a label counts in the scores."""
+"""(34,) bool: whether a label id is scored."""
 WITH_INSTANCES = np.array([label.has_instances for label in _TABLE])
-"""(34,) bool."""
+"""(34,) bool: whether a label id has instances."""
 INSTANCE_SIZE = np.array([AVERAGE_SIZE.get(label.name, math.nan) for label in _TABLE])
 """(34,) float64: AVERAGE_SIZE by label id, NaN for labels without instances."""
 
 _CATEGORY = np.array([CATEGORIES.index(label.category) for label in _TABLE])
 _FIRST_INSTANCE = 1001
-"""Lower instance ids are the label ids of areas that are no single instance."""
+"""Lowest id of a single instance; lower ids are the label ids of all other areas."""
 _AGAIN = "unpack gtFine_trainvaltest.zip again"
 
 
 class Counts(NamedTuple):
-    """What scenes add to the scores; sums of these are all that is kept of them."""
+    """Counts of one or more scenes; scores are computed from their sums."""
 
     confusion: Int64Array
     """(34, 34) pixels by label id of the ground truth (row) and of the prediction (column)."""
     instances: Int64Array
-    """(34,) instances of each scored label in the ground truth."""
+    """(34,) number of instances of each scored label in the ground truth."""
     hits: Float64Array
-    """(34,) pixels of these with the right label, each weighed by average size / size of its instance."""
+    """(34,) correctly predicted pixels of these instances, each weighted by average size / size of its instance."""
     category_hits: Float64Array
-    """(34,) the same for pixels with any label of the right category."""
+    """(34,) like `hits`, for pixels whose predicted label is of the correct category."""
     contradictions: int = 0
-    """Pixels whose instance id belongs to another label than their label id says."""
+    """Number of pixels whose instance id belongs to a different label than their label id."""
 
     def plus(self, other: "Counts") -> "Counts":
-        """The counts of both."""
+        """The sum of both counts."""
         return Counts(
             self.confusion + other.confusion,
             self.instances + other.instances,
@@ -69,7 +68,7 @@ class Counts(NamedTuple):
 
 
 class Pair(NamedTuple):
-    """The files of one scene."""
+    """Prediction and official masks of one scene."""
 
     stem: str
     prediction: Path
@@ -78,7 +77,7 @@ class Pair(NamedTuple):
 
 
 class Masks(NamedTuple):
-    """The content of the files of one scene, (H, W) each."""
+    """Ids in the files of one scene, (H, W) each."""
 
     prediction: IdArray
     label_ids: IdArray
@@ -86,10 +85,10 @@ class Masks(NamedTuple):
 
 
 def read(pair: Pair) -> Masks:
-    """Read the files of one scene, each once.
+    """Read the three files of one scene.
 
     Raises:
-        InputError: with everything that is wrong with them, but for their ids.
+        InputError: with all faults except those of the ids, which `count` checks.
     """
     masks: list[IdArray] = []
     faults: list[str] = []
@@ -106,10 +105,10 @@ def read(pair: Pair) -> Masks:
 
 
 def count(pair: Pair, masks: Masks) -> Counts:
-    """Count the pixels of one scene; the pair is named in messages.
+    """Count the pixels and instances of one scene; messages name the files of the pair.
 
     Raises:
-        InputError: with everything that is wrong with the ids.
+        InputError: with all invalid ids.
     """
     runs = _runs(*masks)
     if faults := _id_faults(pair, runs):
@@ -123,27 +122,27 @@ def _size_faults(pair: Pair, prediction: IdArray, label_ids: IdArray, instance_i
     remedy = "predict at the size of the image: enlarge the logits before the argmax"
     height, width = label_ids.shape
     return [
-        f"{path}: got {mask.shape[1]} x {mask.shape[0]} pixels, expected {width} x {height} as in labelIds; {todo}"
+        f"{path}: got {mask.shape[1]} x {mask.shape[0]} pixels, expected {width} x {height} like labelIds; {todo}"
         for path, mask, todo in ((pair.prediction, prediction, remedy), (pair.instance_ids, instance_ids, _AGAIN))
         if mask.shape != label_ids.shape
     ]
 
 
 class _Runs(NamedTuple):
-    """Neighbouring pixels that agree in all three masks, (n,) each.
+    """Runs of neighbouring pixels that have the same ids in all three masks, (n,) each.
 
-    Masks are made of areas: the 2 million pixels of a scene are some 20,000 runs, which are counted in a
-    quarter of the time that counting every pixel takes, with instances and all.
+    Masks consist of areas, so the 2 million pixels of a scene form about 20,000 runs. Counting the runs takes a quarter
+    of the time of counting every pixel, instances included.
     """
 
     length: Float64Array
-    """Pixels: whole numbers, exact in float64, which is what bincount weighs with."""
+    """Pixels of each run: whole numbers, exact in float64, the dtype of the weights of `bincount`."""
     prediction: IdArray
     label_id: IdArray
     instance_id: IdArray
 
     def at(self, index: npt.NDArray[np.intp]) -> "_Runs":
-        """Some of the runs."""
+        """The runs at these indices."""
         return _Runs(self.length[index], self.prediction[index], self.label_id[index], self.instance_id[index])
 
 
@@ -164,17 +163,17 @@ def _id_faults(pair: Pair, runs: _Runs) -> list[str]:
     if runs.prediction.max() >= LABEL_IDS:
         faults += invalid_ids(pair.prediction, _sums(runs.prediction, runs.length).astype(np.int64))
     if runs.label_id.max() >= LABEL_IDS:
-        faults.append(f"{pair.label_ids}: {runs.label_id.max()} is no label id (0 to {LABEL_IDS - 1}); {_AGAIN}")
+        faults.append(f"{pair.label_ids}: {runs.label_id.max()} is not a label id (0 to {LABEL_IDS - 1}); {_AGAIN}")
     label_id = runs.instance_id // 1000
     known = np.append(WITH_INSTANCES | ~SCORED, False)[np.minimum(label_id, LABEL_IDS)]
     if not known.all():
         wrong = runs.instance_id[~known].min()
-        faults.append(f"{pair.instance_ids}: {wrong} is an instance of no label that has instances; {_AGAIN}")
+        faults.append(f"{pair.instance_ids}: got instance id {wrong}, whose label has no instances; {_AGAIN}")
     return faults
 
 
 def _instance_counts(runs: _Runs) -> tuple[Int64Array, Float64Array, Float64Array]:
-    """The last three of `Counts`; only the instance mask says what label an instance has."""
+    """`instances`, `hits` and `category_hits` of `Counts`; the label of an instance is that of its instance id."""
     of_run = runs.instance_id // 1000
     runs = runs.at(np.flatnonzero((runs.instance_id >= _FIRST_INSTANCE) & SCORED[of_run]))
     of_run = runs.instance_id // 1000
@@ -197,5 +196,5 @@ def _contradictions(runs: _Runs) -> int:
 
 
 def _sums(ids: npt.NDArray[np.integer[Any]], weights: Float64Array, size: int = 0) -> Float64Array:
-    """The sum of the weights of each id, (size,) or longer."""
+    """Sum of the weights of each id, (size,) or longer."""
     return np.bincount(ids, weights=weights, minlength=size).astype(np.float64, copy=False)

@@ -1,4 +1,4 @@
-"""How much of the official split was scored: whatever differs from it is said beside the scores."""
+"""Coverage of the official split by the scored scenes; every deviation is reported with the scores."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,29 +14,29 @@ _SHOWN = 4
 
 @dataclass(frozen=True)
 class Coverage:
-    """The scenes that were scored."""
+    """Number of scored scenes by city and size, compared with the official split."""
 
     split: str
     cities: dict[str, int]
-    """City -> scenes."""
+    """City -> number of scored scenes."""
     sizes: dict[tuple[int, int], int]
-    """Width and height -> scenes."""
+    """Width and height in pixels -> number of scored scenes."""
     left_out: int
-    """Annotated scenes with neither an image nor a prediction."""
+    """Number of annotated scenes that have neither an image nor a prediction."""
 
     @classmethod
     def of(cls, split: str, stems: Sequence[str], sizes: Counter[tuple[int, int]], left_out: int) -> "Coverage":
-        """The coverage by scenes with these names and sizes."""
+        """The coverage for scored scenes with these names and sizes."""
         cities = Counter(stem.split("_", maxsplit=1)[0] for stem in stems)
         return cls(split, dict(sorted(cities.items())), dict(sorted(sizes.items())), left_out)
 
     @property
     def is_official(self) -> bool:
-        """Whether there are as many scenes of each city as in the official split, all of the official size."""
+        """Whether each city has as many scenes as in the official split, all of the official size."""
         return self.cities == IMAGES_OF[self.split] and set(self.sizes) == {IMAGE_SIZE}
 
     def to_json(self) -> dict[str, Any]:
-        """The same for other programs."""
+        """The coverage as JSON content."""
         return {
             "split": self.split,
             "official": self.is_official,
@@ -51,7 +51,7 @@ class Coverage:
         if self.is_official:
             return f"{scenes}, as in the official set"
         parts = [scenes, *self._deviations()]
-        return f"{', '.join(parts)}: these scores do not compare with published ones"
+        return f"{', '.join(parts)}: do not compare these scores with published ones"
 
     def _deviations(self) -> list[str]:
         official = IMAGES_OF[self.split]
@@ -64,7 +64,7 @@ class Coverage:
         if set(self.sizes) != {IMAGE_SIZE}:
             sizes = [_size(size) for size in self.sizes if size != IMAGE_SIZE]
             more = ", ..." if len(sizes) > _SHOWN else ""
-            parts.append(f"at {' and '.join(sizes[:_SHOWN])}{more} in place of {_size(IMAGE_SIZE)}")
+            parts.append(f"at {' and '.join(sizes[:_SHOWN])}{more} instead of {_size(IMAGE_SIZE)}")
         if self.left_out:
             parts.append(f"{counted(self.left_out, 'scene')} without image and prediction left out")
         return parts

@@ -1,4 +1,4 @@
-"""The scores of single images, and how sure the mean IoU is that they add up to."""
+"""Scores of single images, and a bootstrap interval of the mean IoU over images."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,36 +15,36 @@ RESAMPLES = 2000
 LEVEL = 0.95
 _SEED = 0
 _BLOCK = 100
-"""Resamples that are drawn at a time, so that memory stays small."""
+"""Number of resamples drawn at a time, which bounds memory."""
 
 _MAX_PIXELS = 1 << 32
-"""Of a class in an image of a result file; sums over many images still fit into 64 bits."""
+"""Maximum pixel count of a class in an image of a result file, so that sums over many images fit into 64 bits."""
 
 _IDS = np.flatnonzero(SCORED)
 NAMES = tuple(BY_ID[label_id].name for label_id in _IDS.tolist())
-"""The 19 scored classes, as the columns below have them."""
+"""Names of the 19 scored classes, in the order of the columns below."""
 
 
 class ImageCounts(NamedTuple):
-    """What one image adds to the IoU of the classes; less than a kilobyte, and all that is kept of an image."""
+    """Pixel counts of one image, from which the IoU of the classes is computed; less than a kilobyte."""
 
     stem: str
     hits: Int64Array
-    """(19,) pixels that are of a class in both masks."""
+    """(19,) pixels of each class in both masks."""
     union: Int64Array
-    """(19,) scored pixels that are of it in either."""
+    """(19,) scored pixels of each class in either mask."""
 
     def scores(self) -> Float64Array:
-        """(19,) the IoU of the classes in this image alone, NaN for those that it lacks."""
+        """(19,) IoU of each class within this image, NaN for a class that does not occur."""
         return _ious(self.hits, self.union)
 
     def to_json(self) -> dict[str, list[int]]:
-        """The pixels of the classes, from which any mean over images can be made again."""
+        """The counts as JSON content, from which means over images can be recomputed."""
         return {"hits": self.hits.tolist(), "unions": self.union.tolist()}
 
 
 class Interval(NamedTuple):
-    """Where a figure would lie for other images of the same kind, in 95 of 100 cases."""
+    """Interval that contains the middle `LEVEL` of the bootstrap resamples of a figure."""
 
     low: float
     high: float
@@ -58,40 +58,40 @@ def count(stem: str, confusion: Int64Array) -> ImageCounts:
 
 
 def mean_score(image: ImageCounts) -> float:
-    """The mean IoU of the classes that occur in an image; NaN if there is none."""
+    """Mean IoU of the classes that occur in an image; NaN if none occurs."""
     return float(_means(image.hits[None], image.union[None])[0])
 
 
 def total_scores(images: Sequence[ImageCounts]) -> Float64Array:
-    """(19,) the IoU of the classes over all images, NaN for those that all of them lack."""
+    """(19,) IoU of each class over all images; NaN for a class that occurs in none."""
     return _ious(sum(image.hits for image in images), sum(image.union for image in images))  # type: ignore[arg-type]
 
 
 def interval(images: Sequence[ImageCounts]) -> Interval:
-    """The bootstrap interval of the mean IoU: images drawn with replacement, a fixed seed, the same every time.
+    """Bootstrap interval of the mean IoU: images are drawn with replacement, with a fixed seed.
 
-    A class that no drawn image has is left out of that mean.
+    A class that occurs in no drawn image is left out of the mean of that resample.
     """
     (means,) = zip(*_resampled([images]), strict=True)
     return _interval(np.concatenate(means))
 
 
 def difference(first: Sequence[ImageCounts], second: Sequence[ImageCounts]) -> Interval:
-    """The interval of what the second result has over the first, where both are drawn as the same images."""
+    """Bootstrap interval of the difference, second minus first; each resample draws the same images for both."""
     return _interval(np.concatenate([after - before for before, after in _resampled([first, second])]))
 
 
 def from_json(content: Mapping[str, Mapping[str, Sequence[int]]]) -> list[ImageCounts]:
-    """The images of a result file, in its order.
+    """The pixel counts in the `images` of a result file, in the order of the file.
 
     Raises:
-        KeyError, TypeError, ValueError: if it is none.
+        KeyError, TypeError, ValueError: if the content is invalid.
     """
     return [ImageCounts(stem, *_pixels(of["hits"], of["unions"])) for stem, of in content.items()]
 
 
 def _pixels(hits: Sequence[int], unions: Sequence[int]) -> tuple[Int64Array, Int64Array]:
-    """Two lists of pixels by class as arrays, if that is what they are."""
+    """Two lists of pixel counts by class as arrays; ValueError if they are invalid."""
     if not len(hits) == len(unions) == len(NAMES):
         raise ValueError(f"expected {len(NAMES)} numbers of an image, got {len(hits)} and {len(unions)}")
     if not all(type(number) is int and 0 <= number <= _MAX_PIXELS for number in (*hits, *unions)):
@@ -102,7 +102,7 @@ def _pixels(hits: Sequence[int], unions: Sequence[int]) -> tuple[Int64Array, Int
 
 
 def _resampled(results: Sequence[Sequence[ImageCounts]]) -> Iterator[list[Float64Array]]:
-    """Blocks of mean IoUs of each result, the same images drawn for all."""
+    """Blocks of resampled mean IoUs of each result; the same images are drawn for all results."""
     rng = np.random.default_rng(_SEED)
     pixels = [
         (np.array([image.hits for image in images]), np.array([image.union for image in images])) for images in results
@@ -120,7 +120,7 @@ def _ious(hits: Int64Array, unions: Int64Array) -> Float64Array:
 
 
 def _means(hits: Int64Array, unions: Int64Array) -> Float64Array:
-    """(n,) the means of (n, 19) IoUs that are not NaN."""
+    """(n,) means of the (n, 19) IoUs, without those that are NaN."""
     ious = _ious(hits, unions)
     valid = ~np.isnan(ious)
     means = np.full(len(ious), math.nan)

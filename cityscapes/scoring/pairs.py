@@ -1,4 +1,4 @@
-"""Which files belong together: the prediction and the official masks of each scene."""
+"""The files of each scene: its prediction and its official masks."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,23 +22,23 @@ _AGAIN = "unpack gtFine_trainvaltest.zip again, which has it"
 
 
 class PairedFiles(NamedTuple):
-    """What is to be scored, and what is not."""
+    """Files to be scored, and messages about those that are not."""
 
     pairs: list[Pair]
-    """The scenes whose files are all there."""
+    """Scenes whose files all exist."""
     left_out: int
-    """Annotated scenes with neither an image nor a prediction, where other scenes have images."""
+    """Number of annotated scenes that have neither an image nor a prediction, although other scenes have images."""
     faults: list[str]
-    """What is wrong with the other scenes."""
+    """Messages about scenes that cannot be scored."""
     warnings: list[str]
-    """What is odd about predictions that belong to no annotated scene."""
+    """Messages about predictions that are not scored, or whose origin is doubtful."""
 
 
 def pair_files(predictions: Path, root: Path, split: str, scenes: Sequence[Scene] | None) -> PairedFiles:
-    """The files of all annotated scenes of a split that have a prediction or an image, or of the scenes given.
+    """The files of the annotated scenes of a split that have a prediction or an image, or of the given scenes.
 
-    A scene that was never predicted because its image is not there is no fault where other images are. So predictions
-    of all images of the split can be scored, as `test_fcn.py` makes them.
+    If the root has images, a scene without image and prediction is not a fault, because `test_fcn.py` could not predict
+    it.
 
     Raises:
         InputError: with every folder that cannot be read, or if there are no official masks or no predictions.
@@ -71,19 +71,19 @@ def pair_files(predictions: Path, root: Path, split: str, scenes: Sequence[Scene
 
 
 def _origin_warnings(folder: Path, paths: Sequence[Path]) -> list[str]:
-    """What is odd about the notes in which predictions of `test_fcn.py` say what they were made from."""
+    """Warnings from the notes in which `test_fcn.py` records the weights and the image of a prediction."""
     warnings = []
     weights = {path: note for path in paths if (note := note_of(path, WEIGHTS_KEY)) is not None}
     if len(set(weights.values())) > 1:
         first = next(iter(weights))
         other = next(path for path in weights if weights[path] != weights[first])
         warnings.append(
-            f"{folder}: predictions of {len(set(weights.values()))} different weights ({first.name} and {other.name}), "
-            "so the scores are of no network; predict all images with the same weights again"
+            f"{folder}: predictions made with {len(set(weights.values()))} different weights ({first.name} and "
+            f"{other.name}), so the scores are not those of one network; predict all images with the same weights again"
         )
     names: dict[str, Path] = {}
     for path in weights:
-        made = note_of(path, PREDICTION_KEY)  # of its settings and its image
+        made = note_of(path, PREDICTION_KEY)
         if made is not None and names.setdefault(made, path) != path:
             warnings.append(f"{path}: a copy of {names[made].name}, which is of another image; predict it again")
     return warnings
@@ -92,7 +92,7 @@ def _origin_warnings(folder: Path, paths: Sequence[Path]) -> list[str]:
 def _list_files(
     predictions: Path, root: Path, split: str
 ) -> tuple[list[Scene], list[Scene], set[Scene], PredictionFiles]:
-    """The scenes with label ids, with any annotation and with an image, and the predictions."""
+    """Scenes with label ids, scenes with any annotation, scenes with an image, and the predictions."""
     faults = Faults()
     with faults.collected():
         labelled = scenes_with_label_ids(root, split)
@@ -117,8 +117,8 @@ def _naming_faults(found: PredictionFiles, folder: Path, scenes: Sequence[Scene]
     if not any(scene.stem in found.by_stem for scene in scenes):
         other = next(iter([*found.unknown, *(path for paths in found.by_stem.values() for path in paths)]))
         faults.append(
-            f"{other}: belongs to no scene of the {scenes[0].split} split; choose the split that was predicted, "
-            "with file names that start with <city>_<6 digits>_<6 digits>"
+            f"{other}: does not belong to a scene of the {scenes[0].split} split; choose the split that was "
+            "predicted, and start file names with <city>_<6 digits>_<6 digits>"
         )
     return faults
 
@@ -129,7 +129,7 @@ def _unscored_warnings(found: PredictionFiles, folder: Path, annotated: set[str]
     warnings = []
     if others:
         warnings.append(
-            f"{folder}: {counted(len(others), 'prediction')} of scenes that {annotations} lacks, not scored "
+            f"{folder}: {counted(len(others), 'prediction')} not scored, whose scenes are not in {annotations} "
             f"({_examples(others)}); unpack gtFine_trainvaltest.zip again if they belong to this split"
         )
     if found.unknown:
@@ -145,7 +145,7 @@ def _examples(names: Sequence[str]) -> str:
 
 
 def masks_remedy(split: str) -> str:
-    """What to do where the official masks of a split are not there."""
+    """The remedy if the official masks of a split do not exist."""
     if split == "test":
         return (
             "scoring needs the official masks, and those of the test split are secret: upload the predictions "

@@ -12,7 +12,7 @@ def test_another_size_is_refused(folder: Folder, capsys: pytest.CaptureFixture[s
     pair = folder.add(size=(30, 40))
     write_png(pair.prediction, np.zeros((15, 20), np.uint8))
     assert fault_lines(folder, capsys) == [
-        f"{pair.prediction}: got 20 x 15 pixels, expected 40 x 30 as in labelIds; "
+        f"{pair.prediction}: got 20 x 15 pixels, expected 40 x 30 like labelIds; "
         "predict at the size of the image: enlarge the logits before the argmax"
     ]
     write_png(pair.instance_ids, np.zeros((30, 20), np.uint16))
@@ -93,8 +93,8 @@ def test_masks_that_are_not_official_are_refused(folder: Folder, capsys: pytest.
     write_png(pair.instance_ids, np.full((30, 41), 7001, np.uint16))
     again = "unpack gtFine_trainvaltest.zip again"
     assert fault_lines(folder, capsys) == [
-        f"{pair.label_ids}: 255 is no label id (0 to 33); {again}",
-        f"{pair.instance_ids}: 7001 is an instance of no label that has instances; {again}",
+        f"{pair.label_ids}: 255 is not a label id (0 to 33); {again}",
+        f"{pair.instance_ids}: got instance id 7001, whose label has no instances; {again}",
     ]
 
 
@@ -116,8 +116,9 @@ def test_instance_ids_that_contradict_label_ids_get_a_warning(
     write_png(pair.instance_ids, instance_ids)
     assert main(folder.argv()) == 0
     assert capsys.readouterr().err == (
-        f"warning: 1 instanceIds mask with other labels than labelIds (first {pair.instance_ids}: {wrong} pixels): "
-        "IoU goes by labelIds, iIoU by instanceIds; unpack gtFine_trainvaltest.zip again\n"
+        "warning: 1 instanceIds mask with labels that differ from labelIds "
+        f"(first {pair.instance_ids}: {wrong} pixels): "
+        "IoU uses labelIds, iIoU uses instanceIds; unpack gtFine_trainvaltest.zip again\n"
     )
 
 

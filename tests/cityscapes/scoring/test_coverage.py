@@ -26,21 +26,21 @@ def stems(cities: dict[str, int]) -> list[str]:
             "val",
             IMAGES_OF["val"],
             {(1024, 512): 500},
-            "500 scenes of val, at 1024 x 512 in place of 2048 x 1024: these scores do not compare with published ones",
+            "500 scenes of val, at 1024 x 512 instead of 2048 x 1024: do not compare these scores with published ones",
         ),
         (
             "val",
             {"frankfurt": 267, "lindau": 1},
             {(1024, 512): 8, (2048, 1024): 260},
-            "268 scenes of val, not the official 500 (lindau 1 of 59, munster 0 of 174), at 1024 x 512 in place of "
-            "2048 x 1024: these scores do not compare with published ones",
+            "268 scenes of val, not the official 500 (lindau 1 of 59, munster 0 of 174), at 1024 x 512 instead of "
+            "2048 x 1024: do not compare these scores with published ones",
         ),
         (
             "train",
             {"atlantis": 1},
             {(2048, 1024): 1},
             "1 scene of train, not the official 2975 (atlantis 1 of 0, aachen 0 of 174, bochum 0 of 96, "
-            "bremen 0 of 316, and 15 more): these scores do not compare with published ones",
+            "bremen 0 of 316, and 15 more): do not compare these scores with published ones",
         ),
     ],
 )
@@ -75,7 +75,7 @@ def test_scenes_that_could_not_be_predicted_are_left_out_and_counted(
     assert main(folder.argv()) == 0
     lines = capsys.readouterr().out
     assert "2 scenes of val, not the official 500" in lines
-    assert "1 scene without image and prediction left out: these scores" in lines
+    assert "1 scene without image and prediction left out: do not compare" in lines
     scores, text = CityscapesBenchmark().score(folder.predictions, folder.root, "val", 1)
     ours = measure(folder.predictions, folder.root, "val")
     assert text.splitlines()[-1] == str(ours.coverage)
@@ -99,7 +99,7 @@ def test_predictions_that_are_not_scored_get_a_warning(folder: Folder, capsys: p
     write_png(folder.predictions / "overview.png", np.zeros((4, 4, 3), np.uint8))
     assert main(folder.argv()) == 0
     assert capsys.readouterr().err.splitlines() == [
-        f"warning: {folder.predictions}: 5 predictions of scenes that {folder.root}/gtFine/val lacks, not scored "
+        f"warning: {folder.predictions}: 5 predictions not scored, whose scenes are not in {folder.root}/gtFine/val "
         "(ulm_000001_000019, ulm_000002_000019, ulm_000003_000019, ...); unpack gtFine_trainvaltest.zip again if they "
         "belong to this split",
         f"warning: {folder.predictions}: 1 PNG file not scored, whose names do not start with "
@@ -117,7 +117,7 @@ def test_predictions_of_two_networks_and_copies_get_a_warning(
         write_png(path, read_ids(path), notes={"Weights": weights, "Prediction": made})
     assert main(folder.argv()) == 0
     assert capsys.readouterr().err.splitlines() == [
-        f"warning: {folder.predictions}: predictions of 2 different weights ({paths[0].name} and {paths[2].name}), so "
-        "the scores are of no network; predict all images with the same weights again",
+        f"warning: {folder.predictions}: predictions made with 2 different weights ({paths[0].name} and "
+        f"{paths[2].name}), so the scores are not those of one network; predict all images with the same weights again",
         f"warning: {paths[1]}: a copy of {paths[0].name}, which is of another image; predict it again",
     ]

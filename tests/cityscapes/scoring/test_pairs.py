@@ -29,11 +29,11 @@ def test_predictions_of_other_scenes_are_noticed(folder: Folder, capsys: pytest.
     train = folder.add(1, split="train")
     pair.prediction.unlink()
     assert fault_lines(folder, capsys)[1:] == [
-        f"{train.prediction}: belongs to no scene of the val split; choose the split that was predicted, "
-        "with file names that start with <city>_<6 digits>_<6 digits>"
+        f"{train.prediction}: does not belong to a scene of the val split; choose the split that was predicted, "
+        "and start file names with <city>_<6 digits>_<6 digits>"
     ]
     train.prediction.rename(folder.predictions / "0001.png")
-    assert "0001.png: belongs to no scene" in fault_lines(folder, capsys)[1]
+    assert "0001.png: does not belong to a scene" in fault_lines(folder, capsys)[1]
 
 
 def test_several_predictions_for_a_scene_are_listed(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
