@@ -36,7 +36,7 @@ from engine.training.setup import prepare_training
 RECIPES = Path(__file__).parent / "recipes"
 EXAMPLES = (
     "python train_fcn.py",
-    "python train_fcn.py --recipe ancestor --root /data/cityscapes",
+    "python train_fcn.py --recipe original --root /data/cityscapes",
     "python train_fcn.py --root data/demo --backbone_weights none --crop_size 128 --epochs 20",
     "python train_fcn.py --network fcn16s_paper --initial_weights saved/voc32s/best.pth",
     "python train_fcn.py --train_split coarse_train_extra --class_uniform 0.5 --epochs 20 --name coarse",

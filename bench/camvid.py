@@ -1,4 +1,4 @@
-"""Training on CamVid: the ancestor's recipe against the default one, that one with one thing changed, and seeds.
+"""Training on CamVid: the original recipe against the default one, variations of the default one, and seeds.
 
 Whatever is done already is left as it is, so the same command goes on after an interruption.
 """
@@ -60,7 +60,7 @@ CHANGES = {
 """Of the default recipe, one at a time."""
 _FCN8S = ("--network=fcn8s", "--backbone_weights=none")
 TRIALS = (
-    Trial(RECIPES, "ancestor", ("--recipe=ancestor", *_FCN8S)),
+    Trial(RECIPES, "original", ("--recipe=original", *_FCN8S)),
     Trial(RECIPES, "default", _FCN8S),
     *(Trial(ABLATION, label, (*_FCN8S, *change.split())) for label, change in CHANGES.items()),
     *(Trial(SCRATCH, "fcn8s", ("--recipe=fcn8s_camvid_scratch",), seed) for seed in range(3)),
@@ -150,7 +150,7 @@ def _result(trial: Trial, chosen: argparse.Namespace) -> dict[str, Any]:
 
 
 def _training_flags(chosen: argparse.Namespace, trial: Trial, epochs: int) -> list[str]:
-    """What all trainings are told; the ancestor's float16 is for GPUs only, and so `auto` on a CPU."""
+    """What all trainings are told; the original repository's float16 is for GPUs only, and so `auto` on a CPU."""
     flags = [
         f"--epochs={epochs}",
         f"--crop_size={chosen.crop_size}",

@@ -66,7 +66,7 @@ CHAINS: dict[str, tuple[str, ...]] = {
     "other networks": tuple(
         f"{_TRAIN} --epochs 1 --network {{{name}}} --name {name}" for name in ("unet", "fcn16s_vgg16_bn", "fcn8s_paper")
     ),
-    "original recipe": (f"{_TRAIN} --recipe ancestor --epochs 1 --crop_size {{crop}} --batch_size 4 --name ancestor",),
+    "original recipe": (f"{_TRAIN} --recipe original --epochs 1 --crop_size {{crop}} --batch_size 4 --name original",),
     "graph, fp16": (
         f"{_TRAIN} {_GRAPH} --precision fp16 --clip_norm 1 --epochs 2 --name graph-fp16",
         f"{_TRAIN} {_GRAPH} --precision fp16 --clip_norm 1 --epochs 3 --name graph-fp16",

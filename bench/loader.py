@@ -1,4 +1,4 @@
-"""Loading crops for training, side by side with the ancestor's pipeline: its crops, its augmentation, two processes."""
+"""Loading crops for training, side by side with the original pipeline: its crops, its augmentation, two processes."""
 
 import statistics
 import tempfile
@@ -28,7 +28,7 @@ def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
         filling = _fill(root, cache)
         words = [str(root), str(crops)]
         contenders = {
-            "ancestor": ["-m", "bench.contenders.loader", "ancestor", *words],
+            "original": ["-m", "bench.contenders.loader", "original", *words],
             "ours": ["-m", "bench.contenders.loader", "ours", *words],
             "ours, cached": ["-m", "bench.contenders.loader", "ours", *words, str(cache)],
         }
@@ -36,12 +36,12 @@ def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
         size = sum(path.stat().st_size for path in cache.rglob("*.npy"))
     return {
         "what": f"load crops of {CROP} x {CROP} from 2048 x 1024, batches of {BATCH}, {WORKERS} processes, augmented "
-        "as the ancestor does; a second pass over all of them, timed by the process itself",
+        "as the original repository does; a second pass over all of them, timed by the process itself",
         "scenes": scenes,
         "crops": crops,
         "rounds": rounds,
         "crops_per_second": {name: round(crops / statistics.median(times), 2) for name, times in seconds.items()},
-        "times_as_fast_as_ancestor": race.ratios(seconds, "ancestor"),
+        "times_as_fast_as_original": race.ratios(seconds, "original"),
         "cache": {
             "bytes_an_image": size // scenes,
             "milliseconds_an_image_to_fill": round(1e3 * filling / scenes),
@@ -53,7 +53,7 @@ def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
 def table(record: dict[str, Any]) -> str:
     """The record as text to print."""
     rows = [
-        f"  {name:<18} {rate:7.2f} crops/s  {record['times_as_fast_as_ancestor'][name]:5.2f} x"
+        f"  {name:<18} {rate:7.2f} crops/s  {record['times_as_fast_as_original'][name]:5.2f} x"
         for name, rate in record["crops_per_second"].items()
     ]
     cache = record["cache"]

@@ -13,7 +13,7 @@ from torchvision.transforms import v2
 from cityscapes.dataset import CityscapesBenchmark
 from cityscapes.labels import CLASSES
 from engine.data.dataset import FileReader, SegmentationDataset, Transform
-from engine.data.transforms import ancestor_augmentation
+from engine.data.transforms import original_augmentation
 from engine.errors import InputError
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
@@ -49,4 +49,4 @@ def get_transforms(
     if side != min(train_crop_size):
         raise InputError(f"get_transforms: got crops of {tuple(train_crop_size)}, expected a square")
     finish = [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(mean, std)]
-    return v2.Compose([v2.ToImage(), ancestor_augmentation(side, CLASSES.void), *finish]), v2.Compose(finish)
+    return v2.Compose([v2.ToImage(), original_augmentation(side, CLASSES.void), *finish]), v2.Compose(finish)

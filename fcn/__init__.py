@@ -1,6 +1,6 @@
 """Networks; they know torch and no benchmark.
 
-The other names are those that the project this one outgrows had here; they keep working.
+The other names are those of the original FCN8s repository; they keep working.
 """
 
 from engine.training.losses import FocalLoss

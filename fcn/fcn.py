@@ -161,7 +161,7 @@ class FCN(nn.Module):
 
 
 class FCN8s(FCN):
-    """FCN-8s in the light form, as the project this one outgrows had it."""
+    """FCN-8s in the light form of the original FCN8s repository."""
 
     score_pool_32: nn.Conv2d
     score_pool_16: nn.Conv2d

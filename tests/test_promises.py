@@ -32,7 +32,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "or your own as `package.module:build`": (
         "catalogue/test_import_path.py::test_an_own_network_trains_and_is_found_again",
     ),
-    "which trains as the small FCN8s repository did": ("test_train_fcn.py::test_the_ancestors_recipe_trains",),
+    "which trains as the original FCN8s repository does": ("test_train_fcn.py::test_the_original_recipe_trains",),
     "pass the file as `--backbone_weights FILE`": ("test_train_fcn.py::test_the_backbone_starts_from_a_file",),
     "predicts the test split as full-size label-id PNGs, packs and checks the zip": (
         "test_test_fcn.py::test_the_test_split_becomes_a_zip_that_the_server_accepts",
@@ -42,7 +42,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "`--figures 5` draws image, ground truth and prediction of the worst five scenes": (
         "test_test_fcn.py::test_figures_of_the_worst_scenes_and_a_gif",
     ),
-    "It loads the weights of `train_fcn.py`, the ancestor's state dicts (20 outputs) and those of pytorch-fcn": (
+    "It loads the weights of `train_fcn.py`, the original state dicts (20 outputs) and those of pytorch-fcn": (
         "test_test_fcn.py::test_the_ancestors_weights_load_without_being_told",
         "fcn/test_references.py::test_the_papers_form",
         "fcn/test_references.py::test_the_light_form",
@@ -61,7 +61,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "`--help` ends with examples": ("test_documentation.py::test_help_ends_with_examples",),
     "keep working, with its arguments": (
         "fcn/test_compatibility.py::test_the_steps_of_the_original_test_fcn_give_predictions_to_submit",
-        "fcn/test_compatibility.py::test_a_script_of_the_ancestor_trains_and_evaluates",
+        "fcn/test_compatibility.py::test_a_script_of_the_original_repository_trains_and_evaluates",
     ),
     "its state-dict keys are frozen by a test": (
         "fcn/test_compatibility.py::test_the_network_has_its_size_and_its_state_dict_keys",

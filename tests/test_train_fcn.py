@@ -116,8 +116,8 @@ def test_more_epochs_go_on_along_the_schedule_of_the_new_number(tiny_training: l
     assert rates[0][0] < rates[1][0], "the first epoch was the last one when it was trained"
 
 
-def test_the_ancestors_recipe_trains(tiny_training: list[str], tmp_path: Path) -> None:
-    arguments = ["--recipe", "ancestor", *tiny_training, "--precision", "32-true", "--epochs", "1", "--name", "a"]
+def test_the_original_recipe_trains(tiny_training: list[str], tmp_path: Path) -> None:
+    arguments = ["--recipe", "original", *tiny_training, "--precision", "32-true", "--epochs", "1", "--name", "a"]
     assert train_fcn.main(arguments) == 0
     config = (tmp_path / "saved" / "a" / "config.yaml").read_text()
     assert "loss: focal_over_void" in config

@@ -2,7 +2,7 @@
 
 Usage: `python -m bench.contenders.loader WAY ROOT CROPS [CACHE]`.
 
-WAY is `ancestor`, or `ours` for the loader that `train_fcn.py --augmentation ancestor` has. ROOT is a Cityscapes
+WAY is `original`, or `ours` for the loader that `train_fcn.py --augmentation original` has. ROOT is a Cityscapes
 root; its scenes come again until there are CROPS. One round of them warms up, the next one is timed.
 """
 
@@ -28,11 +28,11 @@ from engine.data.transforms import AUGMENTATIONS
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 CROP, BATCH, WORKERS = 1024, 8, 2
-VOID, ANCESTORS_VOID = 255, 19
+VOID, ORIGINAL_VOID = 255, 19
 
 
-class AncestorsDataset(Dataset[Any]):
-    """Samples as the ancestor loads them: Pillow, then torchvision's transforms on the whole image."""
+class OriginalDataset(Dataset[Any]):
+    """Samples as the original repository loads them: Pillow, then torchvision's transforms on the whole image."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self.samples = samples
@@ -58,20 +58,20 @@ class AncestorsDataset(Dataset[Any]):
         sample = self.samples[number]
         assert sample.mask is not None
         ids = np.array(Image.open(sample.mask))
-        ids[ids == VOID] = ANCESTORS_VOID
+        ids[ids == VOID] = ORIGINAL_VOID
         image, mask = self.transform(Image.open(sample.image).convert("RGB"), tv_tensors.Mask(ids))
         return image, mask.long()
 
 
-def ancestors(samples: Sequence[Sample]) -> DataLoader[Any]:
-    """The ancestor's loader: its processes start anew in each epoch."""
-    return DataLoader(AncestorsDataset(samples), BATCH, shuffle=True, num_workers=WORKERS, drop_last=True)
+def original(samples: Sequence[Sample]) -> DataLoader[Any]:
+    """The original repository's loader: its processes start anew in each epoch."""
+    return DataLoader(OriginalDataset(samples), BATCH, shuffle=True, num_workers=WORKERS, drop_last=True)
 
 
 def ours(samples: Sequence[Sample], cache: Path | None) -> DataLoader[Any]:
     """The loader of `engine.training.trainer`."""
     reader: Reader = FileReader(CityscapesBenchmark().train_ids)
-    augment = AUGMENTATIONS["ancestor"](CROP, VOID)
+    augment = AUGMENTATIONS["original"](CROP, VOID)
     return DataLoader(
         GuardedDataset(SegmentationDataset(samples, reader if cache is None else Cache(cache, reader), augment)),
         batch_sampler=EpochSampler(len(samples), BATCH, seed=0),
@@ -87,7 +87,7 @@ def main(argv: Sequence[str]) -> None:
     benchmark = CityscapesBenchmark()
     scenes = [sample for split in ("train", "val") for sample in benchmark.samples(Path(root), split)]
     samples = [scenes[number % len(scenes)] for number in range(int(crops))]
-    loader = ancestors(samples) if way == "ancestor" else ours(samples, Path(cache[0]) if cache else None)
+    loader = original(samples) if way == "original" else ours(samples, Path(cache[0]) if cache else None)
     seconds = 0.0
     for _ in range(2):
         began = time.perf_counter()

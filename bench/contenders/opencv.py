@@ -1,4 +1,4 @@
-"""The same masks in the fewest lines with OpenCV, as the ancestor made them.
+"""The same masks in the fewest lines with OpenCV, as the original repository made them.
 
 Usage: `python -m bench.contenders.opencv ROOT OUT`.
 """

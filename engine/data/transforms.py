@@ -107,8 +107,8 @@ def default_augmentation(size: int, void: int) -> Augmentation:
     return Augmentation(size, void, ScaledRegions(size, (0.5, 2.0)), mirror=True, color_jitter=jitter)
 
 
-def ancestor_augmentation(size: int, void: int) -> Augmentation:
-    """What the project this one outgrows trained with: crops, mirroring, photometric distortion, blur.
+def original_augmentation(size: int, void: int) -> Augmentation:
+    """Augmentation of the original FCN8s repository: crops, mirroring, photometric distortion, blur.
 
     Ranges and chances of distortion and blur are those of torchvision's `RandomPhotometricDistort` and `GaussianBlur`.
     """
@@ -126,7 +126,7 @@ def no_augmentation(size: int, void: int) -> Augmentation:
 
 AUGMENTATIONS: dict[str, Callable[[int, int], Augmentation]] = {
     "default": default_augmentation,
-    "ancestor": ancestor_augmentation,
+    "original": original_augmentation,
     "none": no_augmentation,
 }
 """Augmentation of training samples by name, built from the side of the square crop and the void train id."""

@@ -58,7 +58,7 @@ class TrainingConfig:
     """steps whose gradients are added up before the weights change"""
     crop_size: int = 768
     """side of the square crops to train on, in pixels"""
-    augmentation: Literal["default", "ancestor", "none"] = "default"
+    augmentation: Literal["default", "original", "none"] = "default"
     """how to vary the images; none only crops them"""
     class_uniform: float = 0.0
     """share of the crops, 0 to 1, that lie over a pixel of a class drawn from all alike, for the sake of rare ones"""

@@ -66,7 +66,7 @@ class FocalLoss(nn.Module):
         gamma: how much pixels that are already right count less; 0 gives the cross-entropy.
         size_average: the mean over pixels; else their sum.
         ignore_index: the void train id.
-        average_void: count void pixels, whose loss is 0, in the mean, as the ancestor project did.
+        average_void: count void pixels, whose loss is 0, in the mean, as the original FCN8s repository did.
     """
 
     def __init__(

@@ -14,13 +14,13 @@ def chosen(folder: Path) -> argparse.Namespace:
 
 def test_trainings_on_camvid_go_on_where_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trial, runs = camvid.TRIALS[0], []
-    run = tmp_path / "saved" / "recipes-ancestor-0-2x96"
+    run = tmp_path / "saved" / "recipes-original-0-2x96"
     scores = tmp_path / "outputs" / run.name / "test" / "scores.json"
 
     def pretend(script: str, *flags: str) -> None:
         runs.append(script)
         if script == "train_fcn.py":
-            assert {"--recipe=ancestor", "--precision=auto", "--epochs=2", f"--name={run.name}"} <= set(flags)
+            assert {"--recipe=original", "--precision=auto", "--epochs=2", f"--name={run.name}"} <= set(flags)
             run.mkdir(parents=True)
             rows = [{"val_miou": value, "train_loss": 1.0, "seconds": 60.0} for value in (0.1, 0.3)]
             (run / "history.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -39,7 +39,7 @@ def test_seeds_are_summed_up_as_mean_and_deviation(tmp_path: Path) -> None:
     results = [{"part": "scratch", "label": "fcn8s", "test_miou": score} for score in (56.0, 57.0, 58.0)]
     assert camvid._summary(results) == {"scratch fcn8s": {"runs": 3, "mean": 57.0, "deviation": 1.0}}
     assert camvid._summary(results[:1])["scratch fcn8s"]["deviation"] is None
-    camvid.draw({"default": [1.0, 2.0], "ancestor": [1.0, 1.5]}, tmp_path / "curves.png", "title")
+    camvid.draw({"default": [1.0, 2.0], "original": [1.0, 1.5]}, tmp_path / "curves.png", "title")
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 

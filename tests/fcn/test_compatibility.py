@@ -1,4 +1,4 @@
-"""The names and arguments that scripts of the ancestor project use."""
+"""The names and arguments that scripts of the original FCN8s repository use."""
 
 import json
 from pathlib import Path
@@ -39,7 +39,7 @@ def test_the_network_has_its_size_and_its_state_dict_keys() -> None:
     assert network.vgg.os_32[3].weight.shape == (512, 512, 3, 3)
 
 
-def test_the_network_computes_what_the_ancestor_did() -> None:
+def test_the_network_computes_what_the_original_computes() -> None:
     torch.manual_seed(0)
     network = FCN8s(20).eval()
     image = torch.randn(1, 3, 64, 96)
@@ -113,7 +113,7 @@ def test_the_steps_of_the_original_test_fcn_give_predictions_to_submit(demo_root
     assert submission.check(tmp_path / "fcn", demo_root).faults == ()
 
 
-def test_a_script_of_the_ancestor_trains_and_evaluates(demo_root: Path) -> None:
+def test_a_script_of_the_original_repository_trains_and_evaluates(demo_root: Path) -> None:
     torch.manual_seed(0)
     transform_train, transform_val = get_transforms([64, 64], [0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
     train_set = CityScapes(root_dir=str(demo_root), split="train", transform=transform_train)

@@ -80,7 +80,7 @@ def test_in_the_papers_networks_the_first_step_moves_scores_alone() -> None:
 
 
 COUNTS = {
-    ("fcn8s", 20): 9_366_844,  # the ancestor's
+    ("fcn8s", 20): 9_366_844,  # the original repository's
     ("fcn32s_paper", 21): 136_152_917,
     ("fcn16s_paper", 21): 134_815_994,
     ("fcn8s_paper", 21): 134_489_759,

@@ -49,7 +49,7 @@ def vgg_features(
 
 
 def light_weights(backbone: str, stride: int) -> Weights:
-    """Random weights under the names of the ancestor project: vgg.os_8.0.weight, score_pool_32.weight, ..."""
+    """Random weights under the names of the original FCN8s repository: vgg.os_8.0.weight, score_pool_32.weight, ..."""
     weights: Weights = {}
     place, part, channels = 0, 8, 3
     for stage, count in enumerate(PER_STAGE[backbone.removesuffix("_bn")]):

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import torch
 
-from bench.contenders.loader import AncestorsDataset, ours
+from bench.contenders.loader import OriginalDataset, ours
 from cityscapes.dataset import CityscapesBenchmark
 
 
 def test_both_loaders_give_the_same_crops_in_their_own_form(demo_root: Path) -> None:
     samples = CityscapesBenchmark().samples(demo_root, "val")[:1]
-    image, mask = AncestorsDataset(samples)[0]
+    image, mask = OriginalDataset(samples)[0]
     assert (image.shape, image.dtype) == ((3, 1024, 1024), torch.float32)
     assert (mask.shape, mask.dtype) == ((1024, 1024), torch.int64)
     assert mask.max() <= 19

@@ -7,7 +7,7 @@ from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
 from engine.data.color import ColorAdjustment, ColorJitter
-from engine.data.transforms import ancestor_augmentation
+from engine.data.transforms import original_augmentation
 
 
 def adjusted(pixels: torch.Tensor, **changes: Any) -> torch.Tensor:
@@ -45,15 +45,15 @@ def test_colours_are_swapped_as_torchvision_does() -> None:
     assert torch.equal(adjusted(COLORS, order=order), functional.permute_channels(COLORS, list(order)))
 
 
-def ancestors() -> ColorJitter:
-    colors = ancestor_augmentation(32, 255).color_jitter
+def original() -> ColorJitter:
+    colors = original_augmentation(32, 255).color_jitter
     assert colors is not None
     return colors
 
 
-def test_the_ancestors_colours_vary_as_much_as_torchvisions() -> None:
+def test_original_colours_vary_as_much_as_torchvisions() -> None:
     torch.manual_seed(0)
-    ours, theirs = ancestors(), v2.RandomPhotometricDistort()
+    ours, theirs = original(), v2.RandomPhotometricDistort()
     draws = [ours.draw() for _ in range(2000)]
     for name in ("brightness", "contrast", "saturation"):
         values = torch.tensor([getattr(draw, name) for draw in draws])
@@ -68,11 +68,11 @@ def test_the_ancestors_colours_vary_as_much_as_torchvisions() -> None:
     assert abs(swapped - theirs.p * 5 / 6) < 0.05
 
 
-def test_the_ancestors_colours_change_pixels_as_much_as_torchvisions() -> None:
+def test_original_colours_change_pixels_as_much_as_torchvisions() -> None:
     image = tv_tensors.Image(torch.nn.functional.interpolate(COLORS[None].float(), scale_factor=2)[0].to(torch.uint8))
     theirs = v2.Compose([v2.RandomPhotometricDistort(), v2.GaussianBlur(kernel_size=5, sigma=(0.1, 2.0))])
     changes = []
-    for distort in (lambda: ancestors().draw().apply(image), lambda: theirs(image)):
+    for distort in (lambda: original().draw().apply(image), lambda: theirs(image)):
         torch.manual_seed(1)
         changes.append(sum((distort().int() - image.int()).abs().float().mean() for _ in range(200)) / 200)
     assert 0.9 < changes[0] / changes[1] < 1.1
@@ -87,9 +87,9 @@ def test_blur_is_torchvisions() -> None:
         assert (blurred == expected).float().mean() > 0.99
 
 
-def test_widths_of_the_ancestors_blur() -> None:
+def test_widths_of_the_original_blur() -> None:
     torch.manual_seed(0)
-    widths = torch.tensor([ancestors().draw().blur_sigma for _ in range(500)])
+    widths = torch.tensor([original().draw().blur_sigma for _ in range(500)])
     assert 0.1 <= widths.min() < 0.15
     assert 1.95 < widths.max() <= 2.0
 

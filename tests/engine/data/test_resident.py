@@ -139,7 +139,7 @@ def test_rows_need_seeds(samples: list[Sample]) -> None:
 
 
 def test_what_draws_can_be_sent_to_workers_that_start_anew() -> None:
-    rows = ParameterRows(SIZES, DeviceAugmentation("ancestor", 8, VOID))
+    rows = ParameterRows(SIZES, DeviceAugmentation("original", 8, VOID))
     again = pickle.loads(pickle.dumps(rows))
     assert np.array_equal(again[SampleRequest(1, 3)], rows[SampleRequest(1, 3)])
 

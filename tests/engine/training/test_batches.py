@@ -29,7 +29,7 @@ def on_device(samples: list[Sample], sampler: EpochSampler, name: str) -> BatchS
     return ResidentBatches(samples, data, sampler, DeviceAugmentation(name, SIZE, VOID), workers=0)
 
 
-@pytest.mark.parametrize("name", ["default", "ancestor", "none"])
+@pytest.mark.parametrize("name", ["default", "original", "none"])
 @pytest.mark.parametrize("class_uniform", [0.0, 1.0])
 def test_both_give_the_same_crops_in_the_same_order(
     demo_root: Path, tmp_path: Path, name: str, class_uniform: float

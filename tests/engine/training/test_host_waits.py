@@ -139,7 +139,7 @@ def test_a_whole_step_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
     with fake_cuda() as host:
         network, normalize = FCN8s(CLASSES).train(), Normalize()
         host.found.clear()  # building is no part of the step
-        images, masks = augmented("ancestor", 64)
+        images, masks = augmented("original", 64)
         with torch.autocast("cuda", torch.bfloat16):
             logits = network(normalize(images)).float()
         masks = masks.long()
