@@ -1,4 +1,4 @@
-"""Predictions and ground truth -> the scores of the Cityscapes evaluation server, and what explains them."""
+"""Predictions and ground truth -> the scores of the Cityscapes evaluation server, with the figures behind them."""
 
 import argparse
 import functools
@@ -31,12 +31,12 @@ __all__ = ["CityscapesScores", "ScoringResult", "main", "mean", "measure", "scor
 
 
 class _SceneResult(NamedTuple):
-    """What one scene adds."""
+    """Counts of one scene."""
 
     counts: Counts
     borders: BorderCounts | None
     size: tuple[int, int]
-    """Width and height."""
+    """Width and height of the scene, in pixels."""
 
 
 def score(
@@ -122,7 +122,7 @@ def _score_scene(pair: Pair, *, with_borders: bool) -> _SceneResult:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Score a folder of predictions, print the table and write the figures; or compare two results."""
+    """Score a folder of predictions, print the table and write the figures, or compare two results."""
     parser = _parser()
     options = parser.parse_args(argv)
     if options.compare is not None:
@@ -153,14 +153,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _next_step(output: Path | None) -> str:
-    """What to type next."""
+    """The line that suggests the next command."""
     if output is None:
-        return "next: add --output scores.json to keep the figures, --details DIR to see what they are made of"
+        return "next: add --output scores.json to keep the figures, --details DIR for those of each image"
     return f"next: python -m cityscapes.scoring --compare {output} OTHER.json"
 
 
 def _require_writable_outputs(output: Path | None, details: Path | None) -> None:
-    """Prove that the files can be written before the work is done."""
+    """Check before the work that the files can be written."""
     if output is not None:
         require_output_file(output, "scores.json")
     if details is not None:
@@ -201,14 +201,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--boundary", action="store_true", help="boundary IoU in addition, which takes longer")
     parser.add_argument(
-        "--compare",
-        type=Path,
-        nargs=2,
-        metavar=("A", "B"),
-        help="compare two files written with --output, instead of scoring",
+        "--compare", type=Path, nargs=2, metavar=("A", "B"), help="compare two files of --output, instead of scoring"
     )
     parser.add_argument(
-        "--workers", type=process_count, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
+        "--workers",
+        type=process_count,
+        default=available_cpus(),
+        metavar="N",
+        help="number of processes (default: all CPUs)",
     )
     add_format(parser)
     return parser

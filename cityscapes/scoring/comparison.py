@@ -1,4 +1,4 @@
-"""Two results side by side: is one better, in which classes, and may it be chance?"""
+"""Comparison of two results: the difference of each class, and whether that of the mean may be chance."""
 
 import math
 from collections.abc import Sequence
@@ -16,27 +16,28 @@ from engine.tables import Table, percent, points
 if TYPE_CHECKING:
     import pandas as pd
 
-_REMEDY = "give a file that `python -m cityscapes.scoring --output FILE`, or the official scorer, wrote"
+_REMEDY = "give a file written by `python -m cityscapes.scoring --output FILE` or by the official scorer"
 _ROUNDING = 1e-9
-"""By which sums of weights may exceed 1."""
+"""Rounding error by which a score may exceed 1 or differ from the sum over images."""
 
 
 class ResultFile(NamedTuple):
-    """A result file."""
+    """Content of a result file."""
 
     path: Path
     classes: dict[str, float]
-    """IoU of the scored classes."""
+    """IoU of the scored classes by name."""
     class_instances: dict[str, float]
+    """iIoU of the labels by name."""
     images: list[ImageCounts]
-    """Sorted by name; empty in a file of the official scorer."""
+    """Pixel counts of the images, sorted by name; empty for a file of the official scorer."""
 
 
 def read(path: Path) -> ResultFile:
-    """Read a result file, of ours or of the official scorer.
+    """Read a result file of this command or of the official scorer.
 
     Raises:
-        InputError: if it is missing or no such file.
+        InputError: if the file is missing, or is not a result file.
     """
     content = read_json(path)
     try:
@@ -48,7 +49,7 @@ def read(path: Path) -> ResultFile:
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {str(error)[:100]}"
-        raise InputError(f"{path}: no result of a scorer ({reason}); {_REMEDY}") from error
+        raise InputError(f"{path}: not the result of a scorer ({reason}); {_REMEDY}") from error
     _require_one_result(result)
     return result
 
@@ -57,7 +58,7 @@ def _require_one_result(result: ResultFile) -> None:
     """Check that the images of a result add up to its scores.
 
     Raises:
-        InputError: with the first class of which they do not: the file was changed, or made of two.
+        InputError: with the first class for which they do not: the file was edited, or combined from two results.
     """
     if not result.images:
         return
@@ -66,15 +67,15 @@ def _require_one_result(result: ResultFile) -> None:
         if not (math.isnan(score) and math.isnan(summed)) and not abs(score - summed) <= _ROUNDING:
             raise InputError(
                 f"{result.path}: its images add up to an IoU of {percent(summed)} % for {name}, but its "
-                f"classScores say {percent(score)} %, so it is not one result; score the predictions again"
+                f"classScores say {percent(score)} %, so it is not a single result; score the predictions again"
             )
 
 
 def _score(value: Any) -> float:
-    """A score as a float; null, or NaN as the official scorer writes it, is NaN.
+    """A score as a float; NaN for null, and for the NaN that the official scorer writes.
 
     Raises:
-        ValueError: if it is neither that nor a number from 0 to 1.
+        ValueError: if it is neither NaN nor a number from 0 to 1.
     """
     if value is None or value != value:  # noqa: PLR0124  # NaN
         return math.nan
@@ -84,7 +85,7 @@ def _score(value: Any) -> float:
 
 
 class Comparison(NamedTuple):
-    """Two results by class, and what the second has over the first."""
+    """Comparison of two results by class."""
 
     first: ResultFile
     second: ResultFile
@@ -102,11 +103,11 @@ class Comparison(NamedTuple):
         )
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """The scores from 0 to 1 and their differences, see `table`; NaN for what has no score."""
+        """The scores from 0 to 1 and their differences, see `table`; NaN where there is no score."""
         return self.table().to_dataframe()
 
     def heading(self) -> str:
-        """The files that are called A and B."""
+        """The paths of the files A and B."""
         return f"A  {self.first.path}\nB  {self.second.path}"
 
     def verdict(self) -> str:
@@ -127,16 +128,16 @@ def compare(first: Path, second: Path) -> Comparison:
 
 
 def _with_mean(scores: dict[str, float], names: Sequence[str]) -> list[float]:
-    """The scores of some classes, NaN where there is none, and last the mean of all scores."""
+    """The scores of the named classes, NaN where there is none, followed by the mean of all scores."""
     return [*(scores.get(name, math.nan) for name in names), mean(scores.values())]
 
 
 def _verdict(first: ResultFile, second: ResultFile) -> str:
     """Whether the difference of the means may be chance."""
     if not first.images or not second.images:
-        return "no interval: both files must have been written by this command, which keeps what each image adds"
+        return "no interval: both files must have been written by this command, which records the counts of each image"
     if [image.stem for image in first.images] != [image.stem for image in second.images]:
-        return f"no interval: A has {len(first.images)} images and B {len(second.images)}, which are not the same ones"
+        return f"no interval: A and B have different images ({len(first.images)} and {len(second.images)})"
     low, high = images.difference(first.images, second.images)
     verdict = "more than chance" if low > 0 or high < 0 else "may be chance"
     return (

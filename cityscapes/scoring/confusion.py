@@ -1,4 +1,4 @@
-"""The confusion matrix for people: as table, as CSV and as picture."""
+"""The confusion matrix as text table, CSV file and picture."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ _ROW = "true \\ predicted"
 
 
 def shares(confusion: Int64Array) -> Float64Array:
-    """(19, 20) what the pixels of each scored class are predicted as, in percent; the last column is all else."""
+    """(19, 20) percent of the pixels of each scored class (row) per predicted class; last column: unscored labels."""
     rows = confusion[SCORED]
     columns = np.column_stack([rows[:, SCORED], rows[:, ~SCORED].sum(1)])
     totals = rows.sum(1, keepdims=True)
@@ -32,7 +32,7 @@ def shares(confusion: Int64Array) -> Float64Array:
 
 
 def table(confusion: Int64Array) -> str:
-    """The shares as text, whole percent; `.` for less than a half, `-` for a class that does not occur."""
+    """The shares in whole percent as text; `.` for less than half a percent, `-` for a class that does not occur."""
     headings = [name.split()[-1][:5] for name in (*_CLASSES, _REST)]
     columns = dict(zip(headings, shares(confusion).T.tolist(), strict=True))
     return Table({_ROW: _CLASSES, **columns}, dict.fromkeys(headings, _whole)).render()
@@ -43,7 +43,7 @@ def _whole(share: float) -> str:
 
 
 def to_dataframe(confusion: Int64Array) -> "pd.DataFrame":
-    """The pixels of all 34 labels: a row for each true label, named in the first column, a column for each predicted.
+    """Pixel counts of all 34 labels: one row per true label, named in the first column, one column per predicted label.
 
     Args:
         confusion: (34, 34) pixels by label id of the ground truth (row) and of the prediction (column).
@@ -52,7 +52,7 @@ def to_dataframe(confusion: Int64Array) -> "pd.DataFrame":
 
 
 def write_picture(path: Path, confusion: Int64Array) -> None:
-    """Draw the shares as a PNG."""
+    """Draw the shares as a PNG file."""
     from matplotlib.figure import Figure
 
     values = shares(confusion)
@@ -63,7 +63,7 @@ def write_picture(path: Path, confusion: Int64Array) -> None:
     axes.set_yticks(range(values.shape[0]), _CLASSES)
     axes.set_xlabel("predicted")
     axes.set_ylabel("ground truth")
-    axes.set_title("What the pixels of each class are predicted as, in percent")
+    axes.set_title("Predicted classes for the pixels of each class, in percent")
     for row, column in np.argwhere(values >= 0.5):
         share = values[row, column]
         colour = "white" if share > 55 else "black"

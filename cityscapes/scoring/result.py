@@ -19,17 +19,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class ScoringResult:
-    """Everything that is measured in one pass over the files."""
+    """Result of one pass over the files: scores and pixel counts."""
 
     scores: CityscapesScores
     images: tuple[ImageCounts, ...]
-    """In the order of the scenes."""
+    """Pixel counts of each image, in the order of the scenes."""
     borders: BorderCounts | None
-    """None unless asked for."""
+    """Boundary pixels of all scenes; None if boundary IoU was not requested."""
     coverage: Coverage
+    """Number of scored scenes, compared with the official split."""
 
     def to_json(self) -> dict[str, Any]:
-        """The official figures, and ours under keys that the official file lacks."""
+        """The keys of the official result file, and our own figures under additional keys."""
         content = self.scores.to_json()
         content["coverage"] = self.coverage.to_json()
         content["averageScoreClassesInterval"] = list(images.interval(self.images))
@@ -38,7 +39,7 @@ class ScoringResult:
         return {**content, "images": {image.stem: image.to_json() for image in self.images}}
 
     def table(self) -> Table:
-        """The table of `scores`, with a column `boundary IoU` where it was measured."""
+        """The table of `scores`, with a column `boundary IoU` if it was measured."""
         scores = self.scores.table()
         if self.borders is None:
             return scores
@@ -48,14 +49,14 @@ class ScoringResult:
         return Table({**scores.columns, "boundary IoU": column}, {**scores.shown, "boundary IoU": percent})
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """The scores from 0 to 1: columns level, name, IoU, iIoU, and boundary IoU where it was measured.
+        """The scores from 0 to 1: columns level, name, IoU, iIoU, and boundary IoU if it was measured.
 
-        The level is class or category; the last row of each has the name `mean`. NaN is what has no score.
+        The level is class or category; the last row of each level has the name `mean`. NaN means no score.
         """
         return self.table().to_dataframe()
 
     def images_to_dataframe(self) -> "pd.DataFrame":
-        """The IoU from 0 to 1 of each class within each image, the worst image first; NaN for a class it lacks.
+        """IoU from 0 to 1 of each class within each image, worst image first; NaN for a class that does not occur.
 
         Columns: image, mean, and one for each of the 19 classes.
         """
@@ -74,7 +75,7 @@ class ScoringResult:
         return "\n\n".join(parts)
 
     def remark(self) -> str:
-        """The interval of the mean IoU, and what was scored."""
+        """The bootstrap interval of the mean IoU, and the coverage."""
         low, high = images.interval(self.images)
         spread = (
             f"mean IoU {100 * low:.1f} to {100 * high:.1f} in {images.LEVEL:.0%} of {images.RESAMPLES} resamples "
@@ -84,13 +85,13 @@ class ScoringResult:
 
 
 def _with_mean(borders: BorderCounts) -> dict[str, float]:
-    """Boundary IoU by class, and last their mean."""
+    """Boundary IoU by class, followed by their mean."""
     scores = borders.scores()
     return {**scores, MEAN: mean(scores.values())}
 
 
 def write_details(folder: Path, result: ScoringResult) -> list[Path]:
-    """Write the scores of images and the confusion matrix, and give the files."""
+    """Write the scores of single images and the confusion matrix, and return the paths of the files."""
     matrix = result.scores.confusion
     paths = [folder / name for name in ("images.csv", "confusion.csv", "confusion.txt", "confusion.png")]
     write_text(paths[0], csv_of(result.images_to_dataframe()))

@@ -1,4 +1,4 @@
-"""Counts -> the figures of the evaluation server, and the table of them.
+"""Counts -> the figures of the evaluation server, and their table.
 
 The metrics are those of Cordts et al. 2016, "The Cityscapes Dataset for Semantic Urban Scene
 Understanding", section 4.1, and the figures those of the official `evalPixelLevelSemanticLabeling.py`.
@@ -29,19 +29,21 @@ _LABELS = tuple(label for label in LABELS if label.id >= 0)
 
 @dataclass(frozen=True, eq=False)
 class CityscapesScores:
-    """The scores by name, from 0 to 1; NaN for what is not scored or occurs nowhere."""
+    """Scores by name, from 0 to 1; NaN for a label that is not scored or does not occur."""
 
     confusion: Int64Array
     """(34, 34) pixels by label id of the ground truth (row) and of the prediction (column)."""
     classes: dict[str, float]
-    """IoU of all 34 labels."""
+    """IoU of all 34 labels by name."""
     class_instances: dict[str, float]
-    """iIoU: every instance of the ground truth weighs the same, whatever its size."""
+    """iIoU of all 34 labels by name: each instance of the ground truth has the same weight, whatever its size."""
     categories: dict[str, float]
+    """IoU of the categories by name."""
     category_instances: dict[str, float]
+    """iIoU of the categories by name."""
 
     def rows(self, level: str) -> dict[str, tuple[float, float]]:
-        """IoU and iIoU by name of what is scored at a level, `class` or `category`, and last their means as `mean`."""
+        """IoU and iIoU by name of the scored labels or categories (`level`), followed by their means as `mean`."""
         ious, iious = self.classes, self.class_instances
         names = [name for name in ious if not BY_NAME[name].ignore_in_eval]
         if level == "category":
@@ -51,13 +53,13 @@ class CityscapesScores:
         return rows | {MEAN: (mean(iou for iou, _ in rows.values()), mean(iiou for _, iiou in rows.values()))}
 
     def table(self) -> Table:
-        """The scores of classes, then of categories, each with a last row `mean`; columns level, name, IoU and iIoU."""
+        """The scores of classes, then of categories, each with a last row `mean`; columns level, name, IoU, iIoU."""
         rows = [(level, name, *pair) for level in LEVELS for name, pair in self.rows(level).items()]
         columns = dict(zip(("level", "name", "IoU", "iIoU"), zip(*rows, strict=True), strict=True))
         return Table(columns, {"IoU": percent, "iIoU": percent})
 
     def to_dataframe(self) -> "pd.DataFrame":
-        """The scores from 0 to 1, see `table`; NaN for what has no score."""
+        """The scores from 0 to 1, see `table`; NaN where there is no score."""
         return self.table().to_dataframe()
 
     def to_json(self) -> dict[str, Any]:
@@ -81,8 +83,8 @@ class CityscapesScores:
 def scores_of(counts: Counts) -> CityscapesScores:
     """Reduce counts to scores.
 
-    What is predicted where the ground truth is not scored is no false positive; a label that is not scored,
-    predicted where the ground truth is, is a false negative.
+    A prediction where the ground truth is not scored does not count as a false positive. An unscored label that is
+    predicted where the ground truth is scored counts as a false negative.
     """
     labels = {label.name: np.array([label.id]) for label in _LABELS}
     categories = {name: np.array([label.id for label in _LABELS if label.category == name]) for name in CATEGORIES}
@@ -91,22 +93,22 @@ def scores_of(counts: Counts) -> CityscapesScores:
         classes={name: _iou(counts, ids[SCORED[ids]]) for name, ids in labels.items()},
         class_instances={name: _iiou(counts, counts.hits, ids[SCORED[ids]]) for name, ids in labels.items()},
         categories={name: _iou(counts, ids[SCORED[ids]]) for name, ids in categories.items()},
-        # Unlike the line above, the official scorer has caravan and trailer among the vehicles here.
+        # Unlike above, the official scorer includes caravan and trailer in the vehicles here.
         category_instances={name: _iiou(counts, counts.category_hits, ids) for name, ids in categories.items()},
     )
 
 
 def _iou(counts: Counts, ids: npt.NDArray[np.int_]) -> float:
-    """Intersection over union of the labels with these ids, taken as one."""
+    """Intersection over union of the labels with these ids, merged into one class."""
     hits = int(counts.confusion[np.ix_(ids, ids)].sum())
     return _ratio(hits, int(counts.confusion[ids].sum()) + _false_positives(counts, ids))
 
 
 def _iiou(counts: Counts, hits: Float64Array, ids: npt.NDArray[np.int_]) -> float:
-    """The same with pixels of the ground truth weighed by instance; NaN unless all labels have instances."""
+    """`_iou` with the pixels of the ground truth weighted by instance; NaN unless all labels have instances."""
     if not WITH_INSTANCES[ids].all():
         return math.nan
-    # All instances of a label weigh as much as its average instance has pixels.
+    # The weighted pixels of an instance add up to the average size of its label.
     inside = float((counts.instances[ids] * INSTANCE_SIZE[ids]).sum())
     return _ratio(float(hits[ids].sum()), inside + _false_positives(counts, ids))
 
@@ -122,13 +124,13 @@ def _ratio(part: float, whole: float) -> float:
 
 
 def mean(scores: Iterable[float]) -> float:
-    """The mean of the scores that are not NaN, and NaN if there are none."""
+    """Mean of the scores that are not NaN; NaN if all are."""
     valid = [value for value in scores if not math.isnan(value)]
     return sum(valid) / len(valid) if valid else math.nan
 
 
 def table(scores: CityscapesScores) -> str:
-    """The scores in percent, as papers print them; `-` for what has no score."""
+    """The scores in percent, as in papers; `-` for NaN."""
     return "\n\n".join(_level_table(scores, level).render() for level in LEVELS)
 
 
