@@ -25,7 +25,7 @@ def available_cpus() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def each(
+def parallel_map(
     work: Callable[[Item], Result], items: Sequence[Item], *, workers: int, title: str
 ) -> Iterator[tuple[Item, Result | InputError]]:
     """Do `work` on every item and yield (item, result) in the order of the items, with a progress bar.
@@ -54,7 +54,7 @@ def _in_processes(
     size = min(workers, len(items))
     with _noted_signals() as interrupted, ProcessPoolExecutor(size, _context(), _equip, (work, items)) as pool:
         try:
-            for number, result in ahead(pool, _work_on, range(len(items)), depth=2 * size):
+            for number, result in prefetch(pool, _work_on, range(len(items)), depth=2 * size):
                 if interrupted:
                     break
                 yield items[number], result
@@ -130,7 +130,7 @@ def _context() -> BaseContext:
     return multiprocessing.get_context("fork" if alone else "forkserver")
 
 
-def ahead(
+def prefetch(
     pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], *, depth: int
 ) -> Iterator[tuple[Item, Result | InputError]]:
     """Yield (item, result) in the order of the items, while a pool works on the next `depth` of them.
@@ -152,8 +152,8 @@ def ahead(
             future.cancel()
 
 
-def required(done: Iterable[tuple[Item, Result | InputError]]) -> Iterator[tuple[Item, Result]]:
-    """What was done, where none may fail: the first error is raised."""
+def raise_errors(done: Iterable[tuple[Item, Result | InputError]]) -> Iterator[tuple[Item, Result]]:
+    """The items and their results; the first error is raised instead of being yielded."""
     for item, result in done:
         if isinstance(result, InputError):
             raise result

@@ -20,7 +20,7 @@ from engine.errors import InputError, printable
 from engine.files.folders import find
 from engine.files.images import read_ids
 from engine.findings import counted, grouped
-from engine.parallel import each
+from engine.parallel import parallel_map
 from engine.tables import Table, percent_2
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ def score(
     """
     found, faults = _find(protocol, samples, predictions)
     total = np.zeros((len(protocol.classes), len(protocol.classes) + 1), np.int64)
-    for _, counts in each(functools.partial(count, protocol), found, workers=workers, title="scoring"):
+    for _, counts in parallel_map(functools.partial(count, protocol), found, workers=workers, title="scoring"):
         if isinstance(counts, InputError):
             faults.extend(counts.messages)
         else:

@@ -17,7 +17,7 @@ from engine.errors import InputError
 from engine.files.atomic import write_json
 from engine.files.folders import find
 from engine.findings import counted
-from engine.parallel import available_cpus, each
+from engine.parallel import available_cpus, parallel_map
 from engine.tables import Table
 from kitti_road.counts import NONE, Counts, Pair, count
 from kitti_road.labels import CATEGORIES_OF, TASKS
@@ -174,7 +174,7 @@ def _count(
         else:
             faults.append(f"{prediction}: no such file; predict every frame of the split")
     total = NONE
-    for _, counts in each(count, pairs, workers=workers, title=name):
+    for _, counts in parallel_map(count, pairs, workers=workers, title=name):
         if isinstance(counts, InputError):
             faults += counts.messages
         else:

@@ -20,7 +20,7 @@ from engine.files import folders
 from engine.files.archives import write_zip
 from engine.files.images import image_size
 from engine.findings import Finding, counted, fault, of_severity
-from engine.parallel import available_cpus, each
+from engine.parallel import available_cpus, parallel_map
 from kitti_road import archive as zips
 from kitti_road import completeness
 from kitti_road.birds_eye import COLUMNS, ROWS, homography, lookup, warp
@@ -119,7 +119,7 @@ def _views(folder: Path, root: Path, workers: int) -> tuple[Report, dict[str, by
     ]
     views: dict[str, bytes] = {}
     messages: list[str] = []
-    for job, view in each(_view, jobs, workers=workers, title="bird's-eye view"):
+    for job, view in parallel_map(_view, jobs, workers=workers, title="bird's-eye view"):
         if isinstance(view, InputError):
             messages += view.messages
         else:

@@ -23,7 +23,7 @@ from engine.cli.parser import process_count, whole, within
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json
 from engine.files.images import write_png
-from engine.parallel import available_cpus, each
+from engine.parallel import available_cpus, parallel_map
 from engine.ranges import Range
 
 MARKER = "demo.json"
@@ -65,7 +65,7 @@ def draw_dataset(root: Path, options: DemoOptions | None = None, *, workers: int
     _check(options)
     _claim_folder(root, options)
     tasks = [_SceneTask(root, options, scene, index) for scene, index in _scenes(options)]
-    for _, result in each(_draw_scene, tasks, workers=workers, title="draw"):
+    for _, result in parallel_map(_draw_scene, tasks, workers=workers, title="draw"):
         if isinstance(result, InputError):
             raise result
 

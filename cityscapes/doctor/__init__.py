@@ -19,7 +19,7 @@ from engine.cli.options import tool_parser
 from engine.cli.parser import process_count
 from engine.errors import InputError
 from engine.findings import Finding, counted, fault, note, of_severity
-from engine.parallel import available_cpus, each
+from engine.parallel import available_cpus, parallel_map
 
 SIZE = "size"
 """Kind of findings on sizes."""
@@ -87,7 +87,7 @@ def examine(root: Path, workers: int) -> Diagnosis:
     misplaced = list(inventory.misplaced(root))
     found = inventory.take(root)
     checked: list[_Checked] = []
-    for scene, checkup in each(check_up, found.scenes, workers=workers, title="examine"):
+    for scene, checkup in parallel_map(check_up, found.scenes, workers=workers, title="examine"):
         if isinstance(checkup, InputError):
             raise checkup
         checked.append((scene, checkup))

@@ -101,7 +101,7 @@ def generate(jobs: Sequence[Job], options: MaskOptions, *, workers: int) -> Resu
         atomic.remove_all_unfinished(folder)
     result = Result()
     make_masks = functools.partial(make, options)
-    for _, outcome in parallel.each(make_masks, jobs, workers=workers, title="ground truth"):
+    for _, outcome in parallel.parallel_map(make_masks, jobs, workers=workers, title="ground truth"):
         if isinstance(outcome, InputError):
             result.faulty += 1
             result.faults.extend(outcome.messages)

@@ -25,7 +25,7 @@ from engine.cli.scoring import add_format, remark
 from engine.errors import InputError
 from engine.files.atomic import remove_all_unfinished, require_writable, write_json
 from engine.findings import counted, grouped
-from engine.parallel import available_cpus, each
+from engine.parallel import available_cpus, parallel_map
 
 __all__ = ["CityscapesScores", "ScoringResult", "main", "mean", "measure", "score", "scores_of", "table"]
 
@@ -79,7 +79,7 @@ def measure(
     sizes: Counter[tuple[int, int]] = Counter()
     contradicting: list[str] = []
     work = functools.partial(_score_scene, with_borders=with_borders)
-    for pair, scene in each(work, files.pairs, workers=workers, title="scoring"):
+    for pair, scene in parallel_map(work, files.pairs, workers=workers, title="scoring"):
         if isinstance(scene, InputError):
             faults.extend(scene.messages)
             continue

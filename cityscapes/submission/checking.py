@@ -14,7 +14,7 @@ from cityscapes.submission.completeness import Prediction
 from engine.cli.submission import next_line
 from engine.errors import InputError
 from engine.findings import Finding, counted, fault, note, of_severity
-from engine.parallel import each
+from engine.parallel import parallel_map
 
 _HARMLESS = "harmless, the server ignores them; `python -m cityscapes.submission pack` leaves them out"
 
@@ -172,7 +172,7 @@ def _read(path: Path, files: Sequence[tuple[str, Entry]], workers: int) -> list[
     safe = [entry for _, entry in files if entry.problem is None]
     batches = [(path, batch) for batch in archive_reader.batches(safe, workers)]
     masks: dict[Entry, pngs.MaskInfo] = {}
-    for (_, entries), found in each(_inspect_batch, batches, workers=workers, title="check"):
+    for (_, entries), found in parallel_map(_inspect_batch, batches, workers=workers, title="check"):
         if isinstance(found, InputError):
             raise found
         masks.update(zip(entries, found, strict=True))

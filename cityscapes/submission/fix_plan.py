@@ -11,7 +11,7 @@ import numpy.typing as npt
 from cityscapes.submission import archive_reader, pngs
 from cityscapes.submission.archive_reader import Entry
 from engine.errors import InputError
-from engine.parallel import each
+from engine.parallel import parallel_map
 
 _FRAME = re.compile(r"(?<![^_\W])(?<![^_\W]-)[^_\W]++(?:-[^_\W]++)*+_\d{6}_\d{6}")
 """`<city>_<6 digits>_<6 digits>` anywhere in a name; cities are tried from their beginnings, for speed."""
@@ -31,7 +31,7 @@ class FilePlan(NamedTuple):
 def plan_files(path: Path, entries: Sequence[Entry], workers: int) -> Iterator[FilePlan]:
     """Look into files, in their order."""
     batches = [(path, batch) for batch in archive_reader.batches(entries, workers)]
-    for _, plans in each(_plan_batch, batches, workers=workers, title="examine"):
+    for _, plans in parallel_map(_plan_batch, batches, workers=workers, title="examine"):
         if isinstance(plans, InputError):
             raise plans
         yield from plans

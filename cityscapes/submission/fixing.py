@@ -22,7 +22,7 @@ from engine.errors import InputError
 from engine.files.atomic import require_writable
 from engine.files.images import write_png
 from engine.findings import Finding, counted, fault, of_severity
-from engine.parallel import each
+from engine.parallel import parallel_map
 
 _HIGHEST = max(BY_ID)
 _UNKNOWN = VOID
@@ -179,7 +179,7 @@ def _write(path: Path, new: Path, plans: Sequence[FilePlan], table: npt.NDArray[
     part = new.with_name(f".{new.name}.{os.getpid()}.part")
     batches = [(path, part, batch, table) for batch in archive_reader.batches(plans, workers)]
     try:
-        for _, done in each(_write_batch, batches, workers=workers, title="fix"):
+        for _, done in parallel_map(_write_batch, batches, workers=workers, title="fix"):
             if isinstance(done, InputError):
                 raise done
         part.replace(new)

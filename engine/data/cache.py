@@ -96,7 +96,7 @@ class Cache:
             InputError: with every file that cannot be read, or if the disk has too little room.
         """
         present = [sample for sample in samples if self.path(sample).is_file()]
-        whole = parallel.each(self._is_whole, present, workers=workers, title="check the cache")
+        whole = parallel.parallel_map(self._is_whole, present, workers=workers, title="check the cache")
         damaged = [self.path(sample) for sample, fine in whole if fine is not True]
         for path in damaged:
             path.unlink(missing_ok=True)
@@ -109,7 +109,7 @@ class Cache:
         if not missing:
             return
         self._require_room(missing)
-        found = parallel.each(self.add, missing, workers=workers, title="decode once")
+        found = parallel.parallel_map(self.add, missing, workers=workers, title="decode once")
         faults = [message for _, error in found if isinstance(error, InputError) for message in error.messages]
         if faults:
             raise InputError(*faults)

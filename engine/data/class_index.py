@@ -77,7 +77,7 @@ def build(samples: Sequence[Sample], read_mask: ReadMask, num_classes: int, file
 
 def _scan(samples: Sequence[Sample], read_mask: ReadMask, num_classes: int, workers: int) -> ClassIndex:
     scan = functools.partial(_scan_mask, read_mask, num_classes)
-    found = [result for _, result in parallel.each(scan, samples, workers=workers, title="find classes")]
+    found = [result for _, result in parallel.parallel_map(scan, samples, workers=workers, title="find classes")]
     faults = [message for result in found if isinstance(result, InputError) for message in result.messages]
     if faults:
         raise InputError(*faults)

@@ -33,7 +33,7 @@ def require_classes(
         return bool((benchmark.train_ids(sample.mask) != benchmark.classes.void).any())
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        done = parallel.ahead(pool, has_class, validation, depth=2 * max(1, workers))
+        done = parallel.prefetch(pool, has_class, validation, depth=2 * max(1, workers))
         found = [result for _, result in tqdm(done, "check masks", total=len(validation), disable=None, leave=False)]
     if faults := [message for result in found if isinstance(result, InputError) for message in result.messages]:
         raise InputError(*faults)

@@ -73,7 +73,7 @@ class ResidentData:
             return _read(reader, samples[number], sizes[number])
 
         with ThreadPoolExecutor(max(1, workers)) as pool:
-            done = parallel.ahead(pool, read, range(len(samples)), depth=2 * workers)
+            done = parallel.prefetch(pool, read, range(len(samples)), depth=2 * workers)
             for number, content in tqdm(done, title, total=len(samples), disable=None, leave=False):
                 if isinstance(content, InputError):
                     faults += content.messages

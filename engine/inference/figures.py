@@ -16,7 +16,7 @@ from engine.files.images import read_ids, read_image, write_png
 from engine.inference import page
 from engine.inference.output import Overlays, Predictions
 from engine.inference.page import Color, Entries
-from engine.parallel import ahead, required
+from engine.parallel import prefetch, raise_errors
 
 _VOID = (224, 224, 192)
 """What has no class, where black is the colour of a class."""
@@ -105,7 +105,7 @@ def rated(benchmark: Benchmark, samples: Sequence[Sample], predictions: Predicti
         return Scene(sample, float(values.mean()) if values.size else None, values.size)
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
-        return [scene for _, scene in required(ahead(pool, rate, samples, depth=2 * max(1, workers)))]
+        return [scene for _, scene in raise_errors(prefetch(pool, rate, samples, depth=2 * max(1, workers)))]
 
 
 def worst(scenes: Sequence[Scene], number: int) -> list[Scene]:

@@ -18,7 +18,7 @@ from engine.files.images import image_size, read_image, write_png
 from engine.inference.output import Predictions
 from engine.inference.segmenter import Segmenter
 from engine.inference.streams import Download, Streams, staged
-from engine.parallel import ahead, required
+from engine.parallel import prefetch, raise_errors
 
 _MUCH = 0.2
 """Share of the time from which on a GPU counts as waiting for images."""
@@ -153,10 +153,10 @@ def predict(
         predictions.write(sample, predicted.image.pixels, prediction)
 
     with ThreadPoolExecutor(max(1, workers)) as readers, ThreadPoolExecutor(max(1, workers)) as writers:
-        decoded = ahead(readers, read, mine, depth=depth)
+        decoded = prefetch(readers, read, mine, depth=depth)
         bar = tqdm(decoded, "predict", total=len(mine), disable=None if place.rank == 0 else True, leave=False)
         predicted = _predicted(predictor, _readable(bar, faults))
-        for _ in required(ahead(writers, write, predicted, depth=depth)):
+        for _ in raise_errors(prefetch(writers, write, predicted, depth=depth)):
             pass
     return faults
 

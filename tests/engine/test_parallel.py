@@ -7,17 +7,17 @@ import threading
 import pytest
 
 from engine.errors import InputError
-from engine.parallel import each
+from engine.parallel import parallel_map
 
 PROGRAM = """
 import signal, sys, threading, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background jobs ignore
 from engine.cli.command import command
-from engine.parallel import each
+from engine.parallel import parallel_map
 
 @command
 def main(argv=None):
-    for number, _ in each(time.sleep, [0.05] * 1000, workers=2, title=""):
+    for number, _ in parallel_map(time.sleep, [0.05] * 1000, workers=2, title=""):
         print(number, flush=True)
     return 0
 
@@ -41,7 +41,7 @@ def shout(text: str) -> str:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_each_keeps_order_and_faults(workers: int) -> None:
     words = ["a", "bad", "c", "d"] * 10
-    done = list(each(shout, words, workers=workers, title=""))
+    done = list(parallel_map(shout, words, workers=workers, title=""))
     assert [item for item, _ in done] == words
     assert [str(result) for _, result in done] == ["A", "bad: it is bad", "C", "D"] * 10
 
@@ -49,25 +49,25 @@ def test_each_keeps_order_and_faults(workers: int) -> None:
 @pytest.mark.parametrize("workers", [1, 3])
 def test_what_is_no_bad_input_is_raised_as_it_was(workers: int) -> None:
     with pytest.raises(OSError, match="No space left") as raised:
-        list(each(shout, ["a", "broken", "c"] * 5, workers=workers, title=""))
+        list(parallel_map(shout, ["a", "broken", "c"] * 5, workers=workers, title=""))
     assert raised.value.filename == "a.png"
     assert "in shout" in "".join(getattr(raised.value, "__notes__", ["in shout"]))
 
 
 def test_a_killed_worker_ends_the_work() -> None:
     with pytest.raises(RuntimeError, match="a worker was killed"):
-        list(each(shout, ["a", "b", "deadly", "d"] * 5, workers=2, title=""))
+        list(parallel_map(shout, ["a", "b", "deadly", "d"] * 5, workers=2, title=""))
 
 
 def test_who_stops_listening_stops_the_workers() -> None:
-    results = each(shout, ["a"] * 1000, workers=2, title="")
+    results = parallel_map(shout, ["a"] * 1000, workers=2, title="")
     assert next(results) == ("a", "A")
     results.close()  # type: ignore[attr-defined]  # a generator
 
 
 def test_no_thread_is_left_so_that_workers_can_be_forked_again() -> None:
     before = threading.active_count()
-    assert len(list(each(shout, ["a"] * 5, workers=2, title=""))) == 5
+    assert len(list(parallel_map(shout, ["a"] * 5, workers=2, title=""))) == 5
     assert threading.active_count() == before
 
 

@@ -86,11 +86,11 @@ def test_a_fault_of_ours_keeps_its_traceback() -> None:
 LIMITED = """
 import resource, sys, time
 from engine.cli.command import command
-from engine.parallel import each
+from engine.parallel import parallel_map
 @command
 def main(argv=None):
     resource.setrlimit(resource.RLIMIT_NOFILE, (12, 12))
-    list(each(time.sleep, [0.01] * 20, workers=4, title=""))
+    list(parallel_map(time.sleep, [0.01] * 20, workers=4, title=""))
     return 0
 sys.exit(main())
 """
