@@ -16,7 +16,7 @@ from engine.checkpoints import results_name
 from engine.cli import options
 from engine.cli.command import command, leave
 from engine.devices.device import Precision, require_compiler
-from engine.devices.process import find_place
+from engine.devices.process import find_process
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json
 from engine.files.lock import exclusive
@@ -117,9 +117,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = chosen.output / results_name(chosen.model_weights_path) / ("images" if chosen.images else chosen.split)
     require_writable(folder)
 
-    place = find_place(chosen.accelerator, chosen.precision)
+    process = find_process(chosen.accelerator, chosen.precision)
     forward = Forward(
-        place,
+        process,
         network,
         about,
         benchmark,
@@ -143,15 +143,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         "memory_budget": chosen.memory_budget,
     }
     predictions = _predictions(benchmark, folder, chosen, origin)
-    with exclusive(folder, "give another --output") if place.rank == 0 else nullcontext():
-        faults = predict(place, predictor, samples, predictions, workers=chosen.workers)
+    with exclusive(folder, "give another --output") if process.rank == 0 else nullcontext():
+        faults = predict(process, predictor, samples, predictions, workers=chosen.workers)
         idle_share = predictor.idle_share()
-        place.barrier()
+        process.barrier()
         if faults:
             raise InputError(
                 *faults, f"{predictions.folder}: the other images are predicted; run again once these are fixed"
             )
-        if place.rank > 0:
+        if process.rank > 0:
             return 0
         if lacking := sum(predictions.lacks(sample) for sample in samples):
             raise InputError(

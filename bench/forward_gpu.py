@@ -18,7 +18,7 @@ from bench.launch import Start, fresh
 from bench.race import Series
 from cityscapes.labels import LABEL_ID_OF
 from engine.devices.device import DTYPES
-from engine.devices.process import find_place
+from engine.devices.process import find_process
 from engine.errors import InputError
 from engine.profiling import flops, roofline
 
@@ -158,12 +158,12 @@ def _floors(device: str, size: tuple[int, int], side: int | None) -> dict[str, f
     found: dict[str, float] = {}
     for name, how in WAYS.items():
         if how:
-            place = find_place(device, str(how["precision"]))
-            if place.precision not in found:
-                ceiling = roofline.measure(place.device, place.precision, side=side)
-                itemsize = DTYPES[place.precision].itemsize
-                found[place.precision] = cost.floor_seconds(*ceiling, itemsize)
-            floors[name] = found[place.precision]
+            process = find_process(device, str(how["precision"]))
+            if process.precision not in found:
+                ceiling = roofline.measure(process.device, process.precision, side=side)
+                itemsize = DTYPES[process.precision].itemsize
+                found[process.precision] = cost.floor_seconds(*ceiling, itemsize)
+            floors[name] = found[process.precision]
     if device == "gpu":
         torch.cuda.empty_cache()
     return floors

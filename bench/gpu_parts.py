@@ -35,7 +35,7 @@ def ceilings(setting: Setting, keep: Keep) -> list[str]:
     """What the device can do at most: matrix products and copies of random data."""
     import torch
 
-    from engine.devices.process import find_place
+    from engine.devices.process import find_process
     from engine.profiling import roofline as measured
 
     # float32 products on a GPU: with TF32, as torch allows it in convolutions, and with all bits.
@@ -43,7 +43,7 @@ def ceilings(setting: Setting, keep: Keep) -> list[str]:
     kinds["fp32"] = ("32-true", "highest")
     if setting.rehearse:
         del kinds["fp16"]  # which CPUs multiply slowly
-    device = find_place(setting.device, "auto").device
+    device = find_process(setting.device, "auto").device
     result: Result = {"what": "TFLOP/s of square matrix products, TB/s read and written by a copy; random data"}
     result |= {"tflops": {}, "copy_tb": 0.0}
     for name, (precision, products) in kinds.items():

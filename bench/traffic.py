@@ -142,13 +142,13 @@ def ours(**how: Any) -> dict[str, Any]:
     """A prediction as `Forward` makes it, launched kernel by kernel, in fp16."""
     import catalogue
     from engine.checkpoints import About
-    from engine.devices.process import Place
+    from engine.devices.process import Process
     from engine.inference.network import Forward
 
     about = About.untrained("fcn8s", 19, "cityscapes")
     network = catalogue.network("fcn8s", 19).to(memory_format=torch.channels_last)
     with fake_gpu():
-        forward = Forward(Place(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"), **how)
+        forward = Forward(Process(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"), **how)
         look = forward if how else forward.trial  # which does not wait for a first image's range in old code
         traffic = Traffic()
         with traffic:

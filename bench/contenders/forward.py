@@ -66,13 +66,13 @@ def ancestors_way(weights: Path, device: str) -> Look:
 def our_way(weights: Path, device: str, precision: str, **how: Any) -> Look:
     """As `test_fcn.py` predicts, to label ids; the rest goes to `Forward`."""
     import catalogue.weights
-    from engine.devices.process import find_place
+    from engine.devices.process import find_process
     from engine.inference.network import Forward
 
     benchmark = catalogue.benchmark("cityscapes")
     network, about, _ = catalogue.weights.load_network_for(benchmark, weights)
     exact = precision == "32-true"
-    return Forward(find_place(device, precision), network, about, benchmark, exact=exact, **how)
+    return Forward(find_process(device, precision), network, about, benchmark, exact=exact, **how)
 
 
 def main(argv: Sequence[str]) -> None:

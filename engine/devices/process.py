@@ -12,7 +12,7 @@ _HALVES = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
 
 
 @dataclass(frozen=True)
-class Place:
+class Process:
     """One process of those that predict."""
 
     device: torch.device
@@ -31,7 +31,7 @@ class Place:
         return torch.autocast(self.device.type, half, enabled=half is not None)
 
 
-def find_place(accelerator: str, precision: str) -> Place:
+def find_process(accelerator: str, precision: str) -> Process:
     """Take this process's part of the work, on one device or, under torchrun or SLURM's srun, one of many.
 
     A process that is alone does without Lightning Fabric, whose import takes seconds and more than 100 MiB.
@@ -49,11 +49,11 @@ def find_place(accelerator: str, precision: str) -> Place:
         from engine.devices.fabric import make_fabric, precision_of
 
         fabric = make_fabric(accelerator, precision)
-        place = Place(fabric.device, precision_of(fabric), fabric.global_rank, fabric.world_size, fabric.barrier)
+        process = Process(fabric.device, precision_of(fabric), fabric.global_rank, fabric.world_size, fabric.barrier)
     else:
         kind, precision = choose(accelerator, precision)
-        place = Place(torch.device("cuda:0" if kind == "cuda" else kind), precision)
-    if place.precision == "32-true":  # all of float32's bits, where GPUs would leave out 13 of 23 (TF32)
+        process = Process(torch.device("cuda:0" if kind == "cuda" else kind), precision)
+    if process.precision == "32-true":  # all of float32's bits, where GPUs would leave out 13 of 23 (TF32)
         torch.backends.cudnn.allow_tf32 = False
         torch.set_float32_matmul_precision("highest")
-    return place
+    return process

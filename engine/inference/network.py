@@ -16,7 +16,7 @@ from engine.benchmark import Benchmark
 from engine.checkpoints import About
 from engine.devices import device as compiling
 from engine.devices.device import DTYPES
-from engine.devices.process import Place
+from engine.devices.process import Process
 from engine.errors import InputError
 from engine.inference import openvino, receptive_field
 from engine.inference.cuda_graphs import Replays, cudnn_search
@@ -35,7 +35,7 @@ class Forward:
     """A network made ready to predict, as a `Segmenter`.
 
     Args:
-        place: where and in which precision the network runs.
+        process: with the device and the precision in which the network runs.
         network: (N, 3, H, W) float -> (N, C, H, W) logits; it is changed and belongs to this object from now on.
         about: what its weights belong to.
         benchmark: says what a prediction holds.
@@ -59,7 +59,7 @@ class Forward:
 
     def __init__(
         self,
-        place: Place,
+        process: Process,
         network: nn.Module,
         about: About,
         benchmark: Benchmark,
@@ -72,11 +72,11 @@ class Forward:
         cache: Path | None = None,
         source: str = "this network",
     ) -> None:
-        self.device, self.precision = place.device, place.precision
+        self.device, self.precision = process.device, process.precision
         self._source = source
-        self._dtype = DTYPES[place.precision]
-        self._autocast: Callable[[], AbstractContextManager[object]] = place.autocast
-        asked = _asked_engine(engine, place, exact=exact, compiled=compiled)
+        self._dtype = DTYPES[process.precision]
+        self._autocast: Callable[[], AbstractContextManager[object]] = process.autocast
+        asked = _asked_engine(engine, process, exact=exact, compiled=compiled)
         fusible = not exact and getattr(network, "fusible", False) is True
         network = network.eval().requires_grad_(False)
         if fusible:
@@ -249,14 +249,14 @@ class Forward:
         finite.logical_and_((low > -self._largest) & (high < self._largest))
 
 
-def _asked_engine(engine: Engine, place: Place, *, exact: bool, compiled: bool) -> Engine:
+def _asked_engine(engine: Engine, process: Process, *, exact: bool, compiled: bool) -> Engine:
     """The engine that is meant: openvino and torch only, auto if OpenVINO is to be tried.
 
     Raises:
         InputError: if OpenVINO is asked for together with what it cannot do.
     """
     reasons = {
-        "--accelerator gpu: OpenVINO runs networks on CPUs here": place.device.type != "cpu",
+        "--accelerator gpu: OpenVINO runs networks on CPUs here": process.device.type != "cpu",
         "--precision 32-true: computes exactly as the network is written, by torch": exact,
         "--compile: compiles the network by torch": compiled,
     }

@@ -12,7 +12,7 @@ from tqdm import tqdm
 from engine.arrays import Size, UInt8Array
 from engine.benchmark import Sample
 from engine.devices.memory import is_out_of_memory
-from engine.devices.process import Place
+from engine.devices.process import Process
 from engine.errors import InputError
 from engine.files.images import image_size, read_image, write_png
 from engine.inference.output import Predictions
@@ -117,7 +117,7 @@ class _Predicted(NamedTuple):
 
 
 def predict(
-    place: Place, predictor: Predictor, samples: Sequence[Sample], predictions: Predictions, *, workers: int
+    process: Process, predictor: Predictor, samples: Sequence[Sample], predictions: Predictions, *, workers: int
 ) -> list[str]:
     """Predict this process's share of the samples, those that are not predicted yet.
 
@@ -132,10 +132,10 @@ def predict(
     Raises:
         InputError: if a prediction cannot be made or written, as on a full disk; those written before stay.
     """
-    if place.rank == 0:
+    if process.rank == 0:
         predictions.clear(samples)
-    place.barrier()
-    mine = [sample for sample in samples[place.rank :: place.world_size] if predictions.lacks(sample)]
+    process.barrier()
+    mine = [sample for sample in samples[process.rank :: process.world_size] if predictions.lacks(sample)]
     if predictor.forward.bounds_memory:
         for size in _sizes(predictor, mine):
             predictor.forward.prepare(size)
@@ -154,7 +154,7 @@ def predict(
 
     with ThreadPoolExecutor(max(1, workers)) as readers, ThreadPoolExecutor(max(1, workers)) as writers:
         decoded = prefetch(readers, read, mine, depth=depth)
-        bar = tqdm(decoded, "predict", total=len(mine), disable=None if place.rank == 0 else True, leave=False)
+        bar = tqdm(decoded, "predict", total=len(mine), disable=None if process.rank == 0 else True, leave=False)
         predicted = _predicted(predictor, _readable(bar, faults))
         for _ in raise_errors(prefetch(writers, write, predicted, depth=depth)):
             pass

@@ -18,7 +18,7 @@ from engine.benchmark import Benchmark
 from engine.checkpoints import About
 from engine.devices import memory, nvml
 from engine.devices.device import DTYPES, synchronise
-from engine.devices.process import find_place
+from engine.devices.process import find_process
 from engine.files.images import synthetic_image, write_png
 from engine.inference.network import Engine, Forward
 from engine.inference.pipeline import Predictor
@@ -39,7 +39,7 @@ class Protocol(NamedTuple):
     """Height and width of images."""
     accelerator: str
     precision: str
-    """That of a `Place`, or auto; with 32-true the network computes exactly as it is written."""
+    """That of a `Process`, or auto; with 32-true the network computes exactly as it is written."""
     compiled: bool
     """By torch.compile."""
     repeats: int
@@ -60,10 +60,10 @@ class Protocol(NamedTuple):
 def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Protocol) -> NetworkProfile:
     """Measure in this process, which should be a fresh one, or its peak memory is that of what ran before."""
     cost = flops.count(network, protocol.size)
-    place = find_place(protocol.accelerator, protocol.precision)
+    process = find_process(protocol.accelerator, protocol.precision)
     exact = protocol.precision == "32-true"
     engine = protocol.engine
-    forward = Forward(place, network, about, benchmark, exact=exact, compiled=protocol.compiled, engine=engine)
+    forward = Forward(process, network, about, benchmark, exact=exact, compiled=protocol.compiled, engine=engine)
     device = forward.device
     pixels = synthetic_image(protocol.size)
     image = Predictor(forward).transfer(pixels)

@@ -9,7 +9,7 @@ from torch import nn
 
 from engine.devices.device import DTYPES
 from engine.devices.fabric import all_sum, precision_of
-from engine.devices.process import Place
+from engine.devices.process import Process
 from engine.kernels.choose import choose_kernels
 from engine.kernels.pooling import use_pooling_kernels
 from engine.layers import drop_biases
@@ -93,7 +93,7 @@ class Learner:
 
         It goes past Fabric's wrapper, in which processes wait for each other, because their shares may differ in size.
         """
-        with Place(self.fabric.device, self.evaluation_precision).autocast():
+        with Process(self.fabric.device, self.evaluation_precision).autocast():
             logits: torch.Tensor = self._evaluated(self.normalize(images))
         return logits.float()
 

@@ -6,7 +6,7 @@ from torch import nn
 
 import catalogue
 from engine.checkpoints import About
-from engine.devices.process import find_place
+from engine.devices.process import find_process
 from engine.errors import InputError
 from engine.inference.network import Forward
 from engine.kernels.choose import Kernels
@@ -21,8 +21,8 @@ def forward(name: str, precision: str, kernels: Kernels, factor: float = 1.0) ->
         if key.startswith("score") and key.endswith("weight"):
             nn.init.normal_(value, std=0.1 * factor)
     about = About.untrained(name, 19, "cityscapes")
-    place = find_place("gpu", precision)
-    return Forward(place, network, about, catalogue.benchmark("cityscapes"), kernels=kernels)
+    process = find_process("gpu", precision)
+    return Forward(process, network, about, catalogue.benchmark("cityscapes"), kernels=kernels)
 
 
 def made_up(height: int, width: int) -> torch.Tensor:

@@ -41,5 +41,5 @@ def test_cudnn_does_not_search_unless_somebody_says_so(card: Card, monkeypatch: 
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
     card(True)
     device.choose("gpu", "auto")
-    assert process.find_place("gpu", "auto").precision == "16-mixed"
+    assert process.find_process("gpu", "auto").precision == "16-mixed"
     assert torch.backends.cudnn.benchmark is False

@@ -18,7 +18,7 @@ import train_fcn
 from engine.arrays import UInt8Array
 from engine.benchmark import Sample
 from engine.checkpoints import About
-from engine.devices.process import Place, find_place
+from engine.devices.process import Process, find_process
 from engine.errors import InputError
 from engine.files.atomic import replacing
 from engine.files.images import write_png
@@ -31,7 +31,7 @@ from engine.layers import fold_norms
 @pytest.mark.parametrize("name", ["fcn8s", "fcn16s_vgg16", "unet"])
 @pytest.mark.parametrize("size", [(64, 96), (101, 77)])
 def test_fused_layers_give_what_the_network_gives(name: str, size: tuple[int, int]) -> None:
-    benchmark, place = catalogue.benchmark("cityscapes"), find_place("cpu", "32-true")
+    benchmark, process = catalogue.benchmark("cityscapes"), find_process("cpu", "32-true")
     about = About.untrained(name, 19, "cityscapes")
     torch.manual_seed(0)
     weights = catalogue.network(name, 19).state_dict()
@@ -44,7 +44,7 @@ def test_fused_layers_give_what_the_network_gives(name: str, size: tuple[int, in
     for exact in (True, False):
         network = catalogue.network(name, 19)
         network.load_state_dict(weights)
-        forwards.append(Forward(place, network, about, benchmark, exact=exact, engine="torch"))
+        forwards.append(Forward(process, network, about, benchmark, exact=exact, engine="torch"))
     plain, fused = (forward.logits(image) for forward in forwards)
     assert torch.allclose(plain, fused, rtol=1e-3, atol=1e-4 * plain.abs().max().item())
     ids = [forward(image) for forward in forwards]
@@ -78,7 +78,7 @@ def test_networks_that_do_not_ask_for_it_are_not_fused() -> None:
     for exact in (True, False):
         torch.manual_seed(0)
         forward = Forward(
-            find_place("cpu", "32-true"),
+            find_process("cpu", "32-true"),
             Tapped(),
             about,
             catalogue.benchmark("cityscapes"),
@@ -110,7 +110,7 @@ def test_compiled_steps_give_the_same(name: str) -> None:
         network = catalogue.network(name, 19)
         network.load_state_dict(weights)
         found.append(
-            Forward(find_place("cpu", "32-true"), network, about, benchmark, compiled=compiled, engine="torch")
+            Forward(find_process("cpu", "32-true"), network, about, benchmark, compiled=compiled, engine="torch")
         )
     assert found[1].precision == "32-true"
     plain, compiled_too = (forward.logits(image) for forward in found)
@@ -129,13 +129,13 @@ def test_compiling_needs_a_compiler(monkeypatch: pytest.MonkeyPatch, error_of: C
 @pytest.mark.parametrize("name", ["fcn8s", "unet"])
 def test_numbers_beyond_the_range_of_fp16_are_refused(name: str) -> None:
     about = About.untrained(name, 19, "cityscapes")
-    place = Place(torch.device("cpu"), "16-mixed")
+    process = Process(torch.device("cpu"), "16-mixed")
     image = torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8)
     for factor in (1, 1e6):
         network = catalogue.network(name, 19)
         last = next(layer for layer in reversed(list(network.modules())) if isinstance(layer, nn.BatchNorm2d))
         last.weight.data *= factor
-        forward = Forward(place, network, about, catalogue.benchmark("cityscapes"), engine="torch")
+        forward = Forward(process, network, about, catalogue.benchmark("cityscapes"), engine="torch")
         forward.require_range()
         assert forward(image).shape == (32, 32)
         if factor == 1:
@@ -154,9 +154,9 @@ def test_scores_that_are_not_finite_are_refused_in_every_precision(precision: st
     for layer in layers[-2:] if factor == 1e20 else layers[:1]:
         layer.weight.data *= factor
     about = About.untrained(name, 19, "cityscapes")
-    place = Place(torch.device("cpu"), precision)
+    process = Process(torch.device("cpu"), precision)
     its = catalogue.benchmark("cityscapes")
-    forward = Forward(place, network, about, its, engine="torch", source="x.pth")
+    forward = Forward(process, network, about, its, engine="torch", source="x.pth")
     forward(torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8))
     with pytest.raises(InputError, match=r"x\.pth: computes scores that are NaN or infinite"):
         forward.require_range()
@@ -164,8 +164,10 @@ def test_scores_that_are_not_finite_are_refused_in_every_precision(precision: st
 
 def test_a_full_disk_ends_a_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     about = About.untrained("some", 19, "cityscapes")
-    place = find_place("cpu", "auto")
-    predictor = Predictor(Forward(place, nn.Conv2d(3, 19, 1), about, catalogue.benchmark("cityscapes"), engine="torch"))
+    process = find_process("cpu", "auto")
+    predictor = Predictor(
+        Forward(process, nn.Conv2d(3, 19, 1), about, catalogue.benchmark("cityscapes"), engine="torch")
+    )
     samples = [Sample(str(number), tmp_path / f"{number}.png", None) for number in range(3)]
     for sample in samples:
         write_png(sample.image, np.zeros((8, 8, 3), np.uint8))
@@ -179,7 +181,7 @@ def test_a_full_disk_ends_a_prediction(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr("engine.inference.output.write_png", encode)
     with pytest.raises(InputError, match=r"1\.png: cannot write it \(No space left on device\)"):
-        predict(place, predictor, samples, predictions, workers=1)
+        predict(process, predictor, samples, predictions, workers=1)
     assert predictions.path(samples[0]).is_file()
     assert not predictions.path(samples[1]).is_file()
 
@@ -192,7 +194,7 @@ def test_images_on_their_way_to_a_gpu_and_back_stay_whole(compiled: bool) -> Non
     benchmark = catalogue.benchmark("cityscapes")
     about = About.untrained("fcn8s", 19, "cityscapes")
     torch.manual_seed(0)
-    forward = Forward(find_place("gpu", "auto"), catalogue.network("fcn8s", 19), about, benchmark, compiled=compiled)
+    forward = Forward(find_process("gpu", "auto"), catalogue.network("fcn8s", 19), about, benchmark, compiled=compiled)
     predictor = Predictor(forward)
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (256, 512, 3), np.uint8) for _ in range(64)]
@@ -211,7 +213,7 @@ def test_images_on_their_way_to_a_gpu_and_back_stay_whole(compiled: bool) -> Non
 def test_the_first_of_equal_classes_wins() -> None:
     about = About.untrained("some", 19, "cityscapes")
     benchmark = catalogue.benchmark("cityscapes")
-    forward = Forward(find_place("cpu", "32-true"), nn.Conv2d(3, 19, 1), about, benchmark, engine="torch")
+    forward = Forward(find_process("cpu", "32-true"), nn.Conv2d(3, 19, 1), about, benchmark, engine="torch")
     logits = torch.randint(0, 3, (19, 500), generator=torch.Generator().manual_seed(0)).float()
     expected = torch.from_numpy(benchmark.prediction_ids)[torch.from_numpy(logits.numpy().argmax(0))]
     assert torch.equal(forward.classify(logits), expected)

@@ -13,7 +13,7 @@ from torch.utils._pytree import tree_leaves
 import catalogue
 from bench.fake_gpu import DEVICE, fake_gpu, fake_image
 from engine.checkpoints import About
-from engine.devices.process import Place
+from engine.devices.process import Process
 from engine.errors import InputError
 from engine.inference.network import Forward
 from engine.kernels.choose import Kernels, choose_kernels
@@ -55,7 +55,7 @@ def made(name: str, precision: str = "16-mixed", **more: Any) -> Forward:
     about = About.untrained(name, 19, "cityscapes")
     with unset_fake_temporarily():
         network = catalogue.network(name, 19).to(memory_format=torch.channels_last)
-    return Forward(Place(DEVICE, precision), network, about, catalogue.benchmark("cityscapes"), **more)
+    return Forward(Process(DEVICE, precision), network, about, catalogue.benchmark("cityscapes"), **more)
 
 
 @pytest.mark.parametrize("kernels", ["triton", "torch"])
@@ -90,7 +90,7 @@ def test_exact_predictions_and_networks_that_do_not_ask_for_it_stay_as_written()
     with unset_fake_temporarily():
         network = nn.Conv2d(3, 19, 3, padding=1)
     about = About.untrained("some", 19, "cityscapes")
-    forward = Forward(Place(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"))
+    forward = Forward(Process(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"))
     assert network.weight.dtype == torch.float32
     assert forward.logits(fake_image(32, 32)).dtype == torch.float16
 

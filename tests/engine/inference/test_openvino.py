@@ -14,7 +14,7 @@ from torch import nn
 import catalogue
 from engine.arrays import Size
 from engine.checkpoints import About
-from engine.devices.process import Place, find_place
+from engine.devices.process import Process, find_process
 from engine.errors import InputError
 from engine.inference import openvino
 from engine.inference.memory_budget import Capacity
@@ -43,9 +43,9 @@ def fcn8s() -> nn.Module:
 
 def forward(network: nn.Module, engine: Engine = "openvino", precision: str = "32-true", **how: Any) -> Forward:
     about = About.untrained("some", 19, "cityscapes")
-    place = Place(torch.device("cpu"), precision)
+    process = Process(torch.device("cpu"), precision)
     cache = openvino.default_cache()  # of all tests
-    return Forward(place, network, about, catalogue.benchmark("cityscapes"), engine=engine, cache=cache, **how)
+    return Forward(process, network, about, catalogue.benchmark("cityscapes"), engine=engine, cache=cache, **how)
 
 
 def image(height: int, width: int, number: int = 1) -> torch.Tensor:
@@ -261,7 +261,7 @@ def test_the_cache_is_where_this_user_has_caches(tmp_path: Path, monkeypatch: py
 
 def test_release_gives_memory_back_and_programs_go_on() -> None:
     plain = forward(fcn8s())
-    assert find_place("cpu", "auto").precision == plain.precision
+    assert find_process("cpu", "auto").precision == plain.precision
     pixels = image(64, 64)
     before = plain(pixels)
     plain.release()

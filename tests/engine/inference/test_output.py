@@ -20,7 +20,7 @@ import catalogue.weights
 import test_fcn
 from engine.arrays import Size, UInt8Array
 from engine.benchmark import Sample
-from engine.devices.process import find_place
+from engine.devices.process import find_process
 from engine.errors import InputError
 from engine.files.atomic import sha256
 from engine.files.images import note_of, read_ids, read_image, write_png
@@ -104,7 +104,7 @@ def test_memory_does_not_depend_on_the_number_of_images(
     predictor = Predictor(First())
     monkeypatch.setattr(predictor, "decode", count.decode)
     samples = [Sample(str(number), Path(f"{number}.png"), None) for number in range(500)]
-    assert predict(find_place("cpu", "32-true"), predictor, samples, count, workers=workers) == []
+    assert predict(find_process("cpu", "32-true"), predictor, samples, count, workers=workers) == []
     assert count.written == 500
     assert count.most <= 2 * (2 * workers + 1) + 2
 

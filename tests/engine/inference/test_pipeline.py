@@ -9,7 +9,7 @@ import torch
 
 from engine.arrays import Size, UInt8Array
 from engine.benchmark import Sample
-from engine.devices.process import Place
+from engine.devices.process import Process
 from engine.errors import InputError
 from engine.inference.output import Predictions
 from engine.inference.pipeline import Predictor, bound, predict
@@ -79,7 +79,7 @@ def test_a_gpu_predicts_what_a_cpu_does(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(machine, "do", noted)
     predictor, written = Predictor(Network(machine)), Written(tmp_path / "out")
     monkeypatch.setattr(predictor, "decode", decode)
-    faults = predict(Place(torch.device("cuda:0")), predictor, SAMPLES, written, workers=workers)
+    faults = predict(Process(torch.device("cuda:0")), predictor, SAMPLES, written, workers=workers)
     assert faults == ["13.png: damaged"]
     assert written.ids == {sample.name: int(sample.name) for sample in SAMPLES if sample.name != "13"}
     assert givers == {threading.get_ident()}, "one thread gives the GPU its work, in the order of the images"
@@ -94,7 +94,7 @@ def test_nothing_is_written_once_numbers_have_left_the_range(
     predictor, written = Predictor(Plain(bad)), Written(tmp_path / "out")
     monkeypatch.setattr(predictor, "decode", decode)
     with pytest.raises(InputError, match=f"{bad}.png: beyond 65504"):
-        predict(Place(torch.device("cpu")), predictor, SAMPLES, written, workers=2)
+        predict(Process(torch.device("cpu")), predictor, SAMPLES, written, workers=2)
     assert all(number < bad for number in written.ids.values())
 
 
@@ -108,7 +108,7 @@ def test_nothing_is_made_ready_for_the_size_that_only_a_damaged_file_says(
     monkeypatch.setattr(network, "prepare", prepared.append)
     predictor, written = Predictor(network), Written(tmp_path / "out")
     monkeypatch.setattr(predictor, "decode", decode)
-    assert predict(Place(torch.device("cpu")), predictor, SAMPLES, written, workers=1) == ["13.png: damaged"]
+    assert predict(Process(torch.device("cpu")), predictor, SAMPLES, written, workers=1) == ["13.png: damaged"]
     assert prepared == [Size(2, 3)]
 
 

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 import catalogue
 from engine.checkpoints import About
-from engine.devices.process import find_place
+from engine.devices.process import find_process
 from engine.errors import InputError
 from engine.inference.network import Forward
 from engine.inference.test_time_augmentation import Averaged, Views, starts
@@ -20,7 +20,7 @@ HEIGHT, WIDTH = 70, 110
 
 def forward(network: nn.Module, benchmark: str = "cityscapes") -> Forward:
     about = About.untrained("some", 19, None)
-    return Forward(find_place("cpu", "32-true"), network, about, catalogue.benchmark(benchmark), exact=True)
+    return Forward(find_process("cpu", "32-true"), network, about, catalogue.benchmark(benchmark), exact=True)
 
 
 def local(classes: int = 19) -> nn.Module:

@@ -9,7 +9,7 @@ from torch import nn
 import catalogue
 from engine.arrays import Size
 from engine.checkpoints import About
-from engine.devices.process import Place, find_place
+from engine.devices.process import Process, find_process
 from engine.errors import InputError
 from engine.inference.memory_budget import Capacity
 from engine.inference.network import Forward
@@ -23,7 +23,7 @@ from fcn.unet import UNet
 def forward(network: nn.Module, *, exact: bool = True) -> Forward:
     about = About.untrained("some", 19, None)
     return Forward(
-        find_place("cpu", "32-true"), network, about, catalogue.benchmark("cityscapes"), exact=exact, engine="torch"
+        find_process("cpu", "32-true"), network, about, catalogue.benchmark("cityscapes"), exact=exact, engine="torch"
     )
 
 
@@ -172,8 +172,8 @@ def test_trials_for_a_budget_say_nothing_about_the_range_of_numbers() -> None:
     network = nn.Conv2d(3, 19, 1)
     nn.init.constant_(network.weight, 1e6)
     about = About("some", 19, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 0, None)
-    place = Place(torch.device("cpu"), "16-mixed")
-    forward = Forward(place, network, about, catalogue.benchmark("cityscapes"), engine="torch")
+    process = Process(torch.device("cpu"), "16-mixed")
+    forward = Forward(process, network, about, catalogue.benchmark("cityscapes"), engine="torch")
     tiled = Tiled(forward, budget=50)
     tiled.prepare(Size(32, 32))
     forward.require_range()

@@ -9,7 +9,7 @@ from torch import nn
 
 import catalogue
 from engine.checkpoints import About
-from engine.devices.process import Place
+from engine.devices.process import Process
 from engine.inference import kernel_layers
 from engine.inference.kernel_layers import CoarseScores, Finished, FirstBlock
 from engine.inference.network import Forward
@@ -48,10 +48,10 @@ def forwards(name: str, benchmark: str = "cityscapes", classes: int = CLASSES) -
         for key, value in network.state_dict().items():
             if key.startswith("score") and key.endswith("weight"):  # FCNs begin with scores of zero
                 nn.init.normal_(value, std=0.1 * (1e4 if "at once" in name and "pool_8" in key else 1))
-        place = Place(torch.device("cpu"))
+        process = Process(torch.device("cpu"))
         exact = kernels == "torch"
         its = catalogue.benchmark(benchmark)
-        found.append(Forward(place, network, about, its, exact=exact, engine="torch", kernels=kernels))
+        found.append(Forward(process, network, about, its, exact=exact, engine="torch", kernels=kernels))
     return found
 
 
