@@ -14,7 +14,7 @@ import catalogue.weights
 from engine.benchmark import Benchmark, Sample, require_equal_sizes
 from engine.checkpoints import results_name
 from engine.cli import options
-from engine.cli.command import command, leave
+from engine.cli.command import command, exit_process
 from engine.devices.device import Precision, require_compiler
 from engine.devices.process import find_process
 from engine.errors import InputError
@@ -278,4 +278,4 @@ def _draw(
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

@@ -19,10 +19,10 @@ import catalogue.weights
 from engine.benchmark import Benchmark, Sample, require_equal_sizes
 from engine.checkpoints import About
 from engine.cli import options
-from engine.cli.command import command, leave
+from engine.cli.command import command, exit_process
 from engine.data.sampler import derive
 from engine.devices.device import Precision, require_compiler
-from engine.devices.fabric import make_fabric, together
+from engine.devices.fabric import distributed_errors, make_fabric
 from engine.errors import Faults, InputError, Stopped
 from engine.files.atomic import require_writable
 from engine.files.lock import exclusive
@@ -103,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     longest = require_equal_sizes(benchmark, [*training, *validation])
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
-    with together(fabric), ExitStack() as held:
+    with distributed_errors(fabric), ExitStack() as held:
         for warning in batch_warnings(chosen, len(training), longest, fabric.world_size):
             fabric.print(warning)
         run, network, about = _open_run(fabric, chosen, benchmark, held)
@@ -211,4 +211,4 @@ def _summary(run: Run, best: Row | None, chosen: TrainOptions, benchmark: Benchm
 
 
 if __name__ == "__main__":
-    leave(main())
+    exit_process(main())

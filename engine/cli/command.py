@@ -123,7 +123,7 @@ def _interrupted(error: BaseException | None) -> bool:
     return error is not None
 
 
-def leave(code: int) -> NoReturn:
+def exit_process(code: int) -> NoReturn:
     """End this process with an exit code, as `sys.exit` does, but leave the memory of native libraries to the system.
 
     To take these down takes half a second. It can also abort a process that works together with others, whose threads

@@ -70,7 +70,7 @@ _LOST = re.compile("connection (closed|reset)|broken pipe|remote process|timed o
 
 
 @contextmanager
-def together(fabric: Fabric) -> Iterator[None]:
+def distributed_errors(fabric: Fabric) -> Iterator[None]:
     """Work that all processes of a job do: if one of them fails the others end too, and messages say who is who.
 
     Raises:

@@ -118,14 +118,14 @@ def test_scripts_and_modules_run_as_by_the_interpreter(
 
 
 def test_a_copy_does_nothing_at_its_end_that_this_process_will_do(tmp_path: Path) -> None:
-    """A command that leaves by `leave` runs all that was registered, for example to remove temporary folders."""
+    """A command that leaves by `exit_process` runs all that was registered, for example to remove temporary folders."""
     code = """
 import atexit, sys
 from pathlib import Path
 from bench.launch import Forked, Job
 path = Path(sys.argv[1])
 atexit.register(lambda: path.write_text(path.read_text() + "x"))
-print(Job(["-c", "from engine.cli.command import leave; leave(4)"], start=Forked).wait().code)
+print(Job(["-c", "from engine.cli.command import exit_process; exit_process(4)"], start=Forked).wait().code)
 """
     path = tmp_path / "ends"
     path.write_text("")

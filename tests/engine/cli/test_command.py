@@ -16,13 +16,13 @@ from engine.errors import InputError
 
 PROGRAM = """
 import atexit, sys
-from engine.cli.command import command, leave
+from engine.cli.command import command, exit_process
 @command
 def main(argv=None):
     atexit.register(print, "tidied")
     print("done")
     return 7
-leave(main())
+exit_process(main())
 """
 
 

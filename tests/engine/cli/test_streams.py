@@ -8,7 +8,7 @@ import pytest
 
 PROGRAM = """
 import sys
-from engine.cli.command import command, leave
+from engine.cli.command import command, exit_process
 from engine.errors import InputError
 @command
 def main(argv=None):
@@ -21,13 +21,15 @@ def main(argv=None):
 """
 
 
-def shell(redirected: str, tmp_path: Path, *arguments: str, end: str = "leave") -> "subprocess.CompletedProcess[str]":
+def shell(
+    redirected: str, tmp_path: Path, *arguments: str, end: str = "exit_process"
+) -> "subprocess.CompletedProcess[str]":
     words = [sys.executable, "-c", PROGRAM.format(end=end), str(tmp_path / "out.txt"), *arguments]
     line = f'exec "$@" {redirected}'
     return subprocess.run(["sh", "-c", line, "sh", *words], check=False, capture_output=True, text=True)
 
 
-@pytest.mark.parametrize("end", ["leave", "sys.exit"])
+@pytest.mark.parametrize("end", ["exit_process", "sys.exit"])
 def test_a_full_stdout_is_reported(end: str, tmp_path: Path) -> None:
     ended = shell("> /dev/full", tmp_path, end=end)
     assert ended.returncode == 2

@@ -28,7 +28,7 @@ from engine.training.losses import build_loss
 REPOSITORY = Path(__file__).parents[3]
 PROGRAM = """
 import torch
-from engine.cli.command import leave
+from engine.cli.command import exit_process
 from engine.devices.fabric import all_sum, make_fabric
 from engine.training.metrics import EpochMetrics
 
@@ -49,7 +49,7 @@ for _ in range(3):
 values = torch.ones(2)
 assert all_sum(fabric, values).tolist() == [2.0, 2.0]
 assert values.tolist() == [1.0, 1.0]
-leave(0)  # as commands end: gloo's threads may abort a process that tears Python down
+exit_process(0)  # as commands end: gloo's threads may abort a process that tears Python down
 """
 
 
