@@ -58,7 +58,7 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}{'es' if noun.endswith('s') else 's'}"
 
 
-def tally(names: Iterable[str]) -> str:
+def occurrences(names: Iterable[str]) -> str:
     """How often each name occurs, the first of very many: `berlin 2, bonn 1`."""
     numbers = sorted(Counter(names).items())
     more = f" and {len(numbers) - _SHOWN_NAMES} other names" if len(numbers) > _SHOWN_NAMES else ""
