@@ -113,7 +113,7 @@ def _by_name(by_stem: Mapping[str, object], sizes: Mapping[str, pngs.Size]) -> I
     missing = sorted(set(sizes) - set(by_stem))
     if missing:
         what = f"got no prediction of {len(missing)} of {counted(len(sizes), 'test image')}"
-        yield fault("missing", f"{what}: {tally(map(_city, missing))}", "predict the whole test split", missing)
+        yield fault("missing", f"{what}: {occurrences(map(_city, missing))}", "predict the whole test split", missing)
 
 
 def _by_number(by_stem: Mapping[str, object], cities: Mapping[str, int]) -> Iterator[Finding]:
@@ -143,7 +143,9 @@ def _unknown_images(stems: Sequence[str], images: ExpectedImages) -> Iterator[Fi
     remedy = f"these cities belong to {' and '.join(foreign)}: {_LEAVE_OUT}" if foreign else _LEAVE_OUT
     if images.deviation and "test" in splits:
         remedy = f"the images under --root are not the official test set ({images.deviation}): {_WHOLE}"
-    what = f"got predictions of {counted(len(stems), 'image')} that the test set lacks: {tally(map(_city, stems))}"
+    what = (
+        f"got predictions of {counted(len(stems), 'image')} that the test set lacks: {occurrences(map(_city, stems))}"
+    )
     yield fault("not in the test set", what, remedy, stems)
 
 
