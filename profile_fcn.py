@@ -127,13 +127,13 @@ def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: 
 
 def profile(chosen: ProfileOptions, name: str, precision: str) -> NetworkProfile:
     """The profile of one network in one precision."""
-    from engine.profiling.networks import Protocol, measure
+    from engine.profiling.networks import ProfileSettings, measure
 
     benchmark = catalogue.benchmark(chosen.benchmark)
     classes = len(benchmark.classes)
     about = About.untrained(name, classes, benchmark.name)
     size = options.size(chosen.size, "--size")
-    protocol = Protocol(
+    settings = ProfileSettings(
         size,
         chosen.accelerator,
         precision,
@@ -143,7 +143,7 @@ def profile(chosen: ProfileOptions, name: str, precision: str) -> NetworkProfile
         chosen.engine,
         chosen.seconds,
     )
-    return measure(catalogue.network(name, classes), about, benchmark, protocol)
+    return measure(catalogue.network(name, classes), about, benchmark, settings)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from cityscapes.predictions import FIX_COMMAND
 from cityscapes.submission import pngs
 from engine.errors import InputError
 from engine.files.images import image_size
-from engine.findings import Finding, counted, fault, shortened
+from engine.findings import Finding, counted, fault, occurrences, shortened
 
 _TEST = IMAGES_OF["test"]
 _LEAVE_OUT = "predict the test split, and pack nothing else"

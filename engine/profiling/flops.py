@@ -20,7 +20,7 @@ class Layer(NamedTuple):
     """Numbers that must be read and written at least: what goes in, the weights, what comes out, each once."""
 
 
-class Costs(NamedTuple):
+class FlopCount(NamedTuple):
     """Of a network, for one image of one size."""
 
     parameters: int
@@ -38,7 +38,7 @@ class Costs(NamedTuple):
         return sum(layer.elements for layer in self.layers)
 
     def floor_seconds(self, flops_per_second: float, bytes_per_second: float, itemsize: int) -> float:
-        """The least time that a device with these ceilings needs, layer after layer (the roofline model).
+        """The least time that a device with these peaks needs, layer after layer (the roofline model).
 
         Each layer takes what takes longer, its arithmetic or its traffic; all between layers is taken as free
         (Williams, Waterman and Patterson 2009).
@@ -48,7 +48,7 @@ class Costs(NamedTuple):
         )
 
 
-def count(network: nn.Module, size: tuple[int, int]) -> Costs:
+def count(network: nn.Module, size: tuple[int, int]) -> FlopCount:
     """Count for a (1, 3, H, W) image; on torch's meta device, which computes nothing, where the network allows it."""
     parameters = sum(parameter.numel() for parameter in network.parameters())
     counter = _Counter()
@@ -57,7 +57,7 @@ def count(network: nn.Module, size: tuple[int, int]) -> Costs:
     except (NotImplementedError, RuntimeError):  # it looks at values, which are not there
         counter = _Counter()
         _run(network, size, counter)
-    return Costs(parameters, tuple(counter.layers))
+    return FlopCount(parameters, tuple(counter.layers))
 
 
 def _run(network: nn.Module, size: tuple[int, int], counter: "_Counter") -> None:

@@ -32,7 +32,7 @@ PROTOCOL = (
 )
 
 
-class Protocol(NamedTuple):
+class ProfileSettings(NamedTuple):
     """How to measure."""
 
     size: tuple[int, int]
@@ -57,47 +57,47 @@ class Protocol(NamedTuple):
         return max(2, self.repeats // 3)
 
 
-def measure(network: nn.Module, about: About, benchmark: Benchmark, protocol: Protocol) -> NetworkProfile:
+def measure(network: nn.Module, about: About, benchmark: Benchmark, settings: ProfileSettings) -> NetworkProfile:
     """Measure in this process, which should be a fresh one, or its peak memory is that of what ran before."""
-    cost = flops.count(network, protocol.size)
-    process = find_process(protocol.accelerator, protocol.precision)
-    exact = protocol.precision == "32-true"
-    engine = protocol.engine
-    forward = Forward(process, network, about, benchmark, exact=exact, compiled=protocol.compiled, engine=engine)
+    flop_count = flops.count(network, settings.size)
+    process = find_process(settings.accelerator, settings.precision)
+    exact = settings.precision == "32-true"
+    engine = settings.engine
+    forward = Forward(process, network, about, benchmark, exact=exact, compiled=settings.compiled, engine=engine)
     device = forward.device
-    pixels = synthetic_image(protocol.size)
+    pixels = synthetic_image(settings.size)
     image = Predictor(forward).transfer(pixels)
     first = memory.first_allocated(device, lambda: forward(image))
-    for _ in range(protocol.warm_up):
+    for _ in range(settings.warm_up):
         forward(image)
-    latency = _seconds(device, lambda: forward(image), protocol.repeats)
-    peaks = memory.peak_of(device, lambda: forward(image), forward.release, first)
+    latency = _seconds(device, lambda: forward(image), settings.repeats)
+    memory_peaks = memory.peak_of(device, lambda: forward(image), forward.release, first)
     if forward.engine == "openvino":
-        peaks["allocated"] = None
-    by_stage = _stages(forward, pixels, protocol.repeats)
-    throughput = _throughput(forward, image, protocol, peaks["reserved"])
-    ceilings = roofline.measure(device, forward.precision)
+        memory_peaks["allocated"] = None
+    by_stage = _stages(forward, pixels, settings.repeats)
+    throughput = _throughput(forward, image, settings, memory_peaks["reserved"])
+    peaks = roofline.measure(device, forward.precision)
     itemsize = DTYPES[forward.precision].itemsize
     return NetworkProfile(
         network=about.network,
         classes=about.num_classes,
-        size=protocol.size,
+        size=settings.size,
         device=torch.cuda.get_device_name(device) if device.type == "cuda" else environment.cpu_name(),
         engine=forward.engine,
         precision=forward.precision,
-        asked_precision=protocol.precision,
-        compiled=protocol.compiled,
+        asked_precision=settings.precision,
+        compiled=settings.compiled,
         protocol=PROTOCOL,
-        repeats=protocol.repeats,
-        warm_up=protocol.warm_up,
-        parameters=cost.parameters,
-        macs=cost.flops // 2,
+        repeats=settings.repeats,
+        warm_up=settings.warm_up,
+        parameters=flop_count.parameters,
+        macs=flop_count.flops // 2,
         latency=_spread(latency),
         throughput=tuple(throughput),
         stages=by_stage,
-        memory=peaks,
+        memory=memory_peaks,
         not_measured=_missing(device, forward.engine),
-        roofline=Roofline.of(cost, ceilings, itemsize, statistics.median(latency)),
+        roofline=Roofline.of(flop_count, peaks, itemsize, statistics.median(latency)),
         environment=environment.describe(),
     )
 
@@ -132,12 +132,14 @@ def _spread(seconds: list[float]) -> Spread:
     return Spread(median, ordered[0], low, high, ordered[-1])
 
 
-def _throughput(forward: Forward, image: torch.Tensor, protocol: Protocol, per_image: float | None) -> list[Throughput]:
+def _throughput(
+    forward: Forward, image: torch.Tensor, settings: ProfileSettings, per_image: float | None
+) -> list[Throughput]:
     """Images per second and joules per image by batch size, until memory is short or more brings nothing."""
     tried: list[Throughput] = []
     size = 1
-    while size <= protocol.largest_batch and not _is_saturated(tried):
-        tried.append(_measured(forward, image, size, protocol, per_image or 0))
+    while size <= settings.largest_batch and not _is_saturated(tried):
+        tried.append(_measured(forward, image, size, settings, per_image or 0))
         if tried[-1].stopped:
             break
         size *= 2
@@ -150,14 +152,16 @@ def _is_saturated(tried: Sequence[Throughput]) -> bool:
     return len(rates) > 2 and max(rates[-2:]) < 1.02 * max(rates[:-2])
 
 
-def _measured(forward: Forward, image: torch.Tensor, size: int, protocol: Protocol, mib_per_image: float) -> Throughput:
+def _measured(
+    forward: Forward, image: torch.Tensor, size: int, settings: ProfileSettings, mib_per_image: float
+) -> Throughput:
     """The throughput of one batch size, or that memory is too short for it."""
     too_large = Throughput(size, 0.0, None, stopped="memory")
     if _too_large(image.device, size * mib_per_image):
         return too_large
-    seconds = protocol.seconds if image.device.type == "cuda" else 0.0
+    seconds = settings.seconds if image.device.type == "cuda" else 0.0
     try:
-        return _rate(forward, _batch(image, size), max(2, protocol.repeats // size), seconds)
+        return _rate(forward, _batch(image, size), max(2, settings.repeats // size), seconds)
     except RuntimeError as error:
         if not memory.is_out_of_memory(error):
             raise

@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine.devices.memory import Memory
-from engine.profiling.flops import Costs
-from engine.profiling.roofline import Ceilings
+from engine.profiling.flops import FlopCount
+from engine.profiling.roofline import Peaks
 from engine.tables import Table
 
 if TYPE_CHECKING:
@@ -49,38 +49,38 @@ class Throughput:
 class Roofline:
     """A latency held against what the device can do at most."""
 
-    matrix_flops_per_second: float
-    """Ceiling of matrix products."""
-    copy_bytes_per_second: float
-    """Ceiling of copies."""
+    peak_flops_per_second: float
+    """Fastest matrix product measured, in FLOPs per second."""
+    peak_bytes_per_second: float
+    """Fastest copy measured, in bytes read and written per second."""
     least_bytes: int
     """Least traffic of all layers: what goes in, the weights, what comes out, each once."""
     achieved_flops_per_second: float
-    share_of_matrix_ceiling: float
-    share_of_copy_ceiling: float
+    share_of_peak_flops: float
+    share_of_peak_bandwidth: float
     floor_ms: float
     """Least time of all layers, one after the other."""
     times_the_floor: float
     """Latency divided by the floor."""
 
     @classmethod
-    def of(cls, cost: Costs, ceilings: Ceilings, itemsize: int, seconds: float) -> "Roofline":
-        """Hold a latency against the ceilings.
+    def of(cls, flop_count: FlopCount, peaks: Peaks, itemsize: int, seconds: float) -> "Roofline":
+        """Compare a latency with the peaks of the device.
 
         Args:
-            cost: of the network.
-            ceilings: of the device.
+            flop_count: of the network, for one image.
+            peaks: of the device.
             itemsize: bytes of a number.
             seconds: the latency of one image.
         """
-        floor, traffic = cost.floor_seconds(*ceilings, itemsize), itemsize * cost.elements
+        floor, traffic = flop_count.floor_seconds(*peaks, itemsize), itemsize * flop_count.elements
         return cls(
-            matrix_flops_per_second=ceilings.flops_per_second,
-            copy_bytes_per_second=ceilings.bytes_per_second,
+            peak_flops_per_second=peaks.flops_per_second,
+            peak_bytes_per_second=peaks.bytes_per_second,
             least_bytes=traffic,
-            achieved_flops_per_second=cost.flops / seconds,
-            share_of_matrix_ceiling=cost.flops / seconds / ceilings.flops_per_second,
-            share_of_copy_ceiling=traffic / seconds / ceilings.bytes_per_second,
+            achieved_flops_per_second=flop_count.flops / seconds,
+            share_of_peak_flops=flop_count.flops / seconds / peaks.flops_per_second,
+            share_of_peak_bandwidth=traffic / seconds / peaks.bytes_per_second,
             floor_ms=1000 * floor,
             times_the_floor=seconds / floor,
         )
@@ -215,6 +215,6 @@ def _values(profile: NetworkProfile) -> dict[str, Any]:
         "reserved": profile.memory["reserved"],
         "process": profile.memory["process"],
         "J/image": best.joules_per_image,
-        "of peak": profile.roofline.share_of_matrix_ceiling,
+        "of peak": profile.roofline.share_of_peak_flops,
         "x floor": profile.roofline.times_the_floor,
     }

@@ -13,7 +13,7 @@ WARM_UP_SECONDS = 0.3
 """Of work on a GPU before anything is timed, because an idle one runs at a low clock."""
 
 
-class Ceilings(NamedTuple):
+class Peaks(NamedTuple):
     """Best of several tries; the clock of a device may change between them and the work they are compared with."""
 
     flops_per_second: float
@@ -26,7 +26,7 @@ class Ceilings(NamedTuple):
     """Of a large copy, what is read and what is written counted."""
 
 
-def measure(device: torch.device, precision: str, tries: int = 5, side: int | None = None) -> Ceilings:
+def measure(device: torch.device, precision: str, tries: int = 5, side: int | None = None) -> Peaks:
     """Measure both.
 
     Args:
@@ -47,7 +47,7 @@ def measure(device: torch.device, precision: str, tries: int = 5, side: int | No
     source = torch.randint(256, (16 * side * side,), dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     copied = _best(device, tries, lambda: target.copy_(source))
-    return Ceilings(2 * side**3 / product, 2 * source.numel() / copied)
+    return Peaks(2 * side**3 / product, 2 * source.numel() / copied)
 
 
 def _best(device: torch.device, tries: int, work: Callable[[], object]) -> float:

@@ -13,8 +13,8 @@ import catalogue
 import profile_fcn
 from engine.devices import memory, nvml
 from engine.profiling import flops, networks, roofline
-from engine.profiling.flops import Costs, Layer
-from engine.profiling.networks import Protocol
+from engine.profiling.flops import FlopCount, Layer
+from engine.profiling.networks import ProfileSettings
 
 SIZE = (64, 96)
 CPU = torch.device("cpu")
@@ -23,19 +23,19 @@ CPU = torch.device("cpu")
 @pytest.mark.parametrize("name", ["fcn8s", "unet", "fcn32s_vgg16", "unet_valid"])
 def test_costs_are_those_of_torchs_own_counter(name: str) -> None:
     network = catalogue.network(name, 19).eval()
-    cost = flops.count(network, SIZE)
+    flop_count = flops.count(network, SIZE)
     with FlopCounterMode(display=False) as counter, torch.device("meta"), torch.no_grad():
         network.to("meta")(torch.zeros(1, 3, *SIZE))
-    assert cost.flops == counter.get_total_flops() > 0
-    assert cost.parameters == sum(parameter.numel() for parameter in network.parameters())
+    assert flop_count.flops == counter.get_total_flops() > 0
+    assert flop_count.parameters == sum(parameter.numel() for parameter in network.parameters())
 
 
 def test_costs_of_a_convolution_by_hand() -> None:
-    cost = flops.count(nn.Conv2d(3, 8, 3, padding=1, bias=False), SIZE)
+    flop_count = flops.count(nn.Conv2d(3, 8, 3, padding=1, bias=False), SIZE)
     pixels = SIZE[0] * SIZE[1]
-    assert cost == Costs(216, (Layer(2 * 216 * pixels, 3 * pixels + 216 + 8 * pixels),))
-    assert cost.floor_seconds(1.0, 1e12, 4) == 2 * 216 * pixels
-    assert cost.floor_seconds(1e12, 1.0, 4) == 4 * (11 * pixels + 216)
+    assert flop_count == FlopCount(216, (Layer(2 * 216 * pixels, 3 * pixels + 216 + 8 * pixels),))
+    assert flop_count.floor_seconds(1.0, 1e12, 4) == 2 * 216 * pixels
+    assert flop_count.floor_seconds(1e12, 1.0, 4) == 4 * (11 * pixels + 216)
 
 
 def test_costs_of_a_network_that_looks_at_values() -> None:
@@ -148,8 +148,8 @@ def test_energy_is_measured_for_longer_than_the_drivers_counter_stands_still(mon
 
 def test_images_of_a_batch_lie_in_memory_as_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
     pretended = Pretended(monkeypatch)
-    protocol = Protocol(SIZE, "cpu", "auto", compiled=False, repeats=2, largest_batch=4)
-    tried = networks._throughput(pretended, decoded(), protocol, None)  # type: ignore[arg-type]
+    settings = ProfileSettings(SIZE, "cpu", "auto", compiled=False, repeats=2, largest_batch=4)
+    tried = networks._throughput(pretended, decoded(), settings, None)  # type: ignore[arg-type]
     assert [batch.batch_size for batch in tried] == [1, 2, 4]
     assert all(pretended.formats)
     assert pretended.now < 1, "the seconds are those of GPUs"
@@ -157,8 +157,8 @@ def test_images_of_a_batch_lie_in_memory_as_the_first_one(monkeypatch: pytest.Mo
 
 def test_throughput_ends_where_memory_is_refused_in_whatever_words(monkeypatch: pytest.MonkeyPatch) -> None:
     pretended = Pretended(monkeypatch, most=2)
-    protocol = Protocol(SIZE, "cpu", "auto", compiled=False, repeats=2, largest_batch=8)
-    tried = networks._throughput(pretended, decoded(), protocol, None)  # type: ignore[arg-type]
+    settings = ProfileSettings(SIZE, "cpu", "auto", compiled=False, repeats=2, largest_batch=8)
+    tried = networks._throughput(pretended, decoded(), settings, None)  # type: ignore[arg-type]
     assert [batch.stopped for batch in tried] == [None, None, "memory"]
 
 

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from engine.profiling.flops import Costs, Layer
+from engine.profiling.flops import FlopCount, Layer
 from engine.profiling.record import (
     COLUMNS,
     NetworkProfile,
@@ -14,9 +14,9 @@ from engine.profiling.record import (
     table,
     to_dataframe,
 )
-from engine.profiling.roofline import Ceilings
+from engine.profiling.roofline import Peaks
 
-COST = Costs(1_500_000, (Layer(2_000, 30), Layer(1_000, 50)))
+COST = FlopCount(1_500_000, (Layer(2_000, 30), Layer(1_000, 50)))
 PROFILE = NetworkProfile(
     network="fcn8s",
     classes=19,
@@ -36,7 +36,7 @@ PROFILE = NetworkProfile(
     stages={"decode": {"median": 1.0, "p95": 2.0}},
     memory={"allocated": 100.4, "reserved": 200.0, "process": None},
     not_measured={"process": "the driver does not list this process"},
-    roofline=Roofline.of(COST, Ceilings(1e6, 1e5), 2, 0.006),
+    roofline=Roofline.of(COST, Peaks(1e6, 1e5), 2, 0.006),
     environment={"packages": {}},
 )
 
@@ -45,8 +45,8 @@ def test_a_latency_against_the_ceilings() -> None:
     found = PROFILE.roofline
     assert found.least_bytes == 160
     assert found.achieved_flops_per_second == pytest.approx(500_000)
-    assert found.share_of_matrix_ceiling == pytest.approx(0.5)
-    assert found.share_of_copy_ceiling == pytest.approx(160 / 0.006 / 1e5)
+    assert found.share_of_peak_flops == pytest.approx(0.5)
+    assert found.share_of_peak_bandwidth == pytest.approx(160 / 0.006 / 1e5)
     assert found.floor_ms == pytest.approx(2 + 1), "both layers are bound by their arithmetic or as much by traffic"
     assert found.times_the_floor == pytest.approx(2)
 
@@ -78,8 +78,8 @@ def test_the_json_has_the_documented_names() -> None:
     ]
     assert content["memory_mib"] == {"allocated": 100.4, "reserved": 200.0, "process": None}
     assert set(content["roofline"]) == {
-        *("matrix_flops_per_second", "copy_bytes_per_second", "least_bytes", "achieved_flops_per_second"),
-        *("share_of_matrix_ceiling", "share_of_copy_ceiling", "floor_ms", "times_the_floor"),
+        *("peak_flops_per_second", "peak_bytes_per_second", "least_bytes", "achieved_flops_per_second"),
+        *("share_of_peak_flops", "share_of_peak_bandwidth", "floor_ms", "times_the_floor"),
     }
 
 
