@@ -36,7 +36,7 @@ class CamVidBenchmark(Benchmark):
 
     def read_mask(self, path: Path) -> UInt8Array:
         """The (H, W) train ids in a mask file."""
-        return scoring.PROTOCOLS[self.name].read_mask(path)
+        return scoring.CONFIGS[self.name].read_mask(path)
 
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
         """The scores that papers print."""

@@ -9,13 +9,13 @@ from engine import scoring
 from engine.benchmark import Sample
 from engine.cli.command import command
 from engine.cli.scoring import report, scoring_parser
-from engine.scoring import Protocol, Scores
+from engine.scoring import ScorerConfig, Scores
 
 SUFFIX = "_preds.png"
 
-PROTOCOLS = {
-    "camvid": Protocol(SEGNET, SUFFIX, masks.read_grey, f"{masks.TWELVE_CLASSES}, no class to predict"),
-    "camvid32": Protocol(ANNOTATED, SUFFIX, masks.read_colored, "write the positions of the classes, without Void"),
+CONFIGS = {
+    "camvid": ScorerConfig(SEGNET, SUFFIX, masks.read_grey, f"{masks.TWELVE_CLASSES}, no class to predict"),
+    "camvid32": ScorerConfig(ANNOTATED, SUFFIX, masks.read_colored, "write the positions of the classes, without Void"),
 }
 """By the name of the benchmark."""
 
@@ -33,7 +33,7 @@ def score(predictions: Path, root: Path, split: str, *, benchmark: str = "camvid
     """
     official = layout.SHARES[split] if benchmark == "camvid" else None  # papers split the 32 classes in other ways
     samples = SAMPLES[benchmark](root, split)
-    return scoring.score(PROTOCOLS[benchmark], samples, predictions, official=official, workers=workers)
+    return scoring.score(CONFIGS[benchmark], samples, predictions, official=official, workers=workers)
 
 
 @command
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"<name of the image>{SUFFIX}, in any folders below",
     )
     parser.add_argument("--split", choices=layout.SPLITS, default="test", help="default: test")
-    parser.add_argument("--benchmark", choices=PROTOCOLS, default="camvid", help="11 or 32 classes (default: 11)")
+    parser.add_argument("--benchmark", choices=CONFIGS, default="camvid", help="11 or 32 classes (default: 11)")
     options = parser.parse_args(argv)
     report(
         lambda: score(

@@ -33,8 +33,8 @@ MEAN = "mean"
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """What a benchmark tells the scorer."""
+class ScorerConfig:
+    """How the predictions of a benchmark are read and scored."""
 
     classes: ClassTable
     suffix: str
@@ -110,14 +110,14 @@ class Scores(ClassScores):
 
 
 def score(
-    protocol: Protocol, samples: Sequence[Sample], predictions: Path, *, official: int | None = None, workers: int = 1
+    config: ScorerConfig, samples: Sequence[Sample], predictions: Path, *, official: int | None = None, workers: int = 1
 ) -> Scores:
     """Score the predictions of all samples; the same to the last bit for any number of workers.
 
     A warning on stderr says which predictions belong to no sample.
 
     Args:
-        protocol: of the benchmark.
+        config: of the benchmark.
         samples: with their masks.
         predictions: a folder.
         official: how many images the official split has, where there is one.
@@ -126,9 +126,9 @@ def score(
     Raises:
         InputError: with everything that is wrong with any file.
     """
-    found, faults = _find(protocol, samples, predictions)
-    total = np.zeros((len(protocol.classes), len(protocol.classes) + 1), np.int64)
-    for _, counts in parallel_map(functools.partial(count, protocol), found, workers=workers, title="scoring"):
+    found, faults = _find(config, samples, predictions)
+    total = np.zeros((len(config.classes), len(config.classes) + 1), np.int64)
+    for _, counts in parallel_map(functools.partial(count, config), found, workers=workers, title="scoring"):
         if isinstance(counts, InputError):
             faults.extend(counts.messages)
         else:
@@ -137,29 +137,29 @@ def score(
         raise InputError(*grouped(faults))
     if not total.any():
         raise InputError(f"{samples[0].mask}: no pixel of this mask or any other has a class; unpack the masks again")
-    return Scores(total, protocol.classes.names, len(found), official)
+    return Scores(total, config.classes.names, len(found), official)
 
 
-def count(protocol: Protocol, pair: tuple[Path, Path]) -> Int64Array:
+def count(config: ScorerConfig, pair: tuple[Path, Path]) -> Int64Array:
     """(C, C + 1) pixels of one prediction and its mask by true and predicted class.
 
     Raises:
         InputError: if either file is bad, the sizes differ, or the prediction has ids that are no class.
     """
-    prediction, mask = read_prediction(protocol, pair[0]), protocol.read_mask(pair[1])
+    prediction, mask = read_prediction(config, pair[0]), config.read_mask(pair[1])
     if prediction.shape != mask.shape:
         raise InputError(
             f"{pair[0]}: the prediction is {_size(prediction)}, its mask {_size(mask)}; "
             "predict at full size, or enlarge the logits before the argmax"
         )
-    classes = len(protocol.classes)
-    labelled = mask != protocol.classes.void
+    classes = len(config.classes)
+    labelled = mask != config.classes.void
     column = np.minimum(prediction[labelled], classes).astype(np.int64)
     cells = mask[labelled].astype(np.int64) * (classes + 1) + column
     return np.bincount(cells, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
 
 
-def read_prediction(protocol: Protocol, path: Path) -> UInt8Array:
+def read_prediction(config: ScorerConfig, path: Path) -> UInt8Array:
     """(H, W) train ids of a prediction file, 255 for no class.
 
     Raises:
@@ -168,12 +168,12 @@ def read_prediction(protocol: Protocol, path: Path) -> UInt8Array:
     ids = read_ids(path)
     pixels = np.bincount(ids.ravel(), minlength=256)
     present = np.flatnonzero(pixels)
-    foreign = present[(present >= len(protocol.classes)) & (present != NO_CLASS)]
+    foreign = present[(present >= len(config.classes)) & (present != NO_CLASS)]
     if foreign.size:
         named = ", ".join(map(str, foreign[:8])) + (", ..." if foreign.size > 8 else "")
         raise InputError(
-            f"{path}: id {named} on {pixels[foreign].sum()} pixels, expected 0 to {len(protocol.classes) - 1} "
-            f"(or {NO_CLASS} for no class); {protocol.advice}"
+            f"{path}: id {named} on {pixels[foreign].sum()} pixels, expected 0 to {len(config.classes) - 1} "
+            f"(or {NO_CLASS} for no class); {config.advice}"
         )
     return ids.astype(np.uint8)
 
@@ -184,18 +184,18 @@ def table(scores: Scores) -> str:
 
 
 def _find(
-    protocol: Protocol, samples: Sequence[Sample], predictions: Path
+    config: ScorerConfig, samples: Sequence[Sample], predictions: Path
 ) -> tuple[list[tuple[Path, Path]], list[str]]:
     """Predictions with their masks, and what is wrong with the others."""
     if not predictions.is_dir():
         kind = "is a file" if predictions.exists() else "no such folder"
         raise InputError(f"{predictions}: {kind}; give the folder that the predictions were written to")
     by_name: dict[str, list[Path]] = {}
-    for path in find(predictions, f"*{protocol.suffix}"):
+    for path in find(predictions, f"*{config.suffix}"):
         by_name.setdefault(path.name, []).append(path)
     found, faults = [], []
     for sample in samples:
-        name = f"{Path(sample.name).name}{protocol.suffix}"
+        name = f"{Path(sample.name).name}{config.suffix}"
         paths = by_name.get(name, [])
         if len(paths) == 1 and sample.mask is not None:
             found.append((paths[0], sample.mask))
@@ -203,7 +203,7 @@ def _find(
             faults.append(f"{predictions / name}: no such prediction; predict every image of the split")
         else:
             faults.append(f"{predictions}: {len(paths)} files {name}; keep one prediction of each image")
-    if others := sorted(by_name.keys() - {f"{Path(sample.name).name}{protocol.suffix}" for sample in samples}):
+    if others := sorted(by_name.keys() - {f"{Path(sample.name).name}{config.suffix}" for sample in samples}):
         what = f"{counted(len(others), 'file')} of no image of this split, not scored"
         shown = ", ".join([*others[:3], *(["..."] if len(others) > 3 else [])])
         print(printable(f"warning: {predictions}: {what} ({shown})"), file=sys.stderr)

@@ -7,14 +7,14 @@ from engine import scoring
 from engine.cli.command import command
 from engine.cli.scoring import report, scoring_parser
 from engine.errors import InputError
-from engine.scoring import Protocol, Scores
+from engine.scoring import ScorerConfig, Scores
 from pascal_voc import layout
 from pascal_voc.labels import CLASSES
 from pascal_voc.masks import read_mask
 
 SUFFIX = ".png"
 
-PROTOCOL = Protocol(
+CONFIG = ScorerConfig(
     CLASSES,
     SUFFIX,
     read_mask,
@@ -36,7 +36,7 @@ def score(predictions: Path, root: Path, split: str, *, workers: int = 1) -> Sco
             "python -m pascal_voc.submission pack"
         )
     samples = layout.samples(root, split)
-    return scoring.score(PROTOCOL, samples, predictions, official=layout.official_count(root, split), workers=workers)
+    return scoring.score(CONFIG, samples, predictions, official=layout.official_count(root, split), workers=workers)
 
 
 @command

@@ -7,12 +7,12 @@ import torch
 from engine.benchmark import ClassTable, Sample
 from engine.errors import InputError
 from engine.files.images import read_ids, write_png
-from engine.scoring import Protocol, score, table
+from engine.scoring import ScorerConfig, score, table
 from engine.training.metrics import ConfusionMatrix
 from tests.unreadable import refused
 
 COLORS = ((0, 0, 1), (0, 0, 2), (0, 0, 3), (0, 0, 4))
-PROTOCOL = Protocol(ClassTable(("a", "b", "c", "d"), COLORS), "_preds.png", read_ids, "write class ids")  # type: ignore[arg-type]
+CONFIG = ScorerConfig(ClassTable(("a", "b", "c", "d"), COLORS), "_preds.png", read_ids, "write class ids")  # type: ignore[arg-type]
 
 
 def draw(folder: Path, images: int) -> list[Sample]:
@@ -32,7 +32,7 @@ def draw(folder: Path, images: int) -> list[Sample]:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_equals_the_metrics_of_training(tmp_path: Path, workers: int) -> None:
     samples = draw(tmp_path, 5)
-    scores = score(PROTOCOL, samples, tmp_path / "predictions", workers=workers)
+    scores = score(CONFIG, samples, tmp_path / "predictions", workers=workers)
     matrix = ConfusionMatrix(4)
     for sample in samples:
         assert sample.mask is not None
@@ -45,14 +45,14 @@ def test_equals_the_metrics_of_training(tmp_path: Path, workers: int) -> None:
 
 
 def test_a_class_that_occurs_nowhere_has_no_score(tmp_path: Path) -> None:
-    scores = score(PROTOCOL, draw(tmp_path, 2), tmp_path / "predictions")
+    scores = score(CONFIG, draw(tmp_path, 2), tmp_path / "predictions")
     assert scores.to_json()["classes"]["d"] == {"iou": None, "dice": None, "pixel_accuracy": None}
     assert "mean of 3" in table(scores)
     assert "d              -      -         -" in table(scores)
 
 
 def test_the_dataframe_has_the_scores_of_classes_and_their_means(tmp_path: Path) -> None:
-    scores = score(PROTOCOL, draw(tmp_path, 2), tmp_path / "predictions")
+    scores = score(CONFIG, draw(tmp_path, 2), tmp_path / "predictions")
     frame = scores.to_dataframe()
     assert frame["class"].tolist() == ["a", "b", "c", "d", "mean"]
     assert frame["IoU"].tolist()[:4] == pytest.approx(scores.iou.tolist(), nan_ok=True, abs=0)
@@ -70,7 +70,7 @@ def test_every_fault_is_told(tmp_path: Path) -> None:
     write_png(folder / "3_preds.png", np.full((9, 13), 7, np.uint8))
     write_png(folder / "again" / "4_preds.png", np.zeros((9, 13), np.uint8))
     with pytest.raises(InputError) as caught:
-        score(PROTOCOL, samples, tmp_path / "predictions")
+        score(CONFIG, samples, tmp_path / "predictions")
     told = str(caught.value)
     for part in (
         "0_preds.png: no such prediction",
@@ -86,7 +86,7 @@ def test_many_faults_of_a_kind_are_counted(tmp_path: Path) -> None:
     samples = draw(tmp_path, 30)
     (tmp_path / "none").mkdir()
     with pytest.raises(InputError) as caught:
-        score(PROTOCOL, samples, tmp_path / "none")
+        score(CONFIG, samples, tmp_path / "none")
     assert len(caught.value.messages) == 6
     assert caught.value.messages[-1] == "and 25 more like these; predict every image of the split"
 
@@ -95,13 +95,13 @@ def test_masks_of_void_alone_are_told(tmp_path: Path) -> None:
     samples = draw(tmp_path, 1)
     write_png(tmp_path / "masks" / "0.png", np.full((9, 13), 255, np.uint8))
     with pytest.raises(InputError, match="has a class"):
-        score(PROTOCOL, samples, tmp_path / "predictions")
+        score(CONFIG, samples, tmp_path / "predictions")
 
 
 def test_predictions_in_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
     samples = draw(tmp_path, 2)
     with refused(tmp_path / "predictions" / "city"), pytest.raises(InputError, match="cannot list this folder"):
-        score(PROTOCOL, samples, tmp_path / "predictions")
+        score(CONFIG, samples, tmp_path / "predictions")
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,14 @@ def test_predictions_in_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
     ],
 )
 def test_what_differs_from_the_official_split_is_said(tmp_path: Path, official: int | None, expected: str) -> None:
-    scores = score(PROTOCOL, draw(tmp_path, 2), tmp_path / "predictions", official=official)
+    scores = score(CONFIG, draw(tmp_path, 2), tmp_path / "predictions", official=official)
     assert table(scores).endswith(expected)
     assert scores.to_json()["official_images"] == official
 
 
 def test_predictions_that_are_not_scored_get_a_warning(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     samples = draw(tmp_path, 6)
-    score(PROTOCOL, samples[:2], tmp_path / "predictions")
+    score(CONFIG, samples[:2], tmp_path / "predictions")
     assert capsys.readouterr().err == (
         f"warning: {tmp_path / 'predictions'}: 4 files of no image of this split, not scored "
         "(2_preds.png, 3_preds.png, 4_preds.png, ...)\n"
