@@ -1,4 +1,4 @@
-"""The forward pass with argmax, side by side with the ancestor's network as written: time, memory, and in tiles."""
+"""The forward pass with argmax, side by side with the original network as written: time, memory, and in tiles."""
 
 import json
 import math
@@ -20,7 +20,7 @@ from cityscapes.layout import pictured_scenes
 from engine.errors import InputError
 
 WAYS = {
-    "ancestor": "ancestor",
+    "original": "original",
     "ours, exact": "exact",
     "ours by torch": "torch_engine",
     "ours": "ours",
@@ -127,15 +127,15 @@ def _compare(stage: "Stage", ways: Mapping[str, str], rounds: int, repeats: int)
         for name, way in ways.items():
             results[name].append(stage.result(way, SIZE, repeats))
     seconds = {name: [statistics.median(one.seconds) for one in those] for name, those in results.items()}
-    ratios = race.ratios(seconds, "ancestor")
-    expected = LABEL_ID_OF[results["ancestor"][0].ids]
+    ratios = race.ratios(seconds, "original")
+    expected = LABEL_ID_OF[results["original"][0].ids]
     return {
         name: {
             "median_seconds": round(statistics.median(seconds[name]), 3),
-            "times_as_fast_as_ancestor": ratios[name],
+            "times_as_fast_as_original": ratios[name],
             "peak_process_mib": round(_median(those, "peak")),
             "mib_beyond_the_loaded_network": round(_median(those, "growth")),
-            "equal_pixels": 1.0 if name == "ancestor" else float((expected == those[0].ids).mean()),
+            "equal_pixels": 1.0 if name == "original" else float((expected == those[0].ids).mean()),
         }
         for name, those in results.items()
     }
@@ -147,7 +147,7 @@ def table(record: dict[str, Any]) -> str:
     for title, contenders in record["contenders"].items():
         lines.append(f"{title}:")
         lines += [
-            f"  {name:<14} {row['median_seconds']:7.2f} s {row['times_as_fast_as_ancestor']:6.2f} x  "
+            f"  {name:<14} {row['median_seconds']:7.2f} s {row['times_as_fast_as_original']:6.2f} x  "
             f"{row['peak_process_mib']:6} MiB in all, {row['mib_beyond_the_loaded_network']:5} MiB for the image, "
             f"{row['equal_pixels']:9.4%} equal"
             for name, row in contenders.items()

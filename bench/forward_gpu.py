@@ -23,7 +23,7 @@ from engine.errors import InputError
 from engine.profiling import flops, roofline
 
 CONTENDERS = {
-    "ancestor": "network as written, float32, NCHW, TF32 where torch allows it by default",
+    "original": "network as written, float32, NCHW, TF32 where torch allows it by default",
     "ours": "as test_fcn.py predicts",
     "exact": "float32 with all its bits",
     "torch": "as test_fcn.py --kernels torch predicts",
@@ -105,19 +105,19 @@ def compared(results: dict[str, list[Result]], floors: dict[str, float]) -> dict
     last = {name: those[-1] for name, those in results.items()}
     record: dict[str, Any] = {
         "milliseconds": {name: round(1e3 * value, 3) for name, value in seconds.items()},
-        "times_as_fast_as_ancestor": race.ratios(medians, "ancestor"),
+        "times_as_fast_as_original": race.ratios(medians, "original"),
         "times_the_floor": {name: round(seconds[name] / floors[name], 2) for name in seconds if name in floors},
         "milliseconds_of_the_floor": {name: round(1e3 * value, 3) for name, value in floors.items()},
         "peak_allocated_mib": {name: round(one.steady_peak) for name, one in last.items()},
         "peak_allocated_mib_first_image_included": {name: round(one.working_peak) for name, one in last.items()},
         "peak_held_mib": {name: round(one.held) for name, one in last.items()},
         "warnings": {name: list(one.warnings) for name, one in last.items() if one.warnings},
-        "share_of_ancestors_peak": {},
+        "share_of_original_peak": {},
         "equal_to_exact": {},
     }
-    if "ancestor" in last:
-        theirs = last["ancestor"]
-        record["share_of_ancestors_peak"] = {
+    if "original" in last:
+        theirs = last["original"]
+        record["share_of_original_peak"] = {
             name: {
                 "allocated": round(one.steady_peak / theirs.steady_peak, 3),
                 "first_image_included": round(one.working_peak / theirs.working_peak, 3),
@@ -126,7 +126,7 @@ def compared(results: dict[str, list[Result]], floors: dict[str, float]) -> dict
             for name, one in last.items()
         }
     if "exact" in last:
-        ids = {name: LABEL_ID_OF[one.ids] if name == "ancestor" else one.ids for name, one in last.items()}
+        ids = {name: LABEL_ID_OF[one.ids] if name == "original" else one.ids for name, one in last.items()}
         record["equal_to_exact"] = {name: float((those == ids["exact"]).mean()) for name, those in ids.items()}
     return record
 
@@ -135,9 +135,9 @@ def table(record: dict[str, Any]) -> str:
     """The record as text to print."""
     lines = [record["what"]]
     for name, milliseconds in record["milliseconds"].items():
-        shares = record["share_of_ancestors_peak"].get(name, {})
+        shares = record["share_of_original_peak"].get(name, {})
         lines.append(
-            f"  {name:<9} {milliseconds:8.2f} ms {_cell(record['times_as_fast_as_ancestor'].get(name), '6.2f')} x  "
+            f"  {name:<9} {milliseconds:8.2f} ms {_cell(record['times_as_fast_as_original'].get(name), '6.2f')} x  "
             f"{_cell(record['times_the_floor'].get(name), '6.2f')} floors  "
             f"{record['peak_allocated_mib'][name]:6} MiB ({_cell(shares.get('allocated'), '.0%')}), with the first "
             f"image {record['peak_allocated_mib_first_image_included'][name]:6}, "

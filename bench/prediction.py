@@ -55,7 +55,7 @@ with ThreadPoolExecutor(int(sys.argv[3])) as pool:
     list(pool.map(work, paths))
 print((time.perf_counter() - began) / len(paths))
 """
-ANCESTOR, OURS, FORWARD, PNG = "ancestor", "ours", "our forward alone", "PNGs alone"
+ORIGINAL, OURS, FORWARD, PNG = "original", "ours", "our forward alone", "PNGs alone"
 
 
 class Taken(NamedTuple):
@@ -81,7 +81,7 @@ class _Stage:
 
     def root(self, name: str) -> Path:
         """The data that a contender predicts; the original's loop, which takes longer, gets fewer images."""
-        return self.path / ("few" if name == ANCESTOR else "many")
+        return self.path / ("few" if name == ORIGINAL else "many")
 
     def predictions(self, name: str) -> Path:
         """Where a contender writes."""
@@ -92,7 +92,7 @@ class _Stage:
         weights, root, target = str(self.weights), str(self.root(name)), str(self.predictions(name))
         ours = ["--root", root, "--output", str(self.path / "out"), "--profile_images", "0"]
         return {
-            ANCESTOR: ["-m", "bench.contenders.ancestor", weights, root, target],
+            ORIGINAL: ["-m", "bench.contenders.original", weights, root, target],
             FORWARD: ["-c", _FORWARD, weights, root, self.device],
             PNG: ["-c", _PNG, root, target, str(available_cpus())],
             OURS: ["test_fcn.py", "--model_weights_path", weights, "--accelerator", self.device, *ours],
@@ -161,7 +161,7 @@ def measure(
                 "device": device,
                 "cores": available_cpus(),
                 "images": many,
-                "images_of_the_ancestor": few,
+                "images_of_the_original": few,
                 "equal_pixels": agreement,
                 "failed": done.failed,
                 "notes": done.notes,
@@ -170,12 +170,12 @@ def measure(
 
         def compare(done: Series[Taken]) -> None:
             nonlocal agreement
-            if agreement is None and set(done.results) >= {ANCESTOR, OURS}:  # before a later round empties a folder
+            if agreement is None and set(done.results) >= {ORIGINAL, OURS}:  # before a later round empties a folder
                 agreement = _agreement(stage)
             note(record(done))
 
         # What matters most is measured first.
-        names = [ANCESTOR, OURS, FORWARD, PNG]
+        names = [ORIGINAL, OURS, FORWARD, PNG]
         done = race.series(names, stage.take, rounds, until - time.monotonic(), compare)
     return record(done)
 
@@ -189,7 +189,7 @@ def compared(results: dict[str, list[Taken]]) -> dict[str, Any]:
             name: round(statistics.median(one.seconds for one in those), 2) for name, those in results.items()
         },
         "milliseconds_an_image": {name: round(1e3 * statistics.median(those), 2) for name, those in paces.items()},
-        "times_as_fast_as_ancestor": {OURS: race.ratios(paces, ANCESTOR).get(OURS)},
+        "times_as_fast_as_original": {OURS: race.ratios(paces, ORIGINAL).get(OURS)},
         "times_the_slowest_stage": None,
         "slowest_stage": None,
     }
@@ -209,10 +209,10 @@ def table(record: dict[str, Any]) -> str:
     equal = "not compared" if record["equal_pixels"] is None else f"{record['equal_pixels']:.4%}"
     return "\n".join(
         [
-            f"{record['what']}; {record['images']} images ({record['images_of_the_ancestor']} of them by the original "
+            f"{record['what']}; {record['images']} images ({record['images_of_the_original']} of them by the original "
             f"loop), {record['cores']} cores, medians of {record['rounds']} rounds",
             *rows,
-            f"  an image {record['times_as_fast_as_ancestor'][OURS]} times as fast as by the original loop, "
+            f"  an image {record['times_as_fast_as_original'][OURS]} times as fast as by the original loop, "
             f"{record['times_the_slowest_stage']} times the slower stage alone ({record['slowest_stage']}), "
             f"equal pixels {equal}",
             *race.complaints(record),
@@ -234,7 +234,7 @@ def _populate(stage: _Stage, samples: Path, many: int, few: int) -> None:
     scenes = [scene for split in ("train", "val") for scene in pictured_scenes(samples, split)]
     if not scenes:
         raise InputError(f"{samples}: no images in it; give a folder with cityscapes/leftImg8bit as --samples")
-    for name, images in ((OURS, many), (ANCESTOR, few)):
+    for name, images in ((OURS, many), (ORIGINAL, few)):
         folder = stage.root(name) / "leftImg8bit" / "test" / "berlin"
         folder.mkdir(parents=True)
         for number in range(images):
@@ -251,6 +251,6 @@ def _populate(stage: _Stage, samples: Path, many: int, few: int) -> None:
 def _agreement(stage: _Stage) -> float | None:
     """Share of pixels on which the predictions of the same images are the same; None if there are none."""
     ours = {path.name: path for path in stage.predictions(OURS).rglob("*.png")}
-    paths = [path for path in stage.predictions(ANCESTOR).rglob("*.png") if path.name in ours]
+    paths = [path for path in stage.predictions(ORIGINAL).rglob("*.png") if path.name in ours]
     shares = [float((read_ids(path) == read_ids(ours[path.name])).mean()) for path in sorted(paths)]
     return statistics.mean(shares) if shares else None

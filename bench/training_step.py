@@ -15,9 +15,9 @@ from bench.race import Series
 SIZES = {"cuda": (16, 1024, 30), "cpu": (2, 256, 8)}
 """Images a step, side of the crops and number of steps, by device."""
 CONTENDERS = {
-    "cpu": {"ancestor": "ancestor", "ours": "ours", "ours, compiled": "compiled"},
+    "cpu": {"original": "original", "ours": "ours", "ours, compiled": "compiled"},
     "cuda": {
-        "ancestor": "ancestor",
+        "original": "original",
         "ours, CUDA graph": "graph",
         "ours": "ours",
         "ours, fp16": "fp16",
@@ -76,7 +76,7 @@ def measure(
             "rounds": max(map(len, done.results.values()), default=0),
             "milliseconds_a_step": {name: round(1e3 * median / steps, 1) for name, median in medians.items()},
             "images_per_second": {name: round(batch * steps / median, 2) for name, median in medians.items()},
-            "times_as_fast_as_ancestor": race.ratios(done.results, "ancestor"),
+            "times_as_fast_as_original": race.ratios(done.results, "original"),
             "failed": done.failed,
             "notes": done.notes,
             "warnings": warnings,
@@ -90,7 +90,7 @@ def table(record: dict[str, Any]) -> str:
     """The record as text to print."""
     rows = [
         f"  {name:<26} {milliseconds:8.1f} ms a step  {record['images_per_second'][name]:7.2f} images/s  "
-        f"{record['times_as_fast_as_ancestor'].get(name, math.nan):5.2f} x"
+        f"{record['times_as_fast_as_original'].get(name, math.nan):5.2f} x"
         for name, milliseconds in record["milliseconds_a_step"].items()
     ]
     head = f"{record['what']}; {record['device']}, medians of {record['rounds']} rounds"

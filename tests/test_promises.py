@@ -43,7 +43,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "test_test_fcn.py::test_figures_of_the_worst_scenes_and_a_gif",
     ),
     "It loads the weights of `train_fcn.py`, the original state dicts (20 outputs) and those of pytorch-fcn": (
-        "test_test_fcn.py::test_the_ancestors_weights_load_without_being_told",
+        "test_test_fcn.py::test_weights_of_the_original_repository_load_without_a_flag",
         "fcn/test_references.py::test_the_papers_form",
         "fcn/test_references.py::test_the_light_form",
     ),

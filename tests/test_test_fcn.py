@@ -151,7 +151,7 @@ def test_images_of_another_size_than_their_masks_are_not_predicted(
     assert not list((tmp_path / "out").rglob("*.png"))
 
 
-def test_the_ancestors_weights_load_without_being_told(demo_root: Path, tmp_path: Path) -> None:
+def test_weights_of_the_original_repository_load_without_a_flag(demo_root: Path, tmp_path: Path) -> None:
     torch.manual_seed(0)
     network = FCN8s(20)
     with torch.no_grad():

@@ -26,7 +26,7 @@ from bench import REPOSITORY
 
 Look = Callable[[torch.Tensor], torch.Tensor]
 WAYS: dict[str, dict[str, Any]] = {
-    "ancestor": {},
+    "original": {},
     "exact": {"precision": "32-true"},
     "ours": {"precision": "auto"},
     "torch": {"precision": "auto", "kernels": "torch"},
@@ -38,7 +38,7 @@ WAYS: dict[str, dict[str, Any]] = {
 WARM_UP = {"cpu": 1, "gpu": 5}
 
 
-def ancestors_way(weights: Path, device: str) -> Look:
+def original_network(weights: Path, device: str) -> Look:
     """The network as written, in float32 and contiguous memory; imports nothing that it does not need."""
     package = types.ModuleType("fcn")
     package.__path__ = [str(REPOSITORY / "fcn")]  # in place of the real one, which also offers what trains
@@ -78,9 +78,9 @@ def our_way(weights: Path, device: str, precision: str, **how: Any) -> Look:
 def main(argv: Sequence[str]) -> None:
     """Predict, and tell."""
     device, way, weights, path, size, repeats, ids = argv[:7]
-    look = ancestors_way(Path(weights), device) if way == "ancestor" else our_way(Path(weights), device, **WAYS[way])
+    look = original_network(Path(weights), device) if way == "original" else our_way(Path(weights), device, **WAYS[way])
     image = torch.from_numpy(_image(Path(path), *map(int, size.split("x")))).permute(2, 0, 1)[None]
-    if way == "ancestor":
+    if way == "original":
         image = image.contiguous()  # as torchvision brings it
     if device == "gpu":
         image = image.cuda()

@@ -23,22 +23,22 @@ from engine.training.metrics import EpochMetrics
 from engine.training.step_graph import CudaBackend, StepGraph
 from fcn.fcn import FCN8s
 
-CLASSES, VOID, ANCESTORS_VOID = 19, 255, 19
+CLASSES, VOID, ORIGINAL_VOID = 19, 255, 19
 WARM_UP = 6
 """Of these steps the first ones run eagerly, then a CUDA graph is captured and replayed."""
 
 
-def ancestors_step(batch: int, crop: int) -> Callable[[], object]:
-    """A step as the ancestor takes it: normalised float images, contiguous, a metric of each class on its own."""
+def original_step(batch: int, crop: int) -> Callable[[], object]:
+    """A step of the original FCN8s repository: normalised float images, contiguous memory, one metric per class."""
     on_gpu = torch.cuda.is_available()
     device = torch.device("cuda" if on_gpu else "cpu")
     network = relu_first(FCN8s(CLASSES + 1)).to(device).train()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4)
     scaler = torch.amp.GradScaler(device.type, enabled=on_gpu)
-    loss_of = FocalLoss(ignore_index=ANCESTORS_VOID, average_void=True)
+    loss_of = FocalLoss(ignore_index=ORIGINAL_VOID, average_void=True)
     pixels, ids = made_up(batch, crop)
     loaded_images = Normalize()(pixels).contiguous()
-    loaded_masks = torch.where(ids == VOID, ANCESTORS_VOID, ids).long()
+    loaded_masks = torch.where(ids == VOID, ORIGINAL_VOID, ids).long()
 
     def step() -> object:
         images, masks = loaded_images.to(device), loaded_masks.to(device)
@@ -94,7 +94,7 @@ def our_step(
 
 
 WAYS: dict[str, Callable[[int, int], Callable[[], object]]] = {
-    "ancestor": ancestors_step,
+    "original": original_step,
     "ours": our_step,
     "graph": partial(our_step, graph=True),
     "fp16": partial(our_step, precision="16-mixed"),

@@ -16,7 +16,7 @@ import catalogue
 from bench import forward_gpu, prediction, race, training_step
 from bench.__main__ import main
 from bench.as_written import relu_first
-from bench.contenders import ancestor, forward
+from bench.contenders import forward, original
 from bench.contenders import training_step as step_contenders
 from bench.forward import Result, Stage
 from bench.launch import fresh
@@ -38,16 +38,16 @@ def test_forward_ways_predict_the_same(tmp_path: Path) -> None:
     torch.save(catalogue.network("fcn8s", 19).state_dict(), weights)
     write_png(image, np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8))
     found = {}
-    for way in ("ancestor", "exact", "ours"):
+    for way in ("original", "exact", "ours"):
         ids = tmp_path / f"{way}.npy"
         words = ["-m", "bench.contenders.forward", "cpu", way, str(weights), str(image), "70x90", "1", str(ids)]
         told = json.loads(race.output(words).splitlines()[-1])
         assert len(told["seconds"]) == 1
         assert 0 < told["ready"] <= told["peak"]
         found[way] = np.load(ids)
-    assert found["ancestor"].shape == (70, 90)
+    assert found["original"].shape == (70, 90)
     for way in ("exact", "ours"):
-        assert (LABEL_ID_OF[found["ancestor"]] == found[way]).mean() > 0.999
+        assert (LABEL_ID_OF[found["original"]] == found[way]).mean() > 0.999
 
 
 def pools_after_relu(run: Callable[[], object]) -> list[bool]:
@@ -69,10 +69,10 @@ def test_the_networks_as_written_have_the_originals_order(tmp_path: Path, monkey
     torch.save(ours.state_dict(), weights)
     write_png(tmp_path / "images" / "a_leftImg8bit.png", np.zeros((64, 64, 3), np.uint8))
     assert pools_after_relu(lambda: ours(image.float())) == 5 * [False]
-    look = forward.ancestors_way(weights, "cpu")
+    look = forward.original_network(weights, "cpu")
     assert pools_after_relu(lambda: look(image)) == 5 * [True]
-    assert pools_after_relu(step_contenders.ancestors_step(1, 64)) == 5 * [True]
-    whole = pools_after_relu(lambda: ancestor.main(weights, tmp_path / "images", tmp_path / "predictions"))
+    assert pools_after_relu(step_contenders.original_step(1, 64)) == 5 * [True]
+    whole = pools_after_relu(lambda: original.main(weights, tmp_path / "images", tmp_path / "predictions"))
     assert whole == 5 * [True]
     other = relu_first(catalogue.network("fcn8s", 19)).eval()
     other.load_state_dict(ours.state_dict())
@@ -84,18 +84,18 @@ def test_ways_on_a_gpu_are_compared_with_the_originals() -> None:
     ids = np.zeros((2, 2), np.uint8)
     other = LABEL_ID_OF[np.array([[0, 0], [0, 1]])]
     results = {
-        "ancestor": [Result([0.2, 0.1, 0.3], 10, 300, 200, 300, 400, ids)],
+        "original": [Result([0.2, 0.1, 0.3], 10, 300, 200, 300, 400, ids)],
         "exact": [Result([0.1, 0.1, 0.1], 5, 200, 200, 200, 200, LABEL_ID_OF[ids])],
         "ours": [Result([0.02, 0.01, 0.03], 5, 75, 50, 80, 40, other, ["warning: some"])],
     }
     found = forward_gpu.compared(results, {"ours": 0.01})
-    assert found["times_as_fast_as_ancestor"]["ours"] == 10
+    assert found["times_as_fast_as_original"]["ours"] == 10
     assert found["times_the_floor"] == {"ours": 2}
     # After the first image, with it, and what the allocator holds: a search for algorithms counts for both or neither.
     expected = {"allocated": 0.25, "first_image_included": 0.25, "held": 0.1}
-    assert found["share_of_ancestors_peak"]["ours"] == expected
+    assert found["share_of_original_peak"]["ours"] == expected
     assert found["peak_allocated_mib_first_image_included"]["ours"] == 75
-    assert found["equal_to_exact"] == {"ancestor": 1, "exact": 1, "ours": 0.75}
+    assert found["equal_to_exact"] == {"original": 1, "exact": 1, "ours": 0.75}
     text = forward_gpu.table({"what": "some", "failed": {"bf16": "out of memory"}, **found})
     assert "10.00 x" in text
     assert "ours: warning: some" in text
@@ -106,7 +106,7 @@ def test_ways_are_told_even_if_the_originals_failed() -> None:
     results = {"ours": [Result([0.02], 5, 75, 50, 80, 40, np.zeros((2, 2), np.uint8))]}
     found = forward_gpu.compared(results, {})
     assert found["milliseconds"] == {"ours": 20}
-    assert (found["times_as_fast_as_ancestor"], found["share_of_ancestors_peak"]) == ({}, {})
+    assert (found["times_as_fast_as_original"], found["share_of_original_peak"]) == ({}, {})
     assert "20.00 ms" in forward_gpu.table({"what": "some", **found})
 
 
@@ -189,9 +189,9 @@ def test_a_contender_that_hangs_has_failed_and_leaves_time(monkeypatch: pytest.M
 
 
 def test_what_matters_most_is_measured_first() -> None:
-    assert list(forward_gpu.CONTENDERS) == ["ancestor", "ours", "exact", "torch", "bf16", "compiled"]
+    assert list(forward_gpu.CONTENDERS) == ["original", "ours", "exact", "torch", "bf16", "compiled"]
     ways = list(training_step.CONTENDERS["cuda"].values())
-    assert ways == ["ancestor", "graph", "ours", "fp16", "compiled", "compiled_graph"]
+    assert ways == ["original", "graph", "ours", "fp16", "compiled", "compiled_graph"]
 
 
 def test_time_is_counted_from_the_start_of_a_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +236,7 @@ def test_predictions_are_compared_before_a_later_round_empties_a_folder(
     monkeypatch.setattr(prediction, "_populate", lambda *_: None)
     notes: list[dict[str, Any]] = []
     record = prediction.measure(tmp_path, "cpu", (4, 2), "none", rounds=2, note=notes.append)
-    assert calls == 2 * ["ancestor", "ours", "our forward alone", "PNGs alone"]
+    assert calls == 2 * ["original", "ours", "our forward alone", "PNGs alone"]
     assert [note["equal_pixels"] for note in notes] == [None, *7 * [0.5]]
     assert (record["equal_pixels"], len(record["failed"])) == (0.5, 4)
     assert prediction._agreement(prediction._Stage(tmp_path / "empty", "cpu", fresh)) is None
@@ -251,15 +251,15 @@ def test_a_contender_past_its_time_is_killed_and_told() -> None:
 
 def test_predictions_are_compared_by_their_pace(tmp_path: Path) -> None:
     results = {
-        "ancestor": [Taken(9, 0.1), Taken(9, 0.2), Taken(9, 0.3)],
+        "original": [Taken(9, 0.1), Taken(9, 0.2), Taken(9, 0.3)],
         "ours": [Taken(5, 0.01), Taken(5, 0.02), Taken(5, 0.03)],
         "our forward alone": [Taken(5, 0.005)],
         "PNGs alone": [Taken(5, 0.016)],
     }
     found = prediction.compared(results)
-    assert found["times_as_fast_as_ancestor"] == {"ours": 10}
+    assert found["times_as_fast_as_original"] == {"ours": 10}
     assert (found["slowest_stage"], found["times_the_slowest_stage"]) == ("PNGs alone", 1.25)
-    assert prediction.compared({})["times_as_fast_as_ancestor"] == {"ours": None}
+    assert prediction.compared({})["times_as_fast_as_original"] == {"ours": None}
     for number in range(20):
         path = tmp_path / f"{number}.png"
         path.touch()

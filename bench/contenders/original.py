@@ -1,4 +1,4 @@
-"""Predicts as the project that this one outgrows did: one image after the other, all in one thread.
+"""Prediction as in the original FCN8s repository: one image after the other, all in one thread.
 
 The network runs as written, in float32 and contiguous memory, on a GPU if there is one. Arguments: weights, folder of
 images, folder for predictions.
