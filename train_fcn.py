@@ -76,7 +76,7 @@ class TrainOptions(TrainingConfig):
     verbose: Literal[0, 1, 2, 3] = 0
     """what to print before training: nothing, the architecture, the optimizer too, the size of every parameter too"""
 
-    FREE = frozenset(
+    CHANGEABLE = frozenset(
         {
             *("epochs", "precision", "compile", "accelerator", "workers", "cache", "data_on", "cuda_graph", "name"),
             *("saved", "save_minutes", "save_every", "validate_every", "metrics_every", "curves", "verbose"),
@@ -157,7 +157,7 @@ def _open_run(
     about = About.untrained(chosen.network, len(benchmark.classes), benchmark.name)
     config, defaults = options.plain(chosen), options.plain(TrainOptions())
     if chosen.name is None:
-        run = find_run(chosen.saved, config, chosen.FREE, defaults, chosen.network, chosen.benchmark)
+        run = find_run(chosen.saved, config, chosen.CHANGEABLE, defaults, chosen.network, chosen.benchmark)
     else:
         run = Run(named_folder(chosen.saved, chosen.name))
     if fabric.is_global_zero:
@@ -166,7 +166,7 @@ def _open_run(
     if not run.last.is_file():
         about = _load_start(fabric, network, about, chosen)
     if fabric.is_global_zero:
-        run.start(config, chosen.FREE, defaults)
+        run.start(config, chosen.CHANGEABLE, defaults)
     fabric.barrier()
     return run, network, about
 

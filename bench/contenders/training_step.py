@@ -75,7 +75,7 @@ def our_step(
     if fabric.device.type == "cuda":
         loaded = tuple(part.pin_memory() for part in loaded)
 
-    learner.set_rate(1e-3)
+    learner.set_learning_rate(1e-3)
 
     def learn(images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, ...]:
         masks = masks.long()

@@ -107,10 +107,10 @@ class DeviceAugmentation:
     ) -> tuple[torch.Tensor, torch.Tensor]:
         number, (top, left, down, across, row_scale, column_scale) = rows[:, 0].long(), rows[:, 1:7].unbind(1)
         mirrored = rows[:, 7, None] > 0
-        places = torch.arange(self.size, dtype=torch.float32, device=rows.device).expand(len(rows), -1)
-        mirrored_places = torch.where(mirrored, self.size - 1 - places, places)
-        vertical = Axis(top, down, row_scale, places)
-        horizontal = Axis(left, across, column_scale, mirrored_places)
+        positions = torch.arange(self.size, dtype=torch.float32, device=rows.device).expand(len(rows), -1)
+        mirrored_positions = torch.where(mirrored, self.size - 1 - positions, positions)
+        vertical = Axis(top, down, row_scale, positions)
+        horizontal = Axis(left, across, column_scale, mirrored_positions)
         crops = _resize(images.index_select(0, number), vertical, horizontal)
         if self._colored:
             crops = _recolor(crops, gain=rows[:, 8], matrix=rows[:, 9:18].reshape(-1, 3, 3))

@@ -10,11 +10,11 @@ class Axis:
         start: (N,) where the region begins in the image.
         side: (N,) length of the region.
         scale: (N,) pixels of the region per pixel of the crop.
-        places: (N, S) which pixel of the resized region comes at each place of the crop.
+        positions: (N, S) which pixel of the resized region comes at each place of the crop.
     """
 
-    def __init__(self, start: torch.Tensor, side: torch.Tensor, scale: torch.Tensor, places: torch.Tensor) -> None:
-        self.start, self.side, self.scale, self.places = start[:, None], side[:, None], scale[:, None], places
+    def __init__(self, start: torch.Tensor, side: torch.Tensor, scale: torch.Tensor, positions: torch.Tensor) -> None:
+        self.start, self.side, self.scale, self.positions = start[:, None], side[:, None], scale[:, None], positions
 
     def weights(self, length: int) -> torch.Tensor:
         """(N, S, length): what each pixel of the image counts in each pixel of the crop.
@@ -24,8 +24,8 @@ class Axis:
         counts in the sum only.
         """
         # The centre is (place + 0.5) * side / S: `origin` + `fraction`. Relative to the origin all numbers are small.
-        doubled = 2 * self.places.shape[1]
-        numerator = (2 * self.places + 1).long() * self.side.long()
+        doubled = 2 * self.positions.shape[1]
+        numerator = (2 * self.positions + 1).long() * self.side.long()
         origin = numerator // doubled
         fraction = (numerator - origin * doubled).float() / doubled
         support = self.scale.clamp(min=1)
@@ -45,7 +45,7 @@ class Axis:
 
     def nearest(self, length: int) -> tuple[torch.Tensor, torch.Tensor]:
         """(N, S) indices of the nearest pixels of an image of that length, and whether they lie in it."""
-        pixels = (torch.minimum((self.places * self.scale).floor(), self.side - 1) + self.start).long()
+        pixels = (torch.minimum((self.positions * self.scale).floor(), self.side - 1) + self.start).long()
         return pixels.clamp(0, length - 1), (pixels >= 0) & (pixels < length)
 
 

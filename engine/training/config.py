@@ -155,25 +155,25 @@ def batch_warnings(config: TrainingConfig, images: int, longest: int, processes:
 
 
 def differences(
-    config: Mapping[str, Any], before: Mapping[str, Any], free: Collection[str], defaults: Mapping[str, Any]
+    config: Mapping[str, Any], before: Mapping[str, Any], changeable: Collection[str], defaults: Mapping[str, Any]
 ) -> list[str]:
     """The settings that are not as they were before, as `name old -> new`.
 
     Args:
         config: the settings now.
         before: those of an earlier start, maybe of an earlier version of this program.
-        free: names that may change.
+        changeable: names that may change.
         defaults: values of names that are missing in `before`.
     """
     completed = {**defaults, **before}
     return [
         f"{name} {completed.get(name)} -> {value}"
         for name, value in config.items()
-        if name not in free and value != completed.get(name)
+        if name not in changeable and value != completed.get(name)
     ]
 
 
-def default_name(config: dict[str, Any], free: Collection[str], *readable: str) -> str:
+def default_name(config: dict[str, Any], changeable: Collection[str], *readable: str) -> str:
     """A folder name that is the same for the same settings and differs for others."""
-    fixed = json.dumps({name: value for name, value in config.items() if name not in free}, sort_keys=True)
+    fixed = json.dumps({name: value for name, value in config.items() if name not in changeable}, sort_keys=True)
     return "-".join([*readable, hashlib.sha256(fixed.encode()).hexdigest()[:8]])

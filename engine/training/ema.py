@@ -8,7 +8,7 @@ from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
-class WeightAverage:
+class ExponentialMovingAverage:
     """A copy of a network that follows it as an exponential moving average (Tarvainen and Valpola 2017, section 3).
 
     The first update copies the weights, each later one moves the average by 1 - decay of the way towards them. An

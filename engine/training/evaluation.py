@@ -17,7 +17,7 @@ from engine.devices.fabric import all_sum, progress_bar_disabled
 from engine.training.metrics import ConfusionMatrix, Metrics
 from engine.training.signals import ignore_signals_in_worker
 
-Source = Callable[[], Iterator[Batch]]
+SampleSource = Callable[[], Iterator[Batch]]
 """Gives this process's share of the samples, one (1, 3, H, W) image and (1, H, W) mask after the other."""
 
 
@@ -52,12 +52,12 @@ class Evaluator:
         samples: Sequence[Sample],
         *,
         workers: int,
-        source: Source | None = None,
+        source: SampleSource | None = None,
     ) -> None:
         self._fabric, self._classes, self._length = fabric, benchmark.classes, len(samples)
-        self._mine = share(samples, fabric)
-        self._source: Source | None = source or _files(
-            benchmark, self._mine, workers, pinned=fabric.device.type == "cuda"
+        self._shard = shard(samples, fabric)
+        self._source: SampleSource | None = source or _files(
+            benchmark, self._shard, workers, pinned=fabric.device.type == "cuda"
         )
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class Evaluator:
         shared = self._length // fabric.world_size
         # Closed at once, or an error's traceback would keep the processes that load alive.
         with _search_for_few_sizes() as take_note, closing(batch for batch in self._source()) as measured:
-            bar = tqdm(measured, total=len(self._mine), desc="evaluate", disable=hidden, leave=False)
+            bar = tqdm(measured, total=len(self._shard), desc="evaluate", disable=hidden, leave=False)
             for number, (images, masks) in enumerate(bar):
                 if number < shared:
                     pause(number)
@@ -127,12 +127,12 @@ def _search_for_few_sizes() -> Iterator[Callable[[torch.Tensor], None]]:
         torch.backends.cudnn.benchmark = searching
 
 
-def share(samples: Sequence[Sample], fabric: Fabric) -> Sequence[Sample]:
+def shard(samples: Sequence[Sample], fabric: Fabric) -> Sequence[Sample]:
     """Those of the samples that this process measures."""
     return samples[fabric.global_rank :: fabric.world_size]
 
 
-def _files(benchmark: Benchmark, samples: Sequence[Sample], workers: int, *, pinned: bool) -> Source:
+def _files(benchmark: Benchmark, samples: Sequence[Sample], workers: int, *, pinned: bool) -> SampleSource:
     """Samples from their files, by processes that stay."""
     loader = DataLoader(
         GuardedDataset(SegmentationDataset(samples, FileReader(benchmark.train_ids))),

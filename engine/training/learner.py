@@ -15,14 +15,14 @@ from engine.kernels.pooling import use_pooling_kernels
 from engine.layers import drop_biases
 from engine.normalization import Normalize
 from engine.training.config import TrainingConfig
-from engine.training.ema import WeightAverage
+from engine.training.ema import ExponentialMovingAverage
 from engine.training.losses import build_loss
 from engine.training.optimization import (
     build_optimizer,
     choose_trained_parts,
     load_state,
     parameter_groups,
-    set_rate,
+    set_learning_rate,
 )
 
 
@@ -69,7 +69,7 @@ class Learner:
             scaled=precision_of(fabric) == "16-mixed",
         )
         self.model, self.optimizer = fabric.setup(network, optimizer)
-        self.average = WeightAverage(network, config.ema, self._frozen) if config.ema else None
+        self.ema = ExponentialMovingAverage(network, config.ema, self._frozen) if config.ema else None
         self.evaluation_precision = _evaluation_precision(fabric)
         """Arithmetic of `evaluate`, as Lightning Fabric names it."""
         self.normalize = fabric.to_device(normalize)
@@ -100,7 +100,7 @@ class Learner:
     @property
     def _evaluated(self) -> nn.Module:
         """The network whose weights are evaluated and kept."""
-        return self.network if self.average is None else self.average.network
+        return self.network if self.ema is None else self.ema.network
 
     def train(self, training: bool = True) -> None:
         """Set the mode of dropout and batch norm; all processes evaluate with the statistics of the first."""
@@ -111,9 +111,9 @@ class Learner:
             for buffer in self._evaluated.buffers():
                 torch.distributed.broadcast(buffer, src=0)
 
-    def set_rate(self, rate: float) -> None:
+    def set_learning_rate(self, rate: float) -> None:
         """Set the learning rate of the next steps."""
-        set_rate(self.optimizer, rate)
+        set_learning_rate(self.optimizer, rate)
 
     def step(self, images: torch.Tensor, masks: torch.Tensor, *, update: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Learn from one batch; the host waits for nothing, so a CUDA graph can do it.
@@ -138,8 +138,8 @@ class Learner:
                 )
             self.optimizer.step()
             self.optimizer.zero_grad()
-            if self.average is not None:
-                self.average.update()
+            if self.ema is not None:
+                self.ema.update()
         return loss.detach(), logits.detach()
 
     def _share(self, masks: torch.Tensor) -> torch.Tensor | float:
@@ -159,8 +159,8 @@ class Learner:
     def is_finite(self) -> bool:
         """Whether all weights and batch statistics are finite."""
         tensors = [*self.network.state_dict().values()]
-        if self.average is not None:
-            tensors += self.average.network.state_dict().values()
+        if self.ema is not None:
+            tensors += self.ema.network.state_dict().values()
         # The largest number of all is NaN or infinite if one is; it takes a few kernels for all of them together.
         floats = [tensor for tensor in tensors if tensor.is_floating_point()]
         return bool(torch.nn.utils.get_total_norm(floats, math.inf).isfinite())
@@ -173,8 +173,8 @@ class Learner:
         """All that the next step depends on, and the weights that are evaluated, as fields of a run's `State`."""
         return {
             "weights": self.weights(),
-            "network": None if self.average is None else self.network.state_dict(),
-            "average": None if self.average is None else self.average.state_dict(),
+            "network": None if self.ema is None else self.network.state_dict(),
+            "ema": None if self.ema is None else self.ema.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "precision": self.fabric.strategy.precision.state_dict(),
         }
@@ -182,10 +182,10 @@ class Learner:
     def load(self, state: dict[str, Any]) -> None:
         """Resume from what `state` gave."""
         self.network.load_state_dict(state["weights"] if state["network"] is None else state["network"])
-        if self.average is not None:
-            self.average.load_state_dict(state["average"])
+        if self.ema is not None:
+            self.ema.load_state_dict(state["ema"])
         if self._fusible:
-            for network in (self.network, *([] if self.average is None else [self.average.network])):
+            for network in (self.network, *([] if self.ema is None else [self.ema.network])):
                 self._drop_biases(network)
         load_state(self.optimizer.optimizer, state["optimizer"])
         if state["precision"]:  # empty where the run was not in fp16 so far; then a new scaler begins

@@ -69,7 +69,7 @@ def parameter_groups(network: nn.Module, weight_decay: float, backbone_rate: flo
     return groups
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
     """Give every group its share of a learning rate; states from before there was a factor have none."""
     for group in optimizer.param_groups:
         value = rate * group.get(RATE_FACTOR, 1.0)

@@ -55,13 +55,13 @@ class Run:
         self._events = Events(self.tensorboard)
 
     def start(
-        self, config: dict[str, Any], free: Collection[str], defaults: Mapping[str, Any] = MappingProxyType({})
+        self, config: dict[str, Any], changeable: Collection[str], defaults: Mapping[str, Any] = MappingProxyType({})
     ) -> None:
         """Create the folder, or come back to it, and note the environment.
 
         Args:
             config: plain names and values.
-            free: names whose values may change between one start and the next.
+            changeable: names whose values may change between one start and the next.
             defaults: values of the names that the folder's configuration does not have yet, because an earlier version
                 of this program wrote it. Names that it has and `config` has not are ignored, with a note on stderr.
 
@@ -75,7 +75,7 @@ class Run:
         begun = any(os.path.lexists(path) for path in (self.last, self.best, self._history))
         before = self.config() if begun else None
         if before is not None:
-            changed = differences(config, before, free, defaults)
+            changed = differences(config, before, changeable, defaults)
             if changed:
                 raise InputError(
                     f"{self.folder}: holds a run with other settings ({', '.join(changed)}); "
@@ -229,7 +229,7 @@ def _has_figures_of(row: Row, classes: int) -> bool:
 
 
 def find_run(
-    saved: Path, config: dict[str, Any], free: Collection[str], defaults: Mapping[str, Any], *readable: str
+    saved: Path, config: dict[str, Any], changeable: Collection[str], defaults: Mapping[str, Any], *readable: str
 ) -> Run:
     """The run of these settings in the folder of all runs, or a new one.
 
@@ -239,21 +239,21 @@ def find_run(
     Args:
         saved: folder of all runs.
         config: plain names and values.
-        free: names whose values may differ.
+        changeable: names whose values may differ.
         defaults: values of names that the configuration of a run may lack.
         readable: first parts of the name.
 
     Raises:
         InputError: if there are several such runs, told apart only by options that there are no more.
     """
-    run = Run(saved / default_name(config, free, *readable))
+    run = Run(saved / default_name(config, changeable, *readable))
     if run.folder.exists():
         return run
     same = []
     for folder in find(saved, "-".join([*map(glob.escape, readable), "[0-9a-f]" * 8]), levels=0):
         with contextlib.suppress(InputError):  # a damaged run is none of these settings
             before = Run(folder).config()
-            if before is not None and not differences(config, before, free, defaults):
+            if before is not None and not differences(config, before, changeable, defaults):
                 same.append(folder)
     if len(same) > 1:
         names = ", ".join(folder.name for folder in same)

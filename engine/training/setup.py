@@ -20,10 +20,10 @@ from engine.data.sampler import EpochSampler
 from engine.normalization import Normalize
 from engine.training.batches import BatchSource, FileBatches, ResidentBatches
 from engine.training.config import TrainingConfig
-from engine.training.evaluation import Evaluator, share
+from engine.training.evaluation import Evaluator, shard
 from engine.training.learner import Learner
 from engine.training.run import Run
-from engine.training.trainer import Training
+from engine.training.trainer import Trainer
 
 
 def prepare_training(
@@ -37,7 +37,7 @@ def prepare_training(
     validation: Sequence[Sample],
     *,
     verbose: int = 0,
-) -> Training:
+) -> Trainer:
     """All that a training needs, ready to `fit`.
 
     Args:
@@ -67,7 +67,7 @@ def prepare_training(
     if verbose:
         fabric.print(model_summary(network, learner.optimizer, verbose))
     data, evaluator = _data(fabric, config, benchmark, training, validation, reader, index)
-    return Training(fabric, run, learner, about, benchmark, config, data, evaluator, validation)
+    return Trainer(fabric, run, learner, about, benchmark, config, data, evaluator, validation)
 
 
 def _reader(fabric: Fabric, config: TrainingConfig, benchmark: Benchmark, samples: Sequence[Sample]) -> Reader:
@@ -139,7 +139,7 @@ def _data(
     fabric.print(f"{len(every)} images go to {device} as a whole, up to {bytes_needed(every) / 1e9:.1f} GB")
     load = partial(ResidentData.fill, device=device, void=void, workers=max(1, workers))
     data = load(training, reader, title="load training images")
-    measured = load(share(validation, fabric), FileReader(benchmark.train_ids), title="load validation images")
+    measured = load(shard(validation, fabric), FileReader(benchmark.train_ids), title="load validation images")
     augmentation = DeviceAugmentation(config.augmentation, config.crop_size, void)
     batches = ResidentBatches(training, data, sampler, augmentation, workers=workers)
     return batches, Evaluator(fabric, benchmark, validation, workers=0, source=measured.items)

@@ -49,7 +49,7 @@ class Interruption:
     def _note(self, number: int, frame: FrameType | None) -> None:
         self._noted = number
 
-    def requested(self, step: int, every: int = AGREE_EVERY_STEPS) -> int:
+    def requested_signal(self, step: int, every: int = AGREE_EVERY_STEPS) -> int:
         """The number of the signal that any process got, 0 for none; all processes get the same answer.
 
         Args:

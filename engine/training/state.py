@@ -28,7 +28,7 @@ class State:
     """Metadata of the weights."""
     network: StateDict | None
     """Weights that are trained, where their moving average is evaluated; else None."""
-    average: dict[str, Any] | None
+    ema: dict[str, Any] | None
     """State of the moving average, where there is one."""
     optimizer: dict[str, Any]
     """State dict of the optimiser."""
@@ -55,7 +55,7 @@ def read_state(path: Path) -> State:
     remedy = _remedy(path)
     try:
         found = checkpoints.load(path)
-        for part in (found.more.get("network"), _network_of(found.more.get("average"))):
+        for part in (found.more.get("network"), _network_of(found.more.get("ema"))):
             if isinstance(part, dict) and (weights := checkpoints.find_weights(part)) is not None:
                 checkpoints.require_usable(path, weights)
     except InputError as error:
@@ -108,11 +108,11 @@ def _remedy(path: Path) -> str:
     )
 
 
-def _network_of(average: Any) -> Any:
-    return average.get("network") if isinstance(average, dict) else None
+def _network_of(ema: Any) -> Any:
+    return ema.get("network") if isinstance(ema, dict) else None
 
 
-def _is_average(value: Any) -> bool:
+def _is_ema(value: Any) -> bool:
     return value is None or (isinstance(_network_of(value), dict) and isinstance(value.get("begun"), bool))
 
 
@@ -162,7 +162,7 @@ def _is_split(value: Any) -> bool:
 
 _EXPECTED: dict[str, Callable[[Any], bool]] = {
     "network": lambda value: value is None or isinstance(value, dict),
-    "average": _is_average,
+    "ema": _is_ema,
     "optimizer": _is_optimizer,
     "precision": lambda value: isinstance(value, dict),
     "steps_done": lambda value: type(value) is int and 0 <= value < 1 << 31,

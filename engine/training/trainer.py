@@ -35,7 +35,7 @@ _AGREE_EVERY = 50
 """Several processes agree on whether it is time to save once in so many steps."""
 
 
-class Training:
+class Trainer:
     """A learner in a run.
 
     All that is random follows from the seed, the epoch and the step, so a run that was interrupted resumes after its
@@ -110,7 +110,7 @@ class Training:
         steps = len(self.data.sampler)
 
         def pause(number: int) -> None:
-            if signal := interruption.requested(number, AGREE_EVERY_IMAGES):
+            if signal := interruption.requested_signal(number, AGREE_EVERY_IMAGES):
                 self._save(row=None, steps_done=steps, epoch_metrics=epoch_metrics)
                 raise Stopped(
                     f"{self.run.folder}: saved in epoch {epoch} before its validation, which was stopped", signal
@@ -143,7 +143,7 @@ class Training:
             last = step + 1 == steps
             update = last or (step + 1) % self.config.accumulate == 0
             parts = self.fabric.to_device(parts)
-            self.learner.set_rate(self._rate(global_step, steps))
+            self.learner.set_learning_rate(self._rate(global_step, steps))
             same = self.config.accumulate == 1  # each step does the same
             loss, logits, masks = self._graph(*parts) if same else self._learn(*parts, update=update)
             epoch_metrics.add(loss, logits, masks, step)
@@ -168,7 +168,7 @@ class Training:
         divergence: DivergenceCheck,
     ) -> None:
         """Between two steps: save if it is time to, and stop if a signal asked for it."""
-        number = interruption.requested(global_step)
+        number = interruption.requested_signal(global_step)
         if number or self._due(global_step):
             divergence.check()
             self._save(row=None, steps_done=steps_done, epoch_metrics=epoch_metrics)

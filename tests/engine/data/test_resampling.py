@@ -13,9 +13,9 @@ def tf32(values: torch.Tensor) -> torch.Tensor:
 
 def weights(start: int, side: int, size: int, length: int) -> torch.Tensor:
     """(S, length) for one region."""
-    places = torch.arange(size, dtype=torch.float32)[None]
+    positions = torch.arange(size, dtype=torch.float32)[None]
     start_, side_ = torch.tensor([float(start)]), torch.tensor([float(side)])
-    return Axis(start_, side_, side_ / size, places).weights(length)[0]
+    return Axis(start_, side_, side_ / size, positions).weights(length)[0]
 
 
 @pytest.mark.parametrize(("side", "size"), [(7, 7), (9, 4), (4, 9), (50, 7), (97, 33), (1, 5), (400, 3), (30, 31)])
@@ -47,9 +47,9 @@ def test_nearest_pixels_are_those_of_torch() -> None:
     for side, size in ((7, 7), (9, 4), (4, 9), (97, 33), (2111, 1024), (513, 1024)):
         column = torch.arange(side, dtype=torch.float32)[None, :, None]
         expected = functional.resize(column, [size, 1], functional.InterpolationMode.NEAREST)[0, :, 0]
-        places = torch.arange(size, dtype=torch.float32)[None]
+        positions = torch.arange(size, dtype=torch.float32)[None]
         side_ = torch.tensor([float(side)])
-        pixels, inside = Axis(torch.tensor([0.0]), side_, side_ / size, places).nearest(side)
+        pixels, inside = Axis(torch.tensor([0.0]), side_, side_ / size, positions).nearest(side)
         assert torch.equal(pixels[0].float(), expected)
         assert inside.all()
 

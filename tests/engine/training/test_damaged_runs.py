@@ -177,7 +177,7 @@ def test_numbers_that_json_does_not_have_become_null(tmp_path: Path) -> None:
 
 ODD: list[Any] = [None, -1, "text", [1], {"a": 1}, torch.ones(7), torch.ones(1).to_sparse()]
 FORGOTTEN = object()
-BENIGN = {"format_version", "about", "weights", "network", "average", "optimizer", "precision", "row", "best", "data"}
+BENIGN = {"format_version", "about", "weights", "network", "ema", "optimizer", "precision", "row", "best", "data"}
 """What may be another without harm; weights only where their average is evaluated."""
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from engine.training.ema import WeightAverage
+from engine.training.ema import ExponentialMovingAverage
 
 
 def network() -> nn.Sequential:
@@ -22,27 +22,27 @@ def change(layers: nn.Module) -> None:
 def test_it_averages_as_torchs_own_does() -> None:
     ours = network()
     theirs = copy.deepcopy(ours)
-    average = WeightAverage(ours, 0.9)
+    ema = ExponentialMovingAverage(ours, 0.9)
     reference = AveragedModel(theirs, multi_avg_fn=get_ema_multi_avg_fn(0.9), use_buffers=True)  # type: ignore[no-untyped-call]
     for _ in range(4):
         for layers in (ours, theirs):
             change(layers)
-        average.update()
+        ema.update()
         reference.update_parameters(theirs)
     expected = reference.module.state_dict()
-    assert all(torch.equal(tensor, expected[name]) for name, tensor in average.network.state_dict().items())
+    assert all(torch.equal(tensor, expected[name]) for name, tensor in ema.network.state_dict().items())
 
 
 def test_all_of_it_lies_on_the_device_of_the_network() -> None:
     """A buffer that stays on the CPU, as torch's counter does, cannot be broadcast by NCCL."""
-    average = WeightAverage(network().to("meta"), 0.9)
-    assert {tensor.device.type for tensor in average.network.buffers()} == {"meta"}
+    ema = ExponentialMovingAverage(network().to("meta"), 0.9)
+    assert {tensor.device.type for tensor in ema.network.buffers()} == {"meta"}
 
 
 @pytest.mark.parametrize("updates", [0, 2])
 def test_it_resumes(updates: int) -> None:
     layers = network()
-    first, second = WeightAverage(layers, 0.9), WeightAverage(layers, 0.9)
+    first, second = ExponentialMovingAverage(layers, 0.9), ExponentialMovingAverage(layers, 0.9)
     for _ in range(updates):
         change(layers)
         first.update()

@@ -97,7 +97,7 @@ def test_the_average_is_what_is_evaluated_and_kept() -> None:
         seen = its.evaluate(IMAGES)
         its.network.eval()
         assert not torch.equal(seen, its.network(its.normalize(IMAGES)))
-        assert torch.equal(seen, its.average.network(its.normalize(IMAGES)))  # type: ignore[union-attr]
+        assert torch.equal(seen, its.ema.network(its.normalize(IMAGES)))  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
@@ -133,7 +133,7 @@ def test_a_frozen_backbone_stays_as_it_was_in_every_bit(more: dict[str, Any]) ->
         buffer += 37  # a count that 0.9 and 0.1 of it do not make up in float32
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     its = Learner(Fabric(accelerator="cpu"), network, Normalize(), TrainingConfig(freeze_backbone=True, **more), VOID)
-    its.set_rate(0.1)
+    its.set_learning_rate(0.1)
     for epoch in range(3):
         its.train()
         for _ in range(2):

@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from engine.errors import InputError
-from engine.training.optimization import OPTIMIZERS, build_optimizer, load_state, parameter_groups, set_rate
+from engine.training.optimization import OPTIMIZERS, build_optimizer, load_state, parameter_groups, set_learning_rate
 
 CPU = torch.device("cpu")
 
@@ -18,7 +18,7 @@ def step(network: nn.Linear, name: str, *, decay: float, momentum: float = 0.0, 
     optimizer = build_optimizer(name, parameter_groups(network, decay), 1.0, momentum, CPU)
     image = torch.tensor([[1.0, -2.0, 0.5]])
     for rate in (0.1, 0.05, 0.02):
-        set_rate(optimizer, rate)
+        set_learning_rate(optimizer, rate)
         optimizer.zero_grad()
         loss = network(image).square().sum() + in_loss / 2 * network.weight.square().sum()
         torch.autograd.backward(loss)
@@ -46,7 +46,7 @@ def test_biases_learn_twice_as_fast_as_in_caffe() -> None:
     network = layer()
     before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
     optimizer = build_optimizer("caffe_sgd", parameter_groups(network, 0.0), 0.1, 0.9, CPU)
-    set_rate(optimizer, 0.1)
+    set_learning_rate(optimizer, 0.1)
     torch.autograd.backward(network(torch.ones(1, 3)).sum())
     optimizer.step()
     assert torch.allclose(before["weight"] - network.weight, torch.full((2, 3), 0.1))
@@ -66,7 +66,7 @@ def test_states_without_factors_resume() -> None:
     for group in state["param_groups"]:
         del group["rate_factor"]
     optimizer.load_state_dict(state)
-    set_rate(optimizer, 0.5)
+    set_learning_rate(optimizer, 0.5)
     assert [group["lr"] for group in optimizer.param_groups] == [0.5, 0.5]
 
 
@@ -100,7 +100,7 @@ def test_a_run_resumes_on_the_other_kind_of_device(name: str) -> None:
 def test_the_rate_of_a_graph_changes_in_place() -> None:
     optimizer = on_gpu("adamw", layer())
     rates = [group["lr"] for group in optimizer.param_groups]
-    set_rate(optimizer, 0.5)
+    set_learning_rate(optimizer, 0.5)
     assert [rate.item() for rate in rates] == [0.5, 0.5]
 
 

@@ -38,7 +38,7 @@ def trained(optimizer: Optimizer, *, graph: bool) -> tuple[torch.Tensor, Learner
     losses = []
     for number in range(STEPS):
         torch.cuda.manual_seed(number)
-        its.set_rate(1e-2 / (number + 1))
+        its.set_learning_rate(1e-2 / (number + 1))
         losses.append(step(*batch(number))[0].clone())
         if number == 5:
             its.train(False)
@@ -56,7 +56,7 @@ def test_a_replayed_step_does_what_an_eager_one_does(optimizer: Optimizer, monke
     monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
     (losses, eager), (replayed_losses, replayed) = (trained(optimizer, graph=graph) for graph in (False, True))
     assert torch.allclose(losses, replayed_losses, rtol=1e-4)
-    for ours, theirs in ((replayed.network, eager.network), (replayed.average, eager.average)):
+    for ours, theirs in ((replayed.network, eager.network), (replayed.ema, eager.ema)):
         expected = theirs.state_dict() if isinstance(theirs, nn.Module) else theirs.network.state_dict()  # type: ignore[union-attr]
         found = ours.state_dict() if isinstance(ours, nn.Module) else ours.network.state_dict()  # type: ignore[union-attr]
         assert all(torch.allclose(found[name], expected[name], rtol=1e-3, atol=1e-5) for name in expected)

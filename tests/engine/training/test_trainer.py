@@ -27,7 +27,7 @@ from engine.training.evaluation import Evaluation
 from engine.training.learner import Learner
 from engine.training.metrics import Metrics
 from engine.training.run import Run, State
-from engine.training.trainer import Training
+from engine.training.trainer import Trainer
 
 CLASSES = ("road", "car")
 
@@ -76,7 +76,7 @@ class Scores:
         return Evaluation(1.0, Metrics(self.mious.pop(0), 0.5, 0.5, 0.5, [0.5, 0.5]), finite)
 
 
-def training(folder: Path, scores: Scores, **changes: Any) -> Training:
+def training(folder: Path, scores: Scores, **changes: Any) -> Trainer:
     config = TrainingConfig(**{"batch_size": 2, "curves": "none", "save_minutes": 1e9, **changes})
     torch.manual_seed(0)
     network = nn.Conv2d(3, 2, 1)
@@ -87,7 +87,7 @@ def training(folder: Path, scores: Scores, **changes: Any) -> Training:
     run = Run(folder)
     run.start({}, set())
     benchmark: Any = SimpleNamespace(classes=Table())
-    return Training(fabric, run, learner, about, benchmark, config, MadeUp(), scores)  # type: ignore[arg-type]
+    return Trainer(fabric, run, learner, about, benchmark, config, MadeUp(), scores)  # type: ignore[arg-type]
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
