@@ -13,6 +13,7 @@ from cityscapes.ground_truth import agreement, worklist
 from cityscapes.labels import OFFICIAL, LabelTable
 from engine.cli import options
 from engine.cli.command import BAD_INPUT, command, report
+from engine.cli.invocation import spelled
 from engine.errors import InputError
 from engine.findings import counted, grouped
 from engine.parallel import available_cpus
@@ -96,7 +97,7 @@ def _generate(chosen: GenerateOptions) -> int:
     for line in [*coverage, *agreement.report(result.agreement, folder, mask_options.table)]:
         print(line)
     report(grouped([*lacking, *result.faults], shown=50))  # a full disk is the same fault of thousands of files
-    print(f"next: {_next(chosen, faulty > 0)}")
+    print(spelled(f"next: {_next(chosen, faulty > 0)}"))
     return BAD_INPUT if faulty else 0
 
 

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NoReturn
 
 import catalogue.weights
 from engine.benchmark import Benchmark, Sample, require_equal_sizes
 from engine.checkpoints import results_name
 from engine.cli import options
 from engine.cli.command import command, exit_process
+from engine.cli.invocation import spelled
 from engine.devices.device import Precision, require_compiler
 from engine.devices.process import find_process
 from engine.errors import InputError
@@ -172,7 +173,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             _hand_in(benchmark, predictions.folder, folder, chosen)
         _draw(benchmark, samples, predictions, folder, chosen)
     if chosen.images or chosen.split not in benchmark.hidden_splits:
-        print(f"next: {_next(chosen, benchmark, list(sys.argv[1:] if argv is None else argv))}")
+        print(spelled(f"next: {_next(chosen, benchmark, list(sys.argv[1:] if argv is None else argv))}"))
     return 0
 
 
@@ -256,7 +257,8 @@ def _profile(predictor: Predictor, samples: Sequence[Sample], folder: Path, idle
 def _hand_in(benchmark: Benchmark, predictions: Path, folder: Path, chosen: PredictionOptions) -> None:
     """Pack what only the server can score, and score the rest."""
     if chosen.split in benchmark.hidden_splits:
-        print("\n" + benchmark.pack(predictions, folder / benchmark.archive_name, chosen.root, chosen.workers))
+        packed = benchmark.pack(predictions, folder / benchmark.archive_name, chosen.root, chosen.workers)
+        print(spelled(f"\n{packed}"))
         return
     scores, table = benchmark.score(predictions, chosen.root, chosen.split, chosen.workers)
     write_json(folder / "scores.json", scores)
@@ -277,5 +279,10 @@ def _draw(
             print(line)
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
+    """Run this command as a process, and end that."""
     exit_process(main())
+
+
+if __name__ == "__main__":
+    run()

@@ -8,8 +8,9 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 import torch
 from lightning_fabric import Fabric
@@ -20,6 +21,7 @@ from engine.benchmark import Benchmark, Sample, require_equal_sizes
 from engine.checkpoints import About
 from engine.cli import options
 from engine.cli.command import command, exit_process
+from engine.cli.invocation import spelled
 from engine.data.sampler import derive
 from engine.devices.device import Precision, require_compiler
 from engine.devices.fabric import distributed_errors, make_fabric
@@ -33,7 +35,7 @@ from engine.training.optimization import choose_trained_parts
 from engine.training.run import Row, Run, find_run, named_folder
 from engine.training.setup import prepare_training
 
-RECIPES = Path(__file__).parent / "recipes"
+RECIPES = Path(str(resources.files("recipes")))
 EXAMPLES = (
     "python train_fcn.py",
     "python train_fcn.py --recipe original --root /data/cityscapes",
@@ -117,10 +119,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             best = prepared.fit()
         except (Stopped, KeyboardInterrupt):
-            fabric.print(_resuming(fabric, sys.argv[1:] if argv is None else argv))
+            fabric.print(spelled(_resuming(fabric, sys.argv[1:] if argv is None else argv)))
             raise
     if fabric.is_global_zero:
-        print(_summary(run, best, chosen, benchmark))
+        print(spelled(_summary(run, best, chosen, benchmark)))
     return 0
 
 
@@ -210,5 +212,10 @@ def _summary(run: Run, best: Row | None, chosen: TrainOptions, benchmark: Benchm
     )
 
 
-if __name__ == "__main__":
+def run() -> NoReturn:
+    """Run this command as a process, and end that."""
     exit_process(main())
+
+
+if __name__ == "__main__":
+    run()

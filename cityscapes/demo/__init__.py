@@ -18,6 +18,7 @@ from cityscapes.ground_truth import polygons
 from cityscapes.layout import ANNOTATIONS, IMAGES, SPLITS, Scene
 from engine.arrays import Size
 from engine.cli.command import command
+from engine.cli.invocation import spelled
 from engine.cli.options import size, tool_parser
 from engine.cli.parser import process_count, whole, within
 from engine.errors import InputError
@@ -156,5 +157,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = DemoOptions(width, height, args.train, args.val, args.test, args.seed)
     draw_dataset(args.root, options, workers=args.workers)
     print(f"{args.root}: {args.train} train, {args.val} val and {args.test} test scenes of {width} x {height} pixels")
-    print(f"next: python generate_gt.py --root {args.root}")
+    print(spelled(f"next: python generate_gt.py --root {args.root}"))
     return 0

@@ -15,6 +15,7 @@ from cityscapes.layout import ANNOTATIONS, COARSE, IMAGE_SIZE, SPLITS
 from cityscapes.official_counts import EXTRA_IMAGES, IMAGES_OF
 from engine.cli import command
 from engine.cli.command import BAD_INPUT
+from engine.cli.invocation import spelled
 from engine.cli.options import tool_parser
 from engine.cli.parser import process_count
 from engine.errors import InputError
@@ -198,12 +199,12 @@ def _print(diagnosis: Diagnosis) -> None:
         print(line)
     print()
     for finding in diagnosis.findings:
-        print(f"{finding.severity}  {finding}")
+        print(spelled(f"{finding.severity}  {finding}"))
     found, noted = (len(of_severity(severity, diagnosis.findings)) for severity in ("fault", "note"))
     verdict = "healthy" if diagnosis.healthy else counted(found, "fault")
     unofficial = "" if diagnosis.is_official else ", not the official data set"
     print(f"{diagnosis.root}: {verdict}{unofficial}, {counted(noted, 'note')}")
-    print(f"next: {_next(diagnosis)}")
+    print(spelled(f"next: {_next(diagnosis)}"))
 
 
 def _next(diagnosis: Diagnosis) -> str:

@@ -10,6 +10,7 @@ from cityscapes.submission import archive as archives
 from cityscapes.submission.checking import Report, check, messages, pack
 from cityscapes.submission.fixing import FixReport, fix
 from engine.cli import command
+from engine.cli.invocation import spelled
 from engine.cli.options import tool_parser
 from engine.cli.parser import process_count
 from engine.cli.submission import add_subset, packed
@@ -74,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         report = check(path, root, workers=arguments.workers)
         _print_report(path, root, report)
         pack_it = _command("pack", path, "submission.zip", root=root)
-        print(report.next_step(pack_it if path.is_dir() else _UPLOAD.format(path)))
+        print(spelled(report.next_step(pack_it if path.is_dir() else _UPLOAD.format(path))))
         return 0
     report = pack(path, arguments.archive, root, workers=arguments.workers)
     _print_report(path, root, report)
@@ -102,15 +103,15 @@ def _print_fix_report(new: Path, root: Path | None, report: FixReport) -> None:
         print(f"{change}: {counted(number, 'file')}")
     print(f"wrote {counted(report.predictions, 'prediction')} to {new}")
     if report.split == "test":
-        print(f"next: {_command('check', new, root=root)}")
+        print(spelled(f"next: {_command('check', new, root=root)}"))
     else:
         score = ["python", "-m", "cityscapes.scoring", "--predictions", str(new), "--split", report.split]
-        print(f"next: {shlex.join([*score, '--root', str(root or 'data')])}")
+        print(spelled(f"next: {shlex.join([*score, '--root', str(root or 'data')])}"))
 
 
 def _warn(path: Path, findings: Sequence[Finding]) -> None:
     for line in messages(path, findings):
-        print(printable(f"warning: {line}"), file=sys.stderr)
+        print(printable(spelled(f"warning: {line}")), file=sys.stderr)
 
 
 def _command(action: str, *paths: Path | str, root: Path | None) -> str:

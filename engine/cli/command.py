@@ -13,7 +13,8 @@ from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from typing import NoReturn, Protocol
 
-from engine.cli import streams
+from engine.cli import interrupts, streams
+from engine.cli.invocation import spelled
 from engine.errors import InputError, Stopped, printable, stop
 
 BAD_INPUT = 2
@@ -72,7 +73,7 @@ def _ended_by(error: BaseException) -> int:
     elif isinstance(error, BrokenPipeError):  # `| head` has seen enough
         streams.give_up_stdout()
         code = 0
-    elif (message := _of_the_system(error)) is not None:
+    elif (message := interrupts.missing(error) or _of_the_system(error)) is not None:
         report([message])
     elif _interrupted(error):
         print("\ninterrupted; what was finished is kept, run the same command to resume", file=sys.stderr)
@@ -142,4 +143,4 @@ def exit_process(code: int) -> NoReturn:
 def report(messages: Sequence[str]) -> None:
     """Print every message on stderr, each with `error:` before it."""
     for message in messages:
-        print(f"error: {printable(message)}", file=sys.stderr)
+        print(f"error: {printable(spelled(message))}", file=sys.stderr)

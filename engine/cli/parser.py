@@ -8,6 +8,7 @@ import sys
 from functools import partial
 from typing import Any, NoReturn
 
+from engine.cli.invocation import spelled
 from engine.errors import printable
 from engine.ranges import WORKERS, Range
 
@@ -19,10 +20,14 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong with a command line in one line, and which flag comes closest to an unknown one."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**{"allow_abbrev": False, **settings})
+        super().__init__(**{"allow_abbrev": False, **settings, "prog": spelled(settings["prog"])})
 
         self.origin = ""
         """Where the arguments come from, if not all of them from the command line; for messages."""
+
+    def format_help(self) -> str:
+        """The help, with commands spelled as they can be typed here."""
+        return spelled(super().format_help())
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """As argparse does, but what is not known is refused here, where a subcommand's own flags are known."""
@@ -42,7 +47,7 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with a line and exit code 2."""
         message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
-        program = self.prog if self.prog.startswith("python ") else f"python {self.prog}"
+        program = f"python {self.prog}" if self.prog.endswith(".py") else self.prog
         print(f"error: {printable(message)} ({self.origin}see {program} --help)", file=sys.stderr)
         sys.exit(2)
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from engine.cli.invocation import spelled
 from engine.cli.options import require_output_file, tool_parser
 from engine.cli.parser import process_count
 from engine.files.atomic import write_json
@@ -39,7 +40,7 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 
 def remark(form: Format, text: str) -> None:
     """Print lines that belong beside a table: on stdout below a text table, otherwise on stderr."""
-    print(text, file=sys.stdout if form == "text" else sys.stderr)
+    print(spelled(text), file=sys.stdout if form == "text" else sys.stderr)
 
 
 def report(scores: Callable[[], Scores], output: Path | None, form: Format) -> None:

@@ -108,6 +108,10 @@ def test_a_limit_of_the_system_is_reported_with_a_remedy() -> None:
 @pytest.mark.parametrize(
     ("error", "told"),
     [
+        (
+            ModuleNotFoundError("No module named 'onnx'", name="onnx"),
+            r'this command needs onnx, .*"cityscapes-fcn\[export\]"',
+        ),
         (MemoryError(), r"not enough memory or processes \(MemoryError\(\)\)"),
         (RuntimeError("can't start new thread"), "not enough memory or processes"),
         (OSError(errno.EIO, "Input/output error"), r"the system refuses \(Input/output error\); check the disks"),

@@ -1,4 +1,4 @@
-"""Ctrl-C while commands are still importing."""
+"""Ctrl-C, or a package that is not installed, while commands are still importing."""
 
 import os
 import signal
@@ -23,3 +23,18 @@ def test_ctrl_c_during_imports_gives_one_line(command: list[str], slow: str, tmp
         text=True,
     )
     assert (ended.returncode, ended.stderr) == (-signal.SIGINT, "\ninterrupted before anything was done\n")
+
+
+@pytest.mark.parametrize("command", ["train_fcn.py", "test_fcn.py", "export_fcn.py"])
+def test_without_torch_the_message_says_what_to_install(command: str, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
+    ended = subprocess.run(
+        [sys.executable, command, "--help"],
+        cwd=REPOSITORY,
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    message = 'error: this command needs torch, which is not installed: pip install "cityscapes-fcn[train]"\n'
+    assert (ended.returncode, ended.stderr) == (2, message)

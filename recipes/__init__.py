@@ -1,0 +1,1 @@
+"""Recipes: YAML files with training options, which `--recipe NAME` of train_fcn.py starts from."""
