@@ -12,7 +12,7 @@ import catalogue.weights
 from engine.checkpoints import results_name
 from engine.cli import options
 from engine.cli.command import command
-from engine.export import FORMATS, ImageToIds, export, facts, told
+from engine.export import FORMATS, ImageToIds, export, format_checks, metadata
 from engine.files.atomic import require_writable
 
 EXAMPLES = (
@@ -59,14 +59,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = results_name(chosen.model_weights_path)
     path = chosen.output / name / f"{name}{FORMATS[chosen.format]}"
     require_writable(path.parent)
-    notes = facts(about, benchmark, sha256)
+    notes = metadata(about, benchmark, sha256)
     exported = export(ImageToIds(network, about, benchmark), path, chosen.format, size, notes)
     takes = "any height and width" if exported.any_size else f"{size[0]}x{size[1]} only"
     print(f"{path}: {about.network}, {path.stat().st_size / 1e6:.1f} MB, for images of {takes}")
     print(f"  {notes['input']}\n  {notes['output']}")
-    print(
-        f"  checked with {'onnxruntime' if chosen.format == 'onnx' else 'torch.export.load'}: {told(exported.checks)}"
-    )
+    runtime = "onnxruntime" if chosen.format == "onnx" else "torch.export.load"
+    print(f"  checked with {runtime}: {format_checks(exported.checks)}")
     run = _RUN[chosen.format].format(path=path)
     print(f"next, in Python: {run}")
     return 0

@@ -23,12 +23,12 @@ from engine.files.atomic import require_writable, write_json
 from engine.files.lock import exclusive
 from engine.findings import counted
 from engine.inference.inputs import list_images
-from engine.inference.network import Forward
+from engine.inference.network import NetworkSegmenter
 from engine.inference.openvino import default_cache
 from engine.inference.output import Overlays, Predictions
-from engine.inference.pipeline import Predictor, bound, predict
-from engine.inference.test_time_augmentation import Averaged, Views
-from engine.inference.tiles import Tiled
+from engine.inference.pipeline import Predictor, bottleneck, predict
+from engine.inference.test_time_augmentation import TtaOptions, TtaSegmenter
+from engine.inference.tiles import TiledSegmenter
 from engine.parallel import available_cpus
 from engine.profiling import stages
 from engine.ranges import WORKERS, Range, out_of_range
@@ -110,7 +110,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Predict with a trained network; by default the test split, as a zip that the server accepts.",
         examples=EXAMPLES,
     )
-    views = _require_sense(chosen)
+    tta = _require_sense(chosen)
     benchmark = catalogue.benchmark(chosen.benchmark)
     network, about, weights_sha256 = catalogue.weights.load_network_for(benchmark, chosen.model_weights_path)
     samples = _samples(benchmark, chosen)
@@ -119,7 +119,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_writable(folder)
 
     process = find_process(chosen.accelerator, chosen.precision)
-    forward = Forward(
+    forward = NetworkSegmenter(
         process,
         network,
         about,
@@ -132,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         search=chosen.memory_budget == 0,
         source=str(chosen.model_weights_path),
     )
-    predictor = Predictor(Averaged(Tiled(forward, chosen.memory_budget or None), views))
+    predictor = Predictor(TtaSegmenter(TiledSegmenter(forward, chosen.memory_budget or None), tta))
     origin = {
         "weights_sha256": weights_sha256,
         "benchmark": benchmark.name,
@@ -140,7 +140,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "compiled": chosen.compile,
         "engine": forward.engine,
         "kernels": chosen.kernels,
-        **views.describe(),
+        **tta.to_json(),
         "memory_budget": chosen.memory_budget,
     }
     predictions = _predictions(benchmark, folder, chosen, origin)
@@ -154,7 +154,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
         if process.rank > 0:
             return 0
-        if lacking := sum(predictions.lacks(sample) for sample in samples):
+        if lacking := sum(predictions.is_missing(sample) for sample in samples):
             raise InputError(
                 f"{predictions.folder}: {lacking} of {len(samples)} images are not predicted; other processes say why"
             )
@@ -166,7 +166,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if predictions.overlays:
             print(f"{predictions.overlays.folder}: the same in colour over the images")
         if idle_share is not None:
-            print(bound(idle_share, chosen.workers, available_cpus()))
+            print(bottleneck(idle_share, chosen.workers, available_cpus()))
         if profiled := samples[: _profiled(chosen)]:
             _profile(predictor, profiled, folder, idle_share)
         if not chosen.images:
@@ -190,7 +190,7 @@ def _next(chosen: PredictionOptions, benchmark: Benchmark, arguments: list[str])
     return f"python test_fcn.py --model_weights_path {chosen.model_weights_path} --root {chosen.root}{flag}"
 
 
-def _require_sense(chosen: PredictionOptions) -> Views:
+def _require_sense(chosen: PredictionOptions) -> TtaOptions:
     """How images are looked at; refuses what would fail later.
 
     Raises:
@@ -207,7 +207,7 @@ def _require_sense(chosen: PredictionOptions) -> Views:
     if chosen.compile:
         require_compiler()
     resize = options.size(chosen.resize, "--resize") if chosen.resize else None
-    return Views.parse(chosen.scales, chosen.flip, chosen.window, resize)
+    return TtaOptions.parse(chosen.scales, chosen.flip, chosen.window, resize)
 
 
 def _profiled(chosen: PredictionOptions) -> int:

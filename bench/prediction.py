@@ -27,11 +27,11 @@ import sys, time
 from pathlib import Path
 import catalogue.weights
 from engine.devices.process import find_process
-from engine.inference.network import Forward
+from engine.inference.network import NetworkSegmenter
 from engine.inference.pipeline import Predictor
 benchmark = catalogue.benchmark("cityscapes")
 network, about, _ = catalogue.weights.load_network_for(benchmark, Path(sys.argv[1]))
-predictor = Predictor(Forward(find_process(sys.argv[3], "auto"), network, about, benchmark))
+predictor = Predictor(NetworkSegmenter(find_process(sys.argv[3], "auto"), network, about, benchmark))
 paths = sorted(Path(sys.argv[2]).rglob("*.png"))
 image = predictor.transfer(predictor.decode(paths[0]))
 for _ in range(min(len(paths), 5)):

@@ -139,16 +139,18 @@ def original() -> dict[str, Any]:
 
 
 def ours(**how: Any) -> dict[str, Any]:
-    """A prediction as `Forward` makes it, launched kernel by kernel, in fp16."""
+    """A prediction as `NetworkSegmenter` makes it, launched kernel by kernel, in fp16."""
     import catalogue
     from engine.checkpoints import About
     from engine.devices.process import Process
-    from engine.inference.network import Forward
+    from engine.inference.network import NetworkSegmenter
 
     about = About.untrained("fcn8s", 19, "cityscapes")
     network = catalogue.network("fcn8s", 19).to(memory_format=torch.channels_last)
     with fake_gpu():
-        forward = Forward(Process(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"), **how)
+        forward = NetworkSegmenter(
+            Process(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"), **how
+        )
         look = forward if how else forward.trial  # which does not wait for a first image's range in old code
         traffic = Traffic()
         with traffic:

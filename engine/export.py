@@ -95,14 +95,14 @@ def export(network: ImageToIds, path: Path, kind: str, size: tuple[int, int], no
     any_size = _traced(network, path, ODD_SIZE, dynamic=True)
     fixed = None if _is_dynamic(any_size) else _traced(network, path, size, dynamic=False)
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _kept_if_good(path) as part:
+    with _atomic(path) as part:
         checks = () if fixed else _written(network, any_size, part, kind, notes, (size, ODD_SIZE))
         if not _good(checks):  # its graph holds what follows from the size it was traced with
             fixed = fixed or _traced(network, path, size, dynamic=False)
             checks = _written(network, fixed, part, kind, notes, (size,))
         if not _good(checks):
             raise InputError(
-                f"{path}: not written: against the network the exported file gives {told(checks)}, "
+                f"{path}: not written: against the network the exported file gives {format_checks(checks)}, "
                 f"expected {LEAST_AGREEMENT:.2%}; try the other format of {', '.join(FORMATS)}, and report it"
             )
     return Exported(path, fixed is None, checks)
@@ -137,7 +137,7 @@ def _written(
     return tuple(_check(network, run, size) for size in sizes)
 
 
-def told(checks: Sequence[Check]) -> str:
+def format_checks(checks: Sequence[Check]) -> str:
     """Checks as a text to print."""
     return " and ".join(
         f"the same on {check.agreement:.4%} of the pixels of {check.size[0]}x{check.size[1]}"
@@ -226,7 +226,7 @@ def _check(network: ImageToIds, run: Callable[[UInt8Array], UInt8Array], size: t
 
 
 @contextmanager
-def _kept_if_good(path: Path) -> Iterator[Path]:
+def _atomic(path: Path) -> Iterator[Path]:
     """A name to write a file under, which becomes `path` only if nothing goes wrong.
 
     Raises:
@@ -255,7 +255,7 @@ def _require(*libraries: str) -> None:
         )
 
 
-def facts(about: About, benchmark: Benchmark, sha256: str) -> dict[str, Any]:
+def metadata(about: About, benchmark: Benchmark, sha256: str) -> dict[str, Any]:
     """What a file should say about itself."""
     what = "confidence 0 to 255" if benchmark.confidence_class is not None else "ids"
     return {

@@ -11,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 def fold_norms(network: nn.Module) -> None:
     """Take batch normalisation that follows a convolution in a `Sequential` into its weights, for evaluation."""
-    for sequence in sequences(network):
+    for sequence in replaceable_sequentials(network):
         layers: list[nn.Module] = []
         for layer in sequence:
             before = layers[-1] if layers else None
@@ -22,7 +22,7 @@ def fold_norms(network: nn.Module) -> None:
         replace_layers(sequence, layers)
 
 
-class BeforeNorm(nn.Module):
+class BiaslessConv2d(nn.Module):
     """A convolution whose bias is 0 and stays so, because batch normalisation follows, which takes means away.
 
     It has the parameters of the convolution under the same names.
@@ -50,13 +50,13 @@ def drop_biases(network: nn.Module) -> None:
     up its gradient takes two passes over the largest tensors of a step. Logits stay the same, in training and in
     evaluation, and so do the names of weights. To be done again after weights are loaded.
     """
-    for sequence in sequences(network):
+    for sequence in replaceable_sequentials(network):
         for place, (layer, norm) in enumerate(pairwise(sequence)):
             if not isinstance(norm, nn.BatchNorm2d | nn.SyncBatchNorm) or norm.running_mean is None:
                 continue
             if type(layer) is nn.Conv2d and layer.bias is not None and layer.padding_mode == "zeros":
-                layer = sequence[place] = BeforeNorm(layer)
-            if isinstance(layer, BeforeNorm) and layer.bias is not None:
+                layer = sequence[place] = BiaslessConv2d(layer)
+            if isinstance(layer, BiaslessConv2d) and layer.bias is not None:
                 with torch.no_grad():
                     norm.running_mean -= layer.bias
                     layer.bias.zero_()
@@ -75,7 +75,7 @@ def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
                 setattr(layer, name, nn.Parameter(weight.detach().to(dtype), requires_grad=False))
 
 
-def sequences(network: nn.Module) -> Iterator[nn.Sequential]:
+def replaceable_sequentials(network: nn.Module) -> Iterator[nn.Sequential]:
     """The sequences whose layers are used nowhere else and watched by nobody."""
     uses: dict[nn.Module, int] = {}
     for module in network.modules():
@@ -96,7 +96,7 @@ def replace_layers(sequence: nn.Sequential, layers: list[nn.Module]) -> None:
     sequence.extend(layers)
 
 
-def takes_relu(rest: list[nn.Module]) -> bool:
+def pop_relu(rest: list[nn.Module]) -> bool:
     """Whether a ReLU follows, at once or after a max pooling, with which it commutes; if so it is taken off."""
     place = 1 if rest and type(rest[0]) is nn.MaxPool2d else 0
     if len(rest) <= place or type(rest[place]) is not nn.ReLU:
@@ -105,7 +105,7 @@ def takes_relu(rest: list[nn.Module]) -> bool:
     return True
 
 
-def halves(layer: nn.Module) -> bool:
+def is_2x2_max_pooling(layer: nn.Module) -> bool:
     """Whether it is a 2 x 2 max pooling, that rounds odd sizes down or up."""
     if type(layer) is not nn.MaxPool2d or layer.return_indices:
         return False

@@ -246,7 +246,7 @@ def test_cudnn_searches_nothing_where_memory_is_bounded(
     def made(*_: object, **how: bool) -> None:
         raise MadeError(how["search"])
 
-    monkeypatch.setattr(test_fcn, "Forward", made)
+    monkeypatch.setattr(test_fcn, "NetworkSegmenter", made)
     with pytest.raises(MadeError, match=str(search)):
         predict(weights, demo_root, tmp_path, "--memory_budget", budget)
 

@@ -64,15 +64,15 @@ def original_network(weights: Path, device: str) -> Look:
 
 
 def our_way(weights: Path, device: str, precision: str, **how: Any) -> Look:
-    """As `test_fcn.py` predicts, to label ids; the rest goes to `Forward`."""
+    """As `test_fcn.py` predicts, to label ids; the rest goes to `NetworkSegmenter`."""
     import catalogue.weights
     from engine.devices.process import find_process
-    from engine.inference.network import Forward
+    from engine.inference.network import NetworkSegmenter
 
     benchmark = catalogue.benchmark("cityscapes")
     network, about, _ = catalogue.weights.load_network_for(benchmark, weights)
     exact = precision == "32-true"
-    return Forward(find_process(device, precision), network, about, benchmark, exact=exact, **how)
+    return NetworkSegmenter(find_process(device, precision), network, about, benchmark, exact=exact, **how)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -88,9 +88,9 @@ def main(argv: Sequence[str]) -> None:
     ready, peak = memory.now(), memory.peak()
     memory.forget_peak()
     if len(argv) > 7:
-        from engine.inference.tiles import Tiled
+        from engine.inference.tiles import TiledSegmenter
 
-        look = Tiled(look, float(argv[7]))  # type: ignore[arg-type]  # a budget comes with our ways only
+        look = TiledSegmenter(look, float(argv[7]))  # type: ignore[arg-type]  # a budget comes with our ways only
     seconds, first = [], 0.0
     for number in range(WARM_UP[device] + int(repeats)):
         if number == WARM_UP[device]:  # for all contenders alike, whether they searched for algorithms or not

@@ -51,7 +51,7 @@ class Graph:
         return self._result.clone()
 
 
-class Replays:
+class CudaGraphs:
     """Does work on images in the way that is best for how often their size comes: all from one thread.
 
     Args:

@@ -129,7 +129,7 @@ def animate(benchmark: Benchmark, samples: Sequence[Sample], predictions: Predic
     for sample in samples:
         pixels = _ids(predictions.path(sample))
         present[pixels] = True
-        pictures.append((Path(sample.name).name, overlays.mixed(read_image(sample.image), pixels)))
+        pictures.append((Path(sample.name).name, overlays.blend(read_image(sample.image), pixels)))
     page.animation(path, pictures, legend_of(benchmark, present))
 
 

@@ -26,7 +26,7 @@ class Span(NamedTuple):
     last: int
 
     @property
-    def seen(self) -> int:
+    def extent(self) -> int:
         """Pixels that the network sees."""
         return self.last - self.first
 
@@ -40,7 +40,7 @@ class Grid(NamedTuple):
     @property
     def largest_size(self) -> Size:
         """Height and width of the largest tile, margin included."""
-        return Size(max(row.seen for row in self.rows), max(column.seen for column in self.columns))
+        return Size(max(row.extent for row in self.rows), max(column.extent for column in self.columns))
 
     @property
     def largest(self) -> int:
@@ -50,7 +50,7 @@ class Grid(NamedTuple):
     @property
     def work(self) -> int:
         """Pixels of all tiles, margins included."""
-        return sum(row.seen for row in self.rows) * sum(column.seen for column in self.columns)
+        return sum(row.extent for row in self.rows) * sum(column.extent for column in self.columns)
 
     @property
     def tiles(self) -> Iterator[tuple[Span, Span]]:
@@ -58,8 +58,8 @@ class Grid(NamedTuple):
         return product(self.rows, self.columns)
 
 
-def plan(height: int, width: int, margin: int, most: int) -> Grid:
-    """The tiles of no more than `most` pixels that cost the least work, or the smallest there are.
+def plan(height: int, width: int, margin: int, max_pixels: int) -> Grid:
+    """The tiles of no more than `max_pixels` pixels that cost the least work, or the smallest there are.
 
     None is responsible for less than its margin, unless an axis is that short; so work is nine times as much at most.
     """
@@ -67,7 +67,7 @@ def plan(height: int, width: int, margin: int, most: int) -> Grid:
         [_Axis.of(length, parts, margin) for parts in _parts(length, margin)] for length in (height, width)
     )
     pairs = list(product(rows, columns))
-    fitting = [pair for pair in pairs if pair[0].largest * pair[1].largest <= most]
+    fitting = [pair for pair in pairs if pair[0].largest * pair[1].largest <= max_pixels]
     if fitting:
         row, column = min(fitting, key=lambda pair: pair[0].work * pair[1].work)
     else:
@@ -88,7 +88,7 @@ class _Axis(NamedTuple):
     def of(cls, length: int, parts: int, margin: int) -> "_Axis":
         """An axis of that length in about so many parts."""
         its = spans(length, parts, margin)
-        seen = [span.seen for span in its]
+        seen = [span.extent for span in its]
         return cls(its, max(seen), sum(seen))
 
 
@@ -108,12 +108,12 @@ def spans(length: int, parts: int, margin: int) -> tuple[Span, ...]:
     )
 
 
-def most_pixels(size: Size, most_elements: int) -> int:
+def max_pixels(size: Size, max_elements: int) -> int:
     """Pixels that an image or a piece of it may have, so that its first layer has no more than so many elements.
 
     Of an image of h x w that layer has 64 (h + 200) (w + 200), which is 64 (h w + 200 (h + w + 200)). The pieces are no
     longer than the image on either axis, so what is bounded for its sides is bounded for theirs. What is half of the
     bound fits in any case, unless it is a strip of more than 80,000 pixels.
     """
-    most = most_elements // _CHANNELS
+    most = max_elements // _CHANNELS
     return max(most // 2, most - _PADDING * (size.height + size.width + _PADDING))

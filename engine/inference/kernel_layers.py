@@ -6,15 +6,15 @@ from typing import TypeGuard, cast
 import torch
 from torch import nn
 
-from engine.inference.upsampling import Coarse, Stepwise
-from engine.layers import halves, replace_layers, sequences, takes_relu
+from engine.inference.upsampling import CoarseNetwork, StepwiseNetwork
+from engine.layers import is_2x2_max_pooling, pop_relu, replace_layers, replaceable_sequentials
 from engine.normalization import Normalize
 
 _MOST_PIXELS = 1 << 29
 """Of an image with its padding: pixels of three channels are counted in 32 bits."""
 
 
-class Finished(nn.Module):
+class FusedConvolution(nn.Module):
     """A convolution with its bias, ReLU and pooling: one kernel of cuDNN's, and one of ours."""
 
     def __init__(self, plain: nn.Conv2d, pool: nn.MaxPool2d | None) -> None:
@@ -27,7 +27,7 @@ class Finished(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> (N, C, H, W), or half as high and wide."""
-        from engine.kernels.finish import bias_pool_relu, bias_relu_
+        from engine.kernels.epilogue import bias_pool_relu, bias_relu_
 
         convolved = self.plain(image).contiguous(memory_format=torch.channels_last)
         if self.pool is not None:
@@ -44,22 +44,22 @@ class FirstBlock(nn.Module):
     """
 
     def __init__(
-        self, finished: Finished, normalize: Normalize, padding: Callable[[int, int], tuple[int, int, int, int]]
+        self, fused: FusedConvolution, normalize: Normalize, padding: Callable[[int, int], tuple[int, int, int, int]]
     ) -> None:
         super().__init__()
-        self.finished, self.normalize, self._padding = finished, normalize, padding
+        self.fused, self.normalize, self._padding = fused, normalize, padding
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) -> (N, C, h, w)."""
         if image.dtype != torch.uint8:
-            return cast("torch.Tensor", self.finished(image))
+            return cast("torch.Tensor", self.fused(image))
         from engine.kernels.first_block import first_block
 
-        pool = self.finished.pool
+        pool = self.fused.pool
         result: torch.Tensor = first_block(
             image.contiguous(memory_format=torch.channels_last),
-            self.finished.plain.weight,
-            self.finished.bias,
+            self.fused.plain.weight,
+            self.fused.bias,
             self.normalize.mean.flatten(),
             self.normalize.std.flatten(),
             list(self._padding(image.shape[-2], image.shape[-1])),
@@ -70,22 +70,22 @@ class FirstBlock(nn.Module):
 
 
 def use_kernels(network: nn.Module) -> None:
-    """Put the convolutions of `Sequential`s that ReLU follows into `Finished` ones."""
-    for sequence in sequences(network):
+    """Put the convolutions of `Sequential`s that ReLU follows into `FusedConvolution` ones."""
+    for sequence in replaceable_sequentials(network):
         layers: list[nn.Module] = []
         rest = list(sequence)
         while rest:
             layer = rest.pop(0)
-            if type(layer) is nn.Conv2d and takes_relu(rest):
-                pool = cast("nn.MaxPool2d", rest.pop(0)) if rest and halves(rest[0]) else None
-                layers.append(Finished(layer, pool))
+            if type(layer) is nn.Conv2d and pop_relu(rest):
+                pool = cast("nn.MaxPool2d", rest.pop(0)) if rest and is_2x2_max_pooling(rest[0]) else None
+                layers.append(FusedConvolution(layer, pool))
             else:
                 layers.append(layer)
         replace_layers(sequence, layers)
 
 
-class CoarseScores:
-    """A `Stepwise` network from uint8 images to coarse scores, by kernels.
+class CoarseScorer:
+    """A `StepwiseNetwork` from uint8 images to coarse scores, by kernels.
 
     Args:
         network: after `use_kernels`; its first layers are changed.
@@ -93,25 +93,25 @@ class CoarseScores:
         dtype: of its weights.
     """
 
-    def __init__(self, network: Stepwise, normalize: Normalize, dtype: torch.dtype) -> None:
-        from engine.kernels.scores import arranged, arranged_upsampling
+    def __init__(self, network: StepwiseNetwork, normalize: Normalize, dtype: torch.dtype) -> None:
+        from engine.kernels.scores import pack_upsampling, pack_weights
 
         self._network, self._normalize = network, normalize
-        network.stem[0] = FirstBlock(cast("Finished", network.stem[0]), normalize, network.padding)
+        network.stem[0] = FirstBlock(cast("FusedConvolution", network.stem[0]), normalize, network.padding)
         self._weights = [
             (
-                *arranged(merge.score, dtype),
-                None if merge.upsampling is None else arranged_upsampling(merge.upsampling, dtype),
+                *pack_weights(merge.score, dtype),
+                None if merge.upsampling is None else pack_upsampling(merge.upsampling, dtype),
             )
             for merge in network.merges
         ]
 
     @staticmethod
-    def suits(network: object) -> TypeGuard[Stepwise]:
+    def suits(network: object) -> TypeGuard[StepwiseNetwork]:
         """Whether there are kernels for the steps of a network, after `use_kernels`."""
         from engine.kernels import first_block, scores
 
-        if not isinstance(network, Stepwise) or not isinstance(first := network.stem[0], Finished):
+        if not isinstance(network, StepwiseNetwork) or not isinstance(first := network.stem[0], FusedConvolution):
             return False
         plain = first.plain
         return (
@@ -141,7 +141,7 @@ class CoarseScores:
         return found
 
 
-class Ids:
+class UpsampleToIds:
     """From coarse scores to ids, by a kernel.
 
     Args:
@@ -150,15 +150,15 @@ class Ids:
         dtype: of the scores.
     """
 
-    def __init__(self, network: Coarse, table: torch.Tensor, dtype: torch.dtype) -> None:
-        from engine.kernels.ids import arranged
+    def __init__(self, network: CoarseNetwork, table: torch.Tensor, dtype: torch.dtype) -> None:
+        from engine.kernels.ids import pack_weights
 
         layer = network.upsampling
-        self._matrix, self._table = arranged(layer, dtype), table
+        self._matrix, self._table = pack_weights(layer, dtype), table
         self._offset, self._stride = network.final_offset + int(layer.padding[0]), int(layer.stride[0])
 
     @staticmethod
-    def suits(network: Coarse) -> bool:
+    def suits(network: CoarseNetwork) -> bool:
         """Whether there is a kernel for its number of classes."""
         from engine.kernels.ids import MOST_CLASSES
 

@@ -19,7 +19,7 @@ _RESERVE = 0.95
 """Share of a budget that is planned with, as the next time may take a little more."""
 
 
-class Capacity:
+class MemoryBudget:
     """Tells which images fit in a budget, from made-up ones of the same shape that grow as far as it allows.
 
     The next one that is tried is no larger than the budget would hold if all memory grew with the pixels; so none
@@ -27,42 +27,42 @@ class Capacity:
 
     Args:
         device: where the network is.
-        look: what takes the memory: (1, 3, H, W) uint8 on the device -> anything.
-        release: lets go of what `look` keeps for the next time, or a size would be measured with what another left.
+        run: what takes the memory: (1, 3, H, W) uint8 on the device -> anything.
+        release: lets go of what `run` keeps for the next time, or a size would be measured with what another left.
         budget: MiB that may be taken beyond what is taken now.
     """
 
     def __init__(
         self,
         device: torch.device,
-        look: Callable[[torch.Tensor], object],
+        run: Callable[[torch.Tensor], object],
         release: Callable[[], None],
         budget: float,
     ) -> None:
-        self.budget = budget
-        self._device, self._look, self._release = device, look, release
+        self.mib = budget
+        self._device, self._run, self._release = device, run, release
         self._meter = Meter(device)
-        self._taken: dict[Size, float] = {}
+        self._peaks: dict[Size, float] = {}
         self._refused: list[Size] = []
 
     @property
-    def pixels(self) -> int:
+    def max_pixels(self) -> int:
         """Those of the largest image that is known to fit; 0 if none is."""
         return max((size.pixels for size in self._fitting), default=0)
 
-    def taken(self, size: Size) -> float:
+    def peak(self, size: Size) -> float:
         """MiB that looking at an image of a size takes at most; infinity if memory runs out."""
-        if size not in self._taken:
+        if size not in self._peaks:
             zeros = torch.zeros(1, *size, 3, dtype=torch.uint8, device=self._device)
             image = zeros.permute(0, 3, 1, 2)  # channels together in memory, as a decoded image has them
             try:
-                self._taken[size] = self._meter.peak(partial(self._look, image))
+                self._peaks[size] = self._meter.peak(partial(self._run, image))
             except RuntimeError as error:
                 if not is_out_of_memory(error):
                     raise
-                self._taken[size] = math.inf
+                self._peaks[size] = math.inf
             self._release()
-        return self._taken[size]
+        return self._peaks[size]
 
     def fits(self, size: Size) -> bool:
         """Whether an image of a size fits in the budget."""
@@ -72,7 +72,7 @@ class Capacity:
             return False
         too_many = math.inf
         while (trial := self._next_trial(size, too_many)) is not None:
-            if self.taken(trial) > _RESERVE * self.budget:
+            if self.peak(trial) > _RESERVE * self.mib:
                 too_many = trial.pixels
             elif trial == size:
                 return True
@@ -81,7 +81,7 @@ class Capacity:
 
     @property
     def _fitting(self) -> list[Size]:
-        return [size for size, taken in self._taken.items() if taken <= _RESERVE * self.budget]
+        return [size for size, taken in self._peaks.items() if taken <= _RESERVE * self.mib]
 
     def _next_trial(self, size: Size, too_many: float) -> Size | None:
         """What to try on the way to a size, where so many pixels are too many; None if it is not to be reached."""
@@ -89,9 +89,9 @@ class Capacity:
             trial = size.with_at_most(_FIRST_TRIAL)
         else:
             largest = max(self._fitting, key=lambda fitting: fitting.pixels)
-            room = _RESERVE * self.budget / max(self._taken[largest], 1e-3)
+            room = _RESERVE * self.mib / max(self._peaks[largest], 1e-3)
             growth = min(_MOST_GROWTH, room, math.sqrt(too_many / largest.pixels))
             if growth < _LEAST_GROWTH and size.pixels > largest.pixels:
                 return None
             trial = size.with_at_most(max(1.0, growth) * largest.pixels)
-        return None if trial in self._taken else trial
+        return None if trial in self._peaks else trial

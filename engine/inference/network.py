@@ -19,10 +19,10 @@ from engine.devices.device import DTYPES
 from engine.devices.process import Process
 from engine.errors import InputError
 from engine.inference import openvino, receptive_field
-from engine.inference.cuda_graphs import Replays, cudnn_search
-from engine.inference.kernel_layers import CoarseScores, Ids, use_kernels
+from engine.inference.cuda_graphs import CudaGraphs, cudnn_search
+from engine.inference.kernel_layers import CoarseScorer, UpsampleToIds, use_kernels
 from engine.inference.receptive_field import ReceptiveField
-from engine.inference.upsampling import Coarse, classify_upsampled, reach
+from engine.inference.upsampling import CoarseNetwork, classify_upsampled, max_gain
 from engine.kernels.choose import Kernels, choose_kernels
 from engine.layers import cast_weights, fold_norms
 from engine.normalization import Normalize
@@ -31,7 +31,7 @@ Engine = Literal["auto", "torch", "openvino"]
 """What runs a network: auto is OpenVINO on a CPU where it is installed and takes the network, else torch."""
 
 
-class Forward:
+class NetworkSegmenter:
     """A network made ready to predict, as a `Segmenter`.
 
     Args:
@@ -86,11 +86,11 @@ class Forward:
         """What runs the network."""
         if asked != "torch":
             self._run_by_openvino(cache, required=asked == "openvino")
-        self._coarse = self._network if not exact and isinstance(self._network, Coarse) else None
+        self._coarse = self._network if not exact and isinstance(self._network, CoarseNetwork) else None
         self._largest = torch.tensor(math.inf, device=self.device)
         """What scores must stay below; coarse ones, so that the last upsampling does not leave the range of float32."""
         if self._coarse is not None and self.precision != "16-mixed":
-            self._largest = torch.finfo(torch.float32).max / reach(self._coarse.upsampling).clamp(min=1)
+            self._largest = torch.finfo(torch.float32).max / max_gain(self._coarse.upsampling).clamp(min=1)
         self._normalize = Normalize(about.mean, about.std).to(self.device)
         self._ids = torch.from_numpy(benchmark.prediction_ids).to(self.device)
         self._confidence_class = benchmark.confidence_class
@@ -98,14 +98,14 @@ class Forward:
         self._by_rank = self._ids[: about.num_classes + 1].flip(0)
         self._finite = torch.ones((), dtype=torch.bool, device=self.device)
         """Whether all scores so far were; it stays on the device, so that no image is waited for."""
-        self._scores_by: CoarseScores | None = None
-        self._ids_by: Ids | None = None
+        self._coarse_scorer: CoarseScorer | None = None
+        self._upsample_to_ids: UpsampleToIds | None = None
         if fusible and self.device.type == "cuda" and self._dtype != torch.float32:
             cast_weights(self._network, self._dtype)
         if fusible and not compiled and choose_kernels(kernels, self.device, self._dtype):
             self._use_kernels()
         self._searches = search and self.device.type == "cuda"
-        self._replays = Replays() if self._searches and not compiled else None
+        self._cuda_graphs = CudaGraphs() if self._searches and not compiled else None
         self._captures = getattr(network, "fusible", False) is True
         """Others may do something else each time, which a graph would not."""
         self._compiled_ids: compiling.Work | None = None
@@ -122,7 +122,7 @@ class Forward:
             print("warning: this processor has no bf16, so OpenVINO computes in float32", file=sys.stderr)
             precision = "32-true"
         try:
-            self._network = openvino.accelerated(self._torch, precision, cache)
+            self._network = openvino.compile_network(self._torch, precision, cache)
             self.engine, self.precision = "openvino", precision
             self._autocast = nullcontext  # the programs give float32, and what follows is quick
         except openvino.RefusedError as error:
@@ -135,18 +135,18 @@ class Forward:
     def _use_kernels(self) -> None:
         """Put Triton's kernels into the network, which is on the device."""
         use_kernels(self._network)
-        if self._coarse is not None and self._confidence_class is None and Ids.suits(self._coarse):
-            self._ids_by = Ids(self._coarse, self._ids, self._dtype)
-        if CoarseScores.suits(self._network):
-            self._scores_by = CoarseScores(self._network, self._normalize, self._dtype)
+        if self._coarse is not None and self._confidence_class is None and UpsampleToIds.suits(self._coarse):
+            self._upsample_to_ids = UpsampleToIds(self._coarse, self._ids, self._dtype)
+        if CoarseScorer.suits(self._network):
+            self._coarse_scorer = CoarseScorer(self._network, self._normalize, self._dtype)
 
     def prepare(self, size: Size, *, logits: bool = False) -> None:
-        """Nothing is to be done before an image of that size, unlike with `Tiled`."""
+        """Nothing is to be done before an image of that size, unlike with `TiledSegmenter`."""
 
     def release(self) -> None:
         """Give back the memory that is kept from one image to the next, beside the weights."""
-        if self._replays is not None:
-            self._replays.release()
+        if self._cuda_graphs is not None:
+            self._cuda_graphs.release()
         for part in self._network.modules():
             if isinstance(part, openvino.Program):
                 part.release()
@@ -157,7 +157,7 @@ class Forward:
         if self._compiled_ids is not None:
             return self._compiled(self._compiled_ids, image)
         work = partial(self._to_ids, finite=self._finite)
-        return work(image) if self._replays is None else self._replays(work, image, capturing=self._captures)
+        return work(image) if self._cuda_graphs is None else self._cuda_graphs(work, image, capturing=self._captures)
 
     @torch.inference_mode()
     def logits(self, image: torch.Tensor) -> torch.Tensor:
@@ -165,7 +165,7 @@ class Forward:
         if self._compiled_logits is not None:
             return self._compiled(self._compiled_logits, image)
         work = partial(self._to_logits, finite=self._finite)
-        return work(image) if self._replays is None else self._replays(work, image, capturing=False)
+        return work(image) if self._cuda_graphs is None else self._cuda_graphs(work, image, capturing=False)
 
     def _compiled(self, work: compiling.Work, image: torch.Tensor) -> torch.Tensor:
         with cudnn_search(self._searches):
@@ -180,7 +180,7 @@ class Forward:
             return (self._compiled_logits or partial(_with_range, self._to_logits))(image)[0]
         return (self._compiled_ids or partial(_with_range, self._to_ids))(image)[0]
 
-    def require_range(self) -> None:
+    def require_finite(self) -> None:
         """Wait for the images so far, and refuse a network whose scores were not all finite.
 
         Raises:
@@ -225,9 +225,9 @@ class Forward:
         size = image.shape[-2], image.shape[-1]
         with self._autocast():
             # The network alone holds the normalised image, and lets go of it.
-            scores = self._scores_by(image) if self._scores_by else self._coarse.coarse(self._normalize(image))
-            if self._ids_by is not None:
-                return self._ids_by(scores, size, finite)
+            scores = self._coarse_scorer(image) if self._coarse_scorer else self._coarse.coarse(self._normalize(image))
+            if self._upsample_to_ids is not None:
+                return self._upsample_to_ids(scores, size, finite)
             self._note(scores, finite)
             return classify_upsampled(self._coarse, scores, size, self.classify)
 

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from engine.errors import InputError
 from engine.files.atomic import replacing
-from engine.inference.upsampling import Stepwise
+from engine.inference.upsampling import StepwiseNetwork
 
 TOLERANCES = {"32-true": 1e-3, "bf16-mixed": 0.1}
 """Precision -> how much the scores of the check may differ from torch's in float32, relative to the largest of them."""
@@ -131,7 +131,7 @@ class Program(nn.Module):
         self._compiled.release_memory()
 
 
-class Whole(nn.Module):
+class WholeNetwork(nn.Module):
     """A network as one program.
 
     Args:
@@ -150,8 +150,8 @@ class Whole(nn.Module):
         return logits
 
 
-class InStrips(nn.Module):
-    """A `Stepwise` network as two programs, the first of which sees an image strip by strip.
+class StripNetwork(nn.Module):
+    """A `StepwiseNetwork` network as two programs, the first of which sees an image strip by strip.
 
         rows of the image      strip 1 |---------------|
                                strip 2             |--halo--|---------------|--halo--|
@@ -166,11 +166,11 @@ class InStrips(nn.Module):
         cache: as for `Program`.
     """
 
-    def __init__(self, network: Stepwise, precision: str, cache: Path | None) -> None:
+    def __init__(self, network: StepwiseNetwork, precision: str, cache: Path | None) -> None:
         super().__init__()
         example = functional.pad(torch.randn(1, 3, *_EXAMPLE, generator=_generator()), network.padding(*_EXAMPLE))
         self.stem = Program(network.stem, example, precision, cache)
-        self.rest = Program(_Rest(network), network.stem(example), precision, cache)
+        self.rest = Program(_AfterStem(network), network.stem(example), precision, cache)
         self.padding, self.upsampling, self.final_offset = network.padding, network.upsampling, network.final_offset
         self._halo, self._stride = halo_and_stride(network.stem)
 
@@ -206,10 +206,10 @@ class InStrips(nn.Module):
         return logits[..., offset : offset + height, offset : offset + width]
 
 
-class _Rest(nn.Module):
+class _AfterStem(nn.Module):
     """What follows the first layers of a network, up to the coarse scores."""
 
-    def __init__(self, network: Stepwise) -> None:
+    def __init__(self, network: StepwiseNetwork) -> None:
         super().__init__()
         self.network = network
 
@@ -217,7 +217,7 @@ class _Rest(nn.Module):
         return self.network.coarse_of(features)
 
 
-def accelerated(network: nn.Module, precision: str, cache: Path | None = None) -> "Whole | InStrips":
+def compile_network(network: nn.Module, precision: str, cache: Path | None = None) -> "WholeNetwork | StripNetwork":
     """The same network, run by OpenVINO.
 
     Args:
@@ -232,9 +232,9 @@ def accelerated(network: nn.Module, precision: str, cache: Path | None = None) -
         with warnings.catch_warnings(), torch.inference_mode():
             warnings.simplefilter("ignore")  # tracing warns of shapes that Python looks at; the check is what counts
             ready = (
-                InStrips(network, precision, cache)
-                if isinstance(network, Stepwise)
-                else Whole(network, precision, cache)
+                StripNetwork(network, precision, cache)
+                if isinstance(network, StepwiseNetwork)
+                else WholeNetwork(network, precision, cache)
             )
             for number, height, width in _CHECKS:
                 _check(network, ready, torch.randn(number, 3, height, width, generator=_generator()), precision)

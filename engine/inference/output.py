@@ -47,9 +47,9 @@ class Overlays(NamedTuple):
         notes: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         """Write the picture of a (H, W, 3) image and its (H, W) ids."""
-        write_png(self.path(sample), self.mixed(image, prediction), notes=notes)
+        write_png(self.path(sample), self.blend(image, prediction), notes=notes)
 
-    def mixed(self, image: UInt8Array, prediction: UInt8Array) -> UInt8Array:
+    def blend(self, image: UInt8Array, prediction: UInt8Array) -> UInt8Array:
         """(H, W, 3) RGB: the mean of an image and the colours of its (H, W) ids."""
         return ((image.astype(np.uint16) + self.colors[prediction]) // 2).astype(np.uint8)
 
@@ -101,7 +101,7 @@ class Predictions:
         changed since: images are the same where size and time of change are, which is rsync's rule. Where anything is
         removed or to be predicted, what was derived from the predictions goes first.
         """
-        before = _noted(self.folder)
+        before = _read_note(self.folder)
         known = before["images"] if before and before["origin"] == self.origin else {}
         images = {sample.name: _fingerprint(sample.image) for sample in samples}
         kept = [
@@ -117,13 +117,13 @@ class Predictions:
             paths = {self.overlays.path(sample): self.notes(sample)[ORIGIN_KEY] for sample in kept}
             shown = {path for path, origin in paths.items() if note_of(path, ORIGIN_KEY) == origin}
             stale += _others(shown, self.overlays.folder, OVERLAY)
-        if stale or any(self.lacks(sample) for sample in samples):
+        if stale or any(self.is_missing(sample) for sample in samples):
             _remove(self._derived)
         _remove(stale)
-        self.kept = sum(not self.lacks(sample) for sample in kept)
+        self.kept = sum(not self.is_missing(sample) for sample in kept)
         write_json(self.folder.parent / NOTE, {"origin": self.origin, "images": images})
 
-    def lacks(self, sample: Sample) -> bool:
+    def is_missing(self, sample: Sample) -> bool:
         """Whether a sample is still to be predicted."""
         overlay = self.overlays.path(sample) if self.overlays else None
         return not self.path(sample).is_file() or (overlay is not None and not overlay.is_file())
@@ -151,11 +151,11 @@ _START = 1024
 
 def origin_of(folder: Path) -> dict[str, Any]:
     """What the predictions in a folder depend on beside their images, as noted; empty if nothing is."""
-    origin: dict[str, Any] = _noted(folder).get("origin", {})
+    origin: dict[str, Any] = _read_note(folder).get("origin", {})
     return origin
 
 
-def _noted(folder: Path) -> dict[str, Any]:
+def _read_note(folder: Path) -> dict[str, Any]:
     """The note on a folder of predictions; empty if there is none, or what is there is none of ours.
 
     Raises:

@@ -17,7 +17,7 @@ from engine.errors import InputError
 from engine.files.images import image_size, read_image, write_png
 from engine.inference.output import Predictions
 from engine.inference.segmenter import Segmenter
-from engine.inference.streams import Download, Streams, staged
+from engine.inference.streams import Download, Streams, pinned_copy
 from engine.parallel import prefetch, raise_errors
 
 _MUCH = 0.2
@@ -43,7 +43,7 @@ class Predictor:
 
     def stage(self, image: UInt8Array) -> torch.Tensor:
         """(H, W, 3) in memory -> a copy from where it can be brought to the device."""
-        return torch.tensor(image) if self._streams is None else staged(image)
+        return torch.tensor(image) if self._streams is None else pinned_copy(image)
 
     def upload(self, image: torch.Tensor) -> torch.Tensor:
         """(H, W, 3) as staged -> (1, 3, H, W) uint8 on the device.
@@ -78,11 +78,11 @@ class Predictor:
         """
         download = self.download(prediction) if isinstance(prediction, torch.Tensor) else prediction
         if self._streams is None or download.arrived is None:
-            self.forward.require_range()
+            self.forward.require_finite()
         else:
             download.arrived.synchronize()
-            with self._streams.aside():
-                self.forward.require_range()
+            with self._streams.side_stream():
+                self.forward.require_finite()
         fetched: UInt8Array = download.prediction.numpy()
         return fetched
 
@@ -135,7 +135,7 @@ def predict(
     if process.rank == 0:
         predictions.clear(samples)
     process.barrier()
-    mine = [sample for sample in samples[process.rank :: process.world_size] if predictions.lacks(sample)]
+    mine = [sample for sample in samples[process.rank :: process.world_size] if predictions.is_missing(sample)]
     if predictor.forward.bounds_memory:
         for size in _sizes(predictor, mine):
             predictor.forward.prepare(size)
@@ -161,7 +161,7 @@ def predict(
     return faults
 
 
-def bound(idle_share: float, workers: int, cpus: int) -> str:
+def bottleneck(idle_share: float, workers: int, cpus: int) -> str:
     """A line that says whether a GPU or the reading and writing of files bounds a prediction, and what to do."""
     told = f"{100 * idle_share:.0f} % of the time"
     if idle_share < _MUCH:
@@ -176,7 +176,7 @@ def _predicted(predictor: Predictor, images: Iterable[_Image]) -> Iterator[_Pred
         with _naming(image.sample.image):
             prediction = predictor.download(predictor.forward(predictor.upload(image.staged)))
             if predictor.device.type == "cpu":
-                predictor.forward.require_range()
+                predictor.forward.require_finite()
         yield _Predicted(image, prediction)
 
 

@@ -14,7 +14,7 @@ _THICKNESS = 64
 _LENGTHS = (12 * ALIGNMENT, 24 * ALIGNMENT, 48 * ALIGNMENT, 96 * ALIGNMENT)  # so their middles are multiples of it
 _FALLBACK = 6 * ALIGNMENT
 
-Scores = Callable[[torch.Tensor], torch.Tensor]
+ComputeLogits = Callable[[torch.Tensor], torch.Tensor]
 """(1, 3, H, W) float, normalised -> (1, C, H, W) logits."""
 
 
@@ -27,7 +27,7 @@ class ReceptiveField(NamedTuple):
     """Whether with that margin the logits of a piece are those it has in the whole image, rounding aside."""
 
 
-def find(scores: Scores, device: torch.device) -> ReceptiveField:
+def find(scores: ComputeLogits, device: torch.device) -> ReceptiveField:
     """Find the receptive field of a network by what becomes of NaN.
 
     Whatever is computed from NaN is NaN, so with NaN on one side of a line the logits on the other side show how far
@@ -38,18 +38,19 @@ def find(scores: Scores, device: torch.device) -> ReceptiveField:
         distances = [_distance(scores, length, upright, device) for upright in (False, True)]
         if None not in distances:
             margin = -(-max(filter(None, distances), default=0) // ALIGNMENT) * ALIGNMENT
-            return ReceptiveField(margin, all(_shifts(scores, margin, upright, device) for upright in (False, True)))
+            exact = all(_is_shift_equivariant(scores, margin, upright, device) for upright in (False, True))
+            return ReceptiveField(margin, exact)
     return ReceptiveField(_FALLBACK, exact=False)
 
 
-def _distance(scores: Scores, length: int, upright: bool, device: torch.device) -> int | None:
+def _distance(scores: ComputeLogits, length: int, upright: bool, device: torch.device) -> int | None:
     """How many pixels across a line in the middle of a strip matter; None if that cannot be told."""
     middle = length // 2
     distances = []
     for unknown in (slice(middle, None), slice(None, middle)):
         strip = torch.zeros(1, 3, _THICKNESS, length, device=device)
         strip[..., unknown] = torch.nan
-        touched = _seen(scores, strip, upright).isnan().any(1)[0].any(0).nonzero()
+        touched = _run_strip(scores, strip, upright).isnan().any(1)[0].any(0).nonzero()
         if not len(touched):  # the network puts numbers in the place of NaN
             return None
         first, last = int(touched.min()), int(touched.max())
@@ -59,15 +60,15 @@ def _distance(scores: Scores, length: int, upright: bool, device: torch.device) 
     return max(0, *distances)
 
 
-def _shifts(scores: Scores, margin: int, upright: bool, device: torch.device) -> bool:
+def _is_shift_equivariant(scores: ComputeLogits, margin: int, upright: bool, device: torch.device) -> bool:
     """Whether an image from which as much as the alignment is cut off has the same logits beyond the margin."""
     random = torch.Generator().manual_seed(0)
     strip = torch.randn(1, 3, _THICKNESS, ALIGNMENT + margin + _THICKNESS, generator=random).to(device)
-    whole = _seen(scores, strip, upright)[..., ALIGNMENT + margin :]
-    piece = _seen(scores, strip[..., ALIGNMENT:], upright)[..., margin:]
+    whole = _run_strip(scores, strip, upright)[..., ALIGNMENT + margin :]
+    piece = _run_strip(scores, strip[..., ALIGNMENT:], upright)[..., margin:]
     return bool((whole - piece).abs().max() <= 0.02 * whole.abs().max())
 
 
-def _seen(scores: Scores, strip: torch.Tensor, upright: bool) -> torch.Tensor:
+def _run_strip(scores: ComputeLogits, strip: torch.Tensor, upright: bool) -> torch.Tensor:
     """The logits of a strip that lies, or of one that stands, laid down again."""
     return scores(strip.mT.contiguous()).mT if upright else scores(strip)

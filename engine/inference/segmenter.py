@@ -41,7 +41,7 @@ class Segmenter(Protocol):
             InputError: if not even tiles fit.
         """
 
-    def require_range(self) -> None:
+    def require_finite(self) -> None:
         """Wait for the images so far, and refuse a network whose scores were not all finite.
 
         Raises:

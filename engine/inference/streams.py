@@ -49,9 +49,9 @@ class Streams:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._up, self._down, self._aside = (_stream(device) for _ in range(3))
-        self._begun: torch.cuda.Event | None = None
-        self._given: deque[tuple[torch.cuda.Event | None, torch.cuda.Event]] = deque()
+        self._up, self._down, self._side = (_stream(device) for _ in range(3))
+        self._started: torch.cuda.Event | None = None
+        self._in_flight: deque[tuple[torch.cuda.Event | None, torch.cuda.Event]] = deque()
         """When forward passes that may not be done begin and end."""
         self._done: torch.cuda.Event | None = None
         self._times: list[tuple[float, float]] = []
@@ -65,14 +65,14 @@ class Streams:
             there = image.to(self._device, non_blocking=True)
         compute.wait_stream(self._up)
         there.record_stream(compute)  # it may still be read when it is dropped here
-        self._begun = _recorded(compute)
+        self._started = _recorded(compute)
         return there
 
     def download(self, prediction: torch.Tensor) -> Download:
         """(H, W) that is being computed -> the same on its way to memory, as soon as it is computed."""
         done = _recorded(torch.cuda.current_stream(self._device))
-        self._given.append((self._begun, done))
-        self._begun = None
+        self._in_flight.append((self._started, done))
+        self._started = None
         self._retire(IN_FLIGHT)
         self._down.wait_event(done)
         with torch.cuda.stream(self._down):
@@ -81,9 +81,9 @@ class Streams:
             prediction.record_stream(self._down)
         return Download(memory, _recorded(self._down))
 
-    def aside(self) -> Any:
+    def side_stream(self) -> Any:
         """A context in which little things are read from the GPU, without waiting for anything else on it."""
-        return torch.cuda.stream(self._aside)
+        return torch.cuda.stream(self._side)
 
     def idle_share(self) -> float | None:
         """The share of the time in which the GPU had no image to look at; None after fewer than 10 images.
@@ -100,15 +100,15 @@ class Streams:
 
     def _retire(self, left: int) -> None:
         """Wait until no more than so many forward passes are left to do."""
-        while len(self._given) > left:
-            begun, done = self._given.popleft()
+        while len(self._in_flight) > left:
+            begun, done = self._in_flight.popleft()
             done.synchronize()
             if begun is not None and self._done is not None:
                 self._times.append((self._done.elapsed_time(begun), begun.elapsed_time(done)))
             self._done = done
 
 
-def staged(image: UInt8Array) -> torch.Tensor:
+def pinned_copy(image: UInt8Array) -> torch.Tensor:
     """A copy of an image in page-locked memory, from which a GPU takes it while Python goes on."""
     copy = _host_memory(image.shape, torch.uint8)
     np.copyto(copy.numpy(), image)

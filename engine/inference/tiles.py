@@ -12,9 +12,9 @@ import torch
 from engine.arrays import Size
 from engine.devices.memory import give_back_freed, is_out_of_memory
 from engine.errors import InputError
-from engine.inference.grid import Grid, most_pixels, plan
-from engine.inference.memory_budget import Capacity
-from engine.inference.network import Forward
+from engine.inference.grid import Grid, max_pixels, plan
+from engine.inference.memory_budget import MemoryBudget
+from engine.inference.network import NetworkSegmenter
 from engine.inference.receptive_field import ReceptiveField
 
 _SMALLER = 0.8
@@ -23,7 +23,7 @@ _UNWATCHED = 1 << 23
 """Pixels that a CPU is taken to have the memory for."""
 _SHARE_OF_FREE = 0.7
 """Share of a CPU's free memory that an image may take without a budget."""
-_MOST_ELEMENTS = (1 << 31) - 1
+_MAX_ELEMENTS = (1 << 31) - 1
 """Elements of a tensor on a GPU: pooling and many of cuDNN's algorithms count them in 32 bits, and fail beyond.
 
 So an image has 33,554,431 pixels at most, or goes through in tiles.
@@ -31,7 +31,7 @@ So an image has 33,554,431 pixels at most, or goes through in tiles.
 _MIB = 1 << 20
 
 
-class Tiled:
+class TiledSegmenter:
     """A `Segmenter` that runs a network on tiles of an image where the whole image takes too much memory.
 
     Tiles have a margin as wide as the network's receptive field, so predictions are those of the whole image; only sums
@@ -40,27 +40,27 @@ class Tiled:
     Args:
         forward: runs on one tile.
         budget: MiB that a prediction may take beyond weights, image and result; None for what there is.
-        most_pixels: of an image or tile that the network is given; None for any number.
-        most_elements: of a tensor; None for what the device can count.
+        max_pixels: of an image or tile that the network is given; None for any number.
+        max_elements: of a tensor; None for what the device can count.
     """
 
     def __init__(
         self,
-        forward: Forward,
+        forward: NetworkSegmenter,
         budget: float | None = None,
         *,
-        most_pixels: int | None = None,
-        most_elements: int | None = None,
+        max_pixels: int | None = None,
+        max_elements: int | None = None,
     ) -> None:
         self.device, self.precision, self.classify = forward.device, forward.precision, forward.classify
         self._forward = forward
         self._budget = budget
-        self._capacities: dict[bool, Capacity] = {}
+        self._measured_budgets: dict[bool, MemoryBudget] = {}
         """What fits in memory, by whether logits are asked for."""
         self._grids: dict[tuple[Size, bool], Grid | None] = {}
-        self._limit = most_pixels
+        self._limit = max_pixels
         """Pixels that the network may be given; once memory has run out, with which it has not yet."""
-        self._most_elements = most_elements or (_MOST_ELEMENTS if self.device.type == "cuda" else None)
+        self._max_elements = max_elements or (_MAX_ELEMENTS if self.device.type == "cuda" else None)
         self._field: ReceptiveField | None = None
         self._warned: set[str] = set()
 
@@ -72,9 +72,9 @@ class Tiled:
         """(1, 3, H, W) uint8 -> (1, C, H, W) logits."""
         return self._run(image, logits=True)
 
-    def require_range(self) -> None:
-        """As `Segmenter.require_range`."""
-        self._forward.require_range()
+    def require_finite(self) -> None:
+        """As `Segmenter.require_finite`."""
+        self._forward.require_finite()
 
     @property
     def bounds_memory(self) -> bool:
@@ -113,9 +113,9 @@ class Tiled:
         """
         if (size, logits) not in self._grids:
             self._grids[size, logits] = (
-                self._grid_in_budget(size, self._capacity(logits))
+                self._grid_in_budget(size, self._measured_budget(logits))
                 if self._is_measured(size)
-                else self._grid_within(size, self._most_pixels(size))
+                else self._grid_within(size, self._max_pixels(size))
             )
         return self._grids[size, logits]
 
@@ -123,28 +123,28 @@ class Tiled:
         """Tiles of no more than so many pixels."""
         return None if size.pixels <= pixels else plan(*size, self._margin(), pixels)
 
-    def _grid_in_budget(self, size: Size, capacity: Capacity) -> Grid | None:
+    def _grid_in_budget(self, size: Size, budget: MemoryBudget) -> Grid | None:
         """The largest tiles that fit in memory, found by trying ever smaller ones.
 
         Raises:
             InputError: if the smallest ones do not fit in a budget that was given.
         """
-        limit = self._most_pixels(size)
+        limit = self._max_pixels(size)
         if size.pixels <= limit:
-            if capacity.fits(size):
+            if budget.fits(size):
                 return None
-            limit = capacity.pixels
+            limit = budget.max_pixels
             if self._budget is None:
-                self._warn(f"an image of {size} takes more than the {capacity.budget:.0f} MiB of memory that are free")
-        elif capacity.pixels:
-            limit = min(limit, capacity.pixels)
+                self._warn(f"an image of {size} takes more than the {budget.mib:.0f} MiB of memory that are free")
+        elif budget.max_pixels:
+            limit = min(limit, budget.max_pixels)
         smallest = plan(*size, self._margin(), 0)
         while (grid := plan(*size, self._margin(), limit)).largest > smallest.largest:
-            if capacity.fits(grid.largest_size):
+            if budget.fits(grid.largest_size):
                 return grid
             limit = int(_SMALLER * grid.largest)
         if self._budget is not None:
-            self._require_fit(size, grid, capacity.taken(grid.largest_size))
+            self._require_fit(size, grid, budget.peak(grid.largest_size))
         return grid
 
     def _require_fit(self, size: Size, grid: Grid, needed: float) -> None:
@@ -157,10 +157,10 @@ class Tiled:
                 f"{math.ceil(needed)} MiB; give at least that"
             )
 
-    def _most_pixels(self, size: Size) -> int:
+    def _max_pixels(self, size: Size) -> int:
         """Pixels of an image, or of a tile of it, that the network may be given as far as is known."""
         limit = size.pixels if self._limit is None else self._limit
-        return limit if self._most_elements is None else min(limit, most_pixels(size, self._most_elements))
+        return limit if self._max_elements is None else min(limit, max_pixels(size, self._max_elements))
 
     def _is_measured(self, size: Size) -> bool:
         """Whether memory is measured before it is taken.
@@ -169,14 +169,14 @@ class Tiled:
         """
         return self._budget is not None or (self.device.type == "cpu" and size.pixels > _UNWATCHED)
 
-    def _capacity(self, logits: bool) -> Capacity:
+    def _measured_budget(self, logits: bool) -> MemoryBudget:
         """What tells which images fit."""
-        if logits not in self._capacities:
+        if logits not in self._measured_budgets:
             free = _SHARE_OF_FREE * psutil.virtual_memory().available / _MIB
             budget = free if self._budget is None else self._budget
             run = partial(self._forward.trial, logits=logits)
-            self._capacities[logits] = Capacity(self.device, run, self._forward.release, budget)
-        return self._capacities[logits]
+            self._measured_budgets[logits] = MemoryBudget(self.device, run, self._forward.release, budget)
+        return self._measured_budgets[logits]
 
     def _margin(self) -> int:
         if self._field is None:

@@ -15,7 +15,7 @@ _LOGITS_AT_ONCE = {"cpu": 1 << 19, "cuda": 1 << 26}
 
 
 @runtime_checkable
-class Coarse(Protocol):
+class CoarseNetwork(Protocol):
     """A network whose logits are the upsampling of coarse scores, cropped."""
 
     final_offset: int
@@ -53,8 +53,8 @@ class Merge(Protocol):
 
 
 @runtime_checkable
-class Stepwise(Coarse, Protocol):
-    """A `Coarse` network that shows its steps, so that kernels may take their place.
+class StepwiseNetwork(CoarseNetwork, Protocol):
+    """A `CoarseNetwork` that shows its steps, so that kernels may take their place.
 
     Its `coarse` is: zeros around the image as `padding` says, then `stem`, then `coarse_of`. In other words: zeros,
     then `features`, then all `merges`.
@@ -85,7 +85,7 @@ Classify = Callable[[torch.Tensor], torch.Tensor]
 
 
 def classify_upsampled(
-    network: Coarse, scores: torch.Tensor, size: tuple[int, int], classify: Classify
+    network: CoarseNetwork, scores: torch.Tensor, size: tuple[int, int], classify: Classify
 ) -> torch.Tensor:
     """Predict an image from its coarse scores, by some rows of blocks at a time.
 
@@ -134,7 +134,7 @@ def classify_upsampled(
     return ids.view(-1, across * stride)[first : first + height, first : first + width]
 
 
-def reach(layer: nn.ConvTranspose2d) -> torch.Tensor:
+def max_gain(layer: nn.ConvTranspose2d) -> torch.Tensor:
     """How many times as large as the largest coarse score a logit can be at most, as a scalar on the layer's device."""
     return _weights(layer).abs().sum(1).amax()
 

@@ -43,7 +43,7 @@ def _is_recent(device: torch.device) -> bool:
 def _fault(device: torch.device, dtype: torch.dtype) -> str:
     """What keeps a kernel from running: no Triton, no compiler, a GPU that it does not know; nothing if it runs."""
     try:
-        from engine.kernels.finish import bias_relu_
+        from engine.kernels.epilogue import bias_relu_
 
         bias_relu_(torch.zeros(1, 16, 1, 1, dtype=dtype, device=device), torch.zeros(16, device=device))
     except Exception as error:  # of Triton's, of the compiler that it calls, of the driver

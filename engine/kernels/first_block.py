@@ -114,7 +114,7 @@ def _empty(
     return torch.empty(shape, dtype=weight.dtype, device=image.device, memory_format=torch.channels_last)
 
 
-def plain(
+def reference(
     image: torch.Tensor,
     weight: torch.Tensor,
     bias: torch.Tensor,

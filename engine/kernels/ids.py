@@ -67,7 +67,7 @@ def ids(
 
     Args:
         scores: (1, C, h, w), in channels_last memory.
-        matrix: the weights of the upsampling, `arranged`.
+        matrix: the weights of the upsampling, `pack_weights`.
         table: uint8 ids of the classes.
         finite: bool scalar; becomes False if a score that counts is NaN or infinite.
         offset: row and column of the upsampled scores at which the image begins.
@@ -105,7 +105,7 @@ def _empty(
     return torch.empty((height, width), dtype=torch.uint8, device=scores.device)
 
 
-def arranged(layer: nn.ConvTranspose2d, dtype: torch.dtype) -> torch.Tensor:
+def pack_weights(layer: nn.ConvTranspose2d, dtype: torch.dtype) -> torch.Tensor:
     """(C, 2 x 2 scores of C classes, S * S) weights for the kernel, with zeros up to a power of two of scores."""
     classes, stride = layer.in_channels, layer.stride[0]
     parts = layer.weight.detach().view(classes, classes, 2, stride, 2, stride)  # in, out, up, row, back, column
@@ -116,7 +116,7 @@ def arranged(layer: nn.ConvTranspose2d, dtype: torch.dtype) -> torch.Tensor:
     return result
 
 
-def plain(
+def reference(
     scores: torch.Tensor,
     layer: nn.ConvTranspose2d,
     table: torch.Tensor,

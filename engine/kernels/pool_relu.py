@@ -132,6 +132,6 @@ def _gradient(ctx: Any, gradient: torch.Tensor, _: torch.Tensor | None) -> tuple
 pool_relu.register_autograd(_gradient, setup_context=_keep)
 
 
-def plain(image: torch.Tensor, ceil_mode: bool) -> torch.Tensor:
+def reference(image: torch.Tensor, ceil_mode: bool) -> torch.Tensor:
     """The same by torch, with its gradient."""
     return functional.max_pool2d(image, 2, ceil_mode=ceil_mode).relu()

@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import nn
 
-from engine.layers import halves, sequences
+from engine.layers import is_2x2_max_pooling, replaceable_sequentials
 
 
 class PoolReLU(nn.Module):
@@ -18,10 +18,10 @@ class PoolReLU(nn.Module):
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """(N, C, H, W) -> half as high and wide."""
-        from engine.kernels.pool_relu import plain, pool_relu
+        from engine.kernels.pool_relu import pool_relu, reference
 
         if torch.compiler.is_compiling():  # which fuses them with what comes before
-            return plain(image, self.ceil_mode)
+            return reference(image, self.ceil_mode)
         result: torch.Tensor = pool_relu(image.contiguous(memory_format=torch.channels_last), self.ceil_mode)[0]
         return result
 
@@ -31,10 +31,10 @@ def use_pooling_kernels(network: nn.Module) -> None:
 
     All bits of logits and gradients stay, and so do the names of weights. The network must be `fusible`.
     """
-    for sequence in sequences(network):
+    for sequence in replaceable_sequentials(network):
         layers = list(sequence)
         for place, (pool, relu) in enumerate(pairwise(sequence)):
-            if halves(pool) and type(relu) is nn.ReLU:
+            if is_2x2_max_pooling(pool) and type(relu) is nn.ReLU:
                 layers[place : place + 2] = PoolReLU(cast("nn.MaxPool2d", pool)), nn.Identity()
         for place, layer in enumerate(layers):
             sequence[place] = layer

@@ -79,13 +79,13 @@ def scores(
 
     Args:
         features: (N, F, H, W), in channels_last memory.
-        weight: of their scores, `arranged`.
+        weight: of their scores, `pack_weights`.
         bias: likewise.
         factor: on the features.
         offset: row and column of the features at which the scores begin.
         classes: C.
         coarser: (N, C, h, w) scores, in channels_last memory; None for no more than the features' scores.
-        upsampling: its weights, `arranged_upsampling`.
+        upsampling: its weights, `pack_upsampling`.
         padding: of the upsampling.
 
     Returns:
@@ -125,7 +125,7 @@ def _empty(
     return torch.empty(shape, dtype=features.dtype, device=features.device, memory_format=torch.channels_last)
 
 
-def arranged(score: nn.Conv2d, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+def pack_weights(score: nn.Conv2d, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """Weight (F, C) and bias (C,) of a 1 x 1 convolution for the kernel, with zeros up to a power of two of classes."""
     classes = score.out_channels
     weight = score.weight.new_zeros(score.in_channels, _padded(classes), dtype=dtype)
@@ -136,7 +136,7 @@ def arranged(score: nn.Conv2d, dtype: torch.dtype) -> tuple[torch.Tensor, torch.
     return weight, bias
 
 
-def arranged_upsampling(layer: nn.ConvTranspose2d, dtype: torch.dtype) -> torch.Tensor:
+def pack_upsampling(layer: nn.ConvTranspose2d, dtype: torch.dtype) -> torch.Tensor:
     """(4 sets, 2 x 2 coarser scores of C classes, C) weights for the kernel, with zeros up to powers of two."""
     classes = layer.in_channels
     parts = layer.weight.detach().view(classes, classes, 2, 2, 2, 2)  # in, out, up, set_y, back, set_x
@@ -146,7 +146,7 @@ def arranged_upsampling(layer: nn.ConvTranspose2d, dtype: torch.dtype) -> torch.
     return weight
 
 
-def plain(
+def reference(
     features: torch.Tensor,
     score: nn.Conv2d,
     factor: float,

@@ -20,7 +20,7 @@ from engine.devices import memory, nvml
 from engine.devices.device import DTYPES, synchronise
 from engine.devices.process import find_process
 from engine.files.images import synthetic_image, write_png
-from engine.inference.network import Engine, Forward
+from engine.inference.network import Engine, NetworkSegmenter
 from engine.inference.pipeline import Predictor
 from engine.profiling import flops, roofline, stages
 from engine.profiling.record import NetworkProfile, Roofline, Spread, Throughput
@@ -63,7 +63,9 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, settings: Pr
     process = find_process(settings.accelerator, settings.precision)
     exact = settings.precision == "32-true"
     engine = settings.engine
-    forward = Forward(process, network, about, benchmark, exact=exact, compiled=settings.compiled, engine=engine)
+    forward = NetworkSegmenter(
+        process, network, about, benchmark, exact=exact, compiled=settings.compiled, engine=engine
+    )
     device = forward.device
     pixels = synthetic_image(settings.size)
     image = Predictor(forward).transfer(pixels)
@@ -102,7 +104,7 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, settings: Pr
     )
 
 
-def _stages(forward: Forward, pixels: UInt8Array, repeats: int) -> dict[str, dict[str, float]]:
+def _stages(forward: NetworkSegmenter, pixels: UInt8Array, repeats: int) -> dict[str, dict[str, float]]:
     """Milliseconds by stage of predictions from a file to a file."""
     with tempfile.TemporaryDirectory() as folder:
         path, scratch = Path(folder) / "image.png", Path(folder) / "ids.png"
@@ -133,7 +135,7 @@ def _spread(seconds: list[float]) -> Spread:
 
 
 def _throughput(
-    forward: Forward, image: torch.Tensor, settings: ProfileSettings, per_image: float | None
+    forward: NetworkSegmenter, image: torch.Tensor, settings: ProfileSettings, per_image: float | None
 ) -> list[Throughput]:
     """Images per second and joules per image by batch size, until memory is short or more brings nothing."""
     tried: list[Throughput] = []
@@ -153,7 +155,7 @@ def _is_saturated(tried: Sequence[Throughput]) -> bool:
 
 
 def _measured(
-    forward: Forward, image: torch.Tensor, size: int, settings: ProfileSettings, mib_per_image: float
+    forward: NetworkSegmenter, image: torch.Tensor, size: int, settings: ProfileSettings, mib_per_image: float
 ) -> Throughput:
     """The throughput of one batch size, or that memory is too short for it."""
     too_large = Throughput(size, 0.0, None, stopped="memory")
@@ -173,7 +175,7 @@ def _batch(image: torch.Tensor, size: int) -> torch.Tensor:
     return image.permute(0, 2, 3, 1).repeat(size, 1, 1, 1).permute(0, 3, 1, 2)
 
 
-def _rate(forward: Forward, batch: torch.Tensor, repeats: int, least_seconds: float) -> Throughput:
+def _rate(forward: NetworkSegmenter, batch: torch.Tensor, repeats: int, least_seconds: float) -> Throughput:
     """Predict one batch over and over, without waiting for the device in between.
 
     Args:

@@ -9,7 +9,7 @@ pytest.importorskip("triton")
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource, compile  # noqa: A004
 
-from engine.kernels import finish, first_block, ids, pool_relu, scores
+from engine.kernels import epilogue, first_block, ids, pool_relu, scores
 
 TARGET = GPUTarget("cuda", 80, 32)
 
@@ -27,8 +27,8 @@ CASES = {
     "first block": Case(
         first_block._first_block, ("*u8", "*fp16", "*fp32", "*fp32", "*fp32", "*fp16"), 9, (64, 2, 64, 64), True
     ),
-    "bias, ReLU": Case(finish._finish, ("*fp16", "*fp32", "*fp16"), 5, (256, 1, 16, 128), False),
-    "bias, pooling, ReLU": Case(finish._finish, ("*bf16", "*fp32", "*bf16"), 5, (256, 2, 16, 128), False),
+    "bias, ReLU": Case(epilogue._epilogue, ("*fp16", "*fp32", "*fp16"), 5, (256, 1, 16, 128), False),
+    "bias, pooling, ReLU": Case(epilogue._epilogue, ("*bf16", "*fp32", "*bf16"), 5, (256, 2, 16, 128), False),
     "scores": Case(
         scores._scores,
         ("*fp16", "*fp16", "*fp32", "fp32", "*fp16", "*fp16", "*fp16"),

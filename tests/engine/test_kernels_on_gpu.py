@@ -8,13 +8,13 @@ import catalogue
 from engine.checkpoints import About
 from engine.devices.process import find_process
 from engine.errors import InputError
-from engine.inference.network import Forward
+from engine.inference.network import NetworkSegmenter
 from engine.kernels.choose import Kernels
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 
 
-def forward(name: str, precision: str, kernels: Kernels, factor: float = 1.0) -> Forward:
+def forward(name: str, precision: str, kernels: Kernels, factor: float = 1.0) -> NetworkSegmenter:
     torch.manual_seed(0)
     network = catalogue.network(name, 19)
     for key, value in network.state_dict().items():
@@ -22,7 +22,7 @@ def forward(name: str, precision: str, kernels: Kernels, factor: float = 1.0) ->
             nn.init.normal_(value, std=0.1 * factor)
     about = About.untrained(name, 19, "cityscapes")
     process = find_process("gpu", precision)
-    return Forward(process, network, about, catalogue.benchmark("cityscapes"), kernels=kernels)
+    return NetworkSegmenter(process, network, about, catalogue.benchmark("cityscapes"), kernels=kernels)
 
 
 def made_up(height: int, width: int) -> torch.Tensor:
@@ -48,13 +48,13 @@ def test_replayed_predictions_are_those_of_the_first_images() -> None:
     images = [made_up(256, 512) for _ in range(8)]
     first = made(images[0])
     ids = [made(image) for image in images]
-    assert made._replays is not None
-    assert len(made._replays._graphs) == 1
+    assert made._cuda_graphs is not None
+    assert len(made._cuda_graphs._graphs) == 1
     assert (ids[0] == first).float().mean() > 0.999
     again = [made(image) for image in images]
     assert all(torch.equal(*pair) for pair in zip(ids[3:], again[3:], strict=True))
     assert not torch.equal(ids[6], ids[7])
-    made.require_range()
+    made.require_finite()
     made.release()
 
 
@@ -68,16 +68,16 @@ def test_the_range_is_noted_within_a_graph() -> None:
     made._finite.fill_(True)
     made(made_up(64, 64))
     with pytest.raises(InputError, match="beyond 65504"):
-        made.require_range()
+        made.require_finite()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
 def test_pooling_and_its_gradient_are_torchs(dtype: torch.dtype) -> None:
-    from engine.kernels.pool_relu import plain, pool_relu
+    from engine.kernels.pool_relu import pool_relu, reference
 
     given = torch.randn(2, 96, 65, 48, device="cuda").to(dtype).contiguous(memory_format=torch.channels_last)
     images = [given.clone().requires_grad_() for _ in range(2)]
-    results = plain(images[0], False), pool_relu(images[1], False)[0]
+    results = reference(images[0], False), pool_relu(images[1], False)[0]
     assert torch.equal(*results)
     gradient = torch.randn_like(results[0])
     for result in results:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.layers import BeforeNorm, drop_biases
+from engine.layers import BiaslessConv2d, drop_biases
 from fcn.fcn import FCN
 from tests.fcn.random_weights import assert_equal_logits
 
@@ -39,7 +39,7 @@ IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) - 
 def test_nothing_changes_but_what_is_computed(both: tuple[FCN, FCN]) -> None:
     plain, changed = both
     assert list(plain.state_dict()) == list(changed.state_dict())
-    assert sum(isinstance(layer, BeforeNorm) for layer in changed.modules()) == 8
+    assert sum(isinstance(layer, BiaslessConv2d) for layer in changed.modules()) == 8
     for training in (False, True):
         assert_equal_logits(
             copy.deepcopy(changed).train(training)(IMAGES).detach(),

@@ -146,7 +146,7 @@ class Network:
         self.machine.do("forward", image)
         return image[0, 0].clone()
 
-    def require_range(self) -> None:
+    def require_finite(self) -> None:
         self.asked.append(self.machine.current)
 
     def logits(self, image: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from engine.inference.cuda_graphs import Graph, Replays, Work, cudnn_search
+from engine.inference.cuda_graphs import CudaGraphs, Graph, Work, cudnn_search
 from tests.engine.inference.fake_streams import FakeStreams
 
 
@@ -28,7 +28,7 @@ class Recorder:
 
         return replay
 
-    def of(self, replays: Replays, *sides: int, capturing: bool = True) -> list[str]:
+    def of(self, replays: CudaGraphs, *sides: int, capturing: bool = True) -> list[str]:
         self.done.clear()
         for side in sides:
             assert int(replays(self.work, torch.full((1, side), side), capturing=capturing)[0, 0]) == side + 1
@@ -40,7 +40,7 @@ CAPTURED = ["search", "capture", "replay"]
 
 def test_the_third_image_of_a_size_is_searched_for_and_captured() -> None:
     recorder = Recorder()
-    replays = Replays(recorder.capture)
+    replays = CudaGraphs(recorder.capture)
     assert recorder.of(replays, 1, 2, 1, 3, 2, 4) == ["eager"] * 6
     assert recorder.of(replays, 1) == CAPTURED
     assert recorder.of(replays, 1, 5, 1) == ["replay", "eager", "replay"]
@@ -50,14 +50,14 @@ def test_the_third_image_of_a_size_is_searched_for_and_captured() -> None:
 
 def test_work_that_is_not_to_be_captured_is_searched_for_only() -> None:
     recorder = Recorder()
-    replays = Replays(recorder.capture)
+    replays = CudaGraphs(recorder.capture)
     assert recorder.of(replays, 1, 1, 1, 1, capturing=False) == ["eager", "eager", "search", "search"]
     assert recorder.of(replays, 1) == ["eager"]
 
 
 def test_two_sizes_have_graphs_and_others_run_without_while_those_are_used() -> None:
     recorder = Recorder()
-    replays = Replays(recorder.capture)
+    replays = CudaGraphs(recorder.capture)
     recorder.of(replays, 1, 1, 1, 2, 2, 2, 3, 3)
     assert recorder.of(replays, 3, 1, 2, 3) == ["search", "replay", "replay", "search"]
     used = recorder.of(replays, *[2] * 40)
@@ -71,7 +71,7 @@ def test_a_capture_that_fails_is_told_once_and_not_tried_again(capsys: pytest.Ca
     def refuse(work: Work, image: torch.Tensor) -> Work:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
 
-    replays = Replays(refuse)
+    replays = CudaGraphs(refuse)
     assert recorder.of(replays, 1, 1, 1) == ["eager", "eager", "search"]
     assert recorder.of(replays, *[1] * 4, *[2] * 4)[-1] == "search"
     told = capsys.readouterr().err
@@ -81,7 +81,7 @@ def test_a_capture_that_fails_is_told_once_and_not_tried_again(capsys: pytest.Ca
 
 def test_graphs_are_given_back() -> None:
     recorder = Recorder()
-    replays = Replays(recorder.capture)
+    replays = CudaGraphs(recorder.capture)
     recorder.of(replays, 1, 1, 1)
     replays.release()
     assert recorder.of(replays, 1, 1, 1) == ["eager", "eager", *CAPTURED]
@@ -107,7 +107,7 @@ def test_an_invalid_capture_leaves_its_stream(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_graph_gives_what_the_work_gives() -> None:
     layer = torch.nn.Conv2d(3, 8, 3, device="cuda")
-    replays = Replays()
+    replays = CudaGraphs()
     with torch.inference_mode():
         images = [torch.randn(1, 3, 64, 64, device="cuda") for _ in range(6)]
         found = [replays(layer, image) for image in images]

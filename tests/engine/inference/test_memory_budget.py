@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.arrays import Size
 from engine.devices.memory import Meter
-from engine.inference.memory_budget import Capacity
+from engine.inference.memory_budget import MemoryBudget
 
 CPU = torch.device("cpu")
 
@@ -18,11 +18,11 @@ def nothing(*_: object) -> None:
     """What takes no memory."""
 
 
-def capacity(budget: float, takes: Callable[[Size], float]) -> tuple[Capacity, list[Size]]:
+def metered_budget(budget: float, takes: Callable[[Size], float]) -> tuple[MemoryBudget, list[Size]]:
     """One that finds memory to be taken by a formula, and what it has tried."""
     with pytest.MonkeyPatch.context() as patch:  # a meter of a CPU looks through all objects
         patch.setattr(gc, "collect", nothing)
-        found = Capacity(CPU, nothing, nothing, budget)
+        found = MemoryBudget(CPU, nothing, nothing, budget)
     tried: list[Size] = []
 
     def peak(work: Callable[[], object]) -> float:
@@ -43,7 +43,7 @@ def test_no_trial_goes_far_beyond_the_budget(size: Size, fixed: float, bytes_a_p
     def takes(size: Size) -> float:
         return fixed + bytes_a_pixel * size.pixels / (1 << 20)
 
-    found, tried = capacity(budget, takes)
+    found, tried = metered_budget(budget, takes)
     if found.fits(size):
         assert takes(size) <= budget
     else:
@@ -57,14 +57,14 @@ def test_no_trial_goes_far_beyond_the_budget(size: Size, fixed: float, bytes_a_p
 
 
 def test_memory_that_grows_by_a_step_is_no_reason_to_stop() -> None:
-    found, _ = capacity(253, lambda size: 54 if size.pixels < 70_000 else 140 + 32 * size.pixels / (1 << 20))
+    found, _ = metered_budget(253, lambda size: 54 if size.pixels < 70_000 else 140 + 32 * size.pixels / (1 << 20))
     assert found.fits(Size(1024, 2048))
     assert not found.fits(Size(3000, 4001))
-    assert 2.5e6 < found.pixels < 3.4e6
+    assert 2.5e6 < found.max_pixels < 3.4e6
 
 
 def test_a_shape_that_takes_more_is_told_apart() -> None:
-    found, _ = capacity(100, lambda size: size.width / 20)
+    found, _ = metered_budget(100, lambda size: size.width / 20)
     assert found.fits(Size(1000, 1000))
     assert not found.fits(Size(100, 3000))
     assert not found.fits(Size(120, 3100)), "as a smaller one does not"
@@ -72,24 +72,24 @@ def test_a_shape_that_takes_more_is_told_apart() -> None:
 
 
 def test_a_trial_that_runs_out_of_memory_does_not_fit() -> None:
-    def look(image: torch.Tensor) -> None:
+    def run(image: torch.Tensor) -> None:
         if image.shape[-1] > 500:
             raise torch.OutOfMemoryError("CUDA out of memory.")
 
     released: list[int] = []
-    found = Capacity(CPU, look, lambda: released.append(1), 1000)
+    found = MemoryBudget(CPU, run, lambda: released.append(1), 1000)
     assert found.fits(Size(10, 500))
     assert not found.fits(Size(10, 501))
-    assert found.taken(Size(10, 501)) == math.inf
+    assert found.peak(Size(10, 501)) == math.inf
     assert len(released) == 2
 
 
 def test_other_errors_of_a_trial_are_not_hidden() -> None:
-    def look(image: torch.Tensor) -> None:
+    def run(image: torch.Tensor) -> None:
         raise RuntimeError("shapes do not fit")
 
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        Capacity(CPU, look, nothing, 1000).fits(Size(10, 10))
+        MemoryBudget(CPU, run, nothing, 1000).fits(Size(10, 10))
 
 
 def test_what_others_give_back_does_not_count_as_memory_gained() -> None:

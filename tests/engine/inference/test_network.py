@@ -22,7 +22,7 @@ from engine.devices.process import Process, find_process
 from engine.errors import InputError
 from engine.files.atomic import replacing
 from engine.files.images import write_png
-from engine.inference.network import Forward
+from engine.inference.network import NetworkSegmenter
 from engine.inference.output import Predictions
 from engine.inference.pipeline import Predictor, predict
 from engine.layers import fold_norms
@@ -44,7 +44,7 @@ def test_fused_layers_give_what_the_network_gives(name: str, size: tuple[int, in
     for exact in (True, False):
         network = catalogue.network(name, 19)
         network.load_state_dict(weights)
-        forwards.append(Forward(process, network, about, benchmark, exact=exact, engine="torch"))
+        forwards.append(NetworkSegmenter(process, network, about, benchmark, exact=exact, engine="torch"))
     plain, fused = (forward.logits(image) for forward in forwards)
     assert torch.allclose(plain, fused, rtol=1e-3, atol=1e-4 * plain.abs().max().item())
     ids = [forward(image) for forward in forwards]
@@ -77,7 +77,7 @@ def test_networks_that_do_not_ask_for_it_are_not_fused() -> None:
     found = []
     for exact in (True, False):
         torch.manual_seed(0)
-        forward = Forward(
+        forward = NetworkSegmenter(
             find_process("cpu", "32-true"),
             Tapped(),
             about,
@@ -110,7 +110,9 @@ def test_compiled_steps_give_the_same(name: str) -> None:
         network = catalogue.network(name, 19)
         network.load_state_dict(weights)
         found.append(
-            Forward(find_process("cpu", "32-true"), network, about, benchmark, compiled=compiled, engine="torch")
+            NetworkSegmenter(
+                find_process("cpu", "32-true"), network, about, benchmark, compiled=compiled, engine="torch"
+            )
         )
     assert found[1].precision == "32-true"
     plain, compiled_too = (forward.logits(image) for forward in found)
@@ -135,14 +137,14 @@ def test_numbers_beyond_the_range_of_fp16_are_refused(name: str) -> None:
         network = catalogue.network(name, 19)
         last = next(layer for layer in reversed(list(network.modules())) if isinstance(layer, nn.BatchNorm2d))
         last.weight.data *= factor
-        forward = Forward(process, network, about, catalogue.benchmark("cityscapes"), engine="torch")
-        forward.require_range()
+        forward = NetworkSegmenter(process, network, about, catalogue.benchmark("cityscapes"), engine="torch")
+        forward.require_finite()
         assert forward(image).shape == (32, 32)
         if factor == 1:
-            forward.require_range()
+            forward.require_finite()
         else:
             with pytest.raises(InputError, match="beyond 65504"):
-                forward.require_range()
+                forward.require_finite()
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
@@ -156,17 +158,17 @@ def test_scores_that_are_not_finite_are_refused_in_every_precision(precision: st
     about = About.untrained(name, 19, "cityscapes")
     process = Process(torch.device("cpu"), precision)
     its = catalogue.benchmark("cityscapes")
-    forward = Forward(process, network, about, its, engine="torch", source="x.pth")
+    forward = NetworkSegmenter(process, network, about, its, engine="torch", source="x.pth")
     forward(torch.randint(0, 256, (1, 3, 32, 32), dtype=torch.uint8))
     with pytest.raises(InputError, match=r"x\.pth: computes scores that are NaN or infinite"):
-        forward.require_range()
+        forward.require_finite()
 
 
 def test_a_full_disk_ends_a_prediction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     about = About.untrained("some", 19, "cityscapes")
     process = find_process("cpu", "auto")
     predictor = Predictor(
-        Forward(process, nn.Conv2d(3, 19, 1), about, catalogue.benchmark("cityscapes"), engine="torch")
+        NetworkSegmenter(process, nn.Conv2d(3, 19, 1), about, catalogue.benchmark("cityscapes"), engine="torch")
     )
     samples = [Sample(str(number), tmp_path / f"{number}.png", None) for number in range(3)]
     for sample in samples:
@@ -194,7 +196,9 @@ def test_images_on_their_way_to_a_gpu_and_back_stay_whole(compiled: bool) -> Non
     benchmark = catalogue.benchmark("cityscapes")
     about = About.untrained("fcn8s", 19, "cityscapes")
     torch.manual_seed(0)
-    forward = Forward(find_process("gpu", "auto"), catalogue.network("fcn8s", 19), about, benchmark, compiled=compiled)
+    forward = NetworkSegmenter(
+        find_process("gpu", "auto"), catalogue.network("fcn8s", 19), about, benchmark, compiled=compiled
+    )
     predictor = Predictor(forward)
     random = np.random.default_rng(0)
     images = [random.integers(0, 256, (256, 512, 3), np.uint8) for _ in range(64)]
@@ -213,7 +217,7 @@ def test_images_on_their_way_to_a_gpu_and_back_stay_whole(compiled: bool) -> Non
 def test_the_first_of_equal_classes_wins() -> None:
     about = About.untrained("some", 19, "cityscapes")
     benchmark = catalogue.benchmark("cityscapes")
-    forward = Forward(find_process("cpu", "32-true"), nn.Conv2d(3, 19, 1), about, benchmark, engine="torch")
+    forward = NetworkSegmenter(find_process("cpu", "32-true"), nn.Conv2d(3, 19, 1), about, benchmark, engine="torch")
     logits = torch.randint(0, 3, (19, 500), generator=torch.Generator().manual_seed(0)).float()
     expected = torch.from_numpy(benchmark.prediction_ids)[torch.from_numpy(logits.numpy().argmax(0))]
     assert torch.equal(forward.classify(logits), expected)

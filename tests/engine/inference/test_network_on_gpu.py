@@ -15,7 +15,7 @@ from bench.fake_gpu import DEVICE, fake_gpu, fake_image
 from engine.checkpoints import About
 from engine.devices.process import Process
 from engine.errors import InputError
-from engine.inference.network import Forward
+from engine.inference.network import NetworkSegmenter
 from engine.kernels.choose import Kernels, choose_kernels
 
 pytestmark = [
@@ -50,12 +50,12 @@ def on_fake_gpu() -> Iterator[None]:
         yield
 
 
-def made(name: str, precision: str = "16-mixed", **more: Any) -> Forward:
+def made(name: str, precision: str = "16-mixed", **more: Any) -> NetworkSegmenter:
     torch.manual_seed(0)
     about = About.untrained(name, 19, "cityscapes")
     with unset_fake_temporarily():
         network = catalogue.network(name, 19).to(memory_format=torch.channels_last)
-    return Forward(Process(DEVICE, precision), network, about, catalogue.benchmark("cityscapes"), **more)
+    return NetworkSegmenter(Process(DEVICE, precision), network, about, catalogue.benchmark("cityscapes"), **more)
 
 
 @pytest.mark.parametrize("kernels", ["triton", "torch"])
@@ -86,11 +86,11 @@ def test_weights_are_cast_once() -> None:
 
 def test_exact_predictions_and_networks_that_do_not_ask_for_it_stay_as_written() -> None:
     forward = made("fcn8s", "32-true", exact=True)
-    assert forward._scores_by is None is forward._ids_by
+    assert forward._coarse_scorer is None is forward._upsample_to_ids
     with unset_fake_temporarily():
         network = nn.Conv2d(3, 19, 3, padding=1)
     about = About.untrained("some", 19, "cityscapes")
-    forward = Forward(Process(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"))
+    forward = NetworkSegmenter(Process(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"))
     assert network.weight.dtype == torch.float32
     assert forward.logits(fake_image(32, 32)).dtype == torch.float16
 
@@ -110,7 +110,7 @@ def test_where_tritons_kernels_do_not_run_torchs_do(
     def fail(*_: object) -> None:
         raise RuntimeError("Failed to find C compiler")
 
-    monkeypatch.setattr("engine.kernels.finish.bias_relu_", fail)
+    monkeypatch.setattr("engine.kernels.epilogue.bias_relu_", fail)
     assert not choose_kernels("auto", DEVICE, torch.float16)
     assert "do not run here, so predictions take longer: Failed to find C compiler" in capsys.readouterr().err
     with pytest.raises(InputError, match="Failed to find C compiler"):
@@ -147,5 +147,5 @@ def test_a_graph_that_cannot_be_captured_is_done_without(capsys: pytest.CaptureF
 
 
 def test_with_a_budget_nothing_is_searched_for() -> None:
-    assert made("fcn8s", kernels="torch", search=False)._replays is None
-    assert made("fcn8s", compiled=True)._replays is None
+    assert made("fcn8s", kernels="torch", search=False)._cuda_graphs is None
+    assert made("fcn8s", compiled=True)._cuda_graphs is None

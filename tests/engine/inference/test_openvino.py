@@ -17,11 +17,11 @@ from engine.checkpoints import About
 from engine.devices.process import Process, find_process
 from engine.errors import InputError
 from engine.inference import openvino
-from engine.inference.memory_budget import Capacity
-from engine.inference.network import Engine, Forward
-from engine.inference.openvino import InStrips, RefusedError, Whole, accelerated, halo_and_stride
-from engine.inference.test_time_augmentation import Averaged, Views
-from engine.inference.tiles import Tiled
+from engine.inference.memory_budget import MemoryBudget
+from engine.inference.network import Engine, NetworkSegmenter
+from engine.inference.openvino import RefusedError, StripNetwork, WholeNetwork, compile_network, halo_and_stride
+from engine.inference.test_time_augmentation import TtaOptions, TtaSegmenter
+from engine.inference.tiles import TiledSegmenter
 from fcn.fcn import PaperFCN
 from fcn.unet import UNet
 
@@ -41,11 +41,15 @@ def fcn8s() -> nn.Module:
     return with_scores(catalogue.network("fcn8s", 19))
 
 
-def forward(network: nn.Module, engine: Engine = "openvino", precision: str = "32-true", **how: Any) -> Forward:
+def forward(
+    network: nn.Module, engine: Engine = "openvino", precision: str = "32-true", **how: Any
+) -> NetworkSegmenter:
     about = About.untrained("some", 19, "cityscapes")
     process = Process(torch.device("cpu"), precision)
     cache = openvino.default_cache()  # of all tests
-    return Forward(process, network, about, catalogue.benchmark("cityscapes"), engine=engine, cache=cache, **how)
+    return NetworkSegmenter(
+        process, network, about, catalogue.benchmark("cityscapes"), engine=engine, cache=cache, **how
+    )
 
 
 def image(height: int, width: int, number: int = 1) -> torch.Tensor:
@@ -70,8 +74,8 @@ def test_an_fcn_gives_what_torch_gives(size: tuple[int, int]) -> None:
 
 def test_strips_are_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
     network = fcn8s()
-    ready = accelerated(network, "32-true", openvino.default_cache())
-    assert isinstance(ready, InStrips)
+    ready = compile_network(network, "32-true", openvino.default_cache())
+    assert isinstance(ready, StripNetwork)
     pixels = torch.randn(2, 3, 160, 64)
     with torch.inference_mode():
         whole = ready.coarse(pixels)
@@ -90,7 +94,7 @@ def test_first_layers_whose_strips_are_not_one_image_are_refused() -> None:
     network = fcn8s()
     network.vgg.os_8.append(Mean())  # type: ignore[union-attr, operator]
     with pytest.raises(RefusedError, match="differ from torch's"):
-        accelerated(network, "32-true")
+        compile_network(network, "32-true")
 
 
 def test_the_papers_fcn_with_its_padding_and_odd_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +103,7 @@ def test_the_papers_fcn_with_its_padding_and_odd_sizes(monkeypatch: pytest.Monke
     network = with_scores(PaperFCN(5, 16, fc_channels=8))
     pixels = torch.randn(1, 3, 45, 70)
     with torch.inference_mode():
-        assert close(accelerated(network, "32-true")(pixels), network(pixels))
+        assert close(compile_network(network, "32-true")(pixels), network(pixels))
 
 
 def test_the_halo_of_layers() -> None:
@@ -111,8 +115,8 @@ def test_the_halo_of_layers() -> None:
 def test_other_networks_run_whole_and_in_batches() -> None:
     torch.manual_seed(0)
     network = UNet(4, channels=8).eval()
-    ready = accelerated(network, "32-true")
-    assert isinstance(ready, Whole)
+    ready = compile_network(network, "32-true")
+    assert isinstance(ready, WholeNetwork)
     pixels = torch.randn(3, 3, 50, 61)
     with torch.inference_mode():
         assert close(ready(pixels), network(pixels))
@@ -140,17 +144,17 @@ def test_tiles_and_views_are_those_of_the_whole_image() -> None:
     plain = forward(nn.Sequential(nn.Conv2d(3, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 19, 3, padding=1)).eval())
     assert plain.engine == "openvino"
     pixels = image(200, 260)
-    tiled = Tiled(plain, most_pixels=20_000)
+    tiled = TiledSegmenter(plain, max_pixels=20_000)
     assert (tiled(pixels) == plain(pixels)).float().mean() > 0.9999
-    views = Views(scales=(0.5, 1.5), flip=True)
-    expected = Averaged(plain, views).probabilities(pixels)
-    assert Averaged(tiled, views).probabilities(pixels).allclose(expected, atol=1e-5)
+    tta = TtaOptions(scales=(0.5, 1.5), flip=True)
+    expected = TtaSegmenter(plain, tta).probabilities(pixels)
+    assert TtaSegmenter(tiled, tta).probabilities(pixels).allclose(expected, atol=1e-5)
 
 
 def test_a_budget_is_measured_with_what_openvino_takes() -> None:
     plain = forward(nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 19, 1)).eval())
-    capacity = Capacity(plain.device, plain.trial, plain.release, 1e6)
-    small, large = capacity.taken(Size(200, 256)), capacity.taken(Size(1000, 1024))
+    budget = MemoryBudget(plain.device, plain.trial, plain.release, 1e6)
+    small, large = budget.peak(Size(200, 256)), budget.peak(Size(1000, 1024))
     assert large - small > 150, "64 and 19 channels of float32 are 317 MiB of the larger one"
 
 
@@ -171,13 +175,13 @@ def test_programs_are_kept_for_the_next_start(tmp_path: Path, monkeypatch: pytes
     converted = compilations(monkeypatch)
     network, pixels = UNet(4, channels=8).eval(), torch.randn(1, 3, 32, 48)
     with torch.inference_mode():
-        first = accelerated(network, "32-true", tmp_path / "cache")(pixels)
-        again = accelerated(network, "32-true", tmp_path / "cache")(pixels)
+        first = compile_network(network, "32-true", tmp_path / "cache")(pixels)
+        again = compile_network(network, "32-true", tmp_path / "cache")(pixels)
         assert len(converted) == 1
         assert torch.equal(first, again)
         with torch.no_grad():
             network.score.bias.add_(1)  # type: ignore[union-attr]
-        assert close(accelerated(network, "32-true", tmp_path / "cache")(pixels), network(pixels))
+        assert close(compile_network(network, "32-true", tmp_path / "cache")(pixels), network(pixels))
         assert len(converted) == 2, "other weights"
 
 
@@ -186,12 +190,12 @@ def test_a_damaged_program_is_compiled_anew(
     damage: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, pixels = UNet(4, channels=8).eval(), torch.randn(1, 3, 32, 48)
-    accelerated(network, "32-true", tmp_path)
+    compile_network(network, "32-true", tmp_path)
     (path,) = tmp_path.iterdir()
     path.write_bytes(damage(path.read_bytes()))
     converted = compilations(monkeypatch)
     with torch.inference_mode():
-        assert close(accelerated(network, "32-true", tmp_path)(pixels), network(pixels))
+        assert close(compile_network(network, "32-true", tmp_path)(pixels), network(pixels))
     assert len(converted) == 1
 
 
@@ -200,14 +204,14 @@ def test_old_programs_make_room_for_new_ones(tmp_path: Path, monkeypatch: pytest
     for name, age in (("old", 100), ("recent", 50)):
         (tmp_path / f"{name}.blob").write_bytes(bytes(990))
         os.utime(tmp_path / f"{name}.blob", (1e9 - age, 1e9 - age))
-    accelerated(nn.Conv2d(3, 4, 1).eval(), "32-true", tmp_path)
+    compile_network(nn.Conv2d(3, 4, 1).eval(), "32-true", tmp_path)
     (left,) = tmp_path.iterdir()
     assert left.stem not in ("old", "recent"), "the new one is larger than what is allowed, and stays"
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    accelerated(nn.Conv2d(3, 4, 1).eval(), "32-true", tmp_path / "file" / "cache")
+    compile_network(nn.Conv2d(3, 4, 1).eval(), "32-true", tmp_path / "file" / "cache")
 
 
 class Sides(nn.Module):
@@ -225,7 +229,7 @@ class Sides(nn.Module):
 
 def test_what_tracing_does_not_see_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RefusedError, match="differ from torch's"):
-        accelerated(Sides().eval(), "32-true")
+        compile_network(Sides().eval(), "32-true")
     with pytest.raises(InputError, match=r"--engine openvino: OpenVINO does not run this network .*--engine torch"):
         forward(Sides())
     assert forward(Sides(), "auto").engine == "torch"
@@ -274,7 +278,7 @@ from torch import nn
 from engine.inference import openvino
 
 signal.signal(signal.SIGCHLD, lambda *_: None)
-ready = [openvino.accelerated(nn.Conv2d(3, 4, 1).eval(), "32-true")]
+ready = [openvino.compile_network(nn.Conv2d(3, 4, 1).eval(), "32-true")]
 
 def drop():
     ready.clear()
@@ -298,7 +302,7 @@ def test_conversions_are_told_to_nobody(tmp_path: Path) -> None:
     """OpenVINO's own reports leave a folder at home, and begin with a thread."""
     program = (
         "import sys, threading; from torch import nn; from engine.inference import openvino\n"
-        "openvino.accelerated(nn.Conv2d(3, 4, 1).eval(), '32-true')\n"
+        "openvino.compile_network(nn.Conv2d(3, 4, 1).eval(), '32-true')\n"
         "print(threading.active_count(), sys.modules['openvino_telemetry'])"
     )
     environment = {name: value for name, value in os.environ.items() if name not in ("CI", "TF_BUILD", "JENKINS_URL")}

@@ -88,7 +88,7 @@ def test_memory_does_not_depend_on_the_number_of_images(
         precision = "32-true"
         bounds_memory = False
 
-        def require_range(self) -> None:
+        def require_finite(self) -> None:
             """All images are in range."""
 
         def logits(self, image: torch.Tensor) -> torch.Tensor:
@@ -320,14 +320,14 @@ def test_a_note_on_a_failing_disk_is_not_forgotten(tmp_path: Path) -> None:
         origin_of(tmp_path / "predictions")
 
 
-def test_views_make_other_predictions_and_are_noted(demo_root: Path, tmp_path: Path, weights: Path) -> None:
+def test_scales_make_other_predictions_and_are_recorded(demo_root: Path, tmp_path: Path, weights: Path) -> None:
     root = many(demo_root, tmp_path / "data", 1)
     command = arguments(weights, root, tmp_path / "out")
     prediction = tmp_path / "out" / "w" / "test" / "predictions" / "berlin" / "berlin_000000_000019_labelId_preds.png"
     assert test_fcn.main(command) == 0
     plain = read_ids(prediction)
     assert test_fcn.main([*command, "--flip", "--scales", "0.5,1", "--window", "96"]) == 0
-    assert not np.array_equal(read_ids(prediction), plain), "other views, so predicted anew"
+    assert not np.array_equal(read_ids(prediction), plain), "other scales, so predicted again"
     assert '"window": 96' in prediction.parents[2].joinpath("predictions.json").read_text()
 
 
@@ -343,8 +343,8 @@ def test_a_memory_budget_leaves_predictions_as_they_are(
     plain = read_ids(prediction)
     most = plain.size * 2 // 3
     monkeypatch.setattr(
-        "engine.inference.memory_budget.Capacity.taken",
-        lambda self, size: self._taken.setdefault(size, 100 * size.pixels / most),
+        "engine.inference.memory_budget.MemoryBudget.peak",
+        lambda self, size: self._peaks.setdefault(size, 100 * size.pixels / most),
     )
     assert test_fcn.main([*command, "--memory_budget", "100"]) == 0
     assert np.array_equal(read_ids(prediction), plain)

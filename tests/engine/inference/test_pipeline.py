@@ -12,7 +12,7 @@ from engine.benchmark import Sample
 from engine.devices.process import Process
 from engine.errors import InputError
 from engine.inference.output import Predictions
-from engine.inference.pipeline import Predictor, bound, predict
+from engine.inference.pipeline import Predictor, bottleneck, predict
 from tests.engine.inference.gpu import Machine, Network
 
 SAMPLES = [Sample(str(number), Path(f"{number}.png"), None) for number in range(60)]
@@ -52,7 +52,7 @@ class Plain:
         self.left |= int(image[0, 0, 0, 0]) == self.bad
         return image[0, 0]
 
-    def require_range(self) -> None:
+    def require_finite(self) -> None:
         if self.left:
             raise InputError("beyond 65504")
 
@@ -122,7 +122,7 @@ def test_one_image_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_bounds_is_said_with_what_to_do() -> None:
-    assert bound(0.03, 8, 16) == "the GPU bounds: it waited for images 3 % of the time"
+    assert bottleneck(0.03, 8, 16) == "the GPU bounds: it waited for images 3 % of the time"
     waited = "reading and writing images bounds: the GPU waited 62 % of the time; "
-    assert bound(0.62, 8, 16) == waited + "raise --workers (8), 16 cores are here"
-    assert bound(0.62, 16, 16) == waited + "all 16 cores are at it"
+    assert bottleneck(0.62, 8, 16) == waited + "raise --workers (8), 16 cores are here"
+    assert bottleneck(0.62, 16, 16) == waited + "all 16 cores are at it"

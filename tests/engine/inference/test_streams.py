@@ -6,7 +6,7 @@ import torch
 
 from engine.arrays import UInt8Array
 from engine.inference.pipeline import Predictor
-from engine.inference.streams import IN_FLIGHT, Download, Streams, staged
+from engine.inference.streams import IN_FLIGHT, Download, Streams, pinned_copy
 from tests.engine.inference.gpu import Machine, Network
 
 
@@ -111,9 +111,9 @@ def test_images_are_staged_in_other_memory_where_it_cannot_be_locked(monkeypatch
         return empty(*shape, **how)  # type: ignore[call-overload,no-any-return]
 
     monkeypatch.setattr(torch, "empty", refused)
-    assert np.array_equal(staged(image(3)).numpy(), image(3))
+    assert np.array_equal(pinned_copy(image(3)).numpy(), image(3))
     monkeypatch.setattr("engine.inference.streams._MOST_PINNED", 10)
-    assert np.array_equal(staged(image(4)).numpy(), image(4))
+    assert np.array_equal(pinned_copy(image(4)).numpy(), image(4))
     assert asked == [True, False, False]
 
 

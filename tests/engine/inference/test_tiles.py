@@ -11,18 +11,18 @@ from engine.arrays import Size
 from engine.checkpoints import About
 from engine.devices.process import Process, find_process
 from engine.errors import InputError
-from engine.inference.memory_budget import Capacity
-from engine.inference.network import Forward
+from engine.inference.memory_budget import MemoryBudget
+from engine.inference.network import NetworkSegmenter
 from engine.inference.receptive_field import ReceptiveField
-from engine.inference.test_time_augmentation import Averaged, Views
-from engine.inference.tiles import Tiled
+from engine.inference.test_time_augmentation import TtaOptions, TtaSegmenter
+from engine.inference.tiles import TiledSegmenter
 from fcn.fcn import FCN8s
 from fcn.unet import UNet
 
 
-def forward(network: nn.Module, *, exact: bool = True) -> Forward:
+def forward(network: nn.Module, *, exact: bool = True) -> NetworkSegmenter:
     about = About.untrained("some", 19, None)
-    return Forward(
+    return NetworkSegmenter(
         find_process("cpu", "32-true"), network, about, catalogue.benchmark("cityscapes"), exact=exact, engine="torch"
     )
 
@@ -67,7 +67,7 @@ class Cramped(nn.Module):
 def test_tiles_give_what_the_whole_image_gives(build: Callable[[int], nn.Module], exact: bool) -> None:
     torch.manual_seed(0)
     plain = forward(build(19), exact=exact)
-    tiled = Tiled(plain, most_pixels=400_000)
+    tiled = TiledSegmenter(plain, max_pixels=400_000)
     large = image(203, 2530)
     grid = tiled.grid(Size(203, 2530))
     assert grid is not None
@@ -89,7 +89,7 @@ def test_out_of_memory_goes_on_in_tiles_and_says_so_once(
     error: Callable[[], Exception], capsys: pytest.CaptureFixture[str]
 ) -> None:
     network = Cramped(400_000, error)
-    tiled = Tiled(forward(network))
+    tiled = TiledSegmenter(forward(network))
     large = image(700, 800)
     expected = forward(local())(large)
     network.seen.clear()
@@ -105,30 +105,32 @@ def test_out_of_memory_for_the_smallest_tile_is_an_error(monkeypatch: pytest.Mon
     plain = forward(Cramped(10_000, lambda: torch.OutOfMemoryError("CUDA out of memory.")))
     monkeypatch.setattr(plain, "receptive_field", lambda: ReceptiveField(64, exact=True))
     with pytest.raises(InputError, match="out of memory for an image of 300 x 400, even in tiles"):
-        Tiled(plain)(image(300, 400))
+        TiledSegmenter(plain)(image(300, 400))
 
 
 def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
     network = Cramped(1, lambda: RuntimeError("shapes do not fit"))
     with pytest.raises(RuntimeError, match="shapes do not fit"):
-        Tiled(forward(network))(image(20, 30))
+        TiledSegmenter(forward(network))(image(20, 30))
 
 
 def test_a_budget_bounds_the_tiles(capsys: pytest.CaptureFixture[str]) -> None:
     network = Cramped(1 << 40, RuntimeError)
-    tiled = Tiled(forward(network), budget=120)
+    tiled = TiledSegmenter(forward(network), budget=120)
     network.seen.clear()
     large = image(1000, 2000)
     found = tiled(large)
-    assert len(network.seen) > 4  # the first four tell the reach
+    assert len(network.seen) > 4  # the first four measure the receptive field
     assert max(network.seen) < 1000 * 2000
     assert torch.equal(found, forward(local())(large))
     assert capsys.readouterr().err == ""
 
 
 def test_tiles_in_a_budget_are_as_large_as_fit(monkeypatch: pytest.MonkeyPatch) -> None:
-    tiled = Tiled(forward(local()), budget=100)
-    monkeypatch.setattr(Capacity, "taken", lambda self, size: self._taken.setdefault(size, 20 + size.pixels / 10_000))
+    tiled = TiledSegmenter(forward(local()), budget=100)
+    monkeypatch.setattr(
+        MemoryBudget, "peak", lambda self, size: self._peaks.setdefault(size, 20 + size.pixels / 10_000)
+    )
     assert tiled.grid(Size(700, 800)) is None, "76 of 95 MiB"
     grid = tiled.grid(Size(2000, 3000))
     assert grid is not None
@@ -136,7 +138,7 @@ def test_tiles_in_a_budget_are_as_large_as_fit(monkeypatch: pytest.MonkeyPatch) 
     assert grid is tiled.grid(Size(2000, 3000))
 
 
-def test_images_of_several_views_are_measured_with_all_their_logits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_of_several_scales_are_measured_with_all_their_logits(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = forward(local())
     seen = set()
     trial = plain.trial
@@ -146,17 +148,17 @@ def test_images_of_several_views_are_measured_with_all_their_logits(monkeypatch:
         return trial(image, logits=logits)
 
     monkeypatch.setattr(plain, "trial", noted)
-    averaged = Averaged(Tiled(plain, budget=1000), Views(scales=(0.5, 1), window=64))
-    averaged.prepare(Size(60, 64))
+    augmented = TtaSegmenter(TiledSegmenter(plain, budget=1000), TtaOptions(scales=(0.5, 1), window=64))
+    augmented.prepare(Size(60, 64))
     assert seen == {((30, 32), True), ((60, 64), True)}
-    averaged.prepare(Size(60, 128))
+    augmented.prepare(Size(60, 128))
     assert seen == {((30, 32), True), ((60, 64), True)}, "windows of 64, which are known to fit"
-    Averaged(Tiled(plain, budget=1000), Views()).prepare(Size(60, 64))
+    TtaSegmenter(TiledSegmenter(plain, budget=1000), TtaOptions()).prepare(Size(60, 64))
     assert ((60, 64), False) in seen
 
 
 def test_a_budget_too_small_for_any_tile_is_an_error() -> None:
-    tiled = Tiled(forward(local()), budget=0.01)
+    tiled = TiledSegmenter(forward(local()), budget=0.01)
     with pytest.raises(InputError, match=r"--memory_budget 0.01: even the smallest tiles of an image of 100 x 150"):
         tiled(image(100, 150))
 
@@ -165,7 +167,7 @@ def test_a_budget_of_more_than_there_is_ends_with_a_message(monkeypatch: pytest.
     plain = forward(Cramped(100, lambda: torch.OutOfMemoryError("CUDA out of memory.")))
     monkeypatch.setattr(plain, "receptive_field", lambda: ReceptiveField(192, exact=True))
     with pytest.raises(InputError, match="out of memory for an image of 100 x 150, even in tiles of 15000"):
-        Tiled(plain, budget=1e9).prepare(Size(100, 150))
+        TiledSegmenter(plain, budget=1e9).prepare(Size(100, 150))
 
 
 def test_trials_for_a_budget_say_nothing_about_the_range_of_numbers() -> None:
@@ -173,49 +175,49 @@ def test_trials_for_a_budget_say_nothing_about_the_range_of_numbers() -> None:
     nn.init.constant_(network.weight, 1e6)
     about = About("some", 19, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 0, None)
     process = Process(torch.device("cpu"), "16-mixed")
-    forward = Forward(process, network, about, catalogue.benchmark("cityscapes"), engine="torch")
-    tiled = Tiled(forward, budget=50)
+    forward = NetworkSegmenter(process, network, about, catalogue.benchmark("cityscapes"), engine="torch")
+    tiled = TiledSegmenter(forward, budget=50)
     tiled.prepare(Size(32, 32))
-    forward.require_range()
+    forward.require_finite()
     tiled(image(32, 32))
     with pytest.raises(InputError, match="beyond 65504"):
-        forward.require_range()
+        forward.require_finite()
 
 
-def test_a_network_that_looks_at_everything_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_with_a_global_receptive_field_leads_to_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
     class Everything(nn.Module):
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return (image + image.mean((-1, -2), keepdim=True)).repeat(1, 7, 1, 1)[:, :19]
 
-    tiled = Tiled(forward(Everything()), most_pixels=1)
+    tiled = TiledSegmenter(forward(Everything()), max_pixels=1)
     tiled(image(300, 340))
     tiled(image(300, 340))
     assert capsys.readouterr().err.count("looks at all of an image at once") == 1
 
 
-def test_views_are_looked_at_in_tiles_too() -> None:
+def test_test_time_augmentation_works_in_tiles() -> None:
     plain = forward(local())
-    tiled = Tiled(plain, most_pixels=20_000)
-    views = Views(scales=(0.5, 1.5), flip=True)
+    tiled = TiledSegmenter(plain, max_pixels=20_000)
+    tta = TtaOptions(scales=(0.5, 1.5), flip=True)
     large = image(200, 260)
-    expected = Averaged(plain, views).probabilities(large)
-    assert Averaged(tiled, views).probabilities(large).allclose(expected, atol=1e-5)
+    expected = TtaSegmenter(plain, tta).probabilities(large)
+    assert TtaSegmenter(tiled, tta).probabilities(large).allclose(expected, atol=1e-5)
 
 
 def test_on_a_cpu_a_large_image_is_measured_before_memory_runs_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("engine.inference.tiles._UNWATCHED", 10_000)
-    tiled = Tiled(forward(local()))
+    tiled = TiledSegmenter(forward(local()))
     monkeypatch.setattr(
-        Capacity, "taken", lambda self, size: self._taken.setdefault(size, self.budget * size.pixels / 30_000)
+        MemoryBudget, "peak", lambda self, size: self._peaks.setdefault(size, self.mib * size.pixels / 30_000)
     )
     large = image(200, 260)
     assert torch.equal(tiled(large), forward(local())(large))
     assert "200 x 260 takes more than" in capsys.readouterr().err
 
 
-def on_gpu(monkeypatch: pytest.MonkeyPatch) -> Forward:
+def on_gpu(monkeypatch: pytest.MonkeyPatch) -> NetworkSegmenter:
     """A network that says it is on a GPU, and how far it looks."""
     plain = forward(local())
     monkeypatch.setattr(plain, "device", torch.device("cuda:0"))
@@ -226,26 +228,26 @@ def on_gpu(monkeypatch: pytest.MonkeyPatch) -> Forward:
 @pytest.mark.parametrize("size", [Size(6000, 5600), Size(1000, 40_000), Size(20_000, 20_000), Size(70_000, 9_000)])
 def test_no_layer_on_a_gpu_has_more_elements_than_32_bits_count(size: Size, monkeypatch: pytest.MonkeyPatch) -> None:
     """Not even of the paper's FCNs, which add 200 pixels to each axis."""
-    tiled = Tiled(on_gpu(monkeypatch))
+    tiled = TiledSegmenter(on_gpu(monkeypatch))
     grid = tiled.grid(size)
     assert grid is not None
-    assert all(64 * (row.seen + 200) * (column.seen + 200) < 2**31 for row, column in grid.tiles)
+    assert all(64 * (row.extent + 200) * (column.extent + 200) < 2**31 for row, column in grid.tiles)
     assert grid.largest > 2**31 // 64 / 6, "and no smaller than needed"
 
 
 def test_an_image_that_fits_in_32_bits_is_looked_at_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    tiled = Tiled(on_gpu(monkeypatch))
+    tiled = TiledSegmenter(on_gpu(monkeypatch))
     assert tiled.grid(Size(4000, 6000)) is None
 
 
 def test_only_gpus_bound_the_elements(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Capacity, "fits", lambda self, size: True)
-    assert Tiled(forward(local())).grid(Size(6000, 5600)) is None
+    monkeypatch.setattr(MemoryBudget, "fits", lambda self, size: True)
+    assert TiledSegmenter(forward(local())).grid(Size(6000, 5600)) is None
 
 
 def test_an_image_of_too_many_elements_goes_through_in_tiles_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     network = Cramped(1 << 40, RuntimeError)
-    tiled = Tiled(forward(network), most_elements=64 * 600_000)
+    tiled = TiledSegmenter(forward(network), max_elements=64 * 600_000)
     tiled(image(700, 800))  # also finds the receptive field
     network.seen.clear()
     large = image(700, 800)
@@ -256,8 +258,8 @@ def test_an_image_of_too_many_elements_goes_through_in_tiles_at_once(capsys: pyt
 
 
 def test_too_many_elements_and_a_budget(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Capacity, "taken", lambda self, size: self._taken.setdefault(size, size.pixels / 10_000))
-    tiled = Tiled(forward(local()), budget=100, most_elements=64 * 700_000)
+    monkeypatch.setattr(MemoryBudget, "peak", lambda self, size: self._peaks.setdefault(size, size.pixels / 10_000))
+    tiled = TiledSegmenter(forward(local()), budget=100, max_elements=64 * 700_000)
     grid = tiled.grid(Size(2000, 3000))
     assert grid is not None
     assert grid.largest_size.pixels > 200_000, "the largest that fits in both, not the smallest there are"
@@ -267,7 +269,7 @@ def test_too_many_elements_and_a_budget(monkeypatch: pytest.MonkeyPatch) -> None
 def test_memory_that_a_gpu_refuses_in_other_words_leads_to_tiles() -> None:
     network = Cramped(400_000, lambda: RuntimeError("FIND was unable to find an engine to execute this computation"))
     large = image(700, 800)
-    assert torch.equal(Tiled(forward(network))(large), forward(local())(large))
+    assert torch.equal(TiledSegmenter(forward(network))(large), forward(local())(large))
 
 
 def test_what_torch_said_is_repeated_when_there_is_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,25 +277,25 @@ def test_what_torch_said_is_repeated_when_there_is_no_way(monkeypatch: pytest.Mo
     plain = forward(network)
     monkeypatch.setattr(plain, "receptive_field", lambda: ReceptiveField(64, exact=True))
     with pytest.raises(InputError, match=r"even in tiles of 12000 pixels on cpu \(GET was unable to find an engine"):
-        Tiled(plain)(image(100, 120))
+        TiledSegmenter(plain)(image(100, 120))
 
 
-@pytest.mark.parametrize("views", [Views(), Views(flip=True, window=192)])
-def test_tiles_and_windows_lie_in_memory_as_decoded_images(views: Views, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tta", [TtaOptions(), TtaOptions(flip=True, window=192)])
+def test_tiles_and_windows_lie_in_memory_as_decoded_images(tta: TtaOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else a GPU would need other kernels for them."""
     seen = []
     plain = forward(local())
     for name in ("__call__", "logits"):
-        run = getattr(Forward, name)
+        run = getattr(NetworkSegmenter, name)
 
-        def noted(self: Forward, image: torch.Tensor, run: Callable[..., torch.Tensor] = run) -> torch.Tensor:
+        def noted(self: NetworkSegmenter, image: torch.Tensor, run: Callable[..., torch.Tensor] = run) -> torch.Tensor:
             seen.append(image.is_contiguous(memory_format=torch.channels_last))
             return run(self, image)
 
-        monkeypatch.setattr(Forward, name, noted)
+        monkeypatch.setattr(NetworkSegmenter, name, noted)
     decoded = image(203, 700).contiguous(memory_format=torch.channels_last)
-    for tiled in (Tiled(plain, most_pixels=100_000), Tiled(plain, budget=120, most_pixels=100_000)):
-        Averaged(tiled, views)(decoded)
+    for tiled in (TiledSegmenter(plain, max_pixels=100_000), TiledSegmenter(plain, budget=120, max_pixels=100_000)):
+        TtaSegmenter(tiled, tta)(decoded)
     assert len(seen) >= 4
     assert all(seen)
 
@@ -304,6 +306,6 @@ def test_the_range_is_asked_of_the_forward_pass_below(monkeypatch: pytest.Monkey
     def left() -> None:
         raise InputError("beyond 65504")
 
-    monkeypatch.setattr(plain, "require_range", left)
+    monkeypatch.setattr(plain, "require_finite", left)
     with pytest.raises(InputError, match="beyond 65504"):
-        Averaged(Tiled(plain), Views()).require_range()
+        TtaSegmenter(TiledSegmenter(plain), TtaOptions()).require_finite()

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from engine.kernels.first_block import first_block, plain
+from engine.kernels.first_block import first_block, reference
 from engine.normalization import Normalize
 
 FRAME = [0, 3, 0, 7]
@@ -27,7 +27,7 @@ def arguments(channels: int, dtype: torch.dtype, number: int = 1) -> Arguments:
 def test_it_is_torchs(frame: list[int], side: int, ceil_mode: bool, dtype: torch.dtype) -> None:
     image, weight, bias, mean, std = arguments(16, dtype)
     found = first_block(image, weight, bias, mean, std, frame, side, ceil_mode)
-    expected = plain(image, weight.float(), bias, mean, std, frame, side, ceil_mode)
+    expected = reference(image, weight.float(), bias, mean, std, frame, side, ceil_mode)
     assert (found.shape, found.dtype) == (expected.shape, dtype)
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert expected.max() > 1
@@ -37,7 +37,7 @@ def test_it_is_torchs(frame: list[int], side: int, ceil_mode: bool, dtype: torch
 def test_several_images_and_channels_that_are_no_power_of_two() -> None:
     given = arguments(21, torch.float32, number=3)
     found = first_block(*given, [0, 0, 0, 0], 2, False)
-    assert torch.allclose(found, plain(*given, [0, 0, 0, 0], 2, False), atol=1e-5)
+    assert torch.allclose(found, reference(*given, [0, 0, 0, 0], 2, False), atol=1e-5)
 
 
 def test_the_frame_is_of_zeros_after_normalisation() -> None:
@@ -52,7 +52,7 @@ def test_infinite_weights_are_not_hidden() -> None:
     image, weight, bias, mean, std = arguments(16, torch.float32)
     weight[3, :, 1, 1] = torch.tensor([torch.inf, -torch.inf, 0])
     found = first_block(image, weight, bias, mean, std, [0, 0, 0, 0], 2, False)
-    expected = plain(image, weight, bias, mean, std, [0, 0, 0, 0], 2, False)
+    expected = reference(image, weight, bias, mean, std, [0, 0, 0, 0], 2, False)
     assert expected[:, 3].isnan().any()
     assert torch.equal(found.isnan(), expected.isnan())
     assert torch.equal(found.isinf(), expected.isinf())

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.kernels.ids import arranged, ids, plain
+from engine.kernels.ids import ids, pack_weights, reference
 
 TABLE = (torch.arange(256) * 7).to(torch.uint8)
 
@@ -22,8 +22,8 @@ def test_ids_are_torchs(classes: int, stride: int, padding: int, crop: int) -> N
     scores = torch.randn(1, classes, 7, 9).contiguous(memory_format=torch.channels_last)
     finite = [torch.tensor(True), torch.tensor(True)]
     height, width = 7 * stride - 2 * crop - 3, 9 * stride - 2 * crop - 1
-    expected = plain(scores, layer, TABLE, finite[0], crop, height, width)
-    matrix = arranged(layer, torch.float32)
+    expected = reference(scores, layer, TABLE, finite[0], crop, height, width)
+    matrix = pack_weights(layer, torch.float32)
     found = ids(scores, matrix, TABLE, finite[1], crop + padding, stride, height, width)
     assert (found.dtype, found.shape) == (torch.uint8, (height, width))
     assert len(set(found.flatten().tolist())) > 1
@@ -37,7 +37,7 @@ def test_the_first_of_equal_classes_wins() -> None:
     layer.weight[range(4), range(4)] = 1
     scores = torch.tensor([1.0, 2.0, 2.0, 0.0]).view(1, 4, 1, 1).expand(1, 4, 3, 3)
     scores = scores.contiguous(memory_format=torch.channels_last)
-    found = ids(scores, arranged(layer, torch.float32), TABLE, torch.tensor(True), 4, 8, 24, 24)
+    found = ids(scores, pack_weights(layer, torch.float32), TABLE, torch.tensor(True), 4, 8, 24, 24)
     assert set(found.flatten().tolist()) == {7}
 
 
@@ -48,5 +48,5 @@ def test_what_is_not_finite_is_noted(value: float, place: tuple[int, int]) -> No
     scores = torch.randn(1, 3, 7, 9).contiguous(memory_format=torch.channels_last)
     scores[0, 1, place[0], place[1]] = value
     finite = torch.tensor(True)
-    ids(scores, arranged(layer, torch.float32), TABLE, finite, 4, 8, 56, 72)
+    ids(scores, pack_weights(layer, torch.float32), TABLE, finite, 4, 8, 56, 72)
     assert not finite

@@ -11,9 +11,9 @@ import catalogue
 from engine.checkpoints import About
 from engine.devices.process import Process
 from engine.inference import kernel_layers
-from engine.inference.kernel_layers import CoarseScores, Finished, FirstBlock
-from engine.inference.network import Forward
-from engine.kernels import finish, first_block, scores
+from engine.inference.kernel_layers import CoarseScorer, FirstBlock, FusedConvolution
+from engine.inference.network import NetworkSegmenter
+from engine.kernels import epilogue, first_block, scores
 from fcn.fcn import FCN, FCN8s, PaperFCN
 from fcn.unet import UNet
 
@@ -30,7 +30,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Networks of fewer channels and programs of more results, because the interpreter takes its time for each."""
-    monkeypatch.setattr(finish, "_NUMBERS", 1 << 14)
+    monkeypatch.setattr(epilogue, "_NUMBERS", 1 << 14)
     monkeypatch.setattr(first_block, "_RESULTS", 512)
     monkeypatch.setattr(scores, "_FEW", 0)
     monkeypatch.setattr(scores, "_FEATURES", 512)
@@ -38,7 +38,7 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fcn.fcn.CHANNELS", {8: 24, 16: 32, 32: 512})
 
 
-def forwards(name: str, benchmark: str = "cityscapes", classes: int = CLASSES) -> list[Forward]:
+def forwards(name: str, benchmark: str = "cityscapes", classes: int = CLASSES) -> list[NetworkSegmenter]:
     """By torch as written, and by kernels."""
     about = About.untrained(name, classes, benchmark)
     found = []
@@ -51,7 +51,7 @@ def forwards(name: str, benchmark: str = "cityscapes", classes: int = CLASSES) -
         process = Process(torch.device("cpu"))
         exact = kernels == "torch"
         its = catalogue.benchmark(benchmark)
-        found.append(Forward(process, network, about, its, exact=exact, engine="torch", kernels=kernels))
+        found.append(NetworkSegmenter(process, network, about, its, exact=exact, engine="torch", kernels=kernels))
     return found
 
 
@@ -78,15 +78,17 @@ def test_layers_are_replaced_by_kernels() -> None:
     network = cast("FCN8s", forward._network)
     assert isinstance(network.vgg.os_8[0], FirstBlock)
     convolutions = [layer for layer in network.vgg.modules() if isinstance(layer, nn.Conv2d)]
-    assert len([layer for layer in network.vgg.modules() if isinstance(layer, Finished)]) == len(convolutions) == 8
+    assert (
+        len([layer for layer in network.vgg.modules() if isinstance(layer, FusedConvolution)]) == len(convolutions) == 8
+    )
     assert not any(isinstance(layer, (nn.ReLU, nn.BatchNorm2d)) for layer in network.modules())
     assert forward.precision == "32-true"
 
 
 def test_confidences_are_those_of_torch() -> None:
     plain, kernels = forwards("fcn8s of two classes", "kitti_road", 2)
-    assert kernels._ids_by is None
-    assert kernels._scores_by is not None
+    assert kernels._upsample_to_ids is None
+    assert kernels._coarse_scorer is not None
     expected, found = (forward(made_up(33, 50)).int() for forward in (plain, kernels))
     assert len(set(expected.flatten().tolist())) > 10
     assert (found - expected).abs().max() <= 1
@@ -97,7 +99,7 @@ def test_several_images_at_once() -> None:
     images = made_up(32, 40, 2)
     expected = plain.logits(images)
     assert torch.allclose(kernels.logits(images), expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
-    by = kernels._scores_by
+    by = kernels._coarse_scorer
     assert by is not None
     assert torch.allclose(by(images)[1:], by(images[1:]), atol=1e-3)
 
@@ -107,8 +109,8 @@ def test_an_image_too_large_for_counting_in_32_bits_goes_by_torch(monkeypatch: p
     image = made_up(32, 40)
     expected = forward(image)
     monkeypatch.setattr(kernel_layers, "_MOST_PIXELS", 1000)
-    assert forward._scores_by is not None
-    monkeypatch.setattr(forward._scores_by._network, "features", None)
+    assert forward._coarse_scorer is not None
+    monkeypatch.setattr(forward._coarse_scorer._network, "features", None)
     assert (forward(image) == expected).float().mean() > 0.999
 
 
@@ -118,8 +120,8 @@ def test_a_score_that_is_not_finite_is_noted_for_good() -> None:
     forward.precision = "16-mixed"
     forward(made_up(32, 32))
     assert forward._finite
-    assert forward._scores_by is not None
-    bias = forward._scores_by._weights[2][1]
+    assert forward._coarse_scorer is not None
+    bias = forward._coarse_scorer._weights[2][1]
     before = bias.clone()
     bias[3] = torch.inf
     forward.trial(made_up(32, 32))
@@ -131,8 +133,8 @@ def test_a_score_that_is_not_finite_is_noted_for_good() -> None:
 
 
 def test_only_what_has_kernels_is_taken() -> None:
-    assert not CoarseScores.suits(FCN8s(19))  # its layers are not replaced
-    assert not CoarseScores.suits(UNet(19, channels=16))
+    assert not CoarseScorer.suits(FCN8s(19))  # its layers are not replaced
+    assert not CoarseScorer.suits(UNet(19, channels=16))
     network = FCN8s(40)
     kernel_layers.use_kernels(network)
-    assert not CoarseScores.suits(network)
+    assert not CoarseScorer.suits(network)

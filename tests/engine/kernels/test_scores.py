@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from engine.kernels.scores import arranged, arranged_upsampling, plain, scores
+from engine.kernels.scores import pack_upsampling, pack_weights, reference, scores
 
 
 def level(classes: int, channels: int, padding: int) -> tuple[nn.Conv2d, nn.ConvTranspose2d]:
@@ -26,9 +26,9 @@ def test_scores_on_coarser_ones_are_torchs(
     coarser = made_up(2, classes, 3, 5)
     rows, columns = (2 * side + 2 - 2 * padding + 2 * offset for side in coarser.shape[-2:])
     features = made_up(2, channels, rows, columns)
-    expected = plain(features, score, factor, offset, coarser, upsampling)
-    weights = arranged(score, torch.float32)
-    up = arranged_upsampling(upsampling, torch.float32)
+    expected = reference(features, score, factor, offset, coarser, upsampling)
+    weights = pack_weights(score, torch.float32)
+    up = pack_upsampling(upsampling, torch.float32)
     found = scores(features, *weights, factor, offset, classes, coarser, up, padding)
     assert found.shape == expected.shape
     assert found.is_contiguous(memory_format=torch.channels_last)
@@ -39,7 +39,7 @@ def test_scores_on_coarser_ones_are_torchs(
 def test_the_coarsest_scores_are_torchs(dtype: torch.dtype) -> None:
     score, _ = level(19, 64, 1)
     features = made_up(1, 64, 5, 7).to(dtype)
-    found = scores(features, *arranged(score, dtype), 1.0, 0, 19, None, None, 0)
+    found = scores(features, *pack_weights(score, dtype), 1.0, 0, 19, None, None, 0)
     assert found.dtype == dtype
-    expected = plain(features.float(), score, 1.0, 0, None, None)
+    expected = reference(features.float(), score, 1.0, 0, None, None)
     assert torch.allclose(found.float(), expected, atol=1e-5 if dtype == torch.float32 else 0.01)

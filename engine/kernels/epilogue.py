@@ -16,7 +16,7 @@ _CHANNELS = 128
 
 
 @triton.jit(do_not_specialize=range(3, 8))  # sizes: or images of many sizes would be compiled for, again and again
-def _finish(
+def _epilogue(
     convolved, bias, result,
     height, width, rows, columns, results,
     CHANNELS: tl.constexpr, SIDE: tl.constexpr, M: tl.constexpr, C: tl.constexpr,
@@ -44,7 +44,7 @@ def _launch(convolved: torch.Tensor, bias: torch.Tensor, result: torch.Tensor, s
     results = number * rows * columns
     wide = min(_CHANNELS, triton.next_power_of_2(channels))
     places = _NUMBERS // wide
-    _finish[(triton.cdiv(results, places), triton.cdiv(channels, wide))](
+    _epilogue[(triton.cdiv(results, places), triton.cdiv(channels, wide))](
         convolved, bias, result, height, width, rows, columns, results, channels, side, places, wide
     )
 
@@ -90,7 +90,7 @@ def _pooled(convolved: torch.Tensor, bias: torch.Tensor, ceil_mode: bool) -> tor
     return torch.empty(shape, dtype=convolved.dtype, device=convolved.device, memory_format=torch.channels_last)
 
 
-def plain(convolved: torch.Tensor, bias: torch.Tensor, side: int = 1, ceil_mode: bool = False) -> torch.Tensor:
+def reference(convolved: torch.Tensor, bias: torch.Tensor, side: int = 1, ceil_mode: bool = False) -> torch.Tensor:
     """The same by torch, in a tensor of its own."""
     value = convolved.float() + bias.view(-1, 1, 1)
     value = functional.max_pool2d(value, side, ceil_mode=ceil_mode) if side > 1 else value

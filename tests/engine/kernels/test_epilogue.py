@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from engine.kernels.finish import bias_pool_relu, bias_relu_, plain
+from engine.kernels.epilogue import bias_pool_relu, bias_relu_, reference
 
 
 def convolved(channels: int, dtype: torch.dtype, size: tuple[int, int] = (9, 14)) -> torch.Tensor:
@@ -13,7 +13,7 @@ def convolved(channels: int, dtype: torch.dtype, size: tuple[int, int] = (9, 14)
 @pytest.mark.parametrize("channels", [64, 40, 300])
 def test_bias_and_relu_are_torchs(channels: int, dtype: torch.dtype) -> None:
     image, bias = convolved(channels, dtype), torch.randn(channels)
-    expected = plain(image, bias)
+    expected = reference(image, bias)
     bias_relu_(image, bias)
     difference = (image.float() - expected.float()).abs()
     assert difference.max() == 0 or dtype == torch.bfloat16
@@ -27,7 +27,7 @@ def test_bias_pooling_and_relu_are_torchs(channels: int, ceil_mode: bool, dtype:
     image, bias = convolved(channels, dtype), torch.randn(channels)
     found = bias_pool_relu(image, bias, ceil_mode)
     assert found.is_contiguous(memory_format=torch.channels_last)
-    assert torch.equal(found, plain(image, bias, 2, ceil_mode))
+    assert torch.equal(found, reference(image, bias, 2, ceil_mode))
 
 
 def test_what_is_no_number_stays_none() -> None:
