@@ -2,18 +2,20 @@
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
+CONSTRAINTS ?=
+CONSTRAINED = $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS))
 
 .PHONY: help
 help:  ## list the targets
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 .PHONY: setup
-setup: .venv/installed  ## create .venv with everything in it (once)
+setup: .venv/installed  ## create .venv with everything in it (once); CONSTRAINTS=constraints.txt for the versions tested
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	$(BIN)/python -m pip install --quiet --editable ".[dev]" $(CONSTRAINED)
 	@touch $@
 
 .PHONY: demo
@@ -50,10 +52,30 @@ torture: setup  ## faults of the disk, kills, hostile and random files in every 
 	nice $(BIN)/python -m tests.reliability $(TORTURE)
 
 .PHONY: check
-check: setup  ## linter, formatter and strict type checker
+check: setup  ## linter, formatter, strict type checker, spelling and prose
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
+	$(if $(wildcard tests/test_prose.py),$(BIN)/python -m pytest -q tests/test_prose.py)
+
+.PHONY: format
+format: setup  ## fix what the linter can fix, and format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: coverage
+coverage: setup  ## run the tests and report which lines they reach; fails below the floor in pyproject.toml
+	$(BIN)/python -m pytest --cov
+
+.PHONY: docs
+docs: setup  ## the pages and the reference of all commands, as HTML in build/docs
+	$(BIN)/python -m pip install --quiet --editable ".[dev,docs]" $(CONSTRAINED)
+	$(BIN)/python -m sphinx -W --keep-going -q -c docs . build/docs
+
+.PHONY: installed
+installed:  ## build the wheel, install it, and run its commands from an empty folder: without torch, then with
+	tests/installed.sh
 
 .PHONY: rehearse
 rehearse: setup  ## every line of `python -m bench gpu` at toy size, on the CPU
