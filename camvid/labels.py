@@ -1,4 +1,4 @@
-"""The two label tables of CamVid: 11 classes as SegNet joined them, and the 32 of the annotation.
+"""The two label tables of CamVid: the 11 merged classes of SegNet, and the 32 of the annotation.
 
 11 classes: masks are grey, ids 0 to 10 in the order below, 11 = void.
 32 classes: masks are in colour; one of the 32 is Void, which leaves 31 to train and to score.
@@ -14,10 +14,10 @@ from engine.files.content import read_text
 from engine.findings import grouped
 
 VOID = 255
-"""The train id of pixels that are neither trained on nor scored."""
+"""Train id of pixels that are neither trained on nor scored."""
 
 SEGNET_VOID = 11
-"""What the grey masks hold for void."""
+"""Pixel value of void in the grey masks."""
 
 Color = tuple[int, int, int]
 
@@ -85,7 +85,7 @@ _ANNOTATED: dict[str, Color] = {
     "VegetationMisc": (192, 192, 0),
     "Wall": (64, 192, 0),
 }
-"""The annotation's colours, from the label_colors.txt beside it; its 32nd is Void, black."""
+"""Colours of the annotation, from its label_colors.txt; the 32nd class is Void, black."""
 
 ANNOTATED = ClassTable(names=tuple(_ANNOTATED), colors=tuple(_ANNOTATED.values()), void=VOID)
 """The 31 classes of the annotation, in the order of its table, without Void."""
@@ -95,13 +95,13 @@ TRAIN_ID_OF_COLOR: dict[Color, int] = {**{color: i for i, color in enumerate(ANN
 
 
 def read_class_table(path: Path) -> dict[Color, int]:
-    """Colour -> train id, from a csv with the columns name, r, g and b.
+    """Colour -> train id, from a CSV file with the columns name, r, g and b.
 
-    The csv says which colour means which class, not their order, so networks fit whichever table came with the
-    images. Void, or any class that is called so, has no train id.
+    The file only decides the colour of each class, not the order of classes, so weights fit any such table. The class
+    named Void gets the train id VOID.
 
     Raises:
-        InputError: with every line that is no class of CamVid, and for classes that are missing.
+        InputError: for every line without a class of CamVid and its colour, and for missing classes.
     """
     colors: dict[Color, int] = {}
     faults = []
@@ -127,7 +127,7 @@ def read_class_table(path: Path) -> dict[Color, int]:
     return colors
 
 
-_TABLE = "take the table of all 32 classes that came with the images, or remove it to go by the official colours"
+_TABLE = "use the table of all 32 classes that came with the images, or remove the file to use the official colours"
 
 
 def _color(fields: list[str]) -> Color | None:

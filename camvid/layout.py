@@ -1,12 +1,12 @@
 """The folders and file names of CamVid.
 
-11 classes, the layout of the SegNet tutorial; <root> may be the folder CamVid itself or the one that has it:
+11 classes, the layout of the SegNet tutorial; <root> is the folder CamVid or the one above it:
 
     CamVid/{train,val,test}/<stem>.png         images, 480 x 360
     CamVid/{train,val,test}annot/<stem>.png    masks
     CamVid/{train,val,test}.txt                a line for each pair: image, mask
 
-32 classes, as the annotation was released, without a split, or as it goes round split in folders:
+32 classes, either as released, without a split, or as on Kaggle, with a folder for each split:
 
     701_StillsRaw_full/<stem>.png              images, 960 x 720
     LabeledApproved_full/<stem>_L.png          masks
@@ -31,17 +31,17 @@ SPLITS = ("train", "val", "test")
 
 STILLS, LABELED = "701_StillsRaw_full", "LabeledApproved_full"
 SHARES = {"train": 367, "val": 101, "test": 233}
-"""Of 701, what a random split gives to each: as many as SegNet's has."""
+"""Number of images in each split, out of 701; random splits have the same numbers as SegNet's."""
 
-_DOWNLOAD = "get it: python -m camvid.download --root data"
+_DOWNLOAD = "download it: python -m camvid.download --root data"
 _REGISTER = (
     f"unpack {STILLS}.zip and {LABELED}.zip there, or CamVid from Kaggle, with train/, train_labels/ and so on and "
-    "class_dict.csv (docs/datasets.md says where each is to be had)"
+    "class_dict.csv (docs/datasets.md says where to download them)"
 )
 
 
 def segnet_samples(root: Path, split: str) -> list[Sample]:
-    """The pairs of a split of the 11-class protocol, in the order of its list, or by name without one.
+    """The image-mask pairs of a split with 11 classes, in the order of its list or, without a list, by name.
 
     Raises:
         InputError: with everything that is missing.
@@ -53,7 +53,7 @@ def segnet_samples(root: Path, split: str) -> list[Sample]:
 
 
 def annotated_samples(root: Path, split: str) -> list[Sample]:
-    """The pairs of a split of the 32-class annotation, by name.
+    """The image-mask pairs of a split with 32 classes, by name.
 
     Raises:
         InputError: with everything that is missing.
@@ -67,10 +67,9 @@ def annotated_samples(root: Path, split: str) -> list[Sample]:
 
 
 def random_split(stems: list[str], split: str) -> set[str]:
-    """The share of the stems that falls to a split, at random but the same everywhere.
+    """The stems in a split; the split is random, but the same on every machine.
 
-    Stems are put in the order of their SHA-256; the first 367 of each 701 are train, the next 101 val, the
-    rest test.
+    Stems are sorted by their SHA-256; the first 367 out of 701 are train, the next 101 val, the rest test.
     """
     order = sorted(stems, key=lambda stem: hashlib.sha256(stem.encode()).digest())
     begin = sum(SHARES[name] for name in SPLITS[: SPLITS.index(split)])
@@ -83,7 +82,7 @@ def _released(root: Path) -> Path | None:
 
 
 def _base(root: Path, folder: str, what: str, remedy: str) -> Path:
-    """The root or its subfolder CamVid, whichever has the masks."""
+    """The root or its subfolder CamVid, whichever contains the folder of masks."""
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; give the folder of {what} as --root, or {remedy}")
     for base in (root / "CamVid", root):
@@ -91,20 +90,20 @@ def _base(root: Path, folder: str, what: str, remedy: str) -> Path:
             return base
     if folder.endswith("annot") and (colored := _colored(root)) is not None:
         raise InputError(
-            f"{colored}: masks in colour, which are those of the release or of Kaggle's CamVid, expected {what} in "
-            f"{folder}/; give --benchmark camvid32 for their 32 classes, or {remedy}"
+            f"{colored}: got colour masks, as in the release and in CamVid from Kaggle, expected {what} in "
+            f"{folder}/; give --benchmark camvid32 to use their 32 classes, or {remedy}"
         )
     raise InputError(f"{root}: no folder {folder}/ or CamVid/{folder}/ in it, expected {what}; {remedy}")
 
 
 def _colored(root: Path) -> Path | None:
-    """The folder with masks of 32 classes, if there is one."""
+    """The folder with masks of 32 classes, or None."""
     folders = [base / name for base in (root, root / "CamVid") for name in (LABELED, *(f"{s}_labels" for s in SPLITS))]
     return next((folder for folder in folders if folder.is_dir()), None)
 
 
 def _listed(base: Path, listing: Path) -> list[tuple[Path, Path]]:
-    """The pairs of a list, whose paths begin somewhere above CamVid: only folder and name count."""
+    """The image-mask pairs of a list; only the last folder and the name of each path count."""
     pairs, faults = [], []
     for number, line in enumerate(read_text(listing).splitlines(), start=1):
         paths = [base.joinpath(*Path(path.rstrip(";")).parts[-2:]) for path in line.split()]
@@ -122,12 +121,12 @@ def _listed(base: Path, listing: Path) -> list[tuple[Path, Path]]:
 
 
 def _duplicates(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, int]]:
-    """The images that a list has more than once: they would count twice in scores."""
+    """The images that a list contains more than once, with their numbers; scores would count them twice."""
     return [(image, count) for image, count in Counter(image for image, _ in pairs).items() if count > 1]
 
 
 def _in_folders(images: Path, masks: Path, suffix: str) -> list[tuple[Path, Path]]:
-    """Each image of a folder with the mask that belongs to it, and each mask with its image."""
+    """The pair of each image or mask in two folders, even if its counterpart does not exist."""
     faults = Faults()
     stems: set[str] = set()
     for folder, ending in ((images, ""), (masks, suffix)):
@@ -143,7 +142,11 @@ def _stems(folder: Path, suffix: str) -> Iterator[str]:
 
 
 def _checked(pairs: list[tuple[Path, Path]], folder: Path, remedy: str) -> list[Sample]:
-    """The pairs as samples, if there are any and all their files exist."""
+    """The pairs as samples.
+
+    Raises:
+        InputError: if there are none, and for every file that does not exist.
+    """
     if not pairs:
         raise InputError(f"{folder}: no PNG images in it; {remedy}")
     missing = [path for pair in pairs for path in pair if not path.is_file()]

@@ -1,4 +1,4 @@
-"""Mask files -> train ids: grey ones of 11 classes, and coloured ones of 32."""
+"""Mask files -> train ids: grey masks of 11 classes, and colour masks of 32."""
 
 import functools
 from pathlib import Path
@@ -15,19 +15,19 @@ from engine.findings import counted
 CLASS_TABLE = "class_dict.csv"
 
 TWELVE_CLASSES = (
-    f"this is CamVid in 12 classes: the protocol of the papers has {len(SEGNET)}, ids 0 to {SEGNET_VOID - 1}, and "
+    f"this is CamVid with 12 classes: the protocol of the papers has {len(SEGNET)}, ids 0 to {SEGNET_VOID - 1}, and "
     f"{SEGNET_VOID} is void"
 )
 
 _UNKNOWN = 254
-"""No train id, where a colour is in no table."""
+"""Placeholder in lookups for colours that are not in the class table."""
 
 _TRAIN_ID_OF = np.full(256, VOID, np.uint8)
 _TRAIN_ID_OF[: len(SEGNET)] = range(len(SEGNET))
 
 
 def read_grey(path: Path) -> UInt8Array:
-    """(H, W) train ids of a mask of 11 classes, whose void is 11 (255 means the same).
+    """(H, W) train ids of a grey mask of 11 classes; both 11 and 255 are void.
 
     Raises:
         InputError: if it cannot be read, is in colour, or has other ids.
@@ -35,7 +35,7 @@ def read_grey(path: Path) -> UInt8Array:
     ids = read_ids(path)
     pixels = np.bincount(ids.ravel(), minlength=256)
     present = np.flatnonzero(pixels)
-    # 255 may be void, but not beside 11: then 11 would be a class.
+    # 255 may be void, but not together with 11, because 11 would then be a class.
     foreign = present[(present > SEGNET_VOID) & ((present != VOID) | (SEGNET_VOID in present))]
     if foreign.size:
         named = ", ".join(map(str, foreign[:8])) + (", ..." if foreign.size > 8 else "")
@@ -52,7 +52,7 @@ def _explained(foreign: npt.NDArray[np.int_]) -> str:
 
 
 def read_colored(path: Path) -> UInt8Array:
-    """(H, W) train ids of a mask in the colours of the annotation, or of a class_dict.csv a folder or two above it.
+    """(H, W) train ids of a colour mask; a class_dict.csv in its folder or the one above replaces the official colours.
 
     Raises:
         InputError: if it cannot be read, is not in colour, or has colours that are not in the table.
@@ -61,7 +61,7 @@ def read_colored(path: Path) -> UInt8Array:
     if image.mode in ("L", "I", "I;16", "1"):
         raise InputError(
             f"{path}: expected colours, got grey ids; give --benchmark camvid for masks of 11 classes, "
-            "or the folder of the coloured ones"
+            "or the folder with the colour masks"
         )
     rgb = np.asarray(image.convert("RGB")).astype(np.uint32)
     codes = rgb[..., 0] << 16 | rgb[..., 1] << 8 | rgb[..., 2]
@@ -71,18 +71,18 @@ def read_colored(path: Path) -> UInt8Array:
         colors = [(int(code) >> 16, int(code) >> 8 & 255, int(code) & 255) for code in np.unique(unknown)]
         named = ", ".join(map(str, colors[:4])) + (", ..." if len(colors) > 4 else "")
         raise InputError(
-            f"{path}: {counted(len(colors), 'colour')} on {unknown.size} pixels that are in no class table ({named}); "
-            "masks must not be JPEG nor resized with smoothing: unpack them again"
+            f"{path}: {counted(len(colors), 'colour')} on {unknown.size} pixels not in the class table ({named}); "
+            "masks must not be JPEG files or resized with interpolation: unpack them again"
         )
     return ids
 
 
-@functools.lru_cache(maxsize=4)  # 16 MiB each, and training alternates between few folders
+@functools.lru_cache(maxsize=4)  # 16 MiB each; training alternates between few folders
 def train_id_of_code(folder: Path) -> UInt8Array:
-    """(1 << 24,) train id of each colour as a number, for the masks in a folder.
+    """(1 << 24,) lookup from colour codes, 0xRRGGBB, to train ids, for the masks in a folder.
 
-    The colours are those of the class table in the folder or above it, else the official ones.
-    A look-up takes 5 ms a mask of 960 x 720, a search for its colours 17.
+    The colours are those of the class table in the folder or the one above, otherwise the official ones. The lookup
+    takes 5 ms for a mask of 960 x 720; searching for its colours takes 17 ms.
     """
     tables = (parent / CLASS_TABLE for parent in (folder, folder.parent))
     found = next((read_class_table(path) for path in tables if path.is_file()), TRAIN_ID_OF_COLOR)

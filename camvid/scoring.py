@@ -1,4 +1,4 @@
-"""Predictions and masks -> the scores that papers print for CamVid: counted over all images, void left out."""
+"""Scores of CamVid as papers report them: counted over all images, without void."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -14,10 +14,10 @@ from engine.scoring import ScorerConfig, Scores
 SUFFIX = "_preds.png"
 
 CONFIGS = {
-    "camvid": ScorerConfig(SEGNET, SUFFIX, masks.read_grey, f"{masks.TWELVE_CLASSES}, no class to predict"),
+    "camvid": ScorerConfig(SEGNET, SUFFIX, masks.read_grey, f"{masks.TWELVE_CLASSES}, which must not be predicted"),
     "camvid32": ScorerConfig(ANNOTATED, SUFFIX, masks.read_colored, "write the positions of the classes, without Void"),
 }
-"""By the name of the benchmark."""
+"""Name of the benchmark -> how its predictions are scored."""
 
 SAMPLES: dict[str, Callable[[Path, str], list[Sample]]] = {
     "camvid": layout.segnet_samples,
@@ -26,10 +26,10 @@ SAMPLES: dict[str, Callable[[Path, str], list[Sample]]] = {
 
 
 def score(predictions: Path, root: Path, split: str, *, benchmark: str = "camvid", workers: int = 1) -> Scores:
-    """Score the predictions of a split.
+    """Scores of the predictions of a split.
 
     Raises:
-        InputError: with everything that is wrong with any file.
+        InputError: with every fault of every file.
     """
     official = layout.SHARES[split] if benchmark == "camvid" else None  # papers split the 32 classes in other ways
     samples = SAMPLES[benchmark](root, split)
@@ -41,15 +41,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Score a folder of predictions, print the table and write the figures."""
     parser = scoring_parser(
         "camvid.scoring",
-        "Score predictions of CamVid: IoU, Dice and pixel accuracy over all images, void left out.",
+        "Score predictions of CamVid: IoU, Dice and pixel accuracy over all images, without void.",
         [
             "python -m camvid.scoring --predictions outputs/fcn/test/predictions --root data",
             "python -m camvid.scoring --predictions outputs/fcn/test/predictions --root data --benchmark camvid32",
         ],
-        f"<name of the image>{SUFFIX}, in any folders below",
+        f"<name of the image>{SUFFIX}, at any depth",
     )
     parser.add_argument("--split", choices=layout.SPLITS, default="test", help="default: test")
-    parser.add_argument("--benchmark", choices=CONFIGS, default="camvid", help="11 or 32 classes (default: 11)")
+    parser.add_argument(
+        "--benchmark",
+        choices=CONFIGS,
+        default="camvid",
+        help="camvid: 11 classes; camvid32: 32 classes (default: camvid)",
+    )
     options = parser.parse_args(argv)
     report(
         lambda: score(

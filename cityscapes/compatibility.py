@@ -1,6 +1,6 @@
-"""The data set and transforms of the original repository, yoR-rihsihS/fcn (https://github.com/yoR-rihsihS/fcn).
+"""Compatibility with the original FCN8s repository: its data set and transforms.
 
-Arguments and results are those of the original, so that scripts written for it keep working.
+Arguments and results are the same as there, so that scripts written for it keep working.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,12 +19,12 @@ from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 
 class CityScapes(SegmentationDataset):
-    """The data set, under the name and with the arguments of the original repository.
+    """Cityscapes data set with the name and arguments of the original FCN8s repository.
 
     Args:
         root_dir: the Cityscapes folder.
         split: train or val.
-        transform: of an image and its mask, both uint8 tensors.
+        transform: is called with an image and its mask, both uint8 tensors.
     """
 
     def __init__(self, root_dir: str | Path, split: str, transform: Transform | None = None) -> None:
@@ -35,12 +35,12 @@ class CityScapes(SegmentationDataset):
 def get_transforms(
     train_crop_size: Sequence[int], mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    """The original repository's transforms for training, and for validation and test.
+    """The transforms of the original FCN8s repository: one for training, one for validation and test.
 
     Args:
         train_crop_size: side of the crops, or height and width, which must be equal.
-        mean: of the channels, 0 to 1.
-        std: likewise.
+        mean: mean of the channels, 0 to 1.
+        std: standard deviation of the channels, 0 to 1.
 
     Returns:
         Two transforms of an image, or of an image and its mask; images become float32 and normalised.

@@ -1,4 +1,4 @@
-"""Cityscapes as a benchmark: files -> samples, predictions -> scores and submission."""
+"""Cityscapes as a benchmark: lists samples, scores predictions, and packs submissions."""
 
 import sys
 from pathlib import Path
@@ -25,7 +25,7 @@ class CityscapesBenchmark(Benchmark):
     prediction_colors = COLOR_OF
 
     def samples(self, root: Path, split: str) -> list[Sample]:
-        """The images of a split and, but for test, their masks from `generate_gt.py`, of gtFine or of gtCoarse.
+        """The images of a split and, except for test, their masks drawn by `generate_gt.py` from gtFine or gtCoarse.
 
         Annotated scenes without an image are left out, with a warning on stderr.
         """
@@ -66,7 +66,7 @@ class CityscapesBenchmark(Benchmark):
         return samples
 
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
-        """What the evaluation server would say, about the annotated scenes that have a prediction or an image."""
+        """The scores of the evaluation server, over the annotated scenes that have a prediction or an image."""
         from cityscapes import scoring
 
         result = scoring.measure(predictions, root, split, workers=workers, known_ids=True)
@@ -85,7 +85,7 @@ class CityscapesBenchmark(Benchmark):
 
 
 def _annotated_scenes(root: Path, folder: str, annotations: str) -> set[layout.Scene]:
-    """The scenes that have polygons or a mask drawn from them."""
+    """The scenes that have polygons, or a mask drawn from them."""
     return {
         *layout.scenes_with_polygons(root, folder, annotations),
         *layout.scenes_with_generated_mask(root, folder, annotations),

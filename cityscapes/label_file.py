@@ -1,4 +1,4 @@
-"""Own label tables: CSV or YAML with name, id, trainId and color."""
+"""Custom label tables: CSV or YAML with name, id, trainId and color."""
 
 import csv
 import io
@@ -17,18 +17,18 @@ from engine.findings import grouped
 
 _REQUIRED = ("name", "id", "trainId", "color")
 _OPTIONAL = ("hasInstances",)
-_EXAMPLE = "as in: name,id,trainId,color / road,7,0,#804080"
+_EXAMPLE = "for example: name,id,trainId,color / road,7,0,#804080"
 _LAST_WITH_INSTANCES = 65535 // INSTANCES - 1
-"""Beyond it, instance ids do not fit into 16 bits."""
+"""Largest label id whose instance ids fit into 16 bits."""
 _SHOWN = 60
-"""Characters of a value in a message."""
+"""Maximum number of characters of a value in a message."""
 
 
 def read(path: Path) -> LabelTable:
-    """Read a label table; the column hasInstances (0 or 1) may be left out.
+    """Read a label table.
 
-    Ids are 0 to 255, or negative for what is never drawn; train ids are 0 to 254, and 255 or -1 for void;
-    colours are #rrggbb or three numbers.
+    Ids are 0 to 255, or negative for labels that are never drawn. Train ids are 0 to 254, and 255 or -1 for void.
+    Colours are #rrggbb or three numbers. The column hasInstances (0 or 1) is optional.
 
     Raises:
         InputError: with everything that is wrong with the file.
@@ -41,7 +41,7 @@ def read(path: Path) -> LabelTable:
             faults += [f"{path}: row {number}: {message}" for message in error.messages]
     faults += [f"{path}: {message}" for message in _duplicates(labels)]
     if not labels and not faults:
-        faults = [f"{path}: no label in it; expected rows {_EXAMPLE}"]
+        faults = [f"{path}: no label in it; expected rows, {_EXAMPLE}"]
     if faults:
         raise InputError(*grouped(faults))
     return LabelTable(labels)
@@ -59,7 +59,7 @@ def _rows(path: Path) -> list[Any]:
     try:
         columns = reader.fieldnames or ()
         if twice := [column for column, number in Counter(columns).items() if number > 1]:
-            raise InputError(f"{path}: the column {_shown(twice[0])} comes twice; keep one")
+            raise InputError(f"{path}: the column {_shown(twice[0])} appears twice; keep one")
         return list(reader)
     except csv.Error as error:
         raise InputError(f"{path}: broken table ({' '.join(str(error).split())}); correct this line") from error
@@ -82,7 +82,7 @@ def _label(row: Any) -> Label:
         raise InputError(f"id {label_id} with instances; ids of labels with instances go up to {_LAST_WITH_INSTANCES}")
     color = _color(row["color"])
     if not isinstance(name := row["name"], str):
-        raise InputError(f"name is {_shown(name)}, expected a text; put it in quotes")
+        raise InputError(f"name is {_shown(name)}, expected text; put it in quotes")
     return Label(name, label_id, train_id % 256, "", instances, train_id % 256 == VOID, color)
 
 
@@ -109,7 +109,7 @@ def _color(value: Any) -> tuple[int, int, int]:
 
 
 def _shown(value: Any) -> str:
-    """A value as the file has it, if it is not too long."""
+    """A value as it is in the file, truncated if it is too long."""
     text = repr(value)
     return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
 

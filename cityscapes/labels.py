@@ -1,4 +1,4 @@
-"""The Cityscapes label table, and every lookup that follows from it.
+"""The Cityscapes label table, and the lookups derived from it.
 
 The values are those of cityscapesScripts (`helpers/labels.py`), against which a test checks them.
 """
@@ -13,21 +13,25 @@ from engine.benchmark import ClassTable
 from engine.errors import InputError
 
 VOID = 255
-"""The train id of pixels that are neither trained on nor scored."""
+"""Train id of pixels that are neither trained on nor scored."""
 
 
 class Label(NamedTuple):
-    """One row of the table."""
+    """One row of the label table."""
 
     name: str
     id: int
-    """What label-id masks and submissions hold; -1 is never drawn."""
+    """Pixel value in label-id masks and submissions; labels with a negative id are never drawn."""
     train_id: int
-    """The class index for training, 0 to 18, or VOID."""
+    """Class index for training, 0 to 18, or VOID."""
     category: str
+    """Name of the official category, for example vehicle."""
     has_instances: bool
+    """Whether each object has an instance id."""
     ignore_in_eval: bool
+    """Whether the official scorer ignores this label."""
     color: tuple[int, int, int]
+    """Official colour as RGB, 0 to 255."""
 
 
 LABELS = (
@@ -89,26 +93,26 @@ def _lookup(pairs: dict[int, int], default: int) -> npt.NDArray[np.uint8]:
 
 
 class LabelTable:
-    """Labels, and the lookups that follow from them: the official ones, or those of own annotations."""
+    """Labels and the lookups derived from them; either the official labels, or those of custom annotations."""
 
     def __init__(self, labels: Sequence[Label]) -> None:
         self.labels = tuple(labels)
         self.by_name = {label.name: label for label in labels}
         drawn = [label for label in labels if label.id >= 0]
         self.names = {label.id: label.name for label in drawn}
-        """Label id -> name, of the labels that are drawn."""
+        """Label id -> name, without labels that are never drawn."""
         self.train_id_of = _lookup({label.id: label.train_id for label in drawn}, VOID)
-        """(256,) uint8: label id -> train id; what the table does not know is VOID."""
+        """(256,) uint8: label id -> train id; ids that are not in the table become VOID."""
         self.color_of = np.zeros((256, 3), np.uint8)
-        """(256, 3) uint8 RGB: label id -> colour; what the table does not know is black."""
+        """(256, 3) uint8 RGB: label id -> colour; ids that are not in the table become black."""
         for label in drawn:
             self.color_of[label.id] = label.color
 
     def find(self, name: str) -> tuple[Label, bool]:
         """The label of an annotated object, and whether the object is a group.
 
-        A name the table lacks that ends in `group` (`cargroup`) means a group of its base label, as in the
-        official tools; `polegroup` is a label of its own.
+        A name that ends in `group` and is not in the table, for example `cargroup`, means a group of its base label, as
+        in the official tools; `polegroup` is in the table.
 
         Raises:
             InputError: if there is no such label.
@@ -125,12 +129,12 @@ class LabelTable:
 OFFICIAL = LabelTable(LABELS)
 
 TRAIN_ID_OF = OFFICIAL.train_id_of
-"""(256,) uint8: label id -> train id; what the table does not know is VOID."""
+"""(256,) uint8: label id -> train id; ids that are not in the table become VOID."""
 
 LABEL_ID_OF = _lookup({train_id: label.id for train_id, label in BY_TRAIN_ID.items()}, 0)
-"""(256,) uint8: train id -> label id; VOID and all else become 0, `unlabeled`."""
+"""(256,) uint8: train id -> label id; VOID and all other ids become 0, `unlabeled`."""
 
 COLOR_OF = OFFICIAL.color_of
-"""(256, 3) uint8 RGB: label id -> colour; what the table does not know is black."""
+"""(256, 3) uint8 RGB: label id -> colour; ids that are not in the table become black."""
 
 find = OFFICIAL.find

@@ -2,7 +2,7 @@
 
     <root>/leftImg8bit/<split>/<city>/<stem>_leftImg8bit.png
     <root>/gtFine/<split>/<city>/<stem>_gtFine_{polygons.json,labelIds.png,instanceIds.png,...}
-    <root>/gtCoarse/...                the same, roughly drawn, with a split train_extra
+    <root>/gtCoarse/...                the same with coarse polygons, and a split train_extra
     <root>/generated_gt/<split>/<city>/<stem>_{labelId,trainId,color}.png
     <root>/generated_gtCoarse/...      the same, from gtCoarse
 
@@ -19,66 +19,66 @@ from engine.files.folders import find
 
 SPLITS = ("train", "val", "test")
 IMAGE_SIZE = (2048, 1024)
-"""Width and height of every official image."""
+"""Width and height of every official image in pixels."""
 
 IMAGES = "leftImg8bit"
 ANNOTATIONS = "gtFine"
 COARSE = "gtCoarse"
 GENERATED = "generated_gt"
 GENERATED_FROM = {ANNOTATIONS: GENERATED, COARSE: "generated_gtCoarse"}
-"""Where the masks drawn from each kind of annotation go: train and val have both kinds."""
+"""Folder of annotations -> folder of the masks drawn from them; train and val have both kinds of annotations."""
 
 COARSE_PREFIX = "coarse_"
 COARSE_SPLITS = tuple(f"{COARSE_PREFIX}{split}" for split in ("train", "train_extra", "val"))
-"""Names of the splits with the masks of gtCoarse in place of gtFine's; the images of train_extra have no others."""
+"""Names of the splits with masks of gtCoarse instead of gtFine; images of train_extra have no other masks."""
 
 _FRAME = re.compile(r"[^_]+_\d{6}_\d{6}")
 
 
 @dataclass(frozen=True)
 class MaskPaths:
-    """The masks of one annotated image."""
+    """Paths of the masks of one annotated image."""
 
     official_prefix: Path
-    """What the names of its official files start with: .../aachen_000000_000019_gtFine."""
+    """Start of the paths of its official files: .../aachen_000000_000019_gtFine."""
     generated_prefix: Path
-    """What the names of its masks from `generate_gt.py` start with: .../aachen_000000_000019."""
+    """Start of the paths of its masks from `generate_gt.py`: .../aachen_000000_000019."""
 
     def official_mask(self, kind: str) -> Path:
-        """A mask beside the polygons; kind is labelIds, instanceIds, labelTrainIds or color."""
+        """The path of a mask next to the polygons; kind is labelIds, instanceIds, labelTrainIds or color."""
         return self.official_prefix.with_name(f"{self.official_prefix.name}_{kind}.png")
 
     def generated_mask(self, kind: str) -> Path:
-        """A mask from `generate_gt.py`; kind is labelId, trainId, color or instanceId."""
+        """The path of a mask from `generate_gt.py`; kind is labelId, trainId, color or instanceId."""
         return self.generated_prefix.with_name(f"{self.generated_prefix.name}_{kind}.png")
 
 
 class Scene(NamedTuple):
-    """One annotated or pictured moment, and where its files lie under a root folder."""
+    """One scene, which has an image, an annotation or both, and the paths of its files below a root folder."""
 
     split: str
     city: str
-    """The folder that the files lie in."""
+    """Name of the folder with the files."""
     stem: str
 
     def image(self, root: Path) -> Path:
-        """The photograph."""
+        """The path of the photograph."""
         return self._file(root, IMAGES, f"_{IMAGES}.png")
 
     def polygons(self, root: Path, annotations: str = ANNOTATIONS) -> Path:
-        """The annotation."""
+        """The path of the polygon file."""
         return self._file(root, annotations, f"_{annotations}_polygons.json")
 
     def official_mask(self, root: Path, kind: str, annotations: str = ANNOTATIONS) -> Path:
-        """As `MaskPaths.official_mask`."""
+        """The path of a mask next to the polygons, see `MaskPaths.official_mask`."""
         return self.mask_paths(root, annotations).official_mask(kind)
 
     def generated_mask(self, root: Path, kind: str, annotations: str = ANNOTATIONS) -> Path:
-        """As `MaskPaths.generated_mask`."""
+        """The path of a mask from `generate_gt.py`, see `MaskPaths.generated_mask`."""
         return self.mask_paths(root, annotations).generated_mask(kind)
 
     def mask_paths(self, root: Path, annotations: str = ANNOTATIONS) -> MaskPaths:
-        """The masks made from one kind of annotation."""
+        """The paths of the masks that belong to one kind of annotation."""
         return MaskPaths(
             official_prefix=self._file(root, annotations, f"_{annotations}"),
             generated_prefix=self._file(root, GENERATED_FROM[annotations], ""),
@@ -118,7 +118,7 @@ def _scenes(root: Path, folder: str, split: str, suffix: str) -> list[Scene]:
     """The scenes of the files in the city folders of a split.
 
     Raises:
-        InputError: with every folder that cannot be listed.
+        InputError: for every folder that cannot be listed.
     """
     paths = find(root / folder / split, f"*{suffix}", levels=1)
     return sorted(Scene(split, path.parent.name, path.name.removesuffix(suffix)) for path in paths)
@@ -127,17 +127,17 @@ def _scenes(root: Path, folder: str, split: str, suffix: str) -> list[Scene]:
 def frame_of(name: str) -> str | None:
     """The official stem that a file name starts with (`<city>_<6 digits>_<6 digits>`), or None.
 
-    This is how the evaluation server tells which image a prediction belongs to.
+    The evaluation server uses it to find the image that a prediction belongs to.
     """
     match = _FRAME.match(name)
     return match.group() if match else None
 
 
 def require_root(root: Path) -> None:
-    """Check that a folder looks like a Cityscapes root.
+    """Check that a folder has the layout of Cityscapes.
 
     Raises:
-        InputError: if it does not, with what to do.
+        InputError: if it does not, with a remedy.
     """
     remedy = "or draw a synthetic set: python -m cityscapes.demo --root data/demo"
     if not root.is_dir():

@@ -1,4 +1,4 @@
-"""How many images Cityscapes has, by split and city."""
+"""Official numbers of images of Cityscapes, by split and city."""
 
 IMAGES_OF = {
     "train": {
@@ -24,11 +24,12 @@ IMAGES_OF = {
     "val": {"frankfurt": 267, "lindau": 59, "munster": 174},
     "test": {"berlin": 544, "bielefeld": 181, "bonn": 46, "leverkusen": 58, "mainz": 298, "munich": 398},
 }
-"""Split -> city -> images, as in leftImg8bit_trainvaltest.zip: 2975, 500 and 1525 in all."""
+"""Split -> city -> number of images in leftImg8bit_trainvaltest.zip: 2975, 500 and 1525 in total."""
 
 SPLIT_OF = {city: split for split, cities in IMAGES_OF.items() for city in cities}
-"""City -> the one split that the official set has it in."""
+"""City -> its split in the official set."""
 
 EXTRA = "train_extra"
-"""The split that only gtCoarse has; its images come in leftImg8bit_trainextra.zip."""
+"""Name of the split that only gtCoarse has; its images are in leftImg8bit_trainextra.zip."""
 EXTRA_IMAGES = 19_998
+"""Official number of images of the split train_extra."""

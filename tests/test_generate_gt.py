@@ -20,7 +20,7 @@ from tests.unreadable import refusal, refused
 
 @pytest.fixture
 def root(demo_root: Path, tmp_path: Path) -> Path:
-    """A copy of the demo's annotations, to be changed."""
+    """A copy of the demo's annotations that a test may change."""
     shutil.copytree(demo_root / "gtFine", tmp_path / "gtFine")
     return tmp_path
 
@@ -31,8 +31,8 @@ def scenes(root: Path) -> list[Scene]:
 
 def test_draws_every_mask(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate_gt.main(["--root", str(root), "--instance_ids", "--workers", "2"]) == 0
-    told = capsys.readouterr().out.splitlines()
-    assert told == [
+    printed = capsys.readouterr().out.splitlines()
+    assert printed == [
         f"{root / 'generated_gt'}: 7 scenes drawn, 0 were up to date, 0 faulty; 28 masks written",
         "of the official set: train 4 of 2975, val 3 of 500",
         "agreement with the official masks: 229,376 of 229,376 pixels (100 %) in 7 scenes",
@@ -102,7 +102,7 @@ def test_a_mask_that_was_changed_is_drawn_again(
     assert path.read_bytes() == before
 
 
-def test_polygons_count_by_what_they_hold_not_by_their_time(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_polygons_are_compared_by_content_not_by_time(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate_gt.main(["--root", str(root), "--workers", "1"]) == 0
     restored, touched, *_ = scenes(root)
     content = json.loads(restored.polygons(root).read_text())
@@ -115,7 +115,7 @@ def test_polygons_count_by_what_they_hold_not_by_their_time(root: Path, capsys: 
     assert len(np.unique(read_ids(restored.generated_mask(root, "labelId")))) <= 2
 
 
-def test_what_a_killed_process_left_is_removed(root: Path) -> None:
+def test_unfinished_files_of_a_killed_process_are_removed(root: Path) -> None:
     path = scenes(root)[0].generated_mask(root, "labelId")
     left = path.with_name(f".{path.name}.999999999.part")
     left.parent.mkdir(parents=True)
@@ -133,13 +133,13 @@ def test_official_names_for_other_tools(root: Path, capsys: pytest.CaptureFixtur
         assert first.official_mask(root, kind).is_file()
         assert second.official_mask(root, kind).is_file()
     assert second.official_mask(root, "labelIds").read_bytes() == official, "masks of the data set are kept"
-    assert "7 scenes drawn" in (told := capsys.readouterr().out)
-    assert "36 masks written there and beside the polygons" in told, (
+    assert "7 scenes drawn" in (printed := capsys.readouterr().out)
+    assert "36 masks written there and next to the polygons" in printed, (
         "three of each scene, two beside each, and one more"
     )
 
 
-def test_our_own_masks_are_not_taken_for_official_ones(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_generated_masks_are_not_taken_for_official_ones(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for scene in scenes(root):
         scene.official_mask(root, "labelIds").unlink()
     for _ in range(2):
@@ -168,7 +168,9 @@ def test_lists_every_faulty_file_and_draws_the_others(root: Path, capsys: pytest
     assert generate_gt.main(["--root", str(root), "--workers", "2"]) == 2
     printed = capsys.readouterr()
     assert "4 scenes drawn, 0 were up to date, 3 faulty" in printed.out
-    assert printed.out.endswith("next: fix these files, then run the same command again: it draws what is missing\n")
+    assert printed.out.endswith(
+        "next: fix these files, then run the same command again: it draws only the missing masks\n"
+    )
     assert f"{broken.stem}_gtFine_polygons.json: broken JSON" in printed.err
     assert f"{unknown.stem}_gtFine_polygons.json: object" in printed.err
     assert "unknown label 'raod'" in printed.err
@@ -186,7 +188,7 @@ def test_a_scene_that_lost_its_annotation_is_an_error(
     printed = capsys.readouterr()
     assert "6 scenes drawn, 0 were up to date, 1 faulty" in printed.out
     (line,) = printed.err.splitlines()
-    assert line.startswith(f"error: {path}: no such file, though other files of this scene are there; unpack gtFine_")
+    assert line.startswith(f"error: {path}: no such file, although other files of this scene exist; unpack gtFine_")
 
 
 @pytest.mark.parametrize("folder", ["nothing", "."])
@@ -252,7 +254,7 @@ def test_train_ids_and_colours_from_official_label_ids(root: Path) -> None:
         assert not scene.generated_mask(root, "labelId").exists()
 
 
-def test_label_ids_that_are_none(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_from_labels_refuses_train_ids(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = scenes(root)[0].official_mask(root, "labelIds")
     write_png(path, TRAIN_ID_OF[read_ids(path)])
     assert generate_gt.main(["--root", str(root), "--from_labels"]) == 2
@@ -279,7 +281,7 @@ def test_coarse_annotations(root: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert drawn == [("generated_gtCoarse", split) for split in ("train", "train_extra", "val")]
 
 
-def test_own_polygons_and_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_custom_polygons_and_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     labels, folder = tmp_path / "labels.csv", tmp_path / "farm"
     labels.write_text("name,id,trainId,color,hasInstances\nfield,200,3,#102030,\ntractor,9,4,#405060,1\n")
     (folder / "east").mkdir(parents=True)
@@ -309,10 +311,10 @@ def test_instance_ids_of_too_many_objects_are_refused(tmp_path: Path, capsys: py
     path.write_text(json.dumps({"imgWidth": 5, "imgHeight": 7, "objects": [shape] * 1500}))
     assert generate_gt.main(["--polygons", str(tmp_path), "--instance_ids"]) == 2
     assert f"error: {path}: 1500 objects of car, expected at most 1000 of a label" in capsys.readouterr().err
-    assert generate_gt.main(["--polygons", str(tmp_path)]) == 0, "label ids are no matter of how many objects there are"
+    assert generate_gt.main(["--polygons", str(tmp_path)]) == 0, "label ids do not depend on the number of objects"
 
 
-def test_official_masks_that_hold_no_label_ids(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_official_masks_without_label_ids_are_an_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = scenes(root)[0].official_mask(root, "labelIds")
     write_png(path, read_ids(scenes(root)[0].official_mask(root, "instanceIds")))
     assert generate_gt.main(["--root", str(root)]) == 2
@@ -328,7 +330,7 @@ def test_two_files_for_one_mask(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 @pytest.mark.parametrize("folder", ["nothing", "."])
-def test_no_own_polygons(tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_polygons(tmp_path: Path, folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert generate_gt.main(["--polygons", str(tmp_path / folder)]) == 2
     assert str(tmp_path) in capsys.readouterr().err
 
@@ -354,14 +356,14 @@ def test_every_folder_that_cannot_be_listed_is_an_error(root: Path, capsys: pyte
     assert not (root / "generated_gt").exists()
 
 
-def test_a_pipe_in_place_of_a_file_is_an_error_soon(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_pipe_instead_of_a_file_is_an_error(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second, *_ = scenes(root)
     for path in (first.polygons(root), second.official_mask(root, "labelIds")):
         path.unlink()
         os.mkfifo(path)
     assert generate_gt.main(["--root", str(root), "--workers", "1"]) == 2
-    told = capsys.readouterr().err.splitlines()
-    for path, line in zip((first.polygons(root), second.official_mask(root, "labelIds")), told, strict=True):
+    printed = capsys.readouterr().err.splitlines()
+    for path, line in zip((first.polygons(root), second.official_mask(root, "labelIds")), printed, strict=True):
         assert line.startswith(f"error: {path}: got a named pipe, expected a file")
     assert generate_gt.main(["--root", str(root), "--from_labels", "--redo", "--workers", "1"]) == 2
     path = second.official_mask(root, "labelIds")

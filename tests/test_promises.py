@@ -11,7 +11,7 @@ TRUTH, SCORING, SUBMISSION = "cityscapes/ground_truth", "cityscapes/scoring", "c
 PROMISES: dict[str, tuple[str, ...]] = {
     "the drawn masks equal the official ones bit for bit": (
         f"{TRUTH}/test_polygons.py::test_real_scenes_equal_their_official_masks",
-        f"{TRUTH}/test_fill.py::test_fills_as_the_pillow_of_the_official_masks",
+        f"{TRUTH}/test_fill.py::test_equals_the_pillow_of_the_official_masks",
     ),
     "It skips what is up to date": ("test_generate_gt.py::test_skips_what_is_up_to_date",),
     "lists every faulty file at the end": ("test_generate_gt.py::test_lists_every_faulty_file_and_draws_the_others",),
@@ -20,7 +20,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "`--annotations gtCoarse`, `--polygons` and `--labels` draw gtCoarse, your own polygons and your own labels": (
         "test_generate_gt.py::test_coarse_annotations",
-        "test_generate_gt.py::test_own_polygons_and_labels",
+        "test_generate_gt.py::test_custom_polygons_and_labels",
     ),
     "the weights are then those of an uninterrupted run, bit for bit": (
         "bench/test_kills.py::test_kills_change_nothing",

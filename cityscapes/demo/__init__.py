@@ -1,7 +1,7 @@
 """A small synthetic Cityscapes: `python -m cityscapes.demo --root data/demo`.
 
-It has the folders, file names and formats of the real one, and the awkward things in it, so that every
-command runs without a download. It is drawn for that, not for research: scores on it say nothing about streets.
+It has the folders, file names, formats and special cases of the real data set, so that every command runs without
+a download. It is made for trying and testing, not for research: scores on it say nothing about real streets.
 """
 
 import json
@@ -28,7 +28,7 @@ from engine.parallel import available_cpus, parallel_map
 from engine.ranges import Range
 
 MARKER = "demo.json"
-"""Beside the image folder; it says that the set is a drawn one, and with which options."""
+"""Name of the file in the root that marks the set as synthetic and contains its options."""
 
 _CITIES = {"train": ("aachen", "bremen"), "val": ("frankfurt", "lindau"), "test": ("berlin", "munich")}
 _SMALLEST, _LARGEST = Size(32, 64), Size(2048, 4096)
@@ -36,14 +36,20 @@ _SMALLEST, _LARGEST = Size(32, 64), Size(2048, 4096)
 
 @dataclass(frozen=True)
 class DemoOptions:
-    """What to draw; the same options give the same pixels on every machine."""
+    """Options of the synthetic set; the same options give the same pixels on every machine."""
 
     width: int = 256
+    """Width of every image in pixels."""
     height: int = 128
+    """Height of every image in pixels."""
     train: int = 48
+    """Number of scenes in the train split."""
     val: int = 12
+    """Number of scenes in the val split."""
     test: int = 6
+    """Number of scenes in the test split."""
     seed: int = 0
+    """Seed of the random numbers."""
 
 
 class _SceneTask(NamedTuple):
@@ -53,14 +59,14 @@ class _SceneTask(NamedTuple):
     options: DemoOptions
     scene: Scene
     number: int
-    """Within its split."""
+    """Index of the scene in its split."""
 
 
 def draw_dataset(root: Path, options: DemoOptions | None = None, *, workers: int = 1) -> None:
-    """Draw the images, polygons and, but for the test split, official masks of a data set under `root`.
+    """Draw the images, polygons and, except for the test split, official masks of a data set below `root`.
 
     Raises:
-        InputError: for options that cannot be drawn, and if `root` holds anything but this very set.
+        InputError: for options out of range, or if `root` contains another data set than this one.
     """
     options = options or DemoOptions()
     _check(options)
@@ -81,13 +87,13 @@ def _check(options: DemoOptions) -> None:
 
 
 def _claim_folder(root: Path, options: DemoOptions) -> None:
-    """Mark a folder as ours, unless it holds something else."""
+    """Mark a folder as the root of this set, unless it contains another data set."""
     marker, remedy = root / MARKER, "choose another --root, or remove that folder first"
     if marker.exists():
         there, asked = _read_marker(marker), asdict(options)
         if there != asked:
             have, want = (" ".join(f"{name}={value}" for name, value in some.items()) for some in (there, asked))
-            raise InputError(f"{root}: holds a demo with {have}, asked for {want}; {remedy}")
+            raise InputError(f"{root}: contains a demo with {have}, asked for {want}; {remedy}")
     else:
         for folder in (IMAGES, ANNOTATIONS):
             if (root / folder).exists():
@@ -121,7 +127,7 @@ def _draw_scene(task: _SceneTask) -> None:
     root, options, scene, number = task
     rng = np.random.default_rng([options.seed, SPLITS.index(scene.split), number])
     street = draw_street(rng, options.width, options.height)
-    hidden = scene.split == "test"  # whose annotations the benchmark keeps to itself
+    hidden = scene.split == "test"  # the benchmark keeps these annotations secret
     objects = street.dummy_objects if hidden else street.objects
     path = scene.polygons(root)
     write_json(path, {"imgHeight": options.height, "imgWidth": options.width, "objects": objects})
@@ -134,22 +140,30 @@ def _draw_scene(task: _SceneTask) -> None:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Draw the set and say what to do with it."""
+    """Draw the data set and print the next command."""
     usual = DemoOptions()
     parser = tool_parser(
         "cityscapes.demo",
         "Draw a small synthetic data set in the layout of Cityscapes, to try everything without a download.",
         ["python -m cityscapes.demo --root data/demo", "python -m cityscapes.demo --root data/large --size 1024x2048"],
     )
-    parser.add_argument("--root", type=Path, default=Path("data/demo"), help="folder to draw in (%(default)s)")
+    parser.add_argument("--root", type=Path, default=Path("data/demo"), help="folder to draw in (default: %(default)s)")
     side = f"{usual.height}x{usual.width}"
-    parser.add_argument("--size", default=side, help="height x width of every image (%(default)s)")
+    parser.add_argument("--size", default=side, help="image size, height x width (default: %(default)s)")
     scenes = partial(within, Range(0, 100_000))
     for split in SPLITS:
-        parser.add_argument(f"--{split}", type=scenes, default=getattr(usual, split), help="scenes in it (%(default)s)")
-    parser.add_argument("--seed", type=whole, default=usual.seed, help="other seeds give other scenes (%(default)s)")
+        parser.add_argument(
+            f"--{split}",
+            type=scenes,
+            default=getattr(usual, split),
+            help=f"number of {split} scenes (default: %(default)s)",
+        )
+    parser.add_argument("--seed", type=whole, default=usual.seed, help="random seed (default: %(default)s)")
     parser.add_argument(
-        "--workers", type=process_count, default=available_cpus(), help="processes (all CPUs: %(default)s)"
+        "--workers",
+        type=process_count,
+        default=available_cpus(),
+        help="number of processes (default: all CPUs, %(default)s)",
     )
     args = parser.parse_args(argv)
 

@@ -1,6 +1,6 @@
-"""The surroundings of a synthetic street: sky, ground, and what lines the road.
+"""The surroundings of a synthetic street: sky, ground, houses, walls, fences and plants.
 
-A side of the road is -1, the left, or 1, the right.
+A side of the road is -1 for left or 1 for right.
 """
 
 import numpy as np
@@ -8,10 +8,12 @@ import numpy as np
 from cityscapes.demo.canvas import Canvas, Color, Points, circle, convex_hull, shade, vary
 
 LANES = (-2.9, 0.0, 2.9)
+"""Middle of each lane, in metres to the right of the camera."""
 KERB = 4.3
-_BARRIER = 8.9
-_FRONT = 10.4  # of the houses
-_NEAR, _FAR = 3.0, 70.0
+"""Distance of the kerbs from the middle of the road in metres."""
+_BARRIER = 8.9  # distance of walls and fences from the middle of the road
+_FRONT = 10.4  # distance of the houses
+_NEAR, _FAR = 3.0, 70.0  # start and end of the road ahead
 
 _SKIES: list[tuple[Color, Color]] = [  # at the top and at the horizon
     ((92, 150, 222), (206, 226, 244)),
@@ -46,9 +48,9 @@ def sky(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def ground(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Road, sidewalks and verges; one side is the greener, and on the other there is room for parked cars."""
+    """Road, sidewalks and verges; one side has a wider verge, the other has a parking lane."""
     flat, green = canvas.camera.flat, 1 if rng.random() < 0.5 else -1
-    canvas.patch(flat(-60, 60, _NEAR, 400), (96, 88, 80))  # annotated nowhere: what stays visible is unlabelled
+    canvas.patch(flat(-60, 60, _NEAR, 400), (96, 88, 80))  # not annotated: pixels that stay visible are unlabelled
     canvas.shape("road", flat(-KERB, KERB, _NEAR, _FAR), vary(rng, _ASPHALT))
     for side in (-1, 1):
         verge = 5.6 if side == green else 7.0
@@ -86,7 +88,7 @@ def _markings(canvas: Canvas, rng: np.random.Generator) -> None:
 
 
 def vista(canvas: Canvas, rng: np.random.Generator) -> None:
-    """Where the street ends: trees, often before a house."""
+    """The end of the street: trees, often in front of a house."""
     camera, color, middle = canvas.camera, vary(rng, _LEAVES), rng.uniform(-8, 8)
     if rng.random() < 0.5:
         canvas.shape("building", camera.front(-13, 9, 0, rng.uniform(6, 9), 66), vary(rng, _PLASTER))

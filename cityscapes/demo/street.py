@@ -1,8 +1,8 @@
-"""A synthetic street scene: what stands where.
+"""A synthetic street scene: chooses its objects and their positions.
 
-Everything that real scenes confront a program with is in it: overlapping and wholly hidden objects, groups,
-license plates, deleted objects, polygons that reach beyond the image, pixels that nobody labelled, and void
-of every kind, besides nearly all of the 19 classes.
+It contains the special cases of real scenes: overlapping and completely hidden objects, groups, license plates,
+deleted objects, polygons that reach beyond the image, unlabelled pixels, and all kinds of void, in addition to nearly
+all of the 19 classes.
 """
 
 from collections.abc import Callable
@@ -20,19 +20,19 @@ class Street(NamedTuple):
     """A finished scene."""
 
     picture: UInt8Array
-    """(H, W, 3) RGB."""
+    """(H, W, 3) uint8 RGB picture."""
     objects: list[dict[str, Any]]
-    """As in a polygon file."""
+    """Objects as in a polygon file."""
 
     @property
     def dummy_objects(self) -> list[dict[str, Any]]:
-        """What the test split publishes of them: only what belongs to the camera."""
+        """The objects that the test split publishes: only those that belong to the camera and its car."""
         camera = ("ego vehicle", "rectification border", "out of roi")
         return [entry for entry in self.objects if entry["label"] in camera]
 
 
 class _Thing(NamedTuple):
-    """Something on the ground, z metres ahead and x metres to the right."""
+    """An object on the ground, z metres ahead and x metres to the right."""
 
     paint: Callable[[Canvas, np.random.Generator, float, float], object]
     x: float
@@ -60,12 +60,12 @@ def draw_street(rng: np.random.Generator, width: int, height: int) -> Street:
 
 
 def _side(rng: np.random.Generator) -> int:
-    """Left, -1, or right, 1."""
+    """A random side: -1 is left, 1 is right."""
     return 2 * int(rng.integers(2)) - 1
 
 
 def _on_the_road(rng: np.random.Generator) -> list[_Thing]:
-    """In most lanes a large vehicle, and before it a car, a motorcycle or a bicycle."""
+    """In most lanes a large vehicle, and in front of it a car, a motorcycle or a bicycle."""
     far, near = (traffic.bus, traffic.truck, traffic.tram), (traffic.car, traffic.motorcyclist, traffic.cyclist)
     things = []
     for lane, large, small in zip(LANES, rng.permutation(3), rng.permutation(3), strict=True):
@@ -96,7 +96,7 @@ def _roadside(rng: np.random.Generator, side: int) -> list[_Thing]:
 
 
 def _groups(rng: np.random.Generator) -> list[_Thing]:
-    """Where the annotators told no single ones apart."""
+    """Groups of objects that the annotators did not separate."""
     return [
         _Thing(_cars, _side(rng) * (KERB + 1.3), 30),
         _Thing(_people, _side(rng) * (KERB + 2), 18),
@@ -140,7 +140,7 @@ def _signal(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> Non
         canvas.patch(stand(x, z, lamp), color if number == lit else shade(color, 0.42))
 
 
-_SIGNS: list[tuple[int, Color, Color, Color]] = [  # corners; colours of the rim, of the middle and of what it shows
+_SIGNS: list[tuple[int, Color, Color, Color]] = [  # corners; colours of rim, middle and symbol
     (3, (214, 30, 44), (244, 244, 240), (40, 40, 44)),
     (16, (214, 30, 44), (244, 244, 240), (40, 40, 44)),
     (4, (244, 244, 240), (248, 206, 30), (248, 206, 30)),
@@ -149,7 +149,7 @@ _SIGNS: list[tuple[int, Color, Color, Color]] = [  # corners; colours of the rim
 
 
 def _signpost(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """A pole with one of the familiar signs."""
+    """A pole with one of several traffic signs."""
     stand, middle = canvas.camera.stand, rng.uniform(3.4, 3.9)
     _pole(canvas, rng, x, z, middle)
     corners, rim, inner, mark = _SIGNS[int(rng.integers(len(_SIGNS)))]
@@ -173,13 +173,13 @@ def _suitcase(canvas: Canvas, _: np.random.Generator, x: float, z: float) -> Non
 
 
 def _deleted(canvas: Canvas, rng: np.random.Generator) -> None:
-    """An object that the annotators took back."""
+    """An object that the annotators deleted."""
     x, y = rng.uniform(300, 1400), rng.uniform(100, 500)
     canvas.annotate("car", [(x, y), (x, y + 200), (x + 300, y + 200), (x + 300, y)], deleted=1)
 
 
 def _camera_car(canvas: Canvas) -> None:
-    """The bonnet before the camera, and the margins of its image."""
+    """The bonnet in front of the camera, and the margins of its image."""
     bonnet: Points = [(300, 1040), (420, 985), (700, 955), (1024, 946), (1348, 955), (1628, 985), (1748, 1040)]
     canvas.shape("ego vehicle", bonnet, (60, 62, 70))
     canvas.patch([(x, y + 12) for x, y in bonnet], (88, 92, 102))

@@ -1,4 +1,4 @@
-"""What moves in the synthetic scenes: people and vehicles, each painted and annotated where it stands."""
+"""People and vehicles of the synthetic scenes, each painted and annotated at its position."""
 
 import numpy as np
 
@@ -29,7 +29,7 @@ _HATCHBACK: Points = [(0.05, 0.3), (0, 0.9), (0.5, 1.48), (2.5, 1.54), (3.3, 1.1
 
 
 def person(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """Someone on foot, in clothes of any colour."""
+    """A pedestrian in clothes of a random colour."""
     size = rng.uniform(0.95, 1.1)
     clothes, trousers, skin = vary(rng, _CLOTHES), vary(rng, _TROUSERS), vary(rng, _SKIN)
 
@@ -50,13 +50,13 @@ def person(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None
 
 
 def cyclist(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """Someone on a bicycle."""
+    """A person on a bicycle."""
     mirror = bicycle(canvas, rng, x, z)
     _rider(canvas, rng, x - 0.05 * mirror, z, mirror)
 
 
 def motorcyclist(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
-    """Someone on a motorcycle."""
+    """A person on a motorcycle."""
     mirror = motorcycle(canvas, rng, x, z)
     _rider(canvas, rng, x, z, mirror)
 
@@ -74,7 +74,7 @@ def _rider(canvas: Canvas, rng: np.random.Generator, x: float, z: float, mirror:
 
 
 def bicycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> int:
-    """A bicycle across the line of sight; returns where it heads: to the right, 1, or to the left, -1."""
+    """A bicycle seen from the side; returns its direction, 1 for right or -1 for left."""
     stand, mirror = canvas.camera.stand, 2 * int(rng.integers(2)) - 1
     frame = vary(rng, _FRAMES)
     for wheel in (-0.58, 0.58):
@@ -94,7 +94,7 @@ def bicycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> int
 
 
 def motorcycle(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> int:
-    """A motorcycle across the line of sight; returns where it heads: to the right, 1, or to the left, -1."""
+    """A motorcycle seen from the side; returns its direction, 1 for right or -1 for left."""
     stand, mirror = canvas.camera.stand, 2 * int(rng.integers(2)) - 1
     paint = vary(rng, _TANKS)
     body = [(-1.0, 0.92), (-0.3, 0.8), (0.0, 1.02), (0.36, 1.06), (0.62, 1.22), (0.8, 0.86), (0.5, 0.3), (-0.4, 0.26)]
@@ -190,14 +190,14 @@ def tram(canvas: Canvas, rng: np.random.Generator, x: float, z: float) -> None:
 
 
 def _inwards(x: float) -> int:
-    """Towards the middle of the road, the flank that the camera sees: 1 is right, -1 is left."""
+    """The flank that the camera sees, towards the middle of the road: 1 is right, -1 is left."""
     return 1 if x < 0 else -1
 
 
 def _box(
     canvas: Canvas, label: str, left: float, right: float, top: float, z: float, length: float, color: Color
 ) -> None:
-    """The body of a large vehicle, with someone annotated who stands wholly behind it."""
+    """The body of a large vehicle, and the annotation of a person who is completely hidden behind it."""
     camera, inwards = canvas.camera, _inwards(left + right)
     flank = right if inwards > 0 else left
     near, far = camera.front(left, right, 0.05, top, z), camera.front(left, right, 0.05, top, z + length)
@@ -232,7 +232,7 @@ def _slope(canvas: Canvas, left: float, right: float, z: float, inset: float) ->
 
 
 def _bar(start: Point, end: Point, half: float) -> Points:
-    """A straight bar of twice that width."""
+    """A straight bar, `half` wide on either side of its axis."""
     (u0, v0), (u1, v1) = start, end
     length = ((u1 - u0) ** 2 + (v1 - v0) ** 2) ** 0.5
     du, dv = (v1 - v0) / length * half, (u0 - u1) / length * half

@@ -1,4 +1,4 @@
-"""Is a Cityscapes data folder complete and sane, and what is to be done if not?"""
+"""Doctor: checks whether a Cityscapes data folder is complete and valid, and suggests how to fix it."""
 
 import argparse
 import json
@@ -23,13 +23,16 @@ from engine.findings import Finding, counted, fault, note, of_severity
 from engine.parallel import available_cpus, parallel_map
 
 SIZE = "size"
-"""Kind of findings on sizes."""
+"""Kind of the findings about image sizes."""
 
 _COMPLAINTS = {
     "unreadable": ("that cannot be read", "unpack or generate them again"),
-    "polygons": ("in polygon files, expected those of gtFine", f"unpack {ARCHIVES[ANNOTATIONS]} again, or fix them"),
+    "polygons": (
+        "in polygon files, expected the format of gtFine",
+        f"unpack {ARCHIVES[ANNOTATIONS]} again, or fix them",
+    ),
     "ids": (
-        "with ids that the label table lacks, expected label ids 0 to 33, train ids 0 to 18 or 255",
+        "with ids that are not in the label table, expected label ids 0 to 33, train ids 0 to 18 or 255",
         "unpack or generate them again",
     ),
 }
@@ -37,39 +40,39 @@ _COMPLAINTS = {
 
 @dataclass(frozen=True)
 class Count:
-    """The files of one city."""
+    """Numbers of files of one city."""
 
     split: str
     city: str
-    """The folder that the files lie in."""
+    """Name of the folder with the files."""
     files: Mapping[str, int]
-    """Kind of file -> number, for every kind of `inventory.KINDS`."""
+    """Kind of file -> number of files, for every kind of `inventory.KINDS`."""
     official: int | None
-    """Images that the official set has here; None for a city that it lacks."""
+    """Number of images in the official set; None for a city that is not in it."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is in a data folder and what is wrong with it."""
+    """Contents of a data folder, and everything that is wrong with it."""
 
     root: Path
     counts: tuple[Count, ...]
-    """By split, then city."""
+    """Numbers of files, sorted by split, then city."""
     findings: tuple[Finding, ...]
-    """Faults before notes."""
+    """Findings sorted by severity: faults, then notes."""
 
     @property
     def healthy(self) -> bool:
-        """Whether there is no fault."""
+        """Whether there are no faults."""
         return not of_severity("fault", self.findings)
 
     @property
     def is_official(self) -> bool:
-        """Whether the set has as many images of each city as the official one, all of the official size."""
+        """Whether each city has as many images as in the official set, and all have the official size."""
         return not any(finding.kind in (pairing.NUMBERS, SIZE) for finding in self.findings)
 
     def to_json(self) -> dict[str, Any]:
-        """The diagnosis as JSON content, for other programs."""
+        """The diagnosis as JSON content."""
         return {
             "root": str(self.root),
             "healthy": self.healthy,
@@ -83,7 +86,7 @@ def examine(root: Path, workers: int) -> Diagnosis:
     """Read every file of a data folder once.
 
     Raises:
-        InputError: if there is no data set in the folder.
+        InputError: if there is no data set in the folder, or for every folder that cannot be listed.
     """
     misplaced = list(inventory.misplaced(root))
     found = inventory.take(root)
@@ -123,7 +126,7 @@ def _wrong_city(found: Inventory) -> Iterator[Finding]:
 
 
 def _complaints(root: Path, checked: Sequence[_Checked]) -> Iterator[Finding]:
-    """Broken files, by what is broken."""
+    """Faults of broken files, one for each kind of damage."""
     details = defaultdict(list)
     for _, checkup in checked:
         for complaint in checkup.complaints:
@@ -135,7 +138,7 @@ def _complaints(root: Path, checked: Sequence[_Checked]) -> Iterator[Finding]:
 
 
 def _sizes(checked: Sequence[_Checked]) -> Iterator[Finding]:
-    """Scenes whose files differ in size, or agree on another size than the official one."""
+    """Findings about scenes whose files differ in size, or have a common size that is not the official one."""
     differing, unusual = [], []
     for scene, checkup in checked:
         sizes = set(checkup.sizes.values())
@@ -145,16 +148,16 @@ def _sizes(checked: Sequence[_Checked]) -> Iterator[Finding]:
             unusual += [f"{scene.stem}: {width} x {height}" for width, height in sizes]
     if differing:
         what = f"got {counted(len(differing), 'scene')} whose image and masks differ in size"
-        yield fault(SIZE, what, "generate the masks again, or unpack the images that belong to them", differing)
+        yield fault(SIZE, what, "generate the masks again, or unpack the matching images", differing)
     if unusual:
         what = (
             f"got {counted(len(unusual), 'scene')} of another size than the official {' x '.join(map(str, IMAGE_SIZE))}"
         )
-        yield note(SIZE, what, "right for a synthetic or scaled set, not for the evaluation server", unusual)
+        yield note(SIZE, what, "fine for a synthetic or scaled set, but not for the evaluation server", unusual)
 
 
 def _by_size(sizes: Mapping[str, Size]) -> str:
-    """The sizes of the files of a scene: `image 2048 x 1024, labelIds 1024 x 512`."""
+    """The sizes of the files of a scene, for example `image 2048 x 1024, labelIds 1024 x 512`."""
     kinds = defaultdict(list)
     for kind, size in sizes.items():
         kinds[size].append(kind)
@@ -162,19 +165,19 @@ def _by_size(sizes: Mapping[str, Size]) -> str:
 
 
 def _blank(checked: Sequence[_Checked]) -> Iterator[Finding]:
-    """Annotations without any scored class."""
+    """Notes on annotations without any scored class."""
     dummies = [scene.stem for scene, checkup in checked if checkup.blank and scene.split == "test"]
     blank = [scene.stem for scene, checkup in checked if checkup.blank and scene.split != "test"]
     if dummies:
-        what = f"test: got {counted(len(dummies), 'dummy annotation')}, as expected: the server keeps the true ones"
-        yield note("dummies", what, "score on val, or send predictions of test to the server", dummies)
+        what = f"test: got {counted(len(dummies), 'dummy annotation')}, as expected: only the server has the true ones"
+        yield note("dummies", what, "score on val, or submit predictions of test to the server", dummies)
     if blank:
         what = f"got {counted(len(blank), 'annotation')} without any scored class"
-        yield note("blank", what, "look at them; nothing can be learned from a void mask", blank)
+        yield note("blank", what, "check them, because a mask that is void everywhere is useless for training", blank)
 
 
 def _table(counts: Sequence[Count]) -> list[str]:
-    """The counts as aligned lines, with a total for each split; what is coarse only where there is some."""
+    """The counts as aligned lines, with a total for each split; columns of gtCoarse only if it has files."""
     kinds = [kind for kind in KINDS if KINDS[kind][0] != COARSE or any(count.files[kind] for count in counts)]
     folders = [KINDS[kind][0] for kind in kinds]
     groups = [folder if folders.index(folder) == column else "" for column, folder in enumerate(folders)]
@@ -208,9 +211,9 @@ def _print(diagnosis: Diagnosis) -> None:
 
 
 def _next(diagnosis: Diagnosis) -> str:
-    """What to do next."""
+    """The next step to suggest."""
     if not diagnosis.healthy:
-        return "do what the faults say, then run this again"
+        return "apply the remedy of each fault, then run this command again"
     undrawn = any(finding.kind == pairing.NOT_GENERATED for finding in diagnosis.findings)
     return f"python {'generate_gt.py' if undrawn else 'train_fcn.py'} --root {diagnosis.root}"
 
@@ -218,23 +221,24 @@ def _next(diagnosis: Diagnosis) -> str:
 def _parser() -> argparse.ArgumentParser:
     parser = tool_parser(
         "cityscapes.doctor",
-        "Say what is missing or odd in a Cityscapes data folder, and what to do. Code 0: no faults, 2: faults.",
+        "Check a Cityscapes data folder: list missing, damaged and inconsistent files, each with a remedy. "
+        "Exit code 0: no faults; 2: faults.",
         [
             "python -m cityscapes.doctor --root data",
             "python -m cityscapes.doctor --root data/demo --json > diagnosis.json",
         ],
     )
-    parser.add_argument("--root", type=Path, default=Path("data"), help="the data folder (default: %(default)s)")
+    parser.add_argument("--root", type=Path, default=Path("data"), help="data folder (default: %(default)s)")
     parser.add_argument(
-        "--workers", type=process_count, default=available_cpus(), help="processes (default: %(default)s)"
+        "--workers", type=process_count, default=available_cpus(), help="number of processes (default: %(default)s)"
     )
-    parser.add_argument("--json", action="store_true", help="print the diagnosis as JSON instead")
+    parser.add_argument("--json", action="store_true", help="print the diagnosis as JSON")
     return parser
 
 
 @command.command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Examine a data folder and print the diagnosis."""
+    """Check a data folder and print the diagnosis."""
     arguments = _parser().parse_args(argv)
     diagnosis = examine(arguments.root, arguments.workers)
     if arguments.json:

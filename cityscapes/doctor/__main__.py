@@ -1,4 +1,4 @@
-"""`python -m cityscapes.doctor`: examine a data folder."""
+"""`python -m cityscapes.doctor`: check a data folder."""
 
 from cityscapes.doctor import main
 

@@ -1,4 +1,4 @@
-"""One scene, all its files read: are they whole, and do they agree?"""
+"""Check of one scene: whether its files are undamaged and consistent."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -15,38 +15,39 @@ from engine.files.content import read_bytes
 from engine.files.images import read_ids
 
 Size = tuple[int, int]
-"""Width and height."""
+"""Width and height in pixels."""
 
 _SCORED = [label.id for label in LABELS if not label.ignore_in_eval]
 
 
 class Complaint(NamedTuple):
-    """Something that is wrong with one file."""
+    """Fault of one file."""
 
     kind: str
-    """unreadable, polygons or ids."""
+    """Kind of fault: unreadable, polygons or ids."""
     detail: str
-    """The file and what is wrong with it."""
+    """Path of the file, and what is wrong with it."""
 
 
 class Checkup(NamedTuple):
-    """What the files of a scene say."""
+    """Results of reading the files of one scene."""
 
     sizes: dict[str, Size]
-    """Kind of file -> its size, for those that could be read."""
+    """Kind of file -> size, without the files that cannot be read."""
     complaints: list[Complaint]
+    """Faults of the files."""
     blank: bool
-    """Whether the annotation has no object of a scored class, as the dummies of the test set."""
+    """Whether the annotation has no object of a scored class, like the dummies of the test set."""
 
 
 def check_up(scene: SceneFiles) -> Checkup:
     """Read every file of a scene once.
 
-    Masks are decoded, since their ids are looked at. Of photographs, which take ten times as long, every byte is
-    proved by the checksums in the file instead.
+    Masks are decoded to check their ids. Decoding photographs would take ten times as long; instead, the checksums in
+    the file verify every byte of them.
     """
     found = Checkup({}, [], blank=False)
-    scored: list[bool] = []  # one entry for each annotation or label-id mask
+    scored: list[bool] = []  # for each annotation and label-id mask: whether it has a scored class
     for kind, path in scene.files.items():
         try:
             if kind.endswith("polygons"):
@@ -58,30 +59,30 @@ def check_up(scene: SceneFiles) -> Checkup:
                 if kind.endswith(("labelIds", "labelId")):
                     scored.append(bool(pixels[_SCORED].any()))
             else:
-                found.sizes[kind] = _inspected(path, is_photograph=kind == "image")
+                found.sizes[kind] = _verified_size(path, is_photograph=kind == "image")
         except InputError as error:
             complaint = "polygons" if kind.endswith("polygons") else "unreadable"
             found.complaints.extend(Complaint(complaint, _without_remedy(message)) for message in error.messages)
     return found._replace(blank=bool(scored) and not any(scored))
 
 
-def _inspected(path: Path, *, is_photograph: bool) -> Size:
-    """The size of a PNG that is whole, and no grey one of 16 bits where a photograph is expected.
+def _verified_size(path: Path, *, is_photograph: bool) -> Size:
+    """The size of an undamaged PNG.
 
     Raises:
-        InputError: if it is not.
+        InputError: if the file is damaged, or is a 16-bit grey image although a photograph is expected.
     """
     try:
         head = png_reader.inspect(read_bytes(path))
     except png_reader.DamagedError as error:
         raise InputError(f"{path}: {error}") from error
     if is_photograph and (head.kind, head.bits) == (png_reader.GREY, 16):
-        raise InputError(f"{path}: grey with 16 bits, expected 8 bits a channel")
+        raise InputError(f"{path}: a 16-bit grey image, expected 8 bits per channel")
     return head.width, head.height
 
 
 def _read_ids(path: Path, kind: str, found: Checkup) -> npt.NDArray[np.int64]:
-    """(65536,) how many pixels have each id."""
+    """(65536,) number of pixels with each id; ids that are not allowed are added to the complaints."""
     ids = read_ids(path)
     found.sizes[kind] = ids.shape[1], ids.shape[0]
     pixels = np.bincount(ids.ravel(), minlength=1 << 16)
@@ -93,12 +94,12 @@ def _read_ids(path: Path, kind: str, found: Checkup) -> npt.NDArray[np.int64]:
 
 
 def _without_remedy(message: str) -> str:
-    """The first part of a message: the finding has a remedy for all its files."""
+    """A message without its remedy, because a finding has one remedy for all its files."""
     return message.split(";", maxsplit=1)[0]
 
 
 def _table(*ids: int | range) -> npt.NDArray[np.bool_]:
-    """(65536,) True for the ids that may occur."""
+    """(65536,) lookup that is True for the ids that may occur."""
     table = np.zeros(1 << 16, bool)
     for allowed in ids:
         table[list(allowed) if isinstance(allowed, range) else allowed] = True

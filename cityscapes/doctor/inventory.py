@@ -1,4 +1,4 @@
-"""Which files a data folder has, and whether they lie where they are looked for."""
+"""Inventory of a data folder: lists its files, and finds folders and files in the wrong place."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from engine.files.folders import find
 from engine.findings import Finding, counted, fault
 
 ALL_SPLITS = (*SPLITS, EXTRA)
-"""All splits, in the order in which they are told."""
+"""All splits, in the order of reports."""
 
 KINDS = {
     "image": (IMAGES, f"_{IMAGES}.png"),
@@ -27,41 +27,41 @@ KINDS = {
     "instanceId": (GENERATED, "_instanceId.png"),
     "color": (GENERATED, "_color.png"),
 }
-"""Kind of file -> its folder under the root, and the end of its name after the stem."""
+"""Kind of file -> its folder below the root, and the part of its name after the stem."""
 
 ARCHIVES = {
     IMAGES: "leftImg8bit_trainvaltest.zip",
     ANNOTATIONS: "gtFine_trainvaltest.zip",
     COARSE: "gtCoarse.zip",
 }
-"""Folder -> the official zip that it comes from."""
+"""Folder -> official zip that contains it."""
 
 
 class SceneFiles(NamedTuple):
-    """The files of one scene."""
+    """Paths of the files of one scene."""
 
     split: str
     stem: str
     files: Mapping[str, Path]
-    """Kind -> path, for those that exist."""
+    """Kind of file -> path, for the files that exist."""
 
 
 class Inventory(NamedTuple):
     """All files of a data folder."""
 
     scenes: list[SceneFiles]
-    """Sorted by split, as in ALL_SPLITS, and stem."""
+    """Scenes sorted by split, in the order of ALL_SPLITS, then stem."""
     counts: Mapping[tuple[str, str, str], int]
     """(split, city folder, kind) -> number of files."""
     wrong_city: list[str]
-    """Files in the folder of a city that their names do not start with."""
+    """Paths of the files whose names do not start with the city of their folder."""
 
 
 def take(root: Path) -> Inventory:
     """List the files of a data folder.
 
     Raises:
-        InputError: with every folder that cannot be listed.
+        InputError: for every folder that cannot be listed.
     """
     _require_readable(root)
     scenes = []
@@ -81,11 +81,10 @@ def take(root: Path) -> Inventory:
 
 
 def misplaced(root: Path) -> Iterator[Finding]:
-    """Folders within folders, and split and city folders with nothing in them.
+    """Faults of folders: those nested in one of the same name, and empty split and city folders.
 
     Raises:
-        InputError: if there is no data set at all in the folder, nested or not; and with every folder that cannot be
-            listed.
+        InputError: if there is no data set in the folder, nested or not, or for every folder that cannot be listed.
     """
     _require_readable(root)
     nested = [
@@ -100,7 +99,7 @@ def misplaced(root: Path) -> Iterator[Finding]:
 
 
 def _files(root: Path, split: str, kind: str) -> Iterator[tuple[str, Path]]:
-    """The stem and path of each file of a kind, those that lie in the right city last, so that they count."""
+    """The stem and path of each file of a kind; files in the right city folder come last, so that they are kept."""
     folder, suffix = KINDS[kind]
     paths = find(root / folder / split, f"*{suffix}", levels=1)
     for path in sorted(paths, key=lambda path: (path.name.startswith(f"{path.parent.name}_"), path)):
@@ -108,7 +107,7 @@ def _files(root: Path, split: str, kind: str) -> Iterator[tuple[str, Path]]:
 
 
 def _require_readable(root: Path) -> None:
-    """Prove that all folders can be listed: what lies in others would be missing from the diagnosis."""
+    """Check that all folders can be listed; files in other folders would be missing from the diagnosis."""
     faults = Faults()
     with faults.collected():
         _entries(root)
@@ -123,10 +122,10 @@ def _entries(folder: Path, pattern: str = "*") -> list[Path]:
 
 
 def _require_set(root: Path) -> None:
-    """Check that images or annotations are in the folder, or say where they are."""
+    """Check that the folder has images or annotations; if not, the error says where they are."""
     if root.is_dir() and not any((root / folder).is_dir() for folder in ARCHIVES):
         if root.name in ARCHIVES or any((root / split).is_dir() for split in ALL_SPLITS):
-            raise InputError(f"{root}: this is one part of a data set; give the folder around it, {root.parent}")
+            raise InputError(f"{root}: this is only a part of a data set; give the folder above it, {root.parent}")
         inner = [path for path in _entries(root) for folder in ARCHIVES if (path / folder).is_dir()]
         if inner:
             raise InputError(f"{root}: no {' or '.join(ARCHIVES)} in it, but in {inner[0]}; give that folder")
@@ -134,7 +133,7 @@ def _require_set(root: Path) -> None:
 
 
 def _empty(root: Path) -> Iterator[Finding]:
-    """Half-unpacked archives."""
+    """Faults of half-unpacked archives: empty folders, and files outside the city folders."""
     for folder, archive in ARCHIVES.items():
         splits = [root / folder / split for split in ALL_SPLITS if (root / folder / split).is_dir()]
         entries = {split: _entries(split) for split in splits}

@@ -1,4 +1,4 @@
-"""Does every scene have its image, its annotation and its masks, and is every scene there?"""
+"""Completeness of a data set: image, annotation and masks of every scene, and the number of scenes."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ from cityscapes.official_counts import EXTRA, IMAGES_OF, SPLIT_OF
 from engine.findings import Finding, Severity, counted, fault, note
 
 NUMBERS, NOT_GENERATED = "numbers", "not generated"
-"""Kinds of findings on the official numbers of images, and on masks that are still to be drawn."""
+"""Kinds of findings: the number of images is not the official one; masks are not drawn yet."""
 
 _ANNOTATED = tuple(kind for kind, (folder, _) in KINDS.items() if folder == ANNOTATIONS)
 _COARSE = tuple(kind for kind, (folder, _) in KINDS.items() if folder == COARSE)
@@ -18,28 +18,28 @@ _GENERATED = tuple(kind for kind, (folder, _) in KINDS.items() if folder == GENE
 
 
 class _Role(NamedTuple):
-    """What a kind of file is for."""
+    """Purpose of a kind of file."""
 
     noun: str
     absent: Severity
-    """How bad it is if train or val has none at all; that only some are there is a fault."""
+    """Severity if train or val has no such file at all; if only some are missing, it is always a fault."""
     without: str
-    """What cannot be done."""
+    """Consequence of a missing file, as text."""
 
 
 _ROLES = {
-    "image": _Role("image", "fault", "such scenes can be neither trained on nor predicted"),
+    "image": _Role("image", "fault", "such scenes can be used neither for training nor for prediction"),
     "polygons": _Role("polygons", "note", "generate_gt.py has nothing to draw masks from"),
-    "labelIds": _Role("labelIds mask", "note", "the official scorer compares with these"),
+    "labelIds": _Role("labelIds mask", "note", "the official scorer needs it"),
     "instanceIds": _Role("instanceIds mask", "note", "iIoU cannot be computed"),
 }
 
 
 def findings(found: Inventory) -> Iterator[Finding]:
-    """Every fault and note about files that other files need."""
+    """Faults and notes about missing files."""
     if not any(_has(scene, "image", *_ANNOTATED) for scene in found.scenes):
         what = f"got no image in any split, expected {IMAGES}/<split>/<city>/<name>_{IMAGES}.png"
-        yield fault("no images", what, f"unpack {ARCHIVES[IMAGES]}: nothing can be trained or predicted without", [])
+        yield fault("no images", what, f"unpack {ARCHIVES[IMAGES]}: training and prediction need it", [])
     undrawn = []
     for split in SPLITS:
         scenes = [scene for scene in found.scenes if scene.split == split]
@@ -59,22 +59,22 @@ def findings(found: Inventory) -> Iterator[Finding]:
 
 
 def mixed(found: Inventory) -> Iterator[Finding]:
-    """Scenes that lie in two splits, and cities that the official set has in another split."""
+    """Faults of scenes in two splits, and notes on cities that are in another split of the official set."""
     splits: dict[str, list[str]] = {}
     for scene in found.scenes:
         splits.setdefault(scene.stem, []).append(scene.split)
     twice = [f"{stem}: {' and '.join(of)}" for stem, of in splits.items() if len(of) > 1]
     if twice:
-        what = f"got {counted(len(twice), 'scene')} in more than one split: what is trained on would be scored"
+        what = f"got {counted(len(twice), 'scene')} in more than one split, so scores would include training images"
         yield fault("twice", what, "keep each in one split", twice)
     moved = sorted({f"{city} in {split}" for split, city, _ in found.counts if SPLIT_OF.get(city, split) != split})
     if moved:
         what = f"got {counted(len(moved), 'folder')} of a city that the official set has in another split"
-        yield note("other split", what, "right for a split of your own, whose scores compare with no others", moved)
+        yield note("other split", what, "fine for your own split, but its scores are not comparable with others", moved)
 
 
 def numbers(found: Inventory) -> Iterator[Finding]:
-    """What each split has beside the official one: half an archive is a fault, a subset of it only a note."""
+    """Comparison of each split with the official one: half an archive is a fault, a subset only a note."""
     for split, official in IMAGES_OF.items():
         got = _by_city(found, split, "image")
         yield from _half_unpacked(split, "image", got)
@@ -84,7 +84,7 @@ def numbers(found: Inventory) -> Iterator[Finding]:
             differing.sort(key=lambda city: (got[city] == 0, city))
             lines = [f"{city} {got[city]} of {official.get(city, 0)}" for city in differing]
             what = f"{split}: got {counted(got.total(), 'image')}, the official set has {sum(official.values())}"
-            remedy = "right for a subset or a synthetic set, whose scores compare with no published ones"
+            remedy = "fine for a subset or a synthetic set, but its scores are not comparable with published ones"
             yield note(NUMBERS, what, remedy, lines)
 
 
@@ -98,7 +98,7 @@ def _by_city(found: Inventory, split: str, kind: str) -> Counter[str]:
 
 
 def _half_unpacked(split: str, kind: str, got: Counter[str]) -> Iterator[Finding]:
-    """Whole cities, then one with some of its files, then none, in the order in which an archive is unpacked."""
+    """A fault if unpacking seems to have stopped: complete cities, one incomplete, then none."""
     official = IMAGES_OF[split]
     cities = sorted(official)
     whole = [city for city in cities if got[city] == official[city]]
@@ -110,11 +110,11 @@ def _half_unpacked(split: str, kind: str, got: Counter[str]) -> Iterator[Finding
             f"{split}: got {got[city]} of {official[city]} {kind} files of {city}, all of the cities before it "
             "and none of those after it, as if unpacking had stopped there"
         )
-        yield fault("half unpacked", what, f"unpack {archive} again, and see that the disk has room", [], count=1)
+        yield fault("half unpacked", what, f"unpack {archive} again, and check the free disk space", [], count=1)
 
 
 def _coarse(split: str, scenes: Sequence[SceneFiles]) -> Iterator[Finding]:
-    """Scenes with a coarse annotation, and images of the split that has nothing else."""
+    """Findings about scenes with a coarse annotation, and about images of train_extra without one."""
     coarse = [scene for scene in scenes if _has(scene, *_COARSE)]
     undrawn = [scene.stem for scene in coarse if not _has(scene, "coarse polygons")]
     if undrawn:
@@ -136,7 +136,7 @@ def _has(scene: SceneFiles, *kinds: str) -> bool:
 
 
 def _unpaired(split: str, scenes: Sequence[SceneFiles]) -> Iterator[Finding]:
-    """Official files that only some scenes have, or none; what the test set's dummies lack harms nobody."""
+    """Findings about official files that only some scenes have, or none; in test, missing dummies are harmless."""
     if split != "test" and scenes and not any(_has(scene, *_ANNOTATED, *_GENERATED) for scene in scenes):
         what = f"{split}: got {counted(len(scenes), 'image')} without any annotation"
         yield fault("unpaired", what, f"unpack {ARCHIVES[ANNOTATIONS]} as well", [scene.stem for scene in scenes])

@@ -1,4 +1,4 @@
-"""The masks of whole splits: drawn where needed, in parallel, and compared with the official ones."""
+"""Ground truth: draws the masks of whole splits in parallel and compares them with the official ones."""
 
 import functools
 import zlib
@@ -22,30 +22,32 @@ from engine.files.content import read_bytes, reading
 from engine.files.images import read_ids
 
 _SOFTWARE = "generate_gt.py"
-"""Noted in the masks written here, to tell them from those that came with the data set."""
+"""Note in all masks written here; it distinguishes them from the official masks."""
 
 OFFICIAL_NAMES = {"labelId": "labelIds", "trainId": "labelTrainIds", "color": "color", "instanceId": "instanceIds"}
-"""Kind of mask here -> what the official tools call it."""
+"""Kind of mask -> name of this kind in the official tools."""
 
 _MAX_LABEL_ID = 255
 _START = 1024
-"""Bytes of a mask that the note is in."""
+"""Number of bytes at the start of a mask that contain the note."""
 
 
 @dataclass(frozen=True)
 class MaskOptions:
-    """How masks are made, and which."""
+    """Options that decide which masks are made, and how."""
 
     fill: str = "exact"
-    """One of polygons.FILLS."""
+    """Polygon fill rule, a key of `polygons.FILLS`."""
     table: LabelTable = OFFICIAL
+    """Label table of the annotations."""
     from_labels: bool = False
-    """Make train ids and colours from official label ids, without polygons."""
+    """Make train ids and colours from the official label ids, without polygons."""
     official_names: bool = False
-    """Write masks beside the polygons too, under the names that other tools look for."""
+    """Write masks also next to the polygons, under the names that other tools expect."""
     instance_ids: bool = False
+    """Whether to make masks of instance ids."""
     redo: bool = False
-    """Make masks that are up to date again."""
+    """Make all masks again, even those that are up to date."""
 
     def __post_init__(self) -> None:
         if self.from_labels and (self.instance_ids or self.fill != "exact"):
@@ -55,13 +57,13 @@ class MaskOptions:
 
     @property
     def kinds(self) -> list[str]:
-        """The masks to make of each image."""
-        own = [] if self.from_labels else ["labelId"]
-        return [*own, "trainId", "color", *(["instanceId"] if self.instance_ids else [])]
+        """The kinds of masks to make for each image."""
+        drawn = [] if self.from_labels else ["labelId"]
+        return [*drawn, "trainId", "color", *(["instanceId"] if self.instance_ids else [])]
 
     @functools.cached_property
     def lookups(self) -> dict[str, png_writer.Lookup]:
-        """What label ids become in each kind of mask."""
+        """Kind of mask -> lookup from label ids to pixel values."""
         return {
             "labelId": png_writer.Lookup(np.arange(256, dtype=np.uint8)),
             "trainId": png_writer.Lookup(self.table.train_id_of),
@@ -70,7 +72,7 @@ class MaskOptions:
 
     @functools.cached_property
     def note(self) -> str:
-        """What is noted in the masks: how they were made."""
+        """Text that is noted in the masks: the program and the settings that differ from the default."""
         words = [_SOFTWARE]
         if self.fill != "exact" and not self.from_labels:
             words.append(f"fill={self.fill}")
@@ -81,21 +83,26 @@ class MaskOptions:
 
 @dataclass
 class Result:
-    """What was done about all images."""
+    """Counts, faults and agreement over all images."""
 
     drawn: int = 0
+    """Number of images for which at least one mask was made."""
     up_to_date: int = 0
+    """Number of images whose masks were all up to date."""
     written: int = 0
-    """Masks, beside the polygons too."""
+    """Number of mask files written, including those next to the polygons."""
     faulty: int = 0
+    """Number of images that failed because of faulty files."""
     faults: list[str] = field(default_factory=list)
+    """Error messages of the faulty images."""
     agreement: Agreement = field(default_factory=Agreement)
+    """Agreement with the official masks, summed over images."""
 
 
 def generate(jobs: Sequence[Job], options: MaskOptions, *, workers: int) -> Result:
-    """Make the masks that are missing, damaged, changed, made from other polygons, or made in another way.
+    """Make the masks that are missing, damaged or changed, or were made from other polygons or with other settings.
 
-    Faulty files do not stop the others; the result lists them.
+    Faulty files do not stop the others; the result lists the faults.
     """
     for folder in {path.parent for job in jobs for path in (job.generated_prefix, job.official_prefix)}:
         atomic.remove_all_unfinished(folder)
@@ -115,13 +122,16 @@ def generate(jobs: Sequence[Job], options: MaskOptions, *, workers: int) -> Resu
 
 
 def make(options: MaskOptions, job: Job) -> tuple[int, Agreement]:
-    """Make the masks of one image where needed; how many, and the agreement with the official mask.
+    """Make the masks of one image that are not up to date.
+
+    Returns:
+        The number of files written, and the agreement with the official mask.
 
     Raises:
-        InputError: if its polygons or its official mask are faulty.
+        InputError: if the polygons or the official mask are faulty.
     """
     path = job.official_mask("labelIds") if options.from_labels else job.polygons
-    source = fingerprint(read_bytes(path))  # before it is drawn: a file that changes meanwhile breaks the seal
+    source = fingerprint(read_bytes(path))  # before drawing: if the file changes meanwhile, the seal shows it
     stale = {out: kind for out, kind in outputs(options, job).items() if _is_stale(out, kind, source, options)}
     label_ids = None
     if stale:
@@ -136,7 +146,7 @@ def make(options: MaskOptions, job: Job) -> tuple[int, Agreement]:
 
 
 def outputs(options: MaskOptions, job: Job) -> dict[Path, str]:
-    """Every file that belongs to an image, and which kind of mask it is; official masks are left alone."""
+    """All mask files to write for an image -> kind of mask; official masks are left out."""
     generated = {job.generated_mask(kind): kind for kind in options.kinds}
     if not options.official_names:
         return generated
@@ -145,28 +155,28 @@ def outputs(options: MaskOptions, job: Job) -> dict[Path, str]:
 
 
 Encoder = Callable[[str], bytes]
-"""From the kind of mask to the PNG file."""
+"""Function from the kind of a mask to the content of its PNG file."""
 
 
 def _from_polygons(source: Path, options: MaskOptions) -> tuple[UInt8Array, Encoder]:
-    """Draw the label ids, and get ready to encode every mask."""
+    """Draw the label ids; return them and an encoder for all masks of the image."""
     annotation = polygons.read(source, options.table)
-    with _naming(source):
+    with _prefixed_with(source):
         masks = polygons.draw(annotation, options.table, polygons.FILLS[options.fill])
     lookups = _lookups(masks.label_ids, options)
 
     def encoded(kind: str) -> bytes:
         if kind != "instanceId":
             return lookups(kind)
-        with _naming(source):
+        with _prefixed_with(source):
             return png_writer.encode(masks.instance_ids, {"Software": options.note})
 
     return masks.label_ids, encoded
 
 
 @contextmanager
-def _naming(source: Path) -> Iterator[None]:
-    """Put the name of the polygon file before what cannot be drawn of it."""
+def _prefixed_with(source: Path) -> Iterator[None]:
+    """Prefix the error messages of drawing with the path of the polygon file."""
     try:
         yield
     except InputError as error:
@@ -174,13 +184,13 @@ def _naming(source: Path) -> Iterator[None]:
 
 
 def _from_labels(source: Path, options: MaskOptions) -> tuple[UInt8Array, Encoder]:
-    """Read the label ids of an official mask, and get ready to encode what follows from them."""
+    """Read the label ids of an official mask; return them and an encoder for the masks that follow from them."""
     ids = read_ids(source)
     unknown = sorted(set(np.unique(ids).tolist()) - options.table.names.keys())
     if unknown:
         raise InputError(
             f"{source}: expected label ids (0 to {max(options.table.names)}), got {', '.join(map(str, unknown[:10]))}; "
-            "these may be train ids or instance ids, give the labelIds masks of the data set"
+            "these may be train ids or instance ids: unpack the labelIds masks of the data set again"
         )
     label_ids = ids.astype(np.uint8, copy=False)
     return label_ids, _lookups(label_ids, options)
@@ -192,7 +202,7 @@ def _lookups(label_ids: UInt8Array, options: MaskOptions) -> Encoder:
 
 
 def _agreement(job: Job, drawn: IdArray | None) -> Agreement:
-    """The agreement with the official mask, of no pixels where there is none."""
+    """The agreement with the official mask; empty if the data set has none for this image."""
     path = job.official_mask("labelIds")
     if not path.exists() or _made_here(path):
         return Agreement()
@@ -201,8 +211,8 @@ def _agreement(job: Job, drawn: IdArray | None) -> Agreement:
         drawn = read_ids(job.generated_mask("labelId"))
     if official.shape != drawn.shape:
         raise InputError(
-            f"{path}: the official mask is {official.shape[1]} x {official.shape[0]}, the polygons say "
-            f"{drawn.shape[1]} x {drawn.shape[0]}; unpack them again"
+            f"{path}: the official mask is {official.shape[1]} x {official.shape[0]}, but its polygon file says "
+            f"{drawn.shape[1]} x {drawn.shape[0]}; unpack both again"
         )
     if official.max() > _MAX_LABEL_ID:
         raise InputError(
@@ -219,10 +229,10 @@ def _made_here(path: Path) -> bool:
 
 
 def _is_stale(path: Path, kind: str, source: bytes, options: MaskOptions) -> bool:
-    """Whether a mask is missing, damaged or changed, or was made from another source or in another way.
+    """Whether a mask is missing, damaged or changed, or was made from another source or with other settings.
 
     Raises:
-        InputError: if there is something of that name that cannot be read.
+        InputError: if the file exists but cannot be read.
     """
     if options.redo or not path.exists():
         return True

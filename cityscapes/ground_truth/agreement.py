@@ -1,4 +1,4 @@
-"""How far drawn masks agree with those that came with the data set."""
+"""Agreement of the drawn masks with the official ones."""
 
 import csv
 import io
@@ -16,38 +16,44 @@ from engine.files.atomic import write_text
 from engine.files.images import read_ids, write_png
 
 _MARK = np.array([255, 0, 255], np.uint8)
-"""The colour of differing pixels in the picture; no label has it."""
+"""Colour of differing pixels in the picture; no label has this colour."""
 
 
 class PixelCounts(NamedTuple):
-    """Pixels of an official mask, and those of them that were drawn differently.
+    """Numbers of pixels in official masks, and of those among them that were drawn differently.
 
-    A boundary pixel is one with another label beside, above or below it in the official mask.
+    A boundary pixel has a neighbour to the left or right, above or below with another label in the official mask.
     """
 
     pixels: int = 0
+    """Number of all pixels."""
     differing: int = 0
+    """Number of pixels that were drawn differently."""
     boundary: int = 0
+    """Number of boundary pixels."""
     boundary_differing: int = 0
+    """Number of boundary pixels that were drawn differently."""
 
     def plus(self, other: "PixelCounts") -> "PixelCounts":
-        """The pixels of both."""
-        return PixelCounts(*(mine + its for mine, its in zip(self, other, strict=True)))
+        """The sum of both counts."""
+        return PixelCounts(*(ours + theirs for ours, theirs in zip(self, other, strict=True)))
 
 
 @dataclass
 class Agreement:
-    """Tallies, summed up over images."""
+    """Pixel counts of one or more images."""
 
     total: PixelCounts = field(default_factory=PixelCounts)
+    """Counts over all images."""
     labels: dict[int, PixelCounts] = field(default_factory=dict)
-    """By label id in the official masks."""
+    """Label id in the official masks -> counts over all images."""
     images: dict[str, PixelCounts] = field(default_factory=dict)
+    """Name of the image -> counts."""
     worst: Job | None = None
-    """The image with the most differing pixels, the first of several; None where none differs."""
+    """Image with the most differing pixels, the first one if there are several; None if no pixel differs."""
 
     def add(self, other: "Agreement") -> None:
-        """Take in other images."""
+        """Add the counts of other images."""
         if other.worst and (self.worst is None or other.differing > self.images[self.worst.name].differing):
             self.worst = other.worst
         self.total = self.total.plus(other.total)
@@ -57,18 +63,18 @@ class Agreement:
 
     @property
     def differing(self) -> int:
-        """Pixels that differ."""
+        """The number of differing pixels."""
         return self.total.differing
 
 
 def compare(job: Job, drawn: IdArray, official: IdArray) -> Agreement:
-    """Compare two (H, W) masks of label ids of one size."""
+    """Compare two (H, W) masks of label ids of the same size."""
     differing = drawn != official
     boundary = boundaries(official)
     code = (
         official.astype(np.uint32) + (differing.astype(np.uint32) << 16) + (boundary.astype(np.uint32) << 17)
     ).ravel()
-    starts = np.concatenate(([0], np.flatnonzero(code[1:] != code[:-1]) + 1))  # of runs: fewer to count than pixels
+    starts = np.concatenate(([0], np.flatnonzero(code[1:] != code[:-1]) + 1))  # of runs, which are fewer than pixels
     sums = np.bincount(code[starts], weights=np.diff(starts, append=code.size), minlength=1 << 18)
     count = sums.astype(np.int64).reshape(2, 2, 1 << 16)  # boundary, differing, label id
     labels = {
@@ -87,20 +93,20 @@ def compare(job: Job, drawn: IdArray, official: IdArray) -> Agreement:
 
 
 def boundaries(ids: IdArray) -> npt.NDArray[np.bool_]:
-    """The (H, W) pixels that have another id beside, above or below them."""
+    """(H, W) mask of the pixels that have a neighbour to the left or right, above or below with another id."""
     found = np.zeros(ids.shape, np.bool_)
-    beside, above = ids[:, 1:] != ids[:, :-1], ids[1:] != ids[:-1]
-    found[:, 1:] |= beside
-    found[:, :-1] |= beside
-    found[1:] |= above
-    found[:-1] |= above
+    sideways, upwards = ids[:, 1:] != ids[:, :-1], ids[1:] != ids[:-1]
+    found[:, 1:] |= sideways
+    found[:, :-1] |= sideways
+    found[1:] |= upwards
+    found[:-1] |= upwards
     return found
 
 
 def report(agreement: Agreement, folder: Path, table: LabelTable) -> list[str]:
-    """What to print: one line where all pixels agree, else also every label and the images that differ most.
+    """The lines to print: one if all pixels agree, otherwise also every label and the images that differ most.
 
-    The folder of the masks gets agreement.csv and, where pixels differ, agreement_worst.png.
+    Writes agreement.csv into the folder of the masks and, if pixels differ, agreement_worst.png.
     """
     picture = folder / "agreement_worst.png"
     if agreement.worst is None:
@@ -114,7 +120,7 @@ def report(agreement: Agreement, folder: Path, table: LabelTable) -> list[str]:
     return [
         _headline(agreement),
         *_details(agreement, table),
-        f"  all of it: {folder / 'agreement.csv'}; where {agreement.worst.name} differs: {picture}",
+        f"  full table: {folder / 'agreement.csv'}; picture of the differences in {agreement.worst.name}: {picture}",
     ]
 
 
@@ -143,7 +149,7 @@ def _details(agreement: Agreement, table: LabelTable, images: int = 5) -> list[s
 
 
 def as_csv(agreement: Agreement, table: LabelTable) -> str:
-    """The pixel counts as rows: the whole, each label, each image."""
+    """All counts as CSV, in this order: total, each label, each image."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["of", "name", *PixelCounts._fields, "agreement"])
@@ -157,7 +163,7 @@ def as_csv(agreement: Agreement, table: LabelTable) -> str:
 
 
 def picture_of(job: Job, table: LabelTable) -> UInt8Array:
-    """The official mask of an image in pale colours, what was drawn differently in magenta and widened.
+    """The official mask of an image in pale colours, with the differing pixels in magenta and widened by one pixel.
 
     Returns:
         (H, W, 3) RGB.
@@ -175,7 +181,7 @@ def _name(label_id: int, table: LabelTable) -> str:
 
 
 def _percent(counts: PixelCounts) -> str:
-    """The agreement as a percentage that says 100 only where it is exact."""
+    """The agreement in percent; 100 % only if all pixels agree."""
     if not counts.differing:
         return "100 %"
     return f"{min(100 * (1 - counts.differing / counts.pixels), 99.9999):.4f} %"

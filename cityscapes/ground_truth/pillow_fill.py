@@ -1,4 +1,4 @@
-"""The polygon fill of the installed Pillow, for those who must match masks that they made with it.
+"""Polygon fill of the installed Pillow, to match masks that were made with it.
 
 Since Pillow 2.5.0 it paints about one pixel more along every edge than the official masks have.
 """
@@ -11,13 +11,13 @@ from cityscapes.ground_truth.fill import Pieces, Polygon
 
 
 def pieces(polygons: Sequence[Polygon], width: int, height: int) -> Pieces:
-    """Paint the polygons in their order, later over earlier, as cityscapesScripts does."""
+    """Paint the polygons in their order, later ones over earlier ones, as cityscapesScripts does."""
     from PIL import Image, ImageDraw
 
     canvas = Image.new("I", (width, height))
     draw = ImageDraw.Draw(canvas)
     for number, polygon in enumerate(polygons, start=1):
-        if len(polygon) > 1:  # Pillow knows no polygon of one point
+        if len(polygon) > 1:  # Pillow refuses a polygon of one point
             draw.polygon(polygon.ravel().tolist(), fill=number)
     top = np.asarray(canvas).reshape(-1)
     cuts = np.concatenate(([0], np.flatnonzero(top[1:] != top[:-1]) + 1))

@@ -1,4 +1,4 @@
-"""gtFine polygon files -> masks."""
+"""Polygon files in the format of gtFine -> masks."""
 
 import json
 from collections import Counter
@@ -20,64 +20,68 @@ from engine.files.content import read_bytes
 
 Fill = Callable[[Sequence[fill.Polygon], int, int], fill.Pieces]
 FILLS: dict[str, Fill] = {"exact": fill.pieces, "pillow": pillow_fill.pieces}
-"""How polygons can be painted: as in the official masks, or as the installed Pillow does."""
+"""Name -> polygon fill rule: that of the official masks, or that of the installed Pillow."""
 
 INSTANCES = 1000
-"""Instance ids are label id x INSTANCES + number of the object."""
+"""An instance id is label id x INSTANCES + number of the object."""
 
 _MAX_SIDE = 1 << 15
 _MAX_PIXELS = 1 << 28
 _MAX_COORDINATE = 1 << 23
-"""Beyond this, float32 no longer tells neighbouring pixels apart."""
+"""Limit of coordinates, because float32 cannot represent the centres of pixels beyond it."""
 _NUMBERS = {int, float}
-"""Types of coordinates; true and false are numbers to Python and NumPy, but no coordinates."""
+"""Types of valid coordinates; bool, which Python and NumPy take for a number, is not one of them."""
 _DELETED = {None, 0, 1}
-"""Whether the annotators deleted an object; by default not."""
+"""Valid values of `deleted`; None stands for a missing entry, which means not deleted."""
 
 
 class Shape(NamedTuple):
     """One annotated object."""
 
     label: str
+    """Name of the label, or of its group."""
     polygon: fill.Polygon
+    """(N, 2) vertices in pixels."""
 
 
 class Annotation(NamedTuple):
-    """What one polygon file says, deleted objects left out."""
+    """Content of one polygon file, without deleted objects."""
 
     width: int
     height: int
     shapes: list[Shape]
-    """In painting order: later objects lie over earlier ones."""
+    """Objects in painting order: later ones cover earlier ones."""
 
 
 @dataclass(frozen=True)
 class Masks:
-    """The masks of one scene, each drawn when it is asked for."""
+    """Masks of one scene, each drawn on access."""
 
     pieces: fill.Pieces
+    """The painted image, as pieces of the background and of each object."""
     label_of: UInt8Array
-    """(1 + objects,) label id of the background and of each object."""
+    """(1 + objects,) label ids of the background and of each object."""
     instance_of: Int64Array
-    """(1 + objects,) instance id of the background and of each object; too many objects run into the next label's."""
+    """(1 + objects,) instance ids of the background and of each object; too many objects reach the next label's ids."""
     table: LabelTable = OFFICIAL
+    """Label table of the annotation."""
 
     @cached_property
     def label_ids(self) -> UInt8Array:
-        """(H, W), 0 to 33."""
+        """(H, W) label ids, 0 to 33 in the official table."""
         return self.pieces.image(self.label_of)
 
     @cached_property
     def instance_ids(self) -> npt.NDArray[np.uint16]:
-        """(H, W), 1000 x label id + number of the object where the class has instances, else the label id.
+        """(H, W) instance ids: 1000 x label id + number of the object; the label id if the class has no instances.
 
         Raises:
-            InputError: naming every label of which there are too many objects.
+            InputError: for every label with too many objects.
         """
         many = (self.instance_of >= INSTANCES) & (self.instance_of // INSTANCES != self.label_of)
         if many.any():
             number = np.bincount(self.label_of[self.instance_of >= INSTANCES], minlength=256)
-            remedy = "no more have instance ids; leave out --instance_ids, or cut the image in parts"
+            remedy = "there are no ids for more; leave out --instance_ids, or cut the image into parts"
             raise InputError(
                 *(
                     f"{number[of]} objects of {self.table.names[of]}, expected at most {INSTANCES} of a label: {remedy}"
@@ -88,12 +92,12 @@ class Masks:
 
     @property
     def train_ids(self) -> UInt8Array:
-        """(H, W), 0 to 18, void is 255."""
+        """(H, W) train ids, 0 to 18 in the official table; void is 255."""
         return self.pieces.image(self.table.train_id_of[self.label_of])
 
     @property
     def colors(self) -> UInt8Array:
-        """(H, W, 3) RGB."""
+        """(H, W, 3) RGB colours of the label ids."""
         return self.table.color_of.take(self.label_ids, axis=0)
 
 
@@ -109,7 +113,7 @@ def read(path: Path, table: LabelTable = OFFICIAL) -> Annotation:
 
 
 def _all_at_once(objects: list[Any], table: LabelTable) -> list[Shape] | None:
-    """The objects if nothing is wrong with any, else None: a third of the time of looking at each."""
+    """The objects if all are valid, otherwise None; it takes a third of the time of checking one by one."""
     try:
         kept = [entry for entry in objects if not entry.get("deleted")]
         for label in {entry["label"] for entry in kept}:
@@ -119,7 +123,7 @@ def _all_at_once(objects: list[Any], table: LabelTable) -> list[Shape] | None:
         odd = any(len(pair) != 2 for pair in pairs) or not set(map(type, numbers)) <= _NUMBERS
         if odd or not {entry.get("deleted") for entry in objects} <= _DELETED:
             return None
-        vertices = _vertices(np.array(numbers).reshape(-1, 2))  # in two thirds of the time that nested lists take
+        vertices = _vertices(np.array(numbers).reshape(-1, 2))  # a flat list takes two thirds of the time
         lengths = [len(entry["polygon"]) for entry in kept]
     except (InputError, AttributeError, KeyError, TypeError, ValueError, OverflowError):
         return None
@@ -130,7 +134,11 @@ def _all_at_once(objects: list[Any], table: LabelTable) -> list[Shape] | None:
 
 
 def _one_by_one(path: Path, objects: list[Any], table: LabelTable) -> list[Shape]:
-    """The objects, or everything that is wrong with each."""
+    """The objects, checked one by one.
+
+    Raises:
+        InputError: for every faulty object.
+    """
     shapes, faults = [], []
     for number, entry in enumerate(objects):
         try:
@@ -146,7 +154,7 @@ def _one_by_one(path: Path, objects: list[Any], table: LabelTable) -> list[Shape
 
 
 def _content(path: Path) -> tuple[int, int, list[Any]]:
-    """Width, height and objects of a polygon file, the objects unchecked."""
+    """Width, height and unchecked objects of a polygon file."""
     try:
         content = json.loads(read_bytes(path), object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
@@ -155,7 +163,7 @@ def _content(path: Path) -> tuple[int, int, list[Any]]:
         width, height, objects = content["imgWidth"], content["imgHeight"], content["objects"]
     except (KeyError, TypeError) as error:
         raise InputError(f"{path}: expected imgWidth, imgHeight and objects, as in gtFine; export it again") from error
-    if not all(type(side) is int and 0 < side <= _MAX_SIDE for side in (width, height)):  # True is an int as well
+    if not all(type(side) is int and 0 < side <= _MAX_SIDE for side in (width, height)):  # bool is a subclass of int
         got = f"{repr(width)[:20]} x {repr(height)[:20]}"
         raise InputError(f"{path}: expected an image size of 1 to {_MAX_SIDE} pixels, got {got}")
     if width * height > _MAX_PIXELS:
@@ -166,16 +174,16 @@ def _content(path: Path) -> tuple[int, int, list[Any]]:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A JSON object whose keys come once: of two, the last would win in silence."""
+    """A JSON object with unique keys; by default, `json` would silently keep the last of several."""
     content = dict(pairs)
     if len(content) < len(pairs):
         twice = next(key for key, number in Counter(key for key, _ in pairs).items() if number > 1)
-        raise ValueError(f"the key {twice[:20]!r} comes twice")
+        raise ValueError(f"the key {twice[:20]!r} appears twice")
     return content
 
 
 def _shape(entry: Any, table: LabelTable) -> Shape | None:
-    """Check one object; None if it was deleted by the annotators."""
+    """One object, checked; None if it was deleted by the annotators."""
     if not isinstance(entry, dict) or not isinstance(entry.get("label"), str):
         raise InputError("expected a label and a polygon")
     label, deleted = entry["label"], entry.get("deleted")
@@ -194,7 +202,7 @@ def _shape(entry: Any, table: LabelTable) -> Shape | None:
 
 
 def _vertices(given: npt.NDArray[Any]) -> fill.Polygon:
-    """The whole part of [x, y] pairs, (N, 2)."""
+    """(N, 2) integer parts of [x, y] pairs."""
     if given.ndim != 2 or given.shape[1] != 2 or given.dtype.kind not in "if":
         raise ValueError
     whole = np.trunc(given)
@@ -209,7 +217,7 @@ def draw(annotation: Annotation, table: LabelTable = OFFICIAL, fill_with: Fill =
     label_of = [0]  # the background, `unlabeled`
     instance_of = [0]
     polygons: list[fill.Polygon] = []
-    seen: Counter[int] = Counter()  # instances so far by label id, those that end up hidden too
+    seen: Counter[int] = Counter()  # label id -> instances so far, including those that end up hidden
     for name, polygon in annotation.shapes:
         label, group = table.find(name)
         if label.id < 0:

@@ -1,8 +1,9 @@
-"""A seal on each mask, by which a rerun knows whether it is what would be made now.
+"""Seal of a mask: a hash by which a rerun knows whether the mask is up to date.
 
-It is a note in the PNG, behind the pixels: a hash of all bytes before it, of the file that the mask was made from, and
-of how. So it is broken by a changed bit, a cut, other pixels, other polygons, another kind of mask, and other settings,
-whatever the times of the files say; and it costs no more than reading both.
+The seal is a note in the PNG, after the pixels. It is a hash of all other bytes of the PNG, of the file that the mask
+was made from, and of the settings. Therefore a changed bit, a truncated file, other pixels, other polygons, another
+kind of mask and other settings all break it, whatever the modification times say. Checking it costs no more than
+reading both files.
 """
 
 from hashlib import blake2b
@@ -11,34 +12,34 @@ from engine.files import png_writer
 
 _KEY = "Seal"
 _DIGEST = 8
-"""Bytes."""
+"""Length of the hash in bytes."""
 _END = 12
-"""Bytes of the end mark of a PNG."""
+"""Length of the last chunk of a PNG, IEND, in bytes."""
 _CHUNK = 12 + len(_KEY) + 1 + 2 * _DIGEST
-"""Bytes of the note."""
+"""Length of the chunk with the seal in bytes."""
 
 
 def fingerprint(source: bytes) -> bytes:
-    """A hash of the file that masks are made from: it is read once for all of them."""
+    """Hash of the file that masks are made from; it is computed once for all masks of an image."""
     return blake2b(source, digest_size=2 * _DIGEST).digest()
 
 
-def sealed(content: bytes, source: bytes, made: str) -> bytes:
+def sealed(content: bytes, source: bytes, settings: str) -> bytes:
     """A PNG with its seal.
 
     Args:
         content: the PNG without a seal.
         source: the fingerprint of the file that it was made from.
-        made: how, in words.
+        settings: the kind of mask and the settings that it was made with, as text.
     """
     seal = blake2b(digest_size=_DIGEST)
-    for part in (made.encode(), source, content):
+    for part in (settings.encode(), source, content):
         seal.update(len(part).to_bytes(8, "big"))
         seal.update(part)
     return png_writer.with_note(content, _KEY, seal.hexdigest())
 
 
-def is_sealed(content: bytes, source: bytes, made: str) -> bool:
-    """Whether a PNG is, to the last byte, what was made of that source in that way."""
+def is_sealed(content: bytes, source: bytes, settings: str) -> bool:
+    """Whether a PNG is unchanged to the last byte since it was made from that source with those settings."""
     bare = content[: -_CHUNK - _END] + content[-_END:]
-    return content == sealed(bare, source, made)
+    return content == sealed(bare, source, settings)

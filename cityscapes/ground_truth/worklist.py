@@ -1,4 +1,4 @@
-"""What there is to draw: polygons or official masks, and where the masks made from them go."""
+"""Work list: the annotated images to draw, and the paths of their masks."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from engine.errors import Faults, InputError
 from engine.files.folders import find
 
 SPLITS = {layout.ANNOTATIONS: ("train", "val"), layout.COARSE: ("train", "train_extra", "val")}
-"""The splits that are drawn: the annotations of test are dummies."""
+"""Annotations -> splits that are drawn; test is left out, because its annotations are dummies."""
 
 _ARCHIVES = {layout.ANNOTATIONS: "gtFine_trainvaltest.zip", layout.COARSE: "gtCoarse.zip"}
 _POLYGONS = "_polygons.json"
@@ -19,18 +19,19 @@ _POLYGONS = "_polygons.json"
 
 @dataclass(frozen=True)
 class Job(layout.MaskPaths):
-    """One annotated image, and where its masks lie."""
+    """One annotated image and the paths of its masks."""
 
     name: str
-    """What reports call it: the stem of its files."""
+    """Name of the image in reports: the stem of its files."""
     polygons: Path
+    """Path of the polygon file."""
 
 
 def of_root(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: bool = False) -> list[Job]:
-    """The annotated scenes of a Cityscapes folder that have polygons, or official label ids.
+    """The scenes of a Cityscapes folder that have polygons or, with `from_labels`, official label ids.
 
     Raises:
-        InputError: if there are none, and with every folder that cannot be listed.
+        InputError: if there are none, or for every folder that cannot be listed.
     """
     layout.require_root(root)
     scenes_of = layout.scenes_with_label_ids if from_labels else layout.scenes_with_polygons
@@ -56,7 +57,7 @@ def of_root(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: b
 
 
 def incomplete(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: bool = False) -> list[str]:
-    """A message for each scene that has official files, but not the one to draw from.
+    """A message for each scene that has official files, but lacks the one to draw from.
 
     Raises:
         InputError: with every folder that cannot be listed.
@@ -74,11 +75,11 @@ def incomplete(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels
         for scene in lacking
     ]
     again = f"unpack {_ARCHIVES[annotations]} again"
-    return [f"{path}: no such file, though other files of this scene are there; {again}" for path in paths]
+    return [f"{path}: no such file, although other files of this scene exist; {again}" for path in paths]
 
 
 def coverage(jobs: Sequence[Job], annotations: str) -> str:
-    """How many scenes of each split there are, and how many the official set has."""
+    """A line with the number of scenes of each split, and of the official set."""
     found = Counter(job.generated_prefix.parents[1].name for job in jobs)
     official = {split: sum(cities.values()) for split, cities in IMAGES_OF.items()} | {EXTRA: EXTRA_IMAGES}
     return "of the official set: " + ", ".join(
@@ -87,13 +88,13 @@ def coverage(jobs: Sequence[Job], annotations: str) -> str:
 
 
 def of_folder(folder: Path, *, from_labels: bool = False) -> list[Job]:
-    """The annotations anywhere below a folder: *_polygons.json, or any *.json if none is called that.
+    """The annotations anywhere below a folder: *_polygons.json or, if there are none, *.json.
 
-    Masks keep the subfolders, in generated_gt/ of the folder.
+    Their masks go to the same subfolders of generated_gt/ in the folder.
 
     Raises:
-        InputError: if there are none, or two whose masks would have the same name; and with every folder below that
-            cannot be listed.
+        InputError: if there are none, if the masks of two would have the same name, or for every folder that cannot be
+            listed.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder that has the polygon files as --polygons")
@@ -102,7 +103,7 @@ def of_folder(folder: Path, *, from_labels: bool = False) -> list[Job]:
     if not found:
         raise InputError(
             f"{folder}: no {patterns[-1]} in it or below; export polygons in the Cityscapes format "
-            "(imgWidth, imgHeight, objects with label and polygon), one file an image"
+            "(imgWidth, imgHeight, objects with label and polygon), one file per image"
         )
     jobs = [_of_file(folder, path) for path in found]
     _require_distinct(jobs)
@@ -126,5 +127,5 @@ def _require_distinct(jobs: Sequence[Job]) -> None:
     count = Counter(job.generated_prefix for job in jobs)
     if duplicates := [str(job.polygons) for job in jobs if count[job.generated_prefix] > 1]:
         raise InputError(
-            f"{', '.join(duplicates[:6])}: their masks would have the same names; rename all but one of each kind"
+            f"{', '.join(duplicates[:6])}: their masks would have the same names; rename all but one of them"
         )

@@ -99,28 +99,28 @@ def test_the_class_table_says_which_colour_a_class_has(tmp_path: Path) -> None:
 def test_twelve_classes(camvid_root: Path, error_of: Ending) -> None:
     for path in (camvid_root / "CamVid").glob("trainannot/*.png"):
         write_png(path, np.minimum(read_ids(path) + 1, 12).astype(np.uint8))
-    told = error_of(train_fcn.main, *train(camvid_root, "camvid"))
-    assert "trainannot/0001TP_00000" in told
-    assert "id 12 on" in told
-    assert "CamVid in 12 classes" in told
+    printed = error_of(train_fcn.main, *train(camvid_root, "camvid"))
+    assert "trainannot/0001TP_00000" in printed
+    assert "id 12 on" in printed
+    assert "CamVid with 12 classes" in printed
 
 
-def test_eleven_as_a_class_beside_void(camvid_root: Path, error_of: Ending) -> None:
+def test_eleven_as_a_class_in_addition_to_void(camvid_root: Path, error_of: Ending) -> None:
     path = camvid_root / "CamVid" / "valannot" / "0001TP_000003.png"
     mask = read_ids(path).astype(np.uint8)
     mask[0] = 255
     write_png(path, mask)
-    assert "CamVid in 12 classes" in error_of(train_fcn.main, *train(camvid_root, "camvid"))
+    assert "CamVid with 12 classes" in error_of(train_fcn.main, *train(camvid_root, "camvid"))
 
 
 def test_predictions_of_twelve_classes(camvid_root: Path, tmp_path: Path, error_of: Ending) -> None:
     for sample in layout.segnet_samples(camvid_root, "test"):
         assert sample.mask is not None
         write_png(tmp_path / "p" / f"{sample.name}_preds.png", read_ids(sample.mask))
-    told = error_of(scoring.main, "--predictions", tmp_path / "p", "--root", camvid_root, "--workers", 1)
-    assert "0001TP_000005_preds.png: id 11" in told
-    assert "0001TP_000006_preds.png: id 11" in told
-    assert "CamVid in 12 classes" in told
+    printed = error_of(scoring.main, "--predictions", tmp_path / "p", "--root", camvid_root, "--workers", 1)
+    assert "0001TP_000005_preds.png: id 11" in printed
+    assert "0001TP_000006_preds.png: id 11" in printed
+    assert "CamVid with 12 classes" in printed
 
 
 def test_grey_and_colour_mixed_up(camvid_root: Path, camvid32_root: Path, tmp_path: Path, error_of: Ending) -> None:
@@ -136,55 +136,53 @@ def test_grey_and_colour_mixed_up(camvid_root: Path, camvid32_root: Path, tmp_pa
 @pytest.mark.parametrize("inside", ["", "CamVid"])
 def test_kaggles_layout_is_recognised(tmp_path: Path, error_of: Ending, inside: str) -> None:
     (tmp_path / inside / "train_labels").mkdir(parents=True)
-    told = error_of(train_fcn.main, *train(tmp_path, "camvid"))
-    assert told.startswith(
-        f"error: {tmp_path / inside / 'train_labels'}: masks in colour, which are those of the release"
-    )
-    assert "give --benchmark camvid32 for their 32 classes, or get it: python -m camvid.download" in told
-    told = error_of(train_fcn.main, *train(tmp_path / "absent", "camvid32"))
-    assert "or CamVid from Kaggle, with train/, train_labels/ and so on and class_dict.csv" in told
+    printed = error_of(train_fcn.main, *train(tmp_path, "camvid"))
+    assert printed.startswith(f"error: {tmp_path / inside / 'train_labels'}: got colour masks, as in the release")
+    assert "give --benchmark camvid32 to use their 32 classes, or download it: python -m camvid.download" in printed
+    printed = error_of(train_fcn.main, *train(tmp_path / "absent", "camvid32"))
+    assert "or CamVid from Kaggle, with train/, train_labels/ and so on and class_dict.csv" in printed
 
 
-def test_colours_that_are_in_no_table(camvid32_root: Path, error_of: Ending) -> None:
+def test_colours_that_are_not_in_the_table(camvid32_root: Path, error_of: Ending) -> None:
     for path in (camvid32_root / "LabeledApproved_full").glob("*.png"):
         write_png(path, np.full((30, 44, 3), 5, np.uint8))
-    told = error_of(train_fcn.main, *train(camvid32_root, "camvid32"))
-    assert "1 colour on 1320 pixels that are in no class table ((5, 5, 5))" in told
+    printed = error_of(train_fcn.main, *train(camvid32_root, "camvid32"))
+    assert "1 colour on 1320 pixels not in the class table ((5, 5, 5))" in printed
 
 
-def test_every_fault_of_a_class_table_is_told(tmp_path: Path) -> None:
+def test_every_fault_of_a_class_table_is_reported(tmp_path: Path) -> None:
     rows = csv_of_all().replace("Sky, 128, 128, 128", "Sky, 128, 128").replace("Wall,", "Fassade,")
     (tmp_path / "class_dict.csv").write_text(rows)
     write_png(tmp_path / "a.png", np.zeros((3, 3, 3), np.uint8))
     with pytest.raises(InputError) as caught:
         masks.read_colored(tmp_path / "a.png")
-    told = str(caught.value)
-    assert "'Sky,128,128'" in told
-    assert "Fassade" in told
-    assert "no colour for Sky, Wall" in told
+    printed = str(caught.value)
+    assert "'Sky,128,128'" in printed
+    assert "Fassade" in printed
+    assert "no colour for Sky, Wall" in printed
 
 
-def test_missing_files_and_broken_lists_are_told(camvid_root: Path, error_of: Ending) -> None:
+def test_missing_files_and_broken_lists_are_reported(camvid_root: Path, error_of: Ending) -> None:
     base = camvid_root / "CamVid"
     (base / "train" / "0001TP_000000.png").unlink()
     (base / "trainannot" / "0001TP_000002.png").unlink()
-    told = error_of(train_fcn.main, *train(camvid_root, "camvid"))
-    assert "train/0001TP_000000.png: no such file" in told
-    assert "trainannot/0001TP_000002.png: no such file" in told
+    printed = error_of(train_fcn.main, *train(camvid_root, "camvid"))
+    assert "train/0001TP_000000.png: no such file" in printed
+    assert "trainannot/0001TP_000002.png: no such file" in printed
     (base / "train.txt").write_text("one\n\ntwo words\nand three words\n")
-    told = error_of(train_fcn.main, *train(camvid_root, "camvid"))
-    assert "line 1 is 'one'" in told
-    assert "line 4 is" in told
+    printed = error_of(train_fcn.main, *train(camvid_root, "camvid"))
+    assert "line 1 is 'one'" in printed
+    assert "line 4 is" in printed
 
 
 def test_nothing_is_packed(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="CamVid has no server"):
+    with pytest.raises(InputError, match="CamVid has no evaluation server"):
         CamVidBenchmark().pack(tmp_path, tmp_path / "a.zip", tmp_path, 1)
 
 
 def test_splits_are_checked(camvid_root: Path, error_of: Ending) -> None:
-    told = error_of(train_fcn.main, *train(camvid_root, "camvid"), "--train_split", "trainaug")
-    assert "--train_split trainaug: camvid has masks for train, val, test" in told
+    printed = error_of(train_fcn.main, *train(camvid_root, "camvid"), "--train_split", "trainaug")
+    assert "--train_split trainaug: camvid has masks for train, val, test" in printed
 
 
 # From training to scores
@@ -208,9 +206,9 @@ def test_train_predict_and_score(
     assert table in printed
     assert "pixel accuracy" in table
     assert scoring.main([*arguments.split(), "--workers", "1", "--format", "csv"]) == 0
-    told = capsys.readouterr()
-    assert told.out.startswith("class,IoU,Dice,accuracy\n")
-    assert "pixel accuracy" in told.err
+    output = capsys.readouterr()
+    assert output.out.startswith("class,IoU,Dice,accuracy\n")
+    assert "pixel accuracy" in output.err
 
 
 # Download
@@ -244,9 +242,9 @@ def test_download_from_an_archive(
 
 
 def test_download_without_a_network(tmp_path: Path, error_of: Ending) -> None:
-    told = error_of(download.main, "--root", tmp_path, "--url", "http://localhost:1/x.zip")
-    assert "cannot download" in told
-    assert "--archive FILE" in told
+    printed = error_of(download.main, "--root", tmp_path, "--url", "http://localhost:1/x.zip")
+    assert "cannot download" in printed
+    assert "--archive FILE" in printed
     assert list(tmp_path.iterdir()) == []
     assert "no such file" in error_of(download.main, "--root", tmp_path, "--archive", tmp_path / "x.zip")
     (tmp_path / "x.zip").write_bytes(b"PK no zip")
@@ -290,7 +288,7 @@ def test_folders_that_cannot_be_listed(camvid_root: Path, camvid32_root: Path) -
         assert [f"error: {message}" for message in caught.value.messages] == list(map(refusal, folders))
 
 
-def test_a_list_that_has_an_image_twice_or_is_no_text(camvid_root: Path) -> None:
+def test_a_list_with_an_image_twice_or_not_in_utf_8(camvid_root: Path) -> None:
     listing = camvid_root / "CamVid" / "val.txt"
     listing.write_text(listing.read_text() * 2)
     with pytest.raises(InputError) as caught:
@@ -310,7 +308,7 @@ def test_a_list_that_has_an_image_twice_or_is_no_text(camvid_root: Path) -> None
         (b"Archway, 64, 128, 64\n", "line 34 gives the colour of another class to Archway"),
     ],
 )
-def test_a_table_of_colours_that_says_two_things_or_nothing(tmp_path: Path, row: bytes, message: str) -> None:
+def test_a_colour_table_that_is_ambiguous_or_not_in_utf_8(tmp_path: Path, row: bytes, message: str) -> None:
     path = tmp_path / "class_dict.csv"
     path.write_bytes(csv_of_all().encode() + row)
     with pytest.raises(InputError, match=message):

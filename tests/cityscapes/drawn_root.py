@@ -1,4 +1,4 @@
-"""A small data set for the doctor, and what it says."""
+"""A small data set for tests of the doctor, and its output."""
 
 import json
 from collections.abc import Callable
@@ -32,15 +32,15 @@ def annotate(path: Path, *objects: dict[str, Any], size: tuple[int, int] = SIZE)
     path.write_text(json.dumps({"imgWidth": size[0], "imgHeight": size[1], "objects": objects}))
 
 
-class Heard(NamedTuple):
-    """What the doctor says: the table, then one line for each finding."""
+class DoctorOutput(NamedTuple):
+    """The printed lines of the doctor: the table, then one line for each finding."""
 
     table: list[str]
     faults: list[str]
     notes: list[str]
 
 
-Listen = Callable[[int], Heard]
+RunDoctor = Callable[[int], DoctorOutput]
 
 
 def coarse(root: Path, split: str, stem: str, *, image: bool = True) -> None:

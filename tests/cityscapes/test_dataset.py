@@ -18,7 +18,7 @@ from engine.files.images import read_ids
 
 @pytest.fixture
 def root(demo_root: Path, tmp_path: Path) -> Path:
-    """The demo with coarse annotations: its own for train and val, and two scenes of train again as train_extra."""
+    """The demo with coarse annotations of train and val, and with two scenes of train again as train_extra."""
     root = tmp_path / "data"
     shutil.copytree(demo_root / "leftImg8bit", root / "leftImg8bit")
     for split, source in (("train", "train"), ("val", "val"), ("train_extra", "train")):
@@ -53,7 +53,7 @@ def test_coarse_splits_are_for_training_only(root: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["gtFine", "generated_gt"])
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_annotated_scenes_without_an_image_are_told(
+def test_annotated_scenes_without_an_image_are_reported(
     changed_root: Path, capsys: pytest.CaptureFixture[str], folder: str, split: str
 ) -> None:
     whole = CityscapesBenchmark().samples(changed_root, split)

@@ -132,7 +132,7 @@ def test_scenes_differ_by_seed_split_and_number(tmp_path: Path) -> None:
     assert len(set(images)) == len(images) == 8
 
 
-def test_a_second_run_mends_the_set(tmp_path: Path) -> None:
+def test_a_second_run_repairs_the_set(tmp_path: Path) -> None:
     draw_dataset(tmp_path, TINY)
     before = contents(tmp_path)
     scene = pictured_scenes(tmp_path, "train")[0]

@@ -61,7 +61,7 @@ def test_what_is_wrong_with_a_table(tmp_path: Path, row: str, message: str) -> N
     assert str(path) in str(caught.value)
 
 
-def test_names_are_texts_and_long_values_are_cut(tmp_path: Path) -> None:
+def test_names_are_strings_and_long_values_are_truncated(tmp_path: Path) -> None:
     path = tmp_path / "labels.yaml"
     path.write_text(f"- {{name: [a], id: 1, trainId: 0, color: '#000000'}}\n- {{name: b, id: {'9' * 5000}}}\n")
     with pytest.raises(InputError) as caught:
@@ -73,8 +73,8 @@ def test_names_are_texts_and_long_values_are_cut(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         label_file.read(path)
     assert [message.removeprefix(f"{path}: ").partition(";")[0] for message in caught.value.messages] == [
-        "row 1: name is ['a'], expected a text",
-        "row 2: name is False, expected a text",
+        "row 1: name is ['a'], expected text",
+        "row 2: name is False, expected text",
     ]
 
 
@@ -94,12 +94,12 @@ def test_every_faulty_row_is_listed(tmp_path: Path) -> None:
         ("a.yaml", "{", "broken YAML"),
         ("a.yaml", "- &a [x]\n- *a\n", "aliases are not taken"),
         ("a.csv", 'name,id\n"\0', "lacks|broken table"),
-        ("a.csv", "name,id,trainId,color,id\nroad,7,0,#000000,8", "the column 'id' comes twice"),
+        ("a.csv", "name,id,trainId,color,id\nroad,7,0,#000000,8", "the column 'id' appears twice"),
         ("a.yaml", "a: 1", "expected a list of labels"),
         ("a.csv", None, "no such file"),
     ],
 )
-def test_a_file_that_is_no_table(tmp_path: Path, name: str, text: str | None, message: str) -> None:
+def test_a_file_that_is_not_a_table(tmp_path: Path, name: str, text: str | None, message: str) -> None:
     if text is not None:
         (tmp_path / name).write_text(text)
     with pytest.raises(InputError, match=message):

@@ -6,7 +6,7 @@ import pytest
 
 from cityscapes.doctor import main
 from cityscapes.labels import TRAIN_ID_OF
-from tests.cityscapes.drawn_root import LABEL_IDS, ROAD, SCENES, Heard, annotate, save
+from tests.cityscapes.drawn_root import LABEL_IDS, ROAD, SCENES, DoctorOutput, annotate, save
 
 
 @pytest.fixture
@@ -25,8 +25,8 @@ def root(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def listen(root: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[int], Heard]:
-    def run(code: int) -> Heard:
+def run_doctor(root: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[int], DoctorOutput]:
+    def run(code: int) -> DoctorOutput:
         assert main(["--root", str(root), "--workers", "1"]) == code
         table, _, rest = capsys.readouterr().out.partition("\n\n")
         *findings, verdict, following = rest.splitlines()
@@ -36,7 +36,7 @@ def listen(root: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[int], He
         assert all("; " in line for line in findings)
         assert verdict.startswith(f"{root}: {'healthy' if code == 0 else len(faults)}")
         assert verdict.count("not the official data set") == 1
-        assert following.startswith("next: python " if code == 0 else "next: do what the faults say")
-        return Heard(table.splitlines(), faults, notes)
+        assert following.startswith("next: python " if code == 0 else "next: apply the remedy of each fault")
+        return DoctorOutput(table.splitlines(), faults, notes)
 
     return run

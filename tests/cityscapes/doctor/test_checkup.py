@@ -1,4 +1,4 @@
-"""Files that are broken, by themselves or beside others."""
+"""Files that are broken, alone or in combination with others."""
 
 import os
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.cityscapes.drawn_root import FIRST, ROAD, SCENES, Listen, annotate, save
+from tests.cityscapes.drawn_root import FIRST, ROAD, SCENES, RunDoctor, annotate, save
 
 
 def cut(root: Path) -> None:
@@ -33,11 +33,11 @@ def unknown_label(root: Path) -> None:
 
 UNREADABLE = "unreadable: got 1 file that cannot be read ({}/train/aachen/aachen_000000_000000_{}"
 POLYGONS = (
-    "polygons: got 1 error in polygon files, expected those of gtFine "
+    "polygons: got 1 error in polygon files, expected the format of gtFine "
     "(gtFine/train/aachen/aachen_000000_000000_gtFine_polygons.json: {}"
 )
 IDS = (
-    "ids: got 1 file with ids that the label table lacks, expected label ids 0 to 33, train ids 0 to 18 or 255 "
+    "ids: got 1 file with ids that are not in the label table, expected label ids 0 to 33, train ids 0 to 18 or 255 "
     "({}/train/aachen/aachen_000000_000000_{}"
 )
 
@@ -52,7 +52,7 @@ IDS = (
         ),
         (
             lambda root: save(FIRST.image(root), np.zeros((16, 32), np.uint16)),
-            UNREADABLE.format("leftImg8bit", "leftImg8bit.png: grey with 16 bits, expected 8 bits a channel)"),
+            UNREADABLE.format("leftImg8bit", "leftImg8bit.png: a 16-bit grey image, expected 8 bits per channel)"),
         ),
         (
             colour_mask,
@@ -76,34 +76,34 @@ IDS = (
         ),
     ],
 )
-def test_broken_file(spoil: Callable[[Path], object], expected: str, root: Path, listen: Listen) -> None:
+def test_broken_file(spoil: Callable[[Path], object], expected: str, root: Path, run_doctor: RunDoctor) -> None:
     spoil(root)
-    (line,) = listen(2).faults
+    (line,) = run_doctor(2).faults
     assert line.startswith(expected)
 
 
 @pytest.mark.parametrize("kind", ["image", "labelIds"])
-def test_a_file_that_ends_after_its_pixels_is_found(kind: str, root: Path, listen: Listen) -> None:
+def test_a_file_that_ends_after_its_pixels_is_found(kind: str, root: Path, run_doctor: RunDoctor) -> None:
     path = FIRST.image(root) if kind == "image" else FIRST.official_mask(root, kind)
     path.write_bytes(path.read_bytes()[:-12])
-    (line,) = listen(2).faults
+    (line,) = run_doctor(2).faults
     assert path.name in line
     assert "cut off)" in line
     assert line.endswith("; unpack or generate them again")
 
 
-def test_a_flipped_byte_in_a_photograph_is_found(root: Path, listen: Listen) -> None:
+def test_a_flipped_byte_in_a_photograph_is_found(root: Path, run_doctor: RunDoctor) -> None:
     path = FIRST.image(root)
     content = bytearray(path.read_bytes())
     content[content.index(b"IDAT") + 8] ^= 1
     path.write_bytes(content)
-    (line,) = listen(2).faults
+    (line,) = run_doctor(2).faults
     assert line.endswith("leftImg8bit.png: wrong checksum in chunk IDAT); unpack or generate them again")
 
 
 @pytest.mark.parametrize("kind", ["image", "polygons", "labelIds", "trainId"])
 @pytest.mark.parametrize("what", ["pipe", "device"])
-def test_what_is_no_file_is_found_soon(kind: str, what: str, root: Path, listen: Listen) -> None:
+def test_pipes_and_devices_are_found_at_once(kind: str, what: str, root: Path, run_doctor: RunDoctor) -> None:
     path = {
         "image": FIRST.image(root),
         "polygons": FIRST.polygons(root),
@@ -115,15 +115,15 @@ def test_what_is_no_file_is_found_soon(kind: str, what: str, root: Path, listen:
         os.mkfifo(path)
     else:
         path.symlink_to("/dev/zero")
-    (line,) = listen(2).faults
+    (line,) = run_doctor(2).faults
     assert f"{path.name}: got a {'named pipe' if what == 'pipe' else 'device'}, expected a file" in line
 
 
-def test_every_fault_at_once(root: Path, listen: Listen) -> None:
+def test_every_fault_at_once(root: Path, run_doctor: RunDoctor) -> None:
     for spoil in (cut, foreign_label_id, small_mask, unknown_label):
         spoil(root)
     SCENES[2].image(root).unlink()
-    assert [line.partition(":")[0] for line in listen(2).faults] == [
+    assert [line.partition(":")[0] for line in run_doctor(2).faults] == [
         "unpaired",
         "unreadable",
         "polygons",

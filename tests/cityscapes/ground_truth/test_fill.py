@@ -14,7 +14,7 @@ from cityscapes.ground_truth import fill
 from engine.errors import InputError
 
 GOLDEN = json.loads((Path(__file__).parent / "polygon_fill_golden.json").read_text())
-"""What Pillow 1.7.8 and 2.4.0, which the official masks were painted with, made of 72 polygons."""
+"""72 polygons as painted by Pillow 1.7.8 and 2.4.0, which have the polygon fill of the official masks."""
 
 
 def painted(polygon: list[list[int]], width: int, height: int) -> npt.NDArray[np.uint16]:
@@ -22,7 +22,7 @@ def painted(polygon: list[list[int]], width: int, height: int) -> npt.NDArray[np
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=range(len(GOLDEN["cases"])))
-def test_fills_as_the_pillow_of_the_official_masks(case: dict[str, Any]) -> None:
+def test_equals_the_pillow_of_the_official_masks(case: dict[str, Any]) -> None:
     image = painted(case["polygon"], GOLDEN["width"], GOLDEN["height"])
     assert image.sum() == case["painted"]
     assert hashlib.sha256(image.astype(np.uint8).tobytes()).hexdigest() == case["sha256"]
@@ -35,7 +35,7 @@ def test_a_box_paints_its_right_and_left_edge_but_not_its_last_row() -> None:
 
 
 def slow_fill(polygon: list[tuple[int, int]], width: int, height: int) -> npt.NDArray[np.uint16]:
-    """The rule, one pixel row and one edge at a time."""
+    """The rule, applied to one pixel row and one edge at a time."""
     image = np.zeros((height, width), np.uint16)
     f32 = np.float32
     for y in range(height):
@@ -57,12 +57,12 @@ coordinate = st.integers(-30, 60)
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(coordinate, coordinate), min_size=1, max_size=9))
-def test_equals_the_rule_written_down_slowly(polygon: list[tuple[int, int]]) -> None:
+def test_equals_a_slow_implementation_of_the_rule(polygon: list[tuple[int, int]]) -> None:
     fast = painted([list(vertex) for vertex in polygon], 31, 27)
     assert np.array_equal(fast, slow_fill(polygon, 31, 27))
 
 
-def test_later_polygons_lie_over_earlier_ones() -> None:
+def test_later_polygons_cover_earlier_ones() -> None:
     square, dot = np.array([[0, 0], [7, 0], [7, 8], [0, 8]]), np.array([[2, 2], [4, 2], [4, 5], [2, 5]])
     image = fill.pieces([square, dot, dot + 3], 8, 8).image(np.array([0, 7, 8, 9], np.uint8))
     assert image[0, 0] == 7
@@ -89,10 +89,10 @@ def test_nothing_to_paint() -> None:
     assert not fill.pieces(outside, 4, 4).image(np.array([0, 1], np.uint8)).any()
 
 
-def test_what_would_take_gigabytes_is_refused() -> None:
+def test_polygons_that_need_gigabytes_are_refused() -> None:
     zigzag = [np.array([[number, -9 if number % 2 else 40_000] for number in range(2000)])]
     with pytest.raises(InputError, match="crossings of outlines with rows of pixels, expected at most 33,554,432"):
         fill.pieces(zigzag, 2000, 1 << 15)
     nested = [np.array([[n, 0], [1 << 14, 0], [1 << 14, 9], [n, 9]]) for n in range(8000)]
-    with pytest.raises(InputError, match="pieces of rows under one another, expected at most"):
+    with pytest.raises(InputError, match="overlapping pieces of rows, expected at most"):
         fill.pieces(nested, 1 << 14, 4)

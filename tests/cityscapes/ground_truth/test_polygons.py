@@ -35,8 +35,8 @@ def test_every_kind_of_mask(tmp_path: Path) -> None:
     masks = polygons.draw(polygons.read(file))
     assert masks.label_ids.shape == (6, 8)
     assert masks.label_ids[0, 0] == 26
-    assert masks.instance_ids[0, 0] == 26001  # the first car lies hidden below, and counts
-    assert masks.instance_ids[0, 5] == 26  # a group is no single instance
+    assert masks.instance_ids[0, 0] == 26001  # the first car is hidden, but counts
+    assert masks.instance_ids[0, 5] == 26  # a group has no instance id
     assert masks.instance_ids[4, 0] == 7
     assert masks.train_ids[0, 0] == 13
     assert masks.train_ids[5, 0] == VOID
@@ -60,10 +60,10 @@ def test_the_background_is_unlabeled(tmp_path: Path) -> None:
         ('{"imgWidth": 99999999, "imgHeight": 6, "objects": []}', "image size"),
         ('{"imgWidth": 8, "imgHeight": 6, "objects": {}}', "list of objects"),
         ("\x00\x01", "broken JSON"),
-        ('{"imgWidth": 8, "imgHeight": 6, "imgWidth": 9, "objects": []}', "the key 'imgWidth' comes twice"),
+        ('{"imgWidth": 8, "imgHeight": 6, "imgWidth": 9, "objects": []}', "the key 'imgWidth' appears twice"),
     ],
 )
-def test_a_file_that_is_none(tmp_path: Path, text: str, message: str) -> None:
+def test_a_broken_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "a_gtFine_polygons.json"
     file.write_text(text)
     with pytest.raises(InputError, match=message) as caught:
@@ -90,13 +90,13 @@ def test_every_faulty_object_is_listed(tmp_path: Path) -> None:
     assert "object 0: unknown label 'spaceship'" in caught.value.messages[0]
 
 
-def test_an_empty_polygon_is_a_fault_beside_others_too(tmp_path: Path) -> None:
+def test_an_empty_polygon_among_others_is_a_fault(tmp_path: Path) -> None:
     file = written(tmp_path / "a.json", {"label": "car", "polygon": BOX}, {"label": "sky", "polygon": []})
     with pytest.raises(InputError, match="object 1: sky: expected a polygon"):
         polygons.read(file)
 
 
-def test_pixels_lie_between_whole_coordinates(tmp_path: Path) -> None:
+def test_coordinates_are_truncated(tmp_path: Path) -> None:
     shapes = [{"label": "car", "polygon": [[0.9, 1], [-0.9, 2.5], [3, 1e6]]}, {"label": "sky", "polygon": BOX}]
     first, second = polygons.read(written(tmp_path / "a.json", *shapes)).shapes
     assert first.polygon.tolist() == [[0, 1], [0, 2], [3, 1_000_000]]
@@ -118,7 +118,7 @@ def test_real_scenes_equal_their_official_masks(real_data: Path) -> None:
         assert np.array_equal(masks.instance_ids, read_ids(scene.official_mask(root, "instanceIds"))), scene
 
 
-def test_true_and_false_are_no_numbers(tmp_path: Path) -> None:
+def test_booleans_are_not_numbers(tmp_path: Path) -> None:
     for size in ({"width": True}, {"height": True}):
         with pytest.raises(InputError, match="expected an image size"):
             polygons.read(written(tmp_path / "a.json", **size))
@@ -130,7 +130,7 @@ def test_true_and_false_are_no_numbers(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("deleted", ["0", "no", 2, []])
-def test_an_object_is_deleted_or_not(tmp_path: Path, deleted: Any) -> None:
+def test_other_values_of_deleted_are_refused(tmp_path: Path, deleted: Any) -> None:
     file = written(tmp_path / "a.json", {"label": "car", "polygon": BOX, "deleted": deleted})
     with pytest.raises(InputError, match=r"object 0: car: deleted is .*, expected 0 or 1"):
         polygons.read(file)
@@ -149,7 +149,7 @@ def test_a_thousand_objects_of_a_label_have_instance_ids_and_no_more(tmp_path: P
     assert len(caught.value.messages) == 1
 
 
-def test_a_pipe_is_no_file(tmp_path: Path) -> None:
+def test_a_pipe_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.json")
     with pytest.raises(InputError, match="got a named pipe, expected a file"):
         polygons.read(tmp_path / "a.json")

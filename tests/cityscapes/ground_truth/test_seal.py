@@ -17,7 +17,7 @@ def test_a_sealed_image_is_the_same_image() -> None:
     assert is_sealed(WHOLE, b"polygons", "labelId")
 
 
-def test_the_source_and_the_way_count() -> None:
+def test_source_and_settings_count() -> None:
     assert not is_sealed(WHOLE, b"polygon", "labelId")
     assert not is_sealed(WHOLE, b"polygons", "trainId")
     assert not is_sealed(sealed(BARE, b"labelIdpoly", "gons"), b"poly", "gonslabelId")
@@ -30,6 +30,6 @@ def test_every_bit_counts(place: int, bit: int) -> None:
     assert not is_sealed(bytes(flipped), b"polygons", "labelId")
 
 
-def test_what_has_no_seal_is_not_sealed() -> None:
+def test_files_without_a_seal() -> None:
     for content in (b"", b"no image", BARE, WHOLE[:-1], WHOLE + b"\0", png_writer.with_note(BARE, "Seal", "0" * 16)):
         assert not is_sealed(content, b"polygons", "labelId")

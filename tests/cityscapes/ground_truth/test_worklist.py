@@ -1,4 +1,4 @@
-"""Batches: faults are told one by one, and an interruption costs nothing that was done."""
+"""Batches: every fault is reported, and an interruption loses no finished mask."""
 
 import json
 import os
@@ -54,12 +54,12 @@ WAYS_TO_BREAK: dict[str, tuple[bytes, str]] = {
     "width true": (with_top(imgWidth=True), "got True x 32"),
     "too many pixels": (with_top(imgWidth=30_000, imgHeight=30_000), "got 30000 x 30000"),
     "objects by name": (with_top(objects={}), "expected a list of objects, got dict"),
-    "no object": (with_object("car"), "object 2: expected a label and a polygon"),
+    "not an object": (with_object("car"), "object 2: expected a label and a polygon"),
     "unknown label": (with_object({"label": "spaceship", "polygon": BOX}), "unknown label 'spaceship'"),
     "label by number": (with_object({"label": 26, "polygon": BOX}), "object 2: expected a label and a polygon"),
     "no polygon": (with_object({"label": "car"}), "object 2: car: expected a polygon"),
     "ragged polygon": (with_object({"label": "car", "polygon": [[1, 2], [3]]}), "object 2: car: expected a polygon"),
-    "no number": (with_object({"label": "car", "polygon": [[1, None]]}), "object 2: car: expected a polygon"),
+    "not a number": (with_object({"label": "car", "polygon": [[1, None]]}), "object 2: car: expected a polygon"),
     "far away": (with_object({"label": "car", "polygon": [[1, 10**400]]}), "object 2: car: expected a polygon"),
 }
 
@@ -73,7 +73,7 @@ def populate(root: Path, count: int) -> list[Scene]:
 
 
 def break_some(root: Path, scenes: list[Scene]) -> dict[Path, str]:
-    """Break one file in each way; path -> what must be said about it."""
+    """Break one file in each way; path -> part of the expected message."""
     chosen = random.Random(0).sample(scenes, len(WAYS_TO_BREAK))
     reasons = {}
     for scene, (data, reason) in zip(chosen, WAYS_TO_BREAK.values(), strict=True):
@@ -82,15 +82,17 @@ def break_some(root: Path, scenes: list[Scene]) -> dict[Path, str]:
     return reasons
 
 
-def test_every_broken_file_is_told_and_the_others_are_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_broken_file_is_reported_and_the_others_are_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     reasons = break_some(tmp_path, populate(tmp_path, 200))
     assert generate_gt.main(["--root", str(tmp_path), "--workers", "2"]) == 2
     printed = capsys.readouterr()
     assert "179 scenes drawn, 0 were up to date, 21 faulty" in printed.out
-    told = printed.err.splitlines()
-    assert len(told) == 21
+    errors = printed.err.splitlines()
+    assert len(errors) == 21
     for path, reason in reasons.items():
-        assert any(line.startswith(f"error: {path}: ") and reason in line for line in told), (path, reason)
+        assert any(line.startswith(f"error: {path}: ") and reason in line for line in errors), (path, reason)
     assert len(list((tmp_path / "generated_gt").rglob("*.png"))) == 3 * 179
 
 
@@ -103,7 +105,7 @@ def interrupt(process: "subprocess.Popen[bytes]") -> None:
 
 
 @pytest.mark.parametrize("stop", [kill_all, interrupt])
-def test_what_was_done_before_an_interruption_is_whole_and_stays(
+def test_masks_written_before_an_interruption_are_complete_and_kept(
     tmp_path: Path, stop: Callable[["subprocess.Popen[bytes]"], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     scenes = populate(tmp_path, 200)
