@@ -29,7 +29,7 @@ from engine.errors import Faults, InputError, Stopped
 from engine.files.atomic import require_writable
 from engine.files.lock import exclusive
 from engine.findings import counted
-from engine.training import history
+from engine.training import history, loggers
 from engine.training.config import TrainingConfig, batch_warnings
 from engine.training.optimization import choose_trained_parts
 from engine.training.run import Row, Run, find_run, named_folder
@@ -81,7 +81,8 @@ class TrainOptions(TrainingConfig):
     CHANGEABLE = frozenset(
         {
             *("epochs", "precision", "compile", "accelerator", "workers", "cache", "data_on", "cuda_graph", "name"),
-            *("saved", "save_minutes", "save_every", "validate_every", "metrics_every", "curves", "verbose"),
+            *("saved", "save_minutes", "save_every", "validate_every", "metrics_every", "curves", "logger"),
+            "verbose",
         }
     )
     """Options that may change when a run resumes."""
@@ -98,6 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         examples=EXAMPLES,
         recipes=RECIPES,
     )
+    loggers.parse(chosen.logger)  # refuses those that are not installed
     if chosen.compile:
         require_compiler()
     benchmark = catalogue.benchmark(chosen.benchmark)

@@ -47,7 +47,7 @@ ROOMS: dict[str, set[str]] = {
     "kernels": {"errors", "layers"},
     "training": {
         *("errors", "files", "benchmark", "checkpoints", "normalization", "environment", "devices", "data", "kernels"),
-        *("arrays", "confusion", "layers", "parallel", "ranges"),
+        *("arrays", "confusion", "layers", "parallel", "ranges", "tables"),
     },
     "inference": {
         *("errors", "arrays", "files", "parallel", "benchmark", "checkpoints", "normalization", "devices", "kernels"),

@@ -184,3 +184,9 @@ def test_processes_end_with_a_training_that_fails(tiny_training: list[str], netw
         train_fcn.main([*tiny_training, "--network", f"tests.networks:{network}", "--workers", "1"])
     assert caught.tb is not None, "which keeps all that is in its frames"
     assert multiprocessing.active_children() == []
+
+
+def test_a_logger_that_is_not_there_is_refused_before_anything_is_read(tmp_path: Path, error_of: Ending) -> None:
+    message = error_of(train_fcn.main, "--root", tmp_path / "nothing", "--logger", "comet")
+    assert message.count("error:") == 1
+    assert "there is no logger comet; choose from tensorboard, wandb" in message

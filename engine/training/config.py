@@ -113,6 +113,9 @@ class TrainingConfig:
     """also keep the weights of every n-th epoch, as epoch_NNN.pth; 0 for none"""
     curves: Annotated[Literal["png", "svg", "pdf", "none"], {"true": "png", "false": "none"}] = "png"
     """draw the history whenever the state is saved, as a file of this kind; svg and pdf are for papers"""
+    logger: str = "tensorboard"
+    """loggers of the history, in addition to its files: tensorboard, wandb, mlflow, trackio, several joined with +, or
+    none"""
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no sense."""

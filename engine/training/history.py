@@ -1,11 +1,9 @@
 """The epochs of a run as tables and curves."""
 
-import csv
-import io
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -13,6 +11,9 @@ from matplotlib.ticker import MaxNLocator
 
 from engine.files.atomic import replacing
 from engine.training.metrics import Metrics
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Row = dict[str, Any]
 """One epoch: plain names and numbers; figures per class are lists."""
@@ -33,22 +34,28 @@ def _number(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def table(rows: Sequence[Row], classes: Sequence[str]) -> str:
-    """The history as CSV: a line an epoch, and a column `<figure>_<class>` for each entry of a list.
+def to_dataframe(rows: Sequence[Row], classes: Sequence[str]) -> "pd.DataFrame":
+    """The history as a DataFrame: a row an epoch, and a column `<figure>_<class>` for each entry of a list.
+
+    Scores are from 0 to 1; NaN is a figure without a value, for example of an epoch that was not validated.
 
     Args:
-        rows: with the same names, the columns in the order of the first.
+        rows: epochs; the columns are those of the first.
         classes: the names of the classes.
     """
-    lines = [dict(_cells(row, classes)) for row in rows]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n", restval="", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    import pandas as pd
+
+    lines = [dict(cells(row, classes)) for row in rows]
+    return pd.DataFrame(lines, columns=list(lines[0]) if lines else None)
 
 
-def _cells(row: Row, classes: Sequence[str]) -> Iterator[tuple[str, Any]]:
+def cells(row: Row, classes: Sequence[str]) -> Iterator[tuple[str, Any]]:
+    """The values of an epoch under the names of columns: one for each class where a figure is a list.
+
+    Args:
+        row: an epoch.
+        classes: the names of the classes.
+    """
     for name, value in row.items():
         if isinstance(value, list):
             yield from zip((f"{name}_{label.replace(' ', '_')}" for label in classes), value, strict=True)

@@ -17,11 +17,13 @@ from engine.errors import InputError, printable
 from engine.files.atomic import require_writable, set_aside, write_json, write_text
 from engine.files.documents import read_json, read_yaml
 from engine.files.folders import find
+from engine.tables import csv_of
 from engine.training import history
 from engine.training.config import default_name, differences
 from engine.training.epoch_log import EpochLog
-from engine.training.events import Events
 from engine.training.history import Row as Row  # noqa: PLC0414  # also to be had from here
+from engine.training.loggers import RunLoggers
+from engine.training.loggers import parse as parse_loggers
 from engine.training.state import State as State  # noqa: PLC0414
 from engine.training.state import read_state
 
@@ -37,7 +39,8 @@ class Run:
     best.pth          the weights of the epoch with the best validation mIoU so far, written before each last.pth
     epoch_NNN.pth     those of every n-th epoch, where that was asked for
     curves.png        loss and metrics over epochs, or curves.svg or curves.pdf
-    tensorboard/      the same as events
+    tensorboard/      the same as events, by --logger tensorboard
+    loggers.json      which rows other loggers have
     class_index.npz   where each class lies in the training masks, where that was needed
     """
 
@@ -52,7 +55,7 @@ class Run:
         self._history = folder / "history.jsonl"
         self._table = folder / "history.csv"
         self._log = EpochLog(self._history, self.last)
-        self._events = Events(self.tensorboard)
+        self._loggers: RunLoggers | None = None
 
     def start(
         self, config: dict[str, Any], changeable: Collection[str], defaults: Mapping[str, Any] = MappingProxyType({})
@@ -171,24 +174,29 @@ class Run:
         """The picture of the history: png, svg or pdf."""
         return self.folder / f"curves.{kind}"
 
-    def publish(self, classes: Sequence[str], *, curves: str) -> None:
-        """Bring what is made from the history up to date: the table, the TensorBoard events and the curves.
+    def publish(self, classes: Sequence[str], *, curves: str, logger: str) -> None:
+        """Bring what is made from the history up to date: the table, the curves, and what loggers have.
 
         Args:
             classes: their names; figures per class are lists.
             curves: the kind of picture to draw of them: png, svg or pdf, or none.
+            logger: the loggers that get new rows, a value of `--logger`.
         """
         rows = [row for row in self.history() if _has_figures_of(row, len(classes))]
         if not rows:
             return
-        write_text(self._table, history.table(rows, classes))
-        self._events.write(rows)
+        write_text(self._table, csv_of(history.to_dataframe(rows, classes)))
+        if self._loggers is None:
+            self._loggers = RunLoggers(self.folder, parse_loggers(logger))
+        self._loggers.write(rows, classes, self.config() or {})
         if curves != "none":
             history.plot(rows, self.curves(curves), self.folder.name)
 
     def close(self) -> None:
-        """Close TensorBoard's file."""
-        self._events.close()
+        """End the loggers."""
+        if self._loggers is not None:
+            self._loggers.close()
+            self._loggers = None
 
     def save(self, state: State) -> None:
         """Replace the state from which the run resumes."""

@@ -225,7 +225,7 @@ class Trainer:
         if self.fabric.is_global_zero:
             self.run.append(row)
             if due:
-                self.run.publish(self.classes.names, curves=self.config.curves)
+                self.run.publish(self.classes.names, curves=self.config.curves, logger=self.config.logger)
             print(history.line(row, self.best, self.config.epochs), flush=True)
 
     def _due_after_epoch(self) -> bool:
@@ -277,7 +277,7 @@ class Trainer:
         if self.fabric.is_global_zero:
             self.run.resume(state)
             if state.row is not None:
-                self.run.publish(self.classes.names, curves=self.config.curves)
+                self.run.publish(self.classes.names, curves=self.config.curves, logger=self.config.logger)
         steps = f" and {sampler.start} steps" if sampler.start else ""
         self.fabric.print(
             f"{self.run.folder}: {self.about.epoch} of {self.config.epochs} epochs{steps} are done, resuming"
