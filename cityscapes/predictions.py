@@ -1,4 +1,4 @@
-"""Prediction files: which scene each belongs to, and whether its ids are label ids."""
+"""Prediction files: the scene that each belongs to, and the kind of its ids."""
 
 import re
 from pathlib import Path
@@ -14,26 +14,28 @@ from engine.errors import InputError
 from engine.files import folders
 
 LABEL_IDS = max(BY_ID) + 1
-"""Label ids run from 0 to this, exclusive."""
+"""Number of label ids: they run from 0 to 33."""
 
 FIX_COMMAND = "python -m cityscapes.submission fix PATH NEW"
-"""What fixes predictions."""
-SUBTRACT_ONE = f"subtract 1 from every id but 0, write 255 for 0, then convert train ids to label ids: {FIX_COMMAND}"
-"""What fixes predictions of train ids plus 1."""
+"""The command that fixes predictions, for error messages."""
+SUBTRACT_ONE = (
+    f"subtract 1 from every id except 0, replace 0 by 255, then convert train ids to label ids: {FIX_COMMAND}"
+)
+"""The remedy for predictions of train ids plus 1, for error messages."""
 _TRAIN_IDS = f"these look like train ids; convert them to label ids: {FIX_COMMAND}"
 
 WEIGHTS_KEY = "Weights"
-"""Key of the note in which `test_fcn.py` writes the hash of its weights into each prediction."""
-PREDICTION_KEY = "Prediction"
-"""Key of the note with the hash of its settings and the name of its image."""
+"""Key of the PNG note in which `test_fcn.py` records the hash of its weights."""
+ORIGIN_KEY = "Prediction"
+"""Key of the PNG note in which `test_fcn.py` records the hash of its settings and of the name of the image."""
 
 NameKind = Literal["prediction", "misnamed", "uppercase", "other", "hidden"]
-"""What the server makes of a file by its name: a prediction, a PNG of no image, one that it overlooks because of
-capital letters, something else, or a hidden file."""
+"""Kind of a file by its name: a prediction, a .png without the name of an image, a .PNG, which the server ignores, any
+other file, or a hidden file."""
 
 
 def kind_of_name(name: str) -> NameKind:
-    """What a file is by its path below the folder, or in the zip, of predictions."""
+    """Kind of a file by its path within a folder or zip of predictions."""
     *folders, last = re.split(r"[/\\]", name)
     if last.startswith(".") or "__MACOSX" in folders:
         return "hidden"
@@ -45,16 +47,16 @@ def kind_of_name(name: str) -> NameKind:
 
 
 class PredictionFiles(NamedTuple):
-    """The PNG files under a folder."""
+    """The PNG files in a folder."""
 
     by_stem: dict[str, list[Path]]
-    """The files of each scene, sorted; more than one is a fault, told by who needs the scene."""
+    """Stem of a scene -> its files, sorted; several are a fault, which the caller reports."""
     unknown: list[Path]
-    """The files whose names start with no `<city>_<6 digits>_<6 digits>`, sorted."""
+    """Files whose names do not start with `<city>_<6 digits>_<6 digits>`, sorted."""
 
 
 def find(folder: Path) -> PredictionFiles:
-    """All PNG files under a folder, at any depth, by the scene that their names start with.
+    """All PNG files in a folder and its subfolders, by the scene that their names start with.
 
     Hidden files are left out, and links to folders are not followed, as in the official scorer.
 
@@ -75,11 +77,11 @@ def find(folder: Path) -> PredictionFiles:
 
 
 def invalid_ids(path: Path, pixels: npt.NDArray[np.int64]) -> list[str]:
-    """What is wrong with the ids of a prediction; nothing if all are label ids.
+    """Faults of the ids of a prediction; empty if all are label ids.
 
     Args:
-        path: the file, to be named.
-        pixels: (n,) the number of pixels of each id from 0.
+        path: the file, for messages.
+        pixels: (n,) number of pixels of each id from 0.
     """
     present = np.flatnonzero(pixels)
     unknown = present[present >= LABEL_IDS]
@@ -91,14 +93,14 @@ def invalid_ids(path: Path, pixels: npt.NDArray[np.int64]) -> list[str]:
         return [f"{found}; write only label ids, 0 to {LABEL_IDS - 1}"]
     if present[-2:-1].max(initial=0) <= max(BY_TRAIN_ID) and id_kind.by_frequency(pixels[: VOID + 1]) != "label ids":
         return [f"{found}; {_TRAIN_IDS}"]
-    return [f"{found}, beside label ids; write 0 (unlabeled) for what is no class"]
+    return [f"{found}, among label ids; write 0 (unlabeled) where no class is predicted"]
 
 
 def train_id_warning(confusion: npt.NDArray[np.int64]) -> str | None:
-    """Why ids that are all in the table of label ids are others nevertheless, or None if they need not be.
+    """Evidence that ids within the range of label ids are of another kind, or None if there is no such evidence.
 
     Args:
-        confusion: (34, 34) the number of pixels of each id in the ground truth, row, and in all predictions, column.
+        confusion: (34, 34) number of pixels of each id in the ground truth (row) and in all predictions (column).
     """
     agreements = id_kind.agreement(confusion)
     kind = id_kind.by_ground_truth(agreements)

@@ -12,7 +12,7 @@ from cityscapes.layout import (
     scenes_with_annotation,
     scenes_with_label_ids,
 )
-from cityscapes.predictions import PREDICTION_KEY, WEIGHTS_KEY, PredictionFiles, find
+from cityscapes.predictions import ORIGIN_KEY, WEIGHTS_KEY, PredictionFiles, find
 from cityscapes.scoring.counts import Pair
 from engine.errors import Faults, InputError
 from engine.files.images import note_of
@@ -83,7 +83,7 @@ def _origin_warnings(folder: Path, paths: Sequence[Path]) -> list[str]:
         )
     names: dict[str, Path] = {}
     for path in weights:
-        made = note_of(path, PREDICTION_KEY)
+        made = note_of(path, ORIGIN_KEY)
         if made is not None and names.setdefault(made, path) != path:
             warnings.append(f"{path}: a copy of {names[made].name}, which is of another image; predict it again")
     return warnings

@@ -1,4 +1,4 @@
-"""Checked predictions -> a zip that is the same for the same files, and a manifest of what is in it."""
+"""Checked predictions -> a reproducible zip, and a manifest of its files."""
 
 import hashlib
 import json
@@ -13,28 +13,28 @@ from engine.files.content import read_bytes
 
 
 def manifest_of(archive: Path) -> Path:
-    """Where the manifest of a zip lies."""
+    """Path of the manifest of a zip."""
     return archive.with_name(f"{archive.name}.manifest.json")
 
 
 def write(
     folder: Path, digests: Mapping[str, str], archive: Path, made_with: Mapping[str, Any], deviation: str = ""
 ) -> None:
-    """Zip files of a folder under their names, in this order, and write the manifest beside the zip.
+    """Zip files of a folder under their names, in this order, and write the manifest next to the zip.
 
-    Both are written completely and read back before either gets its name. The older manifest is removed before the new
-    zip takes its place, so that no manifest ever lies beside another zip.
+    Both are written completely, and the zip is read back, before either gets its name. The older manifest is removed
+    before the new zip replaces the older one, so that a manifest always belongs to the zip next to it.
 
     Args:
-        folder: where the files are.
-        digests: their paths below it, with `/`, and the sha256 that each had when it was checked.
-        archive: the zip; replaced if it exists.
-        made_with: goes into the manifest as it is.
-        deviation: how the predicted images differ from the official test set; empty if they do not.
+        folder: the folder of the files.
+        digests: paths within the folder, with `/` -> sha256 of each file when it was checked.
+        archive: path of the zip, which is replaced if it exists.
+        made_with: JSON content for the manifest, for example hash of the weights, options and commit.
+        deviation: differences between the predicted images and the official test set; empty if there are none.
 
     Raises:
-        InputError: if a file cannot be read or has changed since it was checked, or the zip cannot be written or reads
-            back wrongly; then the older zip and its manifest are still there.
+        InputError: if a file cannot be read or has changed since it was checked, or if the zip cannot be written or
+            reads back wrongly. The older zip and its manifest are kept in that case.
     """
 
     def contents() -> Iterator[tuple[str, bytes]]:
@@ -42,7 +42,7 @@ def write(
             content = read_bytes(folder / name)
             if hashlib.sha256(content).hexdigest() != digest:
                 raise InputError(
-                    f"{folder / name}: has changed since it was checked; pack again when nothing writes here"
+                    f"{folder / name}: has changed since it was checked; pack again when no process writes to it"
                 )
             yield name, content
 

@@ -1,4 +1,4 @@
-"""A folder or zip of files, listed and read into memory one by one; nothing is ever unpacked."""
+"""Reader for a folder or zip: lists its files and reads them into memory one by one, without unpacking anything."""
 
 import lzma
 import math
@@ -22,20 +22,20 @@ Item = TypeVar("Item")
 
 MAX_FILES = 20_000
 MAX_BYTES = 64 << 20
-"""Larger files are not read: a 2048x1024 mask has 2 MiB before it is compressed."""
+"""Size above which files are not read: a 2048 x 1024 mask has 2 MiB before compression."""
 
 _SMALLEST_BATCH, _BATCHES_EACH = 16, 8
-"""Files a batch, and batches a worker."""
+"""Minimum number of files per batch, and number of batches per worker."""
 
 _PACK_AGAIN = "pack the folder again: python -m cityscapes.submission pack DIR ZIP"
 _FAULTS = {
-    "unsafe name": ("names that leave the folder (absolute, or with `..`)", _PACK_AGAIN),
+    "unsafe name": ("names that leave the folder, absolute or with `..`", _PACK_AGAIN),
     "no name": ("files without a name", _PACK_AGAIN),
-    "backslash": ("names with a backslash, expected `/` between folders", f"name them anew: {FIX_COMMAND}"),
+    "backslash": ("names with a backslash, expected `/` between folders", f"rename them: {FIX_COMMAND}"),
     "encrypted": ("encrypted files, which the server cannot read", "pack again without a password"),
     "symbolic link": ("symbolic links, expected the files themselves", _PACK_AGAIN),
     "nested archive": ("archives within the archive", f"unpack them and {_PACK_AGAIN}"),
-    "too large": (f"files of more than {MAX_BYTES >> 20} MiB, which no mask has", "write 8-bit PNGs of label ids"),
+    "too large": (f"files of more than {MAX_BYTES >> 20} MiB, larger than any mask", "write 8-bit PNGs of label ids"),
 }
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 _UNREADABLE = (
@@ -45,7 +45,7 @@ _UNREADABLE = (
     struct.error,
     OSError,
     EOFError,
-    RuntimeError,  # NotImplementedError for unknown compression is one
+    RuntimeError,  # includes NotImplementedError, for unknown compression
     ValueError,
 )
 
@@ -54,23 +54,23 @@ class Entry(NamedTuple):
     """One file of a folder or zip."""
 
     name: str
-    """The path below the folder or within the zip."""
+    """Path within the folder or zip."""
     position: int = 0
-    """The position in the zip's listing: two members may have the same name."""
+    """Position in the listing of the zip, because two files may have the same name."""
     problem: str | None = None
-    """Why the file must not be read, if so."""
+    """Reason why the file must not be read, a key of `_FAULTS`; None if it may be read."""
 
     @property
     def basename(self) -> str:
-        """The last part of the name."""
+        """File name without folders."""
         return re.split(r"[/\\]", self.name)[-1]
 
 
 def entries(source: Path) -> list[Entry]:
-    """The files of a folder at any depth, or of a zip, sorted by name.
+    """All files of a folder and its subfolders, or of a zip, sorted by name.
 
     Raises:
-        InputError: if there is no such folder or zip, far too many files, or a folder in it that cannot be listed.
+        InputError: if there is no such folder or zip, if it has too many files, or if a folder cannot be listed.
     """
     if source.is_dir():
         files = (path for path in folders.find(source, "*", hidden=True) if not path.is_dir())
@@ -80,15 +80,17 @@ def entries(source: Path) -> list[Entry]:
             infos = enumerate(archive.infolist())
             found = [_entry_of_zip(info, position) for position, info in infos if not info.filename.endswith("/")]
     else:
-        kind = "is neither folder nor file" if source.exists() else "no such folder or zip"
-        raise InputError(f"{source}: {kind}; give the folder of the predictions, or their zip")
+        kind = "is neither a folder nor a file" if source.exists() else "no such folder or zip"
+        raise InputError(f"{source}: {kind}; give the folder or the zip of the predictions")
     if len(found) > MAX_FILES:
-        raise InputError(f"{source}: got {len(found)} files, expected at most {MAX_FILES}; is this the right one?")
+        raise InputError(
+            f"{source}: got {len(found)} files, expected at most {MAX_FILES}; check that this is the right path"
+        )
     return sorted(found)
 
 
 def read(source: Path, entries: Sequence[Entry]) -> Iterator[bytes | InputError]:
-    """The content of each member in turn, or what is wrong with it."""
+    """The content of each file in turn, or the error of reading it."""
     if source.is_dir():
         for entry in entries:
             path = source / entry.name
@@ -104,13 +106,13 @@ def read(source: Path, entries: Sequence[Entry]) -> Iterator[bytes | InputError]
 
 
 def batches(entries: Sequence[Item], workers: int) -> list[Sequence[Item]]:
-    """Parts that a process reads at a time: few, because the listing of a zip is parsed for each of them."""
+    """Batches of files for parallel processes: few, because the listing of the zip is parsed for each batch."""
     size = max(_SMALLEST_BATCH, math.ceil(len(entries) / (_BATCHES_EACH * max(1, workers))))
     return [entries[start : start + size] for start in range(0, len(entries), size)]
 
 
 def faults_of(found: Sequence[Entry]) -> Iterator[Finding]:
-    """One fault for each reason why members must not be read."""
+    """One fault for each reason why files must not be read."""
     for problem, (what, remedy) in _FAULTS.items():
         names = [entry.name for entry in found if entry.problem == problem]
         if names:
@@ -120,7 +122,7 @@ def faults_of(found: Sequence[Entry]) -> Iterator[Finding]:
 def _entry_of_file(path: Path, name: str) -> Entry:
     try:
         size = path.stat().st_size
-    except OSError:  # told with its reason when it is read
+    except OSError:  # reported when the file is read
         size = 0
     problem = "too large" if size > MAX_BYTES else "backslash" if "\\" in name else None
     return Entry(name, problem=problem)
@@ -151,14 +153,14 @@ def _open_zip(source: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(source)
     except _UNREADABLE as error:
-        kind = "the file is empty" if source.stat().st_size == 0 else f"no whole zip ({error})"
+        kind = "the file is empty" if source.stat().st_size == 0 else f"not a complete zip ({error})"
         raise InputError(f"{source}: {kind}; {_PACK_AGAIN}") from error
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | InputError:
     try:
         with archive.open(info) as file:
-            # One byte more than declared makes the checksum count, and no more is ever inflated.
+            # One byte more than declared, so that the checksum is verified; nothing beyond it is inflated.
             return file.read(info.file_size + 1)
     except _UNREADABLE as error:
         return InputError(str(error))

@@ -16,30 +16,31 @@ from engine.errors import InputError
 from engine.findings import Finding, counted, fault, note, of_severity
 from engine.parallel import parallel_map
 
-_HARMLESS = "harmless, the server ignores them; `python -m cityscapes.submission pack` leaves them out"
+_HARMLESS = "harmless, because the server ignores them; `python -m cityscapes.submission pack` leaves them out"
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found."""
+    """Result of a check."""
 
     predictions: int
-    """PNG files that the server would take for predictions."""
+    """Number of PNG files that the server would read as predictions."""
     faults: tuple[Finding, ...]
-    """Why the server would refuse the submission or score it wrongly; empty if it is fine."""
+    """Reasons why the server would refuse the submission or score it wrongly; empty if there are none."""
     warnings: tuple[Finding, ...]
-    """What is odd but does no harm."""
+    """Findings that do not prevent a submission."""
     deviation: str = ""
-    """How the images that were asked for differ from the official test set in number and size; empty if they do not.
-    What deviates is for demos and experiments, and the server would refuse it."""
+    """Differences in number and size between the expected images and the official test set; empty if there are none.
+
+    The server would refuse predictions of other images; they are for demos and experiments."""
 
     @property
     def ok(self) -> bool:
-        """Whether there is no fault; the images may still deviate."""
+        """Whether there is no fault; the images may still differ from the official test set."""
         return not self.faults
 
     def verdict(self, root: Path | None) -> str:
-        """The result in a line, with every deviation from the official test set."""
+        """The result in one line, with every deviation from the official test set."""
         predictions = counted(self.predictions, "prediction")
         if not self.deviation or root is None:
             return f"ok: {predictions}, one for each test image, all of label ids"
@@ -49,15 +50,15 @@ class Report:
         )
 
     def next_step(self, usual: str) -> str:
-        """The line that says what to do next: the usual, unless the images deviate."""
+        """The line that suggests the next step: `usual`, unless the images deviate."""
         return next_line(self.deviation, usual, "test images of leftImg8bit_trainvaltest.zip")
 
 
 class _FilesByName(NamedTuple):
-    """The files of a submission, sorted by how the server reads their names."""
+    """Files of a submission by the kind of their names, see `kind_of_name`."""
 
     predictions: list[tuple[str, Entry]]
-    """Each with the stem of its image."""
+    """Stem of the image and file, of each prediction."""
     misnamed: list[str]
     uppercase: list[str]
     others: list[str]
@@ -65,13 +66,13 @@ class _FilesByName(NamedTuple):
 
 
 def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
-    """Check the predictions in a folder or zip, and find every fault.
+    """Find every fault of the predictions in a folder or zip.
 
-    The expected images are those of `<root>/leftImg8bit/test`, and the report says how these deviate from the official
-    test set; without `root` the official numbers are expected.
+    The expected images are those of `<root>/leftImg8bit/test`, and the report lists their deviation from the official
+    test set. Without `root`, the official number of images per city is expected.
 
     Raises:
-        InputError: if there is nothing to check: no such path, no zip, no file, no test images under `root`.
+        InputError: if there is nothing to check: no such path, not a zip, no files, or no test images under `root`.
     """
     return _check(path, root, workers)[0]
 
@@ -84,13 +85,13 @@ def pack(
     workers: int = 1,
     made_with: Mapping[str, Any] | None = None,
 ) -> Report:
-    """Check the predictions in a folder and zip them; the same files give the same bytes.
+    """Check the predictions in a folder and zip them; the same files result in the same bytes.
 
-    Beside the zip goes `<zip>.manifest.json`, with the sha256 of the zip and of each file in it, and what the
-    predictions were made with (hash of the weights, options, commit: any JSON content), as far as it is given.
+    `<zip>.manifest.json` next to the zip has the sha256 of the zip and of each file in it. It also has `made_with`: any
+    JSON content, for example hash of the weights, options and commit.
 
     Raises:
-        InputError: with every fault, if there is any; then no zip is written.
+        InputError: with every fault; no zip is written in that case.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder that the predictions were written to")
@@ -104,7 +105,7 @@ def pack(
 
 
 def _check(path: Path, root: Path | None, workers: int) -> tuple[Report, dict[str, str]]:
-    """The report, and the sha256 of each prediction by its name."""
+    """The report, and the sha256 of each prediction by name."""
     images = completeness.expected_images(root)
     entries = archive_reader.entries(path)
     if not entries:
@@ -135,27 +136,28 @@ def _sort_by_name(entries: Sequence[Entry]) -> _FilesByName:
 
 
 def _name_findings(files: _FilesByName) -> Iterator[Finding]:
-    """Findings that follow from the names alone."""
+    """Findings about the names of the files."""
     if files.misnamed:
         what = f"got {counted(len(files.misnamed), 'PNG name')} without <city>_<6 digits>_<6 digits> at the start"
-        yield fault("name", what, "name them after their images, as berlin_000000_000019.png", files.misnamed)
+        yield fault("name", what, "name them after their images, for example berlin_000000_000019.png", files.misnamed)
     if files.uppercase:
-        what = f"got {counted(len(files.uppercase), 'name')} in .PNG, expected .png, which is all the server looks for"
+        names = counted(len(files.uppercase), "name")
+        what = f"got {names} ending in .PNG, expected .png, the only suffix that the server reads"
         yield fault("suffix", what, f"rename them: {FIX_COMMAND}", files.uppercase)
     if files.others:
-        what = f"got {counted(len(files.others), 'file')} beside the PNGs"
-        yield note("no prediction", what, _HARMLESS, files.others)
+        what = f"got {counted(len(files.others), 'file')} of other types than PNG"
+        yield note("not a prediction", what, _HARMLESS, files.others)
     if files.hidden:
-        what = f"got {counted(len(files.hidden), 'hidden file')}, as macOS leaves them"
+        what = f"got {counted(len(files.hidden), 'hidden file')}, for example those that macOS creates"
         yield note("hidden", what, _HARMLESS, files.hidden)
 
 
 def _zip_findings(path: Path, entries: Sequence[Entry], files: _FilesByName) -> Iterator[Finding]:
-    """A fault if a zip cannot be unpacked for a file beside the predictions, which are read anyway."""
+    """A fault if a zip has damaged files other than predictions; `_read` finds damaged predictions."""
     if path.is_dir():
         return
-    beside = {*files.misnamed, *files.uppercase, *files.others, *files.hidden}
-    unread = [entry for entry in entries if entry.name in beside and entry.problem is None]
+    others = {*files.misnamed, *files.uppercase, *files.others, *files.hidden}
+    unread = [entry for entry in entries if entry.name in others and entry.problem is None]
     damaged = [
         f"{entry.name}: {content}"
         for batch in archive_reader.batches(unread, 1)
@@ -164,11 +166,11 @@ def _zip_findings(path: Path, entries: Sequence[Entry], files: _FilesByName) -> 
     ]
     if damaged:
         what = f"got {counted(len(damaged), 'file')} that cannot be unpacked, so the server may refuse the whole zip"
-        yield fault("damaged zip", what, "zip the predictions alone again", damaged)
+        yield fault("damaged zip", what, "zip the predictions again, without these files", damaged)
 
 
 def _read(path: Path, files: Sequence[tuple[str, Entry]], workers: int) -> list[Prediction]:
-    """Look into every prediction that may be read."""
+    """Read every prediction that may be read."""
     safe = [entry for _, entry in files if entry.problem is None]
     batches = [(path, batch) for batch in archive_reader.batches(safe, workers)]
     masks: dict[Entry, pngs.MaskInfo] = {}
@@ -187,5 +189,5 @@ def _inspect_batch(batch: tuple[Path, Sequence[Entry]]) -> list[pngs.MaskInfo]:
 
 
 def messages(path: Path, findings: Sequence[Finding]) -> list[str]:
-    """A line for each finding about a folder or zip."""
+    """One line for each finding about a folder or zip."""
     return [f"{path}: {finding}" for finding in findings]

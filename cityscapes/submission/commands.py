@@ -25,7 +25,7 @@ _UPLOAD = "upload {} at cityscapes-dataset.com"
 def _parser() -> argparse.ArgumentParser:
     parser = tool_parser(
         MODULE,
-        "Check predictions of the Cityscapes test set as the evaluation server would, and zip them.",
+        "Check predictions of the Cityscapes test set as the evaluation server does, fix them, and zip them.",
         [
             "python -m cityscapes.submission check outputs/fcn/test --root data",
             "python -m cityscapes.submission check submission.zip",
@@ -35,35 +35,37 @@ def _parser() -> argparse.ArgumentParser:
         ],
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="check|fix|pack")
-    checking = actions.add_parser("check", help="list every fault of a folder or zip", description="List every fault.")
+    checking = actions.add_parser(
+        "check", help="list every fault of a folder or zip", description="List every fault of a folder or zip."
+    )
     checking.add_argument("path", type=Path, metavar="PATH", help="folder or zip of label-id PNGs")
-    fixing = actions.add_parser("fix", help="fix what is certain", description="Write a fixed copy.")
-    fixing.add_argument("path", type=Path, metavar="PATH", help="folder or zip of PNGs; only read")
-    fixing.add_argument("new", type=Path, metavar="NEW", help="the folder to write")
+    fixing = actions.add_parser("fix", help="write a fixed copy", description="Write a fixed copy to a new folder.")
+    fixing.add_argument("path", type=Path, metavar="PATH", help="folder or zip of PNGs, which is only read")
+    fixing.add_argument("new", type=Path, metavar="NEW", help="new folder to write to")
     fixing.add_argument(
         "--ids",
         choices=("auto", "train", "label"),
         default="auto",
-        help="what the ids are; auto tells by the ground truth under --root or by how frequent each is, and refuses "
-        "where that is not certain (auto)",
+        help="kind of the ids; auto decides by the ground truth under --root or by the frequency of each id, and "
+        "refuses to guess (default: auto)",
     )
     packing = actions.add_parser("pack", help="check a folder, then zip it", description="Check a folder, then zip it.")
     packing.add_argument("path", type=Path, metavar="DIR", help="folder of label-id PNGs")
-    packing.add_argument("archive", type=Path, metavar="ZIP", help="the zip to write; replaced if it exists")
+    packing.add_argument("archive", type=Path, metavar="ZIP", help="zip to write, which is replaced if it exists")
     add_subset(packing)
     for action in (checking, fixing, packing):
         action.add_argument(
-            "--root", type=Path, help="data folder with leftImg8bit/test (default: expect the official 1525 images)"
+            "--root", type=Path, help="data folder, with leftImg8bit/test (default: expect the official 1525 images)"
         )
         action.add_argument(
-            "--workers", type=process_count, default=available_cpus(), help="processes (default: %(default)s)"
+            "--workers", type=process_count, default=available_cpus(), help="number of processes (default: %(default)s)"
         )
     return parser
 
 
 @command.command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check, fix or pack a submission; code 2 if it has a fault, 1 if a pack is not of the official test set."""
+    """Check, fix or pack a submission; code 2 for a fault, 1 if a packed zip is not of the official test set."""
     arguments = _parser().parse_args(argv)
     path: Path = arguments.path
     root: Path | None = arguments.root
@@ -85,10 +87,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _print_report(path: Path, root: Path | None, report: Report) -> None:
-    """Print warnings and result.
+    """Print the warnings and the verdict.
 
     Raises:
-        InputError: with every fault, if there is any.
+        InputError: with every fault.
     """
     _warn(path, report.warnings)
     if not report.ok:
@@ -97,7 +99,7 @@ def _print_report(path: Path, root: Path | None, report: Report) -> None:
 
 
 def _print_fix_report(new: Path, root: Path | None, report: FixReport) -> None:
-    """Say what was fixed, what is left, and what to do next."""
+    """Print what was changed, the remaining faults as warnings, and the next step."""
     _warn(new, report.remaining)
     for change, number in report.changes.items():
         print(f"{change}: {counted(number, 'file')}")
@@ -115,6 +117,6 @@ def _warn(path: Path, findings: Sequence[Finding]) -> None:
 
 
 def _command(action: str, *paths: Path | str, root: Path | None) -> str:
-    """A command of this module, to be typed."""
+    """A command line of this module."""
     words = ["python", "-m", MODULE, action, *map(str, paths)]
     return shlex.join([*words, "--root", str(root)] if root else words)

@@ -1,4 +1,4 @@
-"""Is there exactly one prediction, of the right size, for every image of the test set?"""
+"""Check for exactly one prediction, of the right size, for every image of the test set."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,36 +15,36 @@ from engine.findings import Finding, counted, fault, occurrences, shortened
 
 _TEST = IMAGES_OF["test"]
 _LEAVE_OUT = "predict the test split, and pack nothing else"
-_WHOLE = "unpack leftImg8bit_trainvaltest.zip whole, or leave --root out to check against the official numbers"
+_WHOLE = "unpack leftImg8bit_trainvaltest.zip completely, or omit --root to check against the official numbers"
 
 
 class Prediction(NamedTuple):
-    """One PNG that the server would take for a prediction."""
+    """A PNG file that the server would read as a prediction."""
 
     stem: str
-    """The image that it belongs to."""
+    """Stem of the image that it belongs to."""
     name: str
-    """Its path below the folder or within the zip."""
+    """Path within the folder or zip."""
     mask: pngs.MaskInfo
-    """What is in it; empty if it must not be read."""
+    """Content of the file; its problem is `unread` if it must not be read."""
 
 
 class ExpectedImages(NamedTuple):
-    """The images to be predicted: each by name with a data folder, else only how many there are in each city."""
+    """The images to predict: by name if there is a data folder, otherwise their number per city."""
 
     sizes: Mapping[str, pngs.Size] | None
-    """Stem -> width and height of the image."""
+    """Stem of each image -> width and height in pixels; None without a data folder."""
     cities: Mapping[str, int]
-    """City -> images."""
+    """City -> number of images."""
     deviation: str = ""
-    """How these differ from the official test set in number and size; empty if they do not."""
+    """Differences in number and size from the official test set; empty if there are none."""
 
 
 def expected_images(root: Path | None) -> ExpectedImages:
-    """The test images of a data folder, or without one those of the official set.
+    """The test images of a data folder, or the official numbers without one.
 
     Raises:
-        InputError: if the folder has no test images, or with every one that is damaged.
+        InputError: if the folder has no test images, or with every damaged image.
     """
     if root is None:
         return ExpectedImages(None, _TEST)
@@ -53,7 +53,7 @@ def expected_images(root: Path | None) -> ExpectedImages:
     if not scenes:
         raise InputError(
             f"{root / IMAGES / 'test'}: no images, expected those of the test set; unpack leftImg8bit_trainvaltest.zip "
-            "there, or leave --root out to check against the official numbers"
+            "there, or omit --root to check against the official numbers"
         )
     sizes: dict[str, pngs.Size] = {}
     messages: list[str] = []
@@ -68,7 +68,7 @@ def expected_images(root: Path | None) -> ExpectedImages:
 
 
 def _deviation(sizes: Mapping[str, pngs.Size]) -> str:
-    """How images differ from the official test set."""
+    """Differences in number and size between images and the official test set."""
     got = Counter(map(_city, sizes))
     cities = [city for city in sorted({*_TEST, *got}) if got[city] != _TEST.get(city, 0)]
     parts = []
@@ -82,7 +82,7 @@ def _deviation(sizes: Mapping[str, pngs.Size]) -> str:
 
 
 def findings(predictions: Sequence[Prediction], images: ExpectedImages) -> Iterator[Finding]:
-    """Every fault of attendance and size."""
+    """Faults of missing, duplicate and unknown predictions, and of their sizes."""
     by_stem: dict[str, list[Prediction]] = defaultdict(list)
     for prediction in predictions:
         by_stem[prediction.stem].append(prediction)
@@ -96,7 +96,7 @@ def findings(predictions: Sequence[Prediction], images: ExpectedImages) -> Itera
 
 
 def colour_duplicates(predictions: Sequence[Prediction]) -> set[str]:
-    """The names of the colour images that lie beside an id mask of the same image."""
+    """Names of the colour images whose image also has an id mask."""
     masked = {prediction.stem for prediction in predictions if prediction.mask.problem is None}
     return {item.name for item in predictions if item.mask.problem == "colour" and item.stem in masked}
 
@@ -112,7 +112,7 @@ def _is_expected(stem: str, images: ExpectedImages) -> bool:
 def _by_name(by_stem: Mapping[str, object], sizes: Mapping[str, pngs.Size]) -> Iterator[Finding]:
     missing = sorted(set(sizes) - set(by_stem))
     if missing:
-        what = f"got no prediction of {len(missing)} of {counted(len(sizes), 'test image')}"
+        what = f"got no prediction for {len(missing)} of {counted(len(sizes), 'test image')}"
         yield fault("missing", f"{what}: {occurrences(map(_city, missing))}", "predict the whole test split", missing)
 
 
@@ -121,17 +121,17 @@ def _by_number(by_stem: Mapping[str, object], cities: Mapping[str, int]) -> Iter
     few = {city: number - got[city] for city, number in cities.items() if got[city] < number}
     many = {city: got[city] - number for city, number in cities.items() if got[city] > number}
     if few:
-        what = f"got no prediction of {sum(few.values())} of {counted(sum(cities.values()), 'test image')}"
+        what = f"got no prediction for {sum(few.values())} of {counted(sum(cities.values()), 'test image')}"
         lines = [f"{city} {got[city]} of {cities[city]}" for city in few]
-        yield _city_fault("missing", what, "predict the whole test split; --root names the images", lines, few)
+        yield _city_fault("missing", what, "predict the whole test split; give --root to list the images", lines, few)
     if many:
-        what = f"got predictions of {counted(sum(many.values()), 'image')} more than the test set has"
+        what = f"got predictions for {counted(sum(many.values()), 'image')} more than the test set has"
         lines = [f"{city} {got[city]}, expected {cities[city]}" for city in many]
-        yield _city_fault("not in the test set", what, f"{_LEAVE_OUT}; --root names them", lines, many)
+        yield _city_fault("not in the test set", what, f"{_LEAVE_OUT}; give --root to list them", lines, many)
 
 
 def _city_fault(kind: str, what: str, remedy: str, lines: list[str], numbers: Mapping[str, int]) -> Finding:
-    """A fault that lists cities in place of files."""
+    """A fault that lists cities instead of files."""
     return fault(kind, f"{what}: {', '.join(lines)}", remedy, [], count=sum(numbers.values()))
 
 
@@ -143,9 +143,7 @@ def _unknown_images(stems: Sequence[str], images: ExpectedImages) -> Iterator[Fi
     remedy = f"these cities belong to {' and '.join(foreign)}: {_LEAVE_OUT}" if foreign else _LEAVE_OUT
     if images.deviation and "test" in splits:
         remedy = f"the images under --root are not the official test set ({images.deviation}): {_WHOLE}"
-    what = (
-        f"got predictions of {counted(len(stems), 'image')} that the test set lacks: {occurrences(map(_city, stems))}"
-    )
+    what = f"got predictions for {counted(len(stems), 'image')} outside the test set: {occurrences(map(_city, stems))}"
     yield fault("not in the test set", what, remedy, stems)
 
 
@@ -153,8 +151,8 @@ def _duplicates(by_stem: Mapping[str, Sequence[Prediction]]) -> Iterator[Finding
     doubles = {stem: found for stem, found in by_stem.items() if len(found) > 1}
     mixed = {stem for stem, found in doubles.items() if colour_duplicates(found)}
     for in_colour, kind, what, remedy in (
-        (True, "colour beside ids", "colour and id images together", f"remove the colour images: {FIX_COMMAND}"),
-        (False, "duplicates", "more than one prediction", "keep one of each, the label ids"),
+        (True, "colour and ids", "colour and id images together", f"remove the colour images: {FIX_COMMAND}"),
+        (False, "duplicates", "more than one prediction", "keep the one with label ids"),
     ):
         groups = [doubles[stem] for stem in sorted(doubles) if (stem in mixed) == in_colour]
         if groups:
@@ -176,7 +174,7 @@ def _sizes(predictions: Sequence[Prediction], images: ExpectedImages) -> Iterato
         (official, f"these have the official size, the images under --root do not: {_WHOLE}"),
     ):
         if names:
-            what = f"got {counted(len(names), 'prediction')} of another size than the image"
+            what = f"got {counted(len(names), 'prediction')} of a different size than the image"
             yield fault("size", what, remedy, names)
 
 
@@ -185,5 +183,5 @@ def _size_text(size: pngs.Size) -> str:
 
 
 def _joined(names: Sequence[str]) -> str:
-    """Names with "and" between, the first two of many."""
+    """Names joined by "and"; of many, the first two and the number of the others."""
     return " and ".join(map(shortened, names if len(names) <= 3 else [*names[:2], f"{len(names) - 2} more"]))

@@ -1,4 +1,4 @@
-"""What is certain about predictions that shall be fixed: their sizes and the kind of their ids."""
+"""Evidence about predictions before they are fixed: their sizes and the kind of their ids."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,12 +23,12 @@ from engine.findings import Finding, counted, fault
 Ids = Literal["auto", "train", "label"]
 
 _COMPARED = 20
-"""Predictions that are compared with the ground truth, evenly spread over all."""
+"""Number of predictions compared with the ground truth, evenly spread over all."""
 _SETTLE = "say what they are: --ids train or --ids label"
 
 
 class DataFolder:
-    """The images and the ground truth under a data folder, of any split; nothing without one."""
+    """Images and ground truth in a data folder, of all splits; empty without a data folder."""
 
     def __init__(self, root: Path | None) -> None:
         self.root = root
@@ -41,31 +41,31 @@ class DataFolder:
                 self._masks |= {scene.stem: scene for scene in scenes_with_label_ids(root, split)}
 
     def mask(self, stem: str) -> Path | None:
-        """The official label ids of an image."""
+        """The official label-id mask of an image; None if it does not exist."""
         scene = self._masks.get(stem)
         return scene.official_mask(self.root, "labelIds") if self.root and scene else None
 
     def file_with_size(self, stem: str) -> Path | None:
-        """A file that has the size of an image: itself, or its mask."""
+        """A file with the size of an image: the image or its mask; None if neither exists."""
         scene = self._images.get(stem)
         return scene.image(self.root) if self.root and scene else self.mask(stem)
 
 
 def split_of(plans: Sequence[FilePlan]) -> str:
-    """The split that most predictions belong to by their cities; unknown cities count as those of test."""
+    """The split of most predictions, according to their cities; unknown cities count as test."""
     splits = Counter(SPLIT_OF.get(plan.stem.split("_", maxsplit=1)[0], "test") for plan in plans)
     return splits.most_common(1)[0][0]
 
 
 def sizes(plans: Sequence[FilePlan], data: DataFolder) -> Iterator[Finding]:
-    """Predictions of another size than their image, or than the official ones where that is not known.
+    """Faults of predictions whose size differs from their image, or from the official size if the image is not known.
 
     Raises:
         InputError: with every image that cannot be read.
     """
     wrong: dict[str, list[str]] = {}
     faults = Faults()
-    official = "the official images, because --root has none of theirs" if data.root else "the official images"
+    official = "the official images, because --root does not have theirs" if data.root else "the official images"
     for plan in plans:
         path, got = data.file_with_size(plan.stem), plan.mask.size
         with faults.collected():
@@ -75,16 +75,16 @@ def sizes(plans: Sequence[FilePlan], data: DataFolder) -> Iterator[Finding]:
                 detail = f"{plan.entry.name}: got {got[0]} x {got[1]}, expected {right[0]} x {right[1]}"
                 wrong.setdefault(whose, []).append(detail)
     faults.require_none()
-    hint = "" if data.root else "; --root compares with the images of a folder instead"
+    hint = "" if data.root else "; to compare with other images, give their --root"
     for whose, names in wrong.items():
-        what = f"got {counted(len(names), 'prediction')} of another size than {whose}"
+        what = f"got {counted(len(names), 'prediction')} of a different size than {whose}"
         yield fault("size", what, f"predict at full size, or enlarge the logits before the argmax{hint}", names)
 
 
 def kind_of(path: Path, plans: Sequence[FilePlan], data: DataFolder, ids: Ids) -> tuple[IdKind, list[Finding]]:
-    """What the ids are, and why that is not certain; ids that need no conversion count as label ids.
+    """The kind of the ids, and faults if it is not certain; ids that need no conversion count as label ids.
 
-    The ground truth decides where there is one, else how frequent each id is, see `id_kind`.
+    The ground truth decides if there is one, otherwise the frequency of each id, see `id_kind`.
     """
     if ids != "auto":
         return ("train ids" if ids == "train" else "label ids"), []
@@ -103,36 +103,36 @@ def kind_of(path: Path, plans: Sequence[FilePlan], data: DataFolder, ids: Ids) -
 def _uncertain_ids(
     plans: Sequence[FilePlan], pixels: npt.NDArray[np.int64], agreements: Mapping[IdKind, float]
 ) -> Finding | None:
-    """Ids that are hardly label ids, and that the evidence does not show to be train ids either."""
+    """A fault for ids that are unlikely to be label ids, without evidence that they are train ids."""
     only_void = pixels.any() and not pixels[1:].any()
     if not (only_void or id_kind.unlikely_label_ids(pixels)):
         return None
     if any(agreements.values()):
         shares = ", ".join(f"{100 * share:.1f} % as {name}" for name, share in agreements.items())
-        return _id_fault(plans, f"of the ground truth {shares} are right", _SETTLE)
-    what = "neither as label ids nor as train ids are these as frequent as in street scenes"
+        return _id_fault(plans, f"the agreement with the ground truth is {shares}", _SETTLE)
+    what = "their frequencies match neither the label ids nor the train ids of street scenes"
     return _id_fault(plans, what, f"{_SETTLE}, or give --root with their ground truth")
 
 
 def _mixed_ids(plans: Sequence[FilePlan], kind: IdKind | None) -> list[Finding]:
-    """All files where they are train ids plus 1, else those that are plainly of another kind than all together."""
+    """Faults of all files if their ids are train ids plus 1, otherwise of files with clearly another kind of ids."""
     if kind == "train ids plus 1":
         return [_id_fault(plans, f"these are {kind}", SUBTRACT_ONE)]
     usual = (None, kind or "label ids")
     others = [plan for plan in plans if id_kind.by_frequency(np.array(plan.mask.pixels)) not in usual]
-    what = f"in {counted(len(others), 'file')}, other ids than in the rest, train ids beside label ids"
+    what = f"the kind of ids in {counted(len(others), 'file')} differs from the other files"
     return [_id_fault(others, what, "predict all images with the same weights and settings again")] if others else []
 
 
 def _id_fault(plans: Sequence[FilePlan], what: str, remedy: str) -> Finding:
-    """A fault of the ids in files."""
+    """A fault that lists the ids in some files."""
     pixels = np.sum([plan.mask.pixels for plan in plans], 0)
     got = f"got only {id_check.listed(np.flatnonzero(pixels).tolist())}: {what}"
     return fault("ids", got, remedy, [plan.entry.name for plan in plans])
 
 
 def _confusion(path: Path, plans: Sequence[FilePlan], data: DataFolder) -> npt.NDArray[np.int64]:
-    """(34, 256) pixels of each label id of the ground truth and each id of some predictions that have one."""
+    """(34, 256) pixels of each label id of the ground truth and each predicted id, over a sample of predictions."""
     table = np.zeros((max(BY_ID) + 1, 256), np.int64)
     having = [plan for plan in plans if data.mask(plan.stem)]
     chosen = having[:: max(1, -(-len(having) // _COMPARED))]

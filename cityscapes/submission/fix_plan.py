@@ -1,4 +1,4 @@
-"""One file of predictions, and what must be done to make it an 8-bit mask of ids."""
+"""Plan for fixing each prediction file: the change that makes it an 8-bit mask of ids."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -14,22 +14,27 @@ from engine.errors import InputError
 from engine.parallel import parallel_map
 
 _FRAME = re.compile(r"(?<![^_\W])(?<![^_\W]-)[^_\W]++(?:-[^_\W]++)*+_\d{6}_\d{6}")
-"""`<city>_<6 digits>_<6 digits>` anywhere in a name; cities are tried from their beginnings, for speed."""
+"""`<city>_<6 digits>_<6 digits>` anywhere in a name.
+
+Matching takes linear time, because cities match only from their beginnings, and possessively.
+"""
 
 
 class FilePlan(NamedTuple):
-    """One file that shall be fixed."""
+    """Plan for one file that will be fixed."""
 
     entry: Entry
     stem: str
+    """Stem of the image that the file belongs to; empty if its name does not contain one."""
     mask: pngs.MaskInfo
-    """As it will be, but for the ids; or why it cannot be: damaged, no PNG, bit depth, colours or values above 255."""
+    """The mask after the change, before the conversion of ids; or the problem that prevents it: damaged, not a PNG, bit
+    depth, colours or values above 255."""
     change: str
-    """What has to be done to it besides the ids; empty if nothing."""
+    """Description of the change, without the conversion of ids; empty if there is none."""
 
 
 def plan_files(path: Path, entries: Sequence[Entry], workers: int) -> Iterator[FilePlan]:
-    """Look into files, in their order."""
+    """Read files and plan their changes, in the order of the files."""
     batches = [(path, batch) for batch in archive_reader.batches(entries, workers)]
     for _, plans in parallel_map(_plan_batch, batches, workers=workers, title="examine"):
         if isinstance(plans, InputError):
@@ -45,13 +50,13 @@ def _plan_batch(batch: tuple[Path, Sequence[Entry]]) -> list[FilePlan]:
 
 
 def stem_in(name: str) -> str:
-    """The image that a file belongs to, from its name; empty if it does not say."""
+    """Stem of the image in the name of a file; empty if there is none."""
     found = _FRAME.search(re.split(r"[/\\]", name)[-1])
     return found.group() if found else ""
 
 
 def _planned(content: bytes | InputError) -> tuple[pngs.MaskInfo, str]:
-    """What a file will be, and what is to be done for it."""
+    """The mask of a file after its change, and the description of the change."""
     if isinstance(content, InputError):
         return pngs.MaskInfo("damaged", str(content)), ""
     mask = pngs.inspect(content)
@@ -61,7 +66,7 @@ def _planned(content: bytes | InputError) -> tuple[pngs.MaskInfo, str]:
 
 
 def _converted(content: bytes, mask: pngs.MaskInfo) -> tuple[pngs.MaskInfo, str]:
-    """The same for a file in colour or of 16 bits."""
+    """`_planned` for a file in colour or with 16 bits."""
     try:
         samples = as_grey(pngs.decode(content))
     except pngs.UNDECODABLE as error:
@@ -76,7 +81,7 @@ def _converted(content: bytes, mask: pngs.MaskInfo) -> tuple[pngs.MaskInfo, str]
 
 
 def as_grey(samples: npt.NDArray[np.unsignedinteger]) -> npt.NDArray[np.unsignedinteger] | None:
-    """One channel of an image whose colour channels are equal, None for real colours; alpha is left out."""
+    """One channel of an image whose colour channels are equal, without alpha; None for real colours."""
     if samples.ndim == 2:
         return samples
     colours = samples[..., :3] if samples.shape[2] >= 3 else samples[..., :1]

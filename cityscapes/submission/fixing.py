@@ -1,4 +1,4 @@
-"""Predictions with faults -> a new folder of predictions, where it is certain what they are."""
+"""Predictions with faults -> a new folder of fixed predictions, if their meaning is certain."""
 
 import os
 import shutil
@@ -26,37 +26,38 @@ from engine.parallel import parallel_map
 
 _HIGHEST = max(BY_ID)
 _UNKNOWN = VOID
-"""What becomes of ids that are in no table, until they are refused."""
+"""Result of the conversion for ids without a label, which are then refused."""
 _FIXABLE_NAMES = ("backslash", "unsafe name")
-"""Troubles of a member's name alone: its content is read, and gets a name of its own."""
+"""Problems of a file name only: the content is read and written under a new name."""
 
 _REMEDIES = {
     "damaged": "write or copy them again",
-    "no PNG": "write them as PNG; JPEG alters the ids",
+    "not a PNG": "write them as PNG, because JPEG alters the ids",
     "colours": "write the label ids: several labels share a colour",
     "values above 255": "write label ids, 0 to 33",
     "bit depth": "write the label ids as uint8",
-    "ids": "write label ids: nobody but the writer knows what these mean",
-    "name": "put the name of the image into it, as berlin_000000_000019.png",
+    "ids": "write label ids, because the meaning of these is unknown",
+    "name": "include the name of the image, for example berlin_000000_000019.png",
     "several": "keep one of each image",
 }
 
 
 @dataclass(frozen=True)
 class FixReport:
-    """What was done."""
+    """Result of a fix."""
 
     predictions: int
+    """Number of predictions written."""
     changes: dict[str, int]
-    """What was changed -> number of files."""
+    """Description of a change -> number of files."""
     remaining: tuple[Finding, ...]
-    """What the check still finds, which needs other predictions; empty where the images are not known."""
+    """Faults that only other predictions can fix; empty if the images are not known."""
     split: str = "test"
-    """The split that most predictions belong to."""
+    """Split that most predictions belong to."""
 
 
 def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", workers: int = 1) -> FixReport:
-    """Write the predictions of a folder or zip to a new folder, fixed; the old ones are only read.
+    """Write fixed copies of the predictions in a folder or zip to a new folder.
 
     Train ids become label ids, 255 becomes 0, palette images, grey stored as RGB and 16 bits become 8-bit grey, and
     every file is named `<city>/<stem>.png`.
@@ -64,13 +65,13 @@ def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", w
     Args:
         path: folder or zip of predictions.
         new: the folder to write.
-        root: data folder; sizes are compared with its images, and ids with its ground truth where it has that. Without
-            it, every prediction must have the official size.
-        ids: what the ids are; auto is what the evidence says, see `evidence.kind_of`.
-        workers: processes.
+        root: data folder. Sizes are compared with its images, and ids with its ground truth if it exists. Without it,
+            every prediction must have the official size.
+        ids: kind of the ids; auto decides by evidence, see `evidence.kind_of`.
+        workers: number of processes.
 
     Raises:
-        InputError: with everything that cannot be fixed with certainty, if there is any; then nothing is written.
+        InputError: with everything that cannot be fixed with certainty; nothing is written in that case.
     """
     _require_new(path, new)
     entries = [entry for entry in archive_reader.entries(path) if kind_of_name(entry.name) != "hidden"]
@@ -82,7 +83,7 @@ def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", w
     table, ids_change = _table(plans, kind)
     findings += doubts or _unknown_ids(plans, table)
     if not plans and not findings:
-        raise InputError(f"{path}: got no PNG of an image, expected predictions; predict first")
+        raise InputError(f"{path}: got no PNG file, expected predictions; predict first")
     if findings:
         raise InputError(*(f"{path}: cannot be fixed: {finding}" for finding in findings))
     split = evidence.split_of(plans)
@@ -90,15 +91,15 @@ def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", w
     _write(path, new, plans, table, workers)
     changes = Counter(plan.change for plan in plans if plan.change)
     changes.update({ids_change: len(plans)} if ids_change else {})
-    changes["named and placed anew"] = sum(plan.entry.name != _name(plan.stem) for plan in plans)
+    changes["renamed or moved"] = sum(plan.entry.name != _name(plan.stem) for plan in plans)
     return FixReport(len(plans), {change: number for change, number in changes.items() if number}, remaining, split)
 
 
 def _require_new(path: Path, new: Path) -> None:
     if new.exists() and (not new.is_dir() or any(new.iterdir())):
-        raise InputError(f"{new}: is there already; choose a new folder, what is there is never changed")
+        raise InputError(f"{new}: already exists; choose a new folder, because existing files are never changed")
     if path.is_dir() and new.resolve().is_relative_to(path.resolve()):
-        raise InputError(f"{new}: lies within {path}, which is only read; choose a new folder outside it")
+        raise InputError(f"{new}: is inside {path}, which is only read; choose a new folder outside it")
     require_writable(new.parent)
 
 
@@ -107,7 +108,7 @@ def _name(stem: str) -> str:
 
 
 def _planned_files(path: Path, entries: Sequence[Entry], workers: int) -> tuple[list[FilePlan], list[Finding]]:
-    """The files that can be fixed, and what is wrong with the others."""
+    """Plans for the files that can be fixed, and the faults of the others."""
     pictures = [entry for entry in entries if kind_of_name(entry.name) != "other"]
     readable = [entry for entry in pictures if entry.problem in (None, *_FIXABLE_NAMES)]
     findings = list(archive_reader.faults_of([entry for entry in entries if entry.problem not in _FIXABLE_NAMES]))
@@ -125,7 +126,7 @@ def _planned_files(path: Path, entries: Sequence[Entry], workers: int) -> tuple[
 
 
 def _colours(names: Sequence[str], plans: Sequence[FilePlan]) -> list[Finding]:
-    """Colour images are left out where their image has an id mask as well."""
+    """A fault for colour images, except those whose image also has an id mask, which are left out."""
     masked = {plan.stem for plan in plans}
     alone = [name for name in names if stem_in(name.rpartition(": ")[0]) not in masked]
     return [_refused("colours", alone)] if alone else []
@@ -136,7 +137,7 @@ def _refused(kind: str, names: Sequence[str]) -> Finding:
 
 
 def _one_per_image(plans: Sequence[FilePlan]) -> tuple[list[FilePlan], list[Finding]]:
-    """One plan for each image, and the images that have several."""
+    """One plan for each image, and a fault for images with several files."""
     by_stem: dict[str, list[FilePlan]] = {}
     for plan in plans:
         by_stem.setdefault(plan.stem, []).append(plan)
@@ -145,7 +146,7 @@ def _one_per_image(plans: Sequence[FilePlan]) -> tuple[list[FilePlan], list[Find
 
 
 def _table(plans: Sequence[FilePlan], kind: IdKind) -> tuple[npt.NDArray[np.uint8], str]:
-    """(256,) id -> label id for all files, and what it does."""
+    """(256,) id -> label id for all files, and the description of this conversion."""
     if kind == "train ids":
         table = np.full(256, _UNKNOWN, np.uint8)
         table[: len(CLASSES) + 1], table[VOID] = LABEL_ID_OF[: len(CLASSES) + 1], 0
@@ -156,7 +157,7 @@ def _table(plans: Sequence[FilePlan], kind: IdKind) -> tuple[npt.NDArray[np.uint
 
 
 def _unknown_ids(plans: Sequence[FilePlan], table: npt.NDArray[np.uint8]) -> list[Finding]:
-    """Ids that are in no table."""
+    """A fault for files with ids that have no label."""
     names = []
     for plan in plans:
         ids = np.flatnonzero(plan.mask.pixels)
@@ -167,7 +168,7 @@ def _unknown_ids(plans: Sequence[FilePlan], table: npt.NDArray[np.uint8]) -> lis
 
 
 def _remaining(plans: Sequence[FilePlan], root: Path | None) -> tuple[Finding, ...]:
-    """What other predictions of the test set are needed for."""
+    """Faults that other predictions of the test set must fix."""
     if root is None:
         return ()
     predictions = [Prediction(plan.stem, _name(plan.stem), plan.mask) for plan in plans]
@@ -175,7 +176,7 @@ def _remaining(plans: Sequence[FilePlan], root: Path | None) -> tuple[Finding, .
 
 
 def _write(path: Path, new: Path, plans: Sequence[FilePlan], table: npt.NDArray[np.uint8], workers: int) -> None:
-    """Write all files beside the new folder, which gets its name when they are complete."""
+    """Write all files to a temporary folder, which is renamed when it is complete."""
     part = new.with_name(f".{new.name}.{os.getpid()}.part")
     batches = [(path, part, batch, table) for batch in archive_reader.batches(plans, workers)]
     try:
@@ -185,7 +186,7 @@ def _write(path: Path, new: Path, plans: Sequence[FilePlan], table: npt.NDArray[
         part.replace(new)
     except BaseException as error:
         shutil.rmtree(part, ignore_errors=True)
-        if isinstance(error, InputError):  # nobody has given the name of the unfinished folder
+        if isinstance(error, InputError):  # the user knows only the name of the new folder
             raise InputError(*(message.replace(str(part), str(new)) for message in error.messages)) from error
         raise
 
@@ -194,8 +195,8 @@ def _write_batch(batch: tuple[Path, Path, Sequence[FilePlan], npt.NDArray[np.uin
     path, part, plans, table = batch
     for plan, content in zip(plans, archive_reader.read(path, [plan.entry for plan in plans]), strict=True):
         if isinstance(content, InputError):
-            raise InputError(f"{path}: {plan.entry.name}: {content}; nothing was written, run it again")
+            raise InputError(f"{path}: {plan.entry.name}: {content}; nothing was written, run the command again")
         samples = as_grey(pngs.decode(content))
         if samples is None:
-            raise InputError(f"{path}: {plan.entry.name}: changed meanwhile; run it again")
+            raise InputError(f"{path}: {plan.entry.name}: changed while it was being fixed; run the command again")
         write_png(part / _name(plan.stem), table[samples])

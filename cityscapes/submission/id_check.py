@@ -1,4 +1,4 @@
-"""Do the pixels of predictions hold label ids, and nothing else?"""
+"""Check that predictions are 8-bit masks of label ids."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -17,18 +17,18 @@ _LABEL_IDS = f"expected label ids, 0 to {_HIGHEST}"
 _CONVERT = f"convert them: {FIX_COMMAND}"
 _REMEDY_OF: dict[IdKind, str] = {"train ids": _CONVERT, "train ids plus 1": SUBTRACT_ONE}
 _HASH = 12
-"""Characters of a hash that are shown."""
+"""Number of characters of a hash in messages."""
 _FORMAT = {
     "damaged": ("that cannot be decoded", "write or copy them again"),
-    "no PNG": ("with another kind of image under a PNG name", "write them as PNG; JPEG alters the ids"),
+    "not a PNG": ("with a .png name and other content", "write them as PNG, because JPEG alters the ids"),
     "colour": ("in colour, expected one channel of label ids", "write the label ids, not their colours"),
-    "16-bit": ("with 16 bits a pixel, expected 8", f"write the label ids as uint8: {FIX_COMMAND}"),
-    "bit depth": ("with less than 8 bits a pixel, whose values decoders scale", "write the label ids as uint8"),
+    "16-bit": ("with 16 bits per pixel, expected 8", f"write the label ids as uint8: {FIX_COMMAND}"),
+    "bit depth": ("with fewer than 8 bits per pixel, whose values decoders rescale", "write the label ids as uint8"),
 }
 
 
 def findings(predictions: Sequence[Prediction]) -> Iterator[Finding]:
-    """Every fault and note about the format and the ids of the predictions."""
+    """Faults and notes about the format and the ids of the predictions."""
     yield from _formats(predictions)
     readable = [prediction for prediction in predictions if prediction.mask.pixels]
     if not readable:
@@ -43,21 +43,24 @@ def findings(predictions: Sequence[Prediction]) -> Iterator[Finding]:
         yield fault(kind, f"{what}: these are {kind}, {_LABEL_IDS}", _REMEDY_OF[kind], _names(readable))
         return
     if kind is None and unlikely_label_ids(pixels):
-        what = f"{what}, {_LABEL_IDS}; neither these nor train ids are as frequent in street scenes"
-        remedy = f"look at them; if you know that they are train ids, {FIX_COMMAND} --ids train"
+        what = f"{what}, {_LABEL_IDS}; their frequencies match neither the label ids nor the train ids of street scenes"
+        remedy = f"inspect these files; if you know that the ids are train ids, run {FIX_COMMAND} --ids train"
         yield fault("unknown ids", what, remedy, _names(readable))
         return
     yield from _mixed(readable)
     yield from _unknown_ids(readable)
     if not present & _SCORED:
         yield fault(
-            "nothing scored", f"{what}, {_LABEL_IDS}", f"write label ids, as road {min(_SCORED)}", _names(readable)
+            "nothing scored",
+            f"{what}, {_LABEL_IDS}",
+            f"write label ids, for example {min(_SCORED)} for road",
+            _names(readable),
         )
     yield from _unscored(readable)
 
 
 def _weights(readable: Sequence[Prediction]) -> Iterator[Finding]:
-    """Predictions that say that other weights made them than the rest."""
+    """A fault for predictions made with different weights, and a note on those without a record of their weights."""
     numbers = Counter(item.mask.weights_hash for item in readable if item.mask.weights_hash)
     if not numbers:
         return
@@ -69,22 +72,21 @@ def _weights(readable: Sequence[Prediction]) -> Iterator[Finding]:
             for item in readable
             if item.mask.weights_hash not in ("", usual)
         ]
-        what = f"got predictions of {len(numbers)} different weights, {most} of {len(readable)} by {usual[:_HASH]}"
+        share = f"{most} of {len(readable)} with {usual[:_HASH]}"
+        what = f"got predictions made with {len(numbers)} different weights, {share}"
         yield fault("mixed weights", what, again, files)
     silent = [item.name for item in readable if not item.mask.weights_hash]
     if silent:
-        what = f"got {counted(len(silent), 'prediction')} that {'does' if len(silent) == 1 else 'do'} not say which "
-        yield note(
-            "unknown weights", f"{what}weights made them, beside others that do", f"if in doubt, {again}", silent
-        )
+        what = f"got {counted(len(silent), 'prediction')} without a record of the weights, unlike the others"
+        yield note("unknown weights", what, f"if in doubt, {again}", silent)
 
 
 def _copies(readable: Sequence[Prediction]) -> Iterator[Finding]:
-    """Predictions of `test_fcn.py` that say that they are of the same image."""
+    """A fault for predictions of `test_fcn.py` whose notes name the same image."""
     seen: dict[str, str] = {}
     copies = []
     for item in readable:
-        first = seen.setdefault(item.mask.prediction_hash, item.name) if item.mask.prediction_hash else item.name
+        first = seen.setdefault(item.mask.origin_hash, item.name) if item.mask.origin_hash else item.name
         if first != item.name:
             copies.append(f"{item.name} of {first}")
     if copies:
@@ -93,18 +95,18 @@ def _copies(readable: Sequence[Prediction]) -> Iterator[Finding]:
 
 
 def _mixed(readable: Sequence[Prediction]) -> Iterator[Finding]:
-    """Predictions of another kind of ids than the others."""
+    """A fault for predictions whose kind of ids differs from the others."""
     for kind in _REMEDY_OF:
         files = [item.name for item in readable if by_frequency(np.array(item.mask.pixels)) == kind]
         if files:
             what = (
-                f"got {kind} in {len(files)} of {counted(len(readable), 'prediction')}, {_LABEL_IDS} as in the others"
+                f"got {kind} in {len(files)} of {counted(len(readable), 'prediction')}, {_LABEL_IDS}, as in the others"
             )
             yield fault("mixed ids", what, "predict all images with the same weights and settings again", files)
 
 
 def _formats(predictions: Sequence[Prediction]) -> Iterator[Finding]:
-    doubles = colour_duplicates(predictions)  # a fault of their own, with another remedy
+    doubles = colour_duplicates(predictions)  # reported as a separate fault, with another remedy
     for problem, (what, remedy) in _FORMAT.items():
         files = [
             f"{item.name}: {item.mask.detail}"
@@ -116,11 +118,11 @@ def _formats(predictions: Sequence[Prediction]) -> Iterator[Finding]:
     palettes = [prediction.name for prediction in predictions if prediction.mask.palette]
     if palettes:
         what = f"got {counted(len(palettes), 'palette image')}, whose indices are read as ids"
-        yield note("palette", what, "this is fine as long as the indices are label ids", palettes)
+        yield note("palette", what, "this is fine if the indices are label ids", palettes)
 
 
 def _unknown_ids(readable: Sequence[Prediction]) -> Iterator[Finding]:
-    """Ids that the label table lacks."""
+    """A fault for ids outside the label table."""
     files, seen = [], set()
     for prediction in readable:
         unknown = {value for value in range(_HIGHEST + 1, 256) if prediction.mask.pixels[value]}
@@ -149,7 +151,7 @@ def _names(predictions: Sequence[Prediction]) -> list[str]:
 
 
 def listed(ids: Collection[int]) -> str:
-    """Ids in order, the middle of a long list left out."""
+    """Ids in ascending order, without the middle of a long list."""
     ordered = [str(value) for value in sorted(ids)]
     shown = ordered if len(ordered) <= 8 else [*ordered[:4], "...", *ordered[-3:]]
     return f"{'id' if len(ordered) == 1 else 'ids'} {', '.join(shown)}"

@@ -1,4 +1,4 @@
-"""PNG files as bytes: their header, the ids in them, and what is wrong with them as an id mask."""
+"""Content of PNG files: format, ids, and problems of a file as an id mask."""
 
 import io
 import struct
@@ -9,68 +9,70 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from cityscapes.predictions import PREDICTION_KEY, WEIGHTS_KEY
+from cityscapes.predictions import ORIGIN_KEY, WEIGHTS_KEY
 from engine.arrays import IdArray
 from engine.files import png_reader
 from engine.files.images import quiet_pillow
+from engine.findings import counted
 
 Size = tuple[int, int]
 """Width and height."""
 
 _CHANNELS = {2: "RGB", 4: "grey and alpha", 6: "RGBA"}
 _START = 1024
-"""Bytes of a PNG that the note is looked for in."""
+"""Number of bytes of a PNG in which notes are searched."""
 _MAX_PIXELS = 1 << 26
-"""Larger images are not decoded: an official one has 1 << 21 pixels."""
+"""Number of pixels above which images are not decoded: an official one has 1 << 21."""
 
 UNDECODABLE = (png_reader.DamagedError, OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
-"""What is raised for a damaged PNG."""
+"""Exceptions that decoding a damaged PNG may raise."""
 
 
 class MaskInfo(NamedTuple):
-    """What one file is, as an 8-bit mask of ids."""
+    """Content of a file that should be an 8-bit mask of ids."""
 
     problem: str | None = None
-    """A kind of fault, or None: damaged, no PNG, colour, 16-bit or bit depth."""
+    """Kind of problem: damaged, not a PNG, colour, 16-bit or bit depth; None if there is none."""
     detail: str = ""
-    """What exactly is wrong."""
+    """Details of the problem."""
     size: Size | None = None
+    """Width and height in pixels; None if the header cannot be read."""
     pixels: tuple[int, ...] = ()
-    """The number of pixels of each id, 256 long; empty if the ids could not be read."""
+    """Number of pixels of each id, of length 256; empty if the ids could not be read."""
     palette: bool = False
     """Whether the ids are the indices of a palette."""
     weights_hash: str = ""
-    """Hash of the weights that made it, if the file says so, see `WEIGHTS_KEY`."""
+    """Hash of the weights that made it, see `WEIGHTS_KEY`; empty if the file has no such note."""
     sha256: str = ""
-    """Of the file; empty if the ids could not be read."""
-    prediction_hash: str = ""
-    """Hash of the settings and the image that it was made with, if the file says so, see `MADE_KEY`."""
+    """SHA-256 of the file; empty if the ids could not be read."""
+    origin_hash: str = ""
+    """Hash of its settings and image, see `ORIGIN_KEY`; empty if the file has no such note."""
 
 
 def inspect(content: bytes) -> MaskInfo:
-    """Examine the content of a file that should be an 8-bit mask of ids."""
+    """Inspect the content of a file that should be an 8-bit mask of ids."""
     if content and not content.startswith(png_reader.SIGNATURE):
-        return MaskInfo("no PNG", _true_kind(content))
+        return MaskInfo("not a PNG", _true_kind(content))
     try:
         head = png_reader.header(content)
     except png_reader.DamagedError as error:
         return MaskInfo("damaged", str(error))
     misfit = _misfit(head.bits, head.kind)
     if misfit is None and head.width * head.height > _MAX_PIXELS:
-        misfit = "damaged", f"claims {head.width} x {head.height} pixels"
+        misfit = "damaged", f"declares {head.width} x {head.height} pixels"
     if misfit is not None:
         return MaskInfo(*misfit, (head.width, head.height))
     return _counted(content, head)
 
 
 def _misfit(bits: int, kind: int) -> tuple[str, str] | None:
-    """Why the pixels are not 8-bit ids, as trouble and detail."""
+    """Problem and detail if the pixels are not 8-bit ids."""
     if kind in _CHANNELS:
         return "colour", _CHANNELS[kind]
     if bits == 16:
-        return "16-bit", "16 bits a pixel"
+        return "16-bit", "16 bits per pixel"
     if bits < 8 and kind == png_reader.GREY:
-        return "bit depth", f"{bits} bits a pixel"
+        return "bit depth", f"{counted(bits, 'bit')} per pixel"
     return None
 
 
@@ -79,7 +81,7 @@ def _true_kind(content: bytes) -> str:
         with quiet_pillow():
             return f"is {Image.open(io.BytesIO(content)).format}"
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return "is no image"
+        return "is not an image"
 
 
 def _counted(content: bytes, head: png_reader.Header) -> MaskInfo:
@@ -90,15 +92,15 @@ def _counted(content: bytes, head: png_reader.Header) -> MaskInfo:
     except UNDECODABLE as error:
         return MaskInfo("damaged", str(error), size)
     pixels = tuple(np.bincount(ids.ravel(), minlength=256).tolist())
-    weights, made = (png_reader.note(content[:_START], key.encode()) or "" for key in (WEIGHTS_KEY, PREDICTION_KEY))
+    weights, made = (png_reader.note(content[:_START], key.encode()) or "" for key in (WEIGHTS_KEY, ORIGIN_KEY))
     return MaskInfo(None, "", size, pixels, head.kind == png_reader.PALETTE, weights, sha256(content).hexdigest(), made)
 
 
 def decode(content: bytes) -> IdArray:
-    """The samples of a PNG, decoded completely: (H, W), or (H, W, channels) of one in colour.
+    """Samples of a PNG, decoded completely: (H, W), or (H, W, channels) if it is in colour.
 
     Raises:
-        UNDECODABLE: if it is damaged.
+        UNDECODABLE: if the file is damaged.
     """
     ids = png_reader.decode_ids(content)
     if ids is not None:

@@ -1,4 +1,4 @@
-"""Predictions drawn for scoring, and the official scorer to hold their scores against."""
+"""Predictions drawn for scoring, and the official scorer for comparison."""
 
 import contextlib
 import functools
@@ -27,7 +27,7 @@ Predict = Callable[[Mask, np.random.Generator], Mask]
 
 @functools.cache
 def load_official() -> Any:
-    """The scorer; without the package a test that asks for it is skipped."""
+    """The official scorer; tests that use it are skipped without the package."""
     with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
         module = pytest.importorskip("cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling")
@@ -60,7 +60,7 @@ def assert_equal(ours: Any, official: Any, where: str = "") -> None:
 
 
 def draw_masks(rng: np.random.Generator, size: tuple[int, int], labels: Sequence[int]) -> tuple[Mask, Mask]:
-    """Patches of labels; those that have instances are instances or, one in four, groups."""
+    """Patches of labels; of labels with instances, one patch in four is a group, the others are instances."""
     cells = tuple(-(-side // 4) for side in size)
     label_ids = rng.choice(labels, cells)
     number = rng.integers(0, 4, cells)
@@ -95,7 +95,7 @@ def single_class(mask: Mask, rng: np.random.Generator) -> Mask:
 
 
 class Folder:
-    """A Cityscapes root with predictions beside it."""
+    """A Cityscapes root, and a folder of predictions next to it."""
 
     def __init__(self, path: Path) -> None:
         self.root = path / "data"
@@ -131,7 +131,7 @@ CLASSES = np.flatnonzero(SCORED)
 
 
 def patches(rng: np.random.Generator, size: tuple[int, int], share: float = 1.0) -> Mask:
-    """Squares of scored labels, and of any label where a share of less than one is asked for."""
+    """Squares of scored labels; a `share` below 1 mixes in squares of any label."""
     cells = (-(-size[0] // 8), -(-size[1] // 8))
     ids = np.where(rng.random(cells) < share, rng.choice(CLASSES[:8], cells), rng.integers(0, 34, cells))
     return ids.repeat(8, 0).repeat(8, 1)[: size[0], : size[1]].astype(np.uint8)
@@ -142,7 +142,7 @@ def argv(data: Path, name: str = "good", *more: str) -> list[str]:
 
 
 def fault_lines(folder: Folder, capsys: pytest.CaptureFixture[str], *more: str) -> list[str]:
-    """What the command says about input that it must refuse."""
+    """Error lines of the command for input that it must refuse."""
     assert main(folder.argv(*more)) == 2
     printed = capsys.readouterr()
     assert printed.out == ""

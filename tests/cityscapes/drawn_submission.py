@@ -1,4 +1,4 @@
-"""A small submission, and the word that refuses it."""
+"""A small submission, and the type of a fixture that expects its refusal."""
 
 import io
 import zipfile
@@ -19,7 +19,7 @@ STEMS = [f"{city}_000000_{frame:06d}" for city in ("berlin", "bonn") for frame i
 
 
 def usual_train_ids() -> npt.NDArray[np.uint8]:
-    """A mask of all classes, each about as frequent as in Cityscapes."""
+    """A mask of all classes, with frequencies similar to Cityscapes."""
     counts = np.maximum(1, np.floor(SHARES * (SIZE[0] * SIZE[1] - 12))).astype(int)
     counts[0] += SIZE[0] * SIZE[1] - counts.sum()
     return np.repeat(np.arange(19, dtype=np.uint8), counts).reshape(SIZE[::-1])
@@ -30,7 +30,7 @@ LABEL_IDS = LABEL_ID_OF[TRAIN_IDS]
 
 
 class CheckErrors(Protocol):
-    """Check a folder or zip by command, expect it to be refused, and give the error lines."""
+    """Check a folder or zip by command, assert that it is refused, and return the error lines."""
 
     def __call__(self, path: Path = ..., *, with_root: bool = True) -> list[str]: ...
 

@@ -62,13 +62,13 @@ def test_train_ids_are_recognised() -> None:
 
 def test_void_beside_label_ids_is_told_apart() -> None:
     (fault,) = invalid_ids(Path("a.png"), pixels(id7=9, id26=5, id255=12))
-    assert fault == "a.png: id 255 on 12 pixels, beside label ids; write 0 (unlabeled) for what is no class"
+    assert fault == "a.png: id 255 on 12 pixels, among label ids; write 0 (unlabeled) where no class is predicted"
 
 
 def test_void_beside_low_label_ids_does_not_make_them_train_ids() -> None:
     """Road and building, as a network predicts after a short training."""
     (fault,) = invalid_ids(Path("a.png"), pixels(id7=9, id11=5, id255=2))
-    assert fault == "a.png: id 255 on 2 pixels, beside label ids; write 0 (unlabeled) for what is no class"
+    assert fault == "a.png: id 255 on 2 pixels, among label ids; write 0 (unlabeled) where no class is predicted"
 
 
 def test_other_foreign_ids_are_listed_up_to_eight() -> None:
@@ -86,7 +86,7 @@ def test_ids_are_doubted_only_where_they_agree_better_as_train_ids() -> None:
     assert doubt.startswith(
         "read as train ids 100% of the pixels are right, as label ids 0%; these look like train ids"
     )
-    assert "subtract 1 from every id but 0" in (train_id_warning(np.roll(confusion, 1, axis=1)) or "")
+    assert "subtract 1 from every id except 0" in (train_id_warning(np.roll(confusion, 1, axis=1)) or "")
     short = np.zeros((34, 34), np.int64)
     short[[road, sidewalk, building, 21, 26], [7, 7, 11, 11, 7]] = 5, 2, 3, 3, 1
     assert train_id_warning(short) is None

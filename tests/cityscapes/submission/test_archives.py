@@ -1,4 +1,4 @@
-"""Zips that are damaged, or that nobody should unpack."""
+"""Zips that are damaged, or unsafe to unpack."""
 
 import struct
 import zipfile
@@ -14,7 +14,7 @@ from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, CheckErrors, png
 def test_truncated_zip(folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
     archive = zipped(folder, tmp_path / "made.zip")
     archive.write_bytes(archive.read_bytes()[:-40])
-    assert errors(archive)[0].startswith("no whole zip")
+    assert errors(archive)[0].startswith("not a complete zip")
 
 
 def test_corrupt_member(folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
@@ -102,11 +102,11 @@ def test_large_members_are_refused_unread(
 
 def test_too_many_members(folder: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive_reader, "MAX_FILES", 5)
-    assert errors() == ["got 6 files, expected at most 5; is this the right one?"]
+    assert errors() == ["got 6 files, expected at most 5; check that this is the right path"]
 
 
 def test_the_image_of_a_long_name_is_found_soon() -> None:
-    """In time that grows with the length, not its square: this would take minutes."""
+    """Matching takes linear time; quadratic time would be minutes here."""
     assert stem_in("a" * 60_000 + ".png") == ""
     assert stem_in("a-" * 30_000 + ".png") == ""
     assert stem_in("old_st-wendel_000001_000019_x.png") == "st-wendel_000001_000019"

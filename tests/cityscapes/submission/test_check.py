@@ -1,4 +1,4 @@
-"""What predictions hold, and whether all are there."""
+"""Checks of the content of predictions, and of their completeness."""
 
 import json
 import shutil
@@ -101,10 +101,10 @@ def test_what_a_half_complete_root_lacks_is_no_fault_of_the_predictions(
 ) -> None:
     shutil.rmtree(root / "leftImg8bit/test/bonn")
     (line,) = errors()
-    assert line.startswith("not in the test set: got predictions of 3 images that the test set lacks: bonn 3 (bonn_")
+    assert line.startswith("not in the test set: got predictions for 3 images outside the test set: bonn 3 (bonn_")
     assert line.endswith(
         "; the images under --root are not the official test set (got 3 images, expected 6 (bonn 0 of 3)): unpack "
-        "leftImg8bit_trainvaltest.zip whole, or leave --root out to check against the official numbers"
+        "leftImg8bit_trainvaltest.zip completely, or omit --root to check against the official numbers"
     )
 
 
@@ -114,7 +114,7 @@ def test_a_shrunk_root_does_not_blame_predictions_of_the_official_size(
     for path in (root / "leftImg8bit/test").rglob("*.png"):
         save(path, np.zeros((8, 16, 3), np.uint8))
     (line,) = errors()
-    assert "got 6 predictions of another size than the image" in line
+    assert "got 6 predictions of a different size than the image" in line
     assert "; these have the official size, the images under --root do not: unpack leftImg8bit" in line
 
 
@@ -156,7 +156,7 @@ def test_train_ids_in_some_predictions(folder: Path, errors: CheckErrors) -> Non
         save(prediction(folder, stem), TRAIN_IDS)
     (line,) = errors()
     assert line.startswith(
-        "mixed ids: got train ids in 2 of 6 predictions, expected label ids, 0 to 33 as in the others"
+        "mixed ids: got train ids in 2 of 6 predictions, expected label ids, 0 to 33, as in the others"
     )
 
 
@@ -184,13 +184,13 @@ def test_predictions_of_different_weights(
         write_png(prediction(folder, stem), LABEL_IDS, notes={"Weights": ("a" if number else "b") * 64})
     (line,) = errors()
     assert line == (
-        "mixed weights: got predictions of 2 different weights, 4 of 6 by aaaaaaaaaaaa (berlin/berlin_000000_000020_"
-        "labelId_preds.png: bbbbbbbbbbbb); predict all images with the same weights again"
+        "mixed weights: got predictions made with 2 different weights, 4 of 6 with aaaaaaaaaaaa "
+        "(berlin/berlin_000000_000020_labelId_preds.png: bbbbbbbbbbbb); predict all images with the same weights again"
     )
     write_png(prediction(folder, STEMS[1]), LABEL_IDS, notes={"Weights": "a" * 64})
     assert main(["check", str(folder), "--workers", "1"]) == 2
     assert "warning: " in (printed := capsys.readouterr().err)
-    assert "unknown weights: got 1 prediction that does not say which weights made them, beside others" in printed
+    assert "unknown weights: got 1 prediction without a record of the weights, unlike the others" in printed
 
 
 def test_a_prediction_that_is_a_copy_of_another(root: Path, folder: Path, errors: CheckErrors) -> None:
@@ -221,9 +221,15 @@ def test_never_scored_ids_are_a_warning(root: Path, folder: Path) -> None:
     [
         (np.zeros((16, 32, 3), np.uint8), "colour: got 1 file in colour, expected one channel of label ids ({}: RGB)"),
         (np.zeros((16, 32, 4), np.uint8), "colour: got 1 file in colour, expected one channel of label ids ({}: RGBA)"),
-        (np.zeros((16, 32), np.uint16), "16-bit: got 1 file with 16 bits a pixel, expected 8 ({}: 16 bits a pixel)"),
-        (np.zeros((16, 32), bool), "bit depth: got 1 file with less than 8 bits a pixel"),
-        (LABEL_IDS[:8, :16], "size: got 1 prediction of another size than the image ({}: got 16 x 8, expected 32 x 16"),
+        (
+            np.zeros((16, 32), np.uint16),
+            "16-bit: got 1 file with 16 bits per pixel, expected 8 ({}: 16 bits per pixel)",
+        ),
+        (np.zeros((16, 32), bool), "bit depth: got 1 file with fewer than 8 bits per pixel"),
+        (
+            LABEL_IDS[:8, :16],
+            "size: got 1 prediction of a different size than the image ({}: got 16 x 8, expected 32 x 16",
+        ),
     ],
 )
 def test_wrong_kind_of_image(pixels: Ids, expected: str, folder: Path, errors: CheckErrors) -> None:
@@ -247,7 +253,7 @@ def test_palette_is_only_a_warning(root: Path, folder: Path, capsys: pytest.Capt
         (lambda content: content[: len(content) // 2], "cut off"),
         (lambda content: content[:20], "cut off within the header"),
         (lambda content: b"", "the file is empty"),
-        (lambda content: content[:16] + struct.pack(">II", 50_000, 50_000) + content[24:], "claims 50000 x 50000"),
+        (lambda content: content[:16] + struct.pack(">II", 50_000, 50_000) + content[24:], "declares 50000 x 50000"),
     ],
 )
 def test_damaged(spoil: Callable[[bytes], bytes], expected: str, folder: Path, errors: CheckErrors) -> None:
@@ -257,14 +263,14 @@ def test_damaged(spoil: Callable[[bytes], bytes], expected: str, folder: Path, e
     assert line.startswith(f"damaged: got 1 file that cannot be decoded ({path.relative_to(folder)}: {expected}")
 
 
-@pytest.mark.parametrize(("format_", "kind"), [("JPEG", "is JPEG"), (None, "is no image")])
+@pytest.mark.parametrize(("format_", "kind"), [("JPEG", "is JPEG"), (None, "is not an image")])
 def test_no_png_under_a_png_name(format_: str | None, kind: str, folder: Path, errors: CheckErrors) -> None:
     path = prediction(folder, STEMS[0])
     path.write_bytes(b"hello")
     if format_:
         Image.fromarray(LABEL_IDS).save(path, format=format_)
     (line,) = errors()
-    assert line.startswith("no PNG: got 1 file with another kind of image under a PNG name")
+    assert line.startswith("not a PNG: got 1 file with a .png name and other content")
     assert f"{path.name}: {kind})" in line
 
 
@@ -273,7 +279,7 @@ def test_missing_images_by_name(folder: Path, errors: CheckErrors) -> None:
         prediction(folder, stem).unlink()
     (line,) = errors()
     assert line == (
-        "missing: got no prediction of 3 of 6 test images: berlin 1, bonn 2 "
+        "missing: got no prediction for 3 of 6 test images: berlin 1, bonn 2 "
         "(berlin_000000_000021, bonn_000000_000019, bonn_000000_000020); predict the whole test split"
     )
 
@@ -287,16 +293,16 @@ def test_official_numbers_without_root(
     assert capsys.readouterr().out.startswith("ok: 6 predictions")
     monkeypatch.setattr(completeness, "_TEST", {"berlin": 1, "bonn": 5, "mainz": 4})
     assert errors(with_root=False) == [
-        "missing: got no prediction of 6 of 10 test images: bonn 3 of 5, mainz 0 of 4; "
-        "predict the whole test split; --root names the images",
-        "not in the test set: got predictions of 2 images more than the test set has: berlin 3, expected 1; "
-        "predict the test split, and pack nothing else; --root names them",
+        "missing: got no prediction for 6 of 10 test images: bonn 3 of 5, mainz 0 of 4; "
+        "predict the whole test split; give --root to list the images",
+        "not in the test set: got predictions for 2 images more than the test set has: berlin 3, expected 1; "
+        "predict the test split, and pack nothing else; give --root to list them",
     ]
 
 
 def test_official_test_set(folder: Path, errors: CheckErrors) -> None:
     missing, size = errors(with_root=False)
-    assert "got no prediction of 1519 of 1525 test images: berlin 3 of 544, bielefeld 0 of 181" in missing
+    assert "got no prediction for 1519 of 1525 test images: berlin 3 of 544, bielefeld 0 of 181" in missing
     assert "got 32 x 16, expected 2048 x 1024" in size
 
 
@@ -304,7 +310,7 @@ def test_predictions_of_another_split(folder: Path, errors: CheckErrors) -> None
     save(folder / "frankfurt_000000_000294.png", LABEL_IDS)
     (line,) = errors()
     assert line == (
-        "not in the test set: got predictions of 1 image that the test set lacks: frankfurt 1 (frankfurt_000000_000294)"
+        "not in the test set: got predictions for 1 image outside the test set: frankfurt 1 (frankfurt_000000_000294)"
         "; these cities belong to val: predict the test split, and pack nothing else"
     )
 
@@ -314,7 +320,7 @@ def test_two_predictions_of_one_image(folder: Path, errors: CheckErrors) -> None
     (line,) = errors()
     assert line == (
         "duplicates: got more than one prediction for 1 image, expected one prediction (again/berlin_000000_000019.png "
-        "and berlin/berlin_000000_000019_labelId_preds.png); keep one of each, the label ids"
+        "and berlin/berlin_000000_000019_labelId_preds.png); keep the one with label ids"
     )
 
 
@@ -322,7 +328,7 @@ def test_colour_and_id_images_together(folder: Path, errors: CheckErrors) -> Non
     for stem in STEMS:
         save(folder / f"{stem}_color.png", np.zeros((16, 32, 3), np.uint8))
     (line,) = errors()
-    assert line.startswith("colour beside ids: got colour and id images together for 6 images")
+    assert line.startswith("colour and ids: got colour and id images together for 6 images")
     assert line.endswith("remove the colour images: python -m cityscapes.submission fix PATH NEW")
 
 
@@ -332,8 +338,8 @@ def test_names(folder: Path, errors: CheckErrors) -> None:
     prediction(folder, STEMS[1]).rename(folder / f"{STEMS[1]}.PNG")
     name, suffix, missing = errors()
     assert "name: got 1 PNG name without <city>_<6 digits>_<6 digits> at the start (0001.png)" in name
-    assert "suffix: got 1 name in .PNG, expected .png" in suffix
-    assert "got no prediction of 2 of 6 test images" in missing
+    assert "suffix: got 1 name ending in .PNG, expected .png" in suffix
+    assert "got no prediction for 2 of 6 test images" in missing
 
 
 def test_many_predictions_of_one_image_are_told_shortly(folder: Path, errors: CheckErrors) -> None:
@@ -351,7 +357,7 @@ def test_every_fault_at_once(folder: Path, errors: CheckErrors) -> None:
     prediction(folder, STEMS[4]).write_bytes(b"no")
     save(folder / "mainz_000000_000000.png", LABEL_IDS)
     kinds = [line.partition(":")[0] for line in errors()]
-    assert kinds == ["missing", "not in the test set", "size", "no PNG", "colour", "ids"]
+    assert kinds == ["missing", "not in the test set", "size", "not a PNG", "colour", "ids"]
 
 
 def test_litter_is_only_a_warning(root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -362,8 +368,8 @@ def test_litter_is_only_a_warning(root: Path, folder: Path, tmp_path: Path, caps
         packed.writestr("readme.txt", b"")
     assert main(["check", str(archive), "--root", str(root), "--workers", "1"]) == 0
     warnings = capsys.readouterr().err
-    assert "no prediction: got 1 file beside the PNGs (readme.txt); harmless" in warnings
-    assert "hidden: got 2 hidden files, as macOS leaves them" in warnings
+    assert "not a prediction: got 1 file of other types than PNG (readme.txt); harmless" in warnings
+    assert "hidden: got 2 hidden files, for example those that macOS creates" in warnings
 
 
 @pytest.mark.parametrize(
@@ -372,7 +378,7 @@ def test_litter_is_only_a_warning(root: Path, folder: Path, tmp_path: Path, caps
         (lambda path: None, "no such folder or zip"),
         (lambda path: path.mkdir(), "got no file at all"),
         (lambda path: path.touch(), "the file is empty"),
-        (lambda path: path.write_bytes(b"Rar!"), "no whole zip"),
+        (lambda path: path.write_bytes(b"Rar!"), "not a complete zip"),
         (lambda path: zipfile.ZipFile(path, "w").close(), "got no file at all"),
     ],
 )

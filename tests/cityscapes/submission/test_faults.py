@@ -1,4 +1,4 @@
-"""The table of faults in docs/submission.md: each row is one of these cases, with the message that it gets."""
+"""The table of faults in docs/submission.md: each row is one of these cases with its message."""
 
 import functools
 import io
@@ -22,7 +22,7 @@ from tests.cityscapes.drawn_submission import LABEL_IDS, TRAIN_IDS
 
 Ids = npt.NDArray[Any]
 Spoil = Callable[[Path], None]
-"""Spoils a folder of good predictions, or writes its zip."""
+"""Function that spoils a folder of good predictions, or writes a spoilt zip of it."""
 
 DOCS = Path(__file__).parents[3] / "docs/submission.md"
 STEMS = [f"{city}_000000_{frame:06d}" for city in ("berlin", "bonn") for frame in (19, 20)]
@@ -36,7 +36,7 @@ def png(pixels: Ids) -> bytes:
 
 
 def first(content: bytes | Ids, name: str = FIRST) -> Spoil:
-    """Another content for the first prediction, or one more file."""
+    """Replace the content of the first prediction, or add a file."""
 
     def spoil(folder: Path) -> None:
         path = folder / name
@@ -66,7 +66,7 @@ def of_two_networks(folder: Path) -> None:
         write_png(folder / f"{stem}.png", LABEL_IDS, notes={"Weights": ("7a3f" if number else "c041") * 16})
 
 
-def colours_beside(folder: Path) -> None:
+def colours_added(folder: Path) -> None:
     for stem in STEMS:
         (folder / f"{stem}_color.png").write_bytes(png(COLOR_OF[LABEL_IDS]))
 
@@ -88,7 +88,7 @@ def zipped(
     content: bytes | None = None,
     patch: Callable[[bytes], bytes] = lambda zipped: zipped,
 ) -> Spoil:
-    """A zip of the good predictions, the first of which gets another name, mode or content; then patch its bytes."""
+    """Zip the good predictions, with another name, mode or content of the first; then patch the bytes of the zip."""
 
     def spoil(folder: Path) -> None:
         file = io.BytesIO()
@@ -109,7 +109,7 @@ def encrypted(content: bytes) -> bytes:
 
 
 def flipped(content: bytes) -> bytes:
-    """Another checksum in the listing than the content has."""
+    """Change the checksum in the listing of a zip, so that it does not match the content."""
     index = content.index(b"PK\x01\x02") + 16
     return content[:index] + bytes([content[index] ^ 0xFF]) + content[index + 1 :]
 
@@ -136,28 +136,28 @@ CASES: dict[str, Spoil] = {
     "train ids with 255 for void": all_of(lambda ids: np.where(TRAIN_IDS == 3, 255, TRAIN_IDS).astype(np.uint8)),
     "train ids plus 1": all_of(lambda ids: TRAIN_IDS + np.uint8(1)),
     "train ids in some predictions": first(TRAIN_IDS),
-    "ids of which nobody knows the meaning": all_of(lambda ids: (np.arange(512) % 19).astype(np.uint8).reshape(16, 32)),
+    "ids of unknown meaning": all_of(lambda ids: (np.arange(512) % 19).astype(np.uint8).reshape(16, 32)),
     "predictions of two networks in one folder": of_two_networks,
-    "255 beside label ids": first(np.where(LABEL_IDS == 7, 255, LABEL_IDS).astype(np.uint8)),
+    "255 among label ids": first(np.where(LABEL_IDS == 7, 255, LABEL_IDS).astype(np.uint8)),
     "ids outside the label table": first(LABEL_IDS + np.uint8(40)),
-    "nothing but one void id": all_of(np.zeros_like),
+    "only one void id": all_of(np.zeros_like),
     "colours instead of ids": all_of(lambda ids: COLOR_OF[ids]),
-    "colour and id images in one folder": colours_beside,
-    "half the size": all_of(lambda ids: ids[::2, ::2]),
-    "16 bits a pixel": all_of(lambda ids: ids.astype(np.uint16)),
-    "one bit a pixel": first(LABEL_IDS > 8),
+    "colour and id images in one folder": colours_added,
+    "half-size predictions": all_of(lambda ids: ids[::2, ::2]),
+    "16 bits per pixel": all_of(lambda ids: ids.astype(np.uint16)),
+    "one bit per pixel": first(LABEL_IDS > 8),
     "a JPEG named .png": lambda folder: Image.fromarray(LABEL_IDS).save(folder / FIRST, format="JPEG"),
     "an empty file": first(b""),
     "a file cut off in its pixels": first(png(LABEL_IDS)[:60]),
     "a file cut off after its pixels": first(png(LABEL_IDS)[:-12]),
-    "an image missing": lambda folder: (folder / FIRST).unlink(),
+    "a missing prediction": lambda folder: (folder / FIRST).unlink(),
     "two predictions of an image": first(LABEL_IDS, f"again/{FIRST}"),
     "an image of another split": first(LABEL_IDS, "frankfurt_000000_000294.png"),
-    "names without the frame number": renamed("berlin_000000.png"),
-    "names in .PNG": renamed(FIRST.upper().replace("BERLIN", "berlin")),
-    "no PNG at all": only_text,
-    "nothing at all": emptied,
-    "a RAR or 7z named .zip": no_zip,
+    "a name without the frame number": renamed("berlin_000000.png"),
+    "a name ending in .PNG": renamed(FIRST.upper().replace("BERLIN", "berlin")),
+    "only files of other types": only_text,
+    "an empty folder": emptied,
+    "a RAR or 7z file named .zip": no_zip,
     "a zip cut off by the upload": zipped(patch=lambda content: content[:-40]),
     "a damaged file in the zip": zipped(patch=flipped),
     "a name with `..` in the zip": zipped(f"../{FIRST}"),
@@ -188,7 +188,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def error_lines(folder: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The error lines of a check of the folder, or of its zip if there is one, without its path."""
+    """Error lines of the check of a folder, or of its zip if there is one, without the path."""
     path = folder.with_suffix(".zip") if folder.with_suffix(".zip").exists() else folder
     assert main(["check", str(path), "--root", str(root), "--workers", "1"]) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -208,7 +208,7 @@ def test_fault_gets_the_documented_message(
     before = sorted(tmp_path.rglob("*"))
     lines = error_lines(folder, root, capsys)
     assert row(title, lines) in DOCS.read_text().splitlines()
-    assert all("; " in line or line.endswith("?") for line in lines), "every fault has a remedy"
+    assert all("; " in line for line in lines), "every fault has a remedy"
     assert sorted(tmp_path.rglob("*")) == before, "a check writes nothing"
 
 
@@ -219,7 +219,7 @@ def test_no_row_without_a_case() -> None:
 
 
 def bomb(declared: int) -> bytes:
-    """A zip with one member that inflates to 1 GiB of zeros, and says that it inflates to what is declared."""
+    """A zip with one file that inflates to 1 GiB of zeros, but declares another size."""
     deflate = zlib.compressobj(1, zlib.DEFLATED, -15)
     block = bytes(1 << 20)
     packed = b"".join(deflate.compress(block) for _ in range(1 << 10)) + deflate.flush()

@@ -1,4 +1,4 @@
-"""`fix`: what it fixes, and what it refuses."""
+"""`fix`: the faults that it fixes, and those that it refuses."""
 
 import hashlib
 import json
@@ -39,7 +39,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def small_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the official size be that of the predictions here."""
+    """Make the size of the predictions here the official one."""
     monkeypatch.setattr(evidence, "IMAGE_SIZE", (32, 16))
 
 
@@ -55,7 +55,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def assert_fixed(folder: Path, new: Path, root: Path) -> None:
-    """The new folder passes the check and holds the label ids; the old one is as before."""
+    """Assert that the new folder passes the check and has the label ids, and that the old one is unchanged."""
     before = contents(folder) if folder.is_dir() else {"": folder.read_bytes()}
     report = fix(folder, new, root)
     assert report.remaining == ()
@@ -74,7 +74,7 @@ def as_palette(folder: Path) -> None:
 
 
 def as_half_size_palette(folder: Path) -> None:
-    """As Dilation writes its predictions of Cityscapes."""
+    """The format in which Dilation writes its predictions of Cityscapes."""
     for path in folder.glob("*.png"):
         save(path, TRAIN_IDS[::2, ::2])
     as_palette(folder)
@@ -154,13 +154,13 @@ def test_processes_write_the_same(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "expected"),
     [
-        ("{}.png", b"hello", "no PNG: got 1 file ("),
+        ("{}.png", b"hello", "not a PNG: got 1 file ("),
         ("{}.png", b"", "damaged: got 1 file ("),
         ("{}.png", np.arange(1536).reshape(16, 32, 3).astype(np.uint8), "colours: got 1 file ("),
         ("{}.png", np.full((16, 32), 300, np.uint16), "values above 255: got 1 file ("),
         ("{}.png", LABEL_IDS > 8, "bit depth: got 1 file ("),
         ("{}.png", np.full((16, 32), 77, np.uint8), "ids: got 1 file ("),
-        ("0001.png", LABEL_IDS, "name: got 1 file (0001.png); put the name of the image into it"),
+        ("0001.png", LABEL_IDS, "name: got 1 file (0001.png); include the name of the image"),
         ("again/{}.png", LABEL_IDS, "several: got 1 file (again/"),
     ],
 )
@@ -197,7 +197,7 @@ def test_what_is_left_is_told(folder: Path, root: Path, tmp_path: Path, capsys: 
     printed = capsys.readouterr()
     assert [line.split(": ")[2] for line in printed.err.splitlines()] == ["missing"]
     assert printed.out == (
-        f"named and placed anew: 3 files\nwrote 3 predictions to {new}\n"
+        f"renamed or moved: 3 files\nwrote 3 predictions to {new}\n"
         f"next: python -m cityscapes.submission check {new} --root {root}\n"
     )
 
@@ -216,7 +216,7 @@ def test_predictions_of_another_size_are_refused(
     options = ["--root", str(root)] if with_root else []
     assert main(["fix", str(folder), str(tmp_path / "new"), "--workers", "1", *options]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith(f"error: {folder}: cannot be fixed: size: got 4 predictions of another size than the")
+    assert line.startswith(f"error: {folder}: cannot be fixed: size: got 4 predictions of a different size than the")
     assert "(berlin_000000_000019.png: got 16 x 8, expected 32 x 16, " in line
     assert not (tmp_path / "new").exists()
 
@@ -228,14 +228,16 @@ def test_images_that_the_root_lacks_are_no_reason_to_call_its_images_of_another_
     next(root.rglob(f"{STEMS[0]}*")).unlink()
     assert main(["fix", str(folder), str(tmp_path / "new"), "--root", str(root)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "got 1 prediction of another size than the official images, because --root has none of theirs (" in line
+    assert (
+        "got 1 prediction of a different size than the official images, because --root does not have theirs (" in line
+    )
 
 
-# What the ids are
+# The kind of the ids
 
 
 def uniform(label_ids: Ids) -> Ids:
-    """Every train id as often as any other, which no street scene has."""
+    """All train ids with the same frequency, unlike any street scene."""
     return (np.arange(label_ids.size).reshape(label_ids.shape) % 19).astype(np.uint8)
 
 
@@ -247,9 +249,9 @@ def plus_1(label_ids: Ids) -> Ids:
     ("ids", "expected"),
     [
         (plus_1, "these are train ids plus 1 (berlin_000000_000019.png, "),
-        (uniform, ": neither as label ids nor as train ids are these as frequent as in street scenes ("),
-        (np.zeros_like, "got only id 0: neither"),
-        (lambda ids: np.full_like(ids, 255), "got only id 255: neither"),
+        (uniform, ": their frequencies match neither the label ids nor the train ids of street scenes ("),
+        (np.zeros_like, "got only id 0: their freq"),
+        (lambda ids: np.full_like(ids, 255), "got only id 255: their freq"),
     ],
 )
 def test_ids_of_unknown_meaning_are_refused(
@@ -260,7 +262,7 @@ def test_ids_of_unknown_meaning_are_refused(
     (line,) = capsys.readouterr().err.splitlines()
     assert expected in line
     assert (
-        "subtract 1 from every id but 0" if ids == plus_1 else "say what they are: --ids train or --ids label"
+        "subtract 1 from every id except 0" if ids == plus_1 else "say what they are: --ids train or --ids label"
     ) in line
     assert not (tmp_path / "new").exists()
 
@@ -294,13 +296,15 @@ def test_label_ids_of_a_short_training_stay_as_they_are(folder: Path, tmp_path: 
 
 def test_train_ids_beside_label_ids_are_refused(folder: Path, tmp_path: Path) -> None:
     save(folder / f"{STEMS[2]}.png", TRAIN_IDS)
-    with pytest.raises(InputError, match=r"in 1 file, other ids than in the rest, .* \(bonn_000000_000019\.png\)"):
+    with pytest.raises(
+        InputError, match=r"the kind of ids in 1 file differs from the other files \(bonn_000000_000019\.png\)"
+    ):
         fix(folder, tmp_path / "new")
 
 
 @pytest.fixture
 def val(tmp_path: Path) -> Path:
-    """Ground truth of two val scenes, half of terrain: not as frequent as usual."""
+    """Ground truth of two val scenes, half of it terrain, which is more frequent than usual."""
     truth = LABEL_ID_OF[np.where(np.arange(512).reshape(16, 32) % 2, 9, TRAIN_IDS)]
     for stem in ("lindau_000000_000019", "lindau_000001_000019"):
         save(tmp_path / f"data/gtFine/val/lindau/{stem}_gtFine_labelIds.png", truth)
@@ -315,7 +319,7 @@ def test_the_ground_truth_decides_where_there_is_one(
     old, new = tmp_path / "old", tmp_path / "new"
     for number in range(2):
         save(old / f"lindau_00000{number}_000019.png", TRAIN_ID_OF[truth] + np.uint8(more))
-    with pytest.raises(InputError, match="neither as label ids nor as train ids"):
+    with pytest.raises(InputError, match="match neither the label ids nor the train ids"):
         fix(old, new)
     code = main(["fix", str(old), str(new), "--root", str(val), "--workers", "1"])
     printed = capsys.readouterr()
@@ -331,7 +335,9 @@ def test_the_ground_truth_decides_where_there_is_one(
 def test_ground_truth_that_agrees_with_no_reading_is_told(val: Path, tmp_path: Path) -> None:
     old = tmp_path / "old"
     save(old / "lindau_000000_000019.png", np.full((16, 32), 4, np.uint8))
-    with pytest.raises(InputError, match=r"of the ground truth 0\.0 % as label ids, .* % as train ids, .* are right"):
+    with pytest.raises(
+        InputError, match=r"the agreement with the ground truth is 0\.0 % as label ids, .* % as train ids, "
+    ):
         fix(old, tmp_path / "new", val)
 
 
@@ -339,17 +345,17 @@ def test_nothing_is_written_over(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new/mine").touch()
     for new in (tmp_path / "new", tmp_path / "new/mine"):
-        with pytest.raises(InputError, match="is there already; choose a new folder"):
+        with pytest.raises(InputError, match="already exists; choose a new folder"):
             fix(folder, new)
     for new in (folder / "new", folder):
-        with pytest.raises(InputError, match=r"lies within|is there already"):
+        with pytest.raises(InputError, match=r"is inside|already exists"):
             fix(folder, new)
 
 
 def test_nothing_to_fix(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     (tmp_path / "old/notes.txt").touch()
-    with pytest.raises(InputError, match="got no PNG of an image"):
+    with pytest.raises(InputError, match="got no PNG file"):
         fix(tmp_path / "old", tmp_path / "new")
 
 

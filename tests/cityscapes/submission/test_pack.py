@@ -86,7 +86,7 @@ def test_help_ends_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_failure_at_any_step_leaves_a_zip_and_its_own_manifest(
     root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The older pair stays where the new zip cannot be read back, or there is no room for the manifest."""
+    """The older pair is kept if the new zip cannot be read back, or if the disk is full."""
     archive = tmp_path / "made.zip"
     pack(folder, archive, root, made_with={"number": 1})
     older = {path.name: path.read_bytes() for path in tmp_path.glob("made.zip*")}

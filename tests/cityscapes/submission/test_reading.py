@@ -1,4 +1,4 @@
-"""Folders and files that cannot be read: the reason is told, and nothing is left out."""
+"""Folders and files that cannot be read: the reason is reported, and nothing is left out."""
 
 import contextlib
 import errno
@@ -18,7 +18,7 @@ from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, CheckErrors, png
 
 @pytest.fixture
 def unreadable(monkeypatch: pytest.MonkeyPatch) -> set[Path]:
-    """Folders that may not be listed."""
+    """Folders that cannot be listed."""
     folders: set[Path] = set()
     listed = os.scandir
 
@@ -47,7 +47,7 @@ def test_a_folder_of_predictions_that_cannot_be_listed(
 def test_a_city_of_the_test_set_that_cannot_be_listed(
     folder: Path, root: Path, tmp_path: Path, unreadable: set[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The predictions would fit the other city alone."""
+    """The predictions would be complete for the other city alone."""
     for stem in STEMS[:3]:
         prediction(folder, stem).unlink()
     unreadable.add(root / "leftImg8bit/test/berlin")
