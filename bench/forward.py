@@ -16,7 +16,7 @@ import catalogue
 from bench import race
 from bench.launch import Process, Start, fresh
 from cityscapes.labels import LABEL_ID_OF
-from cityscapes.layout import pictured_scenes
+from cityscapes.layout import scenes_with_image
 from engine.errors import InputError
 
 WAYS = {
@@ -70,7 +70,7 @@ class Stage(NamedTuple):
         Raises:
             InputError: if there is none.
         """
-        scenes = list(pictured_scenes(root, "val"))
+        scenes = list(scenes_with_image(root, "val"))
         if not scenes:
             raise InputError(f"{root}: no images in it; give a folder with cityscapes/leftImg8bit as --samples")
         image = scenes[0].image(root).resolve()

@@ -70,7 +70,7 @@ def table(record: dict[str, Any]) -> str:
 def _populate(root: Path, samples: Path) -> int:
     """A Cityscapes root of the real scenes that have an image, with masks drawn; the number of scenes."""
     splits = ("train", "val") if samples.is_dir() else ()
-    scenes = [scene for split in splits for scene in layout.pictured_scenes(samples, split)]
+    scenes = [scene for split in splits for scene in layout.scenes_with_image(samples, split)]
     if not scenes:
         raise InputError(f"{samples}: no real images to load; give a folder with cityscapes/leftImg8bit as --samples")
     for scene in scenes:

@@ -17,7 +17,7 @@ import catalogue.weights
 from bench import race
 from bench.launch import Start, fresh
 from bench.race import Series
-from cityscapes.layout import pictured_scenes
+from cityscapes.layout import scenes_with_image
 from engine.errors import InputError
 from engine.files.images import read_ids
 from engine.parallel import available_cpus
@@ -231,7 +231,7 @@ def _pace(predictions: Path) -> float:
 
 def _populate(stage: _Stage, samples: Path, many: int, few: int) -> None:
     """Images under several names as a test split, and weights that tell pixels apart."""
-    scenes = [scene for split in ("train", "val") for scene in pictured_scenes(samples, split)]
+    scenes = [scene for split in ("train", "val") for scene in scenes_with_image(samples, split)]
     if not scenes:
         raise InputError(f"{samples}: no images in it; give a folder with cityscapes/leftImg8bit as --samples")
     for name, images in ((OURS, many), (ORIGINAL, few)):

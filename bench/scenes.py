@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cityscapes.demo import DemoOptions, draw_dataset
-from cityscapes.layout import pictured_scenes
+from cityscapes.layout import scenes_with_image
 from engine.files.atomic import write_text
 from engine.files.images import write_png
 
@@ -24,10 +24,10 @@ def find(samples: Path, work: Path, size: tuple[int, int]) -> tuple[Path, str]:
         A root in the layout of Cityscapes with scenes in val, and what they are in words.
     """
     real = samples / "cityscapes"
-    if next(iter(pictured_scenes(real, "val")), None) is not None:
+    if next(iter(scenes_with_image(real, "val")), None) is not None:
         return real, "real scenes of 2048x1024"
     drawn = work / f"scenes-{size[0]}x{size[1]}"
-    if next(iter(pictured_scenes(drawn, "val")), None) is None:
+    if next(iter(scenes_with_image(drawn, "val")), None) is None:
         draw_dataset(drawn, DemoOptions(width=size[1], height=size[0], train=0, val=2, test=0))
     return drawn, f"drawn scenes of {size[1]}x{size[0]}, because no real ones were there"
 

@@ -32,7 +32,7 @@ class CityscapesBenchmark(Benchmark):
         layout.require_root(root)
         annotations = layout.COARSE if split in layout.COARSE_SPLITS else layout.ANNOTATIONS
         folder = split.removeprefix(layout.COARSE_PREFIX)
-        scenes = layout.pictured_scenes(root, folder)
+        scenes = layout.scenes_with_image(root, folder)
         if not scenes:
             archive = "trainextra" if folder == "train_extra" else "trainvaltest"
             raise InputError(

@@ -88,7 +88,7 @@ class Scene(NamedTuple):
         return root / folder / self.split / self.city / f"{self.stem}{suffix}"
 
 
-def pictured_scenes(root: Path, split: str) -> list[Scene]:
+def scenes_with_image(root: Path, split: str) -> list[Scene]:
     """The scenes of a split that have an image, sorted; empty if there is none."""
     return _scenes(root, IMAGES, split, f"_{IMAGES}.png")
 

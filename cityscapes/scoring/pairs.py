@@ -7,9 +7,9 @@ from typing import NamedTuple
 from cityscapes.layout import (
     ANNOTATIONS,
     Scene,
-    pictured_scenes,
     require_root,
     scenes_with_annotation,
+    scenes_with_image,
     scenes_with_label_ids,
 )
 from cityscapes.predictions import ORIGIN_KEY, WEIGHTS_KEY, PredictionFiles, find
@@ -44,14 +44,14 @@ def pair_files(predictions: Path, root: Path, split: str, scenes: Sequence[Scene
         InputError: with every folder that cannot be read, or if there are no official masks or no predictions.
     """
     require_root(root)
-    labelled, described, pictured, found = _list_files(predictions, root, split)
+    labelled, described, with_image, found = _list_files(predictions, root, split)
     wanted = labelled if scenes is None else list(scenes)
     if not wanted:
         pattern = Scene(split, "*", "*").official_mask(root, "labelIds")
         raise InputError(f"{pattern}: no such masks; {masks_remedy(split)}")
     left_out = []
-    if scenes is None and pictured:
-        left_out = [scene for scene in wanted if scene.stem not in found.by_stem and scene not in pictured]
+    if scenes is None and with_image:
+        left_out = [scene for scene in wanted if scene.stem not in found.by_stem and scene not in with_image]
         wanted = [scene for scene in wanted if scene not in set(left_out)]
     faults = _naming_faults(found, predictions, wanted or labelled)
     if scenes is None:
@@ -98,11 +98,11 @@ def _list_files(
         labelled = scenes_with_label_ids(root, split)
         described = scenes_with_annotation(root, split)
     with faults.collected():
-        pictured = set(pictured_scenes(root, split))
+        with_image = set(scenes_with_image(root, split))
     with faults.collected():
         found = find(predictions)
     faults.require_none()
-    return labelled, described, pictured, found
+    return labelled, described, with_image, found
 
 
 def _naming_faults(found: PredictionFiles, folder: Path, scenes: Sequence[Scene]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cityscapes.layout import IMAGE_SIZE, IMAGES, pictured_scenes, require_root
+from cityscapes.layout import IMAGE_SIZE, IMAGES, require_root, scenes_with_image
 from cityscapes.official_counts import IMAGES_OF, SPLIT_OF
 from cityscapes.predictions import FIX_COMMAND
 from cityscapes.submission import pngs
@@ -49,7 +49,7 @@ def expected_images(root: Path | None) -> ExpectedImages:
     if root is None:
         return ExpectedImages(None, _TEST)
     require_root(root)
-    scenes = pictured_scenes(root, "test")
+    scenes = scenes_with_image(root, "test")
     if not scenes:
         raise InputError(
             f"{root / IMAGES / 'test'}: no images, expected those of the test set; unpack leftImg8bit_trainvaltest.zip "

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from cityscapes import id_kind
 from cityscapes.id_kind import IdKind
 from cityscapes.labels import BY_ID
-from cityscapes.layout import IMAGE_SIZE, SPLITS, Scene, pictured_scenes, require_root, scenes_with_label_ids
+from cityscapes.layout import IMAGE_SIZE, SPLITS, Scene, require_root, scenes_with_image, scenes_with_label_ids
 from cityscapes.official_counts import SPLIT_OF
 from cityscapes.predictions import SUBTRACT_ONE
 from cityscapes.submission import archive_reader, id_check, pngs
@@ -37,7 +37,7 @@ class DataFolder:
         if root is not None:
             require_root(root)
             for split in SPLITS:
-                self._images |= {scene.stem: scene for scene in pictured_scenes(root, split)}
+                self._images |= {scene.stem: scene for scene in scenes_with_image(root, split)}
                 self._masks |= {scene.stem: scene for scene in scenes_with_label_ids(root, split)}
 
     def mask(self, stem: str) -> Path | None:

@@ -10,7 +10,7 @@ from PIL import Image
 from cityscapes.demo import MARKER, DemoOptions, draw_dataset, main
 from cityscapes.ground_truth import polygons
 from cityscapes.labels import CLASSES, VOID, find
-from cityscapes.layout import SPLITS, Scene, frame_of, pictured_scenes, scenes_with_label_ids, scenes_with_polygons
+from cityscapes.layout import SPLITS, Scene, frame_of, scenes_with_image, scenes_with_label_ids, scenes_with_polygons
 from engine.errors import InputError
 
 USUAL = DemoOptions(train=6, val=4, test=2)
@@ -38,7 +38,7 @@ def objects(root: Path, scene: Scene) -> list[dict[str, Any]]:
 
 def test_the_layout_is_that_of_the_real_set(root: Path) -> None:
     for split in SPLITS:
-        scenes = pictured_scenes(root, split)
+        scenes = scenes_with_image(root, split)
         assert len(scenes) == getattr(USUAL, split)
         assert scenes_with_polygons(root, split) == scenes
         assert scenes_with_label_ids(root, split) == ([] if split == "test" else scenes)
@@ -135,7 +135,7 @@ def test_scenes_differ_by_seed_split_and_number(tmp_path: Path) -> None:
 def test_a_second_run_repairs_the_set(tmp_path: Path) -> None:
     draw_dataset(tmp_path, TINY)
     before = contents(tmp_path)
-    scene = pictured_scenes(tmp_path, "train")[0]
+    scene = scenes_with_image(tmp_path, "train")[0]
     scene.image(tmp_path).write_bytes(b"half")
     scene.polygons(tmp_path).unlink()
     draw_dataset(tmp_path, TINY)

@@ -18,7 +18,7 @@ import torch
 import catalogue.weights
 import train_fcn
 from cityscapes.dataset import CityscapesBenchmark
-from cityscapes.layout import pictured_scenes
+from cityscapes.layout import scenes_with_image
 from engine.devices.fabric import make_fabric
 from engine.errors import InputError
 from engine.normalization import Normalize
@@ -119,7 +119,7 @@ def tasks(*words: str) -> "list[subprocess.Popen[str]]":
 
 def test_two_processes_train_and_evaluate_as_one(demo_root: Path, tmp_path: Path) -> None:
     """Each of the three validation images counts once, though three is odd."""
-    assert len(pictured_scenes(demo_root, "val")) == 3
+    assert len(scenes_with_image(demo_root, "val")) == 3
     arguments = [
         *("--root", str(demo_root), "--saved", str(tmp_path), "--network", "tests.networks:plain", "--epochs", "1"),
         *("--backbone_weights", "none", "--learning_rate", "1e-3", "--crop_size", "64", "--optimizer", "sgd"),
@@ -161,7 +161,7 @@ def test_tasks_of_slurm_share_the_work(demo_root: Path, quick: list[str], tmp_pa
 
 def test_a_process_that_fails_ends_the_job(demo_root: Path, quick: list[str], tmp_path: Path) -> None:
     root = Path(shutil.copytree(demo_root, tmp_path / "data"))
-    damaged = pictured_scenes(root, "val")[1].image(root)  # the second process evaluates this one
+    damaged = scenes_with_image(root, "val")[1].image(root)  # the second process evaluates this one
     damaged.write_bytes(damaged.read_bytes()[:5000])
     processes = tasks("train_fcn.py", *quick, "--root", str(root))
     errors = [process.communicate(timeout=600)[1] for process in processes]
