@@ -25,7 +25,7 @@ from engine.cli.invocation import spelled
 from engine.data.sampler import derive
 from engine.devices.device import Precision, require_compiler
 from engine.devices.fabric import distributed_errors, make_fabric
-from engine.errors import Faults, InputError, Stopped
+from engine.errors import ErrorCollector, InputError, Stopped
 from engine.files.atomic import require_writable
 from engine.files.lock import exclusive
 from engine.findings import counted
@@ -130,12 +130,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _splits(benchmark: Benchmark, chosen: TrainOptions) -> tuple[list[Sample], list[Sample]]:
     """The samples to train on and to validate on; the faults of both are reported together."""
-    faults = Faults()
+    faults = ErrorCollector()
     splits: list[list[Sample]] = []
     for flag in ("train_split", "val_split"):
-        with faults.collected():
+        with faults.collect():
             splits.append(_labelled(benchmark, chosen, flag))
-    faults.require_none()
+    faults.raise_if_any()
     return splits[0], splits[1]
 
 

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.benchmark import Sample
-from engine.errors import Faults, InputError
+from engine.errors import ErrorCollector, InputError
 from engine.files.content import read_text
 from engine.files.folders import find
 from engine.findings import grouped
@@ -127,12 +127,12 @@ def _duplicates(pairs: list[tuple[Path, Path]]) -> list[tuple[Path, int]]:
 
 def _in_folders(images: Path, masks: Path, suffix: str) -> list[tuple[Path, Path]]:
     """The pair of each image or mask in two folders, even if its counterpart does not exist."""
-    faults = Faults()
+    faults = ErrorCollector()
     stems: set[str] = set()
     for folder, ending in ((images, ""), (masks, suffix)):
-        with faults.collected():
+        with faults.collect():
             stems.update(_stems(folder, ending))
-    faults.require_none()
+    faults.raise_if_any()
     return [(images / f"{stem}.png", masks / f"{stem}{suffix}.png") for stem in sorted(stems)]
 
 

@@ -46,13 +46,13 @@ def load_backbone(model: nn.Module, source: str) -> None:
 
 
 @contextmanager
-def _hollow() -> Iterator[None]:
+def _without_initial_values() -> Iterator[None]:
     """Tensors that are made inside have neither memory nor values."""
-    with torch.device("meta"), _Undrawn():
+    with torch.device("meta"), _SkipNormal():
         yield
 
 
-class _Undrawn(TorchFunctionMode):
+class _SkipNormal(TorchFunctionMode):
     """Skips `normal_` for tensors without memory: torch would import its compiler for it. See decision 17."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -86,7 +86,7 @@ def load_network(path: Path) -> Loaded:
         )
     # Without memory or initial values of its own, a network of ours takes the file's tensors as they are.
     ours = about.network in NETWORKS
-    with _hollow() if ours else nullcontext():
+    with _without_initial_values() if ours else nullcontext():
         model = network(about.network, about.num_classes, flag=f"{path}: its network")
     expected = model.state_dict()
     if wrong := mismatches(expected, state):

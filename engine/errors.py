@@ -27,7 +27,7 @@ class InputError(Exception):
         return "\n".join(self.messages)
 
 
-class Faults:
+class ErrorCollector:
     """What is wrong with several things that are tried one after the other, so that all of it is reported."""
 
     def __init__(self) -> None:
@@ -35,14 +35,14 @@ class Faults:
         """Each once."""
 
     @contextmanager
-    def collected(self) -> Iterator[None]:
+    def collect(self) -> Iterator[None]:
         """Keep the messages of an InputError, and continue."""
         try:
             yield
         except InputError as error:
             self.messages += [message for message in error.messages if message not in self.messages]
 
-    def require_none(self) -> None:
+    def raise_if_any(self) -> None:
         """Raise what was collected, if anything was.
 
         Raises:

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from engine.errors import Faults, InputError
+from engine.errors import ErrorCollector, InputError
 from engine.files.images import image_size
 from engine.findings import Finding, counted, fault, note
 from kitti_road.labels import CATEGORIES_OF, SETS
@@ -105,11 +105,11 @@ def deviation(names: Sequence[str], root: Path) -> str:
     differing = {of: (numbers[of], TEST_IMAGES[of.partition("_")[0]]) for of in sets}
     parts = [f"got {got} images of {of}, expected {right}" for of, (got, right) in differing.items() if got != right]
     sizes: Counter[tuple[int, int]] = Counter()
-    faults = Faults()
+    faults = ErrorCollector()
     for frame in {frame for _, frame in frames}:
-        with faults.collected():
+        with faults.collect():
             sizes[image_size(frame.image(root))] += 1
-    faults.require_none()
+    faults.raise_if_any()
     odd = {size: number for size, number in sorted(sizes.items()) if not _is_official(size)}
     parts += [f"got {counted(number, 'image')} of {_size_text(size)}" for size, number in odd.items()]
     if odd:

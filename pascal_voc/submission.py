@@ -20,7 +20,7 @@ from PIL import Image
 from engine.cli.command import command
 from engine.cli.options import tool_parser
 from engine.cli.submission import add_subset, next_line, packed
-from engine.errors import Faults, InputError
+from engine.errors import ErrorCollector, InputError
 from engine.files import png_reader
 from engine.files.images import image_size, quiet_pillow
 from engine.findings import Finding, counted, fault
@@ -110,11 +110,11 @@ def _sizes(root: Path, split: str) -> dict[str, Size]:
         InputError: with every image that cannot be read.
     """
     sizes: dict[str, Size] = {}
-    faults = Faults()
+    faults = ErrorCollector()
     for sample in layout.samples(root, split):
-        with faults.collected():
+        with faults.collect():
             sizes[sample.name] = image_size(sample.image)
-    faults.require_none()
+    faults.raise_if_any()
     return sizes
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cityscapes.layout import ANNOTATIONS, COARSE, GENERATED, IMAGES, SPLITS, require_root
 from cityscapes.official_counts import EXTRA
-from engine.errors import Faults, InputError
+from engine.errors import ErrorCollector, InputError
 from engine.files.folders import find
 from engine.findings import Finding, counted, fault
 
@@ -108,13 +108,13 @@ def _files(root: Path, split: str, kind: str) -> Iterator[tuple[str, Path]]:
 
 def _require_readable(root: Path) -> None:
     """Check that all folders can be listed; files in other folders would be missing from the diagnosis."""
-    faults = Faults()
-    with faults.collected():
+    faults = ErrorCollector()
+    with faults.collect():
         _entries(root)
     for folder in dict.fromkeys(folder for folder, _ in KINDS.values()):
-        with faults.collected():
+        with faults.collect():
             find(root / folder, "*", levels=2)
-    faults.require_none()
+    faults.raise_if_any()
 
 
 def _entries(folder: Path, pattern: str = "*") -> list[Path]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cityscapes import layout
 from cityscapes.official_counts import EXTRA, EXTRA_IMAGES, IMAGES_OF
-from engine.errors import Faults, InputError
+from engine.errors import ErrorCollector, InputError
 from engine.files.folders import find
 
 SPLITS = {layout.ANNOTATIONS: ("train", "val"), layout.COARSE: ("train", "train_extra", "val")}
@@ -37,11 +37,11 @@ def of_root(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels: b
     scenes_of = layout.scenes_with_label_ids if from_labels else layout.scenes_with_polygons
     splits = SPLITS[annotations]
     scenes: list[layout.Scene] = []
-    faults = Faults()
+    faults = ErrorCollector()
     for split in splits:
-        with faults.collected():
+        with faults.collect():
             scenes += scenes_of(root, split, annotations)
-    faults.require_none()
+    faults.raise_if_any()
     if not scenes:
         kind = "labelIds.png" if from_labels else "polygons.json"
         raise InputError(

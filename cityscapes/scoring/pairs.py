@@ -14,7 +14,7 @@ from cityscapes.layout import (
 )
 from cityscapes.predictions import ORIGIN_KEY, WEIGHTS_KEY, PredictionFiles, find
 from cityscapes.scoring.counts import Pair
-from engine.errors import Faults, InputError
+from engine.errors import ErrorCollector, InputError
 from engine.files.images import note_of
 from engine.findings import counted
 
@@ -93,15 +93,15 @@ def _list_files(
     predictions: Path, root: Path, split: str
 ) -> tuple[list[Scene], list[Scene], set[Scene], PredictionFiles]:
     """Scenes with label ids, scenes with any annotation, scenes with an image, and the predictions."""
-    faults = Faults()
-    with faults.collected():
+    faults = ErrorCollector()
+    with faults.collect():
         labelled = scenes_with_label_ids(root, split)
         described = scenes_with_annotation(root, split)
-    with faults.collected():
+    with faults.collect():
         with_image = set(scenes_with_image(root, split))
-    with faults.collected():
+    with faults.collect():
         found = find(predictions)
-    faults.require_none()
+    faults.raise_if_any()
     return labelled, described, with_image, found
 
 

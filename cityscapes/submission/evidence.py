@@ -16,7 +16,7 @@ from cityscapes.official_counts import SPLIT_OF
 from cityscapes.predictions import SUBTRACT_ONE
 from cityscapes.submission import archive_reader, id_check, pngs
 from cityscapes.submission.fix_plan import FilePlan, as_grey
-from engine.errors import Faults, InputError
+from engine.errors import ErrorCollector, InputError
 from engine.files.images import image_size, read_ids
 from engine.findings import Finding, counted, fault
 
@@ -64,17 +64,17 @@ def sizes(plans: Sequence[FilePlan], data: DataFolder) -> Iterator[Finding]:
         InputError: with every image that cannot be read.
     """
     wrong: dict[str, list[str]] = {}
-    faults = Faults()
+    faults = ErrorCollector()
     official = "the official images, because --root does not have theirs" if data.root else "the official images"
     for plan in plans:
         path, got = data.file_with_size(plan.stem), plan.mask.size
-        with faults.collected():
+        with faults.collect():
             right = image_size(path) if path else IMAGE_SIZE
             if got is not None and got != right:
                 whose = "their images under --root" if path else official
                 detail = f"{plan.entry.name}: got {got[0]} x {got[1]}, expected {right[0]} x {right[1]}"
                 wrong.setdefault(whose, []).append(detail)
-    faults.require_none()
+    faults.raise_if_any()
     hint = "" if data.root else "; to compare with other images, give their --root"
     for whose, names in wrong.items():
         what = f"got {counted(len(names), 'prediction')} of a different size than {whose}"

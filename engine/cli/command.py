@@ -71,7 +71,7 @@ def _ended_by(error: BaseException) -> int:
         print(f"{error}; run the same command to resume", file=sys.stderr)
         code = 128 + error.number
     elif isinstance(error, BrokenPipeError):  # `| head` has seen enough
-        streams.give_up_stdout()
+        streams.discard_stdout()
         code = 0
     elif (message := interrupts.missing(error) or _of_the_system(error)) is not None:
         report([message])
@@ -107,8 +107,8 @@ def _of_the_system(error: BaseException) -> str | None:
         return None
     if error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    if error.errno in _FULL and not streams.stdout_takes_more():
-        streams.give_up_stdout()
+    if error.errno in _FULL and not streams.stdout_is_writable():
+        streams.discard_stdout()
         return f"stdout: cannot print the results ({error.strerror}); files that were written are whole"
     remedy = _REMEDIES.get(error.errno or 0, "check the disks that the command reads and writes")
     return f"the system refuses ({error.strerror or error}); {remedy}"

@@ -29,7 +29,7 @@ def require() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-def stdout_takes_more() -> bool:
+def stdout_is_writable() -> bool:
     """Whether stdout takes another line, which is tried with an empty one; flushing a second time would not tell."""
     try:
         os.write(sys.stdout.fileno(), b"\n")
@@ -38,6 +38,6 @@ def stdout_takes_more() -> bool:
     return True
 
 
-def give_up_stdout() -> None:
+def discard_stdout() -> None:
     """Let Python not complain about a stdout that takes no more when it closes it at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -61,7 +61,7 @@ def peak_of(
         return found
     so_far = process_peak()
     release()
-    give_back_freed()
+    trim_heap()
     growth = _growth(work)
     process = max(so_far, process_peak())  # before the profiler, which takes memory of its own
     allocated = _allocated(work)
@@ -108,7 +108,7 @@ def peaks(device: torch.device) -> Memory:
     }
 
 
-class Meter:
+class MemoryMeter:
     """Memory taken since this was made, by tensors on a GPU, else by the process, in MiB.
 
     Unlike `peak_of` it also counts what the first work of its kind takes and keeps.
@@ -118,7 +118,7 @@ class Meter:
         self._device = device
         if device.type == "cpu":
             gc.collect()  # or what is collected later would seem to be given back by the work
-            give_back_freed()
+            trim_heap()
         self._start = self._now()
 
     def peak(self, work: Callable[[], object]) -> float:
@@ -128,7 +128,7 @@ class Meter:
             work()
             return torch.cuda.max_memory_allocated(self._device) / MIB - self._start
         gc.collect()
-        give_back_freed()
+        trim_heap()
         kept = max(0.0, self._now() - self._start)
         growth = _growth(work)
         if growth is None:  # this system tells of no peak
@@ -159,7 +159,7 @@ def is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or _REFUSALS.search(str(error)) is not None
 
 
-def give_back_freed() -> None:
+def trim_heap() -> None:
     """Make the C library give back to the system what is freed, or taking it again would not be seen."""
     with contextlib.suppress(OSError, AttributeError):  # only glibc has this
         ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -7,7 +7,7 @@ from functools import partial
 import torch
 
 from engine.arrays import Size
-from engine.devices.memory import Meter, is_out_of_memory
+from engine.devices.memory import MemoryMeter, is_out_of_memory
 
 _FIRST_TRIAL = 256 * 256
 """Pixels of the first image that is tried, unless the one that is asked about has fewer."""
@@ -41,7 +41,7 @@ class MemoryBudget:
     ) -> None:
         self.mib = budget
         self._device, self._run, self._release = device, run, release
-        self._meter = Meter(device)
+        self._meter = MemoryMeter(device)
         self._peaks: dict[Size, float] = {}
         self._refused: list[Size] = []
 

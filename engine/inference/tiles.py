@@ -10,7 +10,7 @@ import psutil
 import torch
 
 from engine.arrays import Size
-from engine.devices.memory import give_back_freed, is_out_of_memory
+from engine.devices.memory import is_out_of_memory, trim_heap
 from engine.errors import InputError
 from engine.inference.grid import Grid, max_pixels, plan
 from engine.inference.memory_budget import MemoryBudget
@@ -223,7 +223,7 @@ def _assembled(image: torch.Tensor, run: Callable[[torch.Tensor], torch.Tensor],
     whole: torch.Tensor | None = None
     for row, column in grid.tiles:
         if image.device.type == "cpu":
-            give_back_freed()  # of the tile before; the C library would keep some of it
+            trim_heap()  # of the tile before; the C library would keep some of it
         tile = image[..., row.first : row.last, column.first : column.last]
         result = run(tile.contiguous(memory_format=torch.channels_last))
         if whole is None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.errors import Faults, InputError, printable
+from engine.errors import ErrorCollector, InputError, printable
 
 
 @pytest.mark.parametrize(
@@ -23,12 +23,12 @@ def test_what_a_terminal_would_obey_is_escaped(text: str, shown: str) -> None:
 
 
 def test_faults_of_several_attempts_are_collected() -> None:
-    faults = Faults()
+    faults = ErrorCollector()
     for messages in (("a", "b"), (), ("b", "c")):
-        with faults.collected():
+        with faults.collect():
             if messages:
                 raise InputError(*messages)
     with pytest.raises(InputError) as caught:
-        faults.require_none()
+        faults.raise_if_any()
     assert caught.value.messages == ("a", "b", "c")
-    Faults().require_none()
+    ErrorCollector().raise_if_any()

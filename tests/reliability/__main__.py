@@ -46,11 +46,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _require(perform(lambda: _build(world), Path(folder), limit=300))
         partial.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("a") as file:
-            for batch, tally in perform_all([batch for batch in todo if batch.key not in done], world, options.workers):
-                done[batch.key] = tally
-                file.write(json.dumps({"batch": batch.key, "commit": commit, "tally": tally}) + "\n")
+            left = [batch for batch in todo if batch.key not in done]
+            for batch, totals in perform_all(left, world, options.workers):
+                done[batch.key] = totals
+                file.write(json.dumps({"batch": batch.key, "commit": commit, "totals": totals}) + "\n")
                 file.flush()
-                _tell(batch, tally, len(done), len(todo), time.monotonic() - began)
+                _tell(batch, totals, len(done), len(todo), time.monotonic() - began)
     record = describe(done, options.share, time.monotonic() - began, guided.version())
     write_json(options.output, record)
     partial.unlink()
@@ -75,13 +76,13 @@ def _done(partial: Path, todo: Sequence[Batch], commit: str | None) -> dict[str,
         return {}
     keys = {batch.key for batch in todo}
     lines = [json.loads(line) for line in partial.read_text().splitlines() if line.endswith("}")]
-    return {line["batch"]: line["tally"] for line in lines if line["batch"] in keys and line["commit"] == commit}
+    return {line["batch"]: line["totals"] for line in lines if line["batch"] in keys and line["commit"] == commit}
 
 
-def _tell(batch: Batch, tally: dict[str, Any], done: int, of: int, seconds: float) -> None:
-    counts = ", ".join(f"{number} {name}" for name, number in sorted(tally["verdicts"].items()))
+def _tell(batch: Batch, totals: dict[str, Any], done: int, of: int, seconds: float) -> None:
+    counts = ", ".join(f"{number} {name}" for name, number in sorted(totals["verdicts"].items()))
     print(f"[{seconds:5.0f} s, {done}/{of}] {batch.key}: {counts}", flush=True)
-    for case in tally["bad"]:
+    for case in totals["bad"]:
         print(
             f"    {case['verdict']}: {case['what']}\n        {case['why'][-500:]}".replace("\n", "\n        "),
             flush=True,

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from tests.reliability import faults, flips, fuzz, guided, hostile, kills
 from tests.reliability.commands import COMMANDS, load_modules
 from tests.reliability.parsers import PARSERS
-from tests.reliability.record import Case, Tally
+from tests.reliability.record import Case, Totals
 from tests.reliability.verdict import Verdict
 
 KILLS = {name: 8 if command.heavy else 6 for name, command in COMMANDS.items() if name != "export"}
@@ -90,7 +90,7 @@ def _is_heavy(kind: str, name: str) -> bool:
 
 
 def perform_batch(batch: Batch, world: Path, scratch: Path) -> dict[str, Any]:
-    """Do a batch, and give its tally as JSON content."""
+    """Do a batch, and give its totals as JSON content."""
     os.environ["MPLCONFIGDIR"] = str(scratch / "matplotlib")  # its list of fonts is no result
     multiprocessing.set_start_method(None, force=True)  # commands start theirs as usual, not as this one was started
     load_modules(heavy=batch.heavy)
@@ -98,29 +98,29 @@ def perform_batch(batch: Batch, world: Path, scratch: Path) -> dict[str, Any]:
     try:
         return _performed(batch, world, folder).plain()
     except Exception:  # a fault of ours must not end the night's work, nor be overlooked
-        return Tally().add([Case(batch.key, Verdict.TRACEBACK, traceback.format_exc())]).plain()
+        return Totals().add([Case(batch.key, Verdict.TRACEBACK, traceback.format_exc())]).plain()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _performed(batch: Batch, world: Path, folder: Path) -> Tally:
-    tally = Tally()
+def _performed(batch: Batch, world: Path, folder: Path) -> Totals:
+    totals = Totals()
     match batch.kind:
         case "hostile":
-            tally.add(hostile.run(batch.name, batch.stop, world, folder))
+            totals.add(hostile.run(batch.name, batch.stop, world, folder))
         case "faults":
-            tally.add(faults.run(batch.name, *divmod(batch.start, 100), batch.stop, world, folder))
+            totals.add(faults.run(batch.name, *divmod(batch.start, 100), batch.stop, world, folder))
         case "kills":
-            tally.add(kills.run(batch.name, batch.start, batch.stop, world, folder))
+            totals.add(kills.run(batch.name, batch.start, batch.stop, world, folder))
         case "flips":
-            tally.add(flips.run(batch.name, batch.start, batch.stop, world, folder))
+            totals.add(flips.run(batch.name, batch.start, batch.stop, world, folder))
         case "fuzz":
             middle = min(batch.stop, batch.start + _guided(batch))
             if middle > batch.start:
-                tally.merge(fuzz.run_guided(batch.name, batch.start, middle, world, folder).plain())
+                totals.merge(fuzz.run_guided(batch.name, batch.start, middle, world, folder).plain())
             if middle < batch.stop:
-                tally.merge(fuzz.run(batch.name, middle, batch.stop, world, folder).plain())
-    return tally
+                totals.merge(fuzz.run(batch.name, middle, batch.stop, world, folder).plain())
+    return totals
 
 
 def _guided(batch: Batch) -> int:

@@ -15,7 +15,7 @@ from types import FrameType
 
 from bench import REPOSITORY
 from tests.reliability.parsers import PARSERS, Parser, attempt
-from tests.reliability.record import Case, Tally
+from tests.reliability.record import Case, Totals
 from tests.reliability.stage import perform
 from tests.reliability.verdict import Verdict
 
@@ -28,10 +28,10 @@ class _TooLong(BaseException):
     """An input took too long; no parser catches it."""
 
 
-def run(name: str, start: int, stop: int, world: Path, scratch: Path) -> Tally:
+def run(name: str, start: int, stop: int, world: Path, scratch: Path) -> Totals:
     """Try a parser with so many inputs, in a process of its own that may crash."""
-    parser, tally = PARSERS[name], Tally()
-    results = scratch / "tally.json"
+    parser, totals = PARSERS[name], Totals()
+    results = scratch / "totals.json"
     with (scratch / "progress").open("w+b") as file:
         file.write(bytes(8))
         file.flush()
@@ -39,27 +39,27 @@ def run(name: str, start: int, stop: int, world: Path, scratch: Path) -> Tally:
 
         def work() -> int:
             signal.signal(signal.SIGALRM, _alarm)
-            tried = Tally().add(_tries(name, parser, start, stop, world, progress))
+            tried = Totals().add(_tries(name, parser, start, stop, world, progress))
             results.write_text(json.dumps(tried.plain()))
             return 0
 
         outcome = perform(work, scratch, limit=_BATCH_LIMIT)
         if outcome.code == 0:
-            tally.merge(json.loads(results.read_text()))
-            tally.mib = max(tally.mib, outcome.mib)
-            return tally
+            totals.merge(json.loads(results.read_text()))
+            totals.mib = max(totals.mib, outcome.mib)
+            return totals
         (reached,) = struct.unpack("q", progress[:])
     verdict = Verdict.HANG if outcome.code is None else Verdict.TRACEBACK
-    tally.add([Case(f"{name} {reached}", verdict, f"ended with {outcome.code}\n{outcome.text}")])
+    totals.add([Case(f"{name} {reached}", verdict, f"ended with {outcome.code}\n{outcome.text}")])
     for first, last in ((start, reached), (reached + 1, stop)):
         if first < last:
-            tally.merge(run(name, first, last, world, scratch).plain())
-    return tally
+            totals.merge(run(name, first, last, world, scratch).plain())
+    return totals
 
 
-def run_guided(name: str, start: int, stop: int, world: Path, scratch: Path) -> Tally:
+def run_guided(name: str, start: int, stop: int, world: Path, scratch: Path) -> Totals:
     """As `run`, with inputs that atheris looks for."""
-    results = scratch / "tally.json"
+    results = scratch / "totals.json"
     words = [sys.executable, "-m", "tests.reliability.guided", name, stop - start, start, world, results]
     began, text = time.monotonic(), ""
     with (scratch / "said").open("w+") as said:
@@ -71,12 +71,12 @@ def run_guided(name: str, start: int, stop: int, world: Path, scratch: Path) -> 
             code = process.wait() and None
         said.seek(0)
         text = said.read()[-2000:]
-    tally = Tally().merge(json.loads(results.read_text())) if results.is_file() else Tally()
+    totals = Totals().merge(json.loads(results.read_text())) if results.is_file() else Totals()
     if code != 0 or not results.is_file():
         verdict = Verdict.HANG if code is None else Verdict.TRACEBACK
         what = f"{name}, guided, seed {start}"
-        tally.add([Case(what, verdict, f"ended with {code}\n{text}", time.monotonic() - began)])
-    return tally
+        totals.add([Case(what, verdict, f"ended with {code}\n{text}", time.monotonic() - began)])
+    return totals
 
 
 def content_of(name: str, number: int, world: Path) -> bytes:

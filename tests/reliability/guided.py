@@ -13,12 +13,12 @@ from importlib import metadata
 from pathlib import Path
 
 from tests.reliability.parsers import PARSERS, attempt
-from tests.reliability.record import Tally
+from tests.reliability.record import Totals
 
 _INSTRUMENTED = ["cityscapes", "engine", "yaml", "torch._weights_only_unpickler"]
 """Packages and modules whose lines count."""
 _SAVED_EVERY = 250
-"""Inputs after which the tally is written: there is no word at the end."""
+"""Inputs after which the totals is written: there is no word at the end."""
 
 
 def version() -> str | None:
@@ -30,7 +30,7 @@ def main(name: str, runs: int, seed: int, world: Path, results: Path) -> None:
     """Try a parser with so many inputs; never returns."""
     import atheris
 
-    parser, tally = PARSERS[name], Tally()
+    parser, totals = PARSERS[name], Totals()
     folder = Path(tempfile.mkdtemp(dir=results.parent))
     corpus, path = folder / "corpus", folder / f"input{parser.suffix}"
     corpus.mkdir()
@@ -40,10 +40,10 @@ def main(name: str, runs: int, seed: int, world: Path, results: Path) -> None:
             attempt(parser, content, path, world, "whole")  # which imports the parser
 
     def one(content: bytes) -> None:
-        tally.add([attempt(parser, content, path, world, f"{name}, guided, seed {seed}")])  # not timed: it is watched
-        tried = sum(tally.verdicts.values())
+        totals.add([attempt(parser, content, path, world, f"{name}, guided, seed {seed}")])  # not timed: it is watched
+        tried = sum(totals.verdicts.values())
         if tried % _SAVED_EVERY == 0 or tried >= runs:
-            results.write_text(json.dumps(tally.plain()))
+            results.write_text(json.dumps(totals.plain()))
 
     def mutate(content: bytes, most: int, number: int) -> bytes:
         rng = random.Random(number)

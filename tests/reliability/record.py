@@ -30,7 +30,7 @@ def _shortened(text: str) -> str:
 
 
 @dataclass
-class Tally:
+class Totals:
     """Cases of one class, counted."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -40,7 +40,7 @@ class Tally:
     mib: float = 0
     """The most memory that a case had."""
 
-    def add(self, cases: Iterable[Case]) -> "Tally":
+    def add(self, cases: Iterable[Case]) -> "Totals":
         """Count more cases."""
         for case in cases:
             self.verdicts[case.verdict] += 1
@@ -49,8 +49,8 @@ class Tally:
                 self.bad.append({"what": case.what, "verdict": case.verdict, "why": _shortened(case.why)})
         return self
 
-    def merge(self, other: Mapping[str, Any]) -> "Tally":
-        """Add another tally, as JSON content."""
+    def merge(self, other: Mapping[str, Any]) -> "Totals":
+        """Add another totals, as JSON content."""
         self.verdicts.update(other["verdicts"])
         self.bad += other["bad"]
         self.seconds, self.mib = max(self.seconds, other["seconds"]), max(self.mib, other["mib"])
@@ -69,40 +69,40 @@ class Tally:
 def describe(
     done: Mapping[str, Mapping[str, Any]], share: float, seconds: float, atheris: str | None
 ) -> dict[str, Any]:
-    """The record of all batches, `<kind> <name> ...` -> tally, with the version of atheris."""
+    """The record of all batches, `<kind> <name> ...` -> totals, with the version of atheris."""
     from engine import environment  # it loads torch, which light commands must not find loaded
 
-    classes: dict[str, dict[str, Tally]] = {}
-    for key, tally in sorted(done.items()):
+    by_class: dict[str, dict[str, Totals]] = {}
+    for key, totals in sorted(done.items()):
         kind, name = re.fullmatch(r"(\w+) (.+) \d+ \d+", key).groups()  # type: ignore[union-attr]
-        classes.setdefault(kind, {}).setdefault(name, Tally()).merge(tally)
-    totals = {kind: _sum(tallies.values()) for kind, tallies in classes.items()}
+        by_class.setdefault(kind, {}).setdefault(name, Totals()).merge(totals)
+    sums = {kind: _sum(by_name.values()) for kind, by_name in by_class.items()}
     return {
         "bench": "torture",
         "what": "faults of file operations, kills, flipped bits, hostile files and random ones, in every command",
         "share": share,
         "minutes": round(seconds / 60, 1),
-        "good": all(not tally.bad for tally in totals.values()),
+        "good": all(not total.bad for total in sums.values()),
         "classes": {
             kind: {
-                "cases": sum(totals[kind].verdicts.values()),
-                **totals[kind].plain(),
+                "cases": sum(sums[kind].verdicts.values()),
+                **sums[kind].plain(),
                 "of": {
-                    name: {"cases": sum(tally.verdicts.values()), **tally.plain(), "bad": len(tally.bad)}
-                    for name, tally in tallies.items()
+                    name: {"cases": sum(one.verdicts.values()), **one.plain(), "bad": len(one.bad)}
+                    for name, one in by_name.items()
                 },
             }
-            for kind, tallies in classes.items()
+            for kind, by_name in by_class.items()
         },
         "atheris": atheris,
         "environment": environment.describe(),
     }
 
 
-def _sum(tallies: Iterable[Tally]) -> Tally:
-    total = Tally()
-    for tally in tallies:
-        total.merge(tally.plain())
+def _sum(parts: Iterable[Totals]) -> Totals:
+    total = Totals()
+    for part in parts:
+        total.merge(part.plain())
     return total
 
 

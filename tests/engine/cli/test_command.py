@@ -125,7 +125,7 @@ def test_errors_of_the_system_are_messages(
     def main(argv: Sequence[str] | None = None) -> int:
         raise error
 
-    monkeypatch.setattr(streams, "stdout_takes_more", lambda: True)
+    monkeypatch.setattr(streams, "stdout_is_writable", lambda: True)
     assert main() == BAD_INPUT
     assert re.match(f"error: {told}", capsys.readouterr().err)
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.arrays import Size
-from engine.devices.memory import Meter
+from engine.devices.memory import MemoryMeter
 from engine.inference.memory_budget import MemoryBudget
 
 CPU = torch.device("cpu")
@@ -100,7 +100,7 @@ def test_what_others_give_back_does_not_count_as_memory_gained() -> None:
     before = Ring()
     gc.disable()
     try:
-        meter = Meter(CPU)
+        meter = MemoryMeter(CPU)
         del before
         assert 90 < meter.peak(lambda: torch.ones(100 << 18)) < 130
         gc.collect()
