@@ -39,10 +39,10 @@ NEED_GPU = {"forward_gpu"}
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Measure, print and record."""
-    words = list(sys.argv[1:] if argv is None else argv)
-    if words[:1] == ["gpu"]:  # takes a quarter of an hour of a GPU, so it is never meant by chance
-        return gpu.main(words[1:])
-    chosen = _parser().parse_args(words)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if arguments[:1] == ["gpu"]:  # takes a quarter of an hour of a GPU, so it is never meant by chance
+        return gpu.main(arguments[1:])
+    chosen = _parser().parse_args(arguments)
     names = chosen.names or [name for name in BENCHES if torch.cuda.is_available() or name not in NEED_GPU]
     if unknown := sorted(set(names) - set(BENCHES)):
         raise InputError(f"no bench called {', '.join(unknown)}; there are: {', '.join(BENCHES)}")

@@ -48,7 +48,7 @@ class Trial:
         return f"{self.part}-{self.label}-{self.seed}"
 
 
-CHANGES = {
+ABLATIONS = {
     "class-uniform": "--class_uniform=0.5",
     "class-weights": "--class_weights=inverse_log",
     "lovasz": "--loss=cross_entropy+lovasz",
@@ -62,7 +62,7 @@ _FCN8S = ("--network=fcn8s", "--backbone_weights=none")
 TRIALS = (
     Trial(RECIPES, "original", ("--recipe=original", *_FCN8S)),
     Trial(RECIPES, "default", _FCN8S),
-    *(Trial(ABLATION, label, (*_FCN8S, *change.split())) for label, change in CHANGES.items()),
+    *(Trial(ABLATION, label, (*_FCN8S, *ablation.split())) for label, ablation in ABLATIONS.items()),
     *(Trial(SCRATCH, "fcn8s", ("--recipe=fcn8s_camvid_scratch",), seed) for seed in range(3)),
     *(Trial(SCRATCH_UNET, "unet", ("--recipe=unet_camvid_scratch",), seed) for seed in range(3)),
 )
@@ -71,24 +71,24 @@ TRIALS = (
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Train, score on the test split, draw and record."""
-    chosen = _parser().parse_args(argv)
-    left_out = set(CHANGES) - set(chosen.changes)
-    trials = [trial for trial in TRIALS if trial.part in chosen.parts and trial.label not in left_out]
-    results = [_result(trial, chosen) for trial in trials]
+    options = _parser().parse_args(argv)
+    left_out = set(ABLATIONS) - set(options.ablations)
+    trials = [trial for trial in TRIALS if trial.part in options.parts and trial.label not in left_out]
+    results = [_result(trial, options) for trial in trials]
     record = {
         "bench": "camvid",
         "what": "CamVid, 11 classes, 480x360: weights best on val, scored on test; mean IoU in %",
         "published": PUBLISHED,
-        "images": {split: len(segnet_samples(chosen.root, split)) for split in SPLITS},
-        "crop_size": chosen.crop_size,
+        "images": {split: len(segnet_samples(options.root, split)) for split in SPLITS},
+        "crop_size": options.crop_size,
         "runs": results,
         "test_miou": _summary(results),
         "environment": environment.describe(),
     }
     print(table(record))
-    write_json(chosen.output / "camvid.json", record)
+    write_json(options.output / "camvid.json", record)
     if curves := {run["label"]: run["val_miou"] for run in results if run["part"] == RECIPES}:
-        draw(curves, chosen.output / "camvid_recipes.png", f"FCN-8s on CamVid, crops of {chosen.crop_size}")
+        draw(curves, options.output / "camvid_recipes.png", f"FCN-8s on CamVid, crops of {options.crop_size}")
     return 0
 
 
@@ -122,17 +122,17 @@ def draw(curves: dict[str, list[float]], path: Path, title: str) -> None:
         figure.savefig(file, format="png", dpi=110)
 
 
-def _result(trial: Trial, chosen: argparse.Namespace) -> dict[str, Any]:
+def _result(trial: Trial, options: argparse.Namespace) -> dict[str, Any]:
     """What a trial came to, after it was done or found done."""
-    epochs = chosen.epochs or EPOCHS[trial.part]
-    name = f"{trial.name}-{epochs}x{chosen.crop_size}"
-    run, output = chosen.saved / name, chosen.results / name / "test" / "scores.json"
-    data = ["--benchmark=camvid", f"--root={chosen.root}", f"--accelerator={chosen.accelerator}"]
+    epochs = options.epochs or EPOCHS[trial.part]
+    name = f"{trial.name}-{epochs}x{options.crop_size}"
+    run, output = options.saved / name, options.results / name / "test" / "scores.json"
+    data = ["--benchmark=camvid", f"--root={options.root}", f"--accelerator={options.accelerator}"]
     if len(_history(run)) < epochs:
-        _run("train_fcn.py", *trial.flags, *data, *_training_flags(chosen, trial, epochs), f"--name={name}")
+        _run("train_fcn.py", *trial.flags, *data, *_training_flags(options, trial, epochs), f"--name={name}")
     if not output.is_file():
         weights = f"--model_weights_path={run / 'best.pth'}"
-        _run("test_fcn.py", weights, *data, "--split=test", f"--output={chosen.results}", "--profile_images=0")
+        _run("test_fcn.py", weights, *data, "--split=test", f"--output={options.results}", "--profile_images=0")
     history, scores = _history(run), json.loads(output.read_text())
     curve = [round(100 * row["val_miou"], 2) for row in history]
     return {
@@ -149,19 +149,19 @@ def _result(trial: Trial, chosen: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _training_flags(chosen: argparse.Namespace, trial: Trial, epochs: int) -> list[str]:
+def _training_flags(options: argparse.Namespace, trial: Trial, epochs: int) -> list[str]:
     """What all trainings are told; the original repository's float16 is for GPUs only, and so `auto` on a CPU."""
     flags = [
         f"--epochs={epochs}",
-        f"--crop_size={chosen.crop_size}",
+        f"--crop_size={options.crop_size}",
         f"--seed={trial.seed}",
-        f"--workers={chosen.workers}",
-        f"--saved={chosen.saved}",
+        f"--workers={options.workers}",
+        f"--saved={options.saved}",
         "--curves=none",
     ]
-    if chosen.cache is not None:
-        flags.append(f"--cache={chosen.cache}")
-    return [*flags, "--precision=auto"] if chosen.accelerator == "cpu" else flags
+    if options.cache is not None:
+        flags.append(f"--cache={options.cache}")
+    return [*flags, "--precision=auto"] if options.accelerator == "cpu" else flags
 
 
 def _run(script: str, *flags: str) -> None:
@@ -209,7 +209,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--root", type=Path, default=REPOSITORY / "data", help="folder of the data set")
     parser.add_argument("--parts", nargs="+", choices=EPOCHS, default=list(EPOCHS), help="default: all")
     parser.add_argument(
-        "--changes", nargs="+", choices=CHANGES, default=list(CHANGES), help="of ablation; default: all"
+        "--ablations", nargs="+", choices=ABLATIONS, default=list(ABLATIONS), help="of ablation; default: all"
     )
     parser.add_argument("--epochs", type=int, default=0, help="of every training; default: 100, 800 for scratch")
     parser.add_argument("--crop_size", type=int, default=352, help="side of the crops (default: 352)")

@@ -14,12 +14,12 @@ import torch
 
 import catalogue
 from bench import race
-from bench.launch import Process, Start, fresh
+from bench.launch import ProcessHandle, StartProcess, start_interpreter
 from cityscapes.labels import LABEL_ID_OF
 from cityscapes.layout import scenes_with_image
 from engine.errors import InputError
 
-WAYS = {
+CONTENDERS = {
     "original": "original",
     "ours, exact": "exact",
     "ours by torch": "torch_engine",
@@ -30,7 +30,7 @@ AVX2_ONLY = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_E
 """Variables that tell libraries to use no AVX-512, as on half of the machines that have none."""
 SIZE = (1024, 2048)
 TILED_SIZES = (SIZE, (3000, 4001))
-SHARE = 4
+BUDGET_DIVISOR = 4
 """What a way takes for the whole image, divided by this, is allowed for its tiles."""
 
 
@@ -42,7 +42,7 @@ class Result(NamedTuple):
     working_peak: float
     steady_peak: float
     peak: float
-    held: float
+    reserved: float
     ids: np.ndarray[Any, Any]
     warnings: Sequence[str] = ()
     """Of its own that the process printed."""
@@ -53,18 +53,20 @@ class Result(NamedTuple):
         return self.working_peak - self.ready
 
 
-class Stage(NamedTuple):
+class Workspace(NamedTuple):
     """Files that all contenders use, and the device."""
 
     weights: Path
     image: Path
     ids: Path
     device: str = "cpu"
-    start: Start = fresh
+    start: StartProcess = start_interpreter
     """How to start processes."""
 
     @classmethod
-    def set_up(cls, folder: Path, root: Path, device: str = "cpu", start: Start = fresh) -> "Stage":
+    def create(
+        cls, folder: Path, root: Path, device: str = "cpu", start: StartProcess = start_interpreter
+    ) -> "Workspace":
         """Weights made up, and an image of a Cityscapes root.
 
         Raises:
@@ -74,21 +76,21 @@ class Stage(NamedTuple):
         if not scenes:
             raise InputError(f"{root}: no images in it; give a folder with cityscapes/leftImg8bit as --samples")
         image = scenes[0].image(root).resolve()
-        stage = cls(folder / "fcn8s.pth", image, folder / "ids.npy", device, start)
+        workspace = cls(folder / "fcn8s.pth", image, folder / "ids.npy", device, start)
         torch.manual_seed(0)
-        torch.save(catalogue.network("fcn8s", 19).state_dict(), stage.weights)
-        return stage
+        torch.save(catalogue.network("fcn8s", 19).state_dict(), workspace.weights)
+        return workspace
 
     def result(
-        self, way: str, size: tuple[int, int], repeats: int, budget: float | None = None, limit: float = math.inf
+        self, contender: str, size: tuple[int, int], repeats: int, budget: float | None = None, limit: float = math.inf
     ) -> Result:
         """What a process finds that predicts, in so many seconds at most."""
         shape = "x".join(map(str, size))
-        words = [self.device, way, str(self.weights), str(self.image), shape, str(repeats), str(self.ids)]
+        arguments = [self.device, contender, str(self.weights), str(self.image), shape, str(repeats), str(self.ids)]
         budgets = [] if budget is None else [f"{budget:.1f}"]
-        ended = race.limited(["-m", "bench.contenders.forward", *words, *budgets], limit, self.start)
-        told = json.loads(ended.out.splitlines()[-1])
-        return Result(**told, ids=np.load(self.ids), warnings=race.warnings(ended))
+        ended = race.run_limited(["-m", "bench.contenders.forward", *arguments, *budgets], limit, self.start)
+        figures = json.loads(ended.out.splitlines()[-1])
+        return Result(**figures, ids=np.load(self.ids), warnings=race.warnings(ended))
 
 
 def run(samples: Path, rounds: int = 2, repeats: int = 2) -> dict[str, Any]:
@@ -98,14 +100,14 @@ def run(samples: Path, rounds: int = 2, repeats: int = 2) -> dict[str, Any]:
         InputError: if there are no real images, or a contender fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        stage = Stage.set_up(Path(folder), samples / "cityscapes")
-        limited = stage._replace(start=partial(_start_with, AVX2_ONLY))
-        in_float32 = {name: way for name, way in WAYS.items() if way != "bf16"}
+        workspace = Workspace.create(Path(folder), samples / "cityscapes")
+        run_limited = workspace._replace(start=partial(_start_with, AVX2_ONLY))
+        in_float32 = {name: contender for name, contender in CONTENDERS.items() if contender != "bf16"}
         tables = {
-            "all instructions": _compare(stage, WAYS, rounds, repeats),
-            "AVX2 only": _compare(limited, in_float32, rounds, repeats),
+            "all instructions": _compare(workspace, CONTENDERS, rounds, repeats),
+            "AVX2 only": _compare(run_limited, in_float32, rounds, repeats),
         }
-        tiles = [row for size in TILED_SIZES for row in _tiled(stage, size)]
+        tiles = [row for size in TILED_SIZES for row in _tiled(workspace, size)]
     return {
         "what": f"FCN-8s of random weights, one real image of {SIZE[0]} x {SIZE[1]}, uint8 in and ids out, "
         f"{repeats} times in each of {rounds} processes after once to warm up",
@@ -115,24 +117,28 @@ def run(samples: Path, rounds: int = 2, repeats: int = 2) -> dict[str, Any]:
     }
 
 
-def _start_with(variables: Mapping[str, str], words: Sequence[str], out: Path, error: Path, more: Any) -> Process:
+def _start_with(
+    variables: Mapping[str, str], arguments: Sequence[str], out: Path, error: Path, more: Any
+) -> ProcessHandle:
     """Start a process with these environment variables."""
-    return fresh(words, out, error, {**variables, **more})
+    return start_interpreter(arguments, out, error, {**variables, **more})
 
 
-def _compare(stage: "Stage", ways: Mapping[str, str], rounds: int, repeats: int) -> dict[str, dict[str, float]]:
+def _compare(
+    workspace: "Workspace", contenders: Mapping[str, str], rounds: int, repeats: int
+) -> dict[str, dict[str, float]]:
     """Figures of each contender; ratios are medians over the rounds."""
-    results: dict[str, list[Result]] = {name: [] for name in ways}
+    results: dict[str, list[Result]] = {name: [] for name in contenders}
     for _ in range(rounds):
-        for name, way in ways.items():
-            results[name].append(stage.result(way, SIZE, repeats))
+        for name, contender in contenders.items():
+            results[name].append(workspace.result(contender, SIZE, repeats))
     seconds = {name: [statistics.median(one.seconds) for one in those] for name, those in results.items()}
-    ratios = race.ratios(seconds, "original")
+    speedups = race.speedups(seconds, "original")
     expected = LABEL_ID_OF[results["original"][0].ids]
     return {
         name: {
             "median_seconds": round(statistics.median(seconds[name]), 3),
-            "times_as_fast_as_original": ratios[name],
+            "times_as_fast_as_original": speedups[name],
             "peak_process_mib": round(_median(those, "peak")),
             "mib_beyond_the_loaded_network": round(_median(those, "growth")),
             "equal_pixels": 1.0 if name == "original" else float((expected == those[0].ids).mean()),
@@ -154,8 +160,8 @@ def table(record: dict[str, Any]) -> str:
         ]
     lines.append("within a budget:")
     lines += [
-        f"  {tile['way']:<12} {tile['size']:>9}: takes {tile['whole_mib']:5} MiB; of {tile['budget_mib']:5} allowed "
-        f"{tile['taken_mib']:5} taken, {tile['different_pixels']} pixels differ"
+        f"  {tile['contender']:<12} {tile['size']:>9}: whole {tile['whole_mib']:5} MiB, "
+        f"budget {tile['budget_mib']:5} MiB, used {tile['taken_mib']:5} MiB, {tile['different_pixels']} pixels differ"
         for tile in record["tiles"]
     ]
     return "\n".join(lines)
@@ -165,16 +171,16 @@ def _median(results: list[Result], name: str) -> float:
     return statistics.median(float(getattr(result, name)) for result in results)
 
 
-def _tiled(stage: Stage, size: tuple[int, int]) -> list[dict[str, Any]]:
+def _tiled(workspace: Workspace, size: tuple[int, int]) -> list[dict[str, Any]]:
     """An image in tiles, within a share of the memory that the whole image takes, compared with the whole image."""
-    whole = {name: stage.result(WAYS[name], size, 0) for name in ("ours, exact", "ours")}
+    whole = {name: workspace.result(CONTENDERS[name], size, 0) for name in ("ours, exact", "ours")}
     rows = []
     for name, result in whole.items():
-        budget = result.growth / SHARE
-        bounded = stage.result(WAYS[name], size, 0, budget)
+        budget = result.growth / BUDGET_DIVISOR
+        bounded = workspace.result(CONTENDERS[name], size, 0, budget)
         rows.append(
             {
-                "way": name,
+                "contender": name,
                 "size": "x".join(map(str, size)),
                 "whole_mib": round(result.growth),
                 "budget_mib": round(budget),

@@ -12,10 +12,10 @@ import torch
 
 import catalogue
 from bench import race
-from bench.contenders.forward import WAYS
-from bench.forward import SIZE, Result, Stage
-from bench.launch import Start, fresh
-from bench.race import Series
+from bench.contenders.forward import OPTIONS
+from bench.forward import SIZE, Result, Workspace
+from bench.launch import StartProcess, start_interpreter
+from bench.race import Measurements
 from cityscapes.labels import LABEL_ID_OF
 from engine.devices.device import DTYPES
 from engine.devices.process import find_process
@@ -54,7 +54,7 @@ def measure(
     rounds: int,
     repeats: int,
     seconds: float = math.inf,
-    start: Start = fresh,
+    start: StartProcess = start_interpreter,
     note: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Time all ways in turn, in processes of their own.
@@ -71,25 +71,25 @@ def measure(
         start: how to start processes.
         note: is given the record so far, after each process.
     """
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     floors = _floors(device, size, side)
     what = (
         f"FCN-8s of random weights, one image of {size[0]} x {size[1]}, uint8 in and ids out on the device, "
         f"{repeats} times in each process after warming up"
     )
 
-    def record(done: Series[Result]) -> dict[str, Any]:
+    def record(done: Measurements[Result]) -> dict[str, Any]:
         counts = [len(those) for those in done.results.values()]
-        told = {"what": what, "contenders": dict(contenders), "rounds": max(counts, default=0)}
-        return {**told, "failed": done.failed, "notes": done.notes, **compared(done.results, floors)}
+        head = {"what": what, "contenders": dict(contenders), "rounds": max(counts, default=0)}
+        return {**head, "failed": done.failed, "notes": done.notes, **compared(done.results, floors)}
 
     with tempfile.TemporaryDirectory() as folder:
-        stage = Stage.set_up(Path(folder), root, device, start)
-        done = race.series(
+        workspace = Workspace.create(Path(folder), root, device, start)
+        done = race.measure_in_turn(
             list(contenders),
-            lambda name, left: stage.result(name, size, repeats, limit=left),
+            lambda name, left: workspace.result(name, size, repeats, limit=left),
             rounds,
-            until - time.monotonic(),
+            deadline - time.monotonic(),
             lambda done: note(record(done)),
         )
     return record(done)
@@ -105,12 +105,12 @@ def compared(results: dict[str, list[Result]], floors: dict[str, float]) -> dict
     last = {name: those[-1] for name, those in results.items()}
     record: dict[str, Any] = {
         "milliseconds": {name: round(1e3 * value, 3) for name, value in seconds.items()},
-        "times_as_fast_as_original": race.ratios(medians, "original"),
+        "times_as_fast_as_original": race.speedups(medians, "original"),
         "times_the_floor": {name: round(seconds[name] / floors[name], 2) for name in seconds if name in floors},
         "milliseconds_of_the_floor": {name: round(1e3 * value, 3) for name, value in floors.items()},
         "peak_allocated_mib": {name: round(one.steady_peak) for name, one in last.items()},
         "peak_allocated_mib_first_image_included": {name: round(one.working_peak) for name, one in last.items()},
-        "peak_held_mib": {name: round(one.held) for name, one in last.items()},
+        "peak_reserved_mib": {name: round(one.reserved) for name, one in last.items()},
         "warnings": {name: list(one.warnings) for name, one in last.items() if one.warnings},
         "share_of_original_peak": {},
         "equal_to_exact": {},
@@ -121,7 +121,7 @@ def compared(results: dict[str, list[Result]], floors: dict[str, float]) -> dict
             name: {
                 "allocated": round(one.steady_peak / theirs.steady_peak, 3),
                 "first_image_included": round(one.working_peak / theirs.working_peak, 3),
-                "held": round(one.held / theirs.held, 3),
+                "reserved": round(one.reserved / theirs.reserved, 3),
             }
             for name, one in last.items()
         }
@@ -141,10 +141,10 @@ def table(record: dict[str, Any]) -> str:
             f"{_cell(record['times_the_floor'].get(name), '6.2f')} floors  "
             f"{record['peak_allocated_mib'][name]:6} MiB ({_cell(shares.get('allocated'), '.0%')}), with the first "
             f"image {record['peak_allocated_mib_first_image_included'][name]:6}, "
-            f"held {record['peak_held_mib'][name]:6} ({_cell(shares.get('held'), '.0%')})  "
+            f"reserved {record['peak_reserved_mib'][name]:6} ({_cell(shares.get('reserved'), '.0%')})  "
             f"{_cell(record['equal_to_exact'].get(name), '.4%')} equal"
         )
-    return "\n".join([*lines, *race.complaints(record)])
+    return "\n".join([*lines, *race.problem_lines(record)])
 
 
 def _cell(value: float | None, form: str) -> str:
@@ -156,9 +156,9 @@ def _floors(device: str, size: tuple[int, int], side: int | None) -> dict[str, f
     cost = flops.count(catalogue.network("fcn8s", 19), size)
     floors: dict[str, float] = {}
     found: dict[str, float] = {}
-    for name, how in WAYS.items():
-        if how:
-            process = find_process(device, str(how["precision"]))
+    for name, options in OPTIONS.items():
+        if options:
+            process = find_process(device, str(options["precision"]))
             if process.precision not in found:
                 ceiling = roofline.measure(process.device, process.precision, side=side)
                 itemsize = DTYPES[process.precision].itemsize

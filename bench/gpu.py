@@ -15,8 +15,8 @@ import psutil
 from bench import REPOSITORY, gpu_record, weight_files
 from bench.gpu_parts import PARTS
 from bench.gpu_record import Record
-from bench.gpu_run import Run
-from bench.gpu_setting import Setting
+from bench.gpu_run import PartRunner
+from bench.gpu_settings import PartSettings
 from bench.gpu_smoke import CHAINS
 from engine.cli.command import command
 from engine.cli.options import tool_parser
@@ -43,10 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
     began = psutil.Process().create_time()
     with tempfile.TemporaryDirectory(prefix="bench-gpu-") as folder, _stoppable():
-        setting = _setting(chosen, Path(folder), list(sys.argv[1:] if argv is None else argv))
-        require_writable(setting.output)
-        record = Record(setting.output / "gpu.json")
-        run = Run(setting, record, began + 60 * chosen.minutes - END_SECONDS)
+        settings = _setting(chosen, Path(folder), list(sys.argv[1:] if argv is None else argv))
+        require_writable(settings.output)
+        record = Record(settings.output / "gpu.json")
+        run = PartRunner(settings, record, began + 60 * chosen.minutes - END_SECONDS)
         statuses = run.all(chosen.parts)
     print("\n".join([_summary(record, statuses), f"{record.path}: the record in full"]))
     bad = {gpu_record.FAILED, gpu_record.KILLED} & set(statuses.values())
@@ -90,7 +90,7 @@ def _stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _setting(chosen: argparse.Namespace, work: Path, words: list[str]) -> Setting:
+def _setting(chosen: argparse.Namespace, work: Path, arguments: list[str]) -> PartSettings:
     """What the parts are given.
 
     Raises:
@@ -106,7 +106,7 @@ def _setting(chosen: argparse.Namespace, work: Path, words: list[str]) -> Settin
     output = chosen.output or (REPOSITORY / "outputs" / "gpu-rehearsal" if chosen.rehearse else RESULTS)
     if chosen.rehearse and output.resolve() == RESULTS:
         raise InputError(f"--output {output}: that is where figures of a GPU are; give another folder for a rehearsal")
-    return Setting(
+    return PartSettings(
         seconds=0.0,
         work=work,
         output=output.resolve(),
@@ -117,7 +117,7 @@ def _setting(chosen: argparse.Namespace, work: Path, words: list[str]) -> Settin
         chains=tuple(chosen.chains),
         networks=tuple(chosen.networks),
         seeds=tuple(chosen.seeds),
-        command=("python", "-m", "bench", "gpu", *words),
+        command=("python", "-m", "bench", "gpu", *arguments),
         commit=chosen.commit,
     )
 
@@ -142,7 +142,7 @@ def _parser() -> argparse.ArgumentParser:
         "Measure everything that takes a GPU, in the time given; each figure is kept the moment it is there.",
         [
             "python -m bench gpu --root data",
-            "python -m bench gpu --parts ceilings forward training_step prediction --minutes 4.8",
+            "python -m bench gpu --parts roofline forward training_step prediction --minutes 4.8",
             "python -m bench gpu --parts smoke tests camvid --root data --minutes 7",
             "python -m bench gpu --rehearse",
             "python -m bench gpu --merge call-a/gpu.json call-b/gpu.json",

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import gpu_setting, plan, tiny, weight_files
-from bench.gpu_setting import Keep, Setting
-from bench.launch import Ended, Job
+from bench import gpu_settings, plan, tiny, weight_files
+from bench.gpu_settings import PartSettings, SaveResult
+from bench.launch import Job, ProcessResult
 from camvid.layout import segnet_samples
 from engine.errors import InputError
 from engine.files.atomic import sha256
 
 RECIPES = {"fcn8s": "fcn8s_camvid_scratch", "unet": "unet_camvid_scratch"}
 """Network -> recipe."""
-WAYS = (
+SPEED_FLAGS = (
     "--data_on device --cuda_graph true",
     "--data_on device --cuda_graph false",
     "--data_on workers --workers 12 --cuda_graph false",
@@ -33,34 +33,34 @@ _READ_EVERY = 2.0
 """Seconds between two looks at the history of a training that runs."""
 
 
-class Trained(NamedTuple):
+class TrainingOutcome(NamedTuple):
     """What came of a training."""
 
-    ended: Ended
+    ended: ProcessResult
     history: list[dict[str, Any]]
     folder: Path
 
 
 @dataclass
-class _Plan:
+class _Schedule:
     """How a network is trained."""
 
     network: str
-    way: str
-    pace: plan.Pace
+    speed_flags: str
+    time_needed: plan.TrainingTime
     epochs: int
 
 
-def run(setting: Setting, keep: Keep) -> list[str]:
+def run(settings: PartSettings, save: SaveResult) -> list[str]:
     """Train, score, and bring the weights to where they are kept.
 
     Returns:
         What failed.
     """
-    camvid = _CamVid(setting, keep)
-    for number, network in enumerate(setting.networks):
-        share = 1 if number else len(setting.seeds)
-        camvid.train_network(network, setting.seeds[:share])
+    camvid = _CamVid(settings, save)
+    for number, network in enumerate(settings.networks):
+        share = 1 if number else len(settings.seeds)
+        camvid.train_network(network, settings.seeds[:share])
     return camvid.failed
 
 
@@ -78,12 +78,12 @@ def table(result: dict[str, Any]) -> str:
 class _CamVid:
     """The trainings of one run."""
 
-    def __init__(self, setting: Setting, keep: Keep) -> None:
-        self.setting, self._keep = setting, keep
+    def __init__(self, settings: PartSettings, save: SaveResult) -> None:
+        self.settings, self._save_result = settings, save
         self.failed: list[str] = []
-        self.root = setting.root if setting.root is not None else Path()
-        self._until = time.monotonic() + setting.seconds
-        self._files = gpu_setting.FILES_BACK - 1  # the record is one
+        self.root = settings.root if settings.root is not None else Path()
+        self._until = time.monotonic() + settings.seconds
+        self._files = gpu_settings.FILES_BACK - 1  # the record is one
         self.splits = {}
         for split in ("train", *SCORED):
             try:
@@ -104,139 +104,155 @@ class _CamVid:
         """Seconds for trainings."""
         return self._until - time.monotonic() - _LAST_SECONDS
 
-    def keep(self) -> None:
+    def save(self) -> None:
         """Keep what there is."""
-        self._keep(self.result)
+        self._save_result(self.result)
 
-    def note(self, text: str) -> None:
+    def add_note(self, text: str) -> None:
         """Keep a sentence."""
         self.result["notes"].append(text)
-        self.keep()
+        self.save()
 
     def train_network(self, network: str, seeds: tuple[int, ...]) -> None:
         """Find out how long it takes, and train with all seeds for as many epochs as then fit."""
-        planned = self._planned(network, len(seeds))
-        if planned is None:
+        schedule = self._schedule(network, len(seeds))
+        if schedule is None:
             return
         taken: list[float] = []
         for seed in seeds:
             if not plan.another_fits(self.left, taken):
-                self.note(f"{network}: no time was left for seed {seed}")
+                self.add_note(f"{network}: no time was left for seed {seed}")
                 continue
-            taken.append(self._train_seed(planned, seed))
+            taken.append(self._train_seed(schedule, seed))
 
-    def _planned(self, network: str, runs: int) -> _Plan | None:
+    def _schedule(self, network: str, runs: int) -> _Schedule | None:
         """The first way to train that works, and the epochs that fit."""
-        for way in WAYS:
+        for speed_flags in SPEED_FLAGS:
             if self.left <= 0:
                 break
-            row: dict[str, Any] = {"network": network, "way": way}
+            row: dict[str, Any] = {"network": network, "speed_flags": speed_flags}
             self.result["trials"].append(row)
-            epochs, limit = self.setting.sizes.trial_epochs, self.left / 3
-            trained = self._train(network, way, 0, epochs, f"trial-{network}", limit, epochs // 2)
-            row["seconds"] = round(trained.ended.seconds, 1)
-            if trained.ended.code != 0 or len(trained.history) < epochs:
-                row["error"] = self._end(trained.ended)
-                self.failed.append(f"{network}: the trial with {way} ended with code {trained.ended.code}")
-                self.keep()
+            epochs, limit = self.settings.sizes.trial_epochs, self.left / 3
+            outcome = self._train(network, speed_flags, 0, epochs, f"trial-{network}", limit, epochs // 2)
+            row["seconds"] = round(outcome.ended.seconds, 1)
+            if outcome.ended.code != 0 or len(outcome.history) < epochs:
+                row["error"] = self._error_tail(outcome.ended)
+                self.failed.append(f"{network}: the trial with {speed_flags} ended with code {outcome.ended.code}")
+                self.save()
                 continue
-            found = self._pace(trained)
-            fit = plan.epochs_that_fit(self.left, runs, found, self.setting.sizes.epochs)
+            found = self._training_time(outcome)
+            fit = plan.epochs_that_fit(self.left, runs, found, self.settings.sizes.epochs)
             row |= {"pace": {name: round(value, 4) for name, value in found._asdict().items()}, "epochs": fit}
-            self.keep()
+            self.save()
             if fit < _LEAST_EPOCHS:
                 break
-            return _Plan(network, way, found, fit)
-        self.note(f"{network}: no way to train it for {_LEAST_EPOCHS} epochs or more in the time that was left")
+            return _Schedule(network, speed_flags, found, fit)
+        self.add_note(
+            f"{network}: no training of {_LEAST_EPOCHS} epochs or more worked or fitted into the time that was left"
+        )
         return None
 
-    def _pace(self, trained: Trained) -> plan.Pace:
+    def _training_time(self, outcome: TrainingOutcome) -> plan.TrainingTime:
         """What a training takes, scoring included, which is tried here for the first time."""
-        rows = [(row["seconds"], row.get("val_miou") is not None) for row in trained.history]
-        found = plan.pace(trained.ended.seconds, rows)
+        rows = [(row["seconds"], row.get("val_miou") is not None) for row in outcome.history]
+        found = plan.estimate(outcome.ended.seconds, rows)
         began = time.monotonic()
-        self._score(trained.folder / "best.pth", "val")
+        self._score(outcome.folder / "best.pth", "val")
         scored = sum(split in self.splits for split in SCORED) * (time.monotonic() - began)
         return found._replace(start=found.start + scored)
 
-    def _end(self, ended: Ended) -> str:
+    def _error_tail(self, ended: ProcessResult) -> str:
         """What a process said last."""
-        return ended.error[-1500:].replace(str(self.setting.work), "WORK")
+        return ended.error[-1500:].replace(str(self.settings.work), "WORK")
 
-    def _train_seed(self, planned: _Plan, seed: int) -> float:
+    def _train_seed(self, schedule: _Schedule, seed: int) -> float:
         """Train, score, keep weights; the seconds that this took."""
         began = time.monotonic()
-        name = f"camvid-{planned.network}-seed{seed}"
-        row: dict[str, Any] = {"network": planned.network, "seed": seed, "epochs": planned.epochs, "way": planned.way}
+        name = f"camvid-{schedule.network}-seed{seed}"
+        row: dict[str, Any] = {
+            "network": schedule.network,
+            "seed": seed,
+            "epochs": schedule.epochs,
+            "speed_flags": schedule.speed_flags,
+        }
         row |= {"epochs_done": 0, "seconds": 0.0, "best_val_miou": None, "miou": {}, "files": {}, "history": {}}
         self.result["trainings"].append(row)
         # A training that is slower than planned is stopped, and its best weights are kept.
-        limit = min(self.left, 1.5 * planned.pace.seconds(planned.epochs) + 10)
-        every = plan.validate_every(planned.epochs)
-        trained = self._train(planned.network, planned.way, seed, planned.epochs, name, limit, every, row)
-        _describe(row, trained)
-        if trained.ended.code != 0:
-            row["error"] = self._end(trained.ended)
-            self.failed.append(f"{name}: ended with code {trained.ended.code} after {len(trained.history)} epochs")
-        self.keep()
-        best = trained.folder / "best.pth"
+        limit = min(self.left, 1.5 * schedule.time_needed.seconds(schedule.epochs) + 10)
+        every = plan.validate_every(schedule.epochs)
+        outcome = self._train(schedule.network, schedule.speed_flags, seed, schedule.epochs, name, limit, every, row)
+        _update_row(row, outcome)
+        if outcome.ended.code != 0:
+            row["error"] = self._error_tail(outcome.ended)
+            self.failed.append(f"{name}: ended with code {outcome.ended.code} after {len(outcome.history)} epochs")
+        self.save()
+        best = outcome.folder / "best.pth"
         if best.is_file():
             self._keep_weights(row, best, name)
             for split in SCORED:
                 if split in self.splits:
                     row["miou"][split] = self._score(best, split)
-                    self.keep()
+                    self.save()
         return time.monotonic() - began
 
     def _train(
         self,
         network: str,
-        way: str,
+        speed_flags: str,
         seed: int,
         epochs: int,
         name: str,
         limit: float,
         validate_every: int,
         row: dict[str, Any] | None = None,
-    ) -> Trained:
+    ) -> TrainingOutcome:
         """One training by the product's command; a row is given what its history says, while it runs."""
-        setting = self.setting
-        folder = setting.work / "saved" / name
-        words = ["train_fcn.py", "--recipe", RECIPES[network], "--root", str(self.root), *way.split()]
-        words += ["--seed", str(seed), "--epochs", str(epochs), "--validate_every", str(validate_every)]
-        words += ["--saved", str(folder.parent), "--name", name, "--accelerator", setting.device, "--curves", "none"]
-        if setting.rehearse:
-            words += ["--network", tiny.NAME, "--crop_size", str(setting.sizes.toy_crop), "--batch_size", "4"]
-            words += ["--workers", "1"]
+        settings = self.settings
+        folder = settings.work / "saved" / name
+        arguments = ["train_fcn.py", "--recipe", RECIPES[network], "--root", str(self.root), *speed_flags.split()]
+        arguments += ["--seed", str(seed), "--epochs", str(epochs), "--validate_every", str(validate_every)]
+        arguments += [
+            "--saved",
+            str(folder.parent),
+            "--name",
+            name,
+            "--accelerator",
+            settings.device,
+            "--curves",
+            "none",
+        ]
+        if settings.rehearse:
+            arguments += ["--network", tiny.NAME, "--crop_size", str(settings.sizes.toy_crop), "--batch_size", "4"]
+            arguments += ["--workers", "1"]
         shutil.rmtree(folder, ignore_errors=True)
         # The signal makes it save what it has, which takes a moment.
-        job = Job(words, limit, start=setting.start, grace=10.0)
+        job = Job(arguments, limit, start=settings.start, grace=10.0)
         looked = time.monotonic()
 
         def watch() -> None:
             nonlocal looked
             if row is not None and time.monotonic() - looked > _READ_EVERY:
                 looked = time.monotonic()
-                _describe(row, Trained(Ended(None, job.seconds, "", ""), _history(folder), folder))
-                self.keep()
+                _update_row(row, TrainingOutcome(ProcessResult(None, job.seconds, "", ""), _history(folder), folder))
+                self.save()
 
-        return Trained(job.wait(watch), _history(folder), folder)
+        return TrainingOutcome(job.wait(watch), _history(folder), folder)
 
     def _keep_weights(self, row: dict[str, Any], best: Path, name: str) -> None:
         """Copy weights in parts, if so many files may still come back."""
-        paths = weight_files.split(best, self.setting.output, f"{name}.pth", most=self._files)
+        paths = weight_files.split(best, self.settings.output, f"{name}.pth", most=self._files)
         self._files -= len(paths)
         row["files"] = {path.name: sha256(path) for path in paths}
         if not paths:
-            self.note(f"{name}: its weights take more files than may still come back, so they were left there")
+            self.add_note(f"{name}: its weights take more files than may still come back, so they were left there")
 
     def _score(self, weights: Path, split: str) -> float | None:
         """The mean IoU of a split, by the product's command."""
-        setting, output = self.setting, self.setting.work / "scores"
-        words = ["test_fcn.py", "--benchmark", "camvid", "--root", str(self.root), "--split", split]
-        words += ["--model_weights_path", str(weights), "--output", str(output), "--profile_images", "0"]
-        words += ["--accelerator", setting.device, *(["--workers", "1"] if setting.rehearse else [])]
-        ended = Job(words, _SCORE_SECONDS, start=setting.start).wait()
+        settings, output = self.settings, self.settings.work / "scores"
+        arguments = ["test_fcn.py", "--benchmark", "camvid", "--root", str(self.root), "--split", split]
+        arguments += ["--model_weights_path", str(weights), "--output", str(output), "--profile_images", "0"]
+        arguments += ["--accelerator", settings.device, *(["--workers", "1"] if settings.rehearse else [])]
+        ended = Job(arguments, _SCORE_SECONDS, start=settings.start).wait()
         scores = output / weights.parent.name / split / "scores.json"
         if ended.code != 0 or not scores.is_file():
             self.failed.append(f"{weights.parent.name}: scoring {split} failed: {ended.error[-300:]}")
@@ -245,18 +261,18 @@ class _CamVid:
         return found
 
 
-def _describe(row: dict[str, Any], trained: Trained) -> None:
+def _update_row(row: dict[str, Any], outcome: TrainingOutcome) -> None:
     """What a history says, into a row of the record."""
-    speeds = [epoch["images_per_second"] for epoch in trained.history]
-    scores = [epoch["val_miou"] for epoch in trained.history if epoch.get("val_miou") is not None]
+    speeds = [epoch["images_per_second"] for epoch in outcome.history]
+    scores = [epoch["val_miou"] for epoch in outcome.history if epoch.get("val_miou") is not None]
     row |= {
-        "epochs_done": max((epoch["epoch"] for epoch in trained.history), default=0),
-        "seconds": round(trained.ended.seconds, 1),
+        "epochs_done": max((epoch["epoch"] for epoch in outcome.history), default=0),
+        "seconds": round(outcome.ended.seconds, 1),
         "best_val_miou": max(scores, default=None),
         "images_per_second": statistics.median(speeds) if speeds else None,
         # Only epochs that were validated, because a curve needs no more.
         "history": {
-            name: [epoch[name] for epoch in trained.history if epoch.get("val_miou") is not None]
+            name: [epoch[name] for epoch in outcome.history if epoch.get("val_miou") is not None]
             for name in ("epoch", "train_loss", "val_miou")
         },
     }

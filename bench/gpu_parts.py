@@ -1,6 +1,6 @@
 """The parts of `python -m bench gpu`, each in a process of its own: `python -m bench.gpu_parts NAME SETTING RESULT`.
 
-SETTING is a `Setting` as JSON, RESULT the file that everything goes to the moment it is found: `result`, `failed`,
+SETTING is a `PartSettings` as JSON, RESULT the file that everything goes to the moment it is found: `result`, `failed`,
 `ended` and `environment`.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 
 from bench import gpu_camvid, gpu_smoke, gpu_tests, scenes
-from bench.gpu_setting import Keep, Setting
+from bench.gpu_settings import PartSettings, SaveResult
 from engine.errors import InputError
 from engine.files.atomic import write_json
 
@@ -25,115 +25,115 @@ Result = dict[str, Any]
 class Part:
     """Something to be measured."""
 
-    run: Callable[[Setting, Keep], list[str]]
+    run: Callable[[PartSettings, SaveResult], list[str]]
     """Measures, keeps what it finds, and returns what failed."""
     table: Callable[[Result], str]
     """What was kept as text to print."""
 
 
-def ceilings(setting: Setting, keep: Keep) -> list[str]:
+def roofline(settings: PartSettings, save_result: SaveResult) -> list[str]:
     """What the device can do at most: matrix products and copies of random data."""
     import torch
 
     from engine.devices.process import find_process
-    from engine.profiling import roofline as measured
+    from engine.profiling import roofline as peaks
 
     # float32 products on a GPU: with TF32, as torch allows it in convolutions, and with all bits.
     kinds = {"fp16": ("16-mixed", "high"), "bf16": ("bf16-mixed", "high"), "tf32": ("32-true", "high")}
     kinds["fp32"] = ("32-true", "highest")
-    if setting.rehearse:
+    if settings.rehearse:
         del kinds["fp16"]  # which CPUs multiply slowly
-    device = find_process(setting.device, "auto").device
+    device = find_process(settings.device, "auto").device
     result: Result = {"what": "TFLOP/s of square matrix products, TB/s read and written by a copy; random data"}
     result |= {"tflops": {}, "copy_tb": 0.0}
     for name, (precision, products) in kinds.items():
         torch.set_float32_matmul_precision(products)
-        found = measured.measure(device, precision, side=setting.sizes.matrix)
+        found = peaks.measure(device, precision, side=settings.sizes.matrix)
         result["tflops"][name] = round(found.flops_per_second / 1e12, 3)
         result["copy_tb"] = max(result["copy_tb"], round(found.bytes_per_second / 1e12, 3))
-        keep(result)
+        save_result(result)
     return []
 
 
-def _ceilings_table(result: Result) -> str:
+def _roofline_table(result: Result) -> str:
     products = ", ".join(f"{name} {value}" for name, value in result["tflops"].items())
     return f"  TFLOP/s: {products}; copy {result['copy_tb']} TB/s"
 
 
-def forward(setting: Setting, keep: Keep) -> list[str]:
+def forward(settings: PartSettings, save_result: SaveResult) -> list[str]:
     """The forward pass, side by side with the original repository's network."""
     began = time.monotonic()
     from bench import forward_gpu
 
-    sizes = setting.sizes
-    root, kind = _scenes(setting)
+    sizes = settings.sizes
+    root, kind = _scenes(settings)
     record = forward_gpu.measure(
         root,
-        setting.device,
+        settings.device,
         sizes.scene,
         sizes.matrix,
-        contenders=_without_compilers(forward_gpu.CONTENDERS, setting),
+        contenders=_without_compilers(forward_gpu.CONTENDERS, settings),
         rounds=sizes.rounds,
         repeats=sizes.repeats,
-        seconds=_left(setting, began),
-        start=setting.start,
-        note=lambda found: keep({"images": kind, **found}),
+        seconds=_left(settings, began),
+        start=settings.start,
+        note=lambda found: save_result({"images": kind, **found}),
     )
     return _failures(record)
 
 
-def training_step(setting: Setting, keep: Keep) -> list[str]:
+def training_step(settings: PartSettings, save_result: SaveResult) -> list[str]:
     """Steps of training, side by side with the original repository's loop."""
     began = time.monotonic()
     from bench import training_step as bench
 
     record = bench.measure(
-        "cpu" if setting.rehearse else "cuda",
-        setting.sizes.training,
-        _without_compilers(bench.CONTENDERS["cuda"], setting),
-        rounds=setting.sizes.rounds,
-        seconds=_left(setting, began),
-        start=setting.start,
-        note=keep,
+        "cpu" if settings.rehearse else "cuda",
+        settings.sizes.training,
+        _without_compilers(bench.CONTENDERS["cuda"], settings),
+        rounds=settings.sizes.rounds,
+        seconds=_left(settings, began),
+        start=settings.start,
+        note=save_result,
     )
     return _failures(record)
 
 
-def prediction(setting: Setting, keep: Keep) -> list[str]:
+def prediction(settings: PartSettings, save_result: SaveResult) -> list[str]:
     """Prediction from PNG to PNG, side by side with the original repository's loop."""
     began = time.monotonic()
     from bench import prediction as bench
 
-    sizes = setting.sizes
-    root, kind = _scenes(setting)
+    sizes = settings.sizes
+    root, kind = _scenes(settings)
     record = bench.measure(
         root,
-        setting.device,
+        settings.device,
         sizes.predicted,
         kind,
         rounds=sizes.rounds,
-        seconds=_left(setting, began),
-        start=setting.start,
-        note=keep,
+        seconds=_left(settings, began),
+        start=settings.start,
+        note=save_result,
     )
-    keep(record)
+    save_result(record)
     return _failures(record)
 
 
-def _left(setting: Setting, began: float) -> float:
+def _left(settings: PartSettings, began: float) -> float:
     """Seconds for the measurement of a part that began then, on the clock that never goes back."""
-    return setting.seconds - (time.monotonic() - began)
+    return settings.seconds - (time.monotonic() - began)
 
 
-def _scenes(setting: Setting) -> tuple[Path, str]:
+def _scenes(settings: PartSettings) -> tuple[Path, str]:
     """A Cityscapes root with images, and what they are; in a rehearsal small ones."""
-    real = Path() if setting.rehearse else setting.samples
-    return scenes.find(real, setting.work, setting.sizes.scene)
+    real = Path() if settings.rehearse else settings.samples
+    return scenes.find(real, settings.work, settings.sizes.scene)
 
 
-def _without_compilers(contenders: dict[str, str], setting: Setting) -> dict[str, str]:
+def _without_compilers(contenders: dict[str, str], settings: PartSettings) -> dict[str, str]:
     """In a rehearsal without the contenders that torch.compile takes minutes for on a CPU."""
-    return {name: way for name, way in contenders.items() if not (setting.rehearse and "compiled" in name)}
+    return {name: one for name, one in contenders.items() if not (settings.rehearse and "compiled" in name)}
 
 
 def _failures(record: Result) -> list[str]:
@@ -153,7 +153,7 @@ def _table(module: str) -> Callable[[Result], str]:
 
 
 PARTS = {
-    "ceilings": Part(ceilings, _ceilings_table),
+    "roofline": Part(roofline, _roofline_table),
     "smoke": Part(gpu_smoke.run, gpu_smoke.table),
     "tests": Part(gpu_tests.run, gpu_tests.table),
     "forward": Part(forward, _table("forward_gpu")),
@@ -165,39 +165,39 @@ PARTS = {
 
 def main(argv: Sequence[str]) -> int:
     """Run a part."""
-    name, setting, path = argv[0], Setting.parse(argv[1]), Path(argv[2])
+    name, settings, path = argv[0], PartSettings.parse(argv[1]), Path(argv[2])
     written: dict[str, Any] = {"ended": False, "failed": [], "result": {}}
 
-    def keep(result: Result) -> None:
+    def save_result(result: Result) -> None:
         written["result"] = result
         write_json(path, written)
 
-    if not setting.rehearse:  # whose processes are copies of this one, and CUDA does not survive that
+    if not settings.rehearse:  # whose processes are copies of this one, and CUDA does not survive that
         try:
-            written["environment"] = _environment(setting)
+            written["environment"] = _environment(settings)
         except Exception as error:  # whatever a driver or a package has to say, the part itself may work
             print(f"warning: the environment could not be described: {error}", file=sys.stderr)
-    keep({})
+    save_result({})
     # The deadline counts from the start of this process, and imports took their time.
-    setting = replace(setting, seconds=setting.seconds - (time.time() - psutil.Process().create_time()))
+    settings = replace(settings, seconds=settings.seconds - (time.time() - psutil.Process().create_time()))
     try:
-        written["failed"] = PARTS[name].run(setting, keep)
+        written["failed"] = PARTS[name].run(settings, save_result)
     except InputError as error:
         written["failed"] = [*written["failed"], *error.messages]
     written["ended"] = True
     write_json(path, written)
     # Once more, because now all packages are imported; last, because nothing that was measured may be lost by it.
-    written["environment"] = _environment(setting)
+    written["environment"] = _environment(settings)
     write_json(path, written)
     return int(bool(written["failed"]))
 
 
-def _environment(setting: Setting) -> dict[str, Any]:
+def _environment(settings: PartSettings) -> dict[str, Any]:
     from engine import environment
 
-    sys.argv = list(setting.command)  # that of the whole run, from which folders of this machine are left out
+    sys.argv = list(settings.command)  # that of the whole run, from which folders of this machine are left out
     found = environment.describe()
-    return {**found, "commit": found["commit"] or setting.commit}
+    return {**found, "commit": found["commit"] or settings.commit}
 
 
 if __name__ == "__main__":

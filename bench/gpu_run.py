@@ -8,36 +8,36 @@ from typing import Any
 
 from bench import gpu_record, plan
 from bench.gpu_record import Record
-from bench.gpu_setting import Setting
-from bench.launch import POLL_SECONDS, Ended, Job, kill_all
-from bench.plan import Need
+from bench.gpu_settings import PartSettings
+from bench.launch import POLL_SECONDS, Job, ProcessResult, kill_all
+from bench.plan import TimeNeed
 
-STEPS = (("ceilings",), ("smoke", "tests"), ("forward",), ("training_step",), ("prediction",), ("camvid",))
+STEPS = (("roofline",), ("smoke", "tests"), ("forward",), ("training_step",), ("prediction",), ("camvid",))
 """Parts in their order; those of one step run side by side, because they measure nothing."""
-NEEDS = {
-    "ceilings": Need("ceilings", 25, 40),
-    "smoke": Need("smoke", 90, 200),
-    "tests": Need("tests", 45, 120),
-    "forward": Need("forward", 80, 150),
-    "training_step": Need("training_step", 85, 150),
-    "prediction": Need("prediction", 65, 120),
-    "camvid": Need("camvid", 120, float("inf")),
+TIME_NEEDS = {
+    "roofline": TimeNeed("roofline", 25, 40),
+    "smoke": TimeNeed("smoke", 90, 200),
+    "tests": TimeNeed("tests", 45, 120),
+    "forward": TimeNeed("forward", 80, 150),
+    "training_step": TimeNeed("training_step", 85, 150),
+    "prediction": TimeNeed("prediction", 65, 120),
+    "camvid": TimeNeed("camvid", 120, float("inf")),
 }
 """Seconds, as long as nothing of it was measured on a GPU."""
 WIND_DOWN_SECONDS = 10.0
 """Before a part's deadline, in which it comes to its end by itself; no more than a tenth of its time."""
-Launch = Callable[[str, Setting, Path, float], Job]
+StartPart = Callable[[str, PartSettings, Path, float], Job]
 """Starts a part: its name, its setting, the file for its result, and the seconds until it is killed."""
 
 
-def launch(name: str, setting: Setting, result: Path, seconds: float) -> Job:
+def start_part(name: str, settings: PartSettings, result: Path, seconds: float) -> Job:
     """Start a part in a process of its own."""
-    words = ["-m", "bench.gpu_parts", name, setting.dump(), str(result)]
+    arguments = ["-m", "bench.gpu_parts", name, settings.dump(), str(result)]
     # What a killed part leaves behind goes with the folder of the whole run.
-    return Job(words, seconds, {"TMPDIR": str(setting.work)}, setting.start)
+    return Job(arguments, seconds, {"TMPDIR": str(settings.work)}, settings.start)
 
 
-class Run:
+class PartRunner:
     """One call of the command.
 
     Args:
@@ -47,9 +47,9 @@ class Run:
         start: how to start a part.
     """
 
-    def __init__(self, setting: Setting, record: Record, until: float, start: Launch = launch) -> None:
-        self._setting, self._record, self._until, self._start = setting, record, until, start
-        self._results = setting.work / "results"
+    def __init__(self, settings: PartSettings, record: Record, deadline: float, start: StartPart = start_part) -> None:
+        self._setting, self._record, self._until, self._start = settings, record, deadline, start
+        self._results = settings.work / "results"
         self._results.mkdir()
 
     def all(self, names: Sequence[str]) -> dict[str, str]:
@@ -57,7 +57,7 @@ class Run:
         steps = [chosen for step in STEPS if (chosen := [name for name in step if name in names])]
         statuses: dict[str, str] = {}
         for number, step in enumerate(steps):
-            given = plan.allot([_need(later) for later in steps[number:]], self._until - time.time())
+            given = plan.allocate([_step_need(later) for later in steps[number:]], self._until - time.time())
             seconds = given.get("+".join(step), 0.0)
             for name in step:
                 if reason := self._reason_to_skip(name, seconds):
@@ -70,28 +70,28 @@ class Run:
 
     def _reason_to_skip(self, name: str, seconds: float) -> str | None:
         if not seconds:
-            return f"no time was left for it; it takes {NEEDS[name].least:.0f} s at the least"
+            return f"no time was left for it; it takes {TIME_NEEDS[name].minimum:.0f} s at the least"
         if name == "camvid" and self._setting.root is None:
             return "no --root with CamVid in it was given"
         return None
 
     def _step(self, names: Sequence[str], seconds: float) -> dict[str, str]:
         """Run parts side by side until each has ended or is past its deadline."""
-        setting = replace(self._setting, seconds=seconds - min(WIND_DOWN_SECONDS, seconds / 10))
+        settings = replace(self._setting, seconds=seconds - min(WIND_DOWN_SECONDS, seconds / 10))
         jobs: dict[str, Job] = {}
         statuses: dict[str, str] = {}
         seen: dict[str, float] = {}
         try:
             for name in names:
                 print(f"--- {name}: at most {seconds:.0f} s", flush=True)
-                jobs[name] = self._start(name, setting, self._result(name), seconds)
+                jobs[name] = self._start(name, settings, self._result(name), seconds)
             while jobs:
                 for name, job in list(jobs.items()):
                     ended = job.poll()
                     changed = self._changed(name)
                     if ended is not None or changed != seen.get(name):
                         seen[name] = changed
-                        statuses[name] = self._put(name, job, seconds, ended)
+                        statuses[name] = self._record_part(name, job, seconds, ended)
                     if ended is not None:
                         del jobs[name]
                 time.sleep(4 * POLL_SECONDS)
@@ -99,7 +99,7 @@ class Run:
             kill_all(list(jobs.values()))
         return statuses
 
-    def _put(self, name: str, job: Job, allotted: float, ended: Ended | None) -> str:
+    def _record_part(self, name: str, job: Job, allotted: float, ended: ProcessResult | None) -> str:
         """Record what a part has found so far, and its end; how it came out."""
         found = gpu_record.read_result(self._result(name))
         entry: dict[str, Any] = {
@@ -129,7 +129,7 @@ class Run:
         return path.stat().st_mtime_ns if path.is_file() else 0
 
 
-def _need(step: Sequence[str]) -> Need:
+def _step_need(step: Sequence[str]) -> TimeNeed:
     """What a step needs: its parts run side by side."""
-    needs = [NEEDS[name] for name in step]
-    return Need("+".join(step), max(need.least for need in needs), max(need.most for need in needs))
+    needs = [TIME_NEEDS[name] for name in step]
+    return TimeNeed("+".join(step), max(need.minimum for need in needs), max(need.maximum for need in needs))

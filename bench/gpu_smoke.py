@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from bench import scenes, tiny
-from bench.gpu_setting import Keep, Setting
-from bench.launch import Ended, Job, Start, fresh, kill_all
+from bench.gpu_settings import PartSettings, SaveResult
+from bench.launch import Job, ProcessResult, StartProcess, kill_all, start_interpreter
 
 _TRAIN = (
     "train_fcn.py --benchmark camvid --root {camvid} --network {fcn8s} --backbone_weights none --crop_size {crop} "
@@ -101,36 +101,36 @@ _FEW_THREADS = {"OMP_NUM_THREADS": "2"}
 """Because several chains share the cores."""
 
 
-def run(setting: Setting, keep: Keep) -> list[str]:
+def run(settings: PartSettings, save_result: SaveResult) -> list[str]:
     """Run the chains, some at a time, and keep what came of each command.
 
     Returns:
         What failed.
     """
-    until = time.monotonic() + setting.seconds
-    filled = fill(setting)
-    scenes.draw_camvid(setting.work / "toy", setting.sizes.toy)
-    _write_weights(setting.work / "toy.pth", filled["fcn8s"])
-    waiting = [_Chain(name, filled, _start(setting, name)) for name in setting.chains or CHAINS]
+    deadline = time.monotonic() + settings.seconds
+    values = placeholders(settings)
+    scenes.draw_camvid(settings.work / "toy", settings.sizes.toy)
+    _write_weights(settings.work / "toy.pth", values["fcn8s"])
+    waiting = [_Chain(name, values, _start(settings, name)) for name in settings.chains or CHAINS]
     running: list[_Chain] = []
     rows: list[dict[str, Any]] = []
     try:
-        while (waiting or running) and time.monotonic() < until:
-            while waiting and len(running) < setting.parallel:
+        while (waiting or running) and time.monotonic() < deadline:
+            while waiting and len(running) < settings.parallel:
                 running.append(waiting.pop(0))
             for chain in list(running):
-                if (row := chain.look()) is not None:
+                if (row := chain.advance()) is not None:
                     rows.append(row)
-                    keep({"commands": rows})
-                if chain.over:
+                    save_result({"commands": rows})
+                if chain.finished:
                     running.remove(chain)
             time.sleep(0.02)
         # Before they are killed, because a process on a GPU may take long to go.
         not_ended = [chain.name for chain in [*running, *waiting]]
-        keep({"commands": rows, "not_ended": not_ended})
+        save_result({"commands": rows, "not_ended": not_ended})
     finally:
         kill_all([chain.job for chain in running if chain.job is not None])
-    failed = [f"{row['chain']}: {row['command']}: {_ending(row)}" for row in rows if row["code"] != 0]
+    failed = [f"{row['chain']}: {row['command']}: {_exit_text(row)}" for row in rows if row["code"] != 0]
     return [*failed, *(f"{name}: no time was left for it, or for its end" for name in not_ended)]
 
 
@@ -144,37 +144,37 @@ def table(result: dict[str, Any]) -> str:
     for row in result["commands"]:
         if row["code"] != 0:
             last = row["error"].strip().splitlines()[-1:] or [""]
-            lines.append(f"  FAIL {row['chain']}: {_ending(row)}: {row['command'][-90:]}\n       {last[0][:150]}")
+            lines.append(f"  FAIL {row['chain']}: {_exit_text(row)}: {row['command'][-90:]}\n       {last[0][:150]}")
     return "\n".join([*lines, *(f"  not ended: {name}" for name in result.get("not_ended", ()))])
 
 
 class _Chain:
     """One command after the other."""
 
-    def __init__(self, name: str, filled: dict[str, str], start: Start) -> None:
-        self.name, self._start, self._work = name, start, filled["work"]
-        filled = {**filled, "chain": "".join(letter for letter in name if letter.isalnum())}
-        self._commands = iter([template.format_map(filled) for template in CHAINS[name]])
+    def __init__(self, name: str, values: dict[str, str], start: StartProcess) -> None:
+        self.name, self._start, self._work = name, start, values["work"]
+        values = {**values, "chain": "".join(letter for letter in name if letter.isalnum())}
+        self._commands = iter([template.format_map(values) for template in CHAINS[name]])
         self._command = ""
         self.job: Job | None = None
         """The command that is running."""
-        self.over = False
+        self.finished = False
 
-    def look(self) -> dict[str, Any] | None:
+    def advance(self) -> dict[str, Any] | None:
         """Start the next command if none is running; what came of a command that has ended, else None."""
         if self.job is None:
             self._command = next(self._commands, "")
-            self.over = not self._command
-            if not self.over:
+            self.finished = not self._command
+            if not self.finished:
                 self.job = Job(shlex.split(self._command), _COMMAND_SECONDS, _FEW_THREADS, self._start)
             return None
         ended = self.job.poll()
         if ended is None:
             return None
-        self.job, self.over = None, ended.code != 0
+        self.job, self.finished = None, ended.code != 0
         return self._row(ended)
 
-    def _row(self, ended: Ended) -> dict[str, Any]:
+    def _row(self, ended: ProcessResult) -> dict[str, Any]:
         kept = 300 if ended.code == 0 else _KEPT_OF_ERRORS
         return {
             "chain": self.name,
@@ -185,26 +185,26 @@ class _Chain:
         }
 
 
-def _ending(row: dict[str, Any]) -> str:
+def _exit_text(row: dict[str, Any]) -> str:
     return "killed at its deadline" if row["code"] is None else f"code {row['code']}"
 
 
-def _start(setting: Setting, name: str) -> Start:
+def _start(settings: PartSettings, name: str) -> StartProcess:
     """How a chain starts its commands; in a rehearsal one as people do, the others without imports."""
-    return fresh if name == "fp16 clipped" else setting.start
+    return start_interpreter if name == "fp16 clipped" else settings.start
 
 
-def fill(setting: Setting) -> dict[str, str]:
+def placeholders(settings: PartSettings) -> dict[str, str]:
     """What stands for the names in braces, but for that of the chain."""
-    here = setting.rehearse
+    here = settings.rehearse
     names = ("fcn8s", "unet", "fcn16s_vgg16_bn", "fcn8s_paper")
-    height, width = setting.sizes.toy
+    height, width = settings.sizes.toy
     return {name: tiny.NAME if here else name for name in names} | {
-        "camvid": str(setting.work / "toy"),
-        "weights": str(setting.work / "toy.pth"),
-        "work": str(setting.work),
-        "device": setting.device,
-        "crop": str(setting.sizes.toy_crop),
+        "camvid": str(settings.work / "toy"),
+        "weights": str(settings.work / "toy.pth"),
+        "work": str(settings.work),
+        "device": settings.device,
+        "crop": str(settings.sizes.toy_crop),
         "size": f"{height}x{width}",
         "precisions": "auto" if here else "auto,fp32,bf16",
         "workers": "1" if here else "2",

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import REPOSITORY
-from bench.gpu_setting import Keep, Setting
+from bench.gpu_settings import PartSettings, SaveResult
 from bench.launch import Job
 
 _MARK = "mark.gpu"
@@ -22,7 +22,7 @@ def files(tests: Path) -> list[Path]:
     return sorted(paths, key=lambda path: (path.name != _FIRST, path.name == _LAST, path))
 
 
-def run(setting: Setting, keep: Keep) -> list[str]:
+def run(settings: PartSettings, save_result: SaveResult) -> list[str]:
     """Run the tests and keep the outcome of each.
 
     Returns:
@@ -30,23 +30,23 @@ def run(setting: Setting, keep: Keep) -> list[str]:
     """
     paths = [str(path.relative_to(REPOSITORY)) for path in files(REPOSITORY / "tests")]
     # Warnings of third parties are no reason to lose a quarter of an hour on a GPU.
-    words = ["-m", "pytest", "-v", "-m", "gpu", "-W", "default", "-p", "no:cacheprovider", *paths]
-    result: dict[str, Any] = {"command": "python " + " ".join(words), "code": None, "seconds": 0.0, "outcomes": {}}
-    job = Job(words, setting.seconds, start=setting.start)
+    arguments = ["-m", "pytest", "-v", "-m", "gpu", "-W", "default", "-p", "no:cacheprovider", *paths]
+    result: dict[str, Any] = {"command": "python " + " ".join(arguments), "code": None, "seconds": 0.0, "outcomes": {}}
+    job = Job(arguments, settings.seconds, start=settings.start)
     kept = 0.0
 
     def watch() -> None:
         nonlocal kept
         if job.seconds - kept > _KEEP_EVERY:
             kept = job.seconds
-            keep(result | {"seconds": round(kept, 1), "outcomes": dict(_OUTCOME.findall(job.out))})
+            save_result(result | {"seconds": round(kept, 1), "outcomes": dict(_OUTCOME.findall(job.out))})
 
     ended = job.wait(watch)
     outcomes = dict(_OUTCOME.findall(ended.out))
     result |= {"code": ended.code, "seconds": round(ended.seconds, 1), "outcomes": outcomes}
     if ended.code != 0:
         result["end"] = f"{ended.out[-6000:]}{ended.error[-1500:]}"
-    keep(result)
+    save_result(result)
     failed = [f"{name}: {outcome}" for name, outcome in outcomes.items() if outcome in ("FAILED", "ERROR")]
     if ended.code is None:
         failed.append("the tests were killed at their deadline")

@@ -32,7 +32,7 @@ def run(samples: Path) -> dict[str, Any]:
         root, out = Path(folder) / "root", Path(folder) / "out"
         polygons_from = _populate(root, samples)
         ours = ["generate_gt.py", "--root", str(root)]
-        seconds = race.hold(
+        seconds = race.time_in_turn(
             {
                 "official": ["-m", "bench.contenders.official", str(root), str(out)],
                 "OpenCV": ["-m", "bench.contenders.opencv", str(root), str(out)],
@@ -51,8 +51,8 @@ def run(samples: Path) -> dict[str, Any]:
         "rounds": _ROUNDS,
         "seconds": {name: [round(value, 3) for value in values] for name, values in seconds.items()},
         "median_seconds": {name: round(statistics.median(values), 3) for name, values in seconds.items()},
-        "times_as_fast_as_official": race.ratios(seconds, "official"),
-        "times_as_fast_as_opencv": race.ratios(seconds, "OpenCV"),
+        "times_as_fast_as_official": race.speedups(seconds, "official"),
+        "times_as_fast_as_opencv": race.speedups(seconds, "OpenCV"),
         "stages_ms": stages,
     }
 

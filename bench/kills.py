@@ -20,7 +20,7 @@ from engine.errors import InputError
 
 _SIZE = "--backbone_weights none --crop_size 64 --batch_size 2 --workers 1 --accelerator cpu"
 _EXTRAS = "--ema 0.99 --accumulate 2 --clip_norm 5 --class_uniform 0.5 --save_minutes 0 --curves none"
-_CLOCKS = {"images_per_second", "seconds", "data_wait", "process_memory_mib"}
+_TIMING_FIELDS = {"images_per_second", "seconds", "data_wait", "process_memory_mib"}
 """Columns of the history that may differ."""
 
 
@@ -34,19 +34,19 @@ def run(samples: Path, kills: int = 20, epochs: int = 10, images: int = 16, netw
         root, saved = Path(folder) / "data", Path(folder) / "saved"
         _python("-m", "cityscapes.demo", "--root", str(root), "--train", str(images), "--val", "3", "--test", "1")
         _python("generate_gt.py", "--root", str(root))
-        words = ["train_fcn.py", "--root", str(root), "--saved", str(saved), "--epochs", str(epochs)]
+        arguments = ["train_fcn.py", "--root", str(root), "--saved", str(saved), "--epochs", str(epochs)]
         how = ["--network", network, *_SIZE.split(), *_EXTRAS.split()]
-        words += how
+        arguments += how
         began = time.monotonic()
-        _python(*words, "--name", "whole")
+        _python(*arguments, "--name", "whole")
         seconds = time.monotonic() - began
-        endings = _kill([*words, "--name", "killed"], kills, seconds)
+        signals_sent = _kill([*arguments, "--name", "killed"], kills, seconds)
         whole, killed = saved / "whole", saved / "killed"
         return {
             "what": "train with kills at random moments, go on after each, and compare with an undisturbed training",
             "training": " ".join([*how, "--epochs", str(epochs)]),
             "images": images,
-            "kills": {name: endings.count(name) for name in ("SIGKILL", "SIGTERM")},
+            "kills": {name: signals_sent.count(name) for name in ("SIGKILL", "SIGTERM")},
             "identical": {
                 "last.pth": _same_state(whole / "last.pth", killed / "last.pth"),
                 "best.pth": _same_state(whole / "best.pth", killed / "best.pth"),
@@ -62,31 +62,31 @@ def table(record: dict[str, Any]) -> str:
     return f"{counts}: {same}"
 
 
-def _kill(words: Sequence[str], kills: int, seconds: float) -> list[str]:
+def _kill(arguments: Sequence[str], kills: int, seconds: float) -> list[str]:
     """Start a training until it has been killed so often, then let it end; the signals in their order.
 
     Training takes so many seconds in all, the start included; moments are drawn so that all kills find it at work.
     """
     rng = random.Random(0)
-    endings: list[str] = []
-    ready = _seconds_to_start(words)
+    signals_sent: list[str] = []
+    ready = _seconds_to_start(arguments)
     share = max(0.0, seconds - ready) / kills
-    while len(endings) < kills:
-        name = ("SIGKILL", "SIGTERM")[len(endings) % 2]
-        with _start(words) as process:
+    while len(signals_sent) < kills:
+        name = ("SIGKILL", "SIGTERM")[len(signals_sent) % 2]
+        with _start(arguments) as process:
             try:
                 process.wait(rng.uniform(0.7 * ready, ready + 1.6 * share))
             except subprocess.TimeoutExpired:
                 process.send_signal(signal.Signals[name])
                 process.wait()
-                endings.append(name)
+                signals_sent.append(name)
                 _require_killed(process, name)
                 continue
         if process.returncode:
-            raise InputError(f"{' '.join(words)}: ended with code {process.returncode}")
+            raise InputError(f"{' '.join(arguments)}: ended with code {process.returncode}")
         break  # it has come to its end
-    _python(*words)
-    return endings
+    _python(*arguments)
+    return signals_sent
 
 
 def _require_killed(process: "subprocess.Popen[bytes]", name: str) -> None:
@@ -96,31 +96,33 @@ def _require_killed(process: "subprocess.Popen[bytes]", name: str) -> None:
         raise InputError(f"after {name} the training ended with code {process.returncode}")
 
 
-def _seconds_to_start(words: Sequence[str]) -> float:
+def _seconds_to_start(arguments: Sequence[str]) -> float:
     """How long it takes until the run is there and training begins."""
-    last = Path(words[words.index("--saved") + 1]) / words[words.index("--name") + 1] / "last.pth"
+    last = Path(arguments[arguments.index("--saved") + 1]) / arguments[arguments.index("--name") + 1] / "last.pth"
     began = time.monotonic()
-    with _start(words) as process:
+    with _start(arguments) as process:
         while not last.is_file():
             if process.poll() is not None:
-                raise InputError(f"{' '.join(words)}: ended with code {process.returncode} before it began")
+                raise InputError(f"{' '.join(arguments)}: ended with code {process.returncode} before it began")
             time.sleep(0.05)
         seconds = time.monotonic() - began
         process.kill()
     return seconds
 
 
-def _start(words: Sequence[str]) -> "subprocess.Popen[bytes]":
+def _start(arguments: Sequence[str]) -> "subprocess.Popen[bytes]":
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     nothing = subprocess.DEVNULL
-    return subprocess.Popen([sys.executable, *words], cwd=REPOSITORY, env=environment, stdout=nothing, stderr=nothing)
+    return subprocess.Popen(
+        [sys.executable, *arguments], cwd=REPOSITORY, env=environment, stdout=nothing, stderr=nothing
+    )
 
 
-def _python(*words: str) -> None:
-    with _start(words) as process:
+def _python(*arguments: str) -> None:
+    with _start(arguments) as process:
         process.wait()
     if process.returncode:
-        raise InputError(f"{' '.join(words)}: ended with code {process.returncode}")
+        raise InputError(f"{' '.join(arguments)}: ended with code {process.returncode}")
 
 
 def _same_state(left: Path, right: Path) -> bool:
@@ -137,7 +139,9 @@ def _equal(left: Any, right: Any) -> bool:
     if isinstance(left, torch.Tensor):
         return torch.equal(left, right)
     if isinstance(left, dict):
-        return left.keys() == right.keys() and all(_equal(left[key], right[key]) for key in left.keys() - _CLOCKS)
+        return left.keys() == right.keys() and all(
+            _equal(left[key], right[key]) for key in left.keys() - _TIMING_FIELDS
+        )
     if isinstance(left, list | tuple):
         return len(left) == len(right) and all(map(_equal, left, right))
     return bool(left == right)
@@ -145,4 +149,4 @@ def _equal(left: Any, right: Any) -> bool:
 
 def _history(folder: Path) -> list[dict[str, Any]]:
     lines = (folder / "history.jsonl").read_text().splitlines()
-    return [{name: value for name, value in json.loads(line).items() if name not in _CLOCKS} for line in lines]
+    return [{name: value for name, value in json.loads(line).items() if name not in _TIMING_FIELDS} for line in lines]

@@ -23,7 +23,7 @@ POLL_SECONDS = 0.005
 """Between two looks at a process; what is timed by its end is off by this at most."""
 
 
-class Ended(NamedTuple):
+class ProcessResult(NamedTuple):
     """What came of a process."""
 
     code: int | None
@@ -33,7 +33,7 @@ class Ended(NamedTuple):
     error: str
 
 
-class Process(Protocol):
+class ProcessHandle(Protocol):
     """A process that was started."""
 
     @property
@@ -44,17 +44,17 @@ class Process(Protocol):
         """Its exit code, None while it runs."""
 
 
-Start = Callable[[Sequence[str], Path, Path, Mapping[str, str]], Process]
+StartProcess = Callable[[Sequence[str], Path, Path, Mapping[str, str]], ProcessHandle]
 """Starts a Python process with these arguments, files for stdout and stderr, and more environment variables."""
 
 
-def fresh(words: Sequence[str], out: Path, error: Path, variables: Mapping[str, str]) -> Process:
+def start_interpreter(arguments: Sequence[str], out: Path, error: Path, variables: Mapping[str, str]) -> ProcessHandle:
     """Start a new interpreter, as a person at a shell does, in a process group of its own."""
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, **variables, "PYTHONPATH": os.pathsep.join(paths)}
     with out.open("wb") as stdout, error.open("wb") as stderr:
         return subprocess.Popen(
-            [sys.executable, *words],
+            [sys.executable, *arguments],
             cwd=REPOSITORY,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -64,15 +64,15 @@ def fresh(words: Sequence[str], out: Path, error: Path, variables: Mapping[str, 
         )
 
 
-class Forked:
+class ForkedProcess:
     """A copy of this process that runs a script, so that nothing is imported twice; for rehearsals on CPUs.
 
     CUDA and OpenMP do not survive a fork: a process that forks must not have used either.
     """
 
-    def __init__(self, words: Sequence[str], out: Path, error: Path, variables: Mapping[str, str]) -> None:
-        arguments = (list(words), out, error, dict(variables))
-        self._process = multiprocessing.get_context("fork").Process(target=_run_here, args=arguments)
+    def __init__(self, arguments: Sequence[str], out: Path, error: Path, variables: Mapping[str, str]) -> None:
+        copied = (list(arguments), out, error, dict(variables))
+        self._process = multiprocessing.get_context("fork").Process(target=_run_script, args=copied)
         self._process.start()
 
     @property
@@ -98,10 +98,10 @@ class Job:
 
     def __init__(
         self,
-        words: Sequence[str],
+        arguments: Sequence[str],
         limit: float = math.inf,
         variables: Mapping[str, str] | None = None,
-        start: Start = fresh,
+        start: StartProcess = start_interpreter,
         grace: float = 0.0,
     ) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="bench-job-")
@@ -109,7 +109,7 @@ class Job:
         self._out, self._error = folder / "out", folder / "error"
         self._limit, self._grace = limit, grace
         self._began = time.monotonic()
-        self._process = start(words, self._out, self._error, variables or {})
+        self._process = start(arguments, self._out, self._error, variables or {})
 
     @property
     def seconds(self) -> float:
@@ -126,19 +126,19 @@ class Job:
         """What it has written to stdout so far."""
         return _text(self._out)
 
-    def poll(self) -> Ended | None:
+    def poll(self) -> ProcessResult | None:
         """What came of it, None while it runs; a process past its deadline is killed."""
         code = self._process.poll()
         if code is None:
             if self.seconds <= self._limit:
                 return None
-            self._end()
-        ended = Ended(code, self.seconds, _text(self._out), _text(self._error))
+            self._terminate()
+        ended = ProcessResult(code, self.seconds, _text(self._out), _text(self._error))
         kill_tree(self._process.pid)  # what it left running
         self._folder.cleanup()
         return ended
 
-    def wait(self, watch: Callable[[], None] = lambda: None) -> Ended:
+    def wait(self, watch: Callable[[], None] = lambda: None) -> ProcessResult:
         """Wait for its end or its deadline, and call `watch` all the while; it is killed if this process is stopped."""
         try:
             while (ended := self.poll()) is None:
@@ -151,16 +151,16 @@ class Job:
 
     def kill(self) -> None:
         """End it and all that it started, and forget its output."""
-        self._end()
+        self._terminate()
         self._folder.cleanup()
 
-    def _end(self) -> None:
+    def _terminate(self) -> None:
         """End it and all that it started."""
         if self._grace and self._process.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGTERM)
-            until = time.monotonic() + self._grace
-            while self._process.poll() is None and time.monotonic() < until:
+            deadline = time.monotonic() + self._grace
+            while self._process.poll() is None and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
         kill_tree(self._process.pid)
         while self._process.poll() is None:  # so that nobody is left to be waited for
@@ -190,7 +190,7 @@ def kill_tree(pid: int | None) -> None:
             os.killpg(number, signal.SIGKILL)
 
 
-def _run_here(words: Sequence[str], out: Path, error: Path, variables: Mapping[str, str]) -> None:
+def _run_script(arguments: Sequence[str], out: Path, error: Path, variables: Mapping[str, str]) -> None:
     """Run a script, a module after -m or code after -c in this process, as the interpreter would."""
     os.setpgid(0, 0)
     atexit._clear()  # what the process it is a copy of does at its end, for example with its temporary folders
@@ -200,15 +200,15 @@ def _run_here(words: Sequence[str], out: Path, error: Path, variables: Mapping[s
     for path, stream in ((out, 1), (error, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
     sys.stdout, sys.stderr = (os.fdopen(stream, "w", buffering=1, closefd=False) for stream in (1, 2))
-    if words[0] == "-m":
-        sys.argv = [words[1], *words[2:]]
-        runpy.run_module(words[1], run_name="__main__", alter_sys=True)
-    elif words[0] == "-c":
-        sys.argv = ["-c", *words[2:]]
-        exec(compile(words[1], "<string>", "exec"), {"__name__": "__main__"})
+    if arguments[0] == "-m":
+        sys.argv = [arguments[1], *arguments[2:]]
+        runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    elif arguments[0] == "-c":
+        sys.argv = ["-c", *arguments[2:]]
+        exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})
     else:
-        sys.argv = list(words)
-        runpy.run_path(words[0], run_name="__main__")
+        sys.argv = list(arguments)
+        runpy.run_path(arguments[0], run_name="__main__")
 
 
 def _text(path: Path) -> str:

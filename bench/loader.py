@@ -26,13 +26,13 @@ def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
         root, cache = Path(folder) / "data", Path(folder) / "cache"
         scenes = _populate(root, samples / "cityscapes")
         filling = _fill(root, cache)
-        words = [str(root), str(crops)]
+        arguments = [str(root), str(crops)]
         contenders = {
-            "original": ["-m", "bench.contenders.loader", "original", *words],
-            "ours": ["-m", "bench.contenders.loader", "ours", *words],
-            "ours, cached": ["-m", "bench.contenders.loader", "ours", *words, str(cache)],
+            "original": ["-m", "bench.contenders.loader", "original", *arguments],
+            "ours": ["-m", "bench.contenders.loader", "ours", *arguments],
+            "ours, cached": ["-m", "bench.contenders.loader", "ours", *arguments, str(cache)],
         }
-        seconds = race.hold(contenders, rounds, told=True)
+        seconds = race.time_in_turn(contenders, rounds, self_timed=True)
         size = sum(path.stat().st_size for path in cache.rglob("*.npy"))
     return {
         "what": f"load crops of {CROP} x {CROP} from 2048 x 1024, batches of {BATCH}, {WORKERS} processes, augmented "
@@ -41,7 +41,7 @@ def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
         "crops": crops,
         "rounds": rounds,
         "crops_per_second": {name: round(crops / statistics.median(times), 2) for name, times in seconds.items()},
-        "times_as_fast_as_original": race.ratios(seconds, "original"),
+        "times_as_fast_as_original": race.speedups(seconds, "original"),
         "cache": {
             "bytes_an_image": size // scenes,
             "milliseconds_an_image_to_fill": round(1e3 * filling / scenes),

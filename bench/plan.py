@@ -11,17 +11,17 @@ VALIDATIONS = 20
 """Of a training, at most; each takes time, and 20 points draw a curve."""
 
 
-class Need(NamedTuple):
+class TimeNeed(NamedTuple):
     """The time that something takes."""
 
     name: str
-    least: float
+    minimum: float
     """Seconds without which it is not worth starting."""
-    most: float
+    maximum: float
     """Seconds beyond which more is of no use; infinite where all time is."""
 
 
-def allot(needs: Sequence[Need], seconds: float) -> dict[str, float]:
+def allocate(needs: Sequence[TimeNeed], seconds: float) -> dict[str, float]:
     """Share out the time.
 
     Each gets its least, the earlier ones first; what is left goes to all of these, in proportion to what they could
@@ -33,14 +33,18 @@ def allot(needs: Sequence[Need], seconds: float) -> dict[str, float]:
     given: dict[str, float] = {}
     left = seconds
     for need in needs:
-        if need.least <= left:
-            given[need.name] = need.least
-            left -= need.least
+        if need.minimum <= left:
+            given[need.name] = need.minimum
+            left -= need.minimum
     rooms = {
-        need.name: left if math.isinf(need.most) else need.most - need.least for need in needs if need.name in given
+        need.name: left if math.isinf(need.maximum) else need.maximum - need.minimum
+        for need in needs
+        if need.name in given
     }
     total = sum(rooms.values())
-    return {name: least + min(rooms[name], left * rooms[name] / total if total else 0) for name, least in given.items()}
+    return {
+        name: minimum + min(rooms[name], left * rooms[name] / total if total else 0) for name, minimum in given.items()
+    }
 
 
 def another_fits(left: float, taken: Sequence[float]) -> bool:
@@ -48,7 +52,7 @@ def another_fits(left: float, taken: Sequence[float]) -> bool:
     return left > (1 + MARGIN) * max(taken, default=0)
 
 
-class Pace(NamedTuple):
+class TrainingTime(NamedTuple):
     """What training takes, as a trial found it."""
 
     start: float
@@ -63,7 +67,7 @@ class Pace(NamedTuple):
         return self.start + epochs * self.epoch + VALIDATIONS * self.validation
 
 
-def pace(whole: float, epochs: Sequence[tuple[float, bool]]) -> Pace:
+def estimate(whole: float, epochs: Sequence[tuple[float, bool]]) -> TrainingTime:
     """The pace of a training of at least two epochs.
 
     What the first epoch and the first validation take longer counts as part of the start, because there algorithms are
@@ -78,13 +82,13 @@ def pace(whole: float, epochs: Sequence[tuple[float, bool]]) -> Pace:
     epoch = statistics.median(plain or validated)
     validation = max(0.0, validated[-1] - epoch) if validated else 0.0
     accounted = epoch * len(epochs) + validation * sum(validated for _, validated in epochs)
-    return Pace(max(0.0, whole - accounted), epoch, validation)
+    return TrainingTime(max(0.0, whole - accounted), epoch, validation)
 
 
-def epochs_that_fit(seconds: float, runs: int, found: Pace, most: int) -> int:
+def epochs_that_fit(seconds: float, runs: int, found: TrainingTime, maximum: int) -> int:
     """Epochs of each of so many equal trainings, one after the other; 0 if not one epoch fits."""
     each = (1 - MARGIN) * seconds / runs - found.seconds(0)
-    return max(0, min(most, math.floor(each / found.epoch)))
+    return max(0, min(maximum, math.floor(each / found.epoch)))
 
 
 def validate_every(epochs: int) -> int:
@@ -92,6 +96,6 @@ def validate_every(epochs: int) -> int:
     return max(1, math.ceil(epochs / VALIDATIONS))
 
 
-def pieces(size: int, largest: int) -> int:
+def part_count(size: int, largest: int) -> int:
     """How many files a number of bytes takes, none larger than the largest allowed."""
     return max(1, math.ceil(size / largest))

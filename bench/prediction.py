@@ -15,8 +15,8 @@ import torch
 
 import catalogue.weights
 from bench import race
-from bench.launch import Start, fresh
-from bench.race import Series
+from bench.launch import StartProcess, start_interpreter
+from bench.race import Measurements
 from cityscapes.layout import scenes_with_image
 from engine.errors import InputError
 from engine.files.images import read_ids
@@ -58,7 +58,7 @@ print((time.perf_counter() - began) / len(paths))
 ORIGINAL, OURS, FORWARD, PNG = "original", "ours", "our forward alone", "PNGs alone"
 
 
-class Taken(NamedTuple):
+class Timing(NamedTuple):
     """What one process took."""
 
     seconds: float
@@ -68,12 +68,12 @@ class Taken(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Stage:
+class _Workspace:
     """A folder with everything that is predicted."""
 
     path: Path
     device: str
-    start: Start
+    start: StartProcess
 
     @property
     def weights(self) -> Path:
@@ -87,7 +87,7 @@ class _Stage:
         """Where a contender writes."""
         return self.path / "out" / "fcn8s" / "test" / "predictions" if name == OURS else self.path / name
 
-    def words(self, name: str) -> list[str]:
+    def arguments(self, name: str) -> list[str]:
         """Arguments of a contender's process."""
         weights, root, target = str(self.weights), str(self.root(name)), str(self.predictions(name))
         ours = ["--root", root, "--output", str(self.path / "out"), "--profile_images", "0"]
@@ -98,7 +98,7 @@ class _Stage:
             OURS: ["test_fcn.py", "--model_weights_path", weights, "--accelerator", self.device, *ours],
         }[name]
 
-    def take(self, name: str, limit: float) -> Taken:
+    def time_contender(self, name: str, limit: float) -> Timing:
         """Run a contender.
 
         Raises:
@@ -106,10 +106,10 @@ class _Stage:
         """
         # Else a rerun would keep ours; the others write theirs anew.
         shutil.rmtree(self.predictions(name), ignore_errors=True)
-        ended = race.limited(self.words(name), limit, self.start)
+        ended = race.run_limited(self.arguments(name), limit, self.start)
         if name in (FORWARD, PNG):
-            return Taken(ended.seconds, float(ended.out.split()[-1]))
-        return Taken(ended.seconds, _pace(self.predictions(name)))
+            return Timing(ended.seconds, float(ended.out.split()[-1]))
+        return Timing(ended.seconds, _seconds_an_image(self.predictions(name)))
 
 
 def run(samples: Path, images: int = 24, rounds: int = 3) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def measure(
     *,
     rounds: int,
     seconds: float = math.inf,
-    start: Start = fresh,
+    start: StartProcess = start_interpreter,
     note: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Time all contenders in turn, in processes of their own.
@@ -148,14 +148,14 @@ def measure(
     Raises:
         InputError: if there are no images.
     """
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     many, few = images
     with tempfile.TemporaryDirectory() as folder:
-        stage = _Stage(Path(folder), device, start)
-        _populate(stage, root, many, few)
+        workspace = _Workspace(Path(folder), device, start)
+        _populate(workspace, root, many, few)
         agreement: float | None = None
 
-        def record(done: Series[Taken]) -> dict[str, Any]:
+        def record(done: Measurements[Timing]) -> dict[str, Any]:
             return {
                 "what": f"PNGs ({kind}) to label-id PNGs with FCN-8s; ours also packs the zip",
                 "device": device,
@@ -168,35 +168,37 @@ def measure(
                 **compared(done.results),
             }
 
-        def compare(done: Series[Taken]) -> None:
+        def compare(done: Measurements[Timing]) -> None:
             nonlocal agreement
             if agreement is None and set(done.results) >= {ORIGINAL, OURS}:  # before a later round empties a folder
-                agreement = _agreement(stage)
+                agreement = _agreement(workspace)
             note(record(done))
 
         # What matters most is measured first.
         names = [ORIGINAL, OURS, FORWARD, PNG]
-        done = race.series(names, stage.take, rounds, until - time.monotonic(), compare)
+        done = race.measure_in_turn(names, workspace.time_contender, rounds, deadline - time.monotonic(), compare)
     return record(done)
 
 
-def compared(results: dict[str, list[Taken]]) -> dict[str, Any]:
+def compared(results: dict[str, list[Timing]]) -> dict[str, Any]:
     """All contenders against the original's loop, and us against the slower of our stages."""
-    paces = {name: [one.image for one in those] for name, those in results.items()}
+    image_seconds = {name: [one.image for one in those] for name, those in results.items()}
     record: dict[str, Any] = {
         "rounds": max(map(len, results.values()), default=0),
         "median_seconds": {
             name: round(statistics.median(one.seconds for one in those), 2) for name, those in results.items()
         },
-        "milliseconds_an_image": {name: round(1e3 * statistics.median(those), 2) for name, those in paces.items()},
-        "times_as_fast_as_original": {OURS: race.ratios(paces, ORIGINAL).get(OURS)},
+        "milliseconds_an_image": {
+            name: round(1e3 * statistics.median(those), 2) for name, those in image_seconds.items()
+        },
+        "times_as_fast_as_original": {OURS: race.speedups(image_seconds, ORIGINAL).get(OURS)},
         "times_the_slowest_stage": None,
         "slowest_stage": None,
     }
     if {OURS, FORWARD, PNG} <= set(results):
-        stages = {name: statistics.median(paces[name]) for name in (FORWARD, PNG)}
+        stages = {name: statistics.median(image_seconds[name]) for name in (FORWARD, PNG)}
         record["slowest_stage"] = max(stages, key=lambda name: stages[name])
-        record["times_the_slowest_stage"] = round(statistics.median(paces[OURS]) / max(stages.values()), 2)
+        record["times_the_slowest_stage"] = round(statistics.median(image_seconds[OURS]) / max(stages.values()), 2)
     return record
 
 
@@ -215,12 +217,12 @@ def table(record: dict[str, Any]) -> str:
             f"  an image {record['times_as_fast_as_original'][OURS]} times as fast as by the original loop, "
             f"{record['times_the_slowest_stage']} times the slower stage alone ({record['slowest_stage']}), "
             f"equal pixels {equal}",
-            *race.complaints(record),
+            *race.problem_lines(record),
         ]
     )
 
 
-def _pace(predictions: Path) -> float:
+def _seconds_an_image(predictions: Path) -> float:
     """Seconds an image, from when the first tenth of the predictions was written to when the last one was."""
     times = sorted(path.stat().st_mtime_ns for path in predictions.rglob("*.png"))
     first = len(times) // 10
@@ -229,13 +231,13 @@ def _pace(predictions: Path) -> float:
     return (times[-1] - times[first]) / 1e9 / (len(times) - 1 - first)
 
 
-def _populate(stage: _Stage, samples: Path, many: int, few: int) -> None:
+def _populate(workspace: _Workspace, samples: Path, many: int, few: int) -> None:
     """Images under several names as a test split, and weights that tell pixels apart."""
     scenes = [scene for split in ("train", "val") for scene in scenes_with_image(samples, split)]
     if not scenes:
         raise InputError(f"{samples}: no images in it; give a folder with cityscapes/leftImg8bit as --samples")
     for name, images in ((OURS, many), (ORIGINAL, few)):
-        folder = stage.root(name) / "leftImg8bit" / "test" / "berlin"
+        folder = workspace.root(name) / "leftImg8bit" / "test" / "berlin"
         folder.mkdir(parents=True)
         for number in range(images):
             copy = folder / f"berlin_{number:06}_000019_leftImg8bit.png"
@@ -245,12 +247,12 @@ def _populate(stage: _Stage, samples: Path, many: int, few: int) -> None:
                 os.link(folder / f"berlin_{number % len(scenes):06}_000019_leftImg8bit.png", copy)
     torch.manual_seed(0)
     network = catalogue.network("fcn8s", 19)
-    torch.save(network.state_dict(), stage.weights)
+    torch.save(network.state_dict(), workspace.weights)
 
 
-def _agreement(stage: _Stage) -> float | None:
+def _agreement(workspace: _Workspace) -> float | None:
     """Share of pixels on which the predictions of the same images are the same; None if there are none."""
-    ours = {path.name: path for path in stage.predictions(OURS).rglob("*.png")}
-    paths = [path for path in stage.predictions(ORIGINAL).rglob("*.png") if path.name in ours]
+    ours = {path.name: path for path in workspace.predictions(OURS).rglob("*.png")}
+    paths = [path for path in workspace.predictions(ORIGINAL).rglob("*.png") if path.name in ours]
     shares = [float((read_ids(path) == read_ids(ours[path.name])).mean()) for path in sorted(paths)]
     return statistics.mean(shares) if shares else None

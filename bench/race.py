@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from bench import REPOSITORY, plan
-from bench.launch import Ended, Job, Start, fresh
+from bench.launch import Job, ProcessResult, StartProcess, start_interpreter
 from engine.errors import InputError
 
 Seconds = dict[str, list[float]]
 """Contender -> seconds in each round."""
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
-def hold(
+def time_in_turn(
     contenders: Mapping[str, Sequence[str]],
     rounds: int,
     clear: Callable[[], None] = lambda: None,
     environment: Mapping[str, str] | None = None,
-    told: bool = False,
+    self_timed: bool = False,
 ) -> Seconds:
     """Run all contenders, round after round, after one round that does not count.
 
@@ -33,26 +33,26 @@ def hold(
         rounds: that count.
         clear: removes what a contender has written, before each.
         environment: variables that contenders need.
-        told: take the seconds that a contender prints, rather than those from its start to its end.
+        self_timed: take the seconds that a contender prints in its last line, not those from its start to its end.
 
     Raises:
         InputError: if a contender fails.
     """
     seconds: Seconds = {name: [] for name in contenders}
     for number in range(rounds + 1):
-        for name, words in contenders.items():
+        for name, arguments in contenders.items():
             clear()
-            taken = _timed(words, environment or {}, told)
+            taken = _timed(arguments, environment or {}, self_timed)
             if number:
                 seconds[name].append(taken)
     return seconds
 
 
 @dataclass
-class Series(Generic[Found]):
+class Measurements(Generic[Result]):
     """What contenders found so far that were measured in turn, as long as there was time."""
 
-    results: dict[str, list[Found]] = field(default_factory=dict)
+    results: dict[str, list[Result]] = field(default_factory=dict)
     """Contender -> what it found in each round; without those that never came to an end."""
     failed: dict[str, str] = field(default_factory=dict)
     """Contender -> why it failed; it was left out from then on."""
@@ -64,13 +64,13 @@ class OutOfTimeError(InputError):
     """A process was killed at its deadline."""
 
 
-def series(
+def measure_in_turn(
     names: Sequence[str],
-    measure: Callable[[str, float], Found],
+    measure: Callable[[str, float], Result],
     rounds: int,
     seconds: float = math.inf,
-    note: Callable[[Series[Found]], None] = lambda _: None,
-) -> Series[Found]:
+    note: Callable[[Measurements[Result]], None] = lambda _: None,
+) -> Measurements[Result]:
     """Measure all contenders in turn, round after round, until the time is up; one that fails stops no other.
 
     Args:
@@ -82,13 +82,13 @@ def series(
         seconds: for all.
         note: is given what was found so far, after each measurement.
     """
-    done: Series[Found] = Series()
+    done: Measurements[Result] = Measurements()
     taken: Seconds = {name: [] for name in names}
-    until = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds
     for _ in range(rounds):
         for number, name in enumerate(names):
             began = time.monotonic()
-            left = until - began
+            left = deadline - began
             longest = max((one for those in taken.values() for one in those), default=0.0)
             if name in done.failed:
                 continue
@@ -116,7 +116,7 @@ def series(
     return done
 
 
-def ratios(seconds: Seconds, reference: str) -> dict[str, float]:
+def speedups(seconds: Seconds, reference: str) -> dict[str, float]:
     """How many times as fast as the reference each contender is: the median over the rounds that both have."""
     if reference not in seconds:
         return {}
@@ -126,15 +126,15 @@ def ratios(seconds: Seconds, reference: str) -> dict[str, float]:
     }
 
 
-def limited(words: Sequence[str], seconds: float, start: Start = fresh) -> Ended:
+def run_limited(arguments: Sequence[str], seconds: float, start: StartProcess = start_interpreter) -> ProcessResult:
     """What comes of a Python process that gets these arguments and so many seconds.
 
     Raises:
         OutOfTimeError: if it takes longer.
         InputError: if it fails.
     """
-    ended = Job(words, seconds, start=start).wait()
-    command, said = " ".join(words[:3]), ended.error.strip()[-1500:]
+    ended = Job(arguments, seconds, start=start).wait()
+    command, said = " ".join(arguments[:3]), ended.error.strip()[-1500:]
     if ended.code is None:
         raise OutOfTimeError(f"{command}: killed after {ended.seconds:.0f} s: {said}")
     if ended.code != 0:
@@ -142,12 +142,12 @@ def limited(words: Sequence[str], seconds: float, start: Start = fresh) -> Ended
     return ended
 
 
-def warnings(ended: Ended) -> list[str]:
+def warnings(ended: ProcessResult) -> list[str]:
     """The warnings of our own that a process printed, for example that it does without a CUDA graph."""
     return [line for line in ended.error.splitlines() if line.startswith("warning:")]
 
 
-def complaints(record: Mapping[str, Any]) -> list[str]:
+def problem_lines(record: Mapping[str, Any]) -> list[str]:
     """Failures, notes and warnings of contenders in a record, as lines to print."""
     failed = [f"  {name}: FAILED: {why.strip()[-200:]}" for name, why in record.get("failed", {}).items()]
     notes = [f"  {name}: {what.strip()[-200:]}" for name, what in record.get("notes", {}).items()]
@@ -156,7 +156,7 @@ def complaints(record: Mapping[str, Any]) -> list[str]:
     )
 
 
-def output(words: Sequence[str], more: Mapping[str, str] | None = None) -> str:
+def stdout_of(arguments: Sequence[str], more: Mapping[str, str] | None = None) -> str:
     """What a Python process prints that gets these arguments.
 
     Raises:
@@ -165,16 +165,16 @@ def output(words: Sequence[str], more: Mapping[str, str] | None = None) -> str:
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, **(more or {}), "PYTHONPATH": os.pathsep.join(paths)}
     done = subprocess.run(
-        [sys.executable, *words], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
+        [sys.executable, *arguments], cwd=REPOSITORY, env=environment, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise InputError(f"{' '.join(words)}: ended with code {done.returncode}: {done.stderr.strip()[-500:]}")
+        raise InputError(f"{' '.join(arguments)}: ended with code {done.returncode}: {done.stderr.strip()[-500:]}")
     return done.stdout
 
 
-def _timed(words: Sequence[str], more: Mapping[str, str], told: bool) -> float:
+def _timed(arguments: Sequence[str], more: Mapping[str, str], self_timed: bool) -> float:
     """The seconds that a process takes from its start to its end, or those that it tells in its last line."""
     started = time.perf_counter()
-    printed = output(words, more)
+    printed = stdout_of(arguments, more)
     seconds = time.perf_counter() - started
-    return float(printed.split()[-1]) if told else seconds
+    return float(printed.split()[-1]) if self_timed else seconds

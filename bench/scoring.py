@@ -45,7 +45,7 @@ for scene in scenes_with_label_ids(root, "val"):
 
 
 @dataclass(frozen=True)
-class _Stage:
+class _Workspace:
     """A folder with everything that is scored."""
 
     path: Path
@@ -71,7 +71,7 @@ class _Stage:
         }
         return {
             "official": ["-c", _OFFICIAL],
-            **{name: [*words, "--output", str(self.output(name))] for name, words in commands.items()},
+            **{name: [*arguments, "--output", str(self.output(name))] for name, arguments in commands.items()},
             "decoding alone": ["-c", _DECODE, str(self.root), str(self.predictions)],
         }
 
@@ -83,23 +83,23 @@ def run(samples: Path, images: int = 200, rounds: int = 5) -> dict[str, Any]:
         InputError: if there are no real masks, a contender fails or the figures differ.
     """
     with tempfile.TemporaryDirectory() as folder:
-        stage = _Stage(Path(folder))
-        stage.output("official").parent.mkdir()
-        _populate(stage, samples / "cityscapes", images)
-        contenders = stage.contenders()
+        workspace = _Workspace(Path(folder))
+        workspace.output("official").parent.mkdir()
+        _populate(workspace, samples / "cityscapes", images)
+        contenders = workspace.contenders()
         places = {
-            "CITYSCAPES_DATASET": str(stage.root),
-            "CITYSCAPES_RESULTS": str(stage.predictions),
-            "CITYSCAPES_EXPORT_DIR": str(stage.output("official").parent),
+            "CITYSCAPES_DATASET": str(workspace.root),
+            "CITYSCAPES_RESULTS": str(workspace.predictions),
+            "CITYSCAPES_EXPORT_DIR": str(workspace.output("official").parent),
         }
-        seconds = race.hold(contenders, rounds, environment=places)
-        difference = max(_difference(stage, name) for name in contenders if stage.output(name).is_file())
+        seconds = race.time_in_turn(contenders, rounds, environment=places)
+        difference = max(_difference(workspace, name) for name in contenders if workspace.output(name).is_file())
     return {
         "what": "score full-size triples of prediction, labelIds and instanceIds; whole processes in turn",
         "images": images,
         "rounds": rounds,
         "median_seconds": {name: round(statistics.median(times), 2) for name, times in seconds.items()},
-        "times_as_fast_as_official": race.ratios(seconds, "official"),
+        "times_as_fast_as_official": race.speedups(seconds, "official"),
         "largest_difference": difference,
     }
 
@@ -114,7 +114,7 @@ def table(record: dict[str, Any]) -> str:
     return "\n".join([f"{record['images']} scenes of full size, medians of {record['rounds']} rounds", *rows])
 
 
-def _populate(stage: _Stage, samples: Path, images: int) -> None:
+def _populate(workspace: _Workspace, samples: Path, images: int) -> None:
     scenes = [scene for split in ("train", "val") for scene in scenes_with_label_ids(samples, split)]
     if not scenes:
         raise InputError(f"{samples}: no real masks to score; give a folder with cityscapes/gtFine as --samples")
@@ -123,18 +123,18 @@ def _populate(stage: _Stage, samples: Path, images: int) -> None:
         real = scenes[number % len(scenes)]
         scene = Scene("val", real.city, f"{real.city}_{number:06}_000019")
         for kind in ("labelIds", "instanceIds"):
-            copy = scene.official_mask(stage.root, kind)
+            copy = scene.official_mask(workspace.root, kind)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(real.official_mask(samples, kind), copy)
         label_ids = read_ids(real.official_mask(samples, "labelIds"))
         shift = rng.integers(-8, 9, 2)
-        write_png(stage.predictions / f"{scene.stem}.png", np.roll(label_ids, tuple(shift), (0, 1)))
+        write_png(workspace.predictions / f"{scene.stem}.png", np.roll(label_ids, tuple(shift), (0, 1)))
 
 
-def _difference(stage: _Stage, name: str) -> float:
+def _difference(workspace: _Workspace, name: str) -> float:
     """The largest difference of any figure from the official ones."""
-    official = next(stage.output("official").parent.glob("*.json"))
-    theirs, ours = (_figures(json.loads(path.read_text())) for path in (official, stage.output(name)))
+    official = next(workspace.output("official").parent.glob("*.json"))
+    theirs, ours = (_figures(json.loads(path.read_text())) for path in (official, workspace.output(name)))
     if missing := theirs.keys() - ours.keys():
         raise InputError(f"{name}: lacks figures of the official scorer: {sorted(missing)}")
     both = [(value, ours[key]) for key, value in theirs.items()]

@@ -1,14 +1,8 @@
 """Kernel launches and bytes of a prediction and of a training step, counted on tensors without content: no GPU needed.
 
-Usage: `python -m bench traffic`; `python -m bench.traffic` prints the prediction alone, of the code that it finds.
+Usage: `python -m bench traffic`.
 """
 
-import io
-import json
-import subprocess
-import sys
-import tarfile
-import tempfile
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -20,14 +14,11 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from bench import REPOSITORY
 from bench.as_written import relu_first
 from bench.fake_gpu import DEVICE, fake_gpu, fake_image
 
 SIZE = (1024, 2048)
 BATCH, CROP = 16, 1024
-BEFORE = "aca4dcf"
-"""The last commit without kernels and with ReLU before pooling."""
 COUNTED = (
     "each operation that torch dispatches and that is no view counts as one launch, and its tensors as read or written "
     "once; a bias after a convolution as a launch of its own, as on a GPU. Not counted: what a kernel reads twice, as "
@@ -71,7 +62,7 @@ class Traffic(TorchDispatchMode):
         return {
             "launches": sum(self.launches.values()),
             "gigabytes": round(sum(self.bytes.values()) / 1e9, 3),
-            "gigabytes_beside_products": round(elementwise / 1e9, 3),
+            "gigabytes_without_products": round(elementwise / 1e9, 3),
             "by_operation": {
                 name: [self.launches[name], round(size / 1e9, 4)] for name, size in self.bytes.most_common()
             },
@@ -122,7 +113,7 @@ def as_trained(network: nn.Module) -> nn.Module:
     return pooling_kernels(network)
 
 
-def original() -> dict[str, Any]:
+def original_prediction() -> dict[str, Any]:
     """The original repository's way to predict: the network as written, in float32 and contiguous memory."""
     from fcn.fcn import FCN8s
 
@@ -138,7 +129,7 @@ def original() -> dict[str, Any]:
     return traffic.record()
 
 
-def ours(**how: Any) -> dict[str, Any]:
+def our_prediction(**how: Any) -> dict[str, Any]:
     """A prediction as `NetworkSegmenter` makes it, launched kernel by kernel, in fp16."""
     import catalogue
     from engine.checkpoints import About
@@ -151,28 +142,10 @@ def ours(**how: Any) -> dict[str, Any]:
         forward = NetworkSegmenter(
             Process(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"), **how
         )
-        look = forward if how else forward.trial  # which does not wait for a first image's range in old code
         traffic = Traffic()
         with traffic:
-            look(fake_image(*SIZE))
+            forward(fake_image(*SIZE))
     return traffic.record()
-
-
-def before() -> dict[str, Any] | None:
-    """The same of the code at an earlier commit; None where there is no history."""
-    kept = subprocess.run(["git", "archive", BEFORE], cwd=REPOSITORY, capture_output=True, check=False)
-    if kept.returncode:
-        return None
-    with tempfile.TemporaryDirectory() as folder:
-        with tarfile.open(fileobj=io.BytesIO(kept.stdout)) as archive:
-            archive.extractall(folder, filter="data")
-        for name in ("traffic.py", "fake_gpu.py", "as_written.py"):
-            (Path(folder) / "bench" / name).write_text((REPOSITORY / "bench" / name).read_text())
-        done = subprocess.run(
-            [sys.executable, "-m", "bench.traffic"], cwd=folder, capture_output=True, text=True, check=True
-        )
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
 
 
 def training_step(change: Callable[[nn.Module], nn.Module] = lambda network: network) -> dict[str, Any]:
@@ -202,10 +175,9 @@ def run(samples: Path) -> dict[str, Any]:
         f"a training step of {BATCH} crops of {CROP} x {CROP} in bf16, cross entropy",
         "counted": COUNTED,
         "prediction": {
-            "original as written, float32": original(),
-            f"fp16 at commit {BEFORE}": before(),
-            "fp16, torch's kernels": ours(kernels="torch"),
-            "fp16, our kernels": ours(kernels="triton"),
+            "original as written, float32": original_prediction(),
+            "fp16, torch's kernels": our_prediction(kernels="torch"),
+            "fp16, our kernels": our_prediction(kernels="triton"),
         },
         "training_step": {
             "ReLU, then pooling": training_step(relu_first),
@@ -218,16 +190,10 @@ def run(samples: Path) -> dict[str, Any]:
 
 def table(record: dict[str, Any]) -> str:
     """The record as text to print."""
-    rows = []
-    for part in ("prediction", "training_step"):
-        for name, found in record[part].items():
-            if found is not None:
-                rows.append(
-                    f"  {part.replace('_', ' '):<14} {name:<42} {found['launches']:4} launches "
-                    f"{found['gigabytes']:8.2f} GB, {found['gigabytes_beside_products']:7.2f} beside matrix products"
-                )
+    rows = [
+        f"  {part.replace('_', ' '):<14} {name:<42} {found['launches']:4} launches "
+        f"{found['gigabytes']:8.2f} GB, {found['gigabytes_without_products']:7.2f} without matrix products"
+        for part in ("prediction", "training_step")
+        for name, found in record[part].items()
+    ]
     return "\n".join([record["what"], *rows, f"  ({record['counted']})"])
-
-
-if __name__ == "__main__":
-    print(json.dumps(ours()))

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 
 from bench import race
-from bench.launch import Start, fresh
-from bench.race import Series
+from bench.launch import StartProcess, start_interpreter
+from bench.race import Measurements
 
 SIZES = {"cuda": (16, 1024, 30), "cpu": (2, 256, 8)}
 """Images a step, side of the crops and number of steps, by device."""
@@ -42,7 +42,7 @@ def measure(
     *,
     rounds: int,
     seconds: float = math.inf,
-    start: Start = fresh,
+    start: StartProcess = start_interpreter,
     note: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Time all contenders in turn, in processes of their own, which warm up and time themselves.
@@ -57,17 +57,17 @@ def measure(
         note: is given the record so far, after each process.
     """
     batch, crop, steps = sizes
-    words = [str(batch), str(crop), str(steps)]
+    arguments = [str(batch), str(crop), str(steps)]
 
     warnings: dict[str, list[str]] = {}
 
     def taken(name: str, left: float) -> float:
-        ended = race.limited(["-m", "bench.contenders.training_step", contenders[name], *words], left, start)
-        if complaints := race.warnings(ended):
-            warnings[name] = complaints
+        ended = race.run_limited(["-m", "bench.contenders.training_step", contenders[name], *arguments], left, start)
+        if problem_lines := race.warnings(ended):
+            warnings[name] = problem_lines
         return float(ended.out.split()[-1])
 
-    def record(done: Series[float]) -> dict[str, Any]:
+    def record(done: Measurements[float]) -> dict[str, Any]:
         medians = {name: statistics.median(times) for name, times in done.results.items()}
         return {
             "what": f"train FCN-8s on VGG11-BN, {batch} crops of {crop} x {crop} a step, focal loss, AdamW; "
@@ -76,13 +76,13 @@ def measure(
             "rounds": max(map(len, done.results.values()), default=0),
             "milliseconds_a_step": {name: round(1e3 * median / steps, 1) for name, median in medians.items()},
             "images_per_second": {name: round(batch * steps / median, 2) for name, median in medians.items()},
-            "times_as_fast_as_original": race.ratios(done.results, "original"),
+            "times_as_fast_as_original": race.speedups(done.results, "original"),
             "failed": done.failed,
             "notes": done.notes,
             "warnings": warnings,
         }
 
-    done = race.series(list(contenders), taken, rounds, seconds, lambda done: note(record(done)))
+    done = race.measure_in_turn(list(contenders), taken, rounds, seconds, lambda done: note(record(done)))
     return record(done)
 
 
@@ -94,4 +94,4 @@ def table(record: dict[str, Any]) -> str:
         for name, milliseconds in record["milliseconds_a_step"].items()
     ]
     head = f"{record['what']}; {record['device']}, medians of {record['rounds']} rounds"
-    return "\n".join([head, *rows, *race.complaints(record)])
+    return "\n".join([head, *rows, *race.problem_lines(record)])

@@ -44,7 +44,7 @@ def split(checkpoint: Path, folder: Path, name: str, *, most: int, largest: int 
     buffer = io.BytesIO()
     torch.save({"about": vars(found.about), "weights": _halved(found.weights)}, buffer)
     whole = buffer.getvalue()
-    count = plan.pieces(len(whole), largest)
+    count = plan.part_count(len(whole), largest)
     if count > most:
         return []
     paths = [folder / f"{name}.{number + 1}of{count}" for number in range(count)]

@@ -1,9 +1,9 @@
 """Predict one image again and again, and tell how long that takes and how much memory.
 
-Usage: `python -m bench.contenders.forward DEVICE WAY WEIGHTS IMAGE HEIGHTxWIDTH REPEATS IDS [BUDGET]`
+Usage: `python -m bench.contenders.forward DEVICE CONTENDER WEIGHTS IMAGE HEIGHTxWIDTH REPEATS IDS [BUDGET]`
 
-DEVICE is `cpu` or `gpu`, WAY one of `WAYS`. IMAGE is enlarged by repeating it and cut to the size; it lies on the
-device, and so does the prediction, which then goes to IDS as a NumPy file. Prints JSON: the seconds of each repeat
+DEVICE is `cpu` or `gpu`, CONTENDER one of `OPTIONS`. IMAGE is enlarged by repeating it and cut to the size; it lies on
+the device, and so does the prediction, which then goes to IDS as a NumPy file. Prints JSON: the seconds of each repeat
 after those to warm up, and MiB, resident ones of the process or those allocated on the GPU: when the network is
 loaded, the peak from there on, which includes what a search for fast algorithms takes, the peak after the warm-up, the
 peak since the start, and on a GPU the most that the allocator held after the warm-up, memory of CUDA graphs included.
@@ -24,8 +24,8 @@ from PIL import Image
 
 from bench import REPOSITORY
 
-Look = Callable[[torch.Tensor], torch.Tensor]
-WAYS: dict[str, dict[str, Any]] = {
+Predict = Callable[[torch.Tensor], torch.Tensor]
+OPTIONS: dict[str, dict[str, Any]] = {
     "original": {},
     "exact": {"precision": "32-true"},
     "ours": {"precision": "auto"},
@@ -38,7 +38,7 @@ WAYS: dict[str, dict[str, Any]] = {
 WARM_UP = {"cpu": 1, "gpu": 5}
 
 
-def original_network(weights: Path, device: str) -> Look:
+def original_network(weights: Path, device: str) -> Predict:
     """The network as written, in float32 and contiguous memory; imports nothing that it does not need."""
     package = types.ModuleType("fcn")
     package.__path__ = [str(REPOSITORY / "fcn")]  # in place of the real one, which also offers what trains
@@ -56,14 +56,14 @@ def original_network(weights: Path, device: str) -> Look:
     )
 
     @torch.no_grad()
-    def look(image: torch.Tensor) -> torch.Tensor:
+    def predict(image: torch.Tensor) -> torch.Tensor:
         ids: torch.Tensor = network(transform(image)).argmax(1)[0]
         return ids
 
-    return look
+    return predict
 
 
-def our_way(weights: Path, device: str, precision: str, **how: Any) -> Look:
+def our_network(weights: Path, device: str, precision: str, **how: Any) -> Predict:
     """As `test_fcn.py` predicts, to label ids; the rest goes to `NetworkSegmenter`."""
     import catalogue.weights
     from engine.devices.process import find_process
@@ -77,38 +77,42 @@ def our_way(weights: Path, device: str, precision: str, **how: Any) -> Look:
 
 def main(argv: Sequence[str]) -> None:
     """Predict, and tell."""
-    device, way, weights, path, size, repeats, ids = argv[:7]
-    look = original_network(Path(weights), device) if way == "original" else our_way(Path(weights), device, **WAYS[way])
+    device, contender, weights, path, size, repeats, ids = argv[:7]
+    predict = (
+        original_network(Path(weights), device)
+        if contender == "original"
+        else our_network(Path(weights), device, **OPTIONS[contender])
+    )
     image = torch.from_numpy(_image(Path(path), *map(int, size.split("x")))).permute(2, 0, 1)[None]
-    if way == "original":
+    if contender == "original":
         image = image.contiguous()  # as torchvision brings it
     if device == "gpu":
         image = image.cuda()
-    memory: _Allocated | _Resident = _Allocated() if device == "gpu" else _Resident()
+    memory: _GpuMemory | _ProcessMemory = _GpuMemory() if device == "gpu" else _ProcessMemory()
     ready, peak = memory.now(), memory.peak()
-    memory.forget_peak()
+    memory.reset_peak()
     if len(argv) > 7:
         from engine.inference.tiles import TiledSegmenter
 
-        look = TiledSegmenter(look, float(argv[7]))  # type: ignore[arg-type]  # a budget comes with our ways only
+        predict = TiledSegmenter(predict, float(argv[7]))  # type: ignore[arg-type]  # a budget comes with our ways only
     seconds, first = [], 0.0
     for number in range(WARM_UP[device] + int(repeats)):
         if number == WARM_UP[device]:  # for all contenders alike, whether they searched for algorithms or not
             first = memory.peak()
-            memory.forget_peak()
-        memory.wait()
+            memory.reset_peak()
+        memory.synchronize()
         began = time.perf_counter()
-        prediction = look(image)
-        memory.wait()
+        prediction = predict(image)
+        memory.synchronize()
         seconds.append(time.perf_counter() - began)
     np.save(ids, prediction.cpu().numpy())
     steady = memory.peak()
     worked = max(first, steady)
-    told = {"ready": ready, "working_peak": worked, "steady_peak": steady, "peak": max(peak, worked)}
-    print(json.dumps({"seconds": seconds[WARM_UP[device] :], **told, "held": memory.held()}))
+    figures = {"ready": ready, "working_peak": worked, "steady_peak": steady, "peak": max(peak, worked)}
+    print(json.dumps({"seconds": seconds[WARM_UP[device] :], **figures, "reserved": memory.reserved()}))
 
 
-class _Resident:
+class _ProcessMemory:
     """MiB of this process."""
 
     def now(self) -> float:
@@ -119,19 +123,19 @@ class _Resident:
         """Most that was held."""
         return _status("VmHWM")
 
-    def forget_peak(self) -> None:
+    def reset_peak(self) -> None:
         """From now on it is another peak."""
         Path("/proc/self/clear_refs").write_text("5")
 
-    def held(self) -> float:
+    def reserved(self) -> float:
         """Most that was held, as here the system itself counts."""
         return self.peak()
 
-    def wait(self) -> None:
+    def synchronize(self) -> None:
         """A CPU is done when it returns."""
 
 
-class _Allocated:
+class _GpuMemory:
     """MiB of tensors on the GPU."""
 
     def now(self) -> float:
@@ -142,16 +146,16 @@ class _Allocated:
         """Most that was held."""
         return torch.cuda.max_memory_allocated() / (1 << 20)
 
-    def forget_peak(self) -> None:
+    def reset_peak(self) -> None:
         """From now on it is another peak; memory that nobody needs any more goes back first."""
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
 
-    def held(self) -> float:
+    def reserved(self) -> float:
         """Most that the allocator held: what CUDA graphs replay in counts, which no tensor holds at that time."""
         return torch.cuda.max_memory_reserved() / (1 << 20)
 
-    def wait(self) -> None:
+    def synchronize(self) -> None:
         """Until the GPU is done."""
         torch.cuda.synchronize()
 

@@ -1,8 +1,8 @@
 """Load crops of Cityscapes for training, and print the seconds.
 
-Usage: `python -m bench.contenders.loader WAY ROOT CROPS [CACHE]`.
+Usage: `python -m bench.contenders.loader CONTENDER ROOT CROPS [CACHE]`.
 
-WAY is `original`, or `ours` for the loader that `train_fcn.py --augmentation original` has. ROOT is a Cityscapes
+CONTENDER is `original`, or `ours` for the loader that `train_fcn.py --augmentation original` has. ROOT is a Cityscapes
 root; its scenes come again until there are CROPS. One round of them warms up, the next one is timed.
 """
 
@@ -83,11 +83,11 @@ def ours(samples: Sequence[Sample], cache: Path | None) -> DataLoader[Any]:
 
 def main(argv: Sequence[str]) -> None:
     """Load all crops twice and print the seconds of the second time."""
-    way, root, crops, *cache = argv
+    contender, root, crops, *cache = argv
     benchmark = CityscapesBenchmark()
     scenes = [sample for split in ("train", "val") for sample in benchmark.samples(Path(root), split)]
     samples = [scenes[number % len(scenes)] for number in range(int(crops))]
-    loader = original(samples) if way == "original" else ours(samples, Path(cache[0]) if cache else None)
+    loader = original(samples) if contender == "original" else ours(samples, Path(cache[0]) if cache else None)
     seconds = 0.0
     for _ in range(2):
         began = time.perf_counter()

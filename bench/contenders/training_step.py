@@ -1,9 +1,9 @@
 """Train some steps on made-up images, and print the seconds.
 
-Usage: `python -m bench.contenders.training_step WAY BATCH CROP STEPS`.
+Usage: `python -m bench.contenders.training_step CONTENDER BATCH CROP STEPS`.
 
-WAY is one of `WAYS`; all train FCN-8s on VGG11-BN with AdamW and the focal loss averaged over void, on a GPU if there
-is one. Some steps warm up first.
+CONTENDER is one of `CONTENDERS`. All of them train FCN-8s on VGG11-BN with AdamW and the focal loss averaged over
+void, on a GPU if there is one. Some steps warm up first.
 """
 
 import sys
@@ -36,7 +36,7 @@ def original_step(batch: int, crop: int) -> Callable[[], object]:
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=1e-4)
     scaler = torch.amp.GradScaler(device.type, enabled=on_gpu)
     loss_of = FocalLoss(ignore_index=ORIGINAL_VOID, average_void=True)
-    pixels, ids = made_up(batch, crop)
+    pixels, ids = random_batch(batch, crop)
     loaded_images = Normalize()(pixels).contiguous()
     loaded_masks = torch.where(ids == VOID, ORIGINAL_VOID, ids).long()
 
@@ -71,7 +71,7 @@ def our_step(
     learner = Learner(fabric, network, Normalize(), config, VOID)
     learner.train()
     metrics = EpochMetrics(CLASSES, VOID, fabric.device)
-    loaded = made_up(batch, crop)
+    loaded = random_batch(batch, crop)
     if fabric.device.type == "cuda":
         loaded = tuple(part.pin_memory() for part in loaded)
 
@@ -83,17 +83,17 @@ def our_step(
 
     # As `train_fcn.py --cuda_graph` decides; on a CPU there are no graphs.
     captured = graph and fabric.device.type == "cuda"
-    taken = StepGraph(learn, CudaBackend(fabric.device) if captured else None)
+    train = StepGraph(learn, CudaBackend(fabric.device) if captured else None)
 
     def step() -> object:
-        loss, logits, ids = taken(*fabric.to_device(loaded))
+        loss, logits, ids = train(*fabric.to_device(loaded))
         metrics.add(loss, logits, ids)
         return loss
 
     return step
 
 
-WAYS: dict[str, Callable[[int, int], Callable[[], object]]] = {
+CONTENDERS: dict[str, Callable[[int, int], Callable[[], object]]] = {
     "original": original_step,
     "ours": our_step,
     "graph": partial(our_step, graph=True),
@@ -103,7 +103,7 @@ WAYS: dict[str, Callable[[int, int], Callable[[], object]]] = {
 }
 
 
-def made_up(batch: int, crop: int) -> tuple[torch.Tensor, ...]:
+def random_batch(batch: int, crop: int) -> tuple[torch.Tensor, ...]:
     """Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 in which a tenth is void."""
     random = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (batch, 3, crop, crop), dtype=torch.uint8, generator=random)
@@ -114,18 +114,18 @@ def made_up(batch: int, crop: int) -> tuple[torch.Tensor, ...]:
 def main(argv: Sequence[str]) -> None:
     """Take the steps and print what the last ones took."""
     batch, crop, steps = map(int, argv[1:])
-    step = WAYS[argv[0]](batch, crop)
+    step = CONTENDERS[argv[0]](batch, crop)
     began = 0.0
     for number in range(WARM_UP + steps):
         if number == WARM_UP:
-            _wait()
+            _synchronize()
             began = time.perf_counter()
         step()
-    _wait()
+    _synchronize()
     print(time.perf_counter() - began)
 
 
-def _wait() -> None:
+def _synchronize() -> None:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 

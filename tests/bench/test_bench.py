@@ -18,10 +18,10 @@ from bench.__main__ import main
 from bench.as_written import relu_first
 from bench.contenders import forward, original
 from bench.contenders import training_step as step_contenders
-from bench.forward import Result, Stage
-from bench.launch import fresh
-from bench.prediction import Taken
-from bench.race import OutOfTimeError, Series
+from bench.forward import Result, Workspace
+from bench.launch import start_interpreter
+from bench.prediction import Timing
+from bench.race import Measurements, OutOfTimeError
 from cityscapes.labels import LABEL_ID_OF
 from engine.errors import InputError
 from engine.files.images import write_png
@@ -29,7 +29,7 @@ from engine.files.images import write_png
 
 def test_ratios_are_taken_round_by_round() -> None:
     seconds = {"reference": [1.0, 10.0, 2.0], "ours": [0.5, 2.0, 1.0]}
-    assert race.ratios(seconds, "reference") == {"reference": 1.0, "ours": 2.0}
+    assert race.speedups(seconds, "reference") == {"reference": 1.0, "ours": 2.0}
 
 
 def test_forward_ways_predict_the_same(tmp_path: Path) -> None:
@@ -38,16 +38,26 @@ def test_forward_ways_predict_the_same(tmp_path: Path) -> None:
     torch.save(catalogue.network("fcn8s", 19).state_dict(), weights)
     write_png(image, np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8))
     found = {}
-    for way in ("original", "exact", "ours"):
-        ids = tmp_path / f"{way}.npy"
-        words = ["-m", "bench.contenders.forward", "cpu", way, str(weights), str(image), "70x90", "1", str(ids)]
-        told = json.loads(race.output(words).splitlines()[-1])
-        assert len(told["seconds"]) == 1
-        assert 0 < told["ready"] <= told["peak"]
-        found[way] = np.load(ids)
+    for contender in ("original", "exact", "ours"):
+        ids = tmp_path / f"{contender}.npy"
+        arguments = [
+            "-m",
+            "bench.contenders.forward",
+            "cpu",
+            contender,
+            str(weights),
+            str(image),
+            "70x90",
+            "1",
+            str(ids),
+        ]
+        figures = json.loads(race.stdout_of(arguments).splitlines()[-1])
+        assert len(figures["seconds"]) == 1
+        assert 0 < figures["ready"] <= figures["peak"]
+        found[contender] = np.load(ids)
     assert found["original"].shape == (70, 90)
-    for way in ("exact", "ours"):
-        assert (LABEL_ID_OF[found["original"]] == found[way]).mean() > 0.999
+    for contender in ("exact", "ours"):
+        assert (LABEL_ID_OF[found["original"]] == found[contender]).mean() > 0.999
 
 
 def pools_after_relu(run: Callable[[], object]) -> list[bool]:
@@ -69,8 +79,8 @@ def test_the_networks_as_written_have_the_originals_order(tmp_path: Path, monkey
     torch.save(ours.state_dict(), weights)
     write_png(tmp_path / "images" / "a_leftImg8bit.png", np.zeros((64, 64, 3), np.uint8))
     assert pools_after_relu(lambda: ours(image.float())) == 5 * [False]
-    look = forward.original_network(weights, "cpu")
-    assert pools_after_relu(lambda: look(image)) == 5 * [True]
+    predict = forward.original_network(weights, "cpu")
+    assert pools_after_relu(lambda: predict(image)) == 5 * [True]
     assert pools_after_relu(step_contenders.original_step(1, 64)) == 5 * [True]
     whole = pools_after_relu(lambda: original.main(weights, tmp_path / "images", tmp_path / "predictions"))
     assert whole == 5 * [True]
@@ -92,7 +102,7 @@ def test_ways_on_a_gpu_are_compared_with_the_originals() -> None:
     assert found["times_as_fast_as_original"]["ours"] == 10
     assert found["times_the_floor"] == {"ours": 2}
     # After the first image, with it, and what the allocator holds: a search for algorithms counts for both or neither.
-    expected = {"allocated": 0.25, "first_image_included": 0.25, "held": 0.1}
+    expected = {"allocated": 0.25, "first_image_included": 0.25, "reserved": 0.1}
     assert found["share_of_original_peak"]["ours"] == expected
     assert found["peak_allocated_mib_first_image_included"]["ours"] == 75
     assert found["equal_to_exact"] == {"original": 1, "exact": 1, "ours": 0.75}
@@ -111,7 +121,7 @@ def test_ways_are_told_even_if_the_originals_failed() -> None:
 
 
 def test_one_failure_stops_no_other_and_all_is_noted_at_once() -> None:
-    notes: list[Series[int]] = []
+    notes: list[Measurements[int]] = []
     calls: list[str] = []
 
     def measure(name: str, left: float) -> int:
@@ -121,7 +131,7 @@ def test_one_failure_stops_no_other_and_all_is_noted_at_once() -> None:
             raise InputError("broken")
         return len(calls)
 
-    done = race.series(["good", "bad", "late"], measure, 2, note=notes.append)
+    done = race.measure_in_turn(["good", "bad", "late"], measure, 2, note=notes.append)
     assert calls == ["good", "bad", "late", "good", "late"]
     assert done.results == {"good": [1, 4], "late": [3, 5]}
     assert done.failed == {"bad": "broken"}
@@ -138,11 +148,11 @@ def test_contenders_are_measured_as_long_as_there_is_time(monkeypatch: pytest.Mo
         now[0] += takes[name]
         return left
 
-    done = race.series(list(takes), measure, 5, seconds=20)
+    done = race.measure_in_turn(list(takes), measure, 5, seconds=20)
     assert {name: len(found) for name, found in done.results.items()} == {"slow": 1, "quick": 5}
     assert done.results["slow"][0] == 10, "half of it, because the other one was not measured yet"
     assert done.results["quick"][0] == 10
-    assert race.series(list(takes), measure, 5, seconds=0).results == {}
+    assert race.measure_in_turn(list(takes), measure, 5, seconds=0).results == {}
 
 
 class Clock:
@@ -165,24 +175,24 @@ def test_a_short_time_kills_no_contender_that_is_well(monkeypatch: pytest.Monkey
     """Half of what was left, 35 seconds, would be less than the third one takes."""
     clock = Clock(monkeypatch, first=40, second=40, third=40, fourth=40)
     notes: list[dict[str, str]] = []
-    done = race.series(list(clock.takes), clock.measure, 3, 150, lambda done: notes.append(dict(done.notes)))
+    done = race.measure_in_turn(list(clock.takes), clock.measure, 3, 150, lambda done: notes.append(dict(done.notes)))
     assert clock.limits == [75, 80, 70]
     assert list(done.results) == ["first", "second", "third"]
     assert (done.failed, done.notes) == ({}, {"fourth": "not measured: no time was left"})
     assert notes[-1] == done.notes
-    assert "fourth: not measured" in race.complaints({"failed": {}, "notes": done.notes})[0]
+    assert "fourth: not measured" in race.problem_lines({"failed": {}, "notes": done.notes})[0]
 
 
 def test_a_contender_killed_for_want_of_time_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, first=40, second=55)
-    done = race.series(list(clock.takes), clock.measure, 1, 90)
+    done = race.measure_in_turn(list(clock.takes), clock.measure, 1, 90)
     assert clock.limits == [45, 50]
     assert (done.failed, done.notes) == ({}, {"second": "not measured: no time was left"})
 
 
 def test_a_contender_that_hangs_has_failed_and_leaves_time(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, first=10, hangs=1000, last=10)
-    done = race.series(list(clock.takes), clock.measure, 2, 100)
+    done = race.measure_in_turn(list(clock.takes), clock.measure, 2, 100)
     assert clock.limits == [50, 45, 45, 35, 25]
     assert (list(done.failed), done.notes) == (["hangs"], {})
     assert [len(found) for found in done.results.values()] == [2, 2]
@@ -190,8 +200,8 @@ def test_a_contender_that_hangs_has_failed_and_leaves_time(monkeypatch: pytest.M
 
 def test_what_matters_most_is_measured_first() -> None:
     assert list(forward_gpu.CONTENDERS) == ["original", "ours", "exact", "torch", "bf16", "compiled"]
-    ways = list(training_step.CONTENDERS["cuda"].values())
-    assert ways == ["original", "graph", "ours", "fp16", "compiled", "compiled_graph"]
+    contenders = list(training_step.CONTENDERS["cuda"].values())
+    assert contenders == ["original", "graph", "ours", "fp16", "compiled", "compiled_graph"]
 
 
 def test_time_is_counted_from_the_start_of_a_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,13 +214,13 @@ def test_time_is_counted_from_the_start_of_a_measurement(tmp_path: Path, monkeyp
         now[0] += 30
         return {}
 
-    def series(*arguments: Any) -> Series[Any]:
+    def measure_in_turn(*arguments: Any) -> Measurements[Any]:
         given.append(arguments[3])
-        return Series()
+        return Measurements()
 
-    monkeypatch.setattr(race, "series", series)
+    monkeypatch.setattr(race, "measure_in_turn", measure_in_turn)
     monkeypatch.setattr(forward_gpu, "_floors", prepare)
-    monkeypatch.setattr(Stage, "set_up", prepare)
+    monkeypatch.setattr(Workspace, "create", prepare)
     forward_gpu.measure(tmp_path, "cpu", rounds=1, repeats=1, seconds=100)
     monkeypatch.setattr(prediction, "_populate", prepare)
     prediction.measure(tmp_path, "cpu", (2, 2), "none", rounds=1, seconds=100)
@@ -222,39 +232,41 @@ def test_predictions_are_compared_before_a_later_round_empties_a_folder(
 ) -> None:
     calls: list[str] = []
 
-    def take(stage: prediction._Stage, name: str, limit: float) -> Taken:
+    def time_contender(workspace: prediction._Workspace, name: str, limit: float) -> Timing:
         del limit
         calls.append(name)
-        shutil.rmtree(stage.predictions(name), ignore_errors=True)
+        shutil.rmtree(workspace.predictions(name), ignore_errors=True)
         if calls.count(name) > 1:
             raise InputError("killed")
         for number in range(4 if name == "ours" else 2):  # the original's loop gets fewer images
-            write_png(stage.predictions(name) / f"{number}.png", np.full((2, 2), number * (name == "ours"), np.uint8))
-        return Taken(1, 0.1)
+            write_png(
+                workspace.predictions(name) / f"{number}.png", np.full((2, 2), number * (name == "ours"), np.uint8)
+            )
+        return Timing(1, 0.1)
 
-    monkeypatch.setattr(prediction._Stage, "take", take)
+    monkeypatch.setattr(prediction._Workspace, "time_contender", time_contender)
     monkeypatch.setattr(prediction, "_populate", lambda *_: None)
     notes: list[dict[str, Any]] = []
     record = prediction.measure(tmp_path, "cpu", (4, 2), "none", rounds=2, note=notes.append)
     assert calls == 2 * ["original", "ours", "our forward alone", "PNGs alone"]
     assert [note["equal_pixels"] for note in notes] == [None, *7 * [0.5]]
     assert (record["equal_pixels"], len(record["failed"])) == (0.5, 4)
-    assert prediction._agreement(prediction._Stage(tmp_path / "empty", "cpu", fresh)) is None
+    assert prediction._agreement(prediction._Workspace(tmp_path / "empty", "cpu", start_interpreter)) is None
 
 
 def test_a_contender_past_its_time_is_killed_and_told() -> None:
     with pytest.raises(InputError, match="killed after"):
-        race.limited(["-c", "import time; time.sleep(60)"], 0.2)
+        race.run_limited(["-c", "import time; time.sleep(60)"], 0.2)
     with pytest.raises(InputError, match="ended with code 3: some"):
-        race.limited(["-c", "import sys; print('some', file=sys.stderr); sys.exit(3)"], 60)
+        race.run_limited(["-c", "import sys; print('some', file=sys.stderr); sys.exit(3)"], 60)
 
 
 def test_predictions_are_compared_by_their_pace(tmp_path: Path) -> None:
     results = {
-        "original": [Taken(9, 0.1), Taken(9, 0.2), Taken(9, 0.3)],
-        "ours": [Taken(5, 0.01), Taken(5, 0.02), Taken(5, 0.03)],
-        "our forward alone": [Taken(5, 0.005)],
-        "PNGs alone": [Taken(5, 0.016)],
+        "original": [Timing(9, 0.1), Timing(9, 0.2), Timing(9, 0.3)],
+        "ours": [Timing(5, 0.01), Timing(5, 0.02), Timing(5, 0.03)],
+        "our forward alone": [Timing(5, 0.005)],
+        "PNGs alone": [Timing(5, 0.016)],
     }
     found = prediction.compared(results)
     assert found["times_as_fast_as_original"] == {"ours": 10}
@@ -265,7 +277,7 @@ def test_predictions_are_compared_by_their_pace(tmp_path: Path) -> None:
         path.touch()
         # The first two are late, as the first images are.
         os.utime(path, ns=(0, (0 if number < 2 else 5 + number) * 10**9))
-    assert prediction._pace(tmp_path) == 1
+    assert prediction._seconds_an_image(tmp_path) == 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

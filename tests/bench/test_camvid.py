@@ -7,9 +7,9 @@ import pytest
 from bench import REPOSITORY, camvid
 
 
-def chosen(folder: Path) -> argparse.Namespace:
-    words = ["--root=data", "--epochs=2", "--crop_size=96", "--accelerator=cpu", f"--saved={folder / 'saved'}"]
-    return camvid._parser().parse_args([*words, f"--results={folder / 'outputs'}"])
+def options(folder: Path) -> argparse.Namespace:
+    arguments = ["--root=data", "--epochs=2", "--crop_size=96", "--accelerator=cpu", f"--saved={folder / 'saved'}"]
+    return camvid._parser().parse_args([*arguments, f"--results={folder / 'outputs'}"])
 
 
 def test_trainings_on_camvid_go_on_where_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,7 +30,7 @@ def test_trainings_on_camvid_go_on_where_they_were(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(camvid, "_run", pretend)
     for _ in range(2):
-        result = camvid._result(trial, chosen(tmp_path))
+        result = camvid._result(trial, options(tmp_path))
         assert (result["best_val_miou"], result["test_miou"], result["minutes"]) == (30.0, 25.0, 2.0)
     assert runs == ["train_fcn.py", "test_fcn.py"]
 

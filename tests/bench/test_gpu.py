@@ -14,9 +14,9 @@ import pytest
 from bench import REPOSITORY, gpu, gpu_parts, gpu_record, gpu_run, plan
 from bench.__main__ import main
 from bench.gpu_record import Record
-from bench.gpu_setting import Setting
+from bench.gpu_settings import PartSettings
 from bench.launch import Job
-from bench.plan import Need
+from bench.plan import TimeNeed
 
 WRITES = """
 import json, sys, time
@@ -33,8 +33,8 @@ CRASHES = f"{WRITES}\nkeep(False); raise RuntimeError('CUDA error: some')"
 COMPLAINS = f"{WRITES}\nkeep(True, ['a contender failed']); sys.exit(1)"
 
 
-def setting(work: Path, root: Path | None = None) -> Setting:
-    return Setting(
+def settings(work: Path, root: Path | None = None) -> PartSettings:
+    return PartSettings(
         seconds=0,
         work=work,
         output=work,
@@ -50,14 +50,14 @@ def setting(work: Path, root: Path | None = None) -> Setting:
     )
 
 
-def starting(codes: dict[str, str]) -> gpu_run.Launch:
+def starting(codes: dict[str, str]) -> gpu_run.StartPart:
     return lambda name, _, result, seconds: Job(["-c", codes[name], str(result)], seconds)
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each part gets two seconds."""
-    monkeypatch.setattr(gpu_run, "NEEDS", {name: Need(name, 2, 2) for name in gpu_run.NEEDS})
+    monkeypatch.setattr(gpu_run, "TIME_NEEDS", {name: TimeNeed(name, 2, 2) for name in gpu_run.TIME_NEEDS})
 
 
 def parts(path: Path) -> dict[str, dict[str, object]]:
@@ -67,12 +67,12 @@ def parts(path: Path) -> dict[str, dict[str, object]]:
 
 def test_all_figures_are_kept_whatever_becomes_of_a_part(quick: None, tmp_path: Path) -> None:
     del quick
-    codes = {"ceilings": ENDS, "smoke": CRASHES, "tests": COMPLAINS, "forward": HANGS, "training_step": ENDS}
+    codes = {"roofline": ENDS, "smoke": CRASHES, "tests": COMPLAINS, "forward": HANGS, "training_step": ENDS}
     record = Record(tmp_path / "gpu.json")
-    run = gpu_run.Run(setting(tmp_path), record, time.time() + 100, starting(codes))
+    run = gpu_run.PartRunner(settings(tmp_path), record, time.time() + 100, starting(codes))
     statuses = run.all([*codes, "camvid"])
     assert statuses == {
-        "ceilings": "done",
+        "roofline": "done",
         "smoke": "failed",
         "tests": "failed",
         "forward": "killed",
@@ -94,11 +94,11 @@ def test_parts_without_time_are_skipped_and_earlier_results_stay(
     quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del quick
-    monkeypatch.setitem(gpu_run.NEEDS, "forward", Need("forward", 1000, 2000))
+    monkeypatch.setitem(gpu_run.TIME_NEEDS, "forward", TimeNeed("forward", 1000, 2000))
     record = Record(tmp_path / "gpu.json")
     record.put("prediction", {"status": "done", "result": {"figure": 1}})
-    run = gpu_run.Run(setting(tmp_path), Record(record.path), time.time() + 100, starting({"ceilings": ENDS}))
-    assert run.all(["ceilings", "forward"]) == {"ceilings": "done", "forward": "skipped"}
+    run = gpu_run.PartRunner(settings(tmp_path), Record(record.path), time.time() + 100, starting({"roofline": ENDS}))
+    assert run.all(["roofline", "forward"]) == {"roofline": "done", "forward": "skipped"}
     found = parts(record.path)
     assert found["prediction"]["result"] == {"figure": 1}
     assert "no time was left" in str(found["forward"]["failed"])
@@ -111,18 +111,18 @@ import sys, time
 from pathlib import Path
 from bench import gpu, gpu_run
 from bench.gpu_record import Record
-from tests.bench.test_gpu import HANGS, setting, starting
+from tests.bench.test_gpu import HANGS, settings, starting
 work = Path(sys.argv[1])
 with gpu._stoppable():
-    run = gpu_run.Run(setting(work), Record(work / "gpu.json"), time.time() + 500, starting({"forward": HANGS}))
+    run = gpu_run.PartRunner(settings(work), Record(work / "gpu.json"), time.time() + 500, starting({"forward": HANGS}))
     run.all(["forward"])
 """
     record = tmp_path / "gpu.json"
     with subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], cwd=REPOSITORY, stderr=subprocess.PIPE) as whole:
-        until = time.monotonic() + 60
+        deadline = time.monotonic() + 60
         while not (record.is_file() and parts(record)["forward"]["result"]):
             assert whole.poll() is None, whole.stderr and whole.stderr.read()
-            assert time.monotonic() < until
+            assert time.monotonic() < deadline
             time.sleep(0.02)
         children = psutil.Process(whole.pid).children()
         os.kill(whole.pid, number)
@@ -152,7 +152,7 @@ def test_how_a_part_came_out(ended: bool, code: int | None, failed: list[str], s
 
 def test_a_setting_comes_through_the_command_line_whole(tmp_path: Path) -> None:
     for root in (None, tmp_path / "data"):
-        assert Setting.parse(setting(tmp_path, root).dump()) == setting(tmp_path, root)
+        assert PartSettings.parse(settings(tmp_path, root).dump()) == settings(tmp_path, root)
 
 
 def test_wrong_flags(tmp_path: Path, error_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,14 +171,14 @@ def test_records_of_several_calls_become_one(
     tmp_path: Path, error_of: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls = tmp_path / "a.json", tmp_path / "b.json"
-    for number, (path, name) in enumerate(zip(calls, ("ceilings", "camvid"), strict=True)):
+    for number, (path, name) in enumerate(zip(calls, ("roofline", "camvid"), strict=True)):
         record = Record(path)
         record.put(name, {"status": "done", "seconds": number})
         record.put("smoke", {"status": "done", "seconds": number})
     assert main(["gpu", "--merge", *map(str, calls), "--output", str(tmp_path / "all")]) == 0
     assert capsys.readouterr().out == f"{tmp_path / 'all' / 'gpu.json'}\n"
     found = parts(tmp_path / "all" / "gpu.json")
-    assert {name: entry["seconds"] for name, entry in found.items()} == {"ceilings": 0, "smoke": 1, "camvid": 1}
+    assert {name: entry["seconds"] for name, entry in found.items()} == {"roofline": 0, "smoke": 1, "camvid": 1}
     calls[0].write_text("[]")
     assert "expected a gpu.json" in error_of(main, "gpu", "--merge", calls[0], "--output", tmp_path / "all")
 
@@ -204,12 +204,12 @@ def test_a_part_that_is_skipped_later_keeps_its_figures(tmp_path: Path) -> None:
 def shares(names: str, minutes: float) -> dict[str, float]:
     """What each step is allotted at the start of a call."""
     steps = [chosen for step in gpu_run.STEPS if (chosen := [name for name in step if name in names.split()])]
-    return plan.allot([gpu_run._need(step) for step in steps], 60 * minutes - gpu.END_SECONDS - 5)
+    return plan.allocate([gpu_run._step_need(step) for step in steps], 60 * minutes - gpu.END_SECONDS - 5)
 
 
 def test_two_calls_and_one_have_time_for_all() -> None:
-    assert len(shares("ceilings forward training_step prediction", 4.8)) == 4
-    assert len(shares(" ".join(gpu_run.NEEDS), 14)) == 6
+    assert len(shares("roofline forward training_step prediction", 4.8)) == 4
+    assert len(shares(" ".join(gpu_run.TIME_NEEDS), 14)) == 6
     for minutes in (4, 5, 6, 7, 9):
         given = shares("smoke tests camvid", minutes)
         assert given["camvid"] >= sum(given.values()) / 2
@@ -229,7 +229,7 @@ def test_a_part_begins_with_its_environment_and_ends_in_time(
             raise RuntimeError("driver/library version mismatch")
         return {"commit": None, "gpus": ["some"]}
 
-    def run(given: Setting, keep: Callable[[dict[str, object]], None]) -> list[str]:
+    def run(given: PartSettings, keep: Callable[[dict[str, object]], None]) -> list[str]:
         age = time.time() - psutil.Process().create_time()
         seen.append((given.seconds, age, json.loads(path.read_text())))
         keep({"figure": 42})
@@ -237,9 +237,9 @@ def test_a_part_begins_with_its_environment_and_ends_in_time(
 
     monkeypatch.setattr("engine.environment.describe", describe)
     monkeypatch.setattr(sys, "argv", list(sys.argv))
-    monkeypatch.setitem(gpu_parts.PARTS, "ceilings", gpu_parts.Part(run, str))
-    given = replace(setting(tmp_path), seconds=5000.0, rehearse=False)
-    assert gpu_parts.main(["ceilings", given.dump(), str(path)]) == 0
+    monkeypatch.setitem(gpu_parts.PARTS, "roofline", gpu_parts.Part(run, str))
+    given = replace(settings(tmp_path), seconds=5000.0, rehearse=False)
+    assert gpu_parts.main(["roofline", given.dump(), str(path)]) == 0
     ((seconds, age, before),) = seen
     assert seconds == pytest.approx(5000 - age, abs=0.5)
     expected = {"commit": "abc", "gpus": ["some"]}
@@ -262,8 +262,8 @@ def test_it_is_never_measured_by_chance(monkeypatch: pytest.MonkeyPatch, tmp_pat
 
 def test_a_rehearsal_runs_what_a_gpu_would_measure(tmp_path: Path) -> None:
     """Two parts of it; CI runs all by `make rehearse`, which fails if one of them does."""
-    words = ["--parts", "ceilings", "camvid", "--networks", "fcn8s", "--seeds", "3"]
-    process = Job(["-m", "bench", "gpu", "--rehearse", *words, "--output", str(tmp_path)])
+    arguments = ["--parts", "roofline", "camvid", "--networks", "fcn8s", "--seeds", "3"]
+    process = Job(["-m", "bench", "gpu", "--rehearse", *arguments, "--output", str(tmp_path)])
     ended = process.wait()
     assert ended.code == 0, ended.out + ended.error
     assert ended.out.endswith("gpu.json: the record in full\nrehearsed\n")

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bench import gpu_camvid, gpu_setting, scenes, tiny
-from bench.gpu_setting import Setting
-from bench.launch import Ended
+from bench import gpu_camvid, gpu_settings, scenes, tiny
+from bench.gpu_settings import PartSettings
+from bench.launch import ProcessResult
 from engine import checkpoints
 from engine.checkpoints import About
 from engine.errors import InputError
-from tests.bench.test_gpu import setting
+from tests.bench.test_gpu import settings
 
 EPOCHS = 4
 """Of a trial."""
@@ -29,22 +29,22 @@ class Machine:
         """A flag with which training fails."""
         self.commands: list[dict[str, str]] = []
 
-    def job(self, words: list[str], limit: float, start: object, grace: float = 0.0) -> "Machine":
+    def job(self, arguments: list[str], limit: float, start: object, grace: float = 0.0) -> "Machine":
         del start, grace
-        flags = dict(zip(words[1::2], words[2::2], strict=False))
-        self.commands.append({"": words[0], "limit": str(limit), **flags})
+        flags = dict(zip(arguments[1::2], arguments[2::2], strict=False))
+        self.commands.append({"": arguments[0], "limit": str(limit), **flags})
         return self
 
-    def wait(self, watch: Callable[[], None] = lambda: None) -> Ended:
+    def wait(self, watch: Callable[[], None] = lambda: None) -> ProcessResult:
         command = self.commands[-1]
         if command[""] == "test_fcn.py":
             return self._score(command)
         if self.broken and self.broken in command.values():
             self.now += 3
-            return Ended(1, 3.0, "", "RuntimeError: no graph")
+            return ProcessResult(1, 3.0, "", "RuntimeError: no graph")
         return self._train(command, watch)
 
-    def _train(self, command: dict[str, str], watch: Callable[[], None]) -> Ended:
+    def _train(self, command: dict[str, str], watch: Callable[[], None]) -> ProcessResult:
         epochs, every = int(command["--epochs"]), int(command["--validate_every"])
         folder = Path(command["--saved"]) / command["--name"]
         folder.mkdir(parents=True)
@@ -52,7 +52,7 @@ class Machine:
         seconds = self.start_seconds
         for epoch in range(1, epochs + 1):
             if seconds + self.epoch_seconds > float(command["limit"]):
-                return Ended(None, seconds, "", "")
+                return ProcessResult(None, seconds, "", "")
             self.now += self.epoch_seconds
             seconds += self.epoch_seconds
             validated = epoch % every == 0 or epoch == epochs
@@ -64,15 +64,15 @@ class Machine:
                 about = About(tiny.NAME, 11, "camvid", (0, 0, 0), (1, 1, 1), epoch, epoch / 1000)
                 checkpoints.save(folder / "best.pth", tiny.build(11).state_dict(), about)
             watch()
-        return Ended(0, seconds, "", "")
+        return ProcessResult(0, seconds, "", "")
 
-    def _score(self, command: dict[str, str]) -> Ended:
+    def _score(self, command: dict[str, str]) -> ProcessResult:
         self.now += self.score_seconds
         name = Path(command["--model_weights_path"]).parent.name
         path = Path(command["--output"]) / name / command["--split"] / "scores.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"miou": 0.6}))
-        return Ended(0, self.score_seconds, "", "")
+        return ProcessResult(0, self.score_seconds, "", "")
 
 
 @pytest.fixture
@@ -80,18 +80,18 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     there = Machine()
     monkeypatch.setattr(gpu_camvid, "Job", there.job)
     monkeypatch.setattr("bench.gpu_camvid.time.monotonic", lambda: there.now)
-    monkeypatch.setattr(gpu_setting, "TOY", replace(gpu_setting.TOY, epochs=800, trial_epochs=EPOCHS))
+    monkeypatch.setattr(gpu_settings, "TOY", replace(gpu_settings.TOY, epochs=800, trial_epochs=EPOCHS))
     return there
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Callable[..., Setting]:
+def stage(tmp_path: Path) -> Callable[..., PartSettings]:
     scenes.draw_camvid(tmp_path / "data", (32, 32), train=1, val=1, test=1)
 
-    def build(seconds: float, seeds: int = 3) -> Setting:
+    def build(seconds: float, seeds: int = 3) -> PartSettings:
         (tmp_path / "out").mkdir(exist_ok=True)
         return replace(
-            setting(tmp_path, tmp_path / "data"),
+            settings(tmp_path, tmp_path / "data"),
             output=tmp_path / "out",
             seconds=seconds,
             seeds=tuple(range(seeds)),
@@ -101,13 +101,13 @@ def stage(tmp_path: Path) -> Callable[..., Setting]:
     return build
 
 
-def result_of(stage: Setting) -> tuple[list[str], dict[str, Any]]:
+def result_of(stage: PartSettings) -> tuple[list[str], dict[str, Any]]:
     kept: list[str] = []
     failed = gpu_camvid.run(stage, lambda result: kept.append(json.dumps(result)))
     return failed, json.loads(kept[-1])
 
 
-def test_all_seeds_get_as_many_epochs_as_fit(machine: Machine, stage: Callable[..., Setting]) -> None:
+def test_all_seeds_get_as_many_epochs_as_fit(machine: Machine, stage: Callable[..., PartSettings]) -> None:
     failed, result = result_of(stage(400))
     assert failed == []
     trainings = [row for row in result["trainings"] if row["network"] == "fcn8s"]
@@ -120,7 +120,7 @@ def test_all_seeds_get_as_many_epochs_as_fit(machine: Machine, stage: Callable[.
     assert 0 < len(trainings[0]["history"]["val_miou"]) <= 21
 
 
-def test_what_is_left_is_for_the_other_network(machine: Machine, stage: Callable[..., Setting]) -> None:
+def test_what_is_left_is_for_the_other_network(machine: Machine, stage: Callable[..., PartSettings]) -> None:
     machine.epoch_seconds = 0.05
     _, result = result_of(stage(1000))
     assert [(row["network"], row["seed"]) for row in result["trainings"]] == [
@@ -132,26 +132,26 @@ def test_what_is_left_is_for_the_other_network(machine: Machine, stage: Callable
     assert result["trainings"][0]["epochs"] == 800
 
 
-def test_a_way_that_fails_is_told_and_the_next_one_taken(machine: Machine, stage: Callable[..., Setting]) -> None:
+def test_a_way_that_fails_is_told_and_the_next_one_taken(machine: Machine, stage: Callable[..., PartSettings]) -> None:
     machine.broken = "true"  # --cuda_graph
     failed, result = result_of(stage(300, seeds=1))
     assert "the trial with --data_on device --cuda_graph true ended with code 1" in failed[0]
     assert result["trials"][0]["error"] == "RuntimeError: no graph"
-    assert result["trainings"][0]["way"] == "--data_on device --cuda_graph false"
+    assert result["trainings"][0]["speed_flags"] == "--data_on device --cuda_graph false"
     assert result["trainings"][0]["epochs_done"] > 0
 
 
 def test_a_training_slower_than_its_trial_is_stopped_and_kept(
-    machine: Machine, stage: Callable[..., Setting], monkeypatch: pytest.MonkeyPatch
+    machine: Machine, stage: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = gpu_camvid._CamVid._planned
+    original = gpu_camvid._CamVid._schedule
 
     def slow(camvid: Any, *arguments: Any) -> Any:
-        planned = original(camvid, *arguments)
+        schedule = original(camvid, *arguments)
         machine.epoch_seconds = 10
-        return planned
+        return schedule
 
-    monkeypatch.setattr(gpu_camvid._CamVid, "_planned", slow)
+    monkeypatch.setattr(gpu_camvid._CamVid, "_schedule", slow)
     failed, result = result_of(replace(stage(300), networks=("fcn8s",)))
     first = result["trainings"][0]
     assert 0 < first["epochs_done"] < first["epochs"]
@@ -162,18 +162,18 @@ def test_a_training_slower_than_its_trial_is_stopped_and_kept(
     assert machine.now < 300
 
 
-def test_without_time_nothing_is_trained(machine: Machine, stage: Callable[..., Setting]) -> None:
+def test_without_time_nothing_is_trained(machine: Machine, stage: Callable[..., PartSettings]) -> None:
     del machine
     failed, result = result_of(replace(stage(50), networks=("fcn8s",)))
     assert (failed, result["trainings"]) == ([], [])
-    assert "no way to train it for 2 epochs" in result["notes"][0]
+    assert "no training of 2 epochs or more worked or fitted" in result["notes"][0]
 
 
 def test_no_more_files_than_come_back(
-    machine: Machine, stage: Callable[..., Setting], monkeypatch: pytest.MonkeyPatch
+    machine: Machine, stage: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del machine
-    monkeypatch.setattr(gpu_setting, "FILES_BACK", 3)
+    monkeypatch.setattr(gpu_settings, "FILES_BACK", 3)
     here = stage(400)
     _, result = result_of(here)
     assert [len(row["files"]) for row in result["trainings"]] == [1, 1, 0, 0]
@@ -181,7 +181,7 @@ def test_no_more_files_than_come_back(
     assert len(list(here.output.iterdir())) == 2
 
 
-def test_test_images_may_be_elsewhere_but_no_others(machine: Machine, stage: Callable[..., Setting]) -> None:
+def test_test_images_may_be_elsewhere_but_no_others(machine: Machine, stage: Callable[..., PartSettings]) -> None:
     del machine
     here = stage(300, seeds=1)
     assert here.root is not None

@@ -10,10 +10,10 @@ import profile_fcn
 import test_fcn
 import train_fcn
 from bench import gpu_smoke
-from bench.gpu_setting import Setting
+from bench.gpu_settings import PartSettings
 from bench.launch import Job, kill_all
 from engine.cli import options
-from tests.bench.test_gpu import setting
+from tests.bench.test_gpu import settings
 
 
 class Kept(list[dict[str, Any]]):
@@ -24,14 +24,14 @@ class Kept(list[dict[str, Any]]):
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Setting]:
+def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., PartSettings]:
     """Chains of small programs, started as new interpreters, because this process uses threads."""
-    monkeypatch.setattr(Setting, "start", property(lambda _: None))
-    monkeypatch.setattr(gpu_smoke, "Job", lambda words, limit, *_: Job(words, limit))
+    monkeypatch.setattr(PartSettings, "start", property(lambda _: None))
+    monkeypatch.setattr(gpu_smoke, "Job", lambda arguments, limit, *_: Job(arguments, limit))
 
-    def build(seconds: float, **chains: tuple[str, ...]) -> Setting:
+    def build(seconds: float, **chains: tuple[str, ...]) -> PartSettings:
         monkeypatch.setattr(gpu_smoke, "CHAINS", chains)
-        return replace(setting(tmp_path), seconds=seconds, parallel=2)
+        return replace(settings(tmp_path), seconds=seconds, parallel=2)
 
     return build
 
@@ -40,53 +40,55 @@ def program(text: str) -> str:
     return shlex.join(["-c", text])
 
 
-def test_a_chain_ends_with_its_first_failure_and_the_others_go_on(stage: Callable[..., Setting]) -> None:
+def test_a_chain_ends_with_its_first_failure_and_the_others_go_on(stage: Callable[..., PartSettings]) -> None:
     fails = program("import sys; print('trouble in {work}', file=sys.stderr); sys.exit(3)")
-    keep = Kept()
+    save_result = Kept()
     failed = gpu_smoke.run(
-        stage(60, first=(program("1"), fails, program("2")), second=(program("'{chain}'"), program("3"))), keep
+        stage(60, first=(program("1"), fails, program("2")), second=(program("'{chain}'"), program("3"))), save_result
     )
-    rows = keep[-1]["commands"]
+    rows = save_result[-1]["commands"]
     assert [(row["chain"], row["code"]) for row in rows if row["chain"] == "first"] == [("first", 0), ("first", 3)]
     assert [row["code"] for row in rows if row["chain"] == "second"] == [0, 0]
     (bad,) = [row for row in rows if row["code"]]
     assert bad["error"] == "trouble in WORK\n"
     assert len(failed) == 1
     assert "code 3" in failed[0]
-    assert "trouble in WORK" in gpu_smoke.table(keep[-1])
-    assert [len(result["commands"]) for result in keep] == [1, 2, 3, 4, 4], "each the moment it ended"
+    assert "trouble in WORK" in gpu_smoke.table(save_result[-1])
+    assert [len(result["commands"]) for result in save_result] == [1, 2, 3, 4, 4], "each the moment it ended"
 
 
-def test_what_has_no_time_is_told(stage: Callable[..., Setting]) -> None:
-    keep = Kept()
+def test_what_has_no_time_is_told(stage: Callable[..., PartSettings]) -> None:
+    save_result = Kept()
     sleeps = (program("import time; time.sleep(60)"),)
-    failed = gpu_smoke.run(stage(1.0, slow=sleeps, slower=sleeps, never=(program("1"),), quick=(program("1"),)), keep)
-    assert keep[-1]["not_ended"] == ["slow", "slower", "never", "quick"]
+    failed = gpu_smoke.run(
+        stage(1.0, slow=sleeps, slower=sleeps, never=(program("1"),), quick=(program("1"),)), save_result
+    )
+    assert save_result[-1]["not_ended"] == ["slow", "slower", "never", "quick"]
     assert len(failed) == 4
-    assert "not ended: never" in gpu_smoke.table(keep[-1])
+    assert "not ended: never" in gpu_smoke.table(save_result[-1])
 
 
 def test_what_was_found_is_kept_before_anything_is_killed(
-    stage: Callable[..., Setting], monkeypatch: pytest.MonkeyPatch
+    stage: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Processes on a GPU may take longer to go than there is time."""
-    keep, kept = Kept(), []
+    save_result, kept = Kept(), []
 
     def kill(jobs: list[Job]) -> None:
-        kept.append((len(jobs), list(keep)[-1]))
+        kept.append((len(jobs), list(save_result)[-1]))
         kill_all(jobs)
 
     monkeypatch.setattr(gpu_smoke, "kill_all", kill)
-    gpu_smoke.run(stage(1.0, slow=(program("import time; time.sleep(60)"),)), keep)
+    gpu_smoke.run(stage(1.0, slow=(program("import time; time.sleep(60)"),)), save_result)
     assert kept == [(1, {"commands": [], "not_ended": ["slow"]})]
 
 
-def test_a_command_that_hangs_is_killed(stage: Callable[..., Setting], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_hangs_is_killed(stage: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu_smoke, "_COMMAND_SECONDS", 2.0)
-    keep = Kept()
+    save_result = Kept()
     chains = {"hangs": (program("import time; time.sleep(60)"),), "works": (program("1"),)}
-    assert ["killed at its deadline" in line for line in gpu_smoke.run(stage(60, **chains), keep)] == [True]
-    assert sorted((row["chain"], row["code"]) for row in keep[-1]["commands"]) == [("hangs", None), ("works", 0)]
+    assert ["killed at its deadline" in line for line in gpu_smoke.run(stage(60, **chains), save_result)] == [True]
+    assert sorted((row["chain"], row["code"]) for row in save_result[-1]["commands"]) == [("hangs", None), ("works", 0)]
 
 
 COMMANDS = {
@@ -100,12 +102,12 @@ COMMANDS = {
 @pytest.mark.parametrize("name", gpu_smoke.CHAINS)
 def test_all_commands_are_understood(name: str, rehearse: bool, tmp_path: Path) -> None:
     """On a GPU too, whose own flags a rehearsal cannot try."""
-    filled = gpu_smoke.fill(replace(setting(tmp_path), rehearse=rehearse)) | {"chain": "some"}
+    values = gpu_smoke.placeholders(replace(settings(tmp_path), rehearse=rehearse)) | {"chain": "some"}
     for template in gpu_smoke.CHAINS[name]:
-        words = shlex.split(template.format_map(filled))
-        if words[0] in COMMANDS:
-            kind, recipes = COMMANDS[words[0]]
-            options.parse(kind, words[1:], prog="some", description="", examples=(), recipes=recipes)
+        arguments = shlex.split(template.format_map(values))
+        if arguments[0] in COMMANDS:
+            kind, recipes = COMMANDS[arguments[0]]
+            options.parse(kind, arguments[1:], prog="some", description="", examples=(), recipes=recipes)
 
 
 def test_independent_predictions_and_profiles_wait_for_no_other() -> None:

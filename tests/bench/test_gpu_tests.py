@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from bench import REPOSITORY, gpu_tests
-from bench.launch import Ended, Job
-from tests.bench.test_gpu import setting
+from bench.launch import Job, ProcessResult
+from tests.bench.test_gpu import settings
 
 MISSING_THERE = {"cityscapesscripts", "cv2", "onnx", "onnxruntime", "onnxscript"}
 """Packages of tests that a machine with a GPU may lack."""
@@ -20,29 +20,31 @@ tests/engine/inference/test_network.py::test_images[True] SKIPPED (needs a CUDA 
 """
 
 
-def result_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ended: Ended) -> tuple[list[str], dict[str, Any]]:
+def result_of(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ended: ProcessResult
+) -> tuple[list[str], dict[str, Any]]:
     kept: list[dict[str, Any]] = []
 
     class Done:
-        def __init__(self, words: list[str], limit: float, start: object) -> None:
-            assert {"gpu", "default", "no:cacheprovider"} < set(words)
+        def __init__(self, arguments: list[str], limit: float, start: object) -> None:
+            assert {"gpu", "default", "no:cacheprovider"} < set(arguments)
             assert limit == 30
 
-        def wait(self, watch: Callable[[], None]) -> Ended:
+        def wait(self, watch: Callable[[], None]) -> ProcessResult:
             for number, self.seconds in enumerate((0.1, 1.0, 2.1, 2.2, 4.2)):
                 self.out = "\n".join(ended.out.splitlines()[: number + 1])
                 watch()
             return ended
 
     monkeypatch.setattr(gpu_tests, "Job", Done)
-    failed = gpu_tests.run(replace(setting(tmp_path), seconds=30), kept.append)
+    failed = gpu_tests.run(replace(settings(tmp_path), seconds=30), kept.append)
     assert [len(result["outcomes"]) for result in kept[:-1]] == [min(2, ended.out.count("::")), ended.out.count("::")]
     assert [result["seconds"] for result in kept[:-1]] == [2.1, 4.2], "every two seconds"
     return failed, kept[-1]
 
 
 def test_outcomes_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    failed, result = result_of(monkeypatch, tmp_path, Ended(1, 9.0, OUTPUT, "trace"))
+    failed, result = result_of(monkeypatch, tmp_path, ProcessResult(1, 9.0, OUTPUT, "trace"))
     assert list(result["outcomes"].values()) == ["PASSED", "FAILED", "SKIPPED"]
     assert failed == ["tests/engine/inference/test_network.py::test_images[False and more]: FAILED"]
     assert result["end"].endswith("trace")
@@ -51,13 +53,13 @@ def test_outcomes_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 def test_outcomes_before_a_deadline_are_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     passed = OUTPUT.splitlines()[1]
-    failed, result = result_of(monkeypatch, tmp_path, Ended(None, 30.0, passed, ""))
+    failed, result = result_of(monkeypatch, tmp_path, ProcessResult(None, 30.0, passed, ""))
     assert result["outcomes"] == {"tests/engine/training/test_metrics.py::test_a_gpu_counts": "PASSED"}
     assert failed == ["the tests were killed at their deadline"]
 
 
 def test_tests_that_cannot_be_collected_are_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    failed, _ = result_of(monkeypatch, tmp_path, Ended(2, 3.0, "ERROR tests/a.py - ModuleNotFoundError", ""))
+    failed, _ = result_of(monkeypatch, tmp_path, ProcessResult(2, 3.0, "ERROR tests/a.py - ModuleNotFoundError", ""))
     assert "code 2" in failed[0]
     assert "ModuleNotFoundError" in failed[0]
 
@@ -79,8 +81,8 @@ def test_outcomes_are_there_the_moment_a_test_has_ended(tmp_path: Path) -> None:
     path = tmp_path / "test_some.py"
     path.write_text("import time\ndef test_quick(): pass\ndef test_slow(): time.sleep(60)\n")
     job = Job(["-m", "pytest", "-v", "-p", "no:cacheprovider", str(path)], 60)
-    until = time.monotonic() + 50
-    while not gpu_tests._OUTCOME.findall(job.out) and time.monotonic() < until:
+    deadline = time.monotonic() + 50
+    while not gpu_tests._OUTCOME.findall(job.out) and time.monotonic() < deadline:
         time.sleep(0.05)
     found = job.out
     job.kill()

@@ -7,7 +7,7 @@ import psutil
 import pytest
 
 from bench import launch
-from bench.launch import Ended, Job, kill_tree
+from bench.launch import Job, ProcessResult, kill_tree
 
 SLEEPER = """
 import subprocess, sys, time
@@ -20,8 +20,8 @@ print("started", flush=True)
 
 def is_gone(pid: int, seconds: float = 5) -> bool:
     """Whether a process ends in time; one that nobody has waited for counts as ended."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
         try:
             if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
                 return True
@@ -36,34 +36,34 @@ def test_an_ended_process_tells_its_code_and_output() -> None:
     assert (ended.code, ended.out, ended.error) == (3, "out\n", "bad\n")
 
 
-def run(*words: str, limit: float = math.inf, forked: bool) -> Ended:
+def run(*arguments: str, limit: float = math.inf, forked: bool) -> ProcessResult:
     """Run a process; a forked one as the copy of another process, because that of the tests uses threads."""
     if not forked:
-        return Job(words, limit).wait()
+        return Job(arguments, limit).wait()
     code = """
 import sys
-from bench.launch import Forked, Job
-print(repr(tuple(Job(sys.argv[2:], float(sys.argv[1]), start=Forked).wait())))
+from bench.launch import ForkedProcess, Job
+print(repr(tuple(Job(sys.argv[2:], float(sys.argv[1]), start=ForkedProcess).wait())))
 """
-    done = Job(["-c", code, str(limit), *words]).wait()
+    done = Job(["-c", code, str(limit), *arguments]).wait()
     assert done.code == 0, done.error
-    return Ended(*ast.literal_eval(done.out))
+    return ProcessResult(*ast.literal_eval(done.out))
 
 
 @pytest.mark.parametrize("forked", [False, True])
 def test_a_process_past_its_deadline_is_killed_with_its_children(forked: bool, tmp_path: Path) -> None:
-    told = tmp_path / "pid"
+    pid_file = tmp_path / "pid"
     began = time.monotonic()
-    ended = run("-c", SLEEPER + "time.sleep(60)", str(told), limit=1.5, forked=forked)
+    ended = run("-c", SLEEPER + "time.sleep(60)", str(pid_file), limit=1.5, forked=forked)
     assert time.monotonic() - began < 10
     assert (ended.code, ended.out) == (None, "started\n")
-    assert is_gone(int(told.read_text()))
+    assert is_gone(int(pid_file.read_text()))
 
 
 def test_what_a_process_leaves_running_is_killed_too(tmp_path: Path) -> None:
-    told = tmp_path / "pid"
-    assert Job(["-c", SLEEPER, str(told)]).wait().code == 0
-    assert is_gone(int(told.read_text()))
+    pid_file = tmp_path / "pid"
+    assert Job(["-c", SLEEPER, str(pid_file)]).wait().code == 0
+    assert is_gone(int(pid_file.read_text()))
 
 
 def test_a_process_may_save_before_it_is_killed(tmp_path: Path) -> None:
@@ -81,15 +81,15 @@ time.sleep(60)
 
 
 def test_a_stopped_wait_takes_the_process_with_it(tmp_path: Path) -> None:
-    told = tmp_path / "pid"
+    pid_file = tmp_path / "pid"
 
     def interrupt() -> None:
-        if told.is_file() and told.read_text():
+        if pid_file.is_file() and pid_file.read_text():
             raise KeyboardInterrupt  # as Ctrl-C does
 
     with pytest.raises(KeyboardInterrupt):
-        Job(["-c", SLEEPER + "time.sleep(60)", str(told)]).wait(interrupt)
-    assert is_gone(int(told.read_text()))
+        Job(["-c", SLEEPER + "time.sleep(60)", str(pid_file)]).wait(interrupt)
+    assert is_gone(int(pid_file.read_text()))
 
 
 def test_all_are_killed_before_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,10 +122,10 @@ def test_a_copy_does_nothing_at_its_end_that_this_process_will_do(tmp_path: Path
     code = """
 import atexit, sys
 from pathlib import Path
-from bench.launch import Forked, Job
+from bench.launch import ForkedProcess, Job
 path = Path(sys.argv[1])
 atexit.register(lambda: path.write_text(path.read_text() + "x"))
-print(Job(["-c", "from engine.cli.command import exit_process; exit_process(4)"], start=Forked).wait().code)
+print(Job(["-c", "from engine.cli.command import exit_process; exit_process(4)"], start=ForkedProcess).wait().code)
 """
     path = tmp_path / "ends"
     path.write_text("")

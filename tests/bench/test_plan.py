@@ -3,26 +3,26 @@ import math
 import pytest
 
 from bench import plan
-from bench.plan import Need, Pace
+from bench.plan import TimeNeed, TrainingTime
 
 
 def test_time_is_shared_out_in_proportion_to_what_can_be_used() -> None:
-    needs = [Need("a", 10, 30), Need("b", 20, 60), Need("c", 5, 5)]
-    assert plan.allot(needs, 35) == {"a": 10, "b": 20, "c": 5}
-    assert plan.allot(needs, 65) == {"a": 20, "b": 40, "c": 5}
-    assert plan.allot(needs, 1000) == {"a": 30, "b": 60, "c": 5}
+    needs = [TimeNeed("a", 10, 30), TimeNeed("b", 20, 60), TimeNeed("c", 5, 5)]
+    assert plan.allocate(needs, 35) == {"a": 10, "b": 20, "c": 5}
+    assert plan.allocate(needs, 65) == {"a": 20, "b": 40, "c": 5}
+    assert plan.allocate(needs, 1000) == {"a": 30, "b": 60, "c": 5}
 
 
 def test_what_does_not_fit_gets_no_time_and_the_earlier_ones_go_first() -> None:
-    needs = [Need("a", 10, 30), Need("b", 50, 60), Need("c", 5, 20)]
-    given = plan.allot(needs, 40)
+    needs = [TimeNeed("a", 10, 30), TimeNeed("b", 50, 60), TimeNeed("c", 5, 20)]
+    given = plan.allocate(needs, 40)
     assert set(given) == {"a", "c"}
     assert sum(given.values()) == pytest.approx(40)
-    assert plan.allot(needs, 4) == {}
+    assert plan.allocate(needs, 4) == {}
 
 
 def test_what_can_use_all_time_leaves_some_to_the_others() -> None:
-    given = plan.allot([Need("short", 10, 30), Need("endless", 100, math.inf)], 410)
+    given = plan.allocate([TimeNeed("short", 10, 30), TimeNeed("endless", 100, math.inf)], 410)
     assert given["short"] > 10
     assert given["endless"] > 380
     assert sum(given.values()) == pytest.approx(410)
@@ -37,13 +37,13 @@ def test_another_round_is_started_only_if_it_ends_in_time() -> None:
 
 def test_a_pace_leaves_the_first_epoch_and_validation_out() -> None:
     epochs = [(5.0, False), (1.0, False), (4.0, True), (1.0, False), (1.5, True)]
-    found = plan.pace(20, epochs)
-    assert found == Pace(start=20 - 5 * 1 - 2 * 0.5, epoch=1, validation=0.5)
-    assert plan.pace(10, [(3.0, True), (2.0, True)]) == Pace(start=6, epoch=2, validation=0)
+    found = plan.estimate(20, epochs)
+    assert found == TrainingTime(start=20 - 5 * 1 - 2 * 0.5, epoch=1, validation=0.5)
+    assert plan.estimate(10, [(3.0, True), (2.0, True)]) == TrainingTime(start=6, epoch=2, validation=0)
 
 
 def test_epochs_that_fit_end_in_time() -> None:
-    found = Pace(start=10, epoch=0.2, validation=0.1)
+    found = TrainingTime(start=10, epoch=0.2, validation=0.1)
     epochs = plan.epochs_that_fit(300, 3, found, 800)
     assert 3 * found.seconds(epochs) <= 0.9 * 300 < 3 * found.seconds(epochs + 1)
     assert plan.epochs_that_fit(3000, 3, found, 800) == 800
@@ -56,4 +56,4 @@ def test_validations_are_few(epochs: int) -> None:
 
 
 def test_pieces_are_no_larger_than_allowed() -> None:
-    assert [plan.pieces(size, 10) for size in (0, 1, 10, 11, 25)] == [1, 1, 1, 2, 3]
+    assert [plan.part_count(size, 10) for size in (0, 1, 10, 11, 25)] == [1, 1, 1, 2, 3]

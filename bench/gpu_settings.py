@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from bench.launch import Forked, Start, fresh
+from bench.launch import ForkedProcess, StartProcess, start_interpreter
 
-Keep = Callable[[dict[str, Any]], None]
+SaveResult = Callable[[dict[str, Any]], None]
 """Takes all that a part has found so far; it is in the record at once."""
 FILES_BACK = 8
 """Most files that come back from a machine; the record is one of them."""
@@ -45,7 +45,7 @@ TOY = Sizes(128, (64, 128), 1, 1, (1, 64, 1), (4, 2), (64, 96), 32, 4, 2)
 
 
 @dataclass(frozen=True)
-class Setting:
+class PartSettings:
     """One part of one run."""
 
     seconds: float
@@ -82,16 +82,16 @@ class Setting:
         return TOY if self.rehearse else FULL
 
     @property
-    def start(self) -> Start:
+    def start(self) -> StartProcess:
         """How to start processes."""
-        return Forked if self.rehearse else fresh
+        return ForkedProcess if self.rehearse else start_interpreter
 
     def dump(self) -> str:
         """As JSON."""
         return json.dumps(asdict(self), default=str)
 
     @classmethod
-    def parse(cls, text: str) -> "Setting":
+    def parse(cls, text: str) -> "PartSettings":
         """From what `dump` gave."""
         values = json.loads(text)
         for name in ("work", "output", "samples", "root"):
