@@ -82,7 +82,7 @@ class MaskOptions:
 
 
 @dataclass
-class Result:
+class GroundTruthResult:
     """Counts, faults and agreement over all images."""
 
     drawn: int = 0
@@ -99,16 +99,16 @@ class Result:
     """Agreement with the official masks, summed over images."""
 
 
-def generate(jobs: Sequence[Job], options: MaskOptions, *, workers: int) -> Result:
+def generate(jobs: Sequence[Job], options: MaskOptions, *, workers: int) -> GroundTruthResult:
     """Make the masks that are missing, damaged or changed, or were made from other polygons or with other settings.
 
     Faulty files do not stop the others; the result lists the faults.
     """
     for folder in {path.parent for job in jobs for path in (job.generated_prefix, job.official_prefix)}:
         atomic.remove_all_unfinished(folder)
-    result = Result()
-    make_masks = functools.partial(make, options)
-    for _, outcome in parallel.parallel_map(make_masks, jobs, workers=workers, title="ground truth"):
+    result = GroundTruthResult()
+    make_one = functools.partial(make_masks, options)
+    for _, outcome in parallel.parallel_map(make_one, jobs, workers=workers, title="ground truth"):
         if isinstance(outcome, InputError):
             result.faulty += 1
             result.faults.extend(outcome.messages)
@@ -121,7 +121,7 @@ def generate(jobs: Sequence[Job], options: MaskOptions, *, workers: int) -> Resu
     return result
 
 
-def make(options: MaskOptions, job: Job) -> tuple[int, Agreement]:
+def make_masks(options: MaskOptions, job: Job) -> tuple[int, Agreement]:
     """Make the masks of one image that are not up to date.
 
     Returns:
