@@ -1,4 +1,4 @@
-"""The zip that the server takes, read without unpacking it."""
+"""Reader for the zip of a submission, without unpacking it."""
 
 import io
 import lzma
@@ -16,35 +16,38 @@ from engine.files.archives import require_readable
 from engine.files.images import quiet_pillow
 
 MAX_BYTES = 16 << 20
-"""Larger files are not read: a bird's-eye view has 320,000 bytes before it is compressed."""
+"""Size above which files are not read: a bird's-eye view has 320,000 bytes before compression."""
 
 _UNREADABLE = (OSError, EOFError, RuntimeError, ValueError, SyntaxError, struct.error, zlib.error, lzma.LZMAError)
 _BAD_ZIP = (zipfile.BadZipFile, NotImplementedError)
 
 
 class ImageInfo(NamedTuple):
-    """What one file of a zip is."""
+    """Format of one file in a zip."""
 
     name: str
+    """Path within the zip."""
     mode: str = ""
-    """Pillow's name of the pixel format; empty if it could not be read."""
+    """Pixel format, as named by Pillow; empty if the file could not be read."""
     size: tuple[int, int] = (0, 0)
+    """Width and height in pixels."""
     problem: str = ""
-    """Why it could not be read."""
+    """Error of reading the file; empty if there was none."""
 
 
 def inspect(archive: Path) -> Iterator[ImageInfo]:
-    """Look into every file of a zip, in the order of their names.
+    """Inspect every file of a zip, in the order of their names.
 
     Raises:
-        InputError: if it is no zip, or cannot be read.
+        InputError: if the file is not a zip, or cannot be read.
     """
     require_readable(archive)
     try:
         packed = zipfile.ZipFile(archive)
     except (*_UNREADABLE, *_BAD_ZIP) as error:
         raise InputError(
-            f"{archive}: no whole zip ({error}); pack the predictions: python -m kitti_road.submission pack DIR ZIP"
+            f"{archive}: not a complete zip ({error}); pack the predictions again: "
+            "python -m kitti_road.submission pack DIR ZIP"
         ) from error
     with packed:
         for info in sorted(packed.infolist(), key=lambda info: info.filename):
@@ -57,7 +60,7 @@ def _inspect_image(packed: zipfile.ZipFile, info: zipfile.ZipInfo) -> ImageInfo:
         return ImageInfo(info.filename, problem=f"{info.file_size} bytes")
     try:
         with packed.open(info) as file:
-            # One byte more than declared makes the checksum count, and no more is ever inflated.
+            # One byte more than declared, so that the checksum is verified; nothing beyond it is inflated.
             content = file.read(info.file_size + 1)
         with quiet_pillow(), Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             if image.width * image.height <= MAX_BYTES:

@@ -1,8 +1,8 @@
-"""The bird's-eye view that the benchmark scores in: which pixel of an image shows which spot of the road.
+"""The bird's-eye view in which the benchmark scores: the image pixel of each cell of a grid on the road.
 
-The grid has 800 rows of 400 spots of 5 x 5 cm: row 0 lies 46 m ahead, row 799 6 m; column 0 lies 10 m to the
-left, column 399 10 m to the right. Section III of Fritsch et al. 2013, "A New Performance Measure and
-Evaluation Benchmark for Road Detection Algorithms"; where the paper leaves it open, as the server's own tools.
+The grid has 800 rows of 400 cells of 5 x 5 cm. Row 0 is 46 m ahead and row 799 6 m; column 0 is 10 m to the left and
+column 399 10 m to the right. Section III of Fritsch et al. 2013, "A New Performance Measure and Evaluation Benchmark
+for Road Detection Algorithms". Details that the paper leaves open follow the official tools of the benchmark.
 """
 
 from collections import Counter
@@ -20,19 +20,19 @@ _METRES = 0.05
 _LEFT, _FAR = -10.0, 46.0
 
 Lookup = npt.NDArray[np.int32]
-"""(800, 400): the index of each spot's pixel in the image read row by row, -1 where the image shows none."""
+"""(800, 400): index of the pixel of each cell in the flattened image, -1 for a cell outside the image."""
 
 _SHAPES = {"P2": (3, 4), "R0_rect": (3, 3), "Tr_cam_to_road": (3, 4)}
 
 
 def homography(path: Path) -> Float64Array:
-    """The mapping of the road onto the image in a calibration file.
+    """The homography from the road to the image, from a calibration file.
 
     Returns:
-        (3, 3): (x, z, 1) in metres to the right and ahead -> (u w, v w, w), with u and v counted from 1.
+        (3, 3): maps (x, z, 1), in metres to the right and ahead, to (u w, v w, w), with pixels u and v counted from 1.
 
     Raises:
-        InputError: with everything that is wrong with the file.
+        InputError: with all faults of the file.
     """
     matrices = _read(path)
     camera = np.eye(4)
@@ -48,14 +48,14 @@ def homography(path: Path) -> Float64Array:
 
 
 def lookup(plane: Float64Array, width: int, height: int) -> Lookup:
-    """Where each spot of the grid is seen in an image of this size.
+    """The image pixel of each cell of the grid, for an image of this size.
 
     Args:
         plane: (3, 3) from `homography`.
-        width: of the image in pixels.
-        height: likewise.
+        width: width of the image in pixels.
+        height: height of the image in pixels.
     """
-    # The official grid is held in single precision and used in double; that decides a few pixels.
+    # The official grid is stored in single precision and used in double precision, which matters for a few pixels.
     x = (_LEFT + _METRES * (np.arange(COLUMNS) + 0.5)).astype(np.float32).astype(np.float64)
     z = (_FAR - _METRES * (np.arange(ROWS) + 0.5)).astype(np.float32).astype(np.float64)[:, None]
     u, v, w = (row[0] * x + row[1] * z + row[2] for row in plane)  # (800, 400) each
@@ -68,12 +68,12 @@ def lookup(plane: Float64Array, width: int, height: int) -> Lookup:
 
 
 def warp(pixels: UInt8Array, indices: Lookup, outside: int = 0) -> UInt8Array:
-    """Show (H, W) or (H, W, C) pixels from above, each as it is.
+    """Warp an image to the bird's-eye view, without interpolation.
 
     Args:
-        pixels: of an image.
+        pixels: (H, W) or (H, W, C) image.
         indices: from `lookup`, for the size of this image.
-        outside: the value of the spots that the image does not show.
+        outside: value of the cells outside the image.
 
     Returns:
         (800, 400) or (800, 400, C).
@@ -84,11 +84,11 @@ def warp(pixels: UInt8Array, indices: Lookup, outside: int = 0) -> UInt8Array:
 
 
 def _read(path: Path) -> dict[str, Float64Array]:
-    """The matrices that the view needs; the file has `NAME: value value ...` lines, row by row."""
+    """The matrices for the view; the file has lines `NAME: value value ...`, in row-major order."""
     if not path.exists():
         raise InputError(
-            f"{path}: no such file, and the bird's-eye view needs the calibration of every image; "
-            "unpack data_road.zip again, which has them in calib/"
+            f"{path}: no such file, but the bird's-eye view needs the calibration of every image; "
+            "unpack data_road.zip again, which contains them in calib/"
         )
     parts = [line.partition(":") for line in read_text(path).splitlines()]
     values = {name.strip(): rest.split() for name, _, rest in parts}

@@ -1,4 +1,4 @@
-"""Is there exactly one prediction for every image of the test set, under the right name?"""
+"""Check for exactly one prediction, with the right name, for every image of the test set."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -14,10 +14,10 @@ _PATTERN = "<category>_<task>_<6 digits>.png"
 
 
 def expected_predictions(root: Path | None) -> dict[str, tuple[str, Frame]]:
-    """File name of each prediction that the test set asks for -> its set and its frame.
+    """File name of each prediction that the test set requires -> its set and its frame.
 
     Args:
-        root: ask for the images below it; without it for the official ones.
+        root: data folder with the images; without it, the official images are expected.
     """
     expected: dict[str, tuple[str, Frame]] = {}
     for task, categories in CATEGORIES_OF.items():
@@ -32,19 +32,19 @@ def expected_predictions(root: Path | None) -> dict[str, tuple[str, Frame]]:
 
 
 def sets_of(names: Sequence[str]) -> dict[str, int]:
-    """Set -> the number of its predictions among file names, sorted."""
+    """Set -> number of its predictions among file names, sorted by set."""
     return dict(sorted(Counter(found[0] for name in names if (found := parse(name))).items()))
 
 
 def findings(names: Sequence[str], root: Path | None) -> Iterator[Finding]:
-    """Every fault and note that follows from the names; a set with any prediction must have all.
+    """Faults and notes about the names; a set with any prediction must have all of its predictions.
 
     Raises:
-        InputError: if there is no test image below `root`.
+        InputError: if there is no test image in `root`.
     """
     expected = expected_predictions(root)
     if not expected:
-        raise InputError(f"{root}/testing/{IMAGES}: no image of the test set; unpack data_road.zip again")
+        raise InputError(f"{root}/testing/{IMAGES}: no test images; unpack data_road.zip again")
     yield from _missing_and_repeated(names, expected)
     yield from _unknown_names(names, expected)
     yield from _absent_sets(sets_of(names))
@@ -57,8 +57,10 @@ def _missing_and_repeated(names: Sequence[str], expected: Mapping[str, tuple[str
         yield fault("no predictions", what, "predict the test split first", [])
     missing = [name for name, (of, _) in expected.items() if of in sets and name not in present]
     if missing:
-        what = f"got no prediction of {counted(len(missing), 'test image')}, whose sets have others"
-        yield fault("missing", what, "predict the whole test split; the server scores whole sets only", missing)
+        what = f"got no prediction for {counted(len(missing), 'test image')}, although their sets have others"
+        yield fault(
+            "missing", what, "predict the whole test split, because the server scores only complete sets", missing
+        )
     twice = [name for name, number in Counter(names).items() if number > 1]
     if twice:
         yield fault("duplicates", f"got {counted(len(twice), 'name')} more than once", "pack each file once", twice)
@@ -68,32 +70,34 @@ def _unknown_names(names: Sequence[str], expected: Collection[str]) -> Iterator[
     pngs = [name for name in names if name.lower().endswith(".png")]
     nameless = [name for name in pngs if parse(name) is None]
     if nameless:
-        what = f"got {counted(len(nameless), 'PNG')} with another name than {_PATTERN}, or in a folder"
-        yield fault("name", what, "name them as ground truth would be, um_road_000000.png, without folders", nameless)
+        what = f"got {counted(len(nameless), 'PNG')} in a folder, or not named {_PATTERN}"
+        yield fault(
+            "name", what, "name them like ground truth, for example um_road_000000.png, without folders", nameless
+        )
     unknown = [name for name in pngs if parse(name) is not None and name not in expected]
     if unknown:
-        what = f"got {counted(len(unknown), 'prediction')} of images that the test set lacks"
+        what = f"got {counted(len(unknown), 'prediction')} for images outside the test set"
         yield fault("not in the test set", what, "predict the test split, and pack nothing else", unknown)
     others = sorted(set(names) - set(pngs))
     if others:
-        what = f"got {counted(len(others), 'file')} beside the PNGs"
-        yield note("no prediction", what, "`python -m kitti_road.submission pack` leaves them out", others)
+        what = f"got {counted(len(others), 'file')} of other types than PNG"
+        yield note("not a prediction", what, "`python -m kitti_road.submission pack` leaves them out", others)
 
 
 def _absent_sets(sets: Collection[str]) -> Iterator[Finding]:
-    """Notes on what the server's tables will lack."""
+    """A note on sets without predictions, which the server will not score."""
     tasks = {name.partition("_")[2] for name in sets}
     absent = [name for name in SETS if name not in sets and name.partition("_")[2] in tasks]
     if absent:
-        what = f"got no prediction of {', '.join(absent)}"
-        yield note("not handed in", what, "fine if they are not meant to be scored", [])
+        what = f"got no predictions for {', '.join(absent)}"
+        yield note("not submitted", what, "this is fine if they are not meant to be scored", [])
 
 
 def deviation(names: Sequence[str], root: Path) -> str:
-    """How the images below a root that are asked for differ from the official ones; empty if they do not.
+    """Differences between the expected images in a root and the official ones; empty if there are none.
 
     Args:
-        names: file names of predictions; only the sets that they are of count.
+        names: file names of predictions; only images of their sets are compared.
         root: the folder data_road.
 
     Raises:

@@ -1,4 +1,4 @@
-"""One frame -> what it adds to the scores."""
+"""One frame -> the pixel counts from which scores are computed."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,35 +13,35 @@ from kitti_road.labels import VOID, read_confidence, read_truth
 
 
 class Pair(NamedTuple):
-    """The files of one frame."""
+    """Files of one frame."""
 
     prediction: Path
     truth: Path
     calibration: Path | None
-    """Count in bird's-eye view with this calibration; None: in the image."""
+    """Calibration for counting in the bird's-eye view; None to count in the image."""
 
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Pixels inside the evaluation area by their confidence, (256,) each."""
+    """Number of pixels inside the evaluation area by confidence, (256,) each."""
 
     positives: Int64Array
-    """Those that are road or lane."""
+    """(256,) pixels that are road or lane in the ground truth."""
     negatives: Int64Array
-    """The others."""
+    """(256,) pixels that are background in the ground truth."""
 
     def plus(self, other: "Counts") -> "Counts":
-        """The counts of both together."""
+        """The sum of both counts."""
         return Counts(self.positives + other.positives, self.negatives + other.negatives)
 
     @property
     def true_positives(self) -> Int64Array:
-        """(256,) positives that each threshold finds: those with at least this confidence."""
+        """(256,) positives with at least the confidence of each threshold."""
         return _at_least(self.positives)
 
     @property
     def false_positives(self) -> Int64Array:
-        """(256,) negatives that each threshold takes for positives."""
+        """(256,) negatives with at least the confidence of each threshold."""
         return _at_least(self.negatives)
 
 
@@ -52,7 +52,7 @@ def count(pair: Pair) -> Counts:
     """Count the pixels of one frame.
 
     Raises:
-        InputError: with everything that is wrong with its files.
+        InputError: with all faults of its files.
     """
     faults: list[str] = []
     contents = []
@@ -83,10 +83,10 @@ def _at_least(pixels: Int64Array) -> Int64Array:
 
 def _size_fault(pair: Pair, got: tuple[int, ...], expected: tuple[int, ...]) -> str:
     if got == (ROWS, COLUMNS):
-        remedy = "this is a bird's-eye view: give the predictions in the image, the scorer warps them itself"
+        remedy = "this is a bird's-eye view: give predictions in the image, which the scorer warps itself"
     else:
-        remedy = "predict at full size; the sizes of the images differ from each other"
+        remedy = "predict at full size, because the images have different sizes"
     return (
-        f"{pair.prediction}: got {got[1]} x {got[0]} pixels, expected {expected[1]} x {expected[0]} as {pair.truth}; "
+        f"{pair.prediction}: got {got[1]} x {got[0]} pixels, expected {expected[1]} x {expected[0]} like {pair.truth}; "
         f"{remedy}"
     )

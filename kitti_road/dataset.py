@@ -14,10 +14,10 @@ from kitti_road.layout import Frame
 
 
 class KittiRoadBenchmark(Benchmark):
-    """Where a car can drive, or its own lane, as confidences (Fritsch et al. 2013).
+    """Confidence maps of the drivable road, or of the lane of the car (Fritsch et al. 2013).
 
     Args:
-        task: road, in the categories um, umm and uu; or lane, in um.
+        task: road, with the categories um, umm and uu, or lane, with um.
     """
 
     prediction_ids = CONFIDENCE_OF
@@ -35,7 +35,7 @@ class KittiRoadBenchmark(Benchmark):
         self.hidden_splits = tuple(split for split in self.splits if layout.is_hidden(split))
 
     def samples(self, root: Path, split: str) -> list[Sample]:
-        """The images of a split, in training those with ground truth; how many are left out is said on stderr."""
+        """The images of a split; images of train or val without ground truth are left out, with a warning on stderr."""
         layout.require_root(root)
         frames = layout.pictured_frames(root, split, self.task)
         if not frames:
@@ -58,7 +58,10 @@ class KittiRoadBenchmark(Benchmark):
             )
         if alone := sorted(set(labelled) - set(frames)):
             raise InputError(
-                *(f"{one.image(root)}: no such file, but its ground truth; unpack data_road.zip again" for one in alone)
+                *(
+                    f"{one.image(root)}: no such file, but its ground truth exists; unpack data_road.zip again"
+                    for one in alone
+                )
             )
         if missing := len(frames) - len(labelled):
             print(
@@ -79,7 +82,7 @@ class KittiRoadBenchmark(Benchmark):
         return read_truth(path)
 
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
-        """The benchmark's measures in the image and, where the calibrations are there, in the bird's-eye view."""
+        """The measures of the benchmark in the image, and in the bird's-eye view if all calibrations exist."""
         from kitti_road import scoring
 
         frames = layout.labelled_frames(root, split, self.task)
@@ -96,8 +99,8 @@ class KittiRoadBenchmark(Benchmark):
             tables.append(f"{notes}{scoring.title(split, space)}\n\n{result.table().render()}\n\n{result.coverage}")
         if lacking:
             tables.append(
-                f"no bird's-eye view: {len(lacking)} of {len(frames)} calibrations are missing, as {lacking[0]}; "
-                "unpack data_road.zip again"
+                f"no bird's-eye view: {len(lacking)} of {len(frames)} calibrations are missing, for example "
+                f"{lacking[0]}; unpack data_road.zip again"
             )
         return contents, "\n\n".join(tables)
 

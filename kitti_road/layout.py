@@ -1,11 +1,11 @@
-"""The folders and file names of KITTI Road.
+"""Folders and file names of KITTI Road.
 
     <root>/training/image_2/<category>_<number>.png
     <root>/training/gt_image_2/<category>_<task>_<number>.png
     <root>/training/calib/<category>_<number>.txt
     <root>/testing/{image_2,calib}/...                           as in training
 
-Categories are um, umm and uu, tasks road and lane, numbers have six digits and start at 000000 everywhere.
+Categories are um, umm and uu; tasks are road and lane. Numbers have six digits and start at 000000 in each category.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ from kitti_road.labels import CATEGORIES_OF, SETS
 
 TRAINING, TESTING = "training", "testing"
 TEST_IMAGES = {"um": 96, "umm": 94, "uu": 100}
-"""Category -> the number of official test images."""
+"""Category -> number of official test images."""
 TRAINING_IMAGES = {"um": 95, "umm": 96, "uu": 98}
-"""Category -> the number of official training images."""
+"""Category -> number of official training images."""
 SMALLEST, LARGEST = (1224, 370), (1242, 376)
-"""Width and height that official images have at least and at most."""
+"""Minimum and maximum width and height of official images, in pixels."""
 
 IMAGES = "image_2"
 TRUTHS = "gt_image_2"
@@ -35,37 +35,39 @@ _BLOCK = 5
 
 
 class Frame(NamedTuple):
-    """One image, and where its files lie under a root folder."""
+    """One image, and the paths of its files in a root folder."""
 
     part: str
-    """The folder that it belongs to: training or testing."""
+    """Folder of the frame: training or testing."""
     category: str
+    """Category of the frame: um, umm or uu."""
     number: str
+    """Number of the frame within its category, as six digits."""
 
     @property
     def stem(self) -> str:
-        """The name of the image without its ending."""
+        """Name of the image without suffix."""
         return f"{self.category}_{self.number}"
 
     def prediction(self, task: str) -> str:
-        """The name of its ground truth and of its predictions, without the ending."""
+        """Name of its ground truth and of its predictions, without suffix."""
         return f"{self.category}_{task}_{self.number}"
 
     def image(self, root: Path) -> Path:
-        """The photograph."""
+        """Path of the image."""
         return root / self.part / IMAGES / f"{self.stem}.png"
 
     def truth(self, root: Path, task: str) -> Path:
-        """The ground truth of a task."""
+        """Path of the ground truth of a task."""
         return root / self.part / TRUTHS / f"{self.prediction(task)}.png"
 
     def calibration(self, root: Path) -> Path:
-        """The calibration of its camera."""
+        """Path of the camera calibration."""
         return root / self.part / CALIBRATIONS / f"{self.stem}.txt"
 
 
 def pictured_frames(root: Path, split: str, task: str) -> list[Frame]:
-    """The frames of a split that have an image, in the categories of a task, sorted; empty if there is none."""
+    """The frames of a split that have an image, in the categories of a task, sorted."""
     part = TESTING if is_hidden(split) else TRAINING
     names = [match for path in find(root / part / IMAGES, "*.png", levels=0) if (match := _FRAME.fullmatch(path.name))]
     frames = sorted(Frame(part, *match.groups()) for match in names)
@@ -73,7 +75,7 @@ def pictured_frames(root: Path, split: str, task: str) -> list[Frame]:
 
 
 def labelled_frames(root: Path, split: str, task: str) -> list[Frame]:
-    """The frames of a split that have the ground truth of a task, sorted; empty if there is none."""
+    """The frames of a split that have the ground truth of a task, sorted."""
     names = [name for path in find(root / "training" / TRUTHS, "*.png", levels=0) if (name := parse(path.name))]
     categories = {f"{category}_{task}": category for category in CATEGORIES_OF[task]}
     frames = sorted(Frame("training", categories[of], number) for of, number in names if of in categories)
@@ -81,7 +83,7 @@ def labelled_frames(root: Path, split: str, task: str) -> list[Frame]:
 
 
 def official_number(split: str, category: str) -> int:
-    """How many frames of a category the official set has in a split with ground truth."""
+    """Number of frames of a category in an official split with ground truth."""
     frames = [Frame(TRAINING, category, f"{number:06}") for number in range(TRAINING_IMAGES[category])]
     return sum(_belongs_to(frame, split) for frame in frames)
 
@@ -93,7 +95,7 @@ def parse(name: str) -> tuple[str, str] | None:
 
 
 def splits(task: str) -> tuple[str, ...]:
-    """The splits of a task: with more than one category, the test images of each are one too, as on the server."""
+    """Splits of a task. If it has several categories, the test images of each are also a split, as on the server."""
     categories = CATEGORIES_OF[task]
     return ("train", "val", "test", *(f"test_{category}" for category in categories if len(categories) > 1))
 
@@ -110,9 +112,9 @@ def _belongs_to(frame: Frame, split: str) -> bool:
 
 
 def is_validation(frame: Frame) -> bool:
-    """Whether a training frame is held back for validation: one of every five in a row, drawn by a hash.
+    """Whether a training frame belongs to val: one in every five consecutive frames, chosen by a hash.
 
-    It depends on category and number alone: on no other file, and not on the task.
+    It depends only on category and number, not on other files or on the task.
     """
     block, place = divmod(int(frame.number), _BLOCK)
     drawn = hashlib.sha256(f"road {frame.category} {block}".encode()).digest()
@@ -123,14 +125,14 @@ def require_root(root: Path) -> None:
     """Check that a folder looks like a KITTI Road root.
 
     Raises:
-        InputError: if it does not, with what to do.
+        InputError: if it does not, with a remedy.
     """
     if (root / "training").is_dir() or (root / "testing").is_dir():
         return
     inner = root / "data_road"
     if inner.is_dir():
-        raise InputError(f"{root}: neither training/ nor testing/ in it, but data_road/; give --root {inner}")
-    what = "neither training/ nor testing/ in it" if root.is_dir() else "no such folder"
+        raise InputError(f"{root}: it contains data_road/, but neither training/ nor testing/; give --root {inner}")
+    what = "it contains neither training/ nor testing/" if root.is_dir() else "no such folder"
     raise InputError(
         f"{root}: {what}; unpack data_road.zip (cvlibs.net/datasets/kitti/eval_road.php) and give its folder "
         "data_road as --root"

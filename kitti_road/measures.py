@@ -1,8 +1,8 @@
 """Counts -> the measures of the KITTI Road benchmark.
 
-Those of Fritsch et al. 2013, "A New Performance Measure and Evaluation Benchmark for Road Detection Algorithms",
-section IV, with the figures that the server's own tools compute. Pixels are summed over all frames of a set
-before anything is divided, and one threshold holds for all of them.
+The measures are those of Fritsch et al. 2013, "A New Performance Measure and Evaluation Benchmark for Road Detection
+Algorithms", section IV, and the figures those of the official tools. Pixels are summed over all frames of a set before
+any division, and one threshold applies to all frames.
 """
 
 import math
@@ -15,33 +15,37 @@ from engine.tables import Table
 from kitti_road.counts import Counts
 
 COLUMNS = ("MaxF", "AP", "PRE", "REC", "FPR", "FNR")
-"""Figures of a set, as the benchmark names and orders them."""
+"""Names of the measures, in the order of the tables of the benchmark."""
 
 _LEVELS = np.arange(11) * 0.1
 _TINY = 1e-10
-"""Added to denominators as the official tools do; a perfect prediction stays a hair below 1."""
+"""Constant added to denominators, as in the official tools; a perfect score is slightly below 1."""
 
 
 @dataclass(frozen=True)
 class RoadScores:
-    """The scores of a set, from 0 to 1; NaN without a positive pixel, the false positive rate without a negative."""
+    """Scores of a set, from 0 to 1; NaN without positive pixels (false positive rate: without negative pixels)."""
 
     max_f: float
-    """The highest F1 of all thresholds."""
+    """Maximum F1 over all thresholds."""
     average_precision: float
-    """Mean over recalls 0, 0.1, ... 1 of the highest precision at that recall or more."""
+    """Mean over recalls 0, 0.1, ... 1 of the maximum precision at this recall or more."""
     threshold: int | None
-    """The lowest confidence taken for positive where F1 is highest, 0 to 255; what follows is measured there."""
+    """Lowest confidence that counts as positive at the maximum F1, 0 to 255; None without positive pixels."""
     precision: float
+    """Precision at the threshold."""
     recall: float
+    """Recall at the threshold."""
     false_positive_rate: float
+    """False positive rate at the threshold."""
     false_negative_rate: float
+    """False negative rate at the threshold."""
     pixels: dict[str, int]
-    """TP, FP, FN and TN at the threshold; the positives and negatives without one."""
+    """Pixels: TP, FP, FN and TN at the threshold, or positives and negatives without a threshold."""
 
     @property
     def columns(self) -> dict[str, float]:
-        """The figures under the names and in the order of the benchmark's tables."""
+        """The measures by name, in the order of the tables of the benchmark."""
         rates = (self.precision, self.recall, self.false_positive_rate, self.false_negative_rate)
         return dict(zip(COLUMNS, (self.max_f, self.average_precision, *rates), strict=True))
 
@@ -52,15 +56,15 @@ class RoadScores:
 
 
 def scores_of(counts: Counts) -> RoadScores:
-    """Reduce counts to scores, over the 256 thresholds of 8-bit confidences."""
+    """Reduce counts to scores over the 256 thresholds of 8-bit confidences."""
     hits, false_positives = counts.true_positives, counts.false_positives
     positives, negatives = int(hits[0]), int(false_positives[0])
     if not positives:
         pixels = {"positives": 0, "negatives": negatives}
         return RoadScores(math.nan, math.nan, None, math.nan, math.nan, math.nan, math.nan, pixels)
     recall, precision = hits / positives, hits / (hits + false_positives + _TINY)
-    f1 = 2 * precision * recall / (precision + recall + _TINY)  # 0 where nothing is hit
-    best = int(f1.argmax())  # the lowest of equals
+    f1 = 2 * precision * recall / (precision + recall + _TINY)  # 0 without true positives
+    best = int(f1.argmax())  # the lowest threshold with the maximum
     found, false = int(hits[best]), int(false_positives[best])
     return RoadScores(
         max_f=float(f1[best]),
@@ -75,7 +79,7 @@ def scores_of(counts: Counts) -> RoadScores:
 
 
 def table(scores: dict[str, RoadScores]) -> Table:
-    """The scores in percent, as the benchmark's tables have them; the names of the sets are in capitals."""
+    """The scores in percent, as in the tables of the benchmark; the names of the sets are in capitals."""
     figures = [of_set.columns for of_set in scores.values()]
     columns: dict[str, list[Any]] = {"benchmark": [name.upper() for name in scores]}
     columns |= {name: [of_set[name] for of_set in figures] for name in COLUMNS}

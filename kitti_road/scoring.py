@@ -1,6 +1,6 @@
 """Predictions and ground truth -> the scores of the KITTI Road benchmark.
 
-What is scored separately is a set: the frames of one category with the ground truth of one task, as `um_road`.
+Each set is scored separately: the frames of one category with the ground truth of one task, for example `um_road`.
 """
 
 import argparse
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
 
 Space = Literal["image", "bev"]
 SPLITS = ("train", "val", "training")
-"""Those with ground truth; `training` is train and val together, the official set."""
+"""Splits with ground truth; `training` is train and val together, the official training set."""
 
 URBAN = "urban_road"
 _ORDER = ("um_road", "umm_road", "uu_road", URBAN, "um_lane")
 
 
 class RoadResult(NamedTuple):
-    """What came of scoring all sets."""
+    """Result of scoring all sets."""
 
     scores: dict[str, RoadScores]
-    """By set, as `um_road`, and `urban_road`."""
+    """Scores by set, for example `um_road`, and of `urban_road`."""
     faults: tuple[str, ...]
-    """Why sets are not scored."""
+    """Reasons why sets are not scored."""
     notes: tuple[str, ...]
-    """What else to know."""
+    """Notes for the user that are not faults."""
     coverage: str = ""
-    """How many frames were scored, and whether these are the official ones."""
+    """Number of scored frames, compared with the official set."""
 
     def table(self) -> Table:
-        """A row for each set that was scored."""
+        """The table of the scores, with one row for each scored set."""
         return table(self.scores)
 
     def to_dataframe(self) -> "pd.DataFrame":
@@ -67,16 +67,16 @@ def score(
 ) -> RoadResult:
     """Score every set that has predictions.
 
-    A set with a fault in any of its files is not scored, and the others are. Urban road is that of um, umm and uu
-    together, their pixels added up, and is there only if all three are.
+    A set with a fault in any of its files is not scored; the other sets are. `urban_road` sums the pixels of um, umm
+    and uu, and is scored only if all three are.
 
     Args:
-        predictions: a folder of `<category>_<task>_<number>.png` in the image, 8-bit confidences.
+        predictions: folder of `<category>_<task>_<number>.png`, 8-bit confidences at the size of the image.
         root: the folder data_road.
         split: train, val, or training for both.
         space: score in the image, or warped to the bird's-eye view.
         tasks: road, lane or both.
-        workers: processes.
+        workers: number of processes.
 
     Raises:
         InputError: if there is nothing to score.
@@ -87,11 +87,13 @@ def score(
     counts: dict[str, Counts] = {}
     for name, frames in sets.items():
         if not any(path.is_file() for path in _paths(predictions, name, frames)):
-            notes.append(f"{name}: not scored, no prediction of its {len(frames)} frames in {predictions}")
+            notes.append(
+                f"{name}: not scored, because none of its {len(frames)} frames has a prediction in {predictions}"
+            )
             continue
         found = _count(predictions, root, name, frames, space, workers)
         if isinstance(found, InputError):
-            faults += [*found.messages, f"{name}: not scored because of the above"]
+            faults += [*found.messages, f"{name}: not scored because of the errors above"]
         else:
             counts[name] = found
     if counts and not any(total.positives.any() for total in counts.values()):
@@ -114,7 +116,7 @@ def score(
 
 
 def _sets(predictions: Path, root: Path, split: str, tasks: Sequence[str]) -> dict[str, list[Frame]]:
-    """The frames with ground truth of each set that has some."""
+    """The frames with ground truth of each set that has any."""
     require_root(root)
     if not predictions.is_dir():
         raise InputError(f"{predictions}: no such folder; give the folder that the predictions were written to")
@@ -125,35 +127,36 @@ def _sets(predictions: Path, root: Path, split: str, tasks: Sequence[str]) -> di
     if not sets:
         raise InputError(
             f"{root / 'training' / TRUTHS}: no ground truth of {' or '.join(tasks)} for the {split} split; "
-            "unpack data_road.zip again (that of the test set is secret: python -m kitti_road.submission)"
+            "unpack data_road.zip again (the ground truth of the test set is secret: python -m kitti_road.submission)"
         )
     if not any(path.is_file() for name, frames in sets.items() for path in _paths(predictions, name, frames)):
         first = next(iter(sets.values()))[0].prediction(tasks[0])
         raise InputError(
-            f"{predictions}: no prediction of any frame of the {split} split, expected files such as {first}.png; "
-            "give the folder that they were written to, and the split that was predicted"
+            f"{predictions}: no predictions for the {split} split, expected files such as {first}.png; "
+            "give the folder that the predictions were written to, and the predicted split"
         )
     return sets
 
 
 def _coverage(split: str, frames: dict[str, int]) -> str:
-    """How many frames of each scored set there are, and whether these are the official ones."""
+    """The number of scored frames, compared with the official number of each set."""
     official = {name: official_number(split, name.partition("_")[0]) for name in frames}
     if frames == official:
-        return f"{counted(sum(frames.values()), 'frame')}, as many as the official set has"
+        return f"{counted(sum(frames.values()), 'frame')}, as many as in the official set"
     lines = ", ".join(f"{name} {number} of {official[name]}" for name, number in frames.items())
-    return f"not the official frames ({lines}): compare with no published scores"
+    return f"not the official frames ({lines}): do not compare these scores with published ones"
 
 
 def _unscored(predictions: Path, sets: dict[str, list[Frame]], tasks: Sequence[str]) -> list[str]:
-    """A note on predictions of these tasks that belong to no frame with ground truth."""
+    """A note on predictions of these tasks for frames without ground truth in the split."""
     wanted = {path.name for name, frames in sets.items() for path in _paths(predictions, name, frames)}
     names = [path.name for path in find(predictions, "*.png", levels=0) if path.name not in wanted]
     others = [name for name in names if (of := parse(name)) and of[0].partition("_")[2] in tasks]
     if not others:
         return []
     shown = ", ".join([*others[:3], *(["..."] if len(others) > 3 else [])])
-    return [f"{predictions}: {counted(len(others), 'prediction')} of no frame of this split, not scored ({shown})"]
+    what = f"{counted(len(others), 'prediction')} not scored, because their frames are not in this split"
+    return [f"{predictions}: {what} ({shown})"]
 
 
 def _paths(predictions: Path, name: str, frames: Sequence[Frame]) -> list[Path]:
@@ -164,7 +167,7 @@ def _paths(predictions: Path, name: str, frames: Sequence[Frame]) -> list[Path]:
 def _count(
     predictions: Path, root: Path, name: str, frames: Sequence[Frame], space: Space, workers: int
 ) -> Counts | InputError:
-    """The pixels of all frames of a set, or everything that is wrong with their files."""
+    """The pixel counts of all frames of a set, or all faults of their files."""
     task = name.partition("_")[2]
     faults, pairs = [], []
     for frame, prediction in zip(frames, _paths(predictions, name, frames), strict=True):
@@ -183,7 +186,7 @@ def _count(
 
 
 def _urban(counts: dict[str, Counts]) -> Counts | None:
-    """The three categories of road as one, if they are all there."""
+    """The sum of the three categories of road, or None if one is missing."""
     parts = [counts.get(f"{category}_road") for category in CATEGORIES_OF["road"]]
     total = NONE
     for part in parts:
@@ -195,7 +198,7 @@ def _urban(counts: dict[str, Counts]) -> Counts | None:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Score a folder of predictions, print the table and write the figures; code 2 if a set could not be scored."""
+    """Score a folder of predictions, print the table and write the figures; code 2 if a set cannot be scored."""
     options = _parser().parse_args(argv)
     output: Path | None = options.output
     if output is not None:
@@ -217,7 +220,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def title(split: str, space: Space) -> str:
-    """What a table is about."""
+    """The heading of a table."""
     return f"{split}, in the bird's-eye view" if space == "bev" else f"{split}, in the image"
 
 
@@ -240,21 +243,34 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         required=True,
         metavar="DIR",
-        help="one 8-bit PNG a frame at the size of its image, as um_road_000000.png or um_lane_000000.png",
+        help="one 8-bit PNG per frame, at the size of its image, for example um_road_000000.png or um_lane_000000.png",
     )
     parser.add_argument(
-        "--root", type=Path, default=Path("data/data_road"), metavar="DIR", help="default: data/data_road"
+        "--root",
+        type=Path,
+        default=Path("data/data_road"),
+        metavar="DIR",
+        help="data folder, with training/ (default: data/data_road)",
     )
-    parser.add_argument("--split", choices=SPLITS, default="val", help="training is train and val (default: val)")
+    parser.add_argument(
+        "--split",
+        choices=SPLITS,
+        default="val",
+        help="split to score; training is train and val together (default: val)",
+    )
     parser.add_argument(
         "--space",
         choices=("image", "bev"),
         default="image",
-        help="bev: bird's-eye view, as the server (default: image)",
+        help="score in the image, or in the bird's-eye view (bev), as the server does (default: image)",
     )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures here, as JSON")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures to this JSON file")
     parser.add_argument(
-        "--workers", type=process_count, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
+        "--workers",
+        type=process_count,
+        default=available_cpus(),
+        metavar="N",
+        help="number of processes (default: all CPUs)",
     )
     add_format(parser)
     return parser

@@ -1,4 +1,4 @@
-"""Predictions of the test set -> a zip of bird's-eye views that the evaluation server takes."""
+"""Predictions of the test set -> a zip of bird's-eye views for the evaluation server."""
 
 import argparse
 import io
@@ -33,37 +33,37 @@ _FORMAT = "an 8-bit PNG with one channel of confidences"
 
 @dataclass(frozen=True)
 class Report:
-    """What a check found."""
+    """Result of a check."""
 
     sets: dict[str, int]
-    """Set, as `um_road` -> the number of its predictions."""
+    """Set, for example `um_road` -> number of its predictions."""
     faults: tuple[str, ...]
-    """Why the server would refuse the submission or leave a set out; empty if it is fine."""
+    """Reasons why the server would refuse the submission or leave out a set; empty if there are none."""
     warnings: tuple[str, ...]
-    """What is odd but does no harm."""
+    """Notes that do not prevent a submission."""
     deviation: str = ""
-    """How the images that were asked for differ from the official ones in number and size; empty if they do not."""
+    """Differences in number and size between the expected images and the official ones; empty if there are none."""
 
     @property
     def verdict(self) -> str:
-        """The result in a line."""
+        """The result in one line."""
         if not self.deviation:
             return f"ok: {self.summary}"
         return f"not for the server: {self.summary}; these are not all of the official test images: {self.deviation}"
 
     def next_step(self, usual: str) -> str:
-        """The line that says what to do next: the usual, unless the images deviate."""
+        """The line that suggests the next step: `usual`, unless the images deviate."""
         return next_line(self.deviation, usual, "test images of data_road.zip")
 
     @property
     def summary(self) -> str:
-        """What there is, as `290 predictions (um_road 96, ...)`."""
+        """Number of predictions by set, for example `290 predictions (um_road 96, ...)`."""
         parts = ", ".join(f"{name} {number}" for name, number in self.sets.items())
         return f"{counted(sum(self.sets.values()), 'prediction')} ({parts})"
 
 
 class WarpJob(NamedTuple):
-    """A prediction in the image, and what its bird's-eye view needs."""
+    """Files from which the bird's-eye view of a prediction is made."""
 
     prediction: Path
     image: Path
@@ -75,8 +75,8 @@ def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
 
     Args:
         path: folder or zip.
-        root: the folder data_road; a zip may be checked without it, against the official numbers.
-        workers: processes.
+        root: the folder data_road; without it, a zip is checked against the official numbers.
+        workers: number of processes.
 
     Raises:
         InputError: if there is nothing to check.
@@ -91,10 +91,10 @@ def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
 
 
 def pack(folder: Path, archive: Path, root: Path, *, workers: int = 1) -> Report:
-    """Warp the predictions in a folder to the bird's-eye view and zip them; the same files give the same bytes.
+    """Warp the predictions in a folder to the bird's-eye view and zip them; the result is reproducible.
 
     Raises:
-        InputError: with every fault, if there is any; then no zip is written.
+        InputError: with every fault; no zip is written in that case.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder that the predictions were written to")
@@ -108,7 +108,7 @@ def pack(folder: Path, archive: Path, root: Path, *, workers: int = 1) -> Report
 
 
 def _views(folder: Path, root: Path, workers: int) -> tuple[Report, dict[str, bytes]]:
-    """The report on a folder, and its bird's-eye views by file name."""
+    """The report on a folder, and its bird's-eye views as PNG files by name."""
     require_root(root)
     names = [path.name for path in folders.find(folder, "*", levels=0) if not path.is_dir()]
     findings = list(completeness.findings(names, root))
@@ -128,15 +128,15 @@ def _views(folder: Path, root: Path, workers: int) -> tuple[Report, dict[str, by
 
 
 def _view(job: WarpJob) -> bytes:
-    """The PNG file of a prediction's bird's-eye view."""
+    """The bird's-eye view of a prediction as a PNG file."""
     messages: list[str] = []
     try:
         pixels = read_confidence(job.prediction)
         got, expected = (pixels.shape[1], pixels.shape[0]), image_size(job.image)
         if got != expected:
             messages.append(
-                f"{job.prediction}: got {got[0]} x {got[1]} pixels, expected {expected[0]} x {expected[1]} as "
-                f"{job.image}; predict at full size, in the image: the view from above is made here"
+                f"{job.prediction}: got {got[0]} x {got[1]} pixels, expected {expected[0]} x {expected[1]} like "
+                f"{job.image}; predict at full size, in the image: this command makes the bird's-eye view"
             )
     except InputError as error:
         messages += error.messages
@@ -152,7 +152,7 @@ def _view(job: WarpJob) -> bytes:
 
 
 def _formats(images: Sequence[zips.ImageInfo]) -> Iterator[Finding]:
-    """Findings on what is in the predictions of a zip."""
+    """Faults of the content of the predictions in a zip."""
     read = [image for image in images if parse(image.name) is not None]
     damaged = [f"{image.name}: {image.problem}" for image in read if image.problem]
     modes = [f"{one.name}: {one.mode}" for one in read if not one.problem and one.mode != "L"]
@@ -165,7 +165,7 @@ def _formats(images: Sequence[zips.ImageInfo]) -> Iterator[Finding]:
     if modes:
         yield fault("format", f"got {counted(len(modes), 'file')} in another format, expected {_FORMAT}", again, modes)
     if sizes:
-        what = f"got {counted(len(sizes), 'file')} of another size, expected bird's-eye views of {COLUMNS} x {ROWS}"
+        what = f"got {counted(len(sizes), 'file')} of a different size, expected bird's-eye views of {COLUMNS} x {ROWS}"
         yield fault("size", what, again, sizes)
 
 
@@ -180,14 +180,14 @@ def _report(
 
 def _require_root(root: Path | None, folder: Path) -> Path:
     if root is None:
-        raise InputError(f"{folder}: predictions in the image are checked against the images; give data_road as --root")
+        raise InputError(f"{folder}: the check compares predictions with the images; give data_road as --root")
     return root
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = tool_parser(
         "kitti_road.submission",
-        "Check predictions of the KITTI Road test set, warp them to the bird's-eye view and zip them for the server.",
+        "Check predictions of the KITTI Road test set, warp them to the bird's-eye view, and zip them for the server.",
         [
             "python -m kitti_road.submission check outputs/fcn/test/predictions --root data/data_road",
             "python -m kitti_road.submission pack outputs/fcn/test/predictions submission.zip --root data/data_road",
@@ -195,26 +195,36 @@ def _parser() -> argparse.ArgumentParser:
         ],
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="check|pack")
-    checking = actions.add_parser("check", help="list every fault of a folder or zip", description="List every fault.")
+    checking = actions.add_parser(
+        "check", help="list every fault of a folder or zip", description="List every fault of a folder or zip."
+    )
     checking.add_argument(
         "path", type=Path, metavar="PATH", help="folder of predictions in the image, or zip of bird's-eye views"
     )
-    checking.add_argument("--root", type=Path, help="data_road; needed for a folder (default: the official numbers)")
-    packing = actions.add_parser("pack", help="check, warp and zip a folder", description="Check, warp and zip.")
-    packing.add_argument("path", type=Path, metavar="DIR", help="predictions in the image, as um_road_000000.png")
-    packing.add_argument("archive", type=Path, metavar="ZIP", help="the zip to write; replaced if it exists")
+    checking.add_argument(
+        "--root", type=Path, help="data_road, needed for a folder (default for a zip: expect the official numbers)"
+    )
+    packing = actions.add_parser(
+        "pack", help="check, warp and zip a folder", description="Check, warp and zip a folder."
+    )
+    packing.add_argument(
+        "path", type=Path, metavar="DIR", help="folder of predictions in the image, for example um_road_000000.png"
+    )
+    packing.add_argument("archive", type=Path, metavar="ZIP", help="zip to write, which is replaced if it exists")
     add_subset(packing)
-    packing.add_argument("--root", type=Path, default=Path("data/data_road"), help="default: data/data_road")
+    packing.add_argument(
+        "--root", type=Path, default=Path("data/data_road"), help="data_road (default: data/data_road)"
+    )
     for action in (checking, packing):
         action.add_argument(
-            "--workers", type=process_count, default=available_cpus(), help="processes (default: %(default)s)"
+            "--workers", type=process_count, default=available_cpus(), help="number of processes (default: %(default)s)"
         )
     return parser
 
 
 @command.command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check or pack a submission; code 2 if it has a fault, 1 if a pack is not of the official images."""
+    """Check or pack a submission; code 2 for a fault, 1 if a packed zip is not of the official images."""
     arguments = _parser().parse_args(argv)
     path: Path = arguments.path
     root: Path | None = arguments.root
@@ -230,10 +240,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _print_report(report: Report) -> None:
-    """Print warnings and result.
+    """Print the warnings and the verdict.
 
     Raises:
-        InputError: with every fault, if there is any.
+        InputError: with every fault.
     """
     for line in report.warnings:
         print(printable(f"warning: {line}"), file=sys.stderr)

@@ -148,7 +148,7 @@ def test_the_homography_follows_from_the_calibration(tmp_path: Path) -> None:
             ["P2: got 2 such lines"],
         ),
         ("\udcff", ["no text"]),
-        (None, ["no such file, and the bird's-eye view needs the calibration of every image"]),
+        (None, ["no such file, but the bird's-eye view needs the calibration of every image"]),
     ],
 )
 def test_everything_wrong_with_a_calibration_is_said(tmp_path: Path, content: str | None, expected: list[str]) -> None:

@@ -151,7 +151,9 @@ def test_all_sets_are_scored(
     assert [line.split()[0] for line in printed.out.splitlines()[3:8]] == [name.upper() for name in sets]
     assert printed.out.splitlines()[9].startswith("not the official frames (um_road ")
     assert printed.out.splitlines()[-1].startswith("next: ")
-    others = [line for line in printed.err.splitlines() if "predictions of no frame of this split, not scored" in line]
+    others = [
+        line for line in printed.err.splitlines() if "not scored, because their frames are not in this split" in line
+    ]
     assert printed.err.splitlines() == others
     assert len(others) == (split != "training")
 
@@ -204,9 +206,9 @@ def test_a_task_that_was_not_predicted_is_only_noted(
     assert [line.split()[0] for line in printed.out.splitlines()[3:4]] == ["UM_LANE"]
     assert printed.out.splitlines()[4:6] == [
         "",
-        "not the official frames (um_lane 2 of 19): compare with no published scores",
+        "not the official frames (um_lane 2 of 19): do not compare these scores with published ones",
     ]
-    assert "note: um_road: not scored, no prediction" in printed.err
+    assert "note: um_road: not scored, because none of its" in printed.err
 
 
 def test_every_bad_file_is_named(predictions: Path, road_root: Path, error_of: Ending) -> None:
@@ -221,7 +223,7 @@ def test_every_bad_file_is_named(predictions: Path, road_root: Path, error_of: E
     write_png(grey, np.zeros((66, 101), np.uint8))
     message = error_of(scoring.main, *run(predictions, road_root, "--split", "training"))
     for expected in (
-        "um_road_000000.png: got a I;16 image (16 bits a pixel), expected one channel with 8 bits",
+        "um_road_000000.png: got a I;16 image (16 bits per pixel), expected one channel with 8 bits",
         "um_road_000001.png: got a RGB image, expected one channel with 8 bits",
         "um_road_000002.png: got 400 x 800 pixels, expected 101 x 66",
         "this is a bird's-eye view",
@@ -232,7 +234,7 @@ def test_every_bad_file_is_named(predictions: Path, road_root: Path, error_of: E
         "um_lane_000005.png: got a L image, expected 8-bit RGB",
     ):
         assert expected in message
-    assert message.count("not scored because of the above") == 2
+    assert message.count("not scored because of the errors above") == 2
 
 
 def test_the_view_from_above_needs_every_calibration(predictions: Path, road_root: Path, error_of: Ending) -> None:
@@ -242,7 +244,7 @@ def test_the_view_from_above_needs_every_calibration(predictions: Path, road_roo
     assert scoring.main(run(predictions, road_root, "--split", "training")) == 0
     message = error_of(scoring.main, *run(predictions, road_root, "--split", "training", "--space", "bev"))
     for path in lost:
-        assert f"{path}: no such file, and the bird's-eye view needs the calibration" in message
+        assert f"{path}: no such file, but the bird's-eye view needs the calibration" in message
 
 
 def test_ground_truth_without_road_has_no_score(

@@ -119,11 +119,11 @@ def test_every_fault_of_a_folder_is_told(predictions: Path, road_root: Path, tmp
         message = error_of(submission.main, *action, "--root", road_root)
         for expected in (
             "um_lane_000000.png: got 400 x 800 pixels, expected 96 x 64",
-            "um_lane_000001.png: got a I;16 image (16 bits a pixel)",
+            "um_lane_000001.png: got a I;16 image (16 bits per pixel)",
             "umm_road_000001.png: got a RGB image",
-            "missing: got no prediction of 1 test image, whose sets have others (um_road_000001.png)",
-            "not in the test set: got 1 prediction of images that the test set lacks (um_road_000007.png)",
-            "name: got 1 PNG with another name than <category>_<task>_<6 digits>.png, or in a folder (um_000000.png)",
+            "missing: got no prediction for 1 test image, although their sets have others (um_road_000001.png)",
+            "not in the test set: got 1 prediction for images outside the test set (um_road_000007.png)",
+            "name: got 1 PNG in a folder, or not named <category>_<task>_<6 digits>.png (um_000000.png)",
             "uu_000001.txt: no such file",
         ):
             assert expected in message
@@ -139,7 +139,7 @@ def test_sets_may_be_left_out_as_a_whole(
             path.unlink()
         assert submission.main(pack) == 0
         said = capsys.readouterr().err
-        assert (f"not handed in: got no prediction of {absent};" in said) == bool(absent)
+        assert (f"not submitted: got no predictions for {absent};" in said) == bool(absent)
         assert "um_lane" not in said
 
 
@@ -165,11 +165,12 @@ def test_every_fault_of_a_zip_is_told(tmp_path: Path, error_of: Ending) -> None:
     for expected in (
         "format: got 2 files in another format, expected an 8-bit PNG with one channel of confidences "
         "(umm_road_000000.png: RGB, umm_road_000003.png: I;16)",
-        "size: got 1 file of another size, expected bird's-eye views of 400 x 800 (umm_road_000001.png: 1242 x 375)",
+        "size: got 1 file of a different size, expected bird's-eye views of 400 x 800 "
+        "(umm_road_000001.png: 1242 x 375)",
         "damaged: got 1 file that cannot be read as PNG (umm_road_000002.png",
         "(folder/umm_road_000093.png)",
-        "missing: got no prediction of 1 test image, whose sets have others (umm_road_000093.png)",
-        "not in the test set: got 1 prediction of images that the test set lacks (umm_road_000094.png)",
+        "missing: got no prediction for 1 test image, although their sets have others (umm_road_000093.png)",
+        "not in the test set: got 1 prediction for images outside the test set (umm_road_000094.png)",
     ):
         assert expected in message
 
@@ -177,14 +178,14 @@ def test_every_fault_of_a_zip_is_told(tmp_path: Path, error_of: Ending) -> None:
 def test_what_cannot_be_checked_is_said(road_root: Path, predictions: Path, tmp_path: Path, error_of: Ending) -> None:
     (tmp_path / "s.zip").write_bytes(b"no zip")
     (tmp_path / "empty").mkdir()
-    assert "no whole zip" in error_of(submission.main, "check", tmp_path / "s.zip")
+    assert "not a complete zip" in error_of(submission.main, "check", tmp_path / "s.zip")
     assert "no such folder or zip" in error_of(submission.main, "check", tmp_path / "none")
     assert "give data_road as --root" in error_of(submission.main, "check", predictions)
     assert "no predictions" in error_of(submission.main, "check", tmp_path / "empty", "--root", road_root)
     assert "no such folder" in error_of(submission.main, "pack", tmp_path / "no", tmp_path / "a.zip")
     assert "ending in .zip" in error_of(submission.main, "pack", predictions, tmp_path / "a.tar", "--root", road_root)
     (road_root / "testing" / "image_2").rename(road_root / "away")
-    assert "no image of the test set" in error_of(submission.main, "check", predictions, "--root", road_root)
+    assert "no test images" in error_of(submission.main, "check", predictions, "--root", road_root)
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
