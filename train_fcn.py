@@ -1,6 +1,6 @@
-"""Train a segmentation network: masks in generated_gt/ -> a run in saved/."""
+"""Train a segmentation network on images and masks; the result is a run folder in saved/."""
 
-import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
+import engine.cli.interrupts  # noqa: F401  # handles Ctrl-C during the imports below
 
 import dataclasses
 import shlex
@@ -49,34 +49,34 @@ EXAMPLES = (
 
 @dataclass(frozen=True)
 class TrainOptions(TrainingConfig):
-    """What to train and on what; how is inherited."""
+    """Options of `train_fcn.py`: the data set and the network, in addition to those of the training itself."""
 
     root: Path = Path("data")
-    """folder of the data set"""
+    """root folder of the data set"""
     benchmark: str = "cityscapes"
-    """which data set it is, or the import path of your own: package.module"""
+    """data set: cityscapes, camvid, pascal_voc, kitti_road, or the import path of your own, package.module"""
     train_split: str = "train"
-    """which of its splits to train on"""
+    """split to train on"""
     val_split: str = "val"
-    """which of its splits to validate on"""
+    """split to validate on"""
     network: str = "fcn8s"
-    """which network to train (docs/networks.md lists them), or your own: package.module:build"""
+    """network to train (docs/networks.md lists them), or the import path of your own, package.module:build"""
     backbone_weights: str = "auto"
-    """where a VGG backbone starts: imagenet, none (random), or a file with torchvision's VGG weights; auto is
-    imagenet, and none for networks without a VGG and where there are --initial_weights"""
+    """initial weights of the VGG backbone: imagenet, none (random), or a file with torchvision's VGG weights; auto is
+    none if --initial_weights is given or the network has no VGG backbone, and imagenet otherwise"""
     initial_weights: Path | None = None
-    """start from the weights of another run or network, as far as they fit by name and shape"""
+    """transfer learning: file of weights, for example best.pth of a run; they are loaded where name and shape match"""
     name: str | None = None
-    """folder of the run under saved/; by default it follows from the settings, so the same command resumes"""
+    """name of the run folder inside --saved; by default it is derived from the options, so the same command resumes"""
     saved: Path = Path("saved")
-    """folder of all runs"""
+    """folder that contains all runs"""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    """where to train"""
+    """device type to train on; auto is a GPU if there is one"""
     precision: Precision = "auto"
-    """arithmetic: 32-true (or fp32), bf16-mixed (bf16), 16-mixed (fp16); auto is bf16-mixed on GPUs that have it,
-    16-mixed on older ones, and 32-true on CPUs"""
+    """mixed precision: 32-true (or fp32), bf16-mixed (bf16), 16-mixed (fp16); auto is bf16-mixed on GPUs that support
+    it, 16-mixed on older GPUs, and 32-true on CPUs"""
     verbose: Literal[0, 1, 2, 3] = 0
-    """what to print before training: nothing, the architecture, the optimizer too, the size of every parameter too"""
+    """model summary before training: 0 nothing, 1 the architecture, 2 also the optimizer, 3 also all parameter sizes"""
 
     CHANGEABLE = frozenset(
         {
@@ -85,12 +85,12 @@ class TrainOptions(TrainingConfig):
             "verbose",
         }
     )
-    """Options that may change when a run resumes."""
+    """Names of the options that may change when a run resumes."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, or resume a run that was interrupted."""
+    """Train, or resume an interrupted run; return the exit code."""
     chosen = options.parse(
         TrainOptions,
         argv,
@@ -129,31 +129,31 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _splits(benchmark: Benchmark, chosen: TrainOptions) -> tuple[list[Sample], list[Sample]]:
-    """The samples to train on and to validate on; the faults of both are reported together."""
-    faults = ErrorCollector()
+    """Samples to train on and to validate on; errors in both splits are reported together."""
+    errors = ErrorCollector()
     splits: list[list[Sample]] = []
     for flag in ("train_split", "val_split"):
-        with faults.collect():
+        with errors.collect():
             splits.append(_labelled(benchmark, chosen, flag))
-    faults.raise_if_any()
+    errors.raise_if_any()
     return splits[0], splits[1]
 
 
 def _labelled(benchmark: Benchmark, chosen: TrainOptions, flag: str) -> list[Sample]:
-    """The samples of the split that a flag names, which must have masks."""
+    """Samples of the split that an option names; the split must have masks."""
     split: str = getattr(chosen, flag)
     known = [name for name in benchmark.splits if name not in benchmark.hidden_splits] + [*benchmark.training_splits]
     if split not in known:
-        raise InputError(f"--{flag} {split}: {benchmark.name} has masks for {', '.join(known)}; choose one of these")
+        raise InputError(f"--{flag} {split}: {benchmark.name} has masks for {', '.join(known)}; choose one of them")
     return benchmark.samples(chosen.root, split)
 
 
 def _open_run(
     fabric: Fabric, chosen: TrainOptions, benchmark: Benchmark, held: ExitStack
 ) -> tuple[Run, nn.Module, About]:
-    """The folder of the run, new or begun before, and the network with what a new run starts from.
+    """Open the run folder, and build the network with the weights that a new run starts from.
 
-    The first process keeps other commands out of the folder for as long as `held` is open.
+    The first process locks the folder against other commands until `held` is closed.
     """
     torch.manual_seed(derive(chosen.seed))
     network = catalogue.network(chosen.network, len(benchmark.classes))
@@ -176,11 +176,11 @@ def _open_run(
 
 
 def _load_start(fabric: Fabric, network: nn.Module, about: About, chosen: TrainOptions) -> About:
-    """Load what the network starts from; its images are then normalised as they were for those weights."""
+    """Load the initial weights; images are then normalised as they were for those weights."""
     if chosen.initial_weights is None or chosen.backbone_weights != "auto":
         catalogue.weights.load_backbone(network, chosen.backbone_weights)
     if chosen.freeze_backbone and chosen.initial_weights is None and chosen.backbone_weights == "none":
-        fabric.print("warning: --freeze_backbone keeps the random weights that --backbone_weights none begins with")
+        fabric.print("warning: --freeze_backbone keeps the random weights of --backbone_weights none")
     if chosen.initial_weights is None:
         return about
     source, taken = catalogue.weights.transfer(network, chosen.initial_weights)
@@ -189,14 +189,14 @@ def _load_start(fabric: Fabric, network: nn.Module, about: About, chosen: TrainO
 
 
 def _resuming(fabric: Fabric, words: Sequence[str]) -> str:
-    """What to type to resume; how several processes were started is not known here."""
+    """Command that resumes; the command that started several processes is not known here."""
     if fabric.world_size > 1:
-        return "next: the same command again, which resumes"
+        return "next: run the same command again to resume"
     return f"next: python {shlex.join(['train_fcn.py', *words])}"
 
 
 def _summary(run: Run, best: Row | None, chosen: TrainOptions, benchmark: Benchmark) -> str:
-    """What came out, and what to type next."""
+    """Scores of the best epoch, the files written, and the next command to run."""
     weights = run.last if best is None else run.best
     words = ["test_fcn.py", "--model_weights_path", str(weights), "--root", str(chosen.root)]
     if chosen.benchmark != TrainOptions.benchmark:

@@ -89,7 +89,7 @@ def test_nothing_but_void_to_validate_on(changed_root: Path, tiny_training: list
     for path in (changed_root / "generated_gt" / "val").rglob("*_trainId.png"):
         write_png(path, np.full_like(read_ids(path), 255))
     message = error_of(train_fcn.main, *tiny_training, "--root", changed_root)
-    assert "all pixels of this mask and of all others to validate on (3 in all) are void" in message
+    assert "all pixels of this mask and of all other masks to validate on (3 in all) are void" in message
 
 
 def test_a_folder_that_cannot_be_written_to(tiny_training: list[str], tmp_path: Path, error_of: Ending) -> None:

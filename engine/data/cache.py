@@ -1,4 +1,4 @@
-"""Decoded samples on disk: what PNG costs in every epoch is paid once."""
+"""Cache of decoded samples on disk, so that PNG files are decoded once and not in every epoch."""
 
 import hashlib
 import io
@@ -20,37 +20,37 @@ from engine.files.images import image_size
 
 try:
     from isal.isal_zlib import crc32
-except ImportError:  # a machine without its wheel
+except ImportError:  # not installed on this platform
     from zlib import crc32
 
 _BYTES_PER_PIXEL = 4
-"""RGB and a train id."""
+"""Bytes of a pixel in the cache: RGB and a train id."""
 _LAYOUT = "rows of RGB, then ids, then a checksum"
-"""Part of what a file's name follows from, so that files of an older layout are not taken."""
+"""Description of the file layout; it is part of the hash in file names, so files of an older layout are not used."""
 _CHECKSUM = struct.Struct("<I")
-"""The CRC-32 of the file's name and of all before it."""
+"""Format of the checksum at the end of a file: the CRC-32 of its name and of the bytes before it."""
 
 
 class Cache:
-    """A folder of decoded images and masks, and a reader of samples that takes them from there.
+    """Folder of decoded images and masks, and a reader of samples from it.
 
-    Each sample is one file of (H, 4 W) uint8, in each row W pixels of RGB and then W train ids, that is mapped
-    into memory: a crop reads its own rows only, and the system keeps in memory what fits. A sample whose image or
-    mask was changed since is decoded again. So is one whose file is damaged, which `fill` finds by a checksum.
+    Each sample is one file of (H, 4 W) uint8: a row holds W pixels of RGB, then W train ids. Files are memory-mapped:
+    a crop reads only its rows, and the operating system keeps in memory as many files as fit. A sample is decoded
+    again if its image or mask has changed, or if its file in the cache is damaged; `fill` verifies a checksum.
 
     Args:
-        folder: of the cache; it may be shared by runs and by benchmarks.
-        reader: of the original files.
+        folder: folder of the cache; several runs and benchmarks may share it.
+        reader: reads the original files.
     """
 
     def __init__(self, folder: Path, reader: Reader) -> None:
         self.folder, self.reader = folder, reader
 
     def __call__(self, sample: Sample) -> tuple[UInt8Array, UInt8Array]:
-        """The (H, W, 3) image and (H, W) mask of a sample, as views of its file.
+        """Read the (H, W, 3) image and the (H, W) mask of a sample, as views of its memory-mapped file.
 
         Raises:
-            InputError: if its file was damaged since it was checked.
+            InputError: if the file was damaged after `fill` had verified it.
         """
         path = self.path(sample)
         if not path.is_file():
@@ -65,7 +65,7 @@ class Cache:
         return rows[:, : 3 * width].reshape(height, width, 3), rows[:, 3 * width :]
 
     def path(self, sample: Sample) -> Path:
-        """The file of a sample; its name follows from the originals' paths, sizes and times of change."""
+        """File of a sample; its name is a hash of the paths, sizes and modification times of image and mask."""
         parts = [_LAYOUT]
         for path in (sample.image, sample.mask):
             if path is not None and path.is_file():
@@ -78,7 +78,7 @@ class Cache:
         """Decode a sample into the cache.
 
         Raises:
-            InputError: if its files cannot be read.
+            InputError: if its image or mask cannot be read.
         """
         image, mask = self.reader(sample)
         path, content = self.path(sample), io.BytesIO()
@@ -88,34 +88,35 @@ class Cache:
             file.write(_checksum(path, content.getbuffer()))
 
     def fill(self, samples: Sequence[Sample], workers: int) -> None:
-        """Decode all samples that are not in the cache yet, and those whose files are damaged, with a note on stderr.
+        """Decode all samples that are missing from the cache or damaged in it; a note on stderr reports damaged files.
 
-        Every file is read once for that, from which a training that begins soon finds it in memory.
+        Every file is read once to verify its checksum, so a training that starts soon after finds it in memory.
 
         Raises:
-            InputError: with every file that cannot be read, or if the disk has too little room.
+            InputError: with every file that cannot be read, or if the disk has too little space.
         """
         present = [sample for sample in samples if self.path(sample).is_file()]
-        whole = parallel.parallel_map(self._is_whole, present, workers=workers, title="check the cache")
-        damaged = [self.path(sample) for sample, fine in whole if fine is not True]
+        checked = parallel.parallel_map(self._is_intact, present, workers=workers, title="check the cache")
+        damaged = [self.path(sample) for sample, fine in checked if fine is not True]
         for path in damaged:
             path.unlink(missing_ok=True)
         if damaged:
             print(
-                f"note: {damaged[0]}: damaged, as {len(damaged)} of {len(present)} files in the cache; decoded again",
+                f"note: {damaged[0]}: damaged; {len(damaged)} of {len(present)} files in the cache are damaged; their "
+                "samples are decoded again",
                 file=sys.stderr,
             )
         missing = [sample for sample in samples if not self.path(sample).is_file()]
         if not missing:
             return
         self._require_room(missing)
-        found = parallel.parallel_map(self.add, missing, workers=workers, title="decode once")
+        found = parallel.parallel_map(self.add, missing, workers=workers, title="fill the cache")
         faults = [message for _, error in found if isinstance(error, InputError) for message in error.messages]
         if faults:
             raise InputError(*faults)
 
-    def _is_whole(self, sample: Sample) -> bool:
-        """Whether the file of a sample is as `add` wrote it."""
+    def _is_intact(self, sample: Sample) -> bool:
+        """Whether the checksum of a sample's file is right."""
         path = self.path(sample)
         try:
             content = memoryview(path.read_bytes())
@@ -125,7 +126,7 @@ class Cache:
         return end > 0 and content[end:] == _checksum(path, content[:end])
 
     def size(self, samples: Sequence[Sample]) -> int:
-        """How many bytes the samples take in the cache, from the sizes of their images."""
+        """Size of the samples in the cache in bytes, computed from the sizes of their images."""
         return sum(width * height * _BYTES_PER_PIXEL for width, height in (image_size(s.image) for s in samples))
 
     def _require_room(self, samples: Sequence[Sample]) -> None:
@@ -134,7 +135,7 @@ class Cache:
         if needed > free:
             raise InputError(
                 f"{self.folder}: the cache needs {needed / 1e9:.1f} GB for {len(samples)} images, {free / 1e9:.1f} GB "
-                "are free; choose another folder as --cache, or train without one"
+                "are free; choose another folder for --cache, or train without --cache"
             )
 
 
@@ -145,5 +146,5 @@ def _checksum(path: Path, content: memoryview) -> bytes:
 def _damaged(path: Path, got: str) -> InputError:
     return InputError(
         f"{path}: damaged file of the cache (got {got}, expected rows of pixels); delete it, then run the same command "
-        "again: the sample is decoded anew"
+        "again, which decodes the sample again"
     )

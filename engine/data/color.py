@@ -1,4 +1,4 @@
-"""Changes of colour and sharpness of uint8 images, in as few passes over the pixels as there can be."""
+"""Color jitter and Gaussian blur of uint8 images, in few passes over the pixels."""
 
 import math
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional
 
 GREY = (0.299, 0.587, 0.114)
-"""What red, green and blue count in the grey of a pixel."""
+"""Weights of red, green and blue in the grey value of a pixel."""
 _YIQ = np.array([GREY, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)])
-"""RGB -> luma and the two axes of the colour plane (NTSC)."""
+"""Matrix from RGB to YIQ: luma and the two axes of the colour plane (NTSC)."""
 _LUMA, _CHROMA, _TURNED = (
     np.linalg.inv(_YIQ) @ np.array(part) @ _YIQ
     for part in (
@@ -21,43 +21,44 @@ _LUMA, _CHROMA, _TURNED = (
         [[0.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]],
     )
 )
-"""RGB -> RGB of the grey alone, of the colour alone, and of the colour turned by a right angle."""
+"""Matrices from RGB to RGB: the grey alone, the colour alone, and the colour rotated by 90 degrees."""
 _BAND = 64
-"""Rows that are changed together: few enough for the processor's cache, which makes it nearly twice as fast."""
+"""Rows that are processed together; they fit into the CPU cache, which makes it nearly twice as fast."""
 
 
 class ColorAdjustment(NamedTuple):
-    """A change of the colours of an image.
+    """Change of brightness, contrast, saturation, hue and channel order, and a blur.
 
-    Brightness, contrast, saturation and hue are linear in RGB (the hue as a turn of the colour plane, as in YIQ), so
-    together they are one matrix. Applying it takes a tenth of the time of one after the other.
+    Brightness, contrast, saturation and hue are linear in RGB (the hue is a rotation of the colour plane in YIQ), so
+    they are combined into one matrix. Applying it takes a tenth of the time of four separate passes.
     """
 
     brightness: float = 1.0
+    """Factor on all values; 1 leaves them unchanged."""
     contrast: float = 1.0
-    """About the mean of the image."""
+    """Factor on the distance of each value from the mean grey of the image; 1 leaves it unchanged."""
     saturation: float = 1.0
-    """About the grey of each pixel."""
+    """Factor on the distance of each value from the grey of its pixel; 1 leaves it unchanged."""
     hue_angle: float = 0.0
-    """Of the hue, in radians."""
+    """Rotation of the hue, in radians."""
     order: tuple[int, ...] = (0, 1, 2)
-    """Of the colours."""
+    """Order of the channels; (0, 1, 2) leaves it unchanged."""
     blur_sigma: float | None = None
-    """Width of a Gaussian blur over 5 x 5 pixels, None for none; at the border the image is mirrored."""
+    """Standard deviation of a Gaussian blur over 5 x 5 pixels, None for no blur; borders are mirrored."""
 
     def matrix(self) -> npt.NDArray[np.float32]:
-        """The (3, 3) matrix that changes the colours of a pixel."""
+        """Matrix (3, 3) that is applied to the RGB values of each pixel."""
         cosine, sine = self.saturation * math.cos(self.hue_angle), self.saturation * math.sin(self.hue_angle)
         colors = self.contrast * self.brightness * (_LUMA + cosine * _CHROMA + sine * _TURNED)
         matrix: npt.NDArray[np.float32] = colors[list(self.order)].astype(np.float32)
         return matrix
 
     def added_grey(self) -> float:
-        """What the mean grey of the image counts in the number that is added to every value."""
+        """Factor on the mean grey of the image; the product is added to every value."""
         return self.brightness * (1 - self.contrast)
 
     def blur_weights(self) -> tuple[float, float, float] | None:
-        """What pixels at distance 0, 1 and 2 count in a sum of five, None for no blur."""
+        """Weights of the pixels at distance 0, 1 and 2 in the blur, None for no blur."""
         if self.blur_sigma is None:
             return None
         near, next_to_it, far = (math.exp(-0.5 * (place / self.blur_sigma) ** 2) for place in range(3))
@@ -65,7 +66,7 @@ class ColorAdjustment(NamedTuple):
         return near / total, next_to_it / total, far / total
 
     def apply(self, image: torch.Tensor) -> torch.Tensor:
-        """Change a (3, H, W) uint8 image."""
+        """Apply the change to a (3, H, W) uint8 image."""
         matrix, added, weights = torch.from_numpy(self.matrix()), torch.zeros(()), self.blur_weights()
         if self.contrast != 1:
             added = (torch.tensor(GREY) @ _floats(image).mean(1)) * self.added_grey()
@@ -83,25 +84,25 @@ class ColorAdjustment(NamedTuple):
 
 @dataclass(frozen=True)
 class ColorJitter:
-    """Draws changes of colour, all of which are made at once, and then a blur."""
+    """Draws random color jitter and blur."""
 
     brightness: float
-    """The factor is drawn from 1 - brightness to 1 + brightness."""
+    """Range of the brightness factor: 1 - brightness to 1 + brightness."""
     contrast: float
-    """Likewise."""
+    """Range of the contrast factor: 1 - contrast to 1 + contrast."""
     saturation: float
-    """Likewise."""
+    """Range of the saturation factor: 1 - saturation to 1 + saturation."""
     hue: float
-    """Turns are drawn from -hue to hue, as fractions of the full circle."""
+    """Range of the hue rotation: -hue to hue, as fractions of a full circle."""
     probability: float = 1.0
-    """That each of the four is changed at all."""
+    """Probability that each of the four is changed, independently of the others."""
     swap_probability: float = 0.0
-    """Chance that red, green and blue are put into a random order."""
+    """Probability that the channels are put into a random order."""
     blur_sigma: tuple[float, float] | None = None
-    """Lowest and highest width of the blur, None for none."""
+    """Lowest and highest standard deviation of the blur in pixels, None for no blur."""
 
     def draw(self) -> ColorAdjustment:
-        """Draw a change from torch's default generator."""
+        """Draw a change with torch's default random generator."""
         draw = [2 * number - 1 for number in torch.rand(4).tolist()]
         if self.probability < 1:
             draw = [
@@ -126,7 +127,7 @@ def _floats(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def _weighted(pixels: torch.Tensor, axis: int, weights: tuple[float, ...]) -> torch.Tensor:
-    """Sums of five neighbours along an axis, which loses two at each end, weighed by their distance 0, 1, 2."""
+    """Weighted sums of five neighbours along an axis, which gets four shorter; weights are by distance 0, 1, 2."""
     length = pixels.shape[axis] - 4
     total = pixels.narrow(axis, 2, length) * weights[0]
     for distance, weight in enumerate(weights[1:], 1):

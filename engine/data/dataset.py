@@ -1,4 +1,4 @@
-"""Samples as a torch data set."""
+"""Samples as a torch data set, and the handling of damaged files in loading processes."""
 
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
@@ -16,30 +16,31 @@ from engine.errors import InputError
 from engine.files.images import read_image
 
 Transform = Callable[..., tuple[torch.Tensor, ...]]
-"""An image and a mask, and a key point where one pixel of them must stay in sight -> the same, changed."""
+"""Augmentation: image and mask, and optionally a key point that must stay visible -> the same, augmented."""
 Reader = Callable[[Sample], tuple[UInt8Array, UInt8Array]]
-"""A sample -> its (H, W, 3) RGB image and its (H, W) mask of train ids."""
+"""Reader of samples: a sample -> its (H, W, 3) uint8 RGB image and its (H, W) uint8 mask of train ids."""
 Batch = tuple[torch.Tensor, torch.Tensor]
-"""Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 of train ids."""
+"""Batch: images (N, 3, H, W) uint8 and masks (N, H, W) uint8 of train ids."""
 
 
 @dataclass(frozen=True)
 class FileReader:
-    """Reads samples from their files."""
+    """Reads samples from image and mask files."""
 
     read_mask: Callable[[Path], UInt8Array]
+    """Reads the (H, W) uint8 train ids of a mask file."""
 
     def __call__(self, sample: Sample) -> tuple[UInt8Array, UInt8Array]:
-        """The (H, W, 3) image and the (H, W) mask."""
+        """Read the (H, W, 3) image and the (H, W) mask of a sample."""
         if sample.mask is None:
-            raise InputError(f"{sample.image}: this split has no masks to train on or to score against")
+            raise InputError(f"{sample.image}: this split has no masks, which training and scoring need")
         return read_image(sample.image), self.read_mask(sample.mask)
 
 
 class SegmentationDataset(Dataset[Batch]):
     """Samples as (3, H, W) uint8 images and (H, W) uint8 masks, after the transform.
 
-    An index may be a number, or a tuple of the parts of a `SampleRequest`.
+    An index is the number of a sample, or a `SampleRequest` or the tuple of its fields.
     """
 
     def __init__(self, samples: Sequence[Sample], reader: Reader, transform: Transform | None = None) -> None:
@@ -66,12 +67,16 @@ class SegmentationDataset(Dataset[Batch]):
 
 
 def as_tensor(array: UInt8Array) -> torch.Tensor:
-    """The array as a tensor on the same memory where that may be written to; it is not."""
+    """Tensor of an array, to be read only; it shares the memory of a writable array and copies a read-only one."""
     return torch.from_numpy(array if array.flags.writeable else array.copy())
 
 
 class GuardedDataset(Dataset[Any]):
-    """Gives bad files back as errors rather than raising them, as the loader's workers garble what is raised."""
+    """Data set that returns errors of damaged files as values.
+
+    `DataLoader` rewrites exceptions that are raised in its processes. Therefore errors travel as values, in four steps:
+    the reader raises, `GuardedDataset` returns, `collate` merges the errors of a batch, and `batches` raises.
+    """
 
     def __init__(self, dataset: Dataset[Batch]) -> None:
         self.dataset = dataset
@@ -84,7 +89,7 @@ class GuardedDataset(Dataset[Any]):
 
 
 def collate(items: list[Batch | InputError]) -> Batch | InputError:
-    """Stack samples to a batch, or pass on their errors as one."""
+    """Stack samples into a batch, or merge the errors of a batch into one."""
     faults = [message for item in items if isinstance(item, InputError) for message in item.messages]
     if faults:
         return InputError(*faults)
@@ -93,13 +98,13 @@ def collate(items: list[Batch | InputError]) -> Batch | InputError:
 
 
 def batches(loader: Any) -> Generator[Batch]:
-    """The batches of a loader; its processes end when this is closed, but those that stay for the next time.
+    """Yield the batches of a loader; closing the generator ends the loader's processes unless they are persistent.
 
     Raises:
-        InputError: where one of its files is bad.
+        InputError: at a batch with damaged files.
     """
     for batch in loader:
         if isinstance(batch, InputError):
-            del loader  # the traceback would keep it, and so its processes
-            raise InputError(*batch.messages)  # `batch` itself and this frame would keep each other
+            del loader  # the traceback would keep the loader alive, and with it its processes
+            raise InputError(*batch.messages)  # raising `batch` itself would make a reference cycle with this frame
         yield batch

@@ -1,11 +1,11 @@
 """The augmentations of `engine.data.transforms` for a whole batch, on the device that holds the images.
 
-A crop is one product of matrices per axis:
+A crop is one matrix product per axis:
 
     rows (S, H)  @  image (H, W)  @  columns^T (W, S)  =  crop (S, S)
 
-where a row of a matrix holds what each pixel of the image counts in one pixel of the crop. Regions and scale, mirroring
-and antialiasing are all in these weights. What is drawn is drawn on a CPU, by the same code as for
+Row i of a matrix holds the weights of all pixels of the image in pixel i of the crop. These weights contain region,
+scale, mirroring and antialiasing. Random parameters are drawn on the CPU, by the same code as for
 `engine.data.transforms`, so a sample is the same function of its seed.
 """
 
@@ -26,28 +26,28 @@ from engine.data.transforms import AUGMENTATIONS
 from engine.errors import InputError
 
 ParameterRow: TypeAlias = npt.NDArray[np.float32]
-"""What was drawn for one sample; see `DeviceAugmentation.draw`."""
+"""Random parameters of one sample, (21,) float32; `DeviceAugmentation.draw` lists the columns."""
 
 _MAX_NUMBER = 2**24
-"""Up to here float32 holds every whole number."""
+"""Largest number up to which float32 represents every integer."""
 _NO_COLORS = (0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0, 0.0, 0.0)
-"""The end of a row where colours stay as they are."""
+"""Last 13 columns of a row whose colours are not changed and not blurred."""
 
 
 class DeviceAugmentation:
-    """An augmentation of resident images: drawn on a CPU sample by sample, applied on the device batch by batch.
+    """Augmentation of resident images: parameters are drawn on the CPU per sample, and applied on the device per batch.
 
-    Applying it has no data-dependent shapes, never makes the host wait, and touches no memory of the host, so it may
-    be part of a CUDA graph.
+    Applying it has no data-dependent shapes, never synchronises with the host and uses no host memory, so it can be
+    part of a CUDA graph.
 
     Args:
-        name: of one of `AUGMENTATIONS`.
-        size: S, side of the crops.
-        void: the train id of what lies outside the image.
+        name: name of one of `AUGMENTATIONS`.
+        size: S, side of the crops in pixels.
+        void: train id of the area outside the image.
     """
 
     columns = 21
-    """Length of a drawn row."""
+    """Number of columns of a `ParameterRow`."""
 
     def __init__(self, name: str, size: int, void: int) -> None:
         self.size, self.void = size, void
@@ -56,32 +56,32 @@ class DeviceAugmentation:
         self._colored, self._blurred = jitter is not None, jitter is not None and jitter.blur_sigma is not None
 
     def draw(self, number: int, height: int, width: int, seed: int, pixel: Pixel | None = None) -> ParameterRow:
-        """Draw the crop of one sample; it follows from the arguments alone.
+        """Draw the parameters of one crop; they are a function of the arguments alone.
 
         Args:
-            number: of the sample among the resident ones.
-            height: of the sample, without padding.
-            width: likewise.
-            seed: of the sample.
-            pixel: row and column of a pixel that the crop must show, None for any crop.
+            number: index of the sample among the resident ones.
+            height: height of the sample in pixels, without padding.
+            width: width of the sample in pixels, without padding.
+            seed: seed of the sample.
+            pixel: row and column of a pixel that the crop must contain, None for any crop.
 
         Returns:
             (21,) float32: number, top, left, height and width of the region, the scale of rows and of columns, 1 if
-            mirrored, the share of the mean grey that is added, the (3, 3) colour matrix row by row, and the blur's
-            weights at distance 0, 1 and 2.
+            mirrored, the factor on the mean grey that is added, the (3, 3) colour matrix in row-major order, and the
+            blur's weights at distance 0, 1 and 2.
 
         Raises:
-            InputError: if float32 cannot hold the number.
+            InputError: if float32 cannot represent the index.
         """
         if number > _MAX_NUMBER:
             raise InputError(
-                f"sample {number}: at most {_MAX_NUMBER} samples can be kept on a device; leave out --data_on device"
+                f"sample {number}: at most {_MAX_NUMBER} samples can be kept on a device; give --data_on workers"
             )
         with seeded(seed):
             region, mirrored, colors = self.augmentation.draw(height, width, pixel)
         row = np.empty(self.columns, np.float32)
         row[:5] = number, *region
-        row[5:7] = row[3:5] / np.float32(self.size)  # in float32, as torch divides where it resizes masks
+        row[5:7] = row[3:5] / np.float32(self.size)  # in float32, like the scale in torch's resizing of masks
         row[7] = mirrored
         row[8:] = _NO_COLORS if colors is None else _numbers(colors)
         return row
@@ -92,9 +92,9 @@ class DeviceAugmentation:
         """Make the crops of a batch.
 
         Args:
-            images: (M, 3, H, W) uint8, smaller ones padded with 0 on the right and below.
+            images: (M, 3, H, W) uint8; smaller images are padded with 0 on the right and at the bottom.
             masks: (M, H, W) uint8, padded with void.
-            rows: (N, 21) float32 on the same device, as drawn.
+            rows: (N, 21) float32 parameters on the same device.
 
         Returns:
             (N, 3, S, S) uint8 images and (N, S, S) uint8 masks.
@@ -119,7 +119,7 @@ class DeviceAugmentation:
         return crops.round_().clamp_(0, 255).to(torch.uint8), self._nearest(masks, number, vertical, horizontal)
 
     def _nearest(self, masks: torch.Tensor, number: torch.Tensor, vertical: Axis, horizontal: Axis) -> torch.Tensor:
-        """(N, S, S) train ids of the nearest pixels, void outside the image."""
+        """Resample masks by the nearest pixel: (N, S, S) train ids, void outside the image."""
         (down, in_height), (across, in_width) = (
             axis.nearest(length) for axis, length in zip((vertical, horizontal), masks.shape[1:], strict=True)
         )
@@ -128,12 +128,12 @@ class DeviceAugmentation:
 
 
 def _numbers(colors: ColorAdjustment) -> list[float]:
-    """The end of a row: the share of the mean grey, the matrix row by row, and the blur's weights."""
+    """Last 13 columns of a row: the factor on the mean grey, the matrix in row-major order, and the blur's weights."""
     return [colors.added_grey(), *colors.matrix().flatten().tolist(), *(colors.blur_weights() or (1.0, 0.0, 0.0))]
 
 
 def _resize(images: torch.Tensor, vertical: Axis, horizontal: Axis) -> torch.Tensor:
-    """(N, 3, H, W) uint8 -> (N, 3, S, S) float32 in whole levels; as in torch, they are so after the first axis too."""
+    """Resize (N, 3, H, W) uint8 to (N, 3, S, S) float32, rounded to integers after each axis as in torch."""
     height, width = images.shape[2:]
     lines = images.float().flatten(1, 2)  # (N, 3 H, W)
     across = _levels(lines @ columns.mT for columns in split_for_tf32(horizontal.weights(width)))  # (N, 3 H, S)
@@ -142,12 +142,12 @@ def _resize(images: torch.Tensor, vertical: Axis, horizontal: Axis) -> torch.Ten
 
 
 def _levels(terms: Iterable[torch.Tensor]) -> torch.Tensor:
-    """The sum of terms in whole levels, halves rounded up as torch does where it resizes uint8."""
+    """Sum of terms, clamped to 0..255 and rounded to integers, halves up, as torch does when it resizes uint8."""
     return functools.reduce(torch.Tensor.add_, terms).add_(0.5).floor_().clamp_(0, 255)
 
 
 def _recolor(images: torch.Tensor, *, gain: torch.Tensor, matrix: torch.Tensor) -> torch.Tensor:
-    """Multiply the colours of (N, 3, S, S) images by (N, 3, 3), and add the (N,) share of each image's mean grey."""
+    """Multiply the colours of (N, 3, S, S) images by (N, 3, 3), and add (N,) gain x the mean grey of each image."""
     red, green, blue = images.mean((2, 3)).unbind(1)
     added = gain * (GREY[0] * red + GREY[1] * green + GREY[2] * blue)
     colors, pixels = added[:, None, None].expand(-1, 3, 1), images.flatten(2)
@@ -157,9 +157,9 @@ def _recolor(images: torch.Tensor, *, gain: torch.Tensor, matrix: torch.Tensor) 
 
 
 def _blur(images: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """Blur (N, 3, S, S) images by sums of five neighbours along both axes; beyond its borders an image is mirrored.
+    """Blur (N, 3, S, S) images with a separable filter of five pixels; images are mirrored at their borders.
 
-    Row n of the (N, 3) weights is what neighbours at distance 0, 1 and 2 count in image n.
+    Row n of the (N, 3) weights holds those of the pixels at distance 0, 1 and 2 in image n.
     """
     padded = functional.pad(images, [2] * 4, mode="reflect")
     for axis in (2, 3):

@@ -1,4 +1,4 @@
-"""Masks are looked at before a training, so that a fault is not told an epoch late."""
+"""Check of the masks before a training, so that an error is not reported an epoch later."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,23 +13,23 @@ from engine.errors import InputError
 def require_classes(
     benchmark: Benchmark, training: Sequence[Sample], validation: Sequence[Sample], *, workers: int
 ) -> None:
-    """Read every mask to validate on, and of those to train on until one has a pixel of a class.
+    """Read all validation masks, and training masks until one contains a pixel of a class.
 
-    The other masks to train on are read in the first epoch anyway.
+    The other training masks are read in the first epoch anyway.
 
     Args:
-        benchmark: reads the masks.
+        benchmark: benchmark that reads the masks.
         training: samples to train on.
         validation: samples to validate on.
-        workers: threads that read.
+        workers: number of threads that read.
 
     Raises:
-        InputError: with every mask that cannot be read or has ids that are no classes, or if all pixels are void.
+        InputError: with every mask that is unreadable or contains ids that are not classes, or if all pixels are void.
     """
 
     def has_class(sample: Sample) -> bool:
         if sample.mask is None:
-            raise InputError(f"{sample.image}: this split has no masks to train on or to score against")
+            raise InputError(f"{sample.image}: this split has no masks, which training and scoring need")
         return bool((benchmark.train_ids(sample.mask) != benchmark.classes.void).any())
 
     with ThreadPoolExecutor(max(1, workers)) as pool:
@@ -43,6 +43,7 @@ def require_classes(
     ):
         if not usable:
             raise InputError(
-                f"{samples[0].mask}: all pixels of this mask and of all others to {purpose} on ({len(samples)} in all) "
-                f"are void, expected some of a class; draw the masks again, or choose another --{flag}"
+                f"{samples[0].mask}: all pixels of this mask and of all other masks to {purpose} on ({len(samples)} in "
+                "all) are void, expected at least one pixel of a class; draw the masks again, or choose another "
+                f"--{flag}"
             )

@@ -1,4 +1,7 @@
-"""Regions of images that training crops show: drawn from torch's default generator, from the size of an image alone."""
+"""Random regions of images that become training crops.
+
+They are drawn with torch's default random generator and depend only on the size of an image.
+"""
 
 import functools
 import math
@@ -12,7 +15,7 @@ from engine.data.class_index import Pixel
 
 
 class Region(NamedTuple):
-    """A rectangle in the pixels of an image; it may reach beyond the image's borders."""
+    """Rectangle in the pixels of an image; it may extend beyond the borders."""
 
     top: int
     left: int
@@ -21,30 +24,33 @@ class Region(NamedTuple):
 
 
 class Regions(Protocol):
-    """Draws regions. Where a pixel is given that fits in, the region lies over it."""
+    """Draws random regions. If a pixel is given, the region contains it where possible."""
 
     def draw(self, height: int, width: int, pixel: Pixel | None) -> Region:
-        """Draw a region of an image of that size.
+        """Draw a region of an image.
 
         Args:
-            height: of the image.
-            width: likewise.
+            height: height of the image in pixels.
+            width: width of the image in pixels.
             pixel: row and column of a pixel that the region must contain, None for any region.
         """
 
 
 @dataclass(frozen=True)
 class ScaledRegions:
-    """Squares that become crops of `size` pixels at a random scale, as far inside the image as they fit.
+    """Squares that are resized to `size` pixels, so that the image appears at a random scale.
 
-    The logarithm of the scale is uniform. A square that is longer than the image lies centred over it.
+    The logarithm of the scale is uniform. Squares lie inside the image; along an axis on which the image is shorter,
+    they are centred.
     """
 
     size: int
+    """Side of the crop in pixels."""
     scale: tuple[float, float]
+    """Lowest and highest scale of the image in the crop."""
 
     def draw(self, height: int, width: int, pixel: Pixel | None) -> Region:
-        """Draw the scale, then the place."""
+        """Draw the scale, then the position."""
         low, high = self.scale
         factor = low * (high / low) ** torch.rand(()).item()
         side = max(1, round(self.size / factor))
@@ -54,15 +60,16 @@ class ScaledRegions:
 
 @dataclass(frozen=True)
 class PlainRegions:
-    """Squares of `size` pixels, with the draws of torchvision's `RandomCrop(size, pad_if_needed=True)`.
+    """Squares of `size` pixels at the original scale, drawn like torchvision's `RandomCrop(size, pad_if_needed=True)`.
 
-    A smaller image lies anywhere in its square.
+    A smaller image has a random position in its square.
     """
 
     size: int
+    """Side of the crop in pixels."""
 
     def draw(self, height: int, width: int, pixel: Pixel | None) -> Region:
-        """Draw the place."""
+        """Draw the position."""
         top, left = self._start(height), self._start(width)
         if pixel is not None and height >= self.size:
             top = _offset(height, self.size, pixel[0])
@@ -71,7 +78,7 @@ class PlainRegions:
         return Region(top, left, self.size, self.size)
 
     def _start(self, length: int) -> int:
-        """Where the square begins along an axis; torchvision first pads a shorter axis on both sides."""
+        """Draw the first pixel of the square along an axis; torchvision first pads a shorter axis on both sides."""
         padding = max(0, self.size - length)
         room = length + 2 * padding - self.size
         return (int(torch.randint(room + 1, ()).item()) if room else 0) - padding
@@ -79,15 +86,15 @@ class PlainRegions:
 
 @dataclass(frozen=True)
 class AreaRegions:
-    """Rectangles of random area and shape inside the image, with the draws of torchvision's `RandomResizedCrop`."""
+    """Rectangles of random area and aspect ratio inside the image, drawn like torchvision's `RandomResizedCrop`."""
 
     area: tuple[float, float] = (0.08, 1.0)
-    """Lowest and highest share of the image."""
+    """Lowest and highest area, as a share of the image."""
     ratio: tuple[float, float] = (3 / 4, 4 / 3)
     """Lowest and highest ratio of width to height; its logarithm is uniform."""
 
     def draw(self, height: int, width: int, pixel: Pixel | None) -> Region:
-        """Draw the area and the shape until they fit into the image, at most ten times, then the place."""
+        """Draw area and aspect ratio until they fit into the image, at most ten times, then the position."""
         region = self._draw(height, width)
         if pixel is None:
             return region
@@ -111,27 +118,29 @@ class AreaRegions:
 
 @functools.cache
 def _logarithms(numbers: tuple[float, float]) -> list[float]:
-    """The logarithms as float32 has them, because torchvision draws between these."""
+    """Logarithms rounded to float32, because torchvision draws between these."""
     return torch.tensor(numbers).log().tolist()
 
 
 @dataclass(frozen=True)
 class OneOf:
-    """Regions of one kind among several, with the draws of torchvision's `RandomChoice`."""
+    """Regions of one kind, chosen at random like torchvision's `RandomChoice`."""
 
     kinds: Sequence[Regions]
+    """Kinds of regions to choose from."""
     probabilities: tuple[float, ...]
+    """Probability of each kind; they sum to 1."""
 
     def draw(self, height: int, width: int, pixel: Pixel | None) -> Region:
         """Draw the kind, then the region."""
-        place = int(torch.multinomial(torch.tensor(self.probabilities), 1).item())
-        return self.kinds[place].draw(height, width, pixel)
+        choice = int(torch.multinomial(torch.tensor(self.probabilities), 1).item())
+        return self.kinds[choice].draw(height, width, pixel)
 
 
 def _offset(length: int, side: int, pixel: int | None) -> int:
-    """Where a region of `side` begins along an axis of `length` pixels: at random, centred if it is longer.
+    """Draw the first pixel of a region of `side` pixels along an axis of `length` pixels; a longer region is centred.
 
-    If there is a pixel, the region lies over it.
+    If a pixel is given, the region contains it.
     """
     room = length - side
     if room < 0:

@@ -1,4 +1,4 @@
-"""Decoded samples that stay on the device for the whole of training."""
+"""Resident data: decoded samples that stay on the device during the whole training."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,21 +19,21 @@ from engine.errors import InputError
 from engine.files.images import image_size
 
 Size = tuple[int, int]
-"""Height and width."""
+"""Height and width of an image in pixels."""
 
 _BYTES_PER_PIXEL = 4
-"""RGB and a train id."""
-_SHARE = 0.4
-"""Of the device's memory that samples may take; activations and the optimiser need the rest."""
+"""Bytes of a pixel on the device: RGB and a train id."""
+_MAX_SHARE = 0.4
+"""Largest share of the device memory for samples; activations and the optimiser need the rest."""
 
 
 class ResidentData:
-    """All images and masks of a split as uint8 on a device.
+    """All images and masks of a split, as uint8 on a device.
 
     Args:
-        images: (M, 3, H, W) uint8; smaller images are padded with 0 on the right and below.
+        images: (M, 3, H, W) uint8; smaller images are padded with 0 on the right and at the bottom.
         masks: (M, H, W) uint8 train ids, padded with void.
-        sizes: height and width of each sample without padding.
+        sizes: height and width of each sample in pixels, without padding.
     """
 
     def __init__(self, images: torch.Tensor, masks: torch.Tensor, sizes: Sequence[Size]) -> None:
@@ -50,18 +50,18 @@ class ResidentData:
         workers: int,
         title: str = "load",
     ) -> Self:
-        """Decode samples onto a device, with a progress bar; the host holds a few of them at a time.
+        """Decode samples onto a device, with a progress bar; only a few of them are in host memory at a time.
 
         Args:
-            samples: to decode.
-            reader: of the samples; several threads call it at once.
-            device: that keeps them.
-            void: the train id of the padding.
-            workers: threads that decode.
-            title: of the progress bar.
+            samples: samples to decode.
+            reader: reader of the samples; several threads call it at once.
+            device: device that keeps them.
+            void: train id of the padding.
+            workers: number of threads that decode.
+            title: title of the progress bar.
 
         Raises:
-            InputError: with every file that cannot be read, and every mask whose size is not that of its image.
+            InputError: with every file that cannot be read, and every mask whose size differs from that of its image.
         """
         sizes = image_sizes(samples)
         height, width = _largest(sizes)
@@ -86,17 +86,17 @@ class ResidentData:
         return cls(images, masks, sizes)
 
     def item(self, number: int) -> Batch:
-        """One sample as a batch of its own size: (1, 3, H, W) and (1, H, W) uint8, views of what is resident."""
+        """One sample without padding as a batch: (1, 3, H, W) and (1, H, W) uint8 views of the resident data."""
         height, width = self.sizes[number]
         return self.images[number, None, :, :height, :width], self.masks[number, None, :height, :width]
 
     def items(self) -> Iterator[Batch]:
-        """All samples, one after the other."""
+        """Iterate over all samples."""
         return (self.item(number) for number in range(len(self.sizes)))
 
 
 class ParameterRows(Dataset[ParameterRow]):
-    """What is drawn for training samples, in place of the samples; the device makes the crops from it.
+    """Data set of random crop parameters in place of samples; the device makes the crops from them.
 
     An index is a `SampleRequest` with a seed, or the tuple of its parts. `collate_rows` stacks the rows of a batch.
     """
@@ -110,17 +110,17 @@ class ParameterRows(Dataset[ParameterRow]):
     def __getitem__(self, index: tuple[Any, ...]) -> ParameterRow:
         request = SampleRequest(*index)
         if request.seed is None:
-            raise ValueError(f"got {request} without a seed, expected one: what is drawn follows from it")
+            raise ValueError(f"got {request} without a seed, expected a seed, which determines the parameters")
         return self.augmentation.draw(request.sample, *self.sizes[request.sample], request.seed, request.pixel)
 
 
 def collate_rows(rows: list[ParameterRow]) -> torch.Tensor:
-    """Stack drawn rows to (N, columns) float32."""
+    """Stack parameter rows to (N, 21) float32."""
     return torch.from_numpy(np.stack(rows))
 
 
 def image_sizes(samples: Sequence[Sample]) -> list[Size]:
-    """Height and width of every image, from the headers.
+    """Height and width of every image, read from the file headers.
 
     Raises:
         InputError: with every file that cannot be read.
@@ -139,20 +139,20 @@ def image_sizes(samples: Sequence[Sample]) -> list[Size]:
 
 
 def bytes_needed(samples: Sequence[Sample]) -> int:
-    """How much memory the samples take on a device, each padded to the largest height and width of them."""
+    """Memory of the samples on a device in bytes; each is padded to the largest height and width."""
     height, width = _largest(image_sizes(samples))
     return len(samples) * height * width * _BYTES_PER_PIXEL
 
 
 def fits_on_device(samples: Sequence[Sample], device: torch.device) -> bool:
-    """Whether the samples should be kept on the device: a GPU, of whose memory they take at most 40 %.
+    """Whether the device is a GPU and the samples take at most 40 % of its memory.
 
-    It depends on the card and the images, not on what else runs there, so that a resumed run decides alike.
+    This depends on the GPU and the images, not on the memory in use, so that a resumed run makes the same decision.
     """
     if device.type != "cuda":
         return False
     _, total = torch.cuda.mem_get_info(device)
-    return bytes_needed(samples) <= _SHARE * total
+    return bytes_needed(samples) <= _MAX_SHARE * total
 
 
 def _largest(sizes: Sequence[Size]) -> Size:
@@ -160,12 +160,12 @@ def _largest(sizes: Sequence[Size]) -> Size:
 
 
 def _read(reader: Reader, sample: Sample, size: Size) -> tuple[UInt8Array, UInt8Array]:
-    """A sample, whose image and mask must have the size that the image's header gave."""
+    """Read a sample, and check that image and mask have the size in the header of the image."""
     image, mask = reader(sample)
     for path, found in ((sample.image, image.shape[:2]), (sample.mask, mask.shape)):
         if found != size:
             raise InputError(
                 f"{path}: {found[1]} x {found[0]} pixels, expected {size[1]} x {size[0]}; an image and its mask must "
-                "be of one size, so take both from the same release of the data"
+                "have the same size, so take both from the same release of the data"
             )
     return image, mask

@@ -1,4 +1,4 @@
-"""Which samples come when, and what is random about each: functions of the seed, the epoch and the place in it."""
+"""Stateless sampling: the order of samples and the seed of each are functions of seed, epoch and position."""
 
 import math
 from collections.abc import Iterator
@@ -12,31 +12,31 @@ from engine.data.class_index import ClassIndex, Pixel
 
 
 class SampleRequest(NamedTuple):
-    """One sample for one place in a batch."""
+    """Request for one sample of a batch."""
 
     sample: int
     """Index of the sample in the data set."""
     seed: int | None = None
-    """All that is random about the sample follows from it, whichever process draws it."""
+    """Seed of the augmentation of the sample; None draws from the current random state."""
     pixel: Pixel | None = None
-    """A pixel that the crop must show; any crop will do without."""
+    """Row and column of a pixel that the crop must contain, None for any crop."""
 
 
 class EpochSampler(Sampler[list[SampleRequest]]):
-    """The batches of one process in one epoch, as a function of the seed and the epoch alone.
+    """Batches of one process in one epoch, as a function of the seed and the epoch alone.
 
-    Every sample comes once; to fill the last batch, the first ones come again. Nothing here has a state, so
-    training can resume from any epoch, and the processes of a job share out each batch without talking.
+    Every sample occurs once; the last batch is filled with the first samples. The sampler has no random state, so
+    training can resume in any epoch, and the processes of a job share each batch without communication.
 
     Args:
         length: number of samples.
-        batch_size: of each process.
-        seed: of the run.
-        rank: of this process.
+        batch_size: batch size of each process.
+        seed: seed of the run.
+        rank: rank of this process.
         world_size: number of processes.
-        index: where the classes lie in the samples, for class-uniform crops.
-        class_uniform: the share of samples, from 0 to 1, in whose place comes a crop over a pixel of a class
-            that is drawn from all classes alike.
+        index: positions of the classes in the samples, for class-uniform sampling.
+        class_uniform: share of samples, 0 to 1, that are replaced by crops with a pixel of a class that is drawn
+            uniformly from all classes.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class EpochSampler(Sampler[list[SampleRequest]]):
         self.index, self.class_uniform = index, class_uniform
         self.epoch = 0
         self.start = 0
-        """How many batches of the epoch to leave out: they were trained on before an interruption."""
+        """Number of batches of the epoch to skip, because they were trained on before an interruption."""
         self._order: list[int] = []
         self._order_of = (-1, -1)
 
@@ -67,30 +67,30 @@ class EpochSampler(Sampler[list[SampleRequest]]):
             yield self.batch(step)
 
     def batch(self, step: int) -> list[SampleRequest]:
-        """The samples of one step of the epoch."""
+        """Sample requests of this process in one step of the epoch."""
         if self._order_of != (self.seed, self.epoch):
             random = torch.Generator().manual_seed(derive(self.seed, self.epoch))
             self._order = torch.randperm(self.length, generator=random).tolist()
             self._order_of = (self.seed, self.epoch)
         size = self.batch_size * self.world_size
-        places = range(step * size + self.rank, (step + 1) * size, self.world_size)
-        return [self._draw(place) for place in places]
+        positions = range(step * size + self.rank, (step + 1) * size, self.world_size)
+        return [self._request(position) for position in positions]
 
-    def _draw(self, place: int) -> SampleRequest:
-        """What comes at a place of the epoch, as all processes count them."""
-        seed = derive(self.seed, self.epoch, place)
+    def _request(self, position: int) -> SampleRequest:
+        """Sample request at a position of the epoch, counted over all processes."""
+        seed = derive(self.seed, self.epoch, position)
         if self.index is not None and derive(seed, 1) < self.class_uniform * 2**63:
             number, pixel = self.index.draw(derive(seed, 2))
             return SampleRequest(number, seed, pixel)
-        return SampleRequest(self._order[place % self.length], seed)
+        return SampleRequest(self._order[position % self.length], seed)
 
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Let torch's default generator draw from a seed; afterwards it is as it was before.
+    """Seed torch's default random generator within the context, and restore its state afterwards.
 
-    `torch.manual_seed` would also seed the GPUs. Where CUDA is not initialised it notes that, with a stack trace, for
-    later, which takes up to a millisecond a sample.
+    `torch.manual_seed` would also seed the GPUs. If CUDA is not initialised, it records the call with a stack trace
+    for later, which takes up to a millisecond per sample.
     """
     state = torch.default_generator.get_state()
     torch.default_generator.manual_seed(seed)
@@ -101,7 +101,7 @@ def seeded(seed: int) -> Iterator[None]:
 
 
 def derive(*numbers: int) -> int:
-    """A seed that depends on all the numbers, their order included; the same on every machine."""
+    """Derive a seed of 63 bits from all the numbers and their order; it is the same on every machine."""
     seed = 0
     for number in numbers:
         # The mixing step of SplitMix64 (Steele, Lea and Flood 2014).

@@ -1,4 +1,4 @@
-"""What happens to an image and its mask between file and batch; all of it keeps uint8."""
+"""Augmentation of images and masks on the CPU; everything stays uint8."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -14,26 +14,29 @@ from engine.data.regions import AreaRegions, OneOf, PlainRegions, Region, Region
 
 
 class CropParameters(NamedTuple):
-    """All that is random about one crop."""
+    """Random parameters of one crop."""
 
     region: Region
+    """Region of the image that the crop shows."""
     mirrored: bool
+    """Whether the crop is mirrored horizontally."""
     colors: ColorAdjustment | None
+    """Color jitter and blur of the crop, None for none."""
 
 
 class Augmentation(v2.Transform):  # type: ignore[misc]  # torchvision has no types
-    """A square crop of an image and its mask, perhaps mirrored, in changed colours.
+    """Random square crop of an image and its mask, with optional mirroring, color jitter and blur.
 
-    Only the crop is resampled: images bilinearly with antialiasing, masks by the nearest pixel. What lies outside the
-    image is black and void. Where a key point comes with the image, the crop shows it. All draws come from
-    `draw`, which needs no pixels, so `engine.data.device_augmentation` makes the same crops on a GPU.
+    Only the crop is resampled: images bilinearly with antialiasing, masks by the nearest pixel. The area outside the
+    image is black and void. If a key point is given with the image, the crop contains it. `draw` draws all random
+    parameters and needs no pixels, so `engine.data.device_augmentation` makes the same crops on a GPU.
 
     Args:
-        size: side of the crops.
-        void: the train id of what lies outside.
-        regions: draws what a crop shows.
+        size: side of the crops in pixels.
+        void: train id of the area outside the image.
+        regions: draws the regions that become crops.
         mirror: mirror half of the crops.
-        color_jitter: draws changes of colour, None for none.
+        color_jitter: draws color jitter and blur, None for none.
     """
 
     def __init__(
@@ -43,18 +46,18 @@ class Augmentation(v2.Transform):  # type: ignore[misc]  # torchvision has no ty
         self.size, self.void, self.regions, self.mirror, self.color_jitter = size, void, regions, mirror, color_jitter
 
     def draw(self, height: int, width: int, pixel: Pixel | None = None) -> CropParameters:
-        """Draw a crop of an image of that size from torch's default generator; over the pixel, if there is one."""
+        """Draw a crop with torch's default random generator; the crop contains the pixel, if one is given."""
         region = self.regions.draw(height, width, pixel)
         mirrored = self.mirror and torch.rand(1).item() < 0.5
         return CropParameters(region, mirrored, None if self.color_jitter is None else self.color_jitter.draw())
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Draw a crop of the inputs."""
+        """Draw the parameters of a crop of the inputs."""
         height, width = v2.query_size(flat_inputs)
         return {"crop": self.draw(height, width, _key_point(flat_inputs))}
 
     def transform(self, inpt: Any, params: dict[str, Any]) -> Any:
-        """Make the crop of an image, a mask or a key point."""
+        """Crop an image, a mask or a key point."""
         parameters: CropParameters = params["crop"]
         crop = self._resized(self._cut(inpt, parameters.region))
         if parameters.mirrored:
@@ -64,7 +67,7 @@ class Augmentation(v2.Transform):  # type: ignore[misc]  # torchvision has no ty
         return crop
 
     def _cut(self, inpt: Any, region: Region) -> Any:
-        """The region at its own scale; only what lies inside the image is read."""
+        """Cut out the region without resampling; only the part inside the image is read."""
         top, left, down, across = region
         height, width = functional.get_size(inpt)
         outside = [max(0, -left), max(0, -top), max(0, left + across - width), max(0, top + down - height)]
@@ -88,12 +91,12 @@ class Augmentation(v2.Transform):  # type: ignore[misc]  # torchvision has no ty
 
 
 def _packed(image: torch.Tensor) -> torch.Tensor:
-    """The (C, H, W) image with the colours of a pixel side by side in memory; so it is resized in half the time."""
+    """Image (C, H, W) with the channels of a pixel contiguous in memory, which is resized in half the time."""
     return image.as_subclass(torch.Tensor).permute(1, 2, 0).contiguous().permute(2, 0, 1)
 
 
 def _key_point(flat_inputs: list[Any]) -> Pixel | None:
-    """Row and column of the key point among the inputs of a transform, None where there is none."""
+    """Row and column of the key point among the inputs of a transform, None if there is none."""
     for part in flat_inputs:
         if isinstance(part, tv_tensors.KeyPoints):
             column, row = part[0].tolist()
@@ -102,7 +105,7 @@ def _key_point(flat_inputs: list[Any]) -> Pixel | None:
 
 
 def default_augmentation(size: int, void: int) -> Augmentation:
-    """Crops at half to twice the scale, mirroring, and colours that vary as with light and camera."""
+    """Crops at half to twice the scale, mirroring, and color jitter."""
     jitter = ColorJitter(brightness=0.3, contrast=0.3, saturation=0.3, hue=0.05)
     return Augmentation(size, void, ScaledRegions(size, (0.5, 2.0)), mirror=True, color_jitter=jitter)
 
@@ -110,7 +113,8 @@ def default_augmentation(size: int, void: int) -> Augmentation:
 def original_augmentation(size: int, void: int) -> Augmentation:
     """Augmentation of the original FCN8s repository: crops, mirroring, photometric distortion, blur.
 
-    Ranges and chances of distortion and blur are those of torchvision's `RandomPhotometricDistort` and `GaussianBlur`.
+    Distortion and blur have the ranges and probabilities of torchvision's `RandomPhotometricDistort` and
+    `GaussianBlur`.
     """
     regions = OneOf((PlainRegions(size), AreaRegions()), (0.7, 0.3))
     jitter = ColorJitter(
@@ -120,7 +124,7 @@ def original_augmentation(size: int, void: int) -> Augmentation:
 
 
 def no_augmentation(size: int, void: int) -> Augmentation:
-    """Crops and nothing else; a smaller image lies somewhere in its crop, with void around it."""
+    """Crops alone; a smaller image has a random position in its crop, with void around it."""
     return Augmentation(size, void, PlainRegions(size))
 
 
@@ -129,4 +133,4 @@ AUGMENTATIONS: dict[str, Callable[[int, int], Augmentation]] = {
     "original": original_augmentation,
     "none": no_augmentation,
 }
-"""Augmentation of training samples by name, built from the side of the square crop and the void train id."""
+"""Augmentations by name; each is built from the side of the square crop in pixels and the void train id."""

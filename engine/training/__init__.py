@@ -1,1 +1,1 @@
-"""Training: the loop and all it takes."""
+"""Training: loop, losses, optimisation, evaluation and run folders."""

@@ -1,4 +1,4 @@
-"""Where the batches of a training come from."""
+"""Sources of training batches: files, or samples that are resident on the device."""
 
 import copy
 from collections.abc import Generator, Iterator, Sequence
@@ -17,40 +17,40 @@ from engine.training.signals import ignore_signals_in_worker
 
 
 class BatchSource(Protocol):
-    """Gives a training its batches, in all epochs that are left."""
+    """Source of the batches of all remaining epochs."""
 
     samples: Sequence[Sample]
-    """That are trained on."""
+    """Samples of the training split."""
     sampler: EpochSampler
-    """Says which samples a step has; its epoch and start are where training begins or resumes."""
+    """Sampler of the samples of each step; its epoch and start say where training starts or resumes."""
 
     def stream(self, epochs: int) -> Generator[tuple[torch.Tensor, ...]]:
-        """What each step takes to the device, one step after the other, up to the end of the last epoch.
+        """Yield the host tensors of one step after another, up to the end of the last epoch.
 
-        It must be closed: then the processes end that load.
+        The generator must be closed, which ends the data-loading processes.
 
         Raises:
             InputError: at a step with a damaged file.
         """
 
     def prepare(self, *parts: torch.Tensor) -> Batch:
-        """Images (N, 3, S, S), 0 to 255, and masks (N, S, S) of uint8 train ids, from a step's parts on the device.
+        """Make images (N, 3, S, S), 0 to 255, and masks (N, S, S), uint8 train ids, from the tensors of a step.
 
-        Nothing in it waits for the device, so it can be part of a CUDA graph.
+        The tensors are on the device. It never synchronises with the host, so it can be part of a CUDA graph.
         """
 
 
 class RemainingEpochs:
-    """The batches of a sampler from where it stands to the end of the last epoch, as a `batch_sampler` of a loader.
+    """Batches of a sampler from its current position to the end of the last epoch, for `DataLoader(batch_sampler=...)`.
 
-    One stream over all epochs, so that loading processes continue with the next epoch while one is validated.
+    All epochs are one stream, so that loading processes continue with the next epoch during a validation.
     """
 
     def __init__(self, sampler: EpochSampler, epochs: int) -> None:
         self._sampler, self._epochs = sampler, epochs
 
     def __iter__(self) -> Iterator[list[SampleRequest]]:
-        ahead = copy.copy(self._sampler)  # which runs ahead of the training's own
+        ahead = copy.copy(self._sampler)  # loading runs ahead of the training's sampler
         for epoch in range(self._sampler.epoch, self._epochs + 1):
             ahead.epoch = epoch
             yield from ahead
@@ -58,17 +58,17 @@ class RemainingEpochs:
 
 
 class FileBatches:
-    """Batches that processes read from files and augment.
+    """Batches that data-loading processes read from files and augment.
 
     Args:
-        samples: to train on.
-        reader: of them.
-        sampler: of the epochs.
-        augmentation: a name of `AUGMENTATIONS`.
+        samples: samples to train on.
+        reader: reader of the samples.
+        sampler: sampler of the epochs.
+        augmentation: name of one of `AUGMENTATIONS`.
         crop_size: side of the crops in pixels.
-        void: the train id of what lies outside an image.
-        workers: processes that read.
-        pinned: whether batches go to a GPU.
+        void: train id of the area outside an image.
+        workers: number of data-loading processes.
+        pinned: use pinned host memory, for batches that go to a GPU.
     """
 
     def __init__(
@@ -89,24 +89,24 @@ class FileBatches:
         self._workers, self._pinned = workers, pinned
 
     def stream(self, epochs: int) -> Generator[Batch]:
-        """Images (N, 3, S, S) and masks (N, S, S), uint8, in the memory of the host."""
+        """Yield images (N, 3, S, S) and masks (N, S, S), uint8, in host memory."""
         return batches(_loader(self._dataset, self.sampler, epochs, collate, self._workers, pinned=self._pinned))
 
     def prepare(self, *parts: torch.Tensor) -> Batch:
-        """As they are."""
+        """Return images and masks unchanged; they were augmented when they were loaded."""
         images, masks = parts
         return images, masks
 
 
 class ResidentBatches:
-    """Batches that the device itself makes from samples that it holds; processes only draw the random numbers.
+    """Batches that the device makes from resident samples; data-loading processes only draw random parameters.
 
     Args:
-        samples: to train on.
+        samples: samples to train on.
         data: the same samples on the device.
-        sampler: of the epochs.
-        augmentation: of the samples, on the device.
-        workers: processes that draw.
+        sampler: sampler of the epochs.
+        augmentation: augmentation on the device.
+        workers: number of processes that draw random parameters.
     """
 
     def __init__(
@@ -122,25 +122,25 @@ class ResidentBatches:
         self._data, self._augmentation, self._workers = data, augmentation, workers
 
     def stream(self, epochs: int) -> Generator[tuple[torch.Tensor]]:
-        """What was drawn for a step, (N, columns) float32, in the memory of the host."""
+        """Yield the augmentation parameters of each step, (N, 21) float32, in host memory."""
         rows = ParameterRows(self._data.sizes, self._augmentation)
         pinned = self._data.images.device.type == "cuda"
-        for drawn in _loader(rows, self.sampler, epochs, collate_rows, self._workers, pinned=pinned):
-            yield (drawn,)
+        for parameters in _loader(rows, self.sampler, epochs, collate_rows, self._workers, pinned=pinned):
+            yield (parameters,)
 
     def prepare(self, *parts: torch.Tensor) -> Batch:
-        """Make the crops."""
+        """Make the crops on the device."""
         return self._augmentation(self._data.images, self._data.masks, *parts)
 
 
 def _loader(
-    dataset: Any, sampler: EpochSampler, epochs: int, collating: Any, workers: int, *, pinned: bool
+    dataset: Any, sampler: EpochSampler, epochs: int, collate_fn: Any, workers: int, *, pinned: bool
 ) -> "DataLoader[Any]":
-    """A loader over all epochs that are left; its processes leave signals to the training."""
+    """Loader over all remaining epochs; its processes ignore the signals that stop a training."""
     return DataLoader(
         dataset,
         batch_sampler=RemainingEpochs(sampler, epochs),
-        collate_fn=collating,
+        collate_fn=collate_fn,
         num_workers=workers,
         worker_init_fn=ignore_signals_in_worker,
         pin_memory=pinned,

@@ -1,4 +1,4 @@
-"""How to train."""
+"""Options of a training, and checks of them."""
 
 import hashlib
 import json
@@ -33,105 +33,110 @@ RANGES = {
     "save_minutes": Range(0, 1e9),
     "save_every": Range(0, 1_000_000),
 }
-"""Setting -> the numbers that make sense."""
+"""Valid range of each numeric option, by name."""
 
 
 _BYTES_OF_A_PIXEL = 3 + 1 + 3 * 4
-"""Of an image as uint8, its mask, and the image as float32."""
+"""Bytes of a pixel in memory: an image as uint8, its mask, and the image as float32."""
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """The settings of a training: what its weights depend on, how images are loaded, and how often it is saved.
+    """Options of a training: optimisation, augmentation, data loading, validation and saving.
 
-    The text below each field is also the help of the option of that name.
+    The text below each field is also the help of the command-line option of that name.
 
     Raises:
-        InputError: with every number that makes no sense.
+        InputError: with every number that is out of its range.
     """
 
     epochs: int = 120
-    """how often to see every image"""
+    """number of epochs: passes over all training images"""
     batch_size: int = 8
-    """images a step, on each device"""
+    """batch size of each device: crops per step"""
     accumulate: int = 1
-    """steps whose gradients are added up before the weights change"""
+    """gradient accumulation: steps whose gradients are summed before each weight update"""
     crop_size: int = 768
-    """side of the square crops to train on, in pixels"""
+    """side of the square training crops, in pixels"""
     augmentation: Literal["default", "original", "none"] = "default"
-    """how to vary the images; none only crops them"""
+    """data augmentation; original is that of the original FCN8s repository, none only crops"""
     class_uniform: float = 0.0
-    """share of the crops, 0 to 1, that lie over a pixel of a class drawn from all alike, for the sake of rare ones"""
+    """class-uniform sampling: share of the crops, 0 to 1, that contain a pixel of a class drawn uniformly from all
+    classes, so that rare classes appear more often; 0 disables it"""
     loss: str = "cross_entropy"
     """loss function: cross_entropy, cross_entropy_sum, ohem (cross-entropy with online hard example mining), focal,
     focal_over_void, dice, lovasz, or the sum of several, joined with +"""
     label_smoothing: float = 0.0
     """label smoothing of cross_entropy and cross_entropy_sum, for example 0.1; 0 disables it"""
     class_weights: Literal["none", "inverse_log", "median_frequency"] = "none"
-    """what pixels of each class weigh in a cross-entropy, by how frequent they are"""
+    """class weights of cross_entropy and cross_entropy_sum, computed from class frequencies in the training masks"""
     optimizer: Literal["adamw", "adam", "sgd", "caffe_sgd"] = "adamw"
-    """how to minimise it; sgd is Nesterov's, caffe_sgd has plain momentum and twice the rate for biases"""
+    """optimizer; sgd uses Nesterov momentum, caffe_sgd plain momentum and twice the learning rate for biases"""
     momentum: float = 0.9
-    """momentum of sgd and caffe_sgd"""
+    """momentum of sgd and caffe_sgd; adamw and adam ignore it"""
     learning_rate: float = 5e-4
-    """the highest learning rate that the schedule reaches"""
+    """peak learning rate of the schedule"""
     backbone_rate: float = 1.0
-    """factor on the learning rate of the backbone"""
+    """factor on the learning rate of the backbone; 1 trains it like the rest of the network"""
     freeze_backbone: bool = False
-    """train the rest of the network only: weights and batch statistics of the backbone stay exactly as they begin"""
+    """freeze the backbone: keep its weights and batch-norm statistics, and train the rest of the network"""
     weight_decay: float = 1e-2
-    """on weights, not on biases and batch norms; an L2 term of the loss, but for adamw, which keeps it apart"""
+    """weight decay, except of biases and batch norms; decoupled in adamw, and an L2 term of the loss otherwise"""
     learn_upsampling: bool = False
-    """learn the last upsampling of the paper's networks too, which else stays bilinear; that of others always learns"""
+    """also train the last upsampling of the paper's networks, which is fixed to bilinear by default; other networks
+    always train theirs"""
     clip_norm: float = 0.0
-    """gradient-norm clipping: the longest gradient of all weights together; 0 disables it"""
+    """gradient-norm clipping: largest allowed norm of the gradient of all weights together; 0 disables it"""
     ema: float = 0.0
-    """decay of the moving average (EMA) of weights that is evaluated and kept, for example 0.999; 0 for none"""
+    """exponential moving average (EMA) of the weights: decay per step, for example 0.999; the average is what is
+    evaluated and kept; 0 disables it"""
     schedule: Literal["poly", "step", "cosine", "one_cycle", "constant"] = "poly"
-    """how the learning rate falls"""
+    """learning-rate schedule over the whole training"""
     seed: int = 0
-    """seed of all that is random"""
+    """random seed of initial weights, sampling, augmentation and dropout"""
     compile: bool = False
-    """compile the network by torch.compile, which needs a C++ compiler and takes minutes; where it pays is in
-    docs/training.md"""
+    """compile the network with torch.compile, which needs a C++ compiler and takes minutes at the start;
+    docs/training.md says where it helps"""
     cuda_graph: bool = True
-    """replay each step as one CUDA graph, on one GPU in bf16 or float32 without --accumulate"""
+    """CUDA graphs: replay each step as one graph; used on one GPU, in bf16 or float32, without --accumulate"""
     workers: int = min(4, available_cpus())
-    """processes that load images, beside each training process; 4, but no more than there are cores, if not given"""
+    """data-loading processes of each training process; by default 4, or the number of CPU cores if that is smaller"""
     cache: Path | None = None
-    """folder for decoded images, filled once: 8 MB an image of 2048 x 1024, and several times the speed"""
+    """folder for a cache of decoded images, which makes loading several times as fast; it takes 8 MB per image of
+    2048 x 1024"""
     data_on: Literal["auto", "device", "workers"] = "auto"
-    """where training images wait: device keeps all of them decoded on the GPU, 8 MB an image of 2048 x 1024, and
-    augments them there; workers decode and augment them anew in each epoch; auto is device on a GPU with the room"""
+    """where training images are kept: device keeps all of them decoded on the GPU (8 MB per image of 2048 x 1024) and
+    augments them there; workers decode and augment them in every epoch; auto is device if they take at most 40 % of
+    the memory of the GPU, and workers otherwise"""
     validate_every: int = 1
-    """epochs from one validation to the next; the last epoch is always validated"""
+    """validation interval in epochs; the last epoch is always validated"""
     metrics_every: int = 1
-    """count the pixels of every n-th step only for the training metrics, which takes a GPU less time"""
+    """training-metrics interval in steps: only every n-th step is counted, which saves time on a GPU"""
     save_minutes: float = 10.0
-    """how often to save the state and what is made from the history; both are also saved at the end"""
+    """minutes between two saves of the training state, tables and curves; they are also saved at the end"""
     save_every: int = 0
-    """also keep the weights of every n-th epoch, as epoch_NNN.pth; 0 for none"""
+    """also keep the weights of every n-th epoch, as epoch_NNN.pth; 0 disables it"""
     curves: Annotated[Literal["png", "svg", "pdf", "none"], {"true": "png", "false": "none"}] = "png"
-    """draw the history whenever the state is saved, as a file of this kind; svg and pdf are for papers"""
+    """file format of the training curves, which are drawn whenever the state is saved; none disables them"""
     logger: str = "tensorboard"
-    """loggers of the history, in addition to its files: tensorboard, wandb, mlflow, trackio, several joined with +, or
-    none"""
+    """experiment loggers that receive the history, in addition to its files: tensorboard, wandb, mlflow, trackio,
+    several joined with +, or none"""
 
     def __post_init__(self) -> None:
-        """Refuse numbers that make no sense."""
+        """Refuse numbers that are out of range."""
         faults = out_of_range(vars(self), RANGES)
         if faults:
             raise InputError(*faults)
 
 
 def batch_warnings(config: TrainingConfig, images: int, longest: int, processes: int) -> list[str]:
-    """What is odd about the size of batches, for people.
+    """Warnings about batches or crops that are large compared with the data set.
 
     Args:
-        config: how to train.
-        images: to train on.
-        longest: side of all of them, in pixels.
-        processes: that train together.
+        config: options of the training.
+        images: number of training images.
+        longest: longest side of all images, in pixels.
+        processes: number of training processes.
 
     Raises:
         InputError: if the crops of one step do not fit into memory.
@@ -146,13 +151,13 @@ def batch_warnings(config: TrainingConfig, images: int, longest: int, processes:
     warnings = []
     if size * processes > 2 * images:
         warnings.append(
-            f"warning: each step takes {size * processes} crops of {images} images, so an epoch is one step in which "
-            "images come several times; give a smaller --batch_size"
+            f"warning: each step takes {size * processes} crops of {images} images, so an epoch is one step that "
+            "contains each image several times; give a smaller --batch_size"
         )
     if crop > 2 * longest:
         warnings.append(
             f"warning: --crop_size {crop} is more than twice the longest side of all images, {longest}, so most of "
-            "each crop is void; give a smaller one"
+            "each crop is void; give a smaller --crop_size"
         )
     return warnings
 
@@ -160,13 +165,13 @@ def batch_warnings(config: TrainingConfig, images: int, longest: int, processes:
 def differences(
     config: Mapping[str, Any], before: Mapping[str, Any], changeable: Collection[str], defaults: Mapping[str, Any]
 ) -> list[str]:
-    """The settings that are not as they were before, as `name old -> new`.
+    """Options that differ from those of an earlier start, each written `name old -> new`.
 
     Args:
-        config: the settings now.
-        before: those of an earlier start, maybe of an earlier version of this program.
-        changeable: names that may change.
-        defaults: values of names that are missing in `before`.
+        config: options now, by name.
+        before: options of the earlier start, perhaps written by an earlier version of this program.
+        changeable: names of options that may differ.
+        defaults: values of the options that are missing in `before`.
     """
     completed = {**defaults, **before}
     return [
@@ -177,6 +182,6 @@ def differences(
 
 
 def default_name(config: dict[str, Any], changeable: Collection[str], *readable: str) -> str:
-    """A folder name that is the same for the same settings and differs for others."""
+    """Folder name that ends with a hash of the options, except the changeable ones: the same options, the same name."""
     fixed = json.dumps({name: value for name, value in config.items() if name not in changeable}, sort_keys=True)
     return "-".join([*readable, hashlib.sha256(fixed.encode()).hexdigest()[:8]])

@@ -1,4 +1,4 @@
-"""Which images a run is trained and validated on, so that it does not resume on others in silence."""
+"""Fingerprint of the images of a run, so that a change between two starts is reported."""
 
 import hashlib
 from collections.abc import Sequence
@@ -9,16 +9,16 @@ from engine.benchmark import Sample
 from engine.errors import InputError
 
 DataState = dict[str, Any]
-"""Steps of an epoch, and of each split the number of images, and hashes of their names and of the sizes of files."""
+"""Number of steps per epoch, and for each split the number of images and hashes of their names and file sizes."""
 
 
 def fingerprint(training: Sequence[Sample], validation: Sequence[Sample], steps: int) -> DataState:
-    """What a state knows of the images, as plain names and values.
+    """Fingerprint of the data set, as plain names and values for the training state.
 
     Args:
         training: samples to train on.
         validation: samples to validate on.
-        steps: of an epoch.
+        steps: number of steps per epoch.
     """
     return {"steps": steps, "train": _split(training), "val": _split(validation)}
 
@@ -40,43 +40,47 @@ def _hash(words: Sequence[str]) -> str:
 
 
 def changes(before: DataState, now: DataState) -> list[str]:
-    """What is not as it was when the state was saved, for people; empty if nothing changed."""
+    """Messages about the changes since the state was saved; empty if nothing changed."""
     found = []
     for split, done in (("train", "trained"), ("val", "validated")):
         old, new = before[split], now[split]
         if old["names"] != new["names"]:
             others = "others" if old["images"] == new["images"] else f"{new['images']}"
             compared = (
-                "; figures of earlier epochs, also of the best one, are of other images" if split == "val" else ""
+                "; the scores of earlier epochs, including the best, were measured on other images"
+                if split == "val"
+                else ""
             )
             found.append(f"{done} on {old['images']} images so far, on {others} from now on{compared}")
         elif old["files"] != new["files"]:
-            found.append(f"image or mask files that are {done} on have changed since the last state was saved")
+            found.append(
+                f"image or mask files that the network is {done} on have changed since the last state was saved"
+            )
     return found
 
 
 def resume_step(before: DataState, now: DataState, step: int, accumulate: int, last: Path) -> int:
-    """The step at which an epoch resumes, where there may be more or fewer processes than before.
+    """Step at which an epoch resumes, also with another number of processes.
 
     Args:
-        before: from the state.
-        now: of this start.
-        step: steps done, of those before.
-        accumulate: steps whose gradients are added up.
-        last: the file of the state, for the message.
+        before: fingerprint in the saved state.
+        now: fingerprint of this start.
+        step: steps done before, counted in steps of the saved state.
+        accumulate: number of steps of a gradient accumulation.
+        last: file of the state, for the message.
 
     Raises:
-        InputError: if part of the epoch was trained on other images, which cannot be finished.
+        InputError: if part of the epoch was trained on other images, so it cannot be finished.
     """
     if not step:
         return 0
     if before["train"]["names"] != now["train"]["names"]:
         raise InputError(
             f"{last}: saved within an epoch of {before['train']['images']} images, but now there are "
-            f"{now['train']['images']}, or others, so the epoch cannot be finished; put the images and masks back as "
-            f"they were, or begin anew under another --name, from these weights by --initial_weights {last}"
+            f"{now['train']['images']}, or others, so the epoch cannot be finished; restore the images and masks, or "
+            f"start a new run from these weights with --initial_weights {last} and another --name"
         )
     if step == before["steps"]:
         return int(now["steps"])
-    there = step * now["steps"] // before["steps"]
-    return int(there - there % accumulate)
+    converted = step * now["steps"] // before["steps"]
+    return int(converted - converted % accumulate)

@@ -1,4 +1,4 @@
-"""Stopping a training that diverges: its loss or its weights are NaN or infinite."""
+"""Divergence check: stop a training whose loss or weights are NaN or infinite."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from engine.training.learner import Learner
 from engine.training.run import Run
 
 _EVERY = 50
-"""Steps after which losses are looked at, which waits for the device."""
+"""Steps between two checks of the losses; a check waits for the device."""
 
 
 class DivergenceCheck:
-    """Looks at the losses of all steps, some at a time, and at the weights before they replace a good state.
+    """Checks the losses of all steps, 50 at a time, and the weights before they replace the last good state.
 
     Args:
-        run: that the messages speak of.
-        learner: whose weights are looked at.
-        data: says which samples a step had.
+        run: run that is named in error messages.
+        learner: learner whose weights are checked.
+        data: source of the batches, which gives the samples of a step.
     """
 
     def __init__(self, run: Run, learner: Learner, data: BatchSource) -> None:
@@ -28,7 +28,7 @@ class DivergenceCheck:
         self._step = 0
 
     def add(self, loss: torch.Tensor, step: int) -> None:
-        """Take in the scalar loss of a step of the epoch, and look at the losses if there are enough of them.
+        """Add the scalar loss of a step of the epoch; every 50 steps the losses are checked.
 
         Raises:
             InputError: if one is NaN or infinite, with the names of the images in that batch.
@@ -39,32 +39,32 @@ class DivergenceCheck:
             self._check_losses()
 
     def check(self) -> None:
-        """Look at all that was noted, and at the weights.
+        """Check the losses added since the last check, and the weights.
 
         Raises:
-            InputError: if anything is NaN or infinite.
+            InputError: if a loss, weight or batch statistic is NaN or infinite.
         """
         self._check_losses()
         if not self.learner.is_finite():
-            raise self._fault("weights that are NaN or infinite came", self._step)
+            raise self._error("the weights became NaN or infinite", self._step)
 
     def _check_losses(self) -> None:
         losses, self._losses = self._losses, []
         bad = first_bad(losses)
         if bad is not None:
-            raise self._fault(f"the loss is {losses[bad].item()}", self._step + 1 - len(losses) + bad)
+            raise self._error(f"the loss is {losses[bad].item()}", self._step + 1 - len(losses) + bad)
 
-    def _fault(self, what: str, step: int) -> InputError:
+    def _error(self, problem: str, step: int) -> InputError:
         sampler = self.data.sampler
         names = ", ".join(self.data.samples[request.sample].name for request in sampler.batch(step))
         return InputError(
-            f"{self.run.folder}: {what} in epoch {sampler.epoch}, step {step + 1}, on {names}; the last good "
+            f"{self.run.folder}: {problem} in epoch {sampler.epoch}, step {step + 1}, on {names}; the last good "
             f"state is in {self.run.last}. Lower --learning_rate, give --clip_norm 1, or choose --precision 32-true"
         )
 
 
 def first_bad(losses: Sequence[torch.Tensor]) -> int | None:
-    """The index of the first scalar that is NaN or infinite, None if all are finite; waits for the device once."""
+    """Index of the first scalar that is NaN or infinite, None if all are finite; waits for the device once."""
     if not losses:
         return None
     bad = (~torch.stack(list(losses)).isfinite()).nonzero()[:, 0].tolist()

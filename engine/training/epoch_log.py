@@ -1,4 +1,4 @@
-"""The log of a run: history.jsonl, with one line an epoch."""
+"""Epoch log of a run: history.jsonl, with one line per epoch."""
 
 import json
 import os
@@ -12,31 +12,34 @@ from engine.files.content import read_bytes
 from engine.training.history import Row
 
 _SHOWN = 4
-"""Lines that a note names."""
+"""Largest number of lines that a note lists."""
 
 
 class EpochLog:
-    """A file of rows that is only appended to.
+    """Append-only file of history rows, one JSON object per line.
 
     Args:
-        path: of the file, which need not be there.
-        state: the file of the run's last state, for messages.
+        path: path of the file, which need not exist.
+        state: file of the run's last state, for messages.
     """
 
     def __init__(self, path: Path, state: Path) -> None:
         self.path, self.state = path, state
         self._last_epoch: int | None = None
-        """In the file; None before it was read."""
+        """Last epoch in the file; None before the file was read."""
 
     def rows(self) -> list[Row]:
-        """The epochs so far; a line that a killed process left unfinished is no epoch."""
+        """Rows of all epochs so far; lines that are not valid rows are left out."""
         return [row for _, row in self._lines() if row is not None]
 
     def repair(self) -> None:
-        """Leave only epochs in the file; if other lines were in it, the file as it was is kept beside it."""
+        """Remove lines that are not valid rows; the original file is kept under another name, with a note on stderr.
+
+        An unfinished last line, left by a killed process, is removed without a note.
+        """
         if not self.path.is_file():
-            if os.path.lexists(self.path):  # a folder, a pipe, or a link to nowhere
-                print(f"note: {self.path}: is no file; it is kept as {set_aside(self.path).name}", file=sys.stderr)
+            if os.path.lexists(self.path):  # a folder, a pipe, or a broken link
+                print(f"note: {self.path}: is not a file; it is kept as {set_aside(self.path).name}", file=sys.stderr)
             return
         lines = self._lines()
         wrong = [str(number) for number, row in lines if row is None]
@@ -47,14 +50,14 @@ class EpochLog:
             kept = set_aside(self.path)
             shown = ", ".join(wrong[:_SHOWN]) + (f" and {len(wrong) - _SHOWN} more" if len(wrong) > _SHOWN else "")
             print(
-                f"note: {self.path}: damaged, left out what is no epoch (line {shown}); as it was it is kept as "
-                f"{kept.name}",
+                f"note: {self.path}: damaged, lines that are not epochs were removed (line {shown}); the original "
+                f"file is kept as {kept.name}",
                 file=sys.stderr,
             )
         self._write([row for _, row in lines if row is not None])
 
     def rewind(self, epoch: int) -> None:
-        """Forget the epochs after one: they came after the last saved state, so they are trained again."""
+        """Remove the epochs after `epoch`, which are trained again because they are newer than the last saved state."""
         rows = self.rows()
         kept = [row for row in rows if row["epoch"] <= epoch]
         if len(kept) < len(rows):
@@ -62,10 +65,10 @@ class EpochLog:
         self._last_epoch = max((row["epoch"] for row in kept), default=0)
 
     def append(self, row: Row) -> None:
-        """Add an epoch, unless it is there already, and wait until the disk has it.
+        """Append an epoch and wait until it is on the disk; an epoch that is already in the file is ignored.
 
         Raises:
-            InputError: if it cannot be written.
+            InputError: if the file cannot be written.
         """
         if self._last_epoch is None:
             self._last_epoch = max((before["epoch"] for before in self.rows()), default=0)
@@ -73,21 +76,21 @@ class EpochLog:
             return
         try:
             with self.path.open("ab") as file:
-                # After a kill in mid-line, a new line keeps the fragment apart.
+                # A process that is killed in a write leaves a fragment; a line break separates it from the new row.
                 unfinished = file.tell() > 0 and not read_bytes(self.path).endswith(b"\n")
                 file.write((b"\n" if unfinished else b"") + _line(row))
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             raise InputError(
-                f"{self.path}: cannot write epoch {row['epoch']} ({error.strerror}); the last state that was saved "
-                f"is kept in {self.state}. Make room on that disk, or check it and its permissions, then run the same "
+                f"{self.path}: cannot write epoch {row['epoch']} ({error.strerror}); the last saved state is in "
+                f"{self.state}. Free space on that disk, or check the disk and its permissions, then run the same "
                 "command again"
             ) from error
         self._last_epoch = row["epoch"]
 
     def _lines(self) -> list[tuple[int, Row | None]]:
-        """The number of each line that is not empty, and the row in it; None for a line that is none."""
+        """Line number and row of each non-empty line; the row is None if the line is not a valid row."""
         if not self.path.is_file():
             return []
         lines = enumerate(read_bytes(self.path).split(b"\n"), 1)
@@ -98,7 +101,7 @@ class EpochLog:
 
 
 def is_row(content: Any) -> bool:
-    """Whether something is an epoch: names and plain values, or lists of numbers, with the number of the epoch."""
+    """Whether content is a history row: names, plain values or lists of numbers, and the number of the epoch."""
     return (
         isinstance(content, dict)
         and type(content.get("epoch")) is int
@@ -108,7 +111,7 @@ def is_row(content: Any) -> bool:
 
 
 _FIGURES = ("train_", "val_", "learning_rate")
-"""How the names of columns begin that are drawn."""
+"""Prefixes of the columns that are plotted, whose values must be numbers."""
 
 
 def _is_value(name: str, value: Any) -> bool:
@@ -120,7 +123,7 @@ def _is_value(name: str, value: Any) -> bool:
 def _row(line: bytes) -> Row | None:
     try:
         content = json.loads(line)
-    except (ValueError, RecursionError):  # no JSON, no UTF-8, thousands of digits, thousands of levels
+    except (ValueError, RecursionError):  # not JSON, not UTF-8, thousands of digits, or thousands of levels
         return None
     return content if is_row(content) else None
 

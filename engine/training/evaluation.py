@@ -1,4 +1,4 @@
-"""Measuring a network on samples at their full size."""
+"""Evaluation of a network on samples at full resolution."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -18,31 +18,31 @@ from engine.training.metrics import ConfusionMatrix, Metrics
 from engine.training.signals import ignore_signals_in_worker
 
 SampleSource = Callable[[], Iterator[Batch]]
-"""Gives this process's share of the samples, one (1, 3, H, W) image and (1, H, W) mask after the other."""
+"""Source of this process's samples: yields (1, 3, H, W) images and (1, H, W) masks."""
 
 
 class Evaluation(NamedTuple):
-    """What came of one evaluation."""
+    """Result of an evaluation."""
 
     loss: float
-    """Mean over samples."""
+    """Mean loss over the samples."""
     metrics: Metrics
-    """Over all pixels."""
+    """Metrics over all pixels."""
     finite: bool
-    """Whether no logit was NaN or infinite."""
+    """Whether all logits were finite."""
 
 
 class Evaluator:
-    """Measures networks on one split; every sample counts exactly once.
+    """Evaluates networks on one split; every sample counts exactly once.
 
-    The figures do not depend on how many processes there are: counts are integers, and losses are added up exactly.
+    Results do not depend on the number of processes: counts are integers, and losses are summed exactly.
 
     Args:
-        fabric: the processes share out the samples.
-        benchmark: whose classes are scored; the network may have more outputs, which count as no class.
-        samples: may differ in size from each other.
-        workers: processes that load files; they stay for the next evaluation.
-        source: where the share of this process comes from in place of files.
+        fabric: processes of the job, which share the samples.
+        benchmark: benchmark whose classes are scored; a prediction of any further output of the network is a miss.
+        samples: samples to evaluate on; their sizes may differ.
+        workers: number of data-loading processes; they persist until the next evaluation.
+        source: source of this process's samples, if they are not read from files.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Evaluator:
         )
 
     def close(self) -> None:
-        """Let the processes end that load files; they would outlive the training otherwise, which waits for them."""
+        """End the data-loading processes; otherwise they would outlive the training, which waits for them."""
         self._source = None
 
     @torch.no_grad()
@@ -71,13 +71,13 @@ class Evaluator:
         loss: nn.Module,
         pause: Callable[[int], None] = lambda number: None,
     ) -> Evaluation:
-        """Measure.
+        """Evaluate a network.
 
         Args:
             forward: (N, 3, H, W) uint8 images -> (N, C, H, W) logits; the caller sets evaluation mode.
-            loss: of logits and masks.
-            pause: called before each image with its number among those of this process, where all processes have an
-                image of that number; what it raises ends the evaluation.
+            loss: loss of logits and masks.
+            pause: called before each image with its index among those of this process, as long as all processes have
+                an image of that index; an exception that it raises ends the evaluation.
 
         Raises:
             InputError: for a damaged file.
@@ -87,10 +87,10 @@ class Evaluator:
         losses = torch.zeros(self._length, dtype=torch.float64, device=device)
         finite = torch.ones((), dtype=torch.bool, device=device)
         if self._source is None:
-            raise ValueError("closed: make another evaluator")
+            raise ValueError("this evaluator is closed; make another one")
         hidden = progress_bar_disabled(fabric)
         shared = self._length // fabric.world_size
-        # Closed at once, or an error's traceback would keep the processes that load alive.
+        # Closed explicitly, because the traceback of an error would keep the loading processes alive.
         with _search_for_few_sizes() as take_note, closing(batch for batch in self._source()) as measured:
             bar = tqdm(measured, total=len(self._shard), desc="evaluate", disable=hidden, leave=False)
             for number, (images, masks) in enumerate(bar):
@@ -110,9 +110,9 @@ class Evaluator:
 
 @contextmanager
 def _search_for_few_sizes() -> Iterator[Callable[[torch.Tensor], None]]:
-    """Let cuDNN search for its fastest algorithms, if it does so at all, for the first two sizes of images only.
+    """Limit the search of cuDNN for its fastest algorithms (`cudnn.benchmark`) to the first two image sizes.
 
-    A search takes up to a second for each new size, in which a GPU predicts hundreds of images.
+    A search takes up to a second for each new size; a GPU predicts hundreds of images in that time.
     """
     searching = torch.backends.cudnn.benchmark
     sizes: set[torch.Size] = set()
@@ -128,12 +128,12 @@ def _search_for_few_sizes() -> Iterator[Callable[[torch.Tensor], None]]:
 
 
 def shard(samples: Sequence[Sample], fabric: Fabric) -> Sequence[Sample]:
-    """Those of the samples that this process measures."""
+    """Samples that this process evaluates."""
     return samples[fabric.global_rank :: fabric.world_size]
 
 
 def _files(benchmark: Benchmark, samples: Sequence[Sample], workers: int, *, pinned: bool) -> SampleSource:
-    """Samples from their files, by processes that stay."""
+    """Source that reads samples from files, with persistent data-loading processes."""
     loader = DataLoader(
         GuardedDataset(SegmentationDataset(samples, FileReader(benchmark.train_ids))),
         batch_size=1,

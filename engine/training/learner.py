@@ -1,4 +1,4 @@
-"""A network that learns: weights, optimiser, and what one step does to them."""
+"""Learner: a network with its optimiser, and one training step."""
 
 import math
 from typing import Any
@@ -27,15 +27,15 @@ from engine.training.optimization import (
 
 
 class Learner:
-    """A network with its optimiser, on the devices of a job.
+    """Network with its optimiser, on the devices of a job.
 
     Args:
-        fabric: the processes of the job.
+        fabric: processes of the job.
         network: (N, 3, H, W) float -> (N, C, H, W) logits.
-        normalize: uint8 images -> what the network takes.
-        config: how to train.
-        void: the train id that is left out.
-        class_weights: (C,) what pixels of each class weigh in the loss, None for all alike.
+        normalize: (N, 3, H, W) uint8 images -> input of the network.
+        config: options of the training.
+        void: train id that the loss ignores.
+        class_weights: (C,) weight of each class in the loss, None for equal weights.
     """
 
     def __init__(
@@ -50,7 +50,9 @@ class Learner:
         self.fabric, self.config, self.void = fabric, config, void
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-        self.network = network.to(memory_format=torch.channels_last)  # twice as fast on CPUs, faster on tensor cores
+        self.network = network.to(
+            memory_format=torch.channels_last
+        )  # twice as fast on CPUs, and faster on tensor cores
         self._frozen = choose_trained_parts(
             network, freeze_backbone=config.freeze_backbone, learn_upsampling=config.learn_upsampling
         )
@@ -71,27 +73,34 @@ class Learner:
         self.model, self.optimizer = fabric.setup(network, optimizer)
         self.ema = ExponentialMovingAverage(network, config.ema, self._frozen) if config.ema else None
         self.evaluation_precision = _evaluation_precision(fabric)
-        """Arithmetic of `evaluate`, as Lightning Fabric names it."""
+        """Precision of `evaluate`, as Lightning Fabric names it."""
         self.normalize = fabric.to_device(normalize)
         self.loss = fabric.to_device(build_loss(config.loss, void, class_weights, config.label_smoothing))
         self.class_weights = None if class_weights is None else class_weights.to(fabric.device)
 
     def _drop_biases(self, network: nn.Module) -> None:
-        """Drop the biases before batch norms, but not in a frozen backbone, whose numbers stay as they are."""
-        whole = self._frozen is None
-        for part in [network] if whole else [child for name, child in network.named_children() if name != "vgg"]:
+        """Remove the biases before batch norms, except in a frozen backbone, whose weights must not change."""
+        children = [child for name, child in network.named_children() if name != "vgg"]
+        for part in [network] if self._frozen is None else children:
             drop_biases(part)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) uint8 images -> (N, C, H, W) float32 logits of the weights that are trained."""
+        """Run the trained weights: (N, 3, H, W) uint8 images -> (N, C, H, W) float32 logits."""
         with self.fabric.autocast():
             logits: torch.Tensor = self.model(self.normalize(images))
         return logits.float()
 
     def evaluate(self, images: torch.Tensor) -> torch.Tensor:
-        """As `forward`, but of the averaged weights if there are any, and in the precision of predictions.
+        """Run the evaluated weights, which are the averaged ones if there are any, in the precision of predictions.
 
-        It goes past Fabric's wrapper, in which processes wait for each other, because their shares may differ in size.
+        This bypasses Fabric's wrapper, in which processes wait for each other, because processes may have different
+        numbers of images.
+
+        Args:
+            images: (N, 3, H, W) uint8.
+
+        Returns:
+            (N, C, H, W) float32 logits.
         """
         with Process(self.fabric.device, self.evaluation_precision).autocast():
             logits: torch.Tensor = self._evaluated(self.normalize(images))
@@ -99,14 +108,14 @@ class Learner:
 
     @property
     def _evaluated(self) -> nn.Module:
-        """The network whose weights are evaluated and kept."""
+        """Network whose weights are evaluated and kept: the moving average if there is one."""
         return self.network if self.ema is None else self.ema.network
 
     def train(self, training: bool = True) -> None:
-        """Set the mode of dropout and batch norm; all processes evaluate with the statistics of the first."""
+        """Set training or evaluation mode; all processes evaluate with the batch statistics of the first."""
         self.model.train(training)
         if self._frozen is not None:
-            self._frozen.eval()  # which neither uses nor changes the statistics of batches
+            self._frozen.eval()  # keeps the running statistics of its batch norms
         if not training and self.fabric.world_size > 1:
             for buffer in self._evaluated.buffers():
                 torch.distributed.broadcast(buffer, src=0)
@@ -116,23 +125,23 @@ class Learner:
         set_learning_rate(self.optimizer, rate)
 
     def step(self, images: torch.Tensor, masks: torch.Tensor, *, update: bool) -> tuple[torch.Tensor, torch.Tensor]:
-        """Learn from one batch; the host waits for nothing, so a CUDA graph can do it.
+        """Train on one batch; the host never waits for the device, so a step can be captured in a CUDA graph.
 
         Args:
             images: (N, 3, H, W), 0 to 255, on the device.
             masks: (N, H, W) int64 train ids, on the device.
-            update: whether the weights change now, or gradients only add up.
+            update: update the weights; otherwise only accumulate gradients.
 
         Returns:
-            The scalar loss and the (N, C, H, W) logits, without gradients.
+            The scalar loss and the (N, C, H, W) logits, both detached.
         """
         with self.fabric.no_backward_sync(self.model, enabled=not update):
             logits = self.forward(images)
             loss = self.loss(logits, masks)
-            self.fabric.backward(loss * self._share(masks) / self.config.accumulate)
+            self.fabric.backward(loss * self._loss_weight(masks) / self.config.accumulate)
         if update:
             if self.config.clip_norm:
-                # Infinite gradients are no error: fp16's scaler skips such a step, and divergence is found by the loss.
+                # Infinite gradients are not an error: fp16's scaler skips such a step, and the loss shows divergence.
                 self.fabric.clip_gradients(
                     self.model, self.optimizer, max_norm=self.config.clip_norm, error_if_nonfinite=False
                 )
@@ -142,15 +151,15 @@ class Learner:
                 self.ema.update()
         return loss.detach(), logits.detach()
 
-    def _share(self, masks: torch.Tensor) -> torch.Tensor | float:
-        """What this process's loss weighs, so that several processes average over pixels as one would."""
+    def _loss_weight(self, masks: torch.Tensor) -> torch.Tensor | float:
+        """Weight of this process's loss, so that the mean over processes is a mean over all pixels."""
         if self.fabric.world_size == 1:
             return 1.0
-        valid = self._valid(masks)
-        return valid * self.fabric.world_size / all_sum(self.fabric, valid).clamp(min=1)
+        divisor = self._divisor(masks)
+        return divisor * self.fabric.world_size / all_sum(self.fabric, divisor).clamp(min=1)
 
-    def _valid(self, masks: torch.Tensor) -> torch.Tensor:
-        """What a loss that is a mean divides by: the pixels that are not void, or their weights."""
+    def _divisor(self, masks: torch.Tensor) -> torch.Tensor:
+        """Divisor of a mean loss: the number of pixels that are not void, or the sum of their class weights."""
         valid = masks != self.void
         if self.class_weights is None:
             return valid.sum().float()
@@ -161,16 +170,16 @@ class Learner:
         tensors = [*self.network.state_dict().values()]
         if self.ema is not None:
             tensors += self.ema.network.state_dict().values()
-        # The largest number of all is NaN or infinite if one is; it takes a few kernels for all of them together.
+        # The maximum over all tensors is NaN or infinite if one value is; it takes a few kernels for all tensors.
         floats = [tensor for tensor in tensors if tensor.is_floating_point()]
         return bool(torch.nn.utils.get_total_norm(floats, math.inf).isfinite())
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """The state dict of the weights that are evaluated."""
+        """State dict of the evaluated weights."""
         return self._evaluated.state_dict()
 
     def state(self) -> dict[str, Any]:
-        """All that the next step depends on, and the weights that are evaluated, as fields of a run's `State`."""
+        """Everything that the next step depends on, and the evaluated weights, as fields of `State`."""
         return {
             "weights": self.weights(),
             "network": None if self.ema is None else self.network.state_dict(),
@@ -180,7 +189,7 @@ class Learner:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """Resume from what `state` gave."""
+        """Restore what `state` returned."""
         self.network.load_state_dict(state["weights"] if state["network"] is None else state["network"])
         if self.ema is not None:
             self.ema.load_state_dict(state["ema"])
@@ -188,12 +197,12 @@ class Learner:
             for network in (self.network, *([] if self.ema is None else [self.ema.network])):
                 self._drop_biases(network)
         load_state(self.optimizer.optimizer, state["optimizer"])
-        if state["precision"]:  # empty where the run was not in fp16 so far; then a new scaler begins
+        if state["precision"]:  # empty if the run was not in fp16 so far; then a new scaler is used
             self.fabric.strategy.precision.load_state_dict(state["precision"])
 
 
 def _evaluation_precision(fabric: Fabric) -> str:
-    """The precision in which `test_fcn.py` will predict, so that both measure the same; float32 stays float32."""
+    """Precision in which `test_fcn.py` predicts by default, so that scores are the same; float32 stays float32."""
     training = precision_of(fabric)
     if training == "32-true":
         return training

@@ -1,8 +1,8 @@
-"""Losses of (N, C, H, W) logits against (N, H, W) masks of train ids, void left out.
+"""Losses of (N, C, H, W) logits and (N, H, W) masks of train ids; void pixels are ignored.
 
-All are means over the pixels or classes that occur, so that they weigh the same whatever part of a crop is
-void; where nothing but void is left they are 0. None makes the host wait for a GPU: shapes follow from the
-shapes of the inputs alone, so that each may be part of a CUDA graph.
+Except for `cross_entropy_sum` and `focal_over_void`, all are means over the valid pixels or the classes that occur, so
+that their size does not depend on the share of void in a crop. All are 0 if every pixel is void. None makes the host
+wait for a GPU: shapes depend on the shapes of the inputs alone, so that each can be part of a CUDA graph.
 """
 
 import math
@@ -18,13 +18,13 @@ from engine.training.lovasz import LovaszSoftmax
 
 
 class CrossEntropy(nn.Module):
-    """Cross-entropy.
+    """Cross-entropy, with optional class weights and label smoothing.
 
     Args:
-        ignore_index: the void train id.
-        weight: (C,) factor of each class, None for 1; the mean is over weights then.
-        label_smoothing: share of the target that all classes get alike (Szegedy et al. 2016, section 7).
-        size_average: the mean over pixels; else their sum, as in Long et al. 2015, section 4.3.
+        ignore_index: void train id.
+        weight: (C,) weight of each class, None for 1; the loss is then the weighted mean.
+        label_smoothing: share of the target that is spread over all classes (Szegedy et al. 2016, section 7); 0 to 1.
+        size_average: mean over pixels; otherwise their sum, as in Long et al. 2015, section 4.3.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class CrossEntropy(nn.Module):
         self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The loss as a scalar."""
+        """Compute the scalar loss of (N, C, H, W) logits and (N, H, W) train ids."""
         total = functional.cross_entropy(
             logits,
             mask,
@@ -63,9 +63,9 @@ class FocalLoss(nn.Module):
 
     Args:
         alpha: factor on the whole loss.
-        gamma: how much pixels that are already right count less; 0 gives the cross-entropy.
-        size_average: the mean over pixels; else their sum.
-        ignore_index: the void train id.
+        gamma: focusing exponent, which reduces the loss of pixels that are already right; 0 gives the cross-entropy.
+        size_average: mean over pixels; otherwise their sum.
+        ignore_index: void train id.
         average_void: count void pixels, whose loss is 0, in the mean, as the original FCN8s repository did.
     """
 
@@ -83,7 +83,7 @@ class FocalLoss(nn.Module):
         self.ignore_index = ignore_index
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The loss as a scalar."""
+        """Compute the scalar loss of (N, C, H, W) logits and (N, H, W) train ids."""
         cross_entropy = functional.cross_entropy(logits, mask, ignore_index=self.ignore_index, reduction="none")
         pixels = self.alpha * (1 - torch.exp(-cross_entropy)) ** self.gamma * cross_entropy  # (N, H, W)
         if not self.size_average:
@@ -97,9 +97,9 @@ class OhemCrossEntropy(nn.Module):
     """Cross-entropy of the hardest pixels only: online hard example mining, OHEM (Shrivastava et al. 2016).
 
     Args:
-        ignore_index: the void train id.
-        threshold: pixels whose true class has at least this probability are left out ...
-        min_kept: ... but this share of the valid pixels, 0 to 1, the hardest ones, is always kept.
+        ignore_index: void train id.
+        threshold: pixels whose true class has at least this probability, 0 to 1, are left out.
+        min_kept: smallest share of the valid pixels that is kept, 0 to 1: the hardest ones, even above the threshold.
     """
 
     def __init__(self, ignore_index: int = 255, threshold: float = 0.7, min_kept: float = 1 / 16) -> None:
@@ -107,15 +107,15 @@ class OhemCrossEntropy(nn.Module):
         self.ignore_index, self.threshold, self.min_kept = ignore_index, threshold, min_kept
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The loss as a scalar."""
+        """Compute the scalar loss of (N, C, H, W) logits and (N, H, W) train ids."""
         pixels = functional.cross_entropy(logits, mask, ignore_index=self.ignore_index, reduction="none")
-        chosen = self._chosen(pixels.detach(), mask != self.ignore_index)
-        return (pixels * chosen).sum() / chosen.sum().clamp(min=1)
+        kept = self._kept(pixels.detach(), mask != self.ignore_index)
+        return (pixels * kept).sum() / kept.sum().clamp(min=1)
 
-    def _chosen(self, pixels: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
-        """(N, H, W): 1 where a pixel counts, 0 where not; of several that are equally hard a share each."""
+    def _kept(self, pixels: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+        """Weights (N, H, W): 1 for kept pixels, 0 for others, a fraction for pixels that tie for the last places."""
         least = (valid.sum().double() * self.min_kept).long().clamp(min=1)
-        hardest = torch.where(valid, pixels.float().abs(), -1.0)  # no minus zero among those that are ordered by bits
+        hardest = torch.where(valid, pixels.float().abs(), -1.0)  # abs: minus zero would break the ordering by bits
         limit = -math.log(self.threshold) if self.threshold > 0 else math.inf
         hard = hardest > limit
         last = _kth_largest(hardest, least)
@@ -125,11 +125,11 @@ class OhemCrossEntropy(nn.Module):
 
 
 def _kth_largest(values: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
-    """The k-th largest of float32 values, bit by bit from the highest; negative values count for nothing.
+    """Find the k-th largest of float32 values bit by bit, from the highest bit; negative values are ignored.
 
-    That is 31 counts of all values, where sorting them on a GPU takes several times as long.
+    It counts all values 31 times; sorting them on a GPU takes several times as long.
     """
-    ordered = values.view(torch.int32)  # floats that are not negative are in the order of their bits
+    ordered = values.view(torch.int32)  # non-negative floats are ordered like their bits
     found = torch.zeros_like(k, dtype=torch.int32)
     for bit in reversed(range(31)):
         higher = found + (1 << bit)
@@ -138,17 +138,17 @@ def _kth_largest(values: torch.Tensor, k: torch.Tensor) -> torch.Tensor:
 
 
 class Dice(nn.Module):
-    """1 - Dice of probabilities and mask, the mean over the classes in the masks (Milletari et al. 2016)."""
+    """Dice loss: 1 - Dice of probabilities and mask, mean over the classes in the masks (Milletari et al. 2016)."""
 
     def __init__(self, ignore_index: int = 255) -> None:
         super().__init__()
         self.ignore_index = ignore_index
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The loss as a scalar."""
+        """Compute the scalar loss of (N, C, H, W) logits and (N, H, W) train ids."""
         probability = logits.float().softmax(1) * (mask != self.ignore_index)[:, None]
         numbers = torch.arange(logits.shape[1], device=mask.device)
-        truth = mask[:, None] == numbers[:, None, None]  # (N, C, H, W), nowhere in void pixels
+        truth = mask[:, None] == numbers[:, None, None]  # (N, C, H, W), false in void pixels
         pixels = truth.sum((0, 2, 3))
         overlap, size = (probability * truth).sum((0, 2, 3)), probability.sum((0, 2, 3)) + pixels
         present = pixels > 0
@@ -157,14 +157,14 @@ class Dice(nn.Module):
 
 
 class Sum(nn.Module):
-    """Several losses together."""
+    """Sum of several losses."""
 
     def __init__(self, losses: list[nn.Module]) -> None:
         super().__init__()
         self.losses = nn.ModuleList(losses)
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The sum as a scalar."""
+        """Compute the scalar sum of the losses."""
         return torch.stack([loss(logits, mask) for loss in self.losses]).sum()
 
 
@@ -189,18 +189,18 @@ LOSSES: dict[str, Callable[[int], nn.Module]] = {
     "dice": Dice,
     "lovasz": LovaszSoftmax,
 }
-"""Loss by name, built from the void train id."""
+"""Losses by name, without class weights and label smoothing; each is built from the void train id."""
 
 
 def build_loss(
     names: str, void: int, class_weights: torch.Tensor | None = None, label_smoothing: float = 0.0
 ) -> nn.Module:
-    """The loss of that name, or the sum of several: `cross_entropy+lovasz`.
+    """Build the loss of that name, or the sum of several, for example `cross_entropy+lovasz`.
 
     Args:
         names: names of `LOSSES`, joined by +.
-        void: the train id that is left out.
-        class_weights: (C,) factor of each class, for the losses that support it; None for 1.
+        void: train id that is ignored.
+        class_weights: (C,) weight of each class, for the losses that support it; None for 1.
         label_smoothing: 0 to 1, for the losses that support it.
 
     Raises:

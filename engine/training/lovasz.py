@@ -1,29 +1,29 @@
-"""The Lovász-Softmax loss, which is the IoU made differentiable."""
+"""Lovász-Softmax loss, a differentiable surrogate of the IoU."""
 
 import torch
 from torch import nn
 
 
 class LovaszSoftmax(nn.Module):
-    """The Lovász extension of 1 - IoU, the mean over the classes in the masks (Berman et al. 2018, equation 11)."""
+    """Lovász extension of 1 - IoU, mean over the classes in the masks (Berman et al. 2018, equation 11)."""
 
     def __init__(self, ignore_index: int = 255) -> None:
         super().__init__()
         self.ignore_index = ignore_index
 
     def forward(self, logits: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The loss as a scalar."""
+        """Compute the scalar loss of (N, C, H, W) logits and (N, H, W) train ids."""
         probability = logits.float().softmax(1)
         slopes, offset = self._linear(probability.detach(), mask)
         return (probability * slopes).sum() + offset
 
     def _linear(self, probability: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The loss as a linear function of the probabilities, which it is for as long as their order stays.
+        """Coefficients of the loss, which is linear in the probabilities as long as their order stays the same.
 
-        Classes are sorted one after the other, because an order takes 12 bytes a pixel and class.
+        Classes are sorted one after another, because the order takes 12 bytes per pixel and class.
 
         Returns:
-            (N, C, H, W) slopes and the scalar that is added.
+            (N, C, H, W) slopes and the scalar offset.
         """
         valid = (mask != self.ignore_index).flatten()
         slopes, offset = torch.empty_like(probability), torch.zeros_like(probability[0, 0, 0, 0])
@@ -41,9 +41,9 @@ class LovaszSoftmax(nn.Module):
 
 
 def _growth(errors: torch.Tensor, inside: torch.Tensor) -> torch.Tensor:
-    """How the Jaccard loss of a class grows as pixels turn wrong, the worst first (section 3, algorithm 1).
+    """Growth of the Jaccard loss of a class with each further wrong pixel, the worst first (section 3, algorithm 1).
 
-    Written as differences of the Jaccard loss it would be lost in rounding where there are millions of pixels.
+    It is computed in closed form: differences of the Jaccard loss would be lost in rounding for millions of pixels.
     """
     order = errors.argsort(descending=True)
     right = inside[order]

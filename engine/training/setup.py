@@ -1,4 +1,4 @@
-"""Setting up a training: its data, its learner and its loop."""
+"""Setup of a training: data, learner, evaluator and trainer."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -38,21 +38,21 @@ def prepare_training(
     *,
     verbose: int = 0,
 ) -> Trainer:
-    """All that a training needs, ready to `fit`.
+    """Build the trainer of a run, ready to `fit`; every process of the job calls this.
 
     Args:
-        fabric: the processes of the job; each calls this.
-        config: how to train.
-        run: the folder that everything is kept in; it was started.
-        network: (N, 3, H, W) float -> (N, C, H, W) logits, with the weights to start from.
+        fabric: processes of the job.
+        config: options of the training.
+        run: run folder, which was started.
+        network: (N, 3, H, W) float -> (N, C, H, W) logits, with its initial weights.
         about: metadata of these weights.
-        benchmark: of the samples.
+        benchmark: benchmark of the samples.
         training: samples to train on.
-        validation: samples to measure on.
-        verbose: how much to print of the network, as `model_summary` does; 0 for nothing.
+        validation: samples to validate on.
+        verbose: level of detail of the printed `model_summary`, 1 to 3; 0 prints nothing.
 
     Raises:
-        InputError: for files that cannot be read, and settings that do not go together.
+        InputError: for files that cannot be read, and options that contradict each other.
     """
     if fabric.is_global_zero:
         require_classes(benchmark, training, validation, workers=config.workers)
@@ -61,7 +61,7 @@ def prepare_training(
     index = _class_index(fabric, config, run, benchmark, training)
     weights = _class_weights(index, config.class_weights)
     if config.compile:
-        network.compile()  # in place, so weights keep their names
+        network.compile()  # in place, so the names of weights stay the same
     normalize = Normalize(about.mean, about.std)
     learner = Learner(fabric, network, normalize, config, benchmark.classes.void, weights)
     if verbose:
@@ -71,7 +71,7 @@ def prepare_training(
 
 
 def _reader(fabric: Fabric, config: TrainingConfig, benchmark: Benchmark, samples: Sequence[Sample]) -> Reader:
-    """What decodes training samples: from their files, or from a cache that the first process fills."""
+    """Reader of training samples: from their files, or from a cache that the first process fills."""
     files = FileReader(benchmark.train_ids)
     if config.cache is None:
         return files
@@ -86,7 +86,7 @@ def _reader(fabric: Fabric, config: TrainingConfig, benchmark: Benchmark, sample
 def _class_index(
     fabric: Fabric, config: TrainingConfig, run: Run, benchmark: Benchmark, samples: Sequence[Sample]
 ) -> ClassIndex | None:
-    """Where the classes lie in the training masks, if that is needed; the first process looks for all."""
+    """Class index of the training masks, None if it is not needed; the first process builds it for all."""
     if not config.class_uniform and config.class_weights == "none":
         return None
     build = partial(class_index.build, samples, benchmark.train_ids, len(benchmark.classes), run.class_index)
@@ -97,7 +97,7 @@ def _class_index(
 
 
 def _class_weights(index: ClassIndex | None, name: str) -> torch.Tensor | None:
-    """What pixels of each class weigh in the loss, (C,), None for all alike."""
+    """Class weights (C,) of the loss, None for equal weights."""
     if index is None or name == "none":
         return None
     return CLASS_WEIGHTS[name](torch.from_numpy(index.pixel_counts).double()).float()
@@ -112,7 +112,7 @@ def _data(
     reader: Reader,
     index: ClassIndex | None,
 ) -> tuple[BatchSource, Evaluator]:
-    """The batches to train on and what measures the network, from files or from the memory of the device."""
+    """Build the batch source and the evaluator, from files or from samples that are resident on the device."""
     void, device, workers = benchmark.classes.void, fabric.device, config.workers
     sampler = EpochSampler(
         len(training),
@@ -136,17 +136,17 @@ def _data(
             pinned=device.type == "cuda",
         )
         return files, Evaluator(fabric, benchmark, validation, workers=workers)
-    fabric.print(f"{len(every)} images go to {device} as a whole, up to {bytes_needed(every) / 1e9:.1f} GB")
+    fabric.print(f"{len(every)} images are loaded to {device}, up to {bytes_needed(every) / 1e9:.1f} GB")
     load = partial(ResidentData.fill, device=device, void=void, workers=max(1, workers))
     data = load(training, reader, title="load training images")
-    measured = load(shard(validation, fabric), FileReader(benchmark.train_ids), title="load validation images")
+    validated = load(shard(validation, fabric), FileReader(benchmark.train_ids), title="load validation images")
     augmentation = DeviceAugmentation(config.augmentation, config.crop_size, void)
     batches = ResidentBatches(training, data, sampler, augmentation, workers=workers)
-    return batches, Evaluator(fabric, benchmark, validation, workers=0, source=measured.items)
+    return batches, Evaluator(fabric, benchmark, validation, workers=0, source=validated.items)
 
 
 def model_summary(network: nn.Module, optimizer: torch.optim.Optimizer, detail: int) -> str:
-    """The architecture (detail 1), the optimiser too (2), and every parameter's size (3)."""
+    """Model summary: the architecture (detail 1), also the optimiser (2), also the size of every parameter (3)."""
     parts = [str(network), _settings(optimizer), _sizes(network)]
     return "\n\n".join(parts[:detail])
 

@@ -1,4 +1,4 @@
-"""The state that a training resumes from: the content of last.pth."""
+"""Training state: the content of last.pth, from which a training resumes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,40 +17,40 @@ from engine.training.history import Row
 
 @dataclass(frozen=True)
 class State:
-    """All that a training resumes from.
+    """Everything that a training resumes from.
 
-    A field that is added needs a default that means the same as a file without it (docs/training.md).
+    A new field needs a default that means the same as a file without the field (docs/training.md).
     """
 
     weights: StateDict
-    """Weights that are evaluated."""
+    """Weights that are evaluated and kept."""
     about: About
-    """Metadata of the weights."""
+    """Metadata of the evaluated weights."""
     network: StateDict | None
-    """Weights that are trained, where their moving average is evaluated; else None."""
+    """Trained weights, if their moving average is evaluated; otherwise None."""
     ema: dict[str, Any] | None
-    """State of the moving average, where there is one."""
+    """State of the moving average; None if there is none."""
     optimizer: dict[str, Any]
     """State dict of the optimiser."""
     precision: dict[str, Any]
-    """State dict of fp16's scaler; empty in other precisions."""
+    """State dict of the gradient scaler of fp16; empty in other precisions."""
     steps_done: int
-    """Steps done of the epoch that follows `about.epoch`."""
+    """Number of steps done in the epoch after `about.epoch`."""
     epoch_metrics: dict[str, torch.Tensor]
-    """Losses and confusion counts of these steps."""
+    """Losses and confusion counts of the steps done."""
     row: Row | None
-    """History row of the epoch `about.epoch`, where the state was saved at its end."""
+    """History row of the epoch `about.epoch`, if the state was saved at its end; otherwise None."""
     best: Row | None
-    """History row of the best epoch so far."""
+    """History row of the best epoch so far; None if no epoch was validated."""
     data: dict[str, Any] | None = None
-    """Which images it is trained and validated on, as `data_state.fingerprint` says; None where it was not noted."""
+    """Fingerprint of the data (`data_state.fingerprint`); None in files of versions that did not save it."""
 
 
 def read_state(path: Path) -> State:
-    """Read a state.
+    """Read a state from a file.
 
     Raises:
-        InputError: if the file is damaged, holds no state, or was written by a version of this program that is too new.
+        InputError: if the file is damaged, is not a training state, or needs a newer version of this program.
     """
     remedy = _remedy(path)
     try:
@@ -62,18 +62,20 @@ def read_state(path: Path) -> State:
         raise InputError(*(f"{message}. To resume, {remedy}" for message in error.messages)) from error
     content = {**found.more, "weights": found.weights}
     content |= {} if found.about is None else {"about": found.about}
-    state = checkpoints.fill(State, content, path, found.version, remedy=f"the file is damaged, or no state; {remedy}")
+    state = checkpoints.fill(
+        State, content, path, found.version, remedy=f"the file is damaged, or not a training state; {remedy}"
+    )
     wrong = [name for name, is_right in _EXPECTED.items() if not is_right(getattr(state, name))]
     if wrong:
-        raise InputError(f"{path}: its {', '.join(wrong)} cannot be; the file is damaged, or no state; {remedy}")
+        raise InputError(f"{path}: invalid {', '.join(wrong)}; the file is damaged, or not a training state; {remedy}")
     return state
 
 
 def require_step(path: Path, step: int, steps: int) -> None:
-    """Check that as many steps of an epoch can be done.
+    """Check that an epoch has at least `step` steps.
 
     Raises:
-        InputError: if the epoch is shorter.
+        InputError: if it has fewer.
     """
     if step > steps:
         raise InputError(
@@ -84,10 +86,10 @@ def require_step(path: Path, step: int, steps: int) -> None:
 
 @contextmanager
 def reporting_mismatch(path: Path) -> Iterator[None]:
-    """Turn what loading a state of another network, optimiser or number of classes ends with into a message.
+    """Report errors from loading the state of another network, optimiser or number of classes as `InputError`.
 
     Raises:
-        InputError: in place of such an error.
+        InputError: instead of such an error.
     """
     try:
         yield
@@ -96,15 +98,15 @@ def reporting_mismatch(path: Path) -> Iterator[None]:
     except (RuntimeError, ValueError, LookupError, TypeError, AttributeError) as error:
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(
-            f"{path}: does not fit this network and its optimiser ({reason}); the file is of another run, or damaged; "
-            f"{_remedy(path)}"
+            f"{path}: does not fit this network and its optimiser ({reason}); the file belongs to another run, or "
+            f"is damaged; {_remedy(path)}"
         ) from error
 
 
 def _remedy(path: Path) -> str:
     return (
-        f"put a whole copy of {path.name} back, or begin anew under another --name, from the best weights by "
-        f"--initial_weights {path.with_name('best.pth')}"
+        f"restore {path.name} from a backup, or start a new run from the best weights with --initial_weights "
+        f"{path.with_name('best.pth')} and another --name"
     )
 
 
@@ -171,4 +173,4 @@ _EXPECTED: dict[str, Callable[[Any], bool]] = {
     "best": _is_best,
     "data": _is_data,
 }
-"""Field of `State` -> whether a value can be one; the others are checked when the file is loaded."""
+"""Check of each field of `State` by name; the other fields are checked when the file is loaded."""

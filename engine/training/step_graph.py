@@ -1,4 +1,4 @@
-"""A training step as one CUDA graph."""
+"""CUDA graph of a training step."""
 
 import contextlib
 import random
@@ -16,20 +16,20 @@ from engine.training.config import TrainingConfig
 
 Tensors = tuple[torch.Tensor, ...]
 Step = Callable[..., Tensors]
-"""Does a step on tensors of fixed shapes on the device; reads and writes nothing but memory there."""
+"""Step on tensors of fixed shapes on the device; it reads and writes only device memory."""
 
 WARM_UP = 3
-"""Steps that run eagerly first: optimisers make their state in the first, cuDNN looks for its fastest algorithms."""
+"""Steps that run eagerly first: optimisers create their state, and cuDNN searches for its fastest algorithms."""
 
 
 class Backend(Protocol):
-    """Runs and captures work, so that a test can stand in for a GPU."""
+    """Runs and captures work; tests replace it where there is no GPU."""
 
     def run(self, work: Callable[[], Tensors]) -> Tensors:
-        """Do the work eagerly, on the stream that captures."""
+        """Run the work eagerly, on the stream of the capture."""
 
     def capture(self, work: Callable[[], Tensors]) -> tuple[Callable[[], Any], Tensors]:
-        """Record the work without doing it: what does it from then on, and the tensors that it leaves results in."""
+        """Record the work without running it; return a function that replays it, and the tensors of its results."""
 
 
 class CudaBackend:
@@ -40,7 +40,7 @@ class CudaBackend:
         self._stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
     def run(self, work: Callable[[], Tensors]) -> Tensors:
-        """Do the work on a side stream, where a capture has to take place."""
+        """Run the work on a side stream, which a capture requires."""
         outside = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(outside)
         with torch.cuda.stream(self._stream):
@@ -51,17 +51,17 @@ class CudaBackend:
         return results
 
     def capture(self, work: Callable[[], Tensors]) -> tuple[Callable[[], Any], Tensors]:
-        """Record the work as a graph; other threads may pin memory meanwhile, as loaders do."""
+        """Record the work as a graph; other threads may pin memory at the same time, as data loaders do."""
         graph = torch.cuda.CUDAGraph()
         torch.cuda.synchronize(self._device)
         capture = torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local")
         try:
-            # The outer context leaves the stream even where the end of an invalid capture raises.
+            # The outer context leaves the stream even if the end of an invalid capture raises.
             with torch.cuda.stream(self._stream), capture:
                 results = work()
         except BaseException:
-            # There torch also leaves its random numbers in the capture; a copy of their state is in none.
-            with contextlib.suppress(RuntimeError, IndexError):  # the error of the capture is the one to tell
+            # torch also leaves its random generator in the capture; a copy of the generator's state is not in it.
+            with contextlib.suppress(RuntimeError, IndexError):  # the error of the capture is the one to report
                 generator = torch.cuda.default_generators[self._device.index or 0]
                 generator.graphsafe_set_state(generator.clone_state())
             raise
@@ -69,16 +69,15 @@ class CudaBackend:
 
 
 class StepGraph:
-    """Runs a step eagerly a few times, then captures it and replays it.
+    """Runs a step eagerly three times, then captures it as a graph and replays it.
 
-    A replay takes the host one launch in place of several hundred, so a GPU is never left waiting for Python. If the
-    capture fails, or the step draws random numbers on the host, which a replay would repeat for ever, training stays
-    eager, with one warning.
+    A replay is one launch instead of several hundred, so a GPU never waits for Python. Training continues eagerly, with
+    one warning, if the capture fails or if the step draws random numbers on the host, which a replay would repeat.
 
     Args:
-        step: what to do on the inputs.
-        backend: for example `CudaBackend`; None runs every step eagerly, as CPUs do.
-        discard: drops what a step leaves behind that was recorded but not done, for example gradients.
+        step: function of the inputs.
+        backend: for example `CudaBackend`; None runs every step eagerly, as on CPUs.
+        discard: discards what a failed capture leaves behind, for example gradients.
     """
 
     def __init__(self, step: Step, backend: Backend | None, discard: Callable[[], object] = lambda: None) -> None:
@@ -89,10 +88,10 @@ class StepGraph:
         self._replay: Callable[[], Any] | None = None
 
     def __call__(self, *inputs: torch.Tensor) -> Tensors:
-        """The results of a step, which stay valid until the next one.
+        """Run a step; the results are valid until the next step.
 
         Args:
-            inputs: of the same shapes and dtypes every time, on the device or in pinned memory.
+            inputs: tensors of the same shapes and dtypes every time, on the device or in pinned memory.
         """
         if self._backend is None:
             return self._step(*inputs)
@@ -110,7 +109,7 @@ class StepGraph:
         return self._results
 
     def _capture(self, backend: Backend, inputs: Tensors) -> bool:
-        """Record the step on inputs that keep their place; whether that went well."""
+        """Capture the step on static inputs; return whether it succeeded."""
         self._inputs = tuple(given.clone() for given in inputs)
         before = _HostRandomState()
         try:
@@ -124,7 +123,7 @@ class StepGraph:
         return True
 
     def _give_up(self, reason: str) -> bool:
-        """Leave nothing of a capture behind."""
+        """Discard what a failed capture leaves behind, warn, and return False."""
         self._inputs = ()
         self._discard()
         print(f"warning: no CUDA graph of the training step ({reason}); it runs eagerly", file=sys.stderr)
@@ -132,7 +131,7 @@ class StepGraph:
 
 
 def _cause(error: RuntimeError) -> str:
-    """What made a capture fail, and where: torch's own error only says that it did."""
+    """Cause and location of a failed capture; torch's error only says that it failed."""
     cause = error.__context__ or error
     message = (str(cause).splitlines() or [type(cause).__name__])[0]
     frames = traceback.extract_tb(cause.__traceback__)
@@ -140,32 +139,32 @@ def _cause(error: RuntimeError) -> str:
 
 
 class _HostRandomState:
-    """The random states of the host: Python's, NumPy's and torch's."""
+    """Random states of the host: those of Python, NumPy and torch."""
 
     def __init__(self) -> None:
         self._python, self._numpy, self._torch = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
 
     def is_unchanged(self) -> bool:
-        """Whether nothing was drawn since."""
+        """Whether no random number was drawn since."""
         now = _HostRandomState()
         (_, keys, *rest), (_, keys_now, *rest_now) = self._numpy, now._numpy
         same_numpy = np.array_equal(keys, keys_now) and rest == rest_now
         return self._python == now._python and same_numpy and torch.equal(self._torch, now._torch)
 
     def restore(self) -> None:
-        """Take back what was drawn."""
+        """Restore the random states."""
         random.setstate(self._python)
         np.random.set_state(self._numpy)  # noqa: NPY002
         torch.set_rng_state(self._torch)
 
 
 def graph_backend(fabric: Fabric, config: TrainingConfig) -> CudaBackend | None:
-    """What captures the step as a CUDA graph; None where it cannot be done.
+    """Backend that captures the step as a CUDA graph; None if that is not possible.
 
-    Several processes talk to each other within a step, an accumulated gradient makes steps differ, and fp16's scaler
-    decides on the host whether weights change.
+    Several processes communicate within a step, gradient accumulation makes steps differ, and the scaler of fp16
+    decides on the host whether the weights change.
     """
-    alone = fabric.world_size == 1 and config.accumulate == 1
-    if not config.cuda_graph or fabric.device.type != "cuda" or not alone or precision_of(fabric) == "16-mixed":
+    uniform = fabric.world_size == 1 and config.accumulate == 1
+    if not config.cuda_graph or fabric.device.type != "cuda" or not uniform or precision_of(fabric) == "16-mixed":
         return None
     return CudaBackend(fabric.device)

@@ -1,4 +1,4 @@
-"""How fast an epoch goes, and what it waits for."""
+"""Throughput of an epoch, and the share of time in which the device waits for data."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -15,14 +15,15 @@ from engine.devices.fabric import progress_bar_disabled
 from engine.training.run import Row
 
 _MUCH_WAITING = 0.2
-"""The share of waiting from which a GPU is told to starve."""
+"""Data-wait share of an epoch above which a warning is printed."""
 
 
 class DataWait:
-    """The time in which a device had nothing to do because there was no batch.
+    """Data wait: the time in which a device is idle because the next batch is not loaded yet.
 
-    A GPU works on while Python already waits for the next batch, so how long Python waits says little. There the
-    GPU itself notes when it is through with a step and when it gets the next one; on a CPU the two are the same.
+    A GPU still works on a step while Python waits for the next batch, so the waiting time of Python says little.
+    Therefore CUDA events record when the GPU finishes a step and when it receives the next one. On a CPU both are the
+    same.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -31,15 +32,15 @@ class DataWait:
         self._began = self._now()
 
     def end(self) -> None:
-        """A gap ends."""
+        """End an interval of waiting: the next batch is there."""
         self._intervals.append((self._began, self._now()))
 
     def begin(self) -> None:
-        """A gap begins as soon as the device is through with what it was given."""
+        """Begin an interval of waiting, which starts when the device has finished the work it was given."""
         self._began = self._now()
 
     def seconds(self) -> float:
-        """The sum of all gaps; the device must have finished."""
+        """Total waiting time in seconds; the device must have finished its work."""
         if self._on_gpu:
             return float(sum(began.elapsed_time(ended) for began, ended in self._intervals)) / 1e3
         return float(sum(ended - began for began, ended in self._intervals))
@@ -53,13 +54,13 @@ class DataWait:
 
 
 class ThroughputMeter:
-    """Times one epoch, with a progress bar.
+    """Measures the throughput and data wait of one epoch, with a progress bar.
 
     Args:
-        fabric: the processes of the job.
-        title: of the progress bar.
-        steps: of the whole epoch.
-        done: of these, steps from before an interruption.
+        fabric: processes of the job.
+        title: title of the progress bar.
+        steps: number of steps of the whole epoch.
+        done: number of steps done before an interruption.
     """
 
     def __init__(self, fabric: Fabric, title: str, steps: int, done: int) -> None:
@@ -71,7 +72,7 @@ class ThroughputMeter:
         self.images = 0
 
     def timed(self, loaded: Iterable[tuple[torch.Tensor, ...]]) -> Iterator[tuple[torch.Tensor, ...]]:
-        """The batches, while the time spent waiting for them is noted."""
+        """Yield the batches, and measure the time spent waiting for them."""
         hidden = progress_bar_disabled(self.fabric)
         with tqdm(total=self.steps, initial=self.done, desc=self.title, disable=hidden, leave=False) as bar:
             for batch in loaded:
@@ -85,7 +86,7 @@ class ThroughputMeter:
         self.waited = self.data_wait.seconds()
 
     def columns(self) -> Row:
-        """What to put into the history about this epoch."""
+        """Columns of the history: throughput, data wait, memory and duration of this epoch."""
         seconds = self.trained - self.began
         on_gpu = self.fabric.device.type == "cuda"
         return {
@@ -97,7 +98,7 @@ class ThroughputMeter:
         }
 
     def warning(self) -> str | None:
-        """A line about a GPU that waits for data, None if it does not."""
+        """Warning if a GPU waits for data for more than 20 % of the epoch, otherwise None."""
         share = self.waited / (self.trained - self.began)
         if self.fabric.device.type != "cuda" or share < _MUCH_WAITING:
             return None

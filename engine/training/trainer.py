@@ -1,4 +1,4 @@
-"""Training: one loop for every network and every benchmark."""
+"""Training loop for every network and every benchmark."""
 
 import sys
 import time
@@ -32,24 +32,25 @@ from engine.training.step_graph import StepGraph, graph_backend
 from engine.training.throughput import ThroughputMeter
 
 _AGREE_EVERY = 50
-"""Several processes agree on whether it is time to save once in so many steps."""
+"""Interval in steps at which several processes agree on whether it is time to save."""
 
 
 class Trainer:
-    """A learner in a run.
+    """Trains a learner, and keeps state, weights and history in a run folder.
 
-    All that is random follows from the seed, the epoch and the step, so a run that was interrupted resumes after its
-    last saved step as if nothing had happened.
+    All random numbers are functions of the seed, the epoch and the step, so an interrupted run resumes after its last
+    saved step exactly as if it had not been interrupted.
 
     Args:
-        fabric: the processes of the job.
-        run: the folder that everything is kept in.
-        learner: what is trained.
-        about: what its weights belong to.
-        config: how to train.
-        data: the batches.
-        evaluator: measures the weights after an epoch.
-        validation: what it measures them on.
+        fabric: processes of the job.
+        run: run folder.
+        learner: network and optimiser.
+        about: metadata of the initial weights.
+        benchmark: benchmark whose classes are scored.
+        config: options of the training.
+        data: source of the batches.
+        evaluator: evaluates the weights after an epoch.
+        validation: samples of the evaluator, for the fingerprint of the data.
     """
 
     def __init__(
@@ -69,19 +70,19 @@ class Trainer:
         self.best: Row | None = None
         self.saved = time.monotonic()
         self._best_weights: tuple[StateDict, About] | None = None
-        """Of the best epoch, until they are written; on the device."""
+        """Weights and metadata of the best epoch until they are written to best.pth; on the device."""
         self._data_state = data_state.fingerprint(data.samples, validation, len(data.sampler))
         backend = graph_backend(fabric, config)
         self._graph = StepGraph(partial(self._learn, update=True), backend, learner.optimizer.zero_grad)
 
     def fit(self) -> Row | None:
-        """Train for the epochs that are still to be done, and keep everything in the run's folder.
+        """Train for the remaining epochs, and keep everything in the run folder.
 
         Returns:
-            The row of the best epoch so far, None if none was validated.
+            The history row of the best epoch so far, None if no epoch was validated.
 
         Raises:
-            InputError: for a damaged file, and for a loss that is NaN or infinite.
+            InputError: for a damaged file, and if the loss or the weights become NaN or infinite.
             Stopped: after a signal; the state is saved.
         """
         sampler = self.data.sampler
@@ -98,22 +99,22 @@ class Trainer:
             for epoch in range(self.about.epoch + 1, self.config.epochs + 1):
                 sampler.epoch = epoch
                 meter = ThroughputMeter(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
-                left = islice(stream, len(sampler) - sampler.start)
-                self._train_epoch(sampler, meter.timed(left), epoch_metrics, interruption, divergence)
+                remaining = islice(stream, len(sampler) - sampler.start)
+                self._train_epoch(sampler, meter.timed(remaining), epoch_metrics, interruption, divergence)
                 row = self._row(epoch, epoch_metrics, meter, interruption)
                 sampler.start, epoch_metrics = 0, self._new_metrics()
                 self._finish_epoch(row)
         return self.best
 
     def _row(self, epoch: int, epoch_metrics: EpochMetrics, meter: ThroughputMeter, interruption: Interruption) -> Row:
-        """The figures of an epoch that is trained."""
+        """Validate a trained epoch, and return its history row."""
         steps = len(self.data.sampler)
 
         def pause(number: int) -> None:
             if signal := interruption.requested_signal(number, AGREE_EVERY_IMAGES):
                 self._save(row=None, steps_done=steps, epoch_metrics=epoch_metrics)
                 raise Stopped(
-                    f"{self.run.folder}: saved in epoch {epoch} before its validation, which was stopped", signal
+                    f"{self.run.folder}: saved in epoch {epoch} before its validation, which was interrupted", signal
                 )
 
         measured = self._evaluate(pause) if self._is_validated(epoch) else None
@@ -133,19 +134,19 @@ class Trainer:
         interruption: Interruption,
         divergence: DivergenceCheck,
     ) -> None:
-        """Train on the rest of an epoch; losses and metrics of the crops are added to the metrics."""
+        """Train on the rest of an epoch, and add losses and metrics of the crops to `epoch_metrics`."""
         self.learner.train()
         steps = len(sampler)
         for step, parts in enumerate(loaded, sampler.start):
             global_step = (sampler.epoch - 1) * steps + step
-            # Dropout and the like draw from here, whether or not training was interrupted before.
+            # Dropout draws from this state, so an interruption does not change it.
             _seed(self.fabric.device, derive(self.config.seed, global_step, self.fabric.global_rank))
             last = step + 1 == steps
             update = last or (step + 1) % self.config.accumulate == 0
             parts = self.fabric.to_device(parts)
             self.learner.set_learning_rate(self._rate(global_step, steps))
-            same = self.config.accumulate == 1  # each step does the same
-            loss, logits, masks = self._graph(*parts) if same else self._learn(*parts, update=update)
+            uniform = self.config.accumulate == 1  # every step runs the same operations
+            loss, logits, masks = self._graph(*parts) if uniform else self._learn(*parts, update=update)
             epoch_metrics.add(loss, logits, masks, step)
             divergence.add(loss.clone(), step)  # a graph writes its loss to the same memory in every step
             if last:
@@ -154,7 +155,7 @@ class Trainer:
                 self._pause(step + 1, global_step, epoch_metrics, interruption, divergence)
 
     def _learn(self, *parts: torch.Tensor, update: bool) -> tuple[torch.Tensor, ...]:
-        """A step: its loss, logits and masks; nothing in it waits for the device."""
+        """Run a step without waiting for the device; return its loss, logits and masks."""
         images, masks = self.data.prepare(*parts)
         masks = masks.long()
         return (*self.learner.step(images, masks, update=update), masks)
@@ -167,7 +168,7 @@ class Trainer:
         interruption: Interruption,
         divergence: DivergenceCheck,
     ) -> None:
-        """Between two steps: save if it is time to, and stop if a signal asked for it."""
+        """Between two steps, save if it is time to, and stop if a signal was received."""
         number = interruption.requested_signal(global_step)
         if number or self._due(global_step):
             divergence.check()
@@ -176,14 +177,14 @@ class Trainer:
             raise Stopped(f"{self.run.folder}: saved in epoch {self.about.epoch + 1} after step {steps_done}", number)
 
     def _due(self, global_step: int) -> bool:
-        """Whether it is time to save; the first process decides for all, now and then."""
+        """Whether it is time to save; with several processes, the first decides for all every 50 steps."""
         late = time.monotonic() - self.saved > 60 * self.config.save_minutes
         if self.fabric.world_size == 1:
             return late
         return global_step % _AGREE_EVERY == 0 and bool(self.fabric.broadcast(late))
 
     def _rate(self, global_step: int, steps: int) -> float:
-        """The learning rate of a step, counted from the first epoch."""
+        """Learning rate of a step that is counted from the first epoch."""
         factor = SCHEDULES[self.config.schedule](Progress(global_step, steps, self.config.epochs))
         return self.config.learning_rate * factor
 
@@ -191,13 +192,14 @@ class Trainer:
         return epoch % self.config.validate_every == 0 or epoch == self.config.epochs
 
     def _evaluate(self, pause: Callable[[int], None]) -> Evaluation:
-        """Measure the weights as predictions will be made with them, if fp16 can hold the network's numbers."""
+        """Evaluate in the precision of predictions, or in that of training if fp16 overflows."""
         self.learner.train(False)
         measured = self.evaluator(self.learner.evaluate, self.learner.loss, pause)
         precision = precision_of(self.fabric)
         if not measured.finite and self.learner.evaluation_precision not in {precision, "32-true"}:
             self.fabric.print(
-                f"warning: this network's numbers leave fp16's range, so it is validated in {precision} from now on; "
+                f"warning: the activations of this network exceed the range of fp16, so it is validated in "
+                f"{precision} from now on; "
                 f"predict with --precision {precision}"
             )
             self.learner.evaluation_precision = precision
@@ -205,12 +207,12 @@ class Trainer:
         return measured
 
     def _unmeasured(self, trained: Row) -> Row:
-        """The columns of an epoch that is not validated, named as those of training."""
+        """Validation columns of an epoch that is not validated: the same names as for training, with None."""
         names = [name.removeprefix("train_") for name in trained]
         return {f"val_{name}": [None] * len(self.classes) if name == "iou" else None for name in names}
 
     def _finish_epoch(self, row: Row) -> None:
-        """Keep an epoch; a kill at any point in here loses at most what came after the last saved state."""
+        """Record an epoch; a kill at any point here loses at most the progress since the last saved state."""
         miou = row["val_miou"]
         self.about = replace(self.about, epoch=row["epoch"], miou=self.about.miou if miou is None else miou)
         if miou is not None and (self.best is None or miou > self.best["val_miou"]):
@@ -229,7 +231,7 @@ class Trainer:
             print(history.line(row, self.best, self.config.epochs), flush=True)
 
     def _due_after_epoch(self) -> bool:
-        """As `_due`; here processes are together anyway."""
+        """Whether it is time to save after an epoch, where all processes meet anyway."""
         late = time.monotonic() - self.saved > 60 * self.config.save_minutes
         return bool(self.fabric.broadcast(late)) if self.fabric.world_size > 1 else late
 
@@ -237,9 +239,9 @@ class Trainer:
         return EpochMetrics(len(self.classes), self.classes.void, self.fabric.device, self.config.metrics_every)
 
     def _save(self, row: Row | None, steps_done: int, epoch_metrics: EpochMetrics) -> None:
-        """Save all that is needed to resume after `steps_done` steps of the epoch that follows `about.epoch`.
+        """Save everything needed to resume after `steps_done` steps of the epoch after `about.epoch`.
 
-        The best weights come first, so that they are never older than the state that knows of them.
+        The best weights are written first, so that they are never older than the state that refers to them.
         """
         state = State(
             about=self.about,
@@ -259,10 +261,10 @@ class Trainer:
         self.fabric.barrier()
 
     def _resume(self, sampler: EpochSampler) -> EpochMetrics:
-        """Take up the last state of the run; a new run gets one at once, from before its first step."""
+        """Load the last state of the run; a new run saves its initial state first."""
         epoch_metrics = self._new_metrics()
         state = self.run.load()
-        self.fabric.barrier()  # or a slower process would find the state that a faster one has just begun
+        self.fabric.barrier()  # otherwise a slower process would find the initial state of a faster one
         if state is None:
             self.run.require_no_history()
             self._save(row=None, steps_done=0, epoch_metrics=epoch_metrics)
@@ -285,7 +287,7 @@ class Trainer:
         return epoch_metrics
 
     def _resume_step(self, state: State) -> int:
-        """The step at which a saved epoch resumes; it is told if the images are not those of before."""
+        """Step at which a saved epoch resumes; changes of the images are reported on stderr."""
         if state.data is None:
             return state.steps_done
         if self.fabric.is_global_zero:
@@ -297,7 +299,7 @@ class Trainer:
 
 
 def _seed(device: torch.device, seed: int) -> None:
-    """Seed what is drawn on a device; `torch.manual_seed` would take a millisecond where CUDA is not initialised."""
+    """Seed the generators of CPU and device; `torch.manual_seed` takes a millisecond if CUDA is not initialised."""
     torch.default_generator.manual_seed(seed)
     if device.type == "cuda":
         torch.cuda.manual_seed(seed)

@@ -121,7 +121,9 @@ def test_a_damaged_file_is_decoded_again(
     capsys.readouterr()
     cache.fill(samples, 1)
     assert path.read_bytes() == content
-    assert capsys.readouterr().err == f"note: {path}: damaged, as 1 of 3 files in the cache; decoded again\n"
+    assert capsys.readouterr().err == (
+        f"note: {path}: damaged; 1 of 3 files in the cache are damaged; their samples are decoded again\n"
+    )
     cache.fill(samples, 1)
     assert capsys.readouterr().err == ""
 

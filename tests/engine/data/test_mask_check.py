@@ -34,6 +34,6 @@ def test_every_wrong_mask_to_validate_on_is_listed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("trained", "validated", "flag"), [(255, 0, "--train_split"), (0, 255, "--val_split")])
 def test_masks_with_nothing_but_void(tmp_path: Path, trained: int, validated: int, flag: str) -> None:
-    with pytest.raises(InputError, match="are void, expected some of a class") as caught:
+    with pytest.raises(InputError, match="are void, expected at least one pixel of a class") as caught:
         require_classes(BENCHMARK, split(tmp_path / "t", *[trained] * 2), split(tmp_path / "v", validated), workers=1)
     assert flag in str(caught.value)

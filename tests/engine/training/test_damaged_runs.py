@@ -128,7 +128,12 @@ def test_lines_that_are_no_epoch_are_left_out_and_kept(tmp_path: Path, capsys: p
         capsys.readouterr()
         training(tmp_path, Scores([]), epochs=3).fit()
         told = capsys.readouterr().err
-        assert told.count("history.jsonl: damaged, left out what is no epoch (line 2); as it was it is kept as ") == 1
+        assert (
+            told.count(
+                "history.jsonl: damaged, lines that are not epochs were removed (line 2); the original file is kept as "
+            )
+            == 1
+        )
         kept = tmp_path / told.rpartition("kept as ")[2].strip()
         assert kept.read_bytes() == damaged
         assert path.read_bytes() == whole
@@ -233,7 +238,7 @@ def test_a_state_that_is_that_of_another_network(tmp_path: Path) -> None:
     state = saved(tmp_path / "last.pth")
     for weights in ({"other": torch.ones(1)}, {**state["weights"], "weight": torch.ones(2, 3, 3, 3)}):
         torch.save({**state, "weights": weights}, tmp_path / "last.pth")
-        with pytest.raises(InputError, match=r"last\.pth: does not fit this network.*begin anew") as caught:
+        with pytest.raises(InputError, match=r"last\.pth: does not fit this network.*start a new run") as caught:
             training(tmp_path, Scores([]), epochs=1).fit()
         assert len(caught.value.messages) == 1
 
@@ -241,7 +246,9 @@ def test_a_state_that_is_that_of_another_network(tmp_path: Path) -> None:
 def test_best_weights_copied_to_the_state(tmp_path: Path) -> None:
     training(tmp_path, Scores([0.1]), epochs=1).fit()
     (tmp_path / "last.pth").write_bytes((tmp_path / "best.pth").read_bytes())
-    with pytest.raises(InputError, match=r"last\.pth: lacks network.*no state; put a whole copy of last\.pth back"):
+    with pytest.raises(
+        InputError, match=r"last\.pth: lacks network.*not a training state; restore last\.pth from a backup"
+    ):
         training(tmp_path, Scores([]), epochs=2).fit()
 
 
@@ -250,5 +257,5 @@ def test_a_state_that_is_cut_off(tmp_path: Path) -> None:
     whole = (tmp_path / "last.pth").read_bytes()
     for length in (0, 1, 100, len(whole) // 2, len(whole) - 1):
         (tmp_path / "last.pth").write_bytes(whole[:length])
-        with pytest.raises(InputError, match=r"last\.pth: .*damaged.*To resume, put a whole copy of last\.pth back"):
+        with pytest.raises(InputError, match=r"last\.pth: .*damaged.*To resume, restore last\.pth from a backup"):
             training(tmp_path, Scores([]), epochs=1).fit()

@@ -26,11 +26,11 @@ def test_what_changed_is_told_by_split(tmp_path: Path) -> None:
     fewer = fingerprint(samples(tmp_path, "a"), samples(tmp_path, "d"), 1)
     trained, validated = changes(state, fewer)
     assert trained == "trained on 2 images so far, on 1 from now on"
-    assert validated.startswith("validated on 1 images so far, on others from now on; figures of earlier epochs")
+    assert validated.startswith("validated on 1 images so far, on others from now on; the scores of earlier epochs")
     (tmp_path / "a").write_text("longer")
     redrawn = fingerprint([Sample(name, tmp_path / name, tmp_path / name) for name in "ab"], samples(tmp_path, "c"), 2)
     assert changes(state, redrawn) == [
-        "image or mask files that are trained on have changed since the last state was saved"
+        "image or mask files that the network is trained on have changed since the last state was saved"
     ]
     (tmp_path / "a").unlink()
     assert changes(state, fingerprint([Sample(n, tmp_path / n, None) for n in "ab"], samples(tmp_path, "c"), 2))

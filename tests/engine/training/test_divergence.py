@@ -57,7 +57,7 @@ def test_weights_are_looked_at_where_all_losses_are_finite(tmp_path: Path) -> No
     its.check()
     its, _ = divergence_check(tmp_path, finite=False)
     its.add(torch.tensor(1.0), 6)
-    with pytest.raises(InputError, match="weights that are NaN or infinite came in epoch 1, step 7"):
+    with pytest.raises(InputError, match="the weights became NaN or infinite in epoch 1, step 7"):
         its.check()
 
 
@@ -109,6 +109,6 @@ def test_weights_that_are_no_numbers_never_become_a_state(
 
     monkeypatch.setattr(Learner, "step", step)
     message = error_of(train_fcn.main, *settings, "--name", "spoilt")
-    assert "weights that are NaN or infinite came in epoch 1, step 3, on " in message
+    assert "the weights became NaN or infinite in epoch 1, step 3, on " in message
     assert steps_done(tmp_path / "spoilt") == (0, 2)
     assert all(tensor.isfinite().all() for tensor in state(tmp_path / "spoilt").values())

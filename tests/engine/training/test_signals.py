@@ -110,7 +110,7 @@ def test_a_signal_stops_a_validation_at_once(
         capsys.readouterr()
         assert train_fcn.main([*settings, "--name", "stopped"]) == 128 + signal.SIGTERM
         printed = capsys.readouterr()
-        assert f"saved in epoch {epoch} before its validation, which was stopped; run the" in printed.err
+        assert f"saved in epoch {epoch} before its validation, which was interrupted; run the" in printed.err
         assert printed.out.endswith(f"\nnext: python train_fcn.py {shlex.join([*settings, '--name', 'stopped'])}\n")
         assert steps_done(tmp_path / "stopped") == (epoch - 1, 4)
         assert len(history(tmp_path / "stopped") if epoch > 1 else []) == epoch - 1

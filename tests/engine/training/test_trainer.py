@@ -233,7 +233,9 @@ def test_other_images_after_an_epoch_are_noted(tmp_path: Path, capsys: pytest.Ca
     its = training(tmp_path, Scores([0.2]), epochs=2)
     its._data_state["val"]["names"] = "others"
     its.fit()
-    assert "validated on 0 images so far, on others from now on; figures of earlier epochs" in capsys.readouterr().err
+    assert (
+        "validated on 0 images so far, on others from now on; the scores of earlier epochs" in capsys.readouterr().err
+    )
 
 
 def test_a_state_of_an_earlier_version_says_nothing_of_images(tmp_path: Path) -> None:
