@@ -66,7 +66,7 @@ def test_the_number_of_loading_processes_changes_nothing(tiny_training: list[str
     assert_equal_weights(tmp_path / "saved" / "0" / "last.pth", tmp_path / "saved" / "2" / "last.pth")
 
 
-def test_more_epochs_go_on_with_the_run(tiny_training: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_more_epochs_continue_the_run(tiny_training: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert train_fcn.main([*tiny_training, "--epochs", "0"]) == 0
     printed = capsys.readouterr().out
     assert "no epoch trained" in printed
@@ -80,7 +80,7 @@ def test_more_epochs_go_on_with_the_run(tiny_training: list[str], capsys: pytest
 def test_a_run_of_an_earlier_version_resumes_after_an_update(
     tiny_training: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It lacks an option and has one that there is no more; its state has no version, and its name another hash."""
+    """Its config lacks an option and contains a removed one; its state has no version, and its name another hash."""
     assert train_fcn.main([*tiny_training, "--epochs", "1"]) == 0
     (begun,) = (tmp_path / "saved").iterdir()
     folder = begun.with_name(f"{begun.name.rpartition('-')[0]}-01234567")
@@ -101,7 +101,7 @@ def test_a_run_of_an_earlier_version_resumes_after_an_update(
     assert list((tmp_path / "saved").iterdir()) == [folder]
 
 
-def test_more_epochs_go_on_along_the_schedule_of_the_new_number(tiny_training: list[str], tmp_path: Path) -> None:
+def test_more_epochs_continue_with_the_schedule_of_the_new_number(tiny_training: list[str], tmp_path: Path) -> None:
     for epochs in ("1", "3"):
         assert train_fcn.main([*tiny_training, "--epochs", epochs, "--name", "longer"]) == 0
     assert train_fcn.main([*tiny_training, "--epochs", "3", "--name", "long"]) == 0

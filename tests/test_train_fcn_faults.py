@@ -1,4 +1,4 @@
-"""train_fcn.py on bad input: how it ends, and that its processes end with it."""
+"""train_fcn.py on invalid input: its messages, and that its processes end with it."""
 
 import multiprocessing
 import re
@@ -60,7 +60,7 @@ def test_a_truncated_image(
 
 
 def test_a_truncated_image_of_validation_ends_the_command(changed_root: Path, tiny_training: list[str]) -> None:
-    """Its message came, but the command waited for its processes for ever."""
+    """The message was printed, but the command waited for its processes forever."""
     path = next((changed_root / "leftImg8bit" / "val").rglob("*.png"))
     path.write_bytes(path.read_bytes()[:5000])
     line = [sys.executable, train_fcn.__file__, *tiny_training, "--root", str(changed_root), "--workers", "1"]
@@ -72,7 +72,7 @@ def test_a_truncated_image_of_validation_ends_the_command(changed_root: Path, ti
     "more", [["--workers", "1"], ["--cache", "CACHE"], ["--data_on", "device"], ["--class_uniform", "1"]]
 )
 @pytest.mark.parametrize("split", ["train", "val"])
-def test_an_id_that_is_no_class(
+def test_an_id_that_is_not_a_class(
     changed_root: Path, tiny_training: list[str], tmp_path: Path, error_of: Ending, more: list[str], split: str
 ) -> None:
     path = next((changed_root / "generated_gt" / split).rglob("*_trainId.png"))
@@ -116,7 +116,7 @@ def test_another_configuration_under_the_same_name(tiny_training: list[str], err
     assert "seed 0 -> 1" in error_of(train_fcn.main, *named, "--seed", "1")
 
 
-def test_a_loss_that_is_no_number(tiny_training: list[str], error_of: Ending, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_nan_loss(tiny_training: list[str], error_of: Ending, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(RANGES, "learning_rate", Range(0, 1e31))
     message = error_of(train_fcn.main, *tiny_training, "--learning_rate", "1e30", "--optimizer", "sgd", "--epochs", "3")
     assert "the loss is nan in epoch" in message
@@ -124,7 +124,7 @@ def test_a_loss_that_is_no_number(tiny_training: list[str], error_of: Ending, mo
     assert "Lower --learning_rate" in message
 
 
-def test_a_second_command_in_the_same_run_is_sent_away(
+def test_a_second_command_in_the_same_run_is_refused(
     tiny_training: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error_of: Ending
 ) -> None:
     command = [*tiny_training, "--name", "a", "--epochs", "0"]
@@ -144,11 +144,11 @@ def test_a_second_command_in_the_same_run_is_sent_away(
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../a", "/tmp/a", "a\x1b[2J"])
-def test_a_name_that_is_no_folder_of_a_run(tiny_training: list[str], name: str, error_of: Ending) -> None:
+def test_a_name_that_is_not_a_folder_of_a_run(tiny_training: list[str], name: str, error_of: Ending) -> None:
     assert "expected the name of a folder below" in error_of(train_fcn.main, *tiny_training, "--name", name)
 
 
-def test_batches_that_make_no_sense_are_told_before_the_work(
+def test_oversized_batches_are_reported_before_the_work(
     tiny_training: list[str], capsys: pytest.CaptureFixture[str], error_of: Ending
 ) -> None:
     assert train_fcn.main([*tiny_training, "--epochs", "0", "--batch_size", "50", "--crop_size", "2048"]) == 0
@@ -179,7 +179,7 @@ def test_too_little_memory(tiny_training: list[str], error_of: Ending, network: 
 
 @pytest.mark.parametrize("network", ["wrong", "wrong_in_validation"])
 def test_processes_end_with_a_training_that_fails(tiny_training: list[str], network: str) -> None:
-    """They ignored the signal to end, and the training waited for them for ever, on its GPU."""
+    """They ignored the signal to end, and the training waited for them forever on its GPU."""
     with pytest.raises(ZeroDivisionError) as caught:
         train_fcn.main([*tiny_training, "--network", f"tests.networks:{network}", "--workers", "1"])
     assert caught.tb is not None, "which keeps all that is in its frames"

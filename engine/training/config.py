@@ -55,7 +55,7 @@ class TrainingConfig:
     batch_size: int = 8
     """batch size of each device: crops per step"""
     accumulate: int = 1
-    """gradient accumulation: steps whose gradients are summed before each weight update"""
+    """gradient accumulation: steps whose gradients are averaged before each weight update"""
     crop_size: int = 768
     """side of the square training crops, in pixels"""
     augmentation: Literal["default", "original", "none"] = "default"
@@ -88,7 +88,7 @@ class TrainingConfig:
     clip_norm: float = 0.0
     """gradient-norm clipping: largest allowed norm of the gradient of all weights together; 0 disables it"""
     ema: float = 0.0
-    """exponential moving average (EMA) of the weights: decay per step, for example 0.999; the average is what is
+    """exponential moving average (EMA) of the weights: decay per update, for example 0.999; the average is
     evaluated and kept; 0 disables it"""
     schedule: Literal["poly", "step", "cosine", "one_cycle", "constant"] = "poly"
     """learning-rate schedule over the whole training"""

@@ -83,7 +83,7 @@ def test_every_damaged_file_is_listed_and_the_others_cached(samples: list[Sample
     assert cache.path(samples[2]).is_file()
 
 
-def test_too_little_room_is_said_before_any_work(
+def test_too_little_space_is_reported_before_any_work(
     samples: list[Sample], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1000))
@@ -128,7 +128,7 @@ def test_a_damaged_file_is_decoded_again(
     assert capsys.readouterr().err == ""
 
 
-def test_a_whole_file_of_another_sample_is_not_taken(samples: list[Sample], tmp_path: Path) -> None:
+def test_an_intact_file_of_another_sample_is_not_used(samples: list[Sample], tmp_path: Path) -> None:
     cache = Cache(tmp_path / "cache", READER)
     cache.fill(samples, 1)
     cache.path(samples[1]).write_bytes(cache.path(samples[0]).read_bytes())

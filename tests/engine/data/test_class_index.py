@@ -38,7 +38,7 @@ def build(samples: list[Sample], tmp_path: Path, workers: int = 1) -> ClassIndex
     return class_index.build(samples, read_mask, 4, tmp_path / "class_index.npz", workers=workers)
 
 
-def test_every_noted_pixel_is_of_its_class(samples: list[Sample], tmp_path: Path) -> None:
+def test_every_kept_pixel_is_of_its_class(samples: list[Sample], tmp_path: Path) -> None:
     index = build(samples, tmp_path)
     assert index.pixel_counts[:, 0].tolist() == [61 * 2 * SIDE - 64, *[61 * 2 * SIDE] * 19]
     assert index.pixel_counts[:, 2].tolist() == [64, *[0] * 19]
@@ -66,7 +66,7 @@ def test_the_index_is_kept_until_a_mask_changes(
     assert build(samples, tmp_path).pixel_counts[3, 3] == SIDE * 2 * SIDE
 
 
-def test_every_bad_mask_is_told(samples: list[Sample], tmp_path: Path) -> None:
+def test_every_bad_mask_is_reported(samples: list[Sample], tmp_path: Path) -> None:
     for sample in samples[:2]:
         assert sample.mask is not None
         sample.mask.write_bytes(b"no image")
@@ -82,10 +82,10 @@ def test_masks_without_any_class(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("augmentation", AUGMENTATIONS)
-def test_a_rare_class_is_in_as_many_crops_as_asked_for(
+def test_a_rare_class_is_in_the_requested_share_of_crops(
     samples: list[Sample], tmp_path: Path, augmentation: str
 ) -> None:
-    """Half of the crops are over a class, half of these over the rare one, where 1 plain crop in 1700 meets it."""
+    """Half of the crops contain a drawn class, half of these the rare one; 1 plain crop in 1700 contains it."""
     index = build(samples, tmp_path)
     dataset = SegmentationDataset(samples, FileReader(read_mask), AUGMENTATIONS[augmentation](16, 255))
     sampler = EpochSampler(200, 1, 5, index=index, class_uniform=0.5)
@@ -118,7 +118,7 @@ def test_every_flipped_bit_is_found(samples: list[Sample], tmp_path: Path) -> No
         )
 
 
-def test_without_it_the_draws_are_as_ever(samples: list[Sample], tmp_path: Path) -> None:
+def test_without_class_uniform_sampling_requests_are_unchanged(samples: list[Sample], tmp_path: Path) -> None:
     plain = EpochSampler(20, 4, 3)
     assert list(EpochSampler(20, 4, 3, index=build(samples, tmp_path))) == list(plain)
     index = build(samples, tmp_path)

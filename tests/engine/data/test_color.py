@@ -22,7 +22,7 @@ def test_no_change_of_colours_changes_nothing() -> None:
     assert torch.equal(adjusted(COLORS, hue_angle=6.283185307179586), COLORS)
 
 
-def test_colours_change_as_one_step_after_the_other_would() -> None:
+def test_one_matrix_equals_separate_steps() -> None:
     for name, function in (
         ("brightness", functional.adjust_brightness),
         ("contrast", functional.adjust_contrast),
@@ -32,7 +32,7 @@ def test_colours_change_as_one_step_after_the_other_would() -> None:
         assert (adjusted(COLORS, **{name: 1.3}).int() - expected.int()).abs().max() <= 2, name
 
 
-def test_turning_the_hue_keeps_the_grey() -> None:
+def test_rotating_the_hue_keeps_the_grey() -> None:
     grey = torch.full((3, 4, 4), 90, dtype=torch.uint8)
     assert torch.equal(adjusted(grey, hue_angle=1.0), grey)
     luma = torch.tensor([0.299, 0.587, 0.114])

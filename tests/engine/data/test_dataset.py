@@ -78,7 +78,7 @@ def test_augmented_samples_follow_from_their_seed(sample: Sample, augmentation: 
 
 
 def test_seeding_a_sample_does_not_seed_devices(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`torch.manual_seed` notes the seed for all GPUs, which takes up to a millisecond a sample."""
+    """`torch.manual_seed` records the seed for all GPUs, which takes up to a millisecond per sample."""
     dataset = SegmentationDataset([sample], READER, AUGMENTATIONS["default"](32, 255))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)

@@ -1,4 +1,4 @@
-"""Crops made from resident images must be those that the loaders make on a CPU."""
+"""Crops from resident images equal those that data loaders make on a CPU."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +21,7 @@ Pixel = tuple[int, int]
 
 
 def smooth_and_noisy(number: int, height: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """A (3, H, W) image and a mask; each fourth image is nothing but noise, the worst case for resampling."""
+    """A (3, H, W) image and a mask; each fourth image is pure noise, the worst case for resampling."""
     random = torch.Generator().manual_seed(number)
     coarse = torch.randint(-20, 276, (1, 3, height // 4 + 1, width // 4 + 1), generator=random).float()
     image = functional.interpolate(coarse, size=(height, width), mode="bilinear")[0]
@@ -46,7 +46,7 @@ def directly(augmentation: DeviceAugmentation, *tensors: torch.Tensor) -> tuple[
 
 
 def captured(augmentation: DeviceAugmentation, *tensors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """On a GPU by a CUDA graph, which was captured with other samples and other draws."""
+    """Make the crops; on a GPU with a CUDA graph that was captured with other samples and parameters."""
     images, masks, rows = (tensor.cuda() for tensor in tensors)
     static = images.flip(0), masks.flip(0), rows.flip(0)
     stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
@@ -70,7 +70,7 @@ def compare(
     seeds: range,
     run: Callable[..., tuple[torch.Tensor, torch.Tensor]] = directly,
 ) -> None:
-    """Make crops both ways from samples of any sizes; every third is over a pixel."""
+    """Make crops both ways from samples of any sizes; every third contains a given pixel."""
     height, width = (max(mask.shape[axis] for _, mask in samples) for axis in (0, 1))
     images = torch.zeros(len(samples), 3, height, width, dtype=torch.uint8)
     masks = torch.full((len(samples), height, width), VOID, dtype=torch.uint8)
@@ -97,7 +97,7 @@ def compare(
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 @pytest.mark.parametrize("size", [20, 45, 130])
 def test_crops_are_those_of_the_cpu(name: str, size: int) -> None:
-    """Smaller and larger than the images, at every scale that is parameters, with class-uniform spots."""
+    """Crops smaller and larger than the images, at every scale, with pixels of class-uniform sampling."""
     compare(name, size, [smooth_and_noisy(number, HEIGHT, WIDTH) for number in range(8)], range(60))
 
 
@@ -121,7 +121,7 @@ def test_real_images_at_real_size(name: str, real_data: Path) -> None:
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_what_is_drawn_is_what_the_cpu_draws(name: str) -> None:
-    """For hundreds of seeds: coordinates of pixels tell which crop it was, a grey image how its colours changed."""
+    """For hundreds of seeds: an image of coordinates shows which crop it was, a grey image how its colours changed."""
     size = 32
     augmentation, reference = DeviceAugmentation(name, size, VOID), AUGMENTATIONS[name](size, VOID)
     for seed in range(300):
@@ -157,7 +157,7 @@ def test_a_number_that_float32_does_not_hold_is_refused() -> None:
 @pytest.mark.parametrize("precision", ["highest", "high"])
 @pytest.mark.parametrize("name", AUGMENTATIONS)
 def test_a_gpu_makes_the_same_crops(name: str, precision: str) -> None:
-    """Products in TF32 included."""
+    """With float32 products and with products in TF32."""
     samples = [smooth_and_noisy(number, 240, 320) for number in range(8)]
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)

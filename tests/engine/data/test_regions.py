@@ -1,4 +1,4 @@
-"""Draws that must be those of torchvision are compared number by number, with the generator's state afterwards."""
+"""Regions equal those of torchvision number by number, and so does the state of the generator afterwards."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ EVERY_KIND: list[Regions] = [ScaledRegions(50, (0.5, 2.0)), PlainRegions(50), Ar
 
 
 def both(seed: int, ours: Regions, theirs: v2.Transform, height: int, width: int) -> tuple[Region, dict[str, int]]:
-    """The same draw by our code and by torchvision's; both must leave the generator in one state."""
+    """Draw by our code and by torchvision; both must leave the generator in the same state."""
     torch.manual_seed(seed)
     region = ours.draw(height, width, None)
     state = torch.get_rng_state()
@@ -62,7 +62,7 @@ def test_kinds_are_chosen_as_torchvision_does() -> None:
 
 @pytest.mark.parametrize("regions", EVERY_KIND, ids=lambda kind: type(kind).__name__)
 @pytest.mark.parametrize(("height", "width"), SHAPES)
-def test_regions_lie_over_the_spot(regions: Regions, height: int, width: int) -> None:
+def test_regions_contain_the_pixel(regions: Regions, height: int, width: int) -> None:
     torch.manual_seed(0)
     for pixel in ((0, 0), (height - 1, width - 1), (height // 2, width // 3)):
         for _ in range(20):

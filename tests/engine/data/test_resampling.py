@@ -6,13 +6,13 @@ from engine.data.resampling import Axis, split_for_tf32
 
 
 def tf32(values: torch.Tensor) -> torch.Tensor:
-    """What tensor cores read of a float32: 11 bits, rounded to the nearest."""
+    """Round float32 to the 11 bits that tensor cores read."""
     bits = values.view(torch.int32)
     return ((bits + 0x0FFF + ((bits >> 13) & 1)) & ~0x1FFF).view(torch.float32)
 
 
 def weights(start: int, side: int, size: int, length: int) -> torch.Tensor:
-    """(S, length) for one region."""
+    """Weights (S, length) of one region."""
     positions = torch.arange(size, dtype=torch.float32)[None]
     start_, side_ = torch.tensor([float(start)]), torch.tensor([float(side)])
     return Axis(start_, side_, side_ / size, positions).weights(length)[0]
@@ -20,7 +20,7 @@ def weights(start: int, side: int, size: int, length: int) -> torch.Tensor:
 
 @pytest.mark.parametrize(("side", "size"), [(7, 7), (9, 4), (4, 9), (50, 7), (97, 33), (1, 5), (400, 3), (30, 31)])
 def test_weights_are_those_of_torch_bit_by_bit(side: int, size: int) -> None:
-    """On columns of noise, where each wrong weight shows; enlarged, made smaller by up to 130 times, and neither."""
+    """On columns of noise, which show each wrong weight; enlarged, reduced up to 130 times, and unchanged."""
     column = torch.randint(0, 256, (3, side, side), dtype=torch.uint8, generator=torch.Generator().manual_seed(side))
     expected = functional.resize(column, [size, side], antialias=True)
     found = (weights(0, side, size, side).double() @ column.double() + 0.5).floor().clamp(0, 255)
@@ -36,7 +36,7 @@ def test_a_region_beyond_the_image_is_black_there() -> None:
 
 
 def test_weights_of_the_largest_images_are_exact() -> None:
-    """Centres in float32 would be off by a quarter of a pixel's thousandth at the end of 4096 pixels."""
+    """Centres in float32 would be off by a quarter of a thousandth of a pixel at the end of 4096 pixels."""
     column = torch.randint(0, 256, (3, 4096, 4), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
     expected = functional.resize(column, [2111, 4], antialias=True)
     found = (weights(0, 4096, 2111, 4096) @ column.float() + 0.5).floor().clamp(0, 255)

@@ -88,7 +88,7 @@ def test_every_damaged_file_is_named(samples: list[Sample]) -> None:
 
 
 def test_the_host_holds_few_samples_at_a_time(tmp_path: Path) -> None:
-    """Numpy tells tracemalloc of its arrays, torch does not of the resident ones."""
+    """tracemalloc sees the arrays of NumPy, but not the resident tensors of torch."""
     write_png(tmp_path / "a.png", np.zeros((500, 500, 3), np.uint8))
     samples = [Sample(str(number), tmp_path / "a.png", tmp_path / "a.png") for number in range(40)]
 

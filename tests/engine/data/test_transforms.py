@@ -8,7 +8,7 @@ from engine.normalization import Normalize
 
 
 def coordinates(height: int, width: int) -> tuple[tv_tensors.Image, tv_tensors.Mask]:
-    """An image and a mask in which every pixel says where it is."""
+    """Image and mask in which every pixel contains its own position."""
     rows = torch.arange(height, dtype=torch.uint8)[:, None].expand(height, width)
     columns = torch.arange(width, dtype=torch.uint8)[None].expand(height, width)
     return tv_tensors.Image(torch.stack([rows, columns, rows])), tv_tensors.Mask(rows.clone())

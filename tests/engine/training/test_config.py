@@ -16,7 +16,7 @@ def test_the_command_takes_every_setting_with_its_help(capsys: pytest.CaptureFix
     text = capsys.readouterr().out
     for field in dataclasses.fields(TrainOptions):
         assert re.search(rf"^  --{field.name}\b.*\s+[\w(]", text, re.MULTILINE), field.name
-    assert "steps whose gradients are added up before the weights change (default: 1)" in " ".join(text.split())
+    assert "steps whose gradients are averaged before each weight update (default: 1)" in " ".join(text.split())
 
 
 def test_no_setting_is_documented_twice() -> None:
@@ -42,7 +42,7 @@ def test_numbers_at_the_end_of_a_range_that_is_open(settings: dict[str, float]) 
         TrainingConfig(**settings)  # type: ignore[arg-type]
 
 
-def test_all_numbers_that_make_no_sense_are_listed() -> None:
+def test_all_numbers_out_of_range_are_listed() -> None:
     with pytest.raises(InputError) as caught:
         TrainingConfig(momentum=1.0, class_uniform=1.5, learning_rate=0.0, epochs=-1)
     assert len(caught.value.messages) == 4
@@ -52,7 +52,7 @@ def test_what_may_change_is_an_option() -> None:
     assert {field.name for field in dataclasses.fields(TrainOptions)} >= TrainOptions.CHANGEABLE
 
 
-def test_names_tell_settings_apart_but_not_what_is_free() -> None:
+def test_names_differ_by_settings_but_not_by_changeable_ones() -> None:
     def name(**config: object) -> str:
         return default_name(config, {"epochs"}, "fcn8s", "cityscapes")
 
@@ -61,7 +61,7 @@ def test_names_tell_settings_apart_but_not_what_is_free() -> None:
     assert re.fullmatch(r"fcn8s-cityscapes-[0-9a-f]{8}", name(seed=0))
 
 
-def test_differences_are_told_by_name() -> None:
+def test_differences_are_listed_by_name() -> None:
     before = {"rate": 0.1, "epochs": 1, "gone": 7}
     now = {"rate": 0.2, "epochs": 2, "new": 3}
     assert differences(now, before, {"epochs"}, {"new": 3, "rate": 9}) == ["rate 0.1 -> 0.2"]

@@ -1,4 +1,4 @@
-"""Damaged files of a run end in one message, or in a note where nothing depends on them; never in a traceback."""
+"""Damaged files of a run give one message, or a note if nothing depends on them; never a traceback."""
 
 import copy
 import json
@@ -31,7 +31,7 @@ BROKEN = {
 def started(folder: Path) -> Run:
     run = Run(folder)
     run.start({"rate": 0.1}, set())
-    (folder / "best.pth").touch()  # so that it is no new one
+    (folder / "best.pth").touch()  # a run that was begun before
     return run
 
 
@@ -55,7 +55,7 @@ def test_settings_that_are_missing_beside_a_state(tmp_path: Path, capsys: pytest
     assert "config.yaml: no such file, so the settings of before cannot be compared" in capsys.readouterr().err
 
 
-def test_a_damaged_note_of_the_environment_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_damaged_environment_file_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     started(tmp_path)
     for number, content in enumerate([*BROKEN.values(), b"{}", b'"a"']):
         path = tmp_path / "environment.json"
@@ -68,7 +68,7 @@ def test_a_damaged_note_of_the_environment_stops_nothing(tmp_path: Path, capsys:
         assert len(json.loads(path.read_text())) == 1
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_special_files_are_not_waited_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = started(tmp_path)
     makers: tuple[Callable[[Path], None], ...] = (
         os.mkfifo,
@@ -117,7 +117,7 @@ LINES += [
 LINES += [b'{"epoch": 2, "val_iou": [[1]]}', b'{"epoch": 2']
 
 
-def test_lines_that_are_no_epoch_are_left_out_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_lines_are_removed_and_the_original_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     training(tmp_path, Scores([0.1, 0.2, 0.3]), epochs=3).fit()
     path = tmp_path / "history.jsonl"
     whole = path.read_bytes()
@@ -127,20 +127,20 @@ def test_lines_that_are_no_epoch_are_left_out_and_kept(tmp_path: Path, capsys: p
         path.write_bytes(damaged)
         capsys.readouterr()
         training(tmp_path, Scores([]), epochs=3).fit()
-        told = capsys.readouterr().err
+        printed = capsys.readouterr().err
         assert (
-            told.count(
+            printed.count(
                 "history.jsonl: damaged, lines that are not epochs were removed (line 2); the original file is kept as "
             )
             == 1
         )
-        kept = tmp_path / told.rpartition("kept as ")[2].strip()
+        kept = tmp_path / printed.rpartition("kept as ")[2].strip()
         assert kept.read_bytes() == damaged
         assert path.read_bytes() == whole
         kept.unlink()
 
 
-def test_what_a_kill_left_of_a_line_goes_without_a_word(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unfinished_line_is_removed_without_a_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = started(tmp_path)
     run.append({"epoch": 1, "loss": 2.0})
     path = tmp_path / "history.jsonl"
@@ -166,9 +166,9 @@ def test_what_is_missing_beside_a_state_is_noted(tmp_path: Path, capsys: pytest.
     (tmp_path / "best.pth").unlink()
     capsys.readouterr()
     training(tmp_path, Scores([0.1]), epochs=4).fit()
-    told = capsys.readouterr().err
-    assert "history.jsonl: lacks epoch 1, 2; tables and curves are without" in told
-    assert "best.pth: no such file, so the weights of epoch 1, the best so far, are lost" in told
+    printed = capsys.readouterr().err
+    assert "history.jsonl: lacks epoch 1, 2; tables and curves are without" in printed
+    assert "best.pth: no such file, so the weights of epoch 1, the best so far, are lost" in printed
 
 
 def test_numbers_that_json_does_not_have_become_null(tmp_path: Path) -> None:
@@ -183,11 +183,11 @@ def test_numbers_that_json_does_not_have_become_null(tmp_path: Path) -> None:
 ODD: list[Any] = [None, -1, "text", [1], {"a": 1}, torch.ones(7), torch.ones(1).to_sparse()]
 FORGOTTEN = object()
 BENIGN = {"format_version", "about", "weights", "network", "ema", "optimizer", "precision", "row", "best", "data"}
-"""What may be another without harm; weights only where their average is evaluated."""
+"""Fields that may be replaced without harm; weights only if their moving average is evaluated."""
 
 
 def mutations(state: dict[str, Any], parts: Iterable[str]) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """The state with one thing in it removed or replaced by an odd one, at any depth up to four."""
+    """States in which one item is removed or replaced by an odd one, at any depth up to four."""
 
     def inside(part: Any, place: tuple[Any, ...]) -> Iterator[tuple[Any, ...]]:
         yield place

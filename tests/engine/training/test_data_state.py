@@ -21,7 +21,7 @@ def test_the_same_images_are_no_change(tmp_path: Path) -> None:
     assert resume_step(state, state, 1, 1, LAST) == 1
 
 
-def test_what_changed_is_told_by_split(tmp_path: Path) -> None:
+def test_changes_are_reported_by_split(tmp_path: Path) -> None:
     state = fingerprint(samples(tmp_path, "a", "b"), samples(tmp_path, "c"), 2)
     fewer = fingerprint(samples(tmp_path, "a"), samples(tmp_path, "d"), 1)
     trained, validated = changes(state, fewer)
@@ -53,7 +53,7 @@ def test_other_numbers_of_processes_take_other_steps(step: int, steps: int, accu
     assert resume_step(before, now, step, accumulate, LAST) == expected
 
 
-def test_a_disk_that_fails_is_no_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_disk_is_not_a_missing_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     images = samples(tmp_path, "a")
 
     def failing(path: Path) -> None:

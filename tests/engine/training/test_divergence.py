@@ -1,4 +1,4 @@
-"""What is NaN or infinite never becomes a state."""
+"""Losses and weights that are NaN or infinite are never saved."""
 
 import math
 from pathlib import Path
@@ -24,7 +24,7 @@ from tests.conftest import Ending
     ("losses", "expected"),
     [([], None), ([1.0, 2.0], None), ([1.0, math.nan, math.inf], 1), ([-math.inf], 0)],
 )
-def test_the_first_loss_that_is_no_number(losses: list[float], expected: int | None) -> None:
+def test_the_first_loss_that_is_nan_or_infinite(losses: list[float], expected: int | None) -> None:
     assert first_bad([torch.tensor(loss) for loss in losses]) == expected
 
 
@@ -37,7 +37,7 @@ def divergence_check(folder: Path, *, finite: bool = True) -> tuple[DivergenceCh
 
 
 @pytest.mark.parametrize("bad", [0, 30, 49, 50, 70])
-def test_a_loss_is_told_with_its_step_and_images(tmp_path: Path, bad: int) -> None:
+def test_a_nan_loss_is_reported_with_its_step_and_images(tmp_path: Path, bad: int) -> None:
     its, data = divergence_check(tmp_path)
 
     def epoch() -> None:
@@ -51,7 +51,7 @@ def test_a_loss_is_told_with_its_step_and_images(tmp_path: Path, bad: int) -> No
     assert f"the loss is nan in epoch 1, step {bad + 1}, on image_{request.sample};" in str(caught.value)
 
 
-def test_weights_are_looked_at_where_all_losses_are_finite(tmp_path: Path) -> None:
+def test_weights_are_checked_even_if_all_losses_are_finite(tmp_path: Path) -> None:
     its, _ = divergence_check(tmp_path)
     its.add(torch.tensor(1.0), 0)
     its.check()
@@ -78,15 +78,15 @@ def state(run: Path) -> dict[str, torch.Tensor]:
 
 
 def steps_done(run: Path) -> tuple[int, int]:
-    """Epochs and steps done, as the state says."""
+    """Epochs and steps done according to the state."""
     content = torch.load(run / "last.pth", weights_only=True)
     return content["about"]["epoch"], content["steps_done"]
 
 
-def test_a_loss_that_is_no_number_never_becomes_a_state(
+def test_a_nan_loss_is_never_saved(
     settings: list[str], tmp_path: Path, error_of: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Though every step is saved, and losses are looked at every 50 steps only."""
+    """Although every step is saved, and losses are checked every 50 steps only."""
     monkeypatch.setitem(RANGES, "learning_rate", Range(0, 1e31))
     wild = [*settings, "--learning_rate", "1e30", "--optimizer", "sgd", "--schedule", "constant", "--name", "wild"]
     message = error_of(train_fcn.main, *wild)
@@ -95,7 +95,7 @@ def test_a_loss_that_is_no_number_never_becomes_a_state(
     assert all(tensor.isfinite().all() for tensor in state(tmp_path / "wild").values())
 
 
-def test_weights_that_are_no_numbers_never_become_a_state(
+def test_infinite_weights_are_never_saved(
     settings: list[str], tmp_path: Path, error_of: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     learn = Learner.step

@@ -19,7 +19,7 @@ def change(layers: nn.Module) -> None:
             tensor += 1
 
 
-def test_it_averages_as_torchs_own_does() -> None:
+def test_it_averages_like_the_class_of_torch() -> None:
     ours = network()
     theirs = copy.deepcopy(ours)
     ema = ExponentialMovingAverage(ours, 0.9)
@@ -34,7 +34,7 @@ def test_it_averages_as_torchs_own_does() -> None:
 
 
 def test_all_of_it_lies_on_the_device_of_the_network() -> None:
-    """A buffer that stays on the CPU, as torch's counter does, cannot be broadcast by NCCL."""
+    """A buffer that stays on the CPU, like the counter of torch, cannot be broadcast by NCCL."""
     ema = ExponentialMovingAverage(network().to("meta"), 0.9)
     assert {tensor.device.type for tensor in ema.network.buffers()} == {"meta"}
 

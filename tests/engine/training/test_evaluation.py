@@ -24,7 +24,7 @@ def fabric() -> Fabric:
 
 
 def forward(images: torch.Tensor) -> torch.Tensor:
-    """Logits that are highest for class 0 where an image is dark, else for class 1."""
+    """Logits that are highest for class 0 where an image is dark, and otherwise for class 1."""
     dark = (images[:, 0] < 128).long()
     return functional.one_hot(1 - dark, 19).permute(0, 3, 1, 2).float()
 
@@ -49,7 +49,7 @@ def test_files_and_another_source_measure_the_same(demo_root: Path) -> None:
 
 
 def test_its_processes_stay_until_it_is_closed(demo_root: Path) -> None:
-    """Those that stayed on made a training that was done wait for ever."""
+    """Processes that stayed alive made a finished training wait forever."""
     evaluator = Evaluator(fabric(), BENCHMARK, BENCHMARK.samples(demo_root, "val"), workers=1)
     evaluator(forward, build_loss("cross_entropy", 255))
     (first,) = multiprocessing.active_children()
@@ -84,7 +84,7 @@ def test_logits_beyond_the_range_are_noticed(demo_root: Path, value: float) -> N
 
 
 def test_cudnn_searches_for_the_first_two_sizes_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    """For images of many sizes, as VOC's, each search would take as long as hundreds of predictions."""
+    """For images of many sizes, like those of VOC, each search would take as long as hundreds of predictions."""
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
     searched: list[bool] = []
 
@@ -106,7 +106,7 @@ def test_cudnn_searches_for_the_first_two_sizes_only(monkeypatch: pytest.MonkeyP
 def test_processes_pause_at_the_images_that_all_of_them_have(
     monkeypatch: pytest.MonkeyPatch, rank: int, measured: int
 ) -> None:
-    """There they agree on whether to stop; a process that asked once more would wait for the others for ever."""
+    """Processes agree there on whether to stop; one that asked once more would wait for the others forever."""
     monkeypatch.setattr(evaluation, "all_sum", lambda _, values: values)
     two: Any = SimpleNamespace(world_size=2, global_rank=rank, is_global_zero=True, device=torch.device("cpu"))
     seen: list[int] = []

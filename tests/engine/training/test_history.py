@@ -31,7 +31,7 @@ def test_a_class_that_does_not_occur_has_no_figure() -> None:
 
 
 def test_what_has_no_value_is_null_in_json() -> None:
-    """Where every pixel is void."""
+    """If every pixel is void, metrics have no value."""
     row = columns("train", 0.0, Metrics(math.nan, math.nan, math.nan, math.nan, [math.nan]))
     assert json.loads(json.dumps(row, allow_nan=False)) == {
         "train_loss": 0.0,
@@ -51,7 +51,7 @@ def test_an_epoch_as_a_line() -> None:
 
 @pytest.mark.parametrize(("kind", "start"), [("png", b"\x89PNG"), ("svg", b"<?xml"), ("pdf", b"%PDF")])
 def test_curves_of_every_kind(tmp_path: Path, kind: str, start: bytes) -> None:
-    """Also where an epoch was not validated, or a metric has no value."""
+    """Also if an epoch was not validated, or a metric has no value."""
     metrics = {
         f"{split}_{name}": 0.5
         for split in ("train", "val")

@@ -1,4 +1,4 @@
-"""Nothing in a training step makes the host wait for a GPU, or brings a tensor of the host into it.
+"""A training step never makes the host wait for a GPU, and never uses a host tensor.
 
 Without a GPU, on fake tensors of a CUDA device: they have shapes and no content, so whatever asks for content (a
 boolean index, `nonzero`, `item`) raises. What passes here may be captured in a CUDA graph as far as that can be seen
@@ -27,7 +27,7 @@ WAITS = (DynamicOutputShapeException, DataDependentOutputException)
 
 
 class HostTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes every operation that takes or gives a tensor of the host."""
+    """Records every operation that takes or returns a host tensor."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -45,7 +45,7 @@ class HostTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 @contextmanager
 def fake_cuda() -> Iterator[HostTensors]:
-    """Tensors of a CUDA device without content; fails if one of the host comes among them."""
+    """Context of CUDA tensors without content; fails if a host tensor is used with them."""
     host = HostTensors()
     with FakeTensorMode(), torch.device("cuda"), host:
         yield host
@@ -69,12 +69,12 @@ def branch(logits: torch.Tensor, mask: torch.Tensor) -> object:
 
 
 @pytest.mark.parametrize("wait", [boolean_index, value, branch])
-def test_what_waits_is_seen(wait: Callable[[torch.Tensor, torch.Tensor], object]) -> None:
+def test_waiting_is_detected(wait: Callable[[torch.Tensor, torch.Tensor], object]) -> None:
     with pytest.raises(WAITS), fake_cuda():
         wait(*batch())
 
 
-def test_a_tensor_of_the_host_is_seen() -> None:
+def test_a_host_tensor_is_detected() -> None:
     with pytest.raises(AssertionError), fake_cuda():
         torch.empty(3) * torch.tensor(2.0, device="cpu")
 
@@ -89,12 +89,12 @@ def test_no_loss_makes_the_host_wait(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*CROSS_ENTROPIES, "cross_entropy+dice+lovasz"])
-def test_nor_does_one_with_class_weights_and_label_smoothing(name: str) -> None:
+def test_class_weights_and_label_smoothing_do_not_make_the_host_wait(name: str) -> None:
     with fake_cuda():
         assert build_loss(name, VOID, torch.empty(CLASSES), 0.1)(*batch()).is_cuda
 
 
-def test_nor_does_counting_pixels() -> None:
+def test_counting_pixels_does_not_make_the_host_wait() -> None:
     with fake_cuda():
         logits, mask = batch()
         matrix = ConfusionMatrix(CLASSES, VOID, "cuda")
@@ -111,7 +111,7 @@ def augmented(name: str, size: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_nor_does_augmentation(name: str) -> None:
+def test_augmentation_does_not_make_the_host_wait(name: str) -> None:
     with fake_cuda():
         images, masks = augmented(name, 64)
         assert (images.shape, masks.shape) == ((4, 3, 64, 64), (4, 64, 64))
@@ -121,7 +121,7 @@ def test_nor_does_augmentation(name: str) -> None:
 
 
 def test_augmentation_stays_in_float32_under_autocast() -> None:
-    """In bfloat16 it would round images to whole multiples of two."""
+    """In bfloat16, augmentation would round images to multiples of two."""
     random = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (1, 3, 40, 60), dtype=torch.uint8, generator=random)
     masks = torch.zeros(1, 40, 60, dtype=torch.uint8)
@@ -132,13 +132,13 @@ def test_augmentation_stays_in_float32_under_autocast() -> None:
     assert torch.equal(under, augmentation(images, masks, rows)[0])
 
 
-def test_a_whole_step_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_whole_step_does_not_make_the_host_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """From resident data to the loss and the confusion matrix, in bfloat16."""
     monkeypatch.setattr("torch.cuda.amp.common.amp_definitely_not_available", lambda: False)
     monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda *_, **__: True)
     with fake_cuda() as host:
         network, normalize = FCN8s(CLASSES).train(), Normalize()
-        host.found.clear()  # building is no part of the step
+        host.found.clear()  # building is not part of the step
         images, masks = augmented("original", 64)
         with torch.autocast("cuda", torch.bfloat16):
             logits = network(normalize(images)).float()

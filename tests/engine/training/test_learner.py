@@ -1,4 +1,4 @@
-"""Steps in fp16, whose scaler runs on a CPU too, and what a run takes along to another precision."""
+"""Steps in fp16, whose scaler also runs on a CPU, and resuming in another precision."""
 
 import copy
 from typing import Any
@@ -43,7 +43,7 @@ def first_weight(its: Learner) -> torch.Tensor:
 
 @pytest.mark.parametrize("clip_norm", [0.0, 1.0])
 def test_an_overflow_in_fp16_costs_one_step_and_no_more(clip_norm: float) -> None:
-    """The scaler begins at 65536, so overflows are expected; with clipping they were an error."""
+    """The scaler starts at 65536, so overflows are expected; with clipping they were an error once."""
     its = learner(clip_norm=clip_norm)
     its.train()
     before = {name: tensor.clone() for name, tensor in its.network.named_parameters()}
@@ -125,8 +125,8 @@ class WithBackbone(nn.Module):
 
 
 @pytest.mark.parametrize("more", [{}, {"ema": 0.9}, {"optimizer": "caffe_sgd", "backbone_rate": 0.5, "clip_norm": 1.0}])
-def test_a_frozen_backbone_stays_as_it_was_in_every_bit(more: dict[str, Any]) -> None:
-    """Weights, biases, batch statistics and their counters; the head learns on."""
+def test_a_frozen_backbone_stays_identical(more: dict[str, Any]) -> None:
+    """Weights, biases, batch statistics and their counters; the head keeps learning."""
     torch.manual_seed(0)
     network = WithBackbone()
     for buffer in network.buffers():

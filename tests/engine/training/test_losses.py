@@ -26,7 +26,7 @@ def test_summed_cross_entropy_is_the_mean_times_the_number_of_valid_pixels() -> 
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_nothing_but_void_is_no_loss_and_no_gradient(name: str) -> None:
+def test_void_alone_gives_zero_loss_and_gradient(name: str) -> None:
     logits = LOGITS.clone().requires_grad_()
     loss = LOSSES[name](255)(logits, torch.full_like(MASK, 255))
     loss.backward()
@@ -133,7 +133,7 @@ def test_losses_add_up() -> None:
         build_loss("dice+hinge", 255)
 
 
-# The same losses written with the valid pixels alone, which makes shapes depend on data.
+# The same losses, written with the valid pixels only, so that shapes depend on the data.
 
 
 def valid_pixels(logits: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -220,8 +220,8 @@ def test_values_and_gradients_are_those_of_the_valid_pixels(
 
 @pytest.mark.parametrize("name", PLAIN)
 @pytest.mark.parametrize("void", VOID_SHARES)
-def test_pixels_that_are_equally_wrong_are_no_trouble(name: str, void: float) -> None:
-    """Which of them come first decided the gradient of a pixel, never the value, and never the sum over them."""
+def test_ties_between_pixels_do_not_change_the_loss(name: str, void: float) -> None:
+    """The order of ties may decide the gradient of a pixel, but never the loss or the sum of the gradients."""
     random = torch.Generator().manual_seed(0)
     mask = torch.randint(0, 3, (2, 9, 11), generator=random)
     mask[torch.rand(mask.shape, generator=random) < void] = 255
@@ -232,8 +232,8 @@ def test_pixels_that_are_equally_wrong_are_no_trouble(name: str, void: float) ->
         assert torch.allclose(gradient.sum((0, 2, 3)), expected_gradient.sum((0, 2, 3)), atol=1e-6)
 
 
-def test_ohem_keeps_the_share_of_equally_ohem() -> None:
-    """Ties at the end of the share that is kept, easy pixels of loss zero among them."""
+def test_ohem_keeps_the_share_of_equally_hard_pixels() -> None:
+    """Ties at the end of the kept share, including easy pixels whose loss is zero."""
     logits = torch.zeros(1, 2, 1, 64)
     logits[:, 0] = 200.0
     mask = torch.zeros(1, 1, 64, dtype=torch.int64)
@@ -264,7 +264,7 @@ def test_lovasz_is_exact_for_millions_of_pixels() -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_cuda_graph_holds_a_loss_and_its_gradient(name: str) -> None:
-    """Captured with other logits and another mask; sums on a GPU come in another order."""
+    """Captured with other logits and another mask; a GPU sums in another order."""
     loss = LOSSES[name](255)
     expected, expected_gradient = value_and_gradient(loss, LOGITS, WITH_VOID)
     logits, mask = LOGITS.flip(0).cuda().requires_grad_(), MASK.flip(0).cuda()

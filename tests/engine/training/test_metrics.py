@@ -71,7 +71,7 @@ def test_void_alone_has_no_score() -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_a_gpu_counts_alike_and_is_not_waited_for() -> None:
+def test_a_gpu_counts_alike_without_waiting() -> None:
     prediction, mask = random_batch(0)
     expected, matrix = ConfusionMatrix(CLASSES), ConfusionMatrix(CLASSES, device="cuda")
     expected.update(prediction, mask)

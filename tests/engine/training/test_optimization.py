@@ -59,7 +59,7 @@ def test_parameters_that_are_fixed_are_left_out() -> None:
     assert [len(group["params"]) for group in parameter_groups(network, 0.1)] == [1]
 
 
-def test_states_without_factors_resume() -> None:
+def test_states_without_rate_factors_resume() -> None:
     network = layer()
     optimizer = build_optimizer("sgd", parameter_groups(network, 0.0), 0.1, 0.9, CPU)
     state = optimizer.state_dict()
@@ -71,7 +71,7 @@ def test_states_without_factors_resume() -> None:
 
 
 def on_gpu(name: str, network: nn.Linear) -> torch.optim.Optimizer:
-    """The optimiser as it is made for a GPU, with the rate where this machine has memory."""
+    """The optimiser for a GPU, with its learning-rate tensor on the CPU."""
     with torch.device("cpu"):
         groups = parameter_groups(network, 0.0)
         options = {"lr": torch.tensor(0.1), "fused": True}
@@ -80,7 +80,7 @@ def on_gpu(name: str, network: nn.Linear) -> torch.optim.Optimizer:
 
 @pytest.mark.parametrize("name", ["adamw", "sgd"])
 def test_a_run_resumes_on_the_other_kind_of_device(name: str) -> None:
-    """What belongs to the device stays as it is here, whatever the state was saved with."""
+    """Options that belong to the device keep their values, whatever the state was saved with."""
     here, there = layer(), layer()
     ours, theirs = build_optimizer(name, parameter_groups(here, 0.0), 0.1, 0.9, CPU), on_gpu(name, there)
     for optimizer, network in ((ours, here), (theirs, there)):

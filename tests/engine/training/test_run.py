@@ -27,7 +27,7 @@ def test_history_is_only_appended_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20])
-def test_a_line_that_a_kill_cut_off_is_no_epoch(tmp_path: Path, cut: int) -> None:
+def test_an_unfinished_line_is_not_an_epoch(tmp_path: Path, cut: int) -> None:
     run = Run(tmp_path)
     run.append({"epoch": 1, "loss": 2.0})
     run.append({"epoch": 2, "loss": 1.0})
@@ -61,7 +61,7 @@ def test_the_same_settings_come_back_to_the_same_run(tmp_path: Path) -> None:
 
 
 def test_a_run_of_an_earlier_version_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """It lacks a new option, which then has its default, and has one that there is no more."""
+    """Its config lacks a new option, which gets its default, and contains a removed one, which is ignored."""
     run = Run(tmp_path / "a")
     run.start({"rate": 0.1, "gone": 7}, set())
     run.save(STATE)
@@ -91,7 +91,7 @@ def test_a_configuration_that_is_damaged(tmp_path: Path, content: str) -> None:
         Run(tmp_path).start({}, set())
 
 
-def test_a_start_that_failed_binds_nobody_to_its_settings(tmp_path: Path) -> None:
+def test_a_failed_start_does_not_fix_the_settings(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.start({"loss": "dise"}, set())
     run.start({"loss": "dice"}, set())
@@ -110,7 +110,7 @@ def test_the_name_of_a_run_outlives_a_new_option(tmp_path: Path) -> None:
     assert find({"new": 3}, rate=0.2, epochs=5, new=3).folder != begun.folder
 
 
-def test_several_runs_that_differ_in_what_is_gone(tmp_path: Path) -> None:
+def test_several_runs_that_differ_in_removed_options(tmp_path: Path) -> None:
     for gone in (1, 2):
         config = {"rate": 0.1, "gone": gone}
         find_run(tmp_path, config, set(), {}, "fcn8s").start(config, set())
@@ -161,7 +161,7 @@ def test_a_state_of_a_later_version(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize(("version", "remedy"), [(1, "the file is damaged"), (2, "a newer version of this program")])
-def test_a_state_that_lacks_what_is_needed(tmp_path: Path, version: int, remedy: str) -> None:
+def test_a_state_that_lacks_a_needed_field(tmp_path: Path, version: int, remedy: str) -> None:
     changed_state(Run(tmp_path), lacking="steps_done", format_version=version)
     with pytest.raises(InputError, match=f"last.pth: lacks steps_done; .*{remedy}"):
         Run(tmp_path).load()
@@ -199,7 +199,7 @@ sys.exit(main())
 
 @pytest.mark.parametrize(("what", "file"), [("state", "last.pth"), ("history", "history.jsonl")])
 def test_a_full_disk_loses_nothing_saved_before(tmp_path: Path, what: str, file: str) -> None:
-    """A limit on the size of files stands for the disk: every write beyond it fails."""
+    """A limit on the size of files simulates a full disk: every write beyond it fails."""
     run = Run(tmp_path)
     run.save(STATE)
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Signals and kills within an epoch: the weights are those of an undisturbed run."""
+"""Signals and kills within an epoch do not change the weights."""
 
 import json
 import os
@@ -41,20 +41,20 @@ def assert_same(left: Path, right: Path) -> None:
 
 
 def history(run: Path) -> list[dict[str, Any]]:
-    """The rows, without what the clock and the system tell."""
+    """Rows of the history, without times and memory."""
     rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
     clocks = ("images_per_second", "seconds", "data_wait", "process_memory_mib")
     return [{key: row[key] for key in row if key not in clocks} for row in rows]
 
 
 def steps_done(run: Path) -> tuple[int, int]:
-    """Epochs and steps done, as the state says."""
+    """Epochs and steps done according to the state."""
     content = torch.load(run / "last.pth", weights_only=True)
     return content["about"]["epoch"], content["steps_done"]
 
 
 def interrupted(number: signal.Signals, step: int, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    """Train in processes of their own, all of which get a signal in one of the steps."""
+    """Train in a new process group, all processes of which get a signal in one of the steps."""
     return subprocess.run(
         [sys.executable, "train_fcn.py", *arguments],
         cwd=REPOSITORY,
@@ -66,7 +66,7 @@ def interrupted(number: signal.Signals, step: int, *arguments: str) -> "subproce
     )
 
 
-def test_a_killed_run_goes_on_within_its_epoch(
+def test_a_killed_run_resumes_within_its_epoch(
     settings: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert train_fcn.main([*settings, "--name", "whole"]) == 0
@@ -79,7 +79,7 @@ def test_a_killed_run_goes_on_within_its_epoch(
 
 
 def test_a_signal_saves_and_stops(settings: list[str], tmp_path: Path) -> None:
-    """As SLURM and others do, to all processes, those that load images too; after a kill, and with everything on."""
+    """Schedulers signal all processes, including those that load images; after a kill, with every option turned on."""
     settings = [*settings, *EVERYTHING]
     assert train_fcn.main([*settings, "--name", "whole"]) == 0
     stopped = [*settings, "--name", "stopped", "--workers", "1"]
@@ -101,7 +101,7 @@ def test_a_signal_saves_and_stops(settings: list[str], tmp_path: Path) -> None:
 def test_a_signal_stops_a_validation_at_once(
     settings: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It would take minutes, where schedulers wait for seconds. The validation is made again after the resume."""
+    """A validation takes minutes, but schedulers wait for seconds. It is repeated after the resume."""
     settings = [*settings, *EVERYTHING, "--save_minutes", "1000"]
     assert train_fcn.main([*settings, "--name", "whole"]) == 0
     # At the second of three images; then in the epoch after that whose validation was made again; and the last one.

@@ -13,7 +13,7 @@ SEEDS: tuple[Callable[[int], object], ...] = (random.seed, np.random.seed, torch
 
 
 class Recorder:
-    """Stands in for CUDA graphs: a capture does nothing but note the work, a replay does it into the same results."""
+    """Replaces CUDA graphs: a capture only records the work, and a replay writes into the same results."""
 
     def __init__(self, error: str = "") -> None:
         self.error, self.runs, self.replays = error, 0, 0
@@ -79,8 +79,8 @@ def test_inputs_of_another_shape_are_an_error() -> None:
         step(torch.ones(3))
 
 
-def test_gradients_of_a_capture_that_failed_are_forgotten() -> None:
-    """What was recorded was not done, so gradients hold whatever was in memory."""
+def test_gradients_of_a_failed_capture_are_discarded() -> None:
+    """Recorded work has not run, so gradients contain arbitrary memory."""
 
     weight = torch.ones((), requires_grad=True)
     optimizer = torch.optim.SGD([weight], lr=0.1)
@@ -117,7 +117,7 @@ def test_gradients_of_a_capture_that_failed_are_forgotten() -> None:
 def test_a_step_that_draws_on_the_host_is_not_replayed(
     draw: Callable[[], float], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A replay would draw the same number for ever."""
+    """A replay would draw the same number forever."""
     for seed in SEEDS:
         seed(0)
     expected = [draw() for _ in range(6)]

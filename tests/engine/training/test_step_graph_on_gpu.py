@@ -1,4 +1,4 @@
-"""Replayed steps against eager ones, where there is a GPU."""
+"""Replayed steps equal eager ones; needs a GPU."""
 
 from typing import Literal
 
@@ -27,7 +27,7 @@ def batch(number: int) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def trained(optimizer: Optimizer, *, graph: bool) -> tuple[torch.Tensor, Learner]:
-    """Losses of some steps, with a validation between two of them, and the learner after them."""
+    """Losses of some steps, with a validation between two of them, and the learner afterwards."""
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.Dropout(), nn.Conv2d(8, 2, 1))
     fabric = Fabric(accelerator="cuda", devices=1)

@@ -13,7 +13,7 @@ BATCH = (torch.zeros(2, 3, 4, 4), torch.zeros(2, 4, 4))
 
 
 class Clock:
-    """Time passes only where a test says so, in Python and on a GPU that works off what it is given."""
+    """Simulated time of Python and of a GPU with a queue of work; it passes only when a test says so."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = self.busy_until = 0.0
@@ -71,7 +71,7 @@ def test_a_gpu_that_is_busy_while_python_waits_does_not_starve(monkeypatch: pyte
     assert its.warning() is None
 
 
-def test_a_gpu_that_starves_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gpu_that_waits_for_data_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
     its = meter_on("cuda")
     for _ in its.timed(clock.loading(1.0, 10)):

@@ -1,4 +1,4 @@
-"""The loop by itself, on a toy network and made-up batches: when it validates, saves and publishes."""
+"""The training loop alone, on a toy network and synthetic batches: when it validates, saves and publishes."""
 
 import json
 import os
@@ -39,8 +39,8 @@ class Table:
         return len(CLASSES)
 
 
-class MadeUp:
-    """Two steps an epoch; a batch is a function of its seeds."""
+class SyntheticBatches:
+    """Two steps per epoch; a batch is a function of its seeds."""
 
     def __init__(self) -> None:
         self.samples = [Sample(str(number), Path(str(number)), None) for number in range(4)]
@@ -60,7 +60,7 @@ class MadeUp:
 
 
 class Scores:
-    """An evaluator that gives scores from a list, one an evaluation."""
+    """Evaluator that returns scores from a list, one per evaluation."""
 
     def __init__(self, mious: list[float], *, finite: bool = True) -> None:
         self.mious, self.finite, self.precisions = mious, finite, [""]
@@ -87,7 +87,7 @@ def training(folder: Path, scores: Scores, **changes: Any) -> Trainer:
     run = Run(folder)
     run.start({}, set())
     benchmark: Any = SimpleNamespace(classes=Table())
-    return Trainer(fabric, run, learner, about, benchmark, config, MadeUp(), scores)  # type: ignore[arg-type]
+    return Trainer(fabric, run, learner, about, benchmark, config, SyntheticBatches(), scores)  # type: ignore[arg-type]
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -160,7 +160,7 @@ def test_the_best_weights_are_those_of_their_epoch(tmp_path: Path) -> None:
 
 
 def test_epochs_after_the_last_state_are_trained_again(tmp_path: Path) -> None:
-    """A kill between two saves loses the epochs since; the history must not keep what is trained anew."""
+    """A kill between two saves loses the epochs since; the history must not keep epochs that are trained again."""
     killed = training(tmp_path / "killed", Scores([0.1, 0.2, 0.3]), epochs=3)
 
     original = killed._save
