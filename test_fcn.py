@@ -46,63 +46,66 @@ RANGES = {
     "workers": WORKERS,
     "memory_budget": Range(0, 1 << 30),
 }
-"""Option -> the numbers that make sense."""
+"""Option -> range of its allowed values."""
 
 
 @dataclass(frozen=True)
 class PredictionOptions:
-    """What to predict, and with which weights."""
+    """Options of `test_fcn.py`."""
 
     model_weights_path: Path
-    """weights of train_fcn.py (saved/<run>/best.pth), or a state dict of a network that is known here"""
+    """weights: a checkpoint of train_fcn.py (saved/<run>/best.pth), or a state dict of a built-in network"""
     root: Path = Path("data")
     """folder of the data set"""
     benchmark: str = "cityscapes"
-    """which data set it is"""
+    """data set, which defines classes, splits and prediction files"""
     split: str = "test"
-    """which split to predict: test is packed for the server, the others are scored"""
+    """split of the data set to predict; test is packed for the server, the others are scored"""
     images: Path | None = None
-    """predict every image in this folder instead, with colour overlays"""
+    """folder of images to predict instead of a split, with colour overlays"""
     output: Path = Path("outputs")
-    """folder that results go to"""
+    """folder for results"""
     precision: Precision = "auto"
-    """arithmetic: 32-true (or fp32), exactly as the network is written, bf16-mixed (bf16), 16-mixed (fp16); auto is
-    16-mixed on GPUs, else float32 with sums in another order"""
+    """arithmetic precision: 32-true (or fp32) runs the network exactly as it is written; bf16-mixed (bf16); 16-mixed
+    (fp16); auto is 16-mixed on GPUs, otherwise float32 with layers fused, which rounds sums in another order"""
     compile: bool = False
-    """fuse all steps by torch.compile, on a GPU as CUDA graphs; takes a C++ compiler, and minutes at the start; meant
-    for images of one size"""
+    """torch.compile: fuse all steps, on a GPU as CUDA graphs; needs a C++ compiler, and minutes at the start; meant for
+    images of one size"""
     engine: Literal["auto", "torch", "openvino"] = "auto"
-    """what runs the network; auto is openvino on a CPU where it is installed and takes the network, else torch"""
+    """inference engine; auto uses openvino on a CPU if it is installed and runs the network, otherwise torch"""
     kernels: Literal["auto", "triton", "torch"] = "auto"
-    """whose kernels a GPU runs beside cuDNN's convolutions; auto is triton where it can be imported"""
+    """GPU kernels that run in addition to cuDNN's convolutions; auto uses triton if it runs on this GPU"""
     resize: str = ""
-    """height x width that each image is resized to before the network sees it, as 256x256; its logits are enlarged to
-    the image's size before the argmax; not together with --scales, --flip or --window"""
+    """fixed-size testing: height x width that each image is resized to, for example 256x256; logits are enlarged to the
+    image's size before the argmax; excludes --scales, --flip and --window"""
     scales: str = "1"
-    """factors on the image's size; with several, as 0.75,1,1.25, their probabilities are averaged"""
+    """test-time augmentation: scale factors on the image's size, for example 0.75,1,1.25; class probabilities are
+    averaged over all of them"""
     flip: bool = False
-    """also average with the prediction of the mirror image"""
+    """test-time augmentation: also predict the mirror image, and average the class probabilities"""
     window: int = 0
-    """side of square windows that slide over the image and are averaged where they overlap; 0 for the whole image"""
+    """sliding-window prediction: side of the square window in pixels; probabilities are averaged where windows overlap;
+    0 predicts the whole image at once"""
     memory_budget: int = 0
-    """MiB that the network may take beyond its weights; larger images go through in tiles; 0 for what there is"""
+    """memory budget in MiB for a prediction, in addition to weights, image and result; larger images are predicted in
+    tiles; 0 uses the available memory"""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    """where to predict"""
+    """device to predict on"""
     profile_images: int | None = None
-    """how many images to time stage by stage afterwards; by default 10 of a split, and none with --images"""
+    """number of images to profile stage by stage afterwards; by default 10 of a split, and 0 with --images"""
     figures: str = ""
-    """scenes to draw as image, ground truth and prediction side by side, with a legend: names with commas between, or
-    how many, those with the lowest IoU first"""
+    """scenes to draw: image, ground truth and prediction next to each other, with a legend; names separated by commas,
+    or a number, which draws the scenes with the lowest IoU"""
     gif: int = 0
-    """how many images, from the first on, to show with their predictions in an animated GIF"""
+    """number of images, from the first on, to show with their predictions in an animated GIF"""
     workers: int = max(2, min(8, available_cpus() // 2))
-    """threads that decode and encode images, and processes that check and score predictions; by default half as many as
-    there are cores, from 2 to 8"""
+    """number of threads that decode images, of threads that encode, and of processes that check and score predictions;
+    by default half the number of cores, from 2 to 8"""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Predict, then profile, score or pack."""
+    """Predict, then profile, score or pack the predictions."""
     chosen = options.parse(
         PredictionOptions,
         argv,
@@ -110,7 +113,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         description="Predict with a trained network; by default the test split, as a zip that the server accepts.",
         examples=EXAMPLES,
     )
-    tta = _require_sense(chosen)
+    tta = _check(chosen)
     benchmark = catalogue.benchmark(chosen.benchmark)
     network, about, weights_sha256 = catalogue.weights.load_network_for(benchmark, chosen.model_weights_path)
     samples = _samples(benchmark, chosen)
@@ -149,28 +152,28 @@ def main(argv: Sequence[str] | None = None) -> int:
         idle_share = predictor.idle_share()
         process.barrier()
         if faults:
-            raise InputError(
-                *faults, f"{predictions.folder}: the other images are predicted; run again once these are fixed"
-            )
+            others = f"{predictions.folder}: the other images are predicted; fix these and run the same command again"
+            raise InputError(*faults, others)
         if process.rank > 0:
             return 0
-        if lacking := sum(predictions.is_missing(sample) for sample in samples):
+        if missing := sum(predictions.is_missing(sample) for sample in samples):
             raise InputError(
-                f"{predictions.folder}: {lacking} of {len(samples)} images are not predicted; other processes say why"
+                f"{predictions.folder}: {missing} of {len(samples)} images are not predicted; "
+                "the other processes print why"
             )
-        kept = f"; {predictions.kept} of them were there already" if predictions.kept else ""
+        kept = f"; {predictions.kept} of them were kept from an earlier run" if predictions.kept else ""
         if predictions.removed:
-            kept += f"; {predictions.removed} of other images, weights or settings, or damaged, were removed"
+            kept += f"; {predictions.removed} were removed (damaged, or of other images, weights or settings)"
         done = f"{counted(len(samples), 'prediction')} of {about.network}, trained for {counted(about.epoch, 'epoch')}"
         print(f"{predictions.folder}: {done}{kept}")
         if predictions.overlays:
-            print(f"{predictions.overlays.folder}: the same in colour over the images")
+            print(f"{predictions.overlays.folder}: the predictions in colour over the images")
         if idle_share is not None:
             print(bottleneck(idle_share, chosen.workers, available_cpus()))
-        if profiled := samples[: _profiled(chosen)]:
+        if profiled := samples[: _images_to_profile(chosen)]:
             _profile(predictor, profiled, folder, idle_share)
         if not chosen.images:
-            _hand_in(benchmark, predictions.folder, folder, chosen)
+            _score_or_pack(benchmark, predictions.folder, folder, chosen)
         _draw(benchmark, samples, predictions, folder, chosen)
     if chosen.images or chosen.split not in benchmark.hidden_splits:
         print(spelled(f"next: {_next(chosen, benchmark, list(sys.argv[1:] if argv is None else argv))}"))
@@ -178,29 +181,32 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _next(chosen: PredictionOptions, benchmark: Benchmark, arguments: list[str]) -> str:
-    """What to do after predictions that are not packed, which say what is next themselves."""
+    """The next command to type, after predictions that are not packed; the packer prints its own next step."""
     again = shlex.join(["python", "test_fcn.py", *arguments])
     if chosen.images:
-        return "look at these pictures" if chosen.gif else f"{again} --gif 20"
+        return "open these pictures" if chosen.gif else f"{again} --gif 20"
     if not chosen.figures.strip("0"):
         return f"{again} --figures 5"
     if not benchmark.hidden_splits:
-        return "look at these figures"
+        return "open these figures"
     flag = "" if chosen.benchmark == PredictionOptions.benchmark else f" --benchmark {chosen.benchmark}"
     return f"python test_fcn.py --model_weights_path {chosen.model_weights_path} --root {chosen.root}{flag}"
 
 
-def _require_sense(chosen: PredictionOptions) -> TtaOptions:
-    """How images are looked at; refuses what would fail later.
+def _check(chosen: PredictionOptions) -> TtaOptions:
+    """Check options before any work.
+
+    Returns:
+        The options of test-time augmentation.
 
     Raises:
-        InputError: with every fault of the numbers.
+        InputError: with all values out of range, or for options that exclude each other.
     """
-    faults = out_of_range(vars(chosen) | {"profile_images": _profiled(chosen)}, RANGES)
+    faults = out_of_range(vars(chosen) | {"profile_images": _images_to_profile(chosen)}, RANGES)
     if chosen.memory_budget > 0 and chosen.compile:
         faults.append(
-            "--memory_budget with --compile: what fits in a budget is found by trying images of several sizes, each of "
-            "which would be compiled for minutes; leave out one of them"
+            "--memory_budget with --compile: a budget is measured with images of several sizes, and each size would be "
+            "compiled for minutes; leave out one of them"
         )
     if faults:
         raise InputError(*faults)
@@ -210,8 +216,8 @@ def _require_sense(chosen: PredictionOptions) -> TtaOptions:
     return TtaOptions.parse(chosen.scales, chosen.flip, chosen.window, resize)
 
 
-def _profiled(chosen: PredictionOptions) -> int:
-    """How many images to time."""
+def _images_to_profile(chosen: PredictionOptions) -> int:
+    """Number of images to time, which depends on the task by default."""
     if chosen.profile_images is None:
         return 0 if chosen.images else 10
     return chosen.profile_images
@@ -221,14 +227,14 @@ def _samples(benchmark: Benchmark, chosen: PredictionOptions) -> list[Sample]:
     if chosen.images is not None:
         return list_images(chosen.images)
     if chosen.split not in benchmark.splits:
-        raise InputError(f"--split {chosen.split}: {benchmark.name} has {', '.join(benchmark.splits)}")
+        raise InputError(f"--split {chosen.split}: expected one of {', '.join(benchmark.splits)} of {benchmark.name}")
     samples = benchmark.samples(chosen.root, chosen.split)
-    require_equal_sizes(benchmark, samples)  # rather than when all is predicted and shall be scored
+    require_equal_sizes(benchmark, samples)  # before hours of prediction, not after
     return samples
 
 
 def _require_scenes(samples: Sequence[Sample], figures: str) -> None:
-    """Refuse names of figures that no sample has, before hours of work."""
+    """Refuse names of figures that match no sample, before hours of work."""
     if figures.isdecimal() and len(figures) > 6:
         raise InputError(f"--figures {figures}: expected at most 999999, or names")
     if figures and not figures.isdecimal():
@@ -238,7 +244,7 @@ def _require_scenes(samples: Sequence[Sample], figures: str) -> None:
 
 
 def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, origin: dict[str, Any]) -> Predictions:
-    """The folder of predictions, what is made from them, and where."""
+    """The folder of predictions, and the files that are made from them."""
     overlays = Overlays(folder / "overlays", benchmark.prediction_colors) if chosen.images else None
     archive = folder / benchmark.archive_name
     names = ("scores.json", "profile.json", "figures", "predictions.gif")
@@ -248,29 +254,29 @@ def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, 
 
 def _profile(predictor: Predictor, samples: Sequence[Sample], folder: Path, idle_share: float | None) -> None:
     images = [sample.image for sample in samples]
-    scratch = folder / "predictions" / ".profile.part"  # what a killed process leaves of it goes with the next one
+    scratch = folder / "predictions" / ".profile.part"  # leftovers of a killed process are removed at the next start
     result = stages.profile(predictor, images, scratch, precision=predictor.forward.precision, warm_up=2)
     write_json(folder / "profile.json", {**result, "gpu_idle_share_of_prediction": idle_share})
-    print(f"\n{stages.table(result)}\n{folder / 'profile.json'}: the profile in full")
+    print(f"\n{stages.table(result)}\n{folder / 'profile.json'}: the full profile")
 
 
-def _hand_in(benchmark: Benchmark, predictions: Path, folder: Path, chosen: PredictionOptions) -> None:
-    """Pack what only the server can score, and score the rest."""
+def _score_or_pack(benchmark: Benchmark, predictions: Path, folder: Path, chosen: PredictionOptions) -> None:
+    """Pack a split that only the server can score; score any other split."""
     if chosen.split in benchmark.hidden_splits:
         packed = benchmark.pack(predictions, folder / benchmark.archive_name, chosen.root, chosen.workers)
         print(spelled(f"\n{packed}"))
         return
     scores, table = benchmark.score(predictions, chosen.root, chosen.split, chosen.workers)
     write_json(folder / "scores.json", scores)
-    print(f"\n{table}\n{folder / 'scores.json'}: the scores in full")
+    print(f"\n{table}\n{folder / 'scores.json'}: all scores")
 
 
 def _draw(
     benchmark: Benchmark, samples: Sequence[Sample], predictions: Predictions, folder: Path, chosen: PredictionOptions
 ) -> None:
-    """Draw pictures for people, and say what they are."""
+    """Draw legends, figures and animations, and print where they are."""
     if predictions.overlays or chosen.figures or chosen.gif:
-        from engine.inference import figures  # most runs need none
+        from engine.inference import figures  # imports Pillow's drawing, which most runs do not need
 
         lines = figures.show(
             benchmark, samples, predictions, folder, wanted=chosen.figures, animated=chosen.gif, workers=chosen.workers

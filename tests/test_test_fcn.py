@@ -60,7 +60,7 @@ def test_the_test_split_becomes_a_zip_that_the_server_accepts(
 
 
 def test_the_val_split_is_scored(run: Path, demo_root: Path, tmp_path: Path) -> None:
-    """As in training, but for pixels where two classes tie: sums are rounded in another order."""
+    """The score equals that of training, except for pixels where two classes tie: sums are rounded in another order."""
     options = ("--split", "val", "--precision", "fp32", "--profile_images", "0")
     assert predict(run / "best.pth", demo_root, tmp_path, *options) == 0
     scores = json.loads((tmp_path / "r" / "val" / "scores.json").read_text())
@@ -79,14 +79,14 @@ def test_figures_of_the_worst_scenes_and_a_gif(
     assert not (folder / "figures").exists()
     assert predict(weights, demo_root, tmp_path, *given, "--figures", "2", "--gif", "9") == 0
     printed = capsys.readouterr().out.splitlines()
-    assert printed[0].endswith("; 3 of them were there already")
+    assert printed[0].endswith("; 3 of them were kept from an earlier run")
     assert printed[-3:] == [
         f"{folder / 'figures'}: 2 scenes, the worst first",
         f"{folder / 'predictions.gif'}: the first 3 images with their predictions",
         f"next: python test_fcn.py --model_weights_path {weights} --root {demo_root}",
     ]
     assert len(list((folder / "figures").iterdir())) == 2
-    for wrong, told in {"x": "there is no image of this name", "9" * 5000: "expected at most 999999, or names"}.items():
+    for wrong, told in {"x": "no image has this name", "9" * 5000: "expected at most 999999, or names"}.items():
         words = ("--model_weights_path", weights, "--root", demo_root, *given, "--figures", wrong)
         assert f"--figures {wrong}: {told}" in error_of(test_fcn.main, *words)
 
@@ -102,14 +102,14 @@ def test_any_folder_of_images(
     (photos / "notes.txt").write_text("no image")
     assert predict(weights, demo_root, tmp_path, "--images", str(photos)) == 0
     found = tmp_path / "w" / "images"
-    assert not (found / "profile.json").exists(), "asked for by --profile_images only"
+    assert not (found / "profile.json").exists(), "images are profiled only with --profile_images"
     assert read_image(found / "overlays" / "legend.png").shape[1] == 640
     assert capsys.readouterr().out.splitlines()[-1].endswith(f"--images {photos} --gif 20")
     assert read_ids(found / "predictions" / "a_labelId_preds.png").shape == (77, 91)
     assert read_image(found / "overlays" / "sub" / "b_overlay.png").shape == image.shape
 
 
-def test_predictions_of_before_do_not_linger(weights: Path, demo_root: Path, tmp_path: Path) -> None:
+def test_predictions_of_other_images_are_removed(weights: Path, demo_root: Path, tmp_path: Path) -> None:
     old = tmp_path / "w" / "test" / "predictions" / "berlin" / "berlin_999999_000019_labelId_preds.png"
     write_png(old, np.zeros((2, 2), np.uint8))
     assert predict(weights, demo_root, tmp_path, "--profile_images", "0") == 0
@@ -168,7 +168,7 @@ def test_weights_of_the_original_repository_load_without_a_flag(demo_root: Path,
     assert set(mask.flatten().tolist()) == {0}, "the 20th output is void, which is label id 0"
 
 
-def test_weights_that_do_not_fit(
+def test_weights_that_do_not_fit_are_refused(
     run: Path, demo_root: Path, tmp_path: Path, error_of: Ending, pretrained: dict[str, torch.Tensor]
 ) -> None:
     def error(path: Path) -> str:
@@ -221,14 +221,14 @@ def test_weights_whose_scores_are_nan_predict_nothing(
     assert not list(tmp_path.rglob("*_preds.png"))
 
 
-def test_senseless_numbers_are_all_listed(weights: Path, error_of: Ending) -> None:
+def test_all_numbers_out_of_range_are_listed(weights: Path, error_of: Ending) -> None:
     flags = ("--workers", "-4", "--profile_images", "-3", "--memory_budget", "-1")
     message = error_of(test_fcn.main, "--model_weights_path", weights, *flags)
     assert message.count("error:") == 3
     assert "--workers -4: expected at least 0" in message
 
 
-def test_a_budget_is_not_kept_by_what_is_compiled(weights: Path, error_of: Ending) -> None:
+def test_compiling_excludes_a_memory_budget(weights: Path, error_of: Ending) -> None:
     flags = ("--memory_budget", "100", "--compile")
     message = error_of(test_fcn.main, "--model_weights_path", weights, *flags)
     assert message.count("error:") == 1
@@ -237,17 +237,17 @@ def test_a_budget_is_not_kept_by_what_is_compiled(weights: Path, error_of: Endin
 
 
 @pytest.mark.parametrize(("budget", "search"), [("0", True), ("500", False)])
-def test_cudnn_searches_nothing_where_memory_is_bounded(
+def test_cudnn_does_not_search_where_memory_is_bounded(
     weights: Path, demo_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, budget: str, search: bool
 ) -> None:
-    class MadeError(Exception):
+    class BuiltError(Exception):
         pass
 
-    def made(*_: object, **how: bool) -> None:
-        raise MadeError(how["search"])
+    def build(*_: object, **how: bool) -> None:
+        raise BuiltError(how["search"])
 
-    monkeypatch.setattr(test_fcn, "NetworkSegmenter", made)
-    with pytest.raises(MadeError, match=str(search)):
+    monkeypatch.setattr(test_fcn, "NetworkSegmenter", build)
+    with pytest.raises(BuiltError, match=str(search)):
         predict(weights, demo_root, tmp_path, "--memory_budget", budget)
 
 
@@ -258,12 +258,12 @@ def test_a_cpu_says_that_it_has_no_fp16(
     told = capsys.readouterr()
     assert told.err.count("warning: --precision 16-mixed: no fp16 on CPUs here, so this runs in bf16-mixed") == 1
     assert "bf16-mixed" in told.out
-    assert "gpu" not in told.out, "nor what only a GPU has"
+    assert "gpu" not in told.out, "figures that only a GPU has are left out"
 
 
-def test_predicting_what_is_not_there(weights: Path, demo_root: Path, tmp_path: Path, error_of: Ending) -> None:
+def test_missing_splits_and_folders(weights: Path, demo_root: Path, tmp_path: Path, error_of: Ending) -> None:
     given = ("--model_weights_path", weights, "--output", tmp_path / "out")
-    assert "--split dev: cityscapes has train, val, test" in error_of(
+    assert "--split dev: expected one of train, val, test of cityscapes" in error_of(
         test_fcn.main, *given, "--root", demo_root, "--split", "dev"
     )
     assert "no such folder" in error_of(test_fcn.main, *given, "--images", tmp_path / "nothing")

@@ -1,4 +1,4 @@
-"""Pictures of predictions for people: image, ground truth and prediction side by side, legends, and animated GIFs."""
+"""Figures of predictions: image, ground truth and prediction next to each other, legends, and animated GIFs."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,17 +19,17 @@ from engine.inference.page import Color, Entries
 from engine.parallel import prefetch, raise_errors
 
 _VOID = (224, 224, 192)
-"""What has no class, where black is the colour of a class."""
+"""Colour of pixels without a class, for benchmarks in which black is the colour of a class."""
 
 
 class Scene(NamedTuple):
-    """A sample to be shown."""
+    """A sample to draw, with its IoU."""
 
     sample: Sample
     iou: float | None
-    """Mean over the classes of this image alone, 0 to 1; None without a ground truth or any labelled pixel."""
+    """Mean IoU over the classes of this image, 0 to 1; None without a ground truth or a labelled pixel."""
     classes: int
-    """How many that mean is over."""
+    """Number of classes in that mean."""
 
 
 def show(
@@ -42,22 +42,22 @@ def show(
     animated: int,
     workers: int,
 ) -> Iterator[str]:
-    """Draw what is wanted, and say of each what it is.
+    """Draw figures, legends and animations, and yield a line to print about each.
 
     Args:
-        benchmark: of the predictions.
-        samples: all that were predicted.
-        predictions: of them; where there are overlays, these get a legend.
-        folder: for the pictures.
-        wanted: names for `named`, or how many of the `worst`, to draw into `figures/`; empty or 0 for none.
-        animated: how many, from the first on, to show in `predictions.gif`.
-        workers: threads.
+        benchmark: benchmark of the predictions.
+        samples: all samples that were predicted.
+        predictions: their predictions; overlays get a legend.
+        folder: folder for the pictures.
+        wanted: names for `named`, or a number for `worst`, to draw into `figures/`; empty or 0 for none.
+        animated: number of samples, from the first on, to show in `predictions.gif`; 0 for none.
+        workers: threads that read predictions.
     """
     if predictions.overlays:
         write_png(predictions.overlays.folder / "legend.png", page.legend(legend_of(benchmark)))
     if wanted.strip("0"):
-        some = samples if wanted.isdecimal() else named(samples, wanted)
-        scenes, order = rated(benchmark, some, predictions, workers), ""
+        candidates = samples if wanted.isdecimal() else named(samples, wanted)
+        scenes, order = rated(benchmark, candidates, predictions, workers), ""
         if wanted.isdecimal():
             scenes = worst(scenes, int(wanted))
             order = ", the worst first" if scenes and scenes[0].iou is not None else ""
@@ -71,10 +71,10 @@ def show(
 
 
 def named(samples: Sequence[Sample], wanted: str) -> list[Sample]:
-    """The samples that are wanted by name, with or without their folder, with commas between.
+    """Find samples by their names, with or without folder, separated by commas.
 
     Raises:
-        InputError: with every name that is none or more than one.
+        InputError: with every name that matches no sample or several.
     """
     found, faults = [], []
     for name in dict.fromkeys(part.strip() for part in wanted.split(",")):
@@ -82,15 +82,15 @@ def named(samples: Sequence[Sample], wanted: str) -> list[Sample]:
         if len(matching) == 1:
             found += matching
         else:
-            what = f"{len(matching)} images have this name" if matching else "there is no image of this name"
-            faults.append(f"--figures {name}: {what}; give names such as {samples[0].name}, or how many to draw")
+            what = f"{len(matching)} images have this name" if matching else "no image has this name"
+            faults.append(f"--figures {name}: {what}; give names such as {samples[0].name}, or a number of scenes")
     if faults:
         raise InputError(*faults)
     return found
 
 
 def rated(benchmark: Benchmark, samples: Sequence[Sample], predictions: Predictions, workers: int) -> list[Scene]:
-    """Samples with the IoU of each, in their order.
+    """Compute the IoU of each sample, in the given order.
 
     Raises:
         InputError: if a prediction or a ground truth cannot be read.
@@ -109,21 +109,21 @@ def rated(benchmark: Benchmark, samples: Sequence[Sample], predictions: Predicti
 
 
 def worst(scenes: Sequence[Scene], number: int) -> list[Scene]:
-    """So many scenes with the lowest IoU, the worst first; those without one come last, in their order."""
+    """The given number of scenes with the lowest IoU, the worst first; scenes without an IoU come last."""
     return sorted(scenes, key=lambda scene: 2.0 if scene.iou is None else scene.iou)[:number]
 
 
 def draw(benchmark: Benchmark, scenes: Sequence[Scene], predictions: Predictions, folder: Path) -> None:
-    """Draw each scene into a PNG of its own, with its place in the order in the name; figures of before go."""
+    """Draw each scene into a PNG whose name begins with its rank, and remove earlier figures."""
     for path in find(folder, "*.png"):
         path.unlink()
-    for place, scene in enumerate(scenes, 1):
-        name = f"{place:0{len(str(len(scenes)))}}_{Path(scene.sample.name).name}.png"
+    for rank, scene in enumerate(scenes, 1):
+        name = f"{rank:0{len(str(len(scenes)))}}_{Path(scene.sample.name).name}.png"
         write_png(folder / name, _figure(benchmark, scene, predictions))
 
 
 def animate(benchmark: Benchmark, samples: Sequence[Sample], predictions: Predictions, path: Path) -> None:
-    """Write a GIF of the images with their predictions in colour over them."""
+    """Write an animated GIF of the images with their predictions in colour over them."""
     overlays = Overlays(path.parent, benchmark.prediction_colors)
     pictures, present = [], np.zeros(256, np.bool_)
     for sample in samples:
@@ -134,17 +134,17 @@ def animate(benchmark: Benchmark, samples: Sequence[Sample], predictions: Predic
 
 
 def train_ids(benchmark: Benchmark, pixels: UInt8Array) -> UInt8Array:
-    """(H, W) of a prediction file -> train ids; a confidence of half or more is its class."""
+    """(H, W) values of a prediction file -> train ids; confidences of one half or more become the class."""
     if benchmark.confidence_class is not None:
         return np.where(pixels >= 128, benchmark.confidence_class, 1 - benchmark.confidence_class).astype(np.uint8)
-    of = np.full(256, benchmark.classes.void, np.uint8)
-    of[benchmark.prediction_ids[: len(benchmark.classes)]] = range(len(benchmark.classes))
-    ids: UInt8Array = of[pixels]
+    train_id_of = np.full(256, benchmark.classes.void, np.uint8)
+    train_id_of[benchmark.prediction_ids[: len(benchmark.classes)]] = range(len(benchmark.classes))
+    ids: UInt8Array = train_id_of[pixels]
     return ids
 
 
 def legend_of(benchmark: Benchmark, present: "np.typing.NDArray[np.bool_] | None" = None) -> Entries:
-    """The entries for the colours of predictions, of all classes or of those whose pixel values are present."""
+    """Legend entries for the colours of predictions: all classes, or those whose pixel values are present."""
     colors = benchmark.prediction_colors
     if (confident := benchmark.confidence_class) is not None:
         name = benchmark.classes.names[confident]
@@ -154,23 +154,23 @@ def legend_of(benchmark: Benchmark, present: "np.typing.NDArray[np.bool_] | None
 
 
 def _figure(benchmark: Benchmark, scene: Scene, predictions: Predictions) -> UInt8Array:
-    """A scene's image, ground truth if there is one, and prediction, below a title and above a legend."""
+    """The figure of a scene: title, image, ground truth if there is one, prediction and legend, as (H, W, 3) RGB."""
     sample, classes = scene.sample, benchmark.classes
     palette = classes.colorize(np.arange(256, dtype=np.uint8))
-    if (0, 0, 0) in classes.colors:  # which is that of what has no class
+    if (0, 0, 0) in classes.colors:  # black is also the default colour of pixels without a class
         palette[len(classes) :] = _VOID
     masks = {"ground truth": benchmark.read_mask(sample.mask)} if sample.mask is not None else {}
     masks["prediction"] = train_ids(benchmark, _ids(predictions.path(sample)))
     panels = {"image": read_image(sample.image)} | {caption: palette[mask] for caption, mask in masks.items()}
     present = sorted(set().union(*(np.unique(mask).tolist() for mask in masks.values())))
     names = [*classes.names, *["no class, not scored"] * (256 - len(classes))]
-    entries = {names[place]: _color(palette[place]) for place in present}
+    entries = {names[train_id]: _color(palette[train_id]) for train_id in present}
     score = "" if scene.iou is None else f": IoU {100 * scene.iou:.1f} %, mean of its {scene.classes} classes"
     return page.page(f"{Path(sample.name).name}{score}", panels, list(entries.items()))
 
 
 def _scores(benchmark: Benchmark, truth: UInt8Array, predicted: UInt8Array) -> ClassScores:
-    """Pixels of one image by true and predicted class."""
+    """The scores of one image, from (H, W) train ids."""
     classes = len(benchmark.classes)
     labelled = truth < classes
     cells = truth[labelled].astype(np.int64) * (classes + 1) + np.minimum(predicted[labelled], classes)

@@ -1,4 +1,4 @@
-"""How to cut an image into tiles, with a margin that makes them one image again."""
+"""Grids of tiles that cover an image, each with a margin as wide as the receptive field."""
 
 from collections.abc import Iterator
 from itertools import product
@@ -8,13 +8,13 @@ from engine.arrays import Size
 from engine.inference.receptive_field import ALIGNMENT
 
 _CHANNELS = 64
-"""Channels of the first layer at the image's full size, in VGG and U-Net."""
+"""Channels of the first layer, which works at the image's full size, in VGG and U-Net."""
 _PADDING = 200
-"""Pixels that a network may add to each axis before that layer: the paper's FCNs add 2 * 100, a valid U-Net 184."""
+"""Most pixels that a network pads each axis by before that layer: the paper's FCNs 2 * 100, a valid U-Net 184."""
 
 
 class Span(NamedTuple):
-    """A stretch of an axis that a tile is responsible for, and the longer one that the network sees.
+    """One tile along an axis: the pixels that it predicts, and its input, which is longer by the margins.
 
     first            start               end             last
       |----margin------|===================|----margin------|
@@ -27,41 +27,42 @@ class Span(NamedTuple):
 
     @property
     def extent(self) -> int:
-        """Pixels that the network sees."""
+        """Length of the network's input along this axis, margins included, in pixels."""
         return self.last - self.first
 
 
 class Grid(NamedTuple):
-    """Tiles that cover an image."""
+    """Grid of tiles that covers an image."""
 
     rows: tuple[Span, ...]
     columns: tuple[Span, ...]
 
     @property
     def largest_size(self) -> Size:
-        """Height and width of the largest tile, margin included."""
+        """Height and width of the largest tile, margins included."""
         return Size(max(row.extent for row in self.rows), max(column.extent for column in self.columns))
 
     @property
     def largest(self) -> int:
-        """Pixels of the largest tile, margin included."""
+        """Pixels of the largest tile, margins included."""
         return self.largest_size.pixels
 
     @property
     def work(self) -> int:
-        """Pixels of all tiles, margins included."""
+        """Computation, as the number of pixels of all tiles, margins included."""
         return sum(row.extent for row in self.rows) * sum(column.extent for column in self.columns)
 
     @property
     def tiles(self) -> Iterator[tuple[Span, Span]]:
-        """All tiles, row by row."""
+        """All tiles as (rows, columns), row by row."""
         return product(self.rows, self.columns)
 
 
 def plan(height: int, width: int, margin: int, max_pixels: int) -> Grid:
-    """The tiles of no more than `max_pixels` pixels that cost the least work, or the smallest there are.
+    """The grid of tiles of at most `max_pixels` that needs the least work; the smallest tiles if none is small enough.
 
-    None is responsible for less than its margin, unless an axis is that short; so work is nine times as much at most.
+    A tile predicts at least as many pixels along an axis as its margin has, unless the axis is shorter. So the work is
+    at most nine times that of the whole image.
     """
     rows, columns = (
         [_Axis.of(length, parts, margin) for parts in _parts(length, margin)] for length in (height, width)
@@ -76,31 +77,31 @@ def plan(height: int, width: int, margin: int, max_pixels: int) -> Grid:
 
 
 class _Axis(NamedTuple):
-    """An axis in parts, with what a choice among many depends on."""
+    """Spans of one axis, with the figures that `plan` compares."""
 
     spans: tuple[Span, ...]
     largest: int
-    """Pixels that the longest part sees."""
+    """Longest extent among the spans, in pixels."""
     work: int
-    """Pixels that all parts see."""
+    """Sum of all extents, in pixels."""
 
     @classmethod
     def of(cls, length: int, parts: int, margin: int) -> "_Axis":
-        """An axis of that length in about so many parts."""
-        its = spans(length, parts, margin)
-        seen = [span.extent for span in its]
-        return cls(its, max(seen), sum(seen))
+        """Cut an axis of that length into about so many spans."""
+        cut = spans(length, parts, margin)
+        extents = [span.extent for span in cut]
+        return cls(cut, max(extents), sum(extents))
 
 
 def _parts(length: int, least: int) -> list[int]:
-    """Numbers of parts of an axis that differ in the length of the parts, which is not below the least."""
+    """Numbers of spans to try for an axis: one for each length of a span that is not below `least`."""
     units = -(-length // ALIGNMENT)
     smallest = min(units, max(1, least // ALIGNMENT))
     return sorted({-(-units // size) for size in range(smallest, units + 1)})
 
 
 def spans(length: int, parts: int, margin: int) -> tuple[Span, ...]:
-    """An axis in about so many parts, that begin and look at what begins at multiples of the alignment."""
+    """Cut an axis into about so many spans; spans and their inputs begin at multiples of `ALIGNMENT`."""
     step = -(-length // (parts * ALIGNMENT)) * ALIGNMENT
     return tuple(
         Span(start, min(start + step, length), max(0, start - margin), min(start + step + margin, length))
@@ -109,11 +110,11 @@ def spans(length: int, parts: int, margin: int) -> tuple[Span, ...]:
 
 
 def max_pixels(size: Size, max_elements: int) -> int:
-    """Pixels that an image or a piece of it may have, so that its first layer has no more than so many elements.
+    """Most pixels of an image, or of a tile of it, whose first layer has at most `max_elements` elements.
 
-    Of an image of h x w that layer has 64 (h + 200) (w + 200), which is 64 (h w + 200 (h + w + 200)). The pieces are no
-    longer than the image on either axis, so what is bounded for its sides is bounded for theirs. What is half of the
-    bound fits in any case, unless it is a strip of more than 80,000 pixels.
+    For an image of h x w that layer has 64 (h + 200) (w + 200) = 64 (h w + 200 (h + w + 200)) elements. Tiles are not
+    longer than the image on either axis, so a bound computed with the image's sides holds for its tiles too. Half of
+    `max_elements` / 64 pixels always fit, except in a strip of more than 80,000 pixels.
     """
     most = max_elements // _CHANNELS
     return max(most // 2, most - _PADDING * (size.height + size.width + _PADDING))

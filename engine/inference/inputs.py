@@ -1,4 +1,4 @@
-"""Images in a folder as samples."""
+"""Input images: the files of a folder as samples."""
 
 import sys
 from collections import Counter
@@ -16,17 +16,17 @@ IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 def list_images(folder: Path) -> list[Sample]:
     """All images in a folder and its subfolders, sorted, as samples without masks.
 
-    Results of earlier runs and hidden files are passed over; what else is left out is said on stderr.
+    Results of earlier runs and hidden files are skipped; everything else that is left out is reported on stderr.
 
     Raises:
-        InputError: if there is none, or a folder cannot be listed.
+        InputError: if there is no image, or a folder cannot be listed.
     """
     endings = ", ".join(IMAGE_ENDINGS)
     if not folder.is_dir():
-        kind = "this is no folder; give the folder that it is in" if folder.exists() else "no such folder"
+        kind = "this is a file; give the folder that it is in" if folder.exists() else "no such folder"
         raise InputError(f"{folder}: {kind}; expected one with images ({endings})")
     results = {note.parent for note in find(folder, NOTE) if origin_of(note.parent / RESULTS[0])}
-    if folder in results:  # which are then among the images
+    if folder in results:  # the results are among the images
         results = results - {folder} | {folder / name for name in RESULTS}
     files, linked = [], []
     for path in find(folder, "*"):
@@ -39,10 +39,10 @@ def list_images(folder: Path) -> list[Sample]:
     if not images:
         raise InputError(f"{folder}: no image in it; expected files that end in {endings}")
     if others := Counter(path.suffix.lower() or path.name for path in sorted(set(files) - set(images))):
-        told = ", ".join(f"{number} {ending}" for ending, number in others.most_common(8))
-        _note(f"{folder}: left out, as no images: {told}{', ...' if len(others) > 8 else ''}")
+        listed = ", ".join(f"{number} {ending}" for ending, number in others.most_common(8))
+        _note(f"{folder}: left out, because they are not images: {listed}{', ...' if len(others) > 8 else ''}")
     for path in linked:
-        print(printable(f"note: {path}: links to folders are not followed; predict it by itself"), file=sys.stderr)
+        _note(f"{path}: links to folders are not followed; give this folder as --images in another run")
     return [Sample(name, path, None) for name, path in _named(images, folder).items()]
 
 
@@ -51,7 +51,7 @@ def _note(message: str) -> None:
 
 
 def _named(paths: Sequence[Path], folder: Path) -> dict[str, Path]:
-    """Images by their names in a folder: without the ending, where that does not give two of them the same."""
+    """Image files by their names in a folder: without the ending, unless two images would get the same name."""
     whole: set[Path] = set()
     while True:
         names = {path: str((path if path in whole else path.with_suffix("")).relative_to(folder)) for path in paths}

@@ -1,4 +1,4 @@
-"""Which images fit in a budget of memory, found by trying."""
+"""Memory budget of a prediction: image sizes that fit, found by trials."""
 
 import math
 from collections.abc import Callable
@@ -10,26 +10,27 @@ from engine.arrays import Size
 from engine.devices.memory import MemoryMeter, is_out_of_memory
 
 _FIRST_TRIAL = 256 * 256
-"""Pixels of the first image that is tried, unless the one that is asked about has fewer."""
-_MOST_GROWTH = 4.0
-"""How many times as large the next one may be."""
-_LEAST_GROWTH = 1.1
-"""A smaller step is not worth its time."""
+"""Pixels of the first trial, unless the image in question has fewer."""
+_MAX_GROWTH = 4.0
+"""Largest ratio of the pixels of one trial to those of the trial before."""
+_MIN_GROWTH = 1.1
+"""Smallest such ratio; a smaller step is not worth its time."""
 _RESERVE = 0.95
-"""Share of a budget that is planned with, as the next time may take a little more."""
+"""Share of a budget that may be used, because the next prediction of a size may take a little more."""
 
 
 class MemoryBudget:
-    """Tells which images fit in a budget, from made-up ones of the same shape that grow as far as it allows.
+    """A memory budget, and the image sizes that fit in it.
 
-    The next one that is tried is no larger than the budget would hold if all memory grew with the pixels; so none
-    takes much more, in whatever steps a network's memory grows, and nothing is extrapolated.
+    It measures synthetic images of the same aspect ratio, each larger than the one before. No trial is larger than
+    the budget would hold if all memory grew with the number of pixels. So no trial takes much more than the budget, in
+    whatever steps a network's memory grows, and no size counts as fitting without a trial.
 
     Args:
-        device: where the network is.
-        run: what takes the memory: (1, 3, H, W) uint8 on the device -> anything.
-        release: lets go of what `run` keeps for the next time, or a size would be measured with what another left.
-        budget: MiB that may be taken beyond what is taken now.
+        device: device of the network.
+        run: the prediction to measure, (1, 3, H, W) uint8 on the device -> any result.
+        release: frees the memory that `run` keeps for its next call; otherwise a trial would count leftovers.
+        mib: MiB that may be taken in addition to what is taken now.
     """
 
     def __init__(
@@ -37,9 +38,9 @@ class MemoryBudget:
         device: torch.device,
         run: Callable[[torch.Tensor], object],
         release: Callable[[], None],
-        budget: float,
+        mib: float,
     ) -> None:
-        self.mib = budget
+        self.mib = mib
         self._device, self._run, self._release = device, run, release
         self._meter = MemoryMeter(device)
         self._peaks: dict[Size, float] = {}
@@ -47,14 +48,14 @@ class MemoryBudget:
 
     @property
     def max_pixels(self) -> int:
-        """Those of the largest image that is known to fit; 0 if none is."""
+        """Pixels of the largest image that is known to fit; 0 if none is."""
         return max((size.pixels for size in self._fitting), default=0)
 
     def peak(self, size: Size) -> float:
-        """MiB that looking at an image of a size takes at most; infinity if memory runs out."""
+        """Peak memory of predicting an image of that size, in MiB; infinity if memory runs out."""
         if size not in self._peaks:
             zeros = torch.zeros(1, *size, 3, dtype=torch.uint8, device=self._device)
-            image = zeros.permute(0, 3, 1, 2)  # channels together in memory, as a decoded image has them
+            image = zeros.permute(0, 3, 1, 2)  # channels_last memory, like a decoded image
             try:
                 self._peaks[size] = self._meter.peak(partial(self._run, image))
             except RuntimeError as error:
@@ -65,7 +66,7 @@ class MemoryBudget:
         return self._peaks[size]
 
     def fits(self, size: Size) -> bool:
-        """Whether an image of a size fits in the budget."""
+        """Whether an image of that size fits in the budget; runs trials if that is not known yet."""
         if any(other.holds(size) for other in self._fitting):
             return True
         if any(size.holds(other) for other in self._refused):
@@ -84,14 +85,19 @@ class MemoryBudget:
         return [size for size, taken in self._peaks.items() if taken <= _RESERVE * self.mib]
 
     def _next_trial(self, size: Size, too_many: float) -> Size | None:
-        """What to try on the way to a size, where so many pixels are too many; None if it is not to be reached."""
+        """The next size to try on the way to `size`; None if that cannot be reached.
+
+        Args:
+            size: the image in question.
+            too_many: pixels that did not fit, infinity if all trials fitted.
+        """
         if not self._fitting:
             trial = size.with_at_most(_FIRST_TRIAL)
         else:
             largest = max(self._fitting, key=lambda fitting: fitting.pixels)
             room = _RESERVE * self.mib / max(self._peaks[largest], 1e-3)
-            growth = min(_MOST_GROWTH, room, math.sqrt(too_many / largest.pixels))
-            if growth < _LEAST_GROWTH and size.pixels > largest.pixels:
+            growth = min(_MAX_GROWTH, room, math.sqrt(too_many / largest.pixels))
+            if growth < _MIN_GROWTH and size.pixels > largest.pixels:
                 return None
             trial = size.with_at_most(max(1.0, growth) * largest.pixels)
         return None if trial in self._peaks else trial

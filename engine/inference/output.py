@@ -1,4 +1,4 @@
-"""A folder of predictions: which of them a rerun keeps, and what lies beside them."""
+"""The folder of predictions: files, the record of their origin, and what a rerun keeps."""
 
 import hashlib
 import json
@@ -20,23 +20,23 @@ from engine.files.folders import find
 from engine.files.images import note_of, write_png
 
 NOTE = "predictions.json"
-"""Name of the file beside a folder of predictions that says what they were made from."""
+"""Name of the JSON record of the predictions' origin, next to their folder."""
 RESULTS = ("predictions", "overlays", "figures")
-"""Names of the folders beside it that pictures are in."""
+"""Names of the folders of pictures next to that record."""
 OVERLAY = "_overlay.png"
 ORIGIN_KEY = "Prediction"
-"""Key of the note in each PNG that says what it was made from and of."""
+"""Key of the PNG note that holds the hash of a prediction's settings and name."""
 
 
 class Overlays(NamedTuple):
-    """Pictures for people: each image with its prediction in colour over it."""
+    """Overlays: pictures of each image with its prediction in colour over it."""
 
     folder: Path
     colors: UInt8Array
     """(256, 3) RGB of each id."""
 
     def path(self, sample: Sample) -> Path:
-        """Where the picture of a sample goes."""
+        """Path of the overlay of a sample."""
         return self.folder / f"{sample.name}{OVERLAY}"
 
     def write(
@@ -46,23 +46,23 @@ class Overlays(NamedTuple):
         prediction: UInt8Array,
         notes: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """Write the picture of a (H, W, 3) image and its (H, W) ids."""
+        """Write the overlay of a (H, W, 3) image and its (H, W) ids."""
         write_png(self.path(sample), self.blend(image, prediction), notes=notes)
 
     def blend(self, image: UInt8Array, prediction: UInt8Array) -> UInt8Array:
-        """(H, W, 3) RGB: the mean of an image and the colours of its (H, W) ids."""
+        """The mean of a (H, W, 3) RGB image and the colours of its (H, W) ids, as (H, W, 3) RGB."""
         return ((image.astype(np.uint16) + self.colors[prediction]) // 2).astype(np.uint8)
 
 
 class Predictions:
-    """A folder of predictions of the same samples by the same weights.
+    """A folder of predictions, made by the same weights with the same settings.
 
     Args:
-        folder: files go to `<folder>/<sample name><suffix>`.
-        suffix: of the benchmark's prediction files.
-        origin: all that predictions depend on beside their images, as JSON content.
-        overlays: also write these.
-        derived: files that are made from the predictions, and folders of PNGs; they are removed before any prediction
+        folder: the files are `<folder>/<sample name><suffix>`.
+        suffix: suffix of the benchmark's prediction files.
+        origin: everything that predictions depend on in addition to their images, as JSON content.
+        overlays: overlays to write with the predictions; None for none.
+        derived: files, and folders of PNGs, that are made from the predictions; they are removed before any prediction
             changes.
     """
 
@@ -76,32 +76,36 @@ class Predictions:
     ) -> None:
         self.folder, self.suffix, self.origin, self.overlays = folder, suffix, origin, overlays
         self.kept = 0
-        """How many samples were predicted before."""
+        """Number of predictions that are kept from an earlier run."""
         self.removed = 0
-        """How many predictions were there of other images, weights or settings."""
+        """Number of predictions that were removed: damaged, or of other images, weights or settings."""
         self._derived = derived
 
     def path(self, sample: Sample) -> Path:
-        """Where the prediction of a sample goes."""
+        """Path of the prediction of a sample."""
         return self.folder / f"{sample.name}{self.suffix}"
 
     def notes(self, sample: Sample) -> dict[str, str]:
-        """What the PNGs of a sample say about themselves: the hash of the weights, and that of all settings with it.
+        """Notes for the PNGs of a sample: the SHA-256 of the weights, and that of all settings and the sample's name.
 
-        The same for the same weights, settings and name, so that the same predictions are the same bytes.
+        They depend on nothing else, so the same weights, settings and images give the same bytes.
         """
-        told = json.dumps([self.origin, sample.name], sort_keys=True)
+        settings = json.dumps([self.origin, sample.name], sort_keys=True)
         weights = str(self.origin.get("weights_sha256", "unknown"))
-        return {"Software": "test_fcn.py", "Weights": weights, ORIGIN_KEY: hashlib.sha256(told.encode()).hexdigest()}
+        return {
+            "Software": "test_fcn.py",
+            "Weights": weights,
+            ORIGIN_KEY: hashlib.sha256(settings.encode()).hexdigest(),
+        }
 
     def clear(self, samples: Sequence[Sample]) -> None:
-        """Remove what is no prediction of these samples by these weights, with the pictures of it.
+        """Remove all predictions that cannot be kept for these samples, with their overlays, and write the record.
 
-        So go files that are damaged, that say that they were made from something else, and those whose image has
-        changed since: images are the same where size and time of change are, which is rsync's rule. Where anything is
-        removed or to be predicted, what was derived from the predictions goes first.
+        A prediction is kept if it is undamaged, its notes are those of this origin, and its image has the same size and
+        modification time as recorded (rsync's rule). If any prediction is removed or missing, the derived files are
+        removed first.
         """
-        before = _read_note(self.folder)
+        before = _read_record(self.folder)
         known = before["images"] if before and before["origin"] == self.origin else {}
         images = {sample.name: _fingerprint(sample.image) for sample in samples}
         kept = [
@@ -109,7 +113,7 @@ class Predictions:
             for sample in samples
             if images[sample.name] is not None
             and known.get(sample.name) == images[sample.name]
-            and self._is_ours(sample)
+            and self._is_valid(sample)
         ]
         stale = _others({self.path(sample) for sample in kept}, self.folder, self.suffix)
         self.removed = sum(path.name.endswith(self.suffix) for path in stale)
@@ -124,19 +128,19 @@ class Predictions:
         write_json(self.folder.parent / NOTE, {"origin": self.origin, "images": images})
 
     def is_missing(self, sample: Sample) -> bool:
-        """Whether a sample is still to be predicted."""
+        """Whether the prediction or the overlay of a sample is missing."""
         overlay = self.overlays.path(sample) if self.overlays else None
         return not self.path(sample).is_file() or (overlay is not None and not overlay.is_file())
 
     def write(self, sample: Sample, image: UInt8Array, prediction: UInt8Array) -> None:
-        """Write the (H, W) prediction of a sample, and its picture."""
+        """Write the (H, W) prediction of a sample, and its overlay."""
         notes = self.notes(sample)
         write_png(self.path(sample), prediction, notes=notes)
         if self.overlays:
             self.overlays.write(sample, image, prediction, notes)
 
-    def _is_ours(self, sample: Sample) -> bool:
-        """Whether the prediction of a sample is an undamaged PNG that says that it was made from this origin."""
+    def _is_valid(self, sample: Sample) -> bool:
+        """Whether the prediction of a sample is an undamaged PNG whose notes are those of this origin."""
         try:
             content = read_bytes(self.path(sample))
             png_reader.inspect(content)
@@ -146,35 +150,35 @@ class Predictions:
 
 
 _START = 1024
-"""Bytes of a prediction in which its notes are."""
+"""Bytes at the start of a prediction file that hold its notes."""
 
 
 def origin_of(folder: Path) -> dict[str, Any]:
-    """What the predictions in a folder depend on beside their images, as noted; empty if nothing is."""
-    origin: dict[str, Any] = _read_note(folder).get("origin", {})
+    """The recorded origin of the predictions in a folder, see `Predictions`; empty if there is no record."""
+    origin: dict[str, Any] = _read_record(folder).get("origin", {})
     return origin
 
 
-def _read_note(folder: Path) -> dict[str, Any]:
-    """The note on a folder of predictions; empty if there is none, or what is there is none of ours.
+def _read_record(folder: Path) -> dict[str, Any]:
+    """The JSON record of a folder of predictions; empty if it is missing or not valid.
 
     Raises:
-        InputError: if the disk fails: what the predictions were made with would be forgotten without a word.
+        InputError: if the record cannot be read, because ignoring it would silently lose the predictions' origin.
     """
     path = folder.parent / NOTE
     if not path.exists():
         return {}
     read_bytes(path)
     try:
-        noted = read_json(path)
+        record = read_json(path)
     except InputError:
         return {}
-    ours = isinstance(noted, dict) and all(isinstance(noted.get(key), dict) for key in ("origin", "images"))
-    return noted if ours else {}
+    valid = isinstance(record, dict) and all(isinstance(record.get(key), dict) for key in ("origin", "images"))
+    return record if valid else {}
 
 
 def _fingerprint(image: Path) -> str | None:
-    """What changes with a file; None if it is missing, which is reported later."""
+    """Size and modification time of an image; None if it is missing, which is reported later."""
     try:
         about = image.stat()
     except FileNotFoundError:
@@ -183,7 +187,7 @@ def _fingerprint(image: Path) -> str | None:
 
 
 def _others(kept: set[Path], folder: Path, suffix: str) -> list[Path]:
-    """The other files with that suffix, and those that a killed process left half-written."""
+    """All other files with that suffix, and the half-written files of killed processes."""
     return [
         path
         for path in find(folder, "*", hidden=True)
@@ -192,7 +196,7 @@ def _others(kept: set[Path], folder: Path, suffix: str) -> list[Path]:
 
 
 def _remove(paths: Iterable[Path]) -> None:
-    """Remove files, and the PNGs in folders."""
+    """Remove files, and all PNGs in folders."""
     for path in paths:
         if path.is_dir():
             _remove(find(path, "*.png"))

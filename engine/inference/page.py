@@ -1,4 +1,4 @@
-"""Pages of pictures with titles, captions and legends, by Pillow."""
+"""Pages of pictures with titles, captions and legends, drawn by Pillow."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,34 +9,34 @@ from PIL import Image, ImageDraw, ImageFont
 from engine.arrays import UInt8Array
 from engine.files.atomic import replacing
 
-_WIDTH, _LEAST_WIDTH = 640, 240
-"""Pixels that a panel is wide at most, and at least: small images are enlarged, so that there is room for words."""
-_LEAST_MOVING = 320
-"""The same for pictures of an animation."""
+_WIDTH, _MIN_WIDTH = 640, 240
+"""Largest and smallest width of a panel in pixels; small images are enlarged to make room for text."""
+_MIN_ANIMATION = 320
+"""Smallest width of a picture in an animation, in pixels."""
 _MILLISECONDS = 500
-"""How long an animation shows each picture."""
+"""Duration of each picture of an animation, in milliseconds."""
 _WIDE = 2.5
-"""Panels of images that are so many times as wide as high stand below each other."""
+"""Smallest aspect ratio, width to height, of panels that are drawn below each other."""
 _MARGIN, _GAP = 14, 8
 _PAPER, _INK, _FRAME = (255, 255, 255), (32, 32, 32), (160, 160, 160)
 
 Color = tuple[int, int, int]
 Entries = Sequence[tuple[str, Color]]
-"""Names and colours of a legend."""
+"""Entries of a legend: names and colours."""
 
 
 def page(title: str, panels: Mapping[str, UInt8Array], entries: Entries) -> UInt8Array:
-    """Panels with captions, beside each other, or below each other where they are wide.
+    """A page of panels with captions, next to each other, or below each other if they are wide.
 
     Args:
-        title: one line above all.
+        title: one line above the panels.
         panels: caption -> (H, W, 3) RGB, all of one size.
-        entries: of the legend below.
+        entries: entries of the legend below the panels.
 
     Returns:
         (H, W, 3) RGB.
     """
-    pictures = {caption: _scaled(pixels, _WIDTH, _LEAST_WIDTH) for caption, pixels in panels.items()}
+    pictures = {caption: _scaled(pixels, _WIDTH, _MIN_WIDTH) for caption, pixels in panels.items()}
     first = next(iter(pictures.values()))
     below = first.width > _WIDE * first.height
     caption_height, title_height = 24, 34
@@ -49,8 +49,8 @@ def page(title: str, panels: Mapping[str, UInt8Array], entries: Entries) -> UInt
     paper = Image.new("RGB", (width, height), _PAPER)
     paper.paste(_text(title, width, 18, bold=True), (0, 0))
     pen = ImageDraw.Draw(paper)
-    for place, (caption, picture) in enumerate(pictures.items()):
-        x, y = _MARGIN + place * step[0], top + place * step[1]
+    for number, (caption, picture) in enumerate(pictures.items()):
+        x, y = _MARGIN + number * step[0], top + number * step[1]
         pen.text((x, y - 5), caption, _INK, _font(14), anchor="ls")
         paper.paste(picture, (x, y))
     paper.paste(key, (0, height - key.height))
@@ -63,11 +63,15 @@ def legend(entries: Entries) -> UInt8Array:
 
 
 def animation(path: Path, pictures: Sequence[tuple[str, UInt8Array]], entries: Entries, most: int = 480) -> None:
-    """Write captions and (H, W, 3) RGB pictures of any sizes as an animated GIF, with one legend below all.
+    """Write an animated GIF of pictures with captions, above one legend.
 
-    Pictures larger than so many pixels are made smaller.
+    Args:
+        path: path of the GIF.
+        pictures: captions and (H, W, 3) RGB pictures of any sizes.
+        entries: entries of the legend.
+        most: largest side of a picture in pixels; larger pictures are reduced.
     """
-    shown = [(caption, _scaled(pixels, most, _LEAST_MOVING)) for caption, pixels in pictures]
+    shown = [(caption, _scaled(pixels, most, _MIN_ANIMATION)) for caption, pixels in pictures]
     width, height = max(picture.width for _, picture in shown), max(picture.height for _, picture in shown)
     key = _legend(entries, width)
     frames = []
@@ -83,7 +87,7 @@ def animation(path: Path, pictures: Sequence[tuple[str, UInt8Array]], entries: E
 
 
 def _legend(entries: Entries, width: int) -> Image.Image:
-    """Swatches with names beside them, in as many rows as it takes."""
+    """Draw colour swatches with their names, in as many rows as the width requires."""
     font, side = _font(14), 16
     places, x, y = [], _MARGIN, _GAP
     for name, color in entries:
@@ -101,7 +105,7 @@ def _legend(entries: Entries, width: int) -> Image.Image:
 
 
 def _text(text: str, width: int, size: int, *, bold: bool = False) -> Image.Image:
-    """One line; the middle of a text that is too long is left out."""
+    """Draw one line of text; the middle of a text that is too long is replaced by dots."""
     font = _font(size)
     shown, room = text, width - 2 * _MARGIN
     while font.getlength(shown) > room and len(text) > 8:
@@ -114,7 +118,7 @@ def _text(text: str, width: int, size: int, *, bold: bool = False) -> Image.Imag
 
 
 def _scaled(pixels: UInt8Array, most: int, least: int = 0) -> Image.Image:
-    """(H, W, 3) as a picture that is at most, and at least, so wide; a tall one is at most as high as that."""
+    """Reduce the longer side of a (H, W, 3) picture to `most` pixels, or enlarge a small one to a width of `least`."""
     picture = Image.fromarray(pixels)
     longest = max(picture.size)
     if longest > most:
@@ -125,7 +129,7 @@ def _scaled(pixels: UInt8Array, most: int, least: int = 0) -> Image.Image:
 
 
 def _reduced(frame: Image.Image, picture: Image.Image, colors: Sequence[Color]) -> Image.Image:
-    """A frame in 256 colours: those of the legend and of the words as they are, and the best others for its picture."""
+    """Reduce a frame to 256 colours: exact ones for legend and text, the others chosen for its picture."""
     greys = [(level, level, level) for level in range(_INK[0], 240, 31)]
     fixed = list(dict.fromkeys([*colors, *greys, _PAPER, _FRAME]))[:128]
     others = picture.quantize(256 - len(fixed)).getpalette() or []

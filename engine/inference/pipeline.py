@@ -1,4 +1,4 @@
-"""Prediction: image files in, masks of a benchmark's ids out."""
+"""The prediction pipeline: image files in, masks of a benchmark's ids out."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,20 +20,20 @@ from engine.inference.segmenter import Segmenter
 from engine.inference.streams import Download, Streams, pinned_copy
 from engine.parallel import prefetch, raise_errors
 
-_MUCH = 0.2
-"""Share of the time from which on a GPU counts as waiting for images."""
+_IDLE_SHARE = 0.2
+"""Smallest share of the time without an image from which on files, not the GPU, are the bottleneck."""
 
 
 class Predictor:
-    """The stages of a prediction, one by one.
+    """The stages of a prediction, which can be called one by one.
 
     Args:
-        forward: the network, made ready.
+        forward: predicts an image that is on its device.
     """
 
     def __init__(self, forward: Segmenter) -> None:
         self.forward = forward
-        """(1, 3, H, W) uint8 -> (H, W) ids or confidences, on the device."""
+        """The segmenter: (1, 3, H, W) uint8 -> (H, W) ids or confidences, on the device."""
         self.device = forward.device
         self._streams = Streams(self.device) if self.device.type == "cuda" else None
 
@@ -42,39 +42,39 @@ class Predictor:
         return read_image(path)
 
     def stage(self, image: UInt8Array) -> torch.Tensor:
-        """(H, W, 3) in memory -> a copy from where it can be brought to the device."""
+        """(H, W, 3) in memory -> a copy to upload from, in page-locked memory for a GPU."""
         return torch.tensor(image) if self._streams is None else pinned_copy(image)
 
     def upload(self, image: torch.Tensor) -> torch.Tensor:
-        """(H, W, 3) as staged -> (1, 3, H, W) uint8 on the device.
+        """(H, W, 3) copied by `stage` -> (1, 3, H, W) uint8 on the device.
 
         Raises:
-            InputError: if the device has no memory for the image itself.
+            InputError: if the device has not enough memory for the image.
         """
         try:
-            there = image if self._streams is None else self._streams.upload(image)
+            uploaded = image if self._streams is None else self._streams.upload(image)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
             raise InputError(
-                f"no memory left on {self.device} for the image itself, {image.shape[0]} x {image.shape[1]}; "
+                f"no memory left on {self.device} to hold the image of {image.shape[0]} x {image.shape[1]} pixels; "
                 "end other programs that use it, or give --accelerator cpu"
             ) from error
-        return there.permute(2, 0, 1)[None]
+        return uploaded.permute(2, 0, 1)[None]
 
     def transfer(self, image: UInt8Array) -> torch.Tensor:
         """(H, W, 3) in memory -> (1, 3, H, W) uint8 on the device."""
         return self.upload(self.stage(image))
 
     def download(self, prediction: torch.Tensor) -> Download:
-        """(H, W) on the device -> the same on its way to memory; a GPU is not waited for."""
+        """(H, W) on the device -> its download to memory, which has only been started on a GPU."""
         return Download(prediction) if self._streams is None else self._streams.download(prediction)
 
     def fetch(self, prediction: torch.Tensor | Download) -> UInt8Array:
-        """(H, W) on the device, or on its way from there -> the same in memory.
+        """(H, W) on the device, or its download -> (H, W) in memory.
 
         Raises:
-            InputError: if a score of this image, or of one before, was NaN or infinite.
+            InputError: if a score of this image, or of an earlier one, was NaN or infinite.
         """
         download = self.download(prediction) if isinstance(prediction, torch.Tensor) else prediction
         if self._streams is None or download.arrived is None:
@@ -95,22 +95,22 @@ class Predictor:
         return self.fetch(self.forward(self.transfer(self.decode(path))))
 
     def idle_share(self) -> float | None:
-        """The share of the time in which a GPU had no image to work on; None on a CPU and after a few images."""
+        """Share of the time in which a GPU had no image to work on; None on a CPU and after fewer than 10 images."""
         return None if self._streams is None else self._streams.idle_share()
 
 
 class _Image(NamedTuple):
-    """The image of a sample, ready for the network."""
+    """A decoded image, ready for upload."""
 
     sample: Sample
     pixels: UInt8Array
-    """(H, W, 3), in memory."""
+    """Pixels as (H, W, 3) RGB in memory."""
     staged: torch.Tensor
-    """The same, from where it can be brought to the device."""
+    """The same pixels as a tensor to upload from, see `Predictor.stage`."""
 
 
 class _Predicted(NamedTuple):
-    """An image with its prediction, which may be on its way from the device."""
+    """An image with the download of its prediction."""
 
     image: _Image
     prediction: Download
@@ -119,18 +119,18 @@ class _Predicted(NamedTuple):
 def predict(
     process: Process, predictor: Predictor, samples: Sequence[Sample], predictions: Predictions, *, workers: int
 ) -> list[str]:
-    """Predict this process's share of the samples, those that are not predicted yet.
+    """Predict this process's share of the samples, except those that are predicted already.
 
         files -> readers (threads) -> network (this thread) -> writers (threads) -> files
 
-    Each stage takes from the one before, and the last one drives them all. Readers and writers are a few images ahead
-    or behind, so how many images are in memory does not depend on the number of samples. A GPU is not waited for.
+    Each stage pulls from the one before it. Readers run a few images ahead and writers a few behind, so the number of
+    images in memory does not depend on the number of samples. This thread never waits for a GPU.
 
     Returns:
-        What is wrong with images that could not be read; all others are predicted.
+        Messages about images that could not be read; all others are predicted.
 
     Raises:
-        InputError: if a prediction cannot be made or written, as on a full disk; those written before stay.
+        InputError: if a prediction cannot be made or written, for example on a full disk; earlier ones are kept.
     """
     if process.rank == 0:
         predictions.clear(samples)
@@ -148,7 +148,7 @@ def predict(
 
     def write(predicted: _Predicted) -> None:
         sample = predicted.image.sample
-        with _naming(f"{sample.image}, or an image that was begun with it"):  # on a GPU, which is not waited for
+        with _naming(f"{sample.image}, or one of the next few images"):  # a GPU runs ahead of this check
             prediction = predictor.fetch(predicted.prediction)
         predictions.write(sample, predicted.image.pixels, prediction)
 
@@ -162,16 +162,23 @@ def predict(
 
 
 def bottleneck(idle_share: float, workers: int, cpus: int) -> str:
-    """A line that says whether a GPU or the reading and writing of files bounds a prediction, and what to do."""
-    told = f"{100 * idle_share:.0f} % of the time"
-    if idle_share < _MUCH:
-        return f"the GPU bounds: it waited for images {told}"
-    advice = f"raise --workers ({workers}), {cpus} cores are here" if workers < cpus else f"all {cpus} cores are at it"
-    return f"reading and writing images bounds: the GPU waited {told}; {advice}"
+    """A line that names the bottleneck, a GPU or reading and writing files, with advice.
+
+    Args:
+        idle_share: share of the time in which the GPU had no image, 0 to 1.
+        workers: threads that read, and as many that write.
+        cpus: cores of this machine.
+    """
+    share = f"{100 * idle_share:.0f} % of the time"
+    if idle_share < _IDLE_SHARE:
+        return f"bottleneck: the GPU; it waited for images {share}"
+    enough = f"raise --workers ({workers}), this machine has {cpus} cores"
+    advice = enough if workers < cpus else f"all {cpus} cores are busy with it"
+    return f"bottleneck: reading and writing images; the GPU waited for them {share}; {advice}"
 
 
 def _predicted(predictor: Predictor, images: Iterable[_Image]) -> Iterator[_Predicted]:
-    """Run the network on one image after the other."""
+    """Run the network on one image after another, and start the downloads."""
     for image in images:
         with _naming(image.sample.image):
             prediction = predictor.download(predictor.forward(predictor.upload(image.staged)))
@@ -182,7 +189,7 @@ def _predicted(predictor: Predictor, images: Iterable[_Image]) -> Iterator[_Pred
 
 @contextmanager
 def _naming(image: object) -> Iterator[None]:
-    """Begin messages about bad input with the name of an image."""
+    """Put the name of an image before messages about bad input."""
     try:
         yield
     except InputError as error:
@@ -190,7 +197,7 @@ def _naming(image: object) -> Iterator[None]:
 
 
 def _readable(decoded: Iterable[tuple[Sample, _Image | InputError]], faults: list[str]) -> Iterator[_Image]:
-    """The images that could be read; what is wrong with the others is added to the faults."""
+    """The images that could be read; messages about the others are added to `faults`."""
     for _, image in decoded:
         if isinstance(image, InputError):
             faults.extend(image.messages)
@@ -199,10 +206,10 @@ def _readable(decoded: Iterable[tuple[Sample, _Image | InputError]], faults: lis
 
 
 def _sizes(predictor: Predictor, samples: Iterable[Sample]) -> set[Size]:
-    """Sizes of the images, by the headers of the files; what cannot be read is reported later.
+    """Sizes of the images according to the headers of their files; unreadable files are reported later.
 
-    An image of each size is decoded before, because a damaged file may say any size, and to get ready for a large one
-    takes long.
+    One image of each size is decoded, because a damaged header may hold any size, and preparing for a large one takes
+    long.
     """
     sizes: set[Size] = set()
     for sample in samples:

@@ -1,4 +1,4 @@
-"""The receptive field of a network: how far away pixels decide a logit, found by trying."""
+"""Receptive field of a network: the distance up to which pixels affect a logit, measured with NaN."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -6,52 +6,56 @@ from typing import NamedTuple
 import torch
 
 ALIGNMENT = 64
-"""Pixels: where an image is cut at multiples of it, what is left lies on the network's grid as before.
+"""Pixels: a cut at a multiple of it keeps the grid of a network's poolings.
 
-Networks halve an image five times, some six.
+Networks halve an image five or six times, and 2^6 is 64.
 """
 _THICKNESS = 64
-_LENGTHS = (12 * ALIGNMENT, 24 * ALIGNMENT, 48 * ALIGNMENT, 96 * ALIGNMENT)  # so their middles are multiples of it
+_LENGTHS = (12 * ALIGNMENT, 24 * ALIGNMENT, 48 * ALIGNMENT, 96 * ALIGNMENT)  # the middles are multiples of it too
 _FALLBACK = 6 * ALIGNMENT
 
 ComputeLogits = Callable[[torch.Tensor], torch.Tensor]
-"""(1, 3, H, W) float, normalised -> (1, C, H, W) logits."""
+"""A network: (1, 3, H, W) float, normalised -> (1, C, H, W) logits."""
 
 
 class ReceptiveField(NamedTuple):
-    """What a piece of an image needs around it."""
+    """Margin of context that a tile needs around it."""
 
     margin: int
-    """Pixels on each side; a multiple of `ALIGNMENT`."""
+    """Width of the margin on each side, in pixels; a multiple of `ALIGNMENT`."""
     exact: bool
-    """Whether with that margin the logits of a piece are those it has in the whole image, rounding aside."""
+    """Whether that margin gives the logits of the whole image, except for rounding."""
 
 
-def find(scores: ComputeLogits, device: torch.device) -> ReceptiveField:
-    """Find the receptive field of a network by what becomes of NaN.
+def find(logits_of: ComputeLogits, device: torch.device) -> ReceptiveField:
+    """Measure the receptive field of a network by propagating NaN.
 
-    Whatever is computed from NaN is NaN, so with NaN on one side of a line the logits on the other side show how far
-    the network looks across it. Networks that look at all of an image at once, as those with attention or global
-    pooling do, have no such distance, and of those that stop NaN it cannot be found.
+        strip    | 0   0   0   0   0   0 | NaN NaN NaN NaN |
+        logits   | 0   0   0   0 NaN NaN | NaN NaN NaN NaN |
+                                 <----->  distance
+
+    Everything computed from NaN is NaN. So with NaN on one side of a line, the logits that are NaN on the other side
+    show the receptive field. It is not exact for networks that depend on the whole image (attention, global pooling),
+    and for networks that replace NaN by numbers.
     """
     for length in _LENGTHS:
-        distances = [_distance(scores, length, upright, device) for upright in (False, True)]
+        distances = [_distance(logits_of, length, upright, device) for upright in (False, True)]
         if None not in distances:
             margin = -(-max(filter(None, distances), default=0) // ALIGNMENT) * ALIGNMENT
-            exact = all(_is_shift_equivariant(scores, margin, upright, device) for upright in (False, True))
+            exact = all(_is_shift_equivariant(logits_of, margin, upright, device) for upright in (False, True))
             return ReceptiveField(margin, exact)
     return ReceptiveField(_FALLBACK, exact=False)
 
 
-def _distance(scores: ComputeLogits, length: int, upright: bool, device: torch.device) -> int | None:
-    """How many pixels across a line in the middle of a strip matter; None if that cannot be told."""
+def _distance(logits_of: ComputeLogits, length: int, upright: bool, device: torch.device) -> int | None:
+    """Pixels up to which NaN crosses a line in the middle of a strip; None if it crosses all or is replaced."""
     middle = length // 2
     distances = []
     for unknown in (slice(middle, None), slice(None, middle)):
         strip = torch.zeros(1, 3, _THICKNESS, length, device=device)
         strip[..., unknown] = torch.nan
-        touched = _run_strip(scores, strip, upright).isnan().any(1)[0].any(0).nonzero()
-        if not len(touched):  # the network puts numbers in the place of NaN
+        touched = _run_strip(logits_of, strip, upright).isnan().any(1)[0].any(0).nonzero()
+        if not len(touched):  # the network replaces NaN by numbers
             return None
         first, last = int(touched.min()), int(touched.max())
         if first == 0 and last == length - 1:
@@ -60,15 +64,15 @@ def _distance(scores: ComputeLogits, length: int, upright: bool, device: torch.d
     return max(0, *distances)
 
 
-def _is_shift_equivariant(scores: ComputeLogits, margin: int, upright: bool, device: torch.device) -> bool:
-    """Whether an image from which as much as the alignment is cut off has the same logits beyond the margin."""
+def _is_shift_equivariant(logits_of: ComputeLogits, margin: int, upright: bool, device: torch.device) -> bool:
+    """Whether logits beyond the margin stay the same when `ALIGNMENT` pixels are cut off the image."""
     random = torch.Generator().manual_seed(0)
     strip = torch.randn(1, 3, _THICKNESS, ALIGNMENT + margin + _THICKNESS, generator=random).to(device)
-    whole = _run_strip(scores, strip, upright)[..., ALIGNMENT + margin :]
-    piece = _run_strip(scores, strip[..., ALIGNMENT:], upright)[..., margin:]
-    return bool((whole - piece).abs().max() <= 0.02 * whole.abs().max())
+    whole = _run_strip(logits_of, strip, upright)[..., ALIGNMENT + margin :]
+    cut = _run_strip(logits_of, strip[..., ALIGNMENT:], upright)[..., margin:]
+    return bool((whole - cut).abs().max() <= 0.02 * whole.abs().max())
 
 
-def _run_strip(scores: ComputeLogits, strip: torch.Tensor, upright: bool) -> torch.Tensor:
-    """The logits of a strip that lies, or of one that stands, laid down again."""
-    return scores(strip.mT.contiguous()).mT if upright else scores(strip)
+def _run_strip(logits_of: ComputeLogits, strip: torch.Tensor, upright: bool) -> torch.Tensor:
+    """Logits of a horizontal strip, or of the same strip run upright and turned back."""
+    return logits_of(strip.mT.contiguous()).mT if upright else logits_of(strip)

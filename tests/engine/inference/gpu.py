@@ -1,4 +1,4 @@
-"""A GPU that is only pretended, which notes what waits for what, and how long all takes."""
+"""A fake GPU that records which work waits for which, and computes how long everything takes."""
 
 import threading
 from collections.abc import Iterator, Sequence
@@ -14,12 +14,12 @@ SECONDS = {"upload": 0.001, "forward": 0.005, "download": 0.001}
 
 
 class Stream:
-    """Works in turn on what it is given."""
+    """A fake CUDA stream: work runs in the order of submission."""
 
     def __init__(self, device: object = None) -> None:
         del device
         self.before: set[str] = set()
-        """What must be done before whatever it is given next."""
+        """Names of the work that must be done before the next work of this stream."""
         self.free_at = 0.0
 
     def wait_event(self, event: "Event") -> None:
@@ -51,17 +51,17 @@ class Event:
 
 
 class Machine:
-    """In the place of torch's interface to CUDA; tensors stay on the CPU.
+    """Replaces torch's interface to CUDA; tensors stay on the CPU.
 
-    What is done has a name: upload, forward or download, and the first number in the tensor.
+    Each piece of work has a name: upload, forward or download, and the first number in the tensor.
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
         self.computing = Stream()
-        self.own = threading.local()
+        self.local = threading.local()
         self.needs: dict[str, set[str]] = {}
-        """What must have been done before each."""
+        """Name of a piece of work -> names of the work that had to be done before it."""
         self.recorded: list[tuple[str, Stream]] = []
         Event.machine = self
         empty, copy = torch.empty, torch.Tensor.copy_
@@ -95,44 +95,44 @@ class Machine:
 
     @property
     def current(self) -> Stream:
-        """Of this thread."""
-        stream: Stream = getattr(self.own, "current", self.computing)
+        """The current stream of this thread."""
+        stream: Stream = getattr(self.local, "current", self.computing)
         return stream
 
     @property
     def known(self) -> set[str]:
-        """What this thread has waited for."""
-        if not hasattr(self.own, "known"):
-            self.own.known = set()
-        known: set[str] = self.own.known
+        """Names of the work that this thread has waited for."""
+        if not hasattr(self.local, "known"):
+            self.local.known = set()
+        known: set[str] = self.local.known
         return known
 
     @known.setter
     def known(self, known: set[str]) -> None:
-        self.own.known = known
+        self.local.known = known
 
     @contextmanager
     def using(self, stream: Stream) -> Iterator[None]:
-        before, self.own.current = self.current, stream
+        before, self.local.current = self.current, stream
         try:
             yield
         finally:
-            self.own.current = before
+            self.local.current = before
 
     def do(self, what: str, tensor: torch.Tensor) -> None:
-        """Give the current stream something to do."""
+        """Submit work to the current stream."""
         stream, name = self.current, f"{what} {int(tensor.flatten()[0])}"
         self.needs[name] = stream.before | self.known
         stream.before = stream.before | {name}
         stream.free_at = max(stream.free_at, self.now) + SECONDS[what]
 
     def done(self, names: Sequence[str]) -> bool:
-        """Whether this thread knows that it is done."""
+        """Whether this thread has waited for all of that work."""
         return set(names) <= self.known
 
 
 class Network:
-    """A forward pass on the pretended GPU: of each pixel its first channel."""
+    """A fake network on the fake GPU, which predicts the first channel of each pixel."""
 
     device = torch.device("cuda:0")
     precision = "16-mixed"
@@ -156,4 +156,4 @@ class Network:
         return logits.argmax(0).to(torch.uint8)
 
     def prepare(self, size: Size, *, logits: bool = False) -> None:
-        """Nothing is to be done."""
+        """Do nothing."""

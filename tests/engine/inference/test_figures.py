@@ -1,4 +1,4 @@
-"""Figures, legends and GIFs of predictions that are made up from the ground truth."""
+"""Figures, legends and GIFs of predictions derived from the ground truth."""
 
 from pathlib import Path
 
@@ -17,14 +17,14 @@ from engine.inference.output import Predictions
 NAMES = ("camvid", "cityscapes", "kitti_road", "pascal_voc")
 
 
-def made_up(benchmark: Benchmark, samples: list[Sample], folder: Path, wrong: int = 0) -> Predictions:
-    """Predictions that are the ground truth, but for a void and so many rows at the top of each but the first one."""
+def derived(benchmark: Benchmark, samples: list[Sample], folder: Path, wrong: int = 0) -> Predictions:
+    """Predictions that equal the ground truth, except for void and for wrong rows at the top of all but the first."""
     predictions = Predictions(folder, benchmark.prediction_suffix, {})
-    for place, sample in enumerate(samples):
+    for number, sample in enumerate(samples):
         assert sample.mask is not None
         truth = benchmark.read_mask(sample.mask).copy()
         truth[truth == benchmark.classes.void] = 0
-        truth[: wrong * place] = 1
+        truth[: wrong * number] = 1
         if benchmark.confidence_class is None:
             write_png(predictions.path(sample), benchmark.prediction_ids[truth])
         else:
@@ -40,7 +40,7 @@ def has(pixels: UInt8Array, color: tuple[int, int, int]) -> bool:
 def test_figures_of_every_benchmark(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     benchmark = catalogue.benchmark(name)
     samples = benchmark.samples(request.getfixturevalue(f"{name}_root"), "val")
-    predictions = made_up(benchmark, samples, tmp_path / "predictions", wrong=5)
+    predictions = derived(benchmark, samples, tmp_path / "predictions", wrong=5)
     scenes = figures.rated(benchmark, samples, predictions, workers=2)
     assert [scene.sample for scene in scenes] == samples
     assert scenes[0].iou == pytest.approx(1)
@@ -53,7 +53,7 @@ def test_figures_of_every_benchmark(name: str, tmp_path: Path, request: pytest.F
     figures.draw(benchmark, shown, predictions, folder)
     paths = sorted(folder.iterdir())
     assert [path.name for path in paths] == [
-        f"{place}_{Path(scene.sample.name).name}.png" for place, scene in enumerate(shown, 1)
+        f"{rank}_{Path(scene.sample.name).name}.png" for rank, scene in enumerate(shown, 1)
     ]
     drawn = read_image(paths[0])
     mask = shown[0].sample.mask
@@ -70,7 +70,7 @@ def test_figures_of_every_benchmark(name: str, tmp_path: Path, request: pytest.F
     assert all(has(legend, color) for _, color in figures.legend_of(benchmark))
 
 
-def test_the_iou_of_an_image_is_the_mean_over_its_own_classes(camvid_root: Path, tmp_path: Path) -> None:
+def test_the_iou_of_an_image_is_the_mean_over_the_classes_in_it(camvid_root: Path, tmp_path: Path) -> None:
     benchmark = catalogue.benchmark("camvid")
     (sample, *_) = benchmark.samples(camvid_root, "val")
     mask = tmp_path / "mask.png"
@@ -79,7 +79,7 @@ def test_the_iou_of_an_image_is_the_mean_over_its_own_classes(camvid_root: Path,
     predictions = Predictions(tmp_path, benchmark.prediction_suffix, {})
     write_png(predictions.path(sample), np.array([[0, 2, 1, 5]], np.uint8))
     (scene,) = figures.rated(benchmark, [sample], predictions, workers=1)
-    assert scene.classes == 3, "two of the ground truth, and one that was predicted in vain"
+    assert scene.classes == 3, "two of the ground truth, and one that was predicted only"
     assert scene.iou == pytest.approx((1 / 2 + 1 + 0) / 3)
 
     write_png(mask, np.full((1, 4), 11, np.uint8))
@@ -89,10 +89,10 @@ def test_the_iou_of_an_image_is_the_mean_over_its_own_classes(camvid_root: Path,
     figures.draw(benchmark, [nothing], predictions, tmp_path / "figures")
 
 
-def test_black_of_a_class_is_not_the_black_of_no_class(pascal_voc_root: Path, tmp_path: Path) -> None:
+def test_pixels_without_a_class_are_not_black_where_a_class_is(pascal_voc_root: Path, tmp_path: Path) -> None:
     benchmark = catalogue.benchmark("pascal_voc")
     samples = benchmark.samples(pascal_voc_root, "val")
-    predictions = made_up(benchmark, samples, tmp_path)
+    predictions = derived(benchmark, samples, tmp_path)
     figures.draw(benchmark, figures.rated(benchmark, samples, predictions, 1), predictions, tmp_path / "figures")
     drawn = read_image(min((tmp_path / "figures").iterdir()))
     assert has(drawn, (0, 0, 0))
@@ -105,6 +105,6 @@ def test_scenes_are_found_by_name(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         figures.named(samples, "c_1,same")
     assert caught.value.messages == (
-        "--figures c_1: there is no image of this name; give names such as aachen/a_1, or how many to draw",
-        "--figures same: 2 images have this name; give names such as aachen/a_1, or how many to draw",
+        "--figures c_1: no image has this name; give names such as aachen/a_1, or a number of scenes",
+        "--figures same: 2 images have this name; give names such as aachen/a_1, or a number of scenes",
     )

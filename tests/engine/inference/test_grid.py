@@ -6,7 +6,7 @@ from engine.inference.receptive_field import ALIGNMENT
 
 
 @given(st.integers(1, 3000), st.integers(1, 100), st.integers(0, 10))
-def test_spans_cover_an_axis_once_and_look_around(length: int, parts: int, units: int) -> None:
+def test_spans_cover_an_axis_once_with_margins(length: int, parts: int, units: int) -> None:
     margin = units * ALIGNMENT
     axis = spans(length, parts, margin)
     assert [span.start for span in axis] == [0, *[span.end for span in axis[:-1]]]
@@ -19,7 +19,7 @@ def test_spans_cover_an_axis_once_and_look_around(length: int, parts: int, units
 
 
 @given(st.integers(1, 3000), st.integers(1, 3000), st.integers(0, 8), st.integers(1, 1 << 23))
-def test_plan_keeps_to_the_pixels_where_that_is_possible(height: int, width: int, units: int, most: int) -> None:
+def test_plan_respects_the_most_pixels_where_possible(height: int, width: int, units: int, most: int) -> None:
     margin = units * ALIGNMENT
     grid = plan(height, width, margin, most)
     smallest = plan(height, width, margin, 0)

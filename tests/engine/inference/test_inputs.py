@@ -10,7 +10,7 @@ from engine.inference.inputs import list_images
 from engine.inference.output import NOTE
 
 
-def test_images_that_differ_in_their_endings_keep_apart(tmp_path: Path) -> None:
+def test_images_that_differ_only_in_their_endings_get_different_names(tmp_path: Path) -> None:
     names = ("a.jpg", "a.png", "a.jpg.png", "b.png", "c.d.png", "c.e.png")
     for name in names:
         (tmp_path / name).touch()
@@ -23,7 +23,7 @@ def test_images_that_differ_in_their_endings_keep_apart(tmp_path: Path) -> None:
     }
 
 
-def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_that_are_left_out_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photos, more = tmp_path / "photos", tmp_path / "more"
     for path in (photos / "a.jpg", photos / "b.heic", photos / "c.TXT", photos / ".hidden.png", more / "d.png"):
         path.parent.mkdir(exist_ok=True)
@@ -31,8 +31,8 @@ def test_what_is_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[
     (photos / "link").symlink_to(more)
     assert [sample.name for sample in list_images(photos)] == ["a"]
     assert capsys.readouterr().err.splitlines() == [
-        f"note: {photos}: left out, as no images: 1 .heic, 1 .txt",
-        f"note: {photos / 'link'}: links to folders are not followed; predict it by itself",
+        f"note: {photos}: left out, because they are not images: 1 .heic, 1 .txt",
+        f"note: {photos / 'link'}: links to folders are not followed; give this folder as --images in another run",
     ]
 
 
@@ -41,7 +41,7 @@ def test_a_named_pipe_is_an_image_that_cannot_be_read(tmp_path: Path) -> None:
     (sample,) = list_images(tmp_path)
     with pytest.raises(InputError, match=r"a\.png: got a named pipe, expected a file"):
         read_image(sample.image)
-    with pytest.raises(InputError, match="this is no folder; give the folder that it is in"):
+    with pytest.raises(InputError, match="this is a file; give the folder that it is in"):
         list_images(tmp_path / "a.png")
 
 
@@ -66,7 +66,9 @@ def test_images_in_a_folder_of_results(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     overlay, prediction = "overlays/a_overlay", "predictions/a_labelId_preds"
     found = [sample.name for sample in list_images(tmp_path)]
-    assert found == ["a", overlay, prediction], "that file is not one of ours"
+    assert found == ["a", overlay, prediction], "that file is not a record of this project"
     write_json(tmp_path / NOTE, {"origin": {"flip": False}, "images": {}})
     assert [sample.name for sample in list_images(tmp_path)] == ["a"]
-    assert [sample.name for sample in list_images(tmp_path / "overlays")] == ["a_overlay"], "if that is meant"
+    assert [sample.name for sample in list_images(tmp_path / "overlays")] == ["a_overlay"], (
+        "a folder of results given directly"
+    )

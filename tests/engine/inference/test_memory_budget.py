@@ -15,12 +15,12 @@ CPU = torch.device("cpu")
 
 
 def nothing(*_: object) -> None:
-    """What takes no memory."""
+    """Take no memory."""
 
 
 def metered_budget(budget: float, takes: Callable[[Size], float]) -> tuple[MemoryBudget, list[Size]]:
-    """One that finds memory to be taken by a formula, and what it has tried."""
-    with pytest.MonkeyPatch.context() as patch:  # a meter of a CPU looks through all objects
+    """A memory budget whose measurements follow a formula, and the list of its trials."""
+    with pytest.MonkeyPatch.context() as patch:  # the meter of a CPU collects garbage, which takes long
         patch.setattr(gc, "collect", nothing)
         found = MemoryBudget(CPU, nothing, nothing, budget)
     tried: list[Size] = []
@@ -48,7 +48,7 @@ def test_no_trial_goes_far_beyond_the_budget(size: Size, fixed: float, bytes_a_p
         assert takes(size) <= budget
     else:
         assert takes(size) > 0.8 * budget
-    assert all(takes(trial) <= 1.01 * budget for trial in tried[1:]), "only the first may, which is small"
+    assert all(takes(trial) <= 1.01 * budget for trial in tried[1:]), "only the first trial may, and it is small"
     assert tried[0].pixels <= 65_536
     assert len(tried) < 40
     tried.clear()
@@ -63,11 +63,11 @@ def test_memory_that_grows_by_a_step_is_no_reason_to_stop() -> None:
     assert 2.5e6 < found.max_pixels < 3.4e6
 
 
-def test_a_shape_that_takes_more_is_told_apart() -> None:
+def test_an_aspect_ratio_that_takes_more_memory_is_distinguished() -> None:
     found, _ = metered_budget(100, lambda size: size.width / 20)
     assert found.fits(Size(1000, 1000))
     assert not found.fits(Size(100, 3000))
-    assert not found.fits(Size(120, 3100)), "as a smaller one does not"
+    assert not found.fits(Size(120, 3100)), "because a smaller one does not fit"
     assert found.fits(Size(500, 900))
 
 
@@ -92,7 +92,7 @@ def test_other_errors_of_a_trial_are_not_hidden() -> None:
         MemoryBudget(CPU, run, nothing, 1000).fits(Size(10, 10))
 
 
-def test_what_others_give_back_does_not_count_as_memory_gained() -> None:
+def test_memory_freed_by_others_does_not_count() -> None:
     class Ring:
         def __init__(self) -> None:
             self.self, self.memory = self, torch.ones(50 << 18)

@@ -34,7 +34,7 @@ CITY = "leftImg8bit/test/berlin"
 
 @pytest.fixture
 def fcn32s(tmp_path: Path) -> Path:
-    """Weights of a network of the catalogue."""
+    """Random weights of a built-in network."""
     torch.manual_seed(0)
     torch.save(catalogue.network("fcn32s", 19).state_dict(), tmp_path / "fcn32s.pth")
     return tmp_path / "fcn32s.pth"
@@ -55,7 +55,7 @@ def arguments(weights: Path, root: Path, output: Path) -> list[str]:
 
 
 class InMemory(Predictions):
-    """Counts images between their decoding and the end of their writing."""
+    """Counts the images that are in memory: decoded, and not written yet."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, ".png", {})
@@ -89,7 +89,7 @@ def test_memory_does_not_depend_on_the_number_of_images(
         bounds_memory = False
 
         def require_finite(self) -> None:
-            """All images are in range."""
+            """Accept all images."""
 
         def logits(self, image: torch.Tensor) -> torch.Tensor:
             return image.float()
@@ -98,7 +98,7 @@ def test_memory_does_not_depend_on_the_number_of_images(
             return logits[0].to(torch.uint8)
 
         def prepare(self, size: Size, *, logits: bool = False) -> None:
-            """Nothing is to be done."""
+            """Do nothing."""
 
     count = InMemory(tmp_path / "out")
     predictor = Predictor(First())
@@ -127,7 +127,7 @@ test_fcn.main(sys.argv[1:])
 """
 
 
-def test_a_killed_prediction_goes_on(demo_root: Path, tmp_path: Path, weights: Path) -> None:
+def test_a_killed_prediction_resumes(demo_root: Path, tmp_path: Path, weights: Path) -> None:
     root = many(demo_root, tmp_path / "data", 40)
     command = arguments(weights, root, tmp_path / "out")
     folder = tmp_path / "out" / "w" / "test" / "predictions"
@@ -139,7 +139,7 @@ def test_a_killed_prediction_goes_on(demo_root: Path, tmp_path: Path, weights: P
     left = folder / "berlin" / ".a_labelId_preds.png.1.part"
     left.write_bytes(b"what a killed process leaves")
     assert test_fcn.main(command) == 0
-    assert all(path.stat().st_mtime_ns == before for path, before in done.items()), "what was done is kept"
+    assert all(path.stat().st_mtime_ns == before for path, before in done.items()), "finished predictions are kept"
     assert len(list(folder.rglob("*.png"))) == 40
     assert not left.exists()
     with zipfile.ZipFile(tmp_path / "out" / "w" / "test" / "submission.zip") as archive:
@@ -155,7 +155,7 @@ def holiday(folder: Path, *names: str, ids: int = 100) -> Path:
 
 
 def predicted(command: list[str], capsys: pytest.CaptureFixture[str]) -> str:
-    """What a prediction that succeeds says."""
+    """The first line that a successful prediction prints."""
     assert test_fcn.main(command) == 0
     return capsys.readouterr().out.splitlines()[0]
 
@@ -166,36 +166,34 @@ def test_a_rerun_keeps_predictions_of_the_same_images_only(
     one, other = holiday(tmp_path / "one", "a.png", "b.png", ids=1), holiday(tmp_path / "other", "a.png", ids=2)
     out = tmp_path / "out"
     first, second = ([*arguments(weights, tmp_path, out), "--images", str(folder)] for folder in (one, other))
-    assert "already" not in predicted(first, capsys)
+    assert "kept" not in predicted(first, capsys)
     folder = out / "w" / "images"
     before = read_ids(folder / "predictions" / "a_labelId_preds.png")
-    assert predicted(first, capsys).endswith("; 2 of them were there already")
+    assert predicted(first, capsys).endswith("; 2 of them were kept from an earlier run")
 
     told = predicted(second, capsys)
-    assert "already" not in told
-    assert told.endswith("; 2 of other images, weights or settings, or damaged, were removed")
+    assert "kept" not in told
+    assert told.endswith("; 2 were removed (damaged, or of other images, weights or settings)")
     assert not np.array_equal(read_ids(folder / "predictions" / "a_labelId_preds.png"), before), "another image"
     left = {path.name for path in folder.rglob("*.png")}
-    assert left == {"a_labelId_preds.png", "a_overlay.png", "legend.png"}, "nothing of images that are not there"
+    assert left == {"a_labelId_preds.png", "a_overlay.png", "legend.png"}, "results of missing images are removed"
 
-    assert "already" not in predicted(first, capsys)
+    assert "kept" not in predicted(first, capsys)
     assert np.array_equal(read_ids(folder / "predictions" / "a_labelId_preds.png"), before)
     shutil.copyfile(other / "a.png", one / "a.png")
     (folder / "overlays" / "b_overlay.png").unlink()
-    assert "already" not in predicted(first, capsys), "one image changed, one has no overlay"
+    assert "kept" not in predicted(first, capsys), "one image changed, one has no overlay"
     (folder / "predictions" / "a_labelId_preds.png").write_bytes(b"\x89PNG damaged")
-    assert "; 1 of them were there already; 1 of other images" in predicted(first, capsys)
+    assert "; 1 of them were kept from an earlier run; 1 were removed" in predicted(first, capsys)
     assert read_ids(folder / "predictions" / "a_labelId_preds.png").shape == (64, 96)
     (folder / "predictions.json").write_text("[1]")
-    assert "already" not in predicted(first, capsys), "a note that is none"
+    assert "kept" not in predicted(first, capsys), "predictions.json is not a valid record"
 
 
-def test_a_prediction_says_what_it_was_made_from(
-    tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_prediction_records_its_origin(tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     images = holiday(tmp_path / "images", "a.png")
     command = [*arguments(weights, tmp_path, tmp_path / "out"), "--images", str(images)]
-    assert "already" not in predicted(command, capsys)
+    assert "kept" not in predicted(command, capsys)
     folder = tmp_path / "out" / "w" / "images"
     prediction = folder / "predictions" / "a_labelId_preds.png"
     before = prediction.read_bytes()
@@ -203,22 +201,22 @@ def test_a_prediction_says_what_it_was_made_from(
     assert note_of(folder / "overlays" / "a_overlay.png", "Weights") == sha256(weights)
 
     write_png(prediction, np.zeros((64, 96), np.uint8))
-    assert "already" not in predicted(command, capsys), "a whole PNG, but none of ours"
+    assert "kept" not in predicted(command, capsys), "an undamaged PNG of other origin"
     assert prediction.read_bytes() == before, "the same weights, settings and image give the same bytes"
 
     write_png(folder / "overlays" / "a_overlay.png", np.zeros((64, 96, 3), np.uint8))
-    assert "already" not in predicted(command, capsys), "nor is that picture"
+    assert "kept" not in predicted(command, capsys), "an overlay of other origin"
 
     other = shutil.copyfile(weights, tmp_path / "w.pth")
     content = torch.load(other, weights_only=True)
     torch.save(content | {"more": 1}, other)
-    assert "already" not in predicted([*arguments(other, tmp_path, tmp_path / "out2"), "--images", str(images)], capsys)
+    assert "kept" not in predicted([*arguments(other, tmp_path, tmp_path / "out2"), "--images", str(images)], capsys)
     shutil.copyfile(tmp_path / "out2" / "w" / "images" / "predictions" / prediction.name, prediction)
-    assert "already" not in predicted(command, capsys), "a prediction of other weights, under the note of ours"
+    assert "kept" not in predicted(command, capsys), "a prediction of other weights"
     assert prediction.read_bytes() == before
 
 
-def test_weights_that_are_replaced_while_they_are_used_are_not_those_of_the_predictions(
+def test_weights_that_are_replaced_during_a_prediction_are_not_recorded_as_its_weights(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine, before = shutil.copyfile(weights, tmp_path / "w.pth"), sha256(weights)
@@ -238,12 +236,12 @@ def test_weights_that_are_replaced_while_they_are_used_are_not_those_of_the_pred
     assert note_of(prediction, "Weights") == before
     old = read_ids(prediction)
     monkeypatch.setattr("catalogue.weights.load_network_for", load)
-    assert "already" not in predicted(command, capsys)
+    assert "kept" not in predicted(command, capsys)
     assert note_of(prediction, "Weights") == sha256(mine) != before
     assert not np.array_equal(read_ids(prediction), old)
 
 
-def test_what_was_made_from_old_predictions_goes_before_they_change(
+def test_files_made_from_old_predictions_are_removed_before_these_change(
     demo_root: Path, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = many(demo_root, tmp_path / "data", 2)
@@ -252,10 +250,10 @@ def test_what_was_made_from_old_predictions_goes_before_they_change(
     results = [folder / "submission.zip", folder / "submission.zip.manifest.json"]
     assert test_fcn.main(command) == 0
     before = [path.read_bytes() for path in results]
-    monkeypatch.setattr(Predictions, "write", lambda *_: pytest.fail("all are there"))
+    monkeypatch.setattr(Predictions, "write", lambda *_: pytest.fail("all predictions exist already"))
     monkeypatch.setattr("cityscapes.dataset.CityscapesBenchmark.pack", lambda *_: "packed")
     assert test_fcn.main(command) == 0
-    assert [path.read_bytes() for path in results] == before, "all predictions are kept, so they still hold"
+    assert [path.read_bytes() for path in results] == before, "all predictions are kept, so the zip is still valid"
 
     def full(*_: object) -> None:
         raise InputError("the disk is full")
@@ -265,7 +263,7 @@ def test_what_was_made_from_old_predictions_goes_before_they_change(
     assert not any(path.exists() for path in results)
 
 
-def test_a_second_command_in_the_same_folder_is_sent_away(
+def test_a_second_command_in_the_same_folder_is_refused(
     tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = [*arguments(weights, tmp_path, tmp_path / "out"), "--images", str(holiday(tmp_path / "images", "a.png"))]
@@ -278,7 +276,7 @@ def test_a_second_command_in_the_same_folder_is_sent_away(
     assert test_fcn.main(command) == 0
 
 
-def test_results_in_the_folder_of_images_are_no_images(
+def test_results_in_the_folder_of_images_are_not_predicted(
     tmp_path: Path, weights: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     images = holiday(tmp_path / "images", "a.png", "trip/b.png")
@@ -306,15 +304,15 @@ def test_two_processes_predict_each_image_once(demo_root: Path, tmp_path: Path, 
     assert len(names[0]) == 5
 
 
-def test_nothing_is_scored_or_packed_while_another_process_lacks_predictions(
+def test_nothing_is_scored_or_packed_while_predictions_of_other_processes_are_missing(
     demo_root: Path, tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(test_fcn, "predict", lambda *_, **__: [])
     assert test_fcn.main(arguments(weights, demo_root, tmp_path)) == 2
-    assert "2 of 2 images are not predicted; other processes say why" in capsys.readouterr().err
+    assert "2 of 2 images are not predicted; the other processes print why" in capsys.readouterr().err
 
 
-def test_a_note_on_a_failing_disk_is_not_forgotten(tmp_path: Path) -> None:
+def test_a_record_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "predictions.json").mkdir()
     with pytest.raises(InputError, match=r"predictions\.json: got a folder"):
         origin_of(tmp_path / "predictions")
@@ -331,7 +329,7 @@ def test_scales_make_other_predictions_and_are_recorded(demo_root: Path, tmp_pat
     assert '"window": 96' in prediction.parents[2].joinpath("predictions.json").read_text()
 
 
-def test_a_memory_budget_leaves_predictions_as_they_are(
+def test_a_memory_budget_does_not_change_predictions(
     demo_root: Path, tmp_path: Path, fcn32s: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = read_image(next(demo_root.rglob("*_leftImg8bit.png")))
@@ -352,7 +350,7 @@ def test_a_memory_budget_leaves_predictions_as_they_are(
     assert "--memory_budget -1: expected at least 0" in capsys.readouterr().err
 
 
-def test_one_process_starts_without_what_only_training_needs(demo_root: Path, fcn32s: Path, tmp_path: Path) -> None:
+def test_one_process_starts_without_the_libraries_of_training(demo_root: Path, fcn32s: Path, tmp_path: Path) -> None:
     program = (
         "import sys, test_fcn; test_fcn.main(sys.argv[1:]); "
         "print({'lightning_fabric', 'torchvision', 'torch._dynamo', 'matplotlib'} & {*sys.modules})"

@@ -17,7 +17,7 @@ ENTRIES = [(f"class {number}", (number, 255 - number, 77)) for number in range(0
         ((100, 400), 3 * 100 + 2 * 24, 400),
     ],
 )
-def test_panels_stand_beside_or_below_each_other(size: tuple[int, int], high: int, wide: int) -> None:
+def test_panels_are_next_to_or_below_each_other(size: tuple[int, int], high: int, wide: int) -> None:
     panel = np.full((*size, 3), 9, np.uint8)
     drawn = page.page("a title", dict.fromkeys(("image", "ground truth", "prediction"), panel), ENTRIES[:1])
     title, caption, legend, margin = 34, 24, 16 + 2 * 8, 14
@@ -37,10 +37,10 @@ def test_an_animation_of_pictures_of_several_sizes(tmp_path: Path) -> None:
     page.animation(tmp_path / "a.gif", pictures, ENTRIES)
     with Image.open(tmp_path / "a.gif") as gif:
         assert getattr(gif, "n_frames", 1) == 2
-        assert gif.width == 360, "and a small one is enlarged by a whole number"
-        assert gif.height > 480, "a tall picture is at most as high"
+        assert gif.width == 360, "a small picture is enlarged by a whole number"
+        assert gif.height > 480, "a tall picture is reduced to that height"
         frame = np.asarray(gif.convert("RGB"))
-    assert all((frame == color).all(-1).any() for _, color in ENTRIES), "colours of the legend are as they are"
+    assert all((frame == color).all(-1).any() for _, color in ENTRIES), "colours of the legend are exact"
 
 
 def test_titles_that_are_too_long_lose_their_middle() -> None:

@@ -1,4 +1,4 @@
-"""Many images through a forward pass that is only pretended; tests/test_prediction.py has real ones."""
+"""Many images through a fake network; test_output.py predicts with real ones."""
 
 import threading
 from pathlib import Path
@@ -19,7 +19,7 @@ SAMPLES = [Sample(str(number), Path(f"{number}.png"), None) for number in range(
 
 
 class Written(Predictions):
-    """Keeps what would be written."""
+    """Keeps predictions in memory instead of writing them."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder, ".png", {})
@@ -38,7 +38,7 @@ def decode(path: Path) -> UInt8Array:
 
 
 class Plain:
-    """A forward pass on a CPU, whose numbers leave the range with one of the images."""
+    """A fake network on a CPU, whose scores are infinite for one of the images."""
 
     device = torch.device("cpu")
     precision = "32-true"
@@ -63,7 +63,7 @@ class Plain:
         return logits.argmax(0).to(torch.uint8)
 
     def prepare(self, size: Size, *, logits: bool = False) -> None:
-        """Nothing is to be done."""
+        """Do nothing."""
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -82,13 +82,13 @@ def test_a_gpu_predicts_what_a_cpu_does(tmp_path: Path, monkeypatch: pytest.Monk
     faults = predict(Process(torch.device("cuda:0")), predictor, SAMPLES, written, workers=workers)
     assert faults == ["13.png: damaged"]
     assert written.ids == {sample.name: int(sample.name) for sample in SAMPLES if sample.name != "13"}
-    assert givers == {threading.get_ident()}, "one thread gives the GPU its work, in the order of the images"
+    assert givers == {threading.get_ident()}, "one thread submits all work to the GPU, in the order of the images"
     assert predictor.idle_share() is not None
-    assert len(predictor.forward.asked) == 59, "each prediction is asked for its range"  # type: ignore[attr-defined]
+    assert len(predictor.forward.asked) == 59, "the range is checked after each prediction"  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("bad", [0, 40])
-def test_nothing_is_written_once_numbers_have_left_the_range(
+def test_nothing_is_written_after_scores_that_are_not_finite(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: int
 ) -> None:
     predictor, written = Predictor(Plain(bad)), Written(tmp_path / "out")
@@ -98,9 +98,7 @@ def test_nothing_is_written_once_numbers_have_left_the_range(
     assert all(number < bad for number in written.ids.values())
 
 
-def test_nothing_is_made_ready_for_the_size_that_only_a_damaged_file_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_size_of_a_damaged_file_is_not_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.inference.pipeline.image_size", lambda path: (9000 if path.stem == "13" else 3, 2))
     network = Plain()
     network.bounds_memory = True
@@ -112,17 +110,17 @@ def test_nothing_is_made_ready_for_the_size_that_only_a_damaged_file_says(
     assert prepared == [Size(2, 3)]
 
 
-def test_one_image_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_single_image_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = Predictor(Plain(7))
     monkeypatch.setattr(predictor, "decode", decode)
     assert predictor(Path("6.png")).tolist() == [[6] * 3] * 2
     with pytest.raises(InputError, match="beyond 65504"):
         predictor(Path("7.png"))
-    assert predictor.idle_share() is None, "a CPU waits for nobody"
+    assert predictor.idle_share() is None, "a CPU has no idle share"
 
 
-def test_what_bounds_is_said_with_what_to_do() -> None:
-    assert bottleneck(0.03, 8, 16) == "the GPU bounds: it waited for images 3 % of the time"
-    waited = "reading and writing images bounds: the GPU waited 62 % of the time; "
-    assert bottleneck(0.62, 8, 16) == waited + "raise --workers (8), 16 cores are here"
-    assert bottleneck(0.62, 16, 16) == waited + "all 16 cores are at it"
+def test_the_bottleneck_is_named_with_advice() -> None:
+    assert bottleneck(0.03, 8, 16) == "bottleneck: the GPU; it waited for images 3 % of the time"
+    waited = "bottleneck: reading and writing images; the GPU waited for them 62 % of the time; "
+    assert bottleneck(0.62, 8, 16) == waited + "raise --workers (8), this machine has 16 cores"
+    assert bottleneck(0.62, 16, 16) == waited + "all 16 cores are busy with it"

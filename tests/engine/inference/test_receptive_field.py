@@ -26,11 +26,11 @@ def found(network: nn.Module) -> ReceptiveField:
         ([nn.Conv2d(3, 4, 3, padding=450, dilation=450)], 512),
     ],
 )
-def test_margin_of_convolutions_is_what_arithmetic_says(layers: list[nn.Module], margin: int) -> None:
+def test_margin_of_convolutions_equals_the_computed_one(layers: list[nn.Module], margin: int) -> None:
     assert found(nn.Sequential(*layers)) == ReceptiveField(margin, exact=True)
 
 
-def test_a_network_that_looks_at_everything_has_no_exact_margin() -> None:
+def test_a_network_with_a_global_receptive_field_has_no_exact_margin() -> None:
     class Everything(nn.Module):
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return image + image.mean((-1, -2), keepdim=True)

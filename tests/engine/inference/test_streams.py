@@ -1,4 +1,4 @@
-"""In which order a GPU is given uploads, forward passes and downloads, and what waits for what."""
+"""Order of uploads, forward passes and downloads on a fake GPU, and their dependencies."""
 
 import numpy as np
 import pytest
@@ -19,15 +19,15 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
     return Machine(monkeypatch)
 
 
-def given(predictor: Predictor, number: int) -> Download:
-    """An image given to the GPU."""
+def submit(predictor: Predictor, number: int) -> Download:
+    """Submit one image to the GPU, up to its download."""
     return predictor.download(predictor.forward(predictor.transfer(image(number))))
 
 
 def test_each_step_waits_for_its_own_image_only(machine: Machine) -> None:
     predictor = Predictor(Network(machine))
     for number in range(IN_FLIGHT):
-        given(predictor, number)
+        submit(predictor, number)
     needs = machine.needs
     for number in range(IN_FLIGHT):
         earlier = {f"{what} {before}" for what in ("upload", "forward") for before in range(number)}
@@ -35,34 +35,34 @@ def test_each_step_waits_for_its_own_image_only(machine: Machine) -> None:
         assert needs[f"forward {number}"] == earlier | {f"upload {number}"}, "and no download"
         downloads = {f"download {before}" for before in range(number)}
         assert needs[f"download {number}"] == earlier | downloads | {f"upload {number}", f"forward {number}"}
-    assert not machine.known, "Python has waited for nothing"
+    assert not machine.known, "Python has not waited"
 
 
 def test_few_images_are_on_the_gpu_at_a_time(machine: Machine) -> None:
     predictor = Predictor(Network(machine))
     for number in range(10):
-        given(predictor, number)
+        submit(predictor, number)
         done = number - IN_FLIGHT
         assert done < 0 or f"forward {done}" in machine.needs[f"upload {number}"]
         assert not machine.done([f"forward {done + 1}"])
 
 
-def test_a_prediction_is_read_when_it_has_arrived_whatever_comes_after(machine: Machine) -> None:
+def test_a_prediction_is_fetched_without_waiting_for_later_ones(machine: Machine) -> None:
     network = Network(machine)
     predictor = Predictor(network)
-    downloads = [given(predictor, number) for number in range(3)]
+    downloads = [submit(predictor, number) for number in range(3)]
     for number, download in enumerate(downloads):
         assert predictor.fetch(download).tolist() == [[number] * 3] * 2
         assert machine.done([f"download {number}"])
         assert not machine.done([f"forward {number + 1}"])
-    assert len(network.asked) == 3, "whether the numbers are in range"
-    assert all(stream.before == set() for stream in network.asked), "by a stream that waits for nothing else"
-    assert predictor.fetch(network(predictor.transfer(image(7)))).tolist() == [[7] * 3] * 2, "or at once"
+    assert len(network.asked) == 3, "the range is checked for each image"
+    assert all(stream.before == set() for stream in network.asked), "on a stream that waits for nothing else"
+    assert predictor.fetch(network(predictor.transfer(image(7)))).tolist() == [[7] * 3] * 2, "without a download before"
 
 
-def test_memory_is_not_used_again_while_another_stream_reads_it(machine: Machine) -> None:
+def test_memory_is_not_reused_while_another_stream_reads_it(machine: Machine) -> None:
     predictor = Predictor(Network(machine))
-    given(predictor, 5)
+    submit(predictor, 5)
     (up, computing), (down, downloading) = machine.recorded
     assert up == down == "5"
     assert computing is machine.computing
@@ -73,34 +73,34 @@ def test_memory_is_not_used_again_while_another_stream_reads_it(machine: Machine
     ("decoding", "expected", "seconds"),
     [(0.001, 0.0, 0.1), (0.020, 15 / 20, 0.4)],
 )
-def test_the_slower_of_decoder_and_gpu_bounds(
+def test_the_slower_of_decoder_and_gpu_is_the_bottleneck(
     machine: Machine, decoding: float, expected: float, seconds: float
 ) -> None:
     predictor = Predictor(Network(machine))
     downloads = []
     for number in range(20):
         machine.now += decoding
-        downloads.append(given(predictor, number))
+        downloads.append(submit(predictor, number))
     for download in downloads:
         predictor.fetch(download)
-    assert machine.now == pytest.approx(seconds, abs=0.01), "copies cost nothing beside either"
+    assert machine.now == pytest.approx(seconds, abs=0.01), "copies overlap with both"
     assert predictor.idle_share() == pytest.approx(expected, abs=0.02)
 
 
-def test_what_the_first_images_wait_for_does_not_count(machine: Machine) -> None:
+def test_waits_of_the_first_images_do_not_count(machine: Machine) -> None:
     predictor = Predictor(Network(machine))
     for number in range(9):
         machine.computing.free_at += 1.0  # a search for algorithms
         machine.now += 0.020
-        given(predictor, number)
-    assert predictor.idle_share() is None, "too few to tell"
+        submit(predictor, number)
+    assert predictor.idle_share() is None, "too few images"
     for number in range(9, 20):
         machine.now = max(machine.now, machine.computing.free_at) + 0.015
-        given(predictor, number)
+        submit(predictor, number)
     assert predictor.idle_share() == pytest.approx(16 / 21, abs=0.02)
 
 
-def test_images_are_staged_in_other_memory_where_it_cannot_be_locked(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_are_copied_to_pageable_memory_where_it_cannot_be_locked(monkeypatch: pytest.MonkeyPatch) -> None:
     empty = torch.empty
     asked = []
 
@@ -112,12 +112,12 @@ def test_images_are_staged_in_other_memory_where_it_cannot_be_locked(monkeypatch
 
     monkeypatch.setattr(torch, "empty", refused)
     assert np.array_equal(pinned_copy(image(3)).numpy(), image(3))
-    monkeypatch.setattr("engine.inference.streams._MOST_PINNED", 10)
+    monkeypatch.setattr("engine.inference.streams._MAX_PINNED", 10)
     assert np.array_equal(pinned_copy(image(4)).numpy(), image(4))
     assert asked == [True, False, False]
 
 
-def test_a_gpu_has_three_streams_of_its_own(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_three_streams_are_made_on_the_gpu(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[object] = []
     stream = torch.cuda.Stream
     monkeypatch.setattr(torch.cuda, "Stream", lambda device: made.append(device) or stream(device))  # type: ignore[func-returns-value,no-untyped-call]
