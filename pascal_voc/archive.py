@@ -1,4 +1,4 @@
-"""The tar.gz that the server takes, and folders of predictions, read and written."""
+"""Reader and writer for the tar.gz of a submission, and reader for folders of predictions."""
 
 import gzip
 import io
@@ -21,7 +21,7 @@ from engine.findings import shortened
 from pascal_voc.labels import PALETTE
 
 MAX_BYTES, MAX_FILES = 16 << 20, 20_000
-"""Larger files and archives are not read: no mask of this data set has more."""
+"""Bytes of a file and files of an archive above which nothing is read: masks of this data set need less."""
 
 PACK = "pack the folder: python -m pascal_voc.submission pack DIR TAR.GZ"
 
@@ -29,27 +29,28 @@ UNDECODABLE = (
     *(png_reader.DamagedError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError),
     *(struct.error, zlib.error),
 )
-"""What is raised for a damaged PNG."""
+"""Exceptions that decoding a damaged PNG may raise."""
 
 
 class Entry(NamedTuple):
-    """One PNG of a folder or archive."""
+    """A PNG file in a folder or archive."""
 
     name: str
-    """Its path therein."""
+    """Path within the folder or archive."""
     content: bytes
+    """Content of the PNG file."""
 
     @property
     def image_id(self) -> str:
-        """The image that it belongs to."""
+        """Id of the image that it belongs to."""
         return PurePosixPath(self.name).stem
 
 
 def read(path: Path) -> list[Entry]:
-    """The PNGs in a folder, at any depth, or in an archive.
+    """The PNG files in a folder and its subfolders, or in an archive.
 
     Raises:
-        InputError: if there is none, or with what cannot be read.
+        InputError: if there are none, or with every file that cannot be read.
     """
     if path.is_dir():
         files = [file for file in folders.find(path, "*.png") if not file.is_dir()]
@@ -57,14 +58,14 @@ def read(path: Path) -> list[Entry]:
     elif path.is_file():
         found = _archived(path)
     else:
-        raise InputError(f"{path}: no such folder or archive; give the folder of the predictions, or their tar.gz")
+        raise InputError(f"{path}: no such folder or archive; give the folder or the tar.gz of the predictions")
     if not found:
-        raise InputError(f"{path}: no PNG in it; predict the test split first")
+        raise InputError(f"{path}: no PNG files in it; predict the test split first")
     return found
 
 
 def _archived(path: Path) -> list[Entry]:
-    """The PNG files of an archive, which is read from its start to its end and never unpacked."""
+    """The PNG files of an archive, which is read sequentially and never unpacked."""
     found: list[Entry] = []
     try:
         with tarfile.open(path) as tar:
@@ -83,12 +84,12 @@ def _archived(path: Path) -> list[Entry]:
                     found.append(Entry(member.name, file.read()))
     except (tarfile.TarError, OSError, EOFError, zlib.error, lzma.LZMAError, ValueError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
-        raise InputError(f"{path}: no whole tar archive ({reason}); {PACK}") from error
+        raise InputError(f"{path}: not a complete tar archive ({reason}); {PACK}") from error
     return found
 
 
 def write(archive: Path, folder: str, entries: Sequence[Entry]) -> None:
-    """Write predictions as palette PNGs into a folder of a tar.gz, the same bytes for the same predictions."""
+    """Write predictions as palette PNGs to a folder within a tar.gz; the result is reproducible."""
     with (
         replacing(archive) as file,
         gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed,

@@ -11,7 +11,7 @@ from engine.scoring import table
 from pascal_voc import layout, masks, scoring
 from pascal_voc.labels import CLASSES, PALETTE
 
-_PREDICTION_IDS = np.zeros(256, np.uint8)  # the server knows no void: what is no class becomes background
+_PREDICTION_IDS = np.zeros(256, np.uint8)  # the server has no void: ids that are not a class become background
 _PREDICTION_IDS[: len(CLASSES)] = range(len(CLASSES))
 
 
@@ -28,7 +28,7 @@ class PascalVocBenchmark(Benchmark):
     archive_name = "submission.tar.gz"
 
     def samples(self, root: Path, split: str) -> list[Sample]:
-        """The images of a split and, but for test, their masks."""
+        """The images of a split, with their masks except for test."""
         return layout.samples(root, split)
 
     def read_mask(self, path: Path) -> UInt8Array:
@@ -36,11 +36,11 @@ class PascalVocBenchmark(Benchmark):
         return masks.read_mask(path)
 
     def mask_size(self, path: Path) -> tuple[int, int]:
-        """Width and height of a mask file; a MATLAB file is read whole for it."""
+        """Width and height of a mask file; a MATLAB file must be read completely for them."""
         return masks.mask_size(path)
 
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
-        """What the development kit would say."""
+        """Scores of the development kit, as JSON content and as a table."""
         scores = scoring.score(predictions, root, split, workers=workers)
         return scores.to_json(), f"{split}\n\n{table(scores)}"
 

@@ -1,4 +1,4 @@
-"""VOC2012, VOC2011 and SBD, from their authors' pages; the test images need a registration."""
+"""Download of VOC2012, VOC2011 and SBD from the pages of their authors; the test images require registration."""
 
 import tempfile
 from collections.abc import Sequence
@@ -12,10 +12,12 @@ from engine.files.atomic import require_writable
 
 
 class Part(NamedTuple):
-    """An archive on the network."""
+    """An archive on the internet."""
 
     url: str
+    """Address of the archive."""
     md5: str
+    """Expected MD5 of the archive, as hex digits."""
 
 
 _VOC = "https://thor.robots.ox.ac.uk/pascal/VOC"
@@ -29,13 +31,13 @@ PARTS = {
 
 _WANTED = {"JPEGImages", "SegmentationClass", "Segmentation"}
 _OFFLINE = (
-    f"fetch {', '.join(part.url for part in PARTS.values())} where there is a network and give the files: "
+    f"fetch {', '.join(part.url for part in PARTS.values())} on a machine with internet access, and give the files: "
     "python -m pascal_voc.download --archives FILE ..."
 )
 
 
 def destination(name: str) -> str | None:
-    """Where a member of an archive belongs below the root; None for what segmentation does not need."""
+    """Path within the root for a file of an archive; None if segmentation does not need the file."""
     parts = PurePosixPath(name).parts
     if ".." in parts:
         return None
@@ -49,20 +51,26 @@ def destination(name: str) -> str | None:
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Download and unpack, or unpack what was downloaded elsewhere."""
+    """Download and unpack archives, or unpack archives that were downloaded elsewhere."""
     parser = tool_parser(
         "pascal_voc.download",
-        "Download Pascal VOC for segmentation and SBD. The test images come from the evaluation server after "
-        "registration (host.robots.ox.ac.uk:8080); unpack them with --archives.",
+        "Download Pascal VOC for segmentation, and SBD. The evaluation server (host.robots.ox.ac.uk:8080) gives the "
+        "test images after registration; unpack them with --archives.",
         [
             "python -m pascal_voc.download --root data",
             "python -m pascal_voc.download --root data --parts voc2012 voc2011 sbd",
             "python -m pascal_voc.download --root data --archives VOC2012test.tar",
         ],
     )
-    parser.add_argument("--root", type=Path, default=Path("data"), metavar="DIR", help="where to (default: data)")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=["voc2012"], help="default: voc2012")
-    parser.add_argument("--archives", nargs="+", type=Path, metavar="FILE", help="unpack these, download nothing")
+    parser.add_argument(
+        "--root", type=Path, default=Path("data"), metavar="DIR", help="folder to unpack to (default: data)"
+    )
+    parser.add_argument(
+        "--parts", nargs="+", choices=PARTS, default=["voc2012"], help="archives to download (default: voc2012)"
+    )
+    parser.add_argument(
+        "--archives", nargs="+", type=Path, metavar="FILE", help="unpack these files instead of downloading"
+    )
     options = parser.parse_args(argv)
     root: Path = options.root
     require_writable(root)

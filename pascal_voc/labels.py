@@ -1,4 +1,4 @@
-"""The Pascal VOC label table, and the palette that follows from it."""
+"""Label table and palette of Pascal VOC."""
 
 import numpy as np
 import numpy.typing as npt
@@ -6,7 +6,7 @@ import numpy.typing as npt
 from engine.benchmark import ClassTable
 
 VOID = 255
-"""Border pixels and difficult objects: neither trained on nor scored."""
+"""Id of border pixels and difficult objects, which are neither trained on nor scored."""
 
 NAMES = (
     "background",
@@ -34,7 +34,7 @@ NAMES = (
 
 
 def palette_color(index: int) -> tuple[int, int, int]:
-    """The colour of an index by the development kit's rule, red, green and blue from 0 to 255.
+    """Colour of an index by the rule of the development kit: red, green and blue from 0 to 255.
 
     Bits 0, 1, 2 of the index become the highest bits of red, green, blue; bits 3, 4, 5 the next ones; and so on.
     """
@@ -47,7 +47,7 @@ def palette_color(index: int) -> tuple[int, int, int]:
 
 
 PALETTE: npt.NDArray[np.uint8] = np.array([palette_color(index) for index in range(256)], np.uint8)
-"""(256, 3) RGB of each index, as in the official PNGs."""
+"""(256, 3) uint8 RGB colour of each index, as in the official PNGs."""
 
 CLASSES = ClassTable(names=NAMES, colors=tuple(palette_color(index) for index in range(len(NAMES))), void=VOID)
 """Background and the 20 classes, in the order of their indices."""

@@ -13,14 +13,14 @@ from engine.files.images import image_size, open_image, read_ids
 from pascal_voc.labels import CLASSES, PALETTE, VOID
 
 _LAST = len(CLASSES) - 1
-_GET_IDS_BACK = (
-    "unpack SegmentationClass again, or get the indices back where the colours are the official ones: "
+_RECOVER_INDICES = (
+    "unpack SegmentationClass again, or, if the colours are the official ones, recover the indices: "
     "pascal_voc.masks.indices_of_colors(rgb)"
 )
 
 
 def read_mask(path: Path) -> UInt8Array:
-    """(H, W) class indices 0 to 20, 255 = void, of a VOC mask (.png) or an SBD mask (.mat).
+    """The (H, W) class indices, 0 to 20 or 255 for void, in a VOC mask (.png) or an SBD mask (.mat).
 
     Raises:
         InputError: if the file cannot be read, is in colour, or has other indices.
@@ -37,13 +37,13 @@ def mask_size(path: Path) -> tuple[int, int]:
 
 
 def indices_of_colors(rgb: UInt8Array) -> UInt8Array:
-    """Get class indices back from a mask that was converted to its colours.
+    """Recover the class indices of a mask that was converted to colours.
 
     Args:
         rgb: (H, W, 3) uint8.
 
     Returns:
-        (H, W) indices; 255 for the border and for any colour that is not in the palette.
+        (H, W) class indices; 255 for the border and for all colours that are not in the palette.
     """
     indices = np.full(1 << 24, VOID, np.uint8)
     indices[_codes(PALETTE[: len(CLASSES)])] = range(len(CLASSES))
@@ -61,8 +61,8 @@ def _read_png(path: Path) -> npt.NDArray[Any]:
     image = open_image(path)
     if image.mode in ("RGB", "RGBA"):
         raise InputError(
-            f"{path}: expected a palette PNG of class indices, got an {image.mode} image; reading and saving it in "
-            f"another program put the colours in place of the indices: {_GET_IDS_BACK}"
+            f"{path}: expected a palette PNG of class indices, got an {image.mode} image; another program "
+            f"replaced the indices by colours when it saved the file: {_RECOVER_INDICES}"
         )
     if image.mode != "P":
         return read_ids(path)
@@ -72,7 +72,7 @@ def _read_png(path: Path) -> npt.NDArray[Any]:
 
 
 def _require_official_palette(path: Path, image: Image.Image, indices: UInt8Array) -> None:
-    """Refuse a palette of the right colours at other places, as made from a colour image: its indices are others."""
+    """Refuse a palette with the official colours at other indices, which is the result of converting a colour image."""
     palette = np.zeros((256, 3), np.uint8)
     given = np.array(image.getpalette("RGB"), np.uint8).reshape(-1, 3)
     palette[: len(given)] = given
@@ -82,13 +82,13 @@ def _require_official_palette(path: Path, image: Image.Image, indices: UInt8Arra
     if moved.size and set(_codes(palette[used]).tolist()) <= official:
         raise InputError(
             f"{path}: expected the palette of VOC, got its colours at other indices ({moved[0]} is "
-            f"{tuple(palette[moved[0]].tolist())}); it was made a palette image again after it lost its indices: "
-            f"{_GET_IDS_BACK}"
+            f"{tuple(palette[moved[0]].tolist())}); it lost its indices before it became a palette image again: "
+            f"{_RECOVER_INDICES}"
         )
 
 
 def _read_mat(path: Path) -> npt.NDArray[Any]:
-    remedy = "take the files of benchmark_RELEASE/dataset/cls, which have it (those of inst/ have GTinst)"
+    remedy = "use the files of benchmark_RELEASE/dataset/cls, which contain GTcls (those of inst/ contain GTinst)"
     content = _load_mat(path)
     if "GTcls" not in content:
         names = ", ".join(name for name in content if not name.startswith("__")) or "nothing"
@@ -100,14 +100,14 @@ def _read_mat(path: Path) -> npt.NDArray[Any]:
 
 
 def _load_mat(path: Path) -> dict[str, Any]:
-    # Only SBD needs it, and it takes a while to import.
+    # Imported here because only SBD needs it, and the import is slow.
     from scipy.io import loadmat
 
     if not path.is_file():
         raise InputError(f"{path}: no such file; unpack SBD again")
     try:
         content: dict[str, Any] = loadmat(path)
-    except Exception as error:  # scipy raises nearly anything on a damaged file
+    except Exception as error:  # scipy raises almost any exception for a damaged file
         raise InputError(f"{path}: damaged MATLAB file ({error}); unpack SBD again") from error
     return content
 
@@ -115,14 +115,14 @@ def _load_mat(path: Path) -> dict[str, Any]:
 def _checked(path: Path, indices: npt.NDArray[Any]) -> UInt8Array:
     if indices.ndim != 2 or indices.dtype.kind not in "ui":
         raise InputError(
-            f"{path}: expected two dimensions of indices, got {indices.shape} {indices.dtype}; unpack it again"
+            f"{path}: expected a two-dimensional mask of indices, got {indices.shape} {indices.dtype}; unpack it again"
         )
     present = np.flatnonzero(np.bincount(indices.ravel(), minlength=256))
     foreign = present[(present > _LAST) & (present != VOID)]
     if foreign.size:
         named = ", ".join(map(str, foreign[:8])) + (", ..." if foreign.size > 8 else "")
         raise InputError(
-            f"{path}: index {named}, expected 0 to {_LAST} or {VOID}; this is no mask of classes, or one that was "
+            f"{path}: index {named}, expected 0 to {_LAST} or {VOID}; this is not a mask of classes, or it was "
             "converted to grey: unpack SegmentationClass again"
         )
     return indices.astype(np.uint8, copy=False)

@@ -1,4 +1,4 @@
-"""Predictions and masks -> the scores of the VOC development kit: one confusion matrix of all images, without void."""
+"""Predictions and masks -> the scores of the VOC development kit, from one confusion matrix of all images."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ def score(predictions: Path, root: Path, split: str, *, workers: int = 1) -> Sco
     """Score the predictions of a split that has masks.
 
     Raises:
-        InputError: with everything that is wrong with any file.
+        InputError: with the faults of all files.
     """
     if split in layout.HIDDEN:
         raise InputError(
@@ -44,14 +44,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Score a folder of predictions, print the table and write the figures."""
     parser = scoring_parser(
         "pascal_voc.scoring",
-        "Score predictions of Pascal VOC as its development kit does: IoU of 21 classes, border pixels left out.",
+        "Score predictions of Pascal VOC as its development kit does: IoU of 21 classes, without border pixels.",
         [
             "python -m pascal_voc.scoring --predictions outputs/fcn/val/predictions --root data",
             "python -m pascal_voc.scoring --predictions outputs/fcn/seg11valid/predictions --split seg11valid",
         ],
-        "<image id>.png, in any folders below",
+        "<image id>.png, in any subfolders",
     )
-    parser.add_argument("--split", choices=SCORED, default="val", help="default: val")
+    parser.add_argument("--split", choices=SCORED, default="val", help="split to score (default: val)")
     options = parser.parse_args(argv)
     report(
         lambda: score(options.predictions, options.root, options.split, workers=options.workers),

@@ -1,9 +1,9 @@
-"""Predictions of the test set -> a tar.gz that the evaluation server accepts.
+"""Predictions of the test set -> a tar.gz for the evaluation server.
 
     results/VOC2012/Segmentation/comp6_test_cls/<image id>.png      palette PNGs of class indices
 
-comp5 is for networks that saw only VOC's own images; ImageNet weights or SBD make it comp6. The development kit reads
-the results of val, as comp6_val_cls, from the same layout.
+comp5 is for networks that were trained only on images of VOC; ImageNet weights or SBD require comp6. The development
+kit reads the results of val, comp6_val_cls, from the same layout.
 """
 
 import argparse
@@ -38,16 +38,18 @@ Size = tuple[int, int]
 
 
 class Report(NamedTuple):
-    """What a check found, where there is no fault."""
+    """Result of a check without faults."""
 
     predictions: int
+    """Number of predictions."""
     split: str
+    """Split of the predictions: test or val."""
     deviation: str
-    """How the images of the split differ from the official ones in number and size; empty if they do not."""
+    """Differences in number and size between the images of the split and the official ones; empty if there are none."""
 
     @property
     def verdict(self) -> str:
-        """The result in a line."""
+        """The result in one line."""
         predictions = f"{counted(self.predictions, 'prediction')}, one for each image of {self.split}"
         if not self.deviation:
             return f"ok: {predictions}"
@@ -55,14 +57,14 @@ class Report(NamedTuple):
         return f"not for {purpose}: {predictions}; that is not the official split: {self.deviation}"
 
     def next_step(self, archive: Path) -> str:
-        """The line that says what to do next with an archive."""
+        """The line that suggests the next step for an archive."""
         if self.split != "test":
             return f"next: unpack {archive} into VOCdevkit/, where the development kit finds it"
         return next_line(self.deviation, f"upload {archive} to the evaluation server", "images of VOC2012test.tar")
 
 
 def results_folder(root: Path, competition: str = COMPETITIONS[0], split: str = SPLITS[0]) -> str:
-    """Where the server, or the development kit, looks for the predictions in an archive."""
+    """Folder within an archive in which the server, or the development kit, expects the predictions."""
     return f"results/{layout.find_devkit(root).year.name}/Segmentation/{competition}_{split}_cls"
 
 
@@ -77,7 +79,7 @@ def check(path: Path, root: Path, *, split: str = SPLITS[0]) -> Report:
         folders = {results_folder(root, competition, split) for competition in COMPETITIONS}
         astray = [entry.name for entry in entries if str(PurePosixPath(entry.name).parent) not in folders]
         if astray:
-            what = f"got {counted(len(astray), 'PNG')} elsewhere than in {' or '.join(sorted(folders))}"
+            what = f"got {counted(len(astray), 'PNG')} outside {' or '.join(sorted(folders))}"
             faults.append(fault("folder", what, archives.PACK, astray))
     sizes = _sizes(root, split)
     _require_none(path, [*faults, *_findings(entries, sizes)])
@@ -87,10 +89,10 @@ def check(path: Path, root: Path, *, split: str = SPLITS[0]) -> Report:
 def pack(
     folder: Path, archive: Path, root: Path, *, competition: str = COMPETITIONS[0], split: str = SPLITS[0]
 ) -> Report:
-    """Check the predictions of a split in a folder and pack them; the same predictions give the same bytes.
+    """Check the predictions of a split in a folder and pack them; the result is reproducible.
 
     Raises:
-        InputError: with every fault, if there is any; then nothing is written.
+        InputError: with every fault; nothing is written in that case.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder that the predictions were written to")
@@ -104,7 +106,7 @@ def pack(
 
 
 def _sizes(root: Path, split: str) -> dict[str, Size]:
-    """Image id -> width and height, of all images of a split.
+    """Image id -> width and height in pixels, of all images of a split.
 
     Raises:
         InputError: with every image that cannot be read.
@@ -119,12 +121,12 @@ def _sizes(root: Path, split: str) -> dict[str, Size]:
 
 
 def _deviation(root: Path, split: str, sizes: dict[str, Size]) -> str:
-    """How the images of a split differ from the official ones."""
+    """Differences in number and size between the images of a split and the official ones."""
     year = layout.find_devkit(root).year.name
     official = layout.OFFICIAL.get(year, {}).get(split)
     parts = []
     if official is None:
-        parts.append(f"the official number of images of {split} in {year} is not known here, got {len(sizes)}")
+        parts.append(f"the official number of images of {split} in {year} is not known, got {len(sizes)}")
     elif len(sizes) != official:
         parts.append(f"got {counted(len(sizes), 'image')}, {split} of {year} has {official}")
     longest = max(map(max, sizes.values()))
@@ -139,16 +141,16 @@ def _require_none(path: Path, faults: Sequence[Finding]) -> None:
 
 
 def _findings(entries: Sequence[Entry], images: dict[str, Size]) -> Iterator[Finding]:
-    """Every fault of attendance, of format and of content."""
+    """Faults of missing, unknown and duplicate predictions, and of their format and content."""
     number = Counter(entry.image_id for entry in entries)
     if missing := [name for name in images if name not in number]:
-        what = f"got no prediction of {len(missing)} of {counted(len(images), 'image')}"
+        what = f"got no prediction for {len(missing)} of {counted(len(images), 'image')}"
         yield fault("missing", what, _PREDICT, missing)
     if unknown := [name for name in number if name not in images]:
-        what = f"got predictions of {counted(len(unknown), 'image')} that the split's list lacks"
+        what = f"got predictions for {counted(len(unknown), 'image')} outside the list of the split"
         yield fault("not in the split", what, _PREDICT, unknown)
     if doubles := [name for name, times in number.items() if times > 1]:
-        what = f"got more than one prediction of {counted(len(doubles), 'image')}"
+        what = f"got more than one prediction for {counted(len(doubles), 'image')}"
         yield fault("duplicates", what, "keep one of each", doubles)
     yield from _of_content([entry for entry in entries if entry.image_id in images], images)
 
@@ -158,7 +160,7 @@ def _of_content(entries: Sequence[Entry], images: dict[str, Size]) -> Iterator[F
         "colour": "write class indices, not colours",
         "damaged": "predict these images again",
         "size": "predict at full size, or enlarge the logits before the argmax",
-        "index": f"write 0 to {len(CLASSES) - 1}; the server knows no 255",
+        "index": f"write 0 to {len(CLASSES) - 1}, because the server does not accept 255",
     }
     wrong: dict[str, list[str]] = {kind: [] for kind in remedies}
     for entry in entries:
@@ -171,14 +173,14 @@ def _of_content(entries: Sequence[Entry], images: dict[str, Size]) -> Iterator[F
 
 
 def _problem(content: bytes, size: Size) -> tuple[str, str]:
-    """What is wrong with a prediction, as a kind and a detail; empty if nothing is."""
+    """Kind and detail of the fault of a prediction; empty if there is none."""
     try:
         png_reader.verify(content)
         with quiet_pillow():
             image = Image.open(io.BytesIO(content), formats=["PNG"])
             image.load()
         if image.mode not in ("L", "P"):
-            return "colour", f"got {image.mode}, expected 8 bits of palette or grey"
+            return "colour", f"got {image.mode}, expected 8 bits, palette or grey"
         if image.size != size:
             return "size", f"got {image.width} x {image.height}, expected {size[0]} x {size[1]}"
         highest = int(np.asarray(image).max())
@@ -190,7 +192,7 @@ def _problem(content: bytes, size: Size) -> tuple[str, str]:
 def _parser() -> argparse.ArgumentParser:
     parser = tool_parser(
         "pascal_voc.submission",
-        "Check predictions of the VOC test set, or of val, as the evaluation server would, and pack them.",
+        "Check predictions of the VOC test set, or of val, as the evaluation server does, and pack them.",
         [
             "python -m pascal_voc.submission check outputs/fcn/test/predictions --root data",
             "python -m pascal_voc.submission pack outputs/fcn/test/predictions submission.tar.gz --root data",
@@ -198,22 +200,36 @@ def _parser() -> argparse.ArgumentParser:
         ],
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="check|pack")
-    checking = actions.add_parser("check", help="list every fault of a folder or tar.gz", description="List faults.")
+    checking = actions.add_parser(
+        "check", help="list every fault of a folder or tar.gz", description="List every fault."
+    )
     checking.add_argument("path", type=Path, metavar="PATH", help="folder or tar.gz of <image id>.png")
     packing = actions.add_parser("pack", help="check a folder, then pack it", description="Check a folder, then pack.")
     packing.add_argument("path", type=Path, metavar="DIR", help="folder of <image id>.png")
-    packing.add_argument("archive", type=Path, metavar="TAR.GZ", help="the file to write; replaced if it exists")
-    packing.add_argument("--competition", choices=COMPETITIONS, default="comp6", help="default: comp6")
+    packing.add_argument("archive", type=Path, metavar="TAR.GZ", help="file to write, which is replaced if it exists")
+    packing.add_argument(
+        "--competition",
+        choices=COMPETITIONS,
+        default="comp6",
+        help="comp5: trained only on images of VOC; comp6: also on other data (default: comp6)",
+    )
     add_subset(packing)
     for action in (checking, packing):
-        action.add_argument("--split", choices=SPLITS, default="test", help="val is for the development kit (test)")
-        action.add_argument("--root", type=Path, default=Path("data"), help="has VOCdevkit/ (default: data)")
+        action.add_argument(
+            "--split",
+            choices=SPLITS,
+            default="test",
+            help="split of the predictions; val is for the development kit (default: test)",
+        )
+        action.add_argument(
+            "--root", type=Path, default=Path("data"), help="data folder, with VOCdevkit/ (default: data)"
+        )
     return parser
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Check or pack a submission; code 2 if it has a fault, 1 if a pack is not of the official images."""
+    """Check or pack a submission; code 2 for a fault, 1 if a packed archive is not of the official images."""
     options = _parser().parse_args(argv)
     path: Path = options.path
     root: Path = options.root

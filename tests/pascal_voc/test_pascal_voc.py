@@ -116,7 +116,7 @@ def test_sbd_files_that_are_none(pascal_voc_root: Path, error_of: Ending) -> Non
     (folder / "2007_00000k.mat").write_bytes(b"no MATLAB")
     errors = error_of(train_fcn.main, *train(pascal_voc_root, "--train_split", "trainaug"))
     for letter in "hj":
-        assert f"2007_00000{letter}.mat: expected an SBD file with GTcls, got GTinst; take the files of" in errors
+        assert f"2007_00000{letter}.mat: expected an SBD file with GTcls, got GTinst; use the files of" in errors
     assert "2007_00000k.mat: damaged MATLAB file" in errors
     savemat(folder / "2007_00000h.mat", {"GTcls": np.zeros(3)})
     with pytest.raises(InputError, match="GTcls with a field Segmentation"):
@@ -133,8 +133,8 @@ def test_lists_that_name_missing_images(pascal_voc_root: Path, error_of: Ending)
     assert "SegmentationClass/2007_00000a.png: no such file" in errors
     (year / "ImageSets" / "Segmentation" / "train.txt").write_text("/a/b.jpg\n\n../c 1\n")
     errors = error_of(train_fcn.main, *train(pascal_voc_root))
-    assert "'/a/b.jpg' is no image id" in errors
-    assert "'../c' is no image id" in errors
+    assert "'/a/b.jpg' is not an image id" in errors
+    assert "'../c' is not an image id" in errors
 
 
 def test_what_a_split_needs_is_told(pascal_voc_root: Path, error_of: Ending) -> None:

@@ -48,7 +48,7 @@ def test_the_archive(predictions: Path, pascal_voc_root: Path, tmp_path: Path) -
         ({"VOC2012": {"test": 2}}, 44, ""),
         ({"VOC2012": {"test": 5}}, 44, "got 2 images, test of VOC2012 has 5"),
         ({"VOC2012": {"test": 2}}, 500, "the largest image has 44 pixels on its longer side, expected 500"),
-        ({}, 44, "the official number of images of test in VOC2012 is not known here, got 2"),
+        ({}, 44, "the official number of images of test in VOC2012 is not known, got 2"),
     ],
     ids=["official", "half-complete", "shrunk", "another year"],
 )
@@ -112,9 +112,9 @@ def test_every_fault_of_a_submission_is_told(
     write_png(predictions / "again" / "2007_00000g.png", np.zeros((3, 3, 3), np.uint8))
     archive = tmp_path / "a.tar.gz"
     errors = error_of(submission.main, "pack", predictions, archive, "--root", pascal_voc_root)
-    assert "missing: got no prediction of 1 of 2 images (2007_00000f)" in errors
-    assert "not in the split: got predictions of 1 image that the split's list lacks (2007_00000z)" in errors
-    assert "duplicates: got more than one prediction of 1 image (2007_00000g)" in errors
+    assert "missing: got no prediction for 1 of 2 images (2007_00000f)" in errors
+    assert "not in the split: got predictions for 1 image outside the list of the split (2007_00000z)" in errors
+    assert "duplicates: got more than one prediction for 1 image (2007_00000g)" in errors
     assert "colour:" in errors
     assert "again/2007_00000g.png: got RGB" in errors
     assert "index:" in errors
@@ -129,9 +129,9 @@ def test_faults_of_archives(predictions: Path, pascal_voc_root: Path, tmp_path: 
         for path in predictions.iterdir():
             tar.add(path, path.name)
     errors = error_of(submission.main, "check", archive, *root)
-    assert "elsewhere than in results/VOC2012/Segmentation/comp5_test_cls or" in errors
+    assert "outside results/VOC2012/Segmentation/comp5_test_cls or" in errors
     archive.write_bytes(archive.read_bytes()[:200])
-    assert "no whole tar archive" in error_of(submission.main, "check", archive, *root)
+    assert "not a complete tar archive" in error_of(submission.main, "check", archive, *root)
     archive.write_bytes(b"no archive at all")
     assert error_of(submission.main, "check", archive, *root).count("\n") == 1
     assert "no such folder" in error_of(submission.main, "check", tmp_path / "absent", *root)
