@@ -1,1 +1,1 @@
-"""What every network and every benchmark share; it never names one of them."""
+"""Code that all networks and benchmarks share; it names none of them."""

@@ -17,25 +17,25 @@ MIB = 1 << 20
 
 
 class Size(NamedTuple):
-    """Of an image, in pixels."""
+    """Height and width of an image in pixels."""
 
     height: int
     width: int
 
     @property
     def pixels(self) -> int:
-        """All of them."""
+        """Number of pixels of the image."""
         return self.height * self.width
 
     def __str__(self) -> str:
         return f"{self.height} x {self.width}"
 
     def holds(self, other: "Size") -> bool:
-        """Whether an image of the other size could be cut out of one of this."""
+        """Whether an image of the other size can be cut out of an image of this size."""
         return self.height >= other.height and self.width >= other.width
 
     def with_at_most(self, pixels: float) -> "Size":
-        """The same shape, with so many pixels or a few less where this has more."""
+        """This size, or the largest size of the same shape with at most so many pixels."""
         if self.pixels <= pixels:
             return self
         factor = math.sqrt(pixels / self.pixels)

@@ -1,4 +1,4 @@
-"""The contract of a benchmark: what it tells the engine about itself."""
+"""The contract of a benchmark: its classes, its samples, its masks, its scores and its archive."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -20,13 +20,13 @@ class ClassTable:
     names: tuple[str, ...]
     colors: tuple[tuple[int, int, int], ...]
     void: int = 255
-    """The train id of pixels that belong to no class: not trained on, not scored."""
+    """Train id of pixels that belong to no class: they are neither trained on nor scored."""
 
     def __len__(self) -> int:
         return len(self.names)
 
     def colorize(self, mask: UInt8Array) -> UInt8Array:
-        """Colour a (H, W) mask of train ids as (H, W, 3) RGB; what is no class becomes black."""
+        """Colour a (H, W) mask of train ids as (H, W, 3) RGB; ids of no class become black."""
         palette = np.zeros((256, 3), np.uint8)
         palette[: len(self)] = self.colors
         return palette[mask]
@@ -34,54 +34,54 @@ class ClassTable:
 
 @dataclass(frozen=True)
 class Sample:
-    """One image of a split, and its mask of train ids where there is one."""
+    """One image of a split, with its mask of train ids if it has one."""
 
     name: str
-    """Path of the prediction without its ending, as `aachen/aachen_000000_000019`."""
+    """Path of the prediction without its suffix, for example `aachen/aachen_000000_000019`."""
     image: Path
     mask: Path | None
 
 
 class Benchmark(ABC):
-    """What a benchmark tells the engine about itself."""
+    """The contract that each benchmark fulfils; docs/networks.md says how to write one of your own."""
 
     name: str
     classes: ClassTable
     splits: tuple[str, ...]
     hidden_splits: tuple[str, ...] = ()
-    """Those whose ground truth only a server has: they are packed for it rather than scored."""
+    """Splits whose ground truth only a server has: predictions are packed for it instead of being scored."""
     training_splits: tuple[str, ...] = ()
-    """More of them, to train with only: their masks are rough, or not those that scores are made with."""
+    """More splits, only for training: their masks are coarse, or not those that scores are computed with."""
     prediction_ids: UInt8Array
-    """(256,) the pixel value that a prediction file holds for each train id."""
+    """(256,) pixel value in a prediction file for each train id."""
     prediction_suffix: str
-    """What follows a sample's name in the file name of its prediction."""
+    """End of the file name of a prediction, after the name of the sample."""
     prediction_colors: UInt8Array
-    """(256, 3) RGB of each such pixel value."""
+    """(256, 3) RGB colour of each pixel value in a prediction file."""
     archive_name: str = "submission.zip"
-    """The name that `pack` gets for its archive; the ending says which format the server takes."""
+    """Name of the archive that `pack` writes; its suffix says which format the server takes."""
     confidence_class: int | None = None
-    """If set, prediction files hold this class's probability, 0 to 255, in place of ids."""
+    """If set, prediction files hold the probability of this class, 0 to 255, instead of ids."""
 
     @abstractmethod
     def samples(self, root: Path, split: str) -> list[Sample]:
         """The samples of a split, in a fixed order.
 
         Raises:
-            InputError: if there is none, or if masks that the split should have are missing.
+            InputError: if the split has no samples, or if masks that it should have are missing.
         """
 
     def read_mask(self, path: Path) -> UInt8Array:
-        """The (H, W) train ids in a mask file; a benchmark whose masks hold something else has its own.
+        """The (H, W) train ids in a mask file; benchmarks whose masks hold other values override this.
 
         Raises:
-            InputError: if the file cannot be read, or holds an id that is no class and not void.
+            InputError: if the file cannot be read, or holds an id that is neither a class nor void.
         """
         return self._checked(path, read_ids(path))
 
     @final
     def train_ids(self, path: Path) -> UInt8Array:
-        """As `read_mask`, checked whoever wrote it: training, evaluation and the class index read masks here."""
+        """The ids from `read_mask`, always checked: training, evaluation and the class index read masks here."""
         return self._checked(path, self.read_mask(path))
 
     def _checked(self, path: Path, ids: IdArray) -> UInt8Array:
@@ -93,24 +93,24 @@ class Benchmark(ABC):
             named = ", ".join(map(str, found[:8])) + (", ..." if len(found) > 8 else "")
             raise InputError(
                 f"{path}: id {named} on {np.count_nonzero(foreign)} pixels, expected 0 to {number - 1} or {void}; "
-                f"draw or convert the mask again to the train ids of {self.name}, with {void} for what is no class"
+                f"draw or convert the mask again to the train ids of {self.name}, with {void} for pixels of no class"
             )
         return ids.astype(np.uint8, copy=False)
 
     def mask_size(self, path: Path) -> tuple[int, int]:
-        """Width and height of a mask file, without reading all of it."""
+        """Width and height of a mask file, from its header alone."""
         return image_size(path)
 
     @abstractmethod
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
-        """The benchmark's own scores of a folder of predictions: as JSON content, and as a table to print."""
+        """The scores of a folder of predictions by the benchmark's own rules, as JSON content and as a table to print."""
 
     @abstractmethod
     def pack(self, predictions: Path, archive: Path, root: Path, workers: int) -> str:
         """Check a folder of test predictions, write the archive to upload, and say what was packed.
 
         Raises:
-            InputError: with every fault, if the server would not accept it.
+            InputError: with every fault, if the server would not accept the archive.
         """
 
 
@@ -118,10 +118,10 @@ def require_equal_sizes(benchmark: Benchmark, samples: Sequence[Sample]) -> int:
     """Compare the sizes of images and masks, from the file headers alone.
 
     Returns:
-        The longest side of an image that has a mask, in pixels; 0 if none has.
+        The longest side of an image that has a mask, in pixels; 0 if no image has one.
 
     Raises:
-        InputError: with every pair that differs and every file that is no image.
+        InputError: with every pair that differs and every file that is not an image.
     """
     faults, longest = [], 0
     for sample in samples:

@@ -9,12 +9,12 @@ from engine.arrays import Float64Array, Int64Array
 
 @dataclass(frozen=True, eq=False)
 class ClassScores:
-    """Scores by class as fractions from 0 to 1; NaN for a class that occurs nowhere."""
+    """Scores by class as fractions from 0 to 1; NaN for a class that does not occur."""
 
     confusion: Int64Array
     """(C, C + 1) pixels by true class (row) and predicted class (column).
 
-    The last column counts pixels that were given no class: misses, but nobody's false positives."""
+    The last column counts pixels that were predicted as no class: false negatives, but false positives of no class."""
 
     @property
     def iou(self) -> Float64Array:
@@ -23,17 +23,17 @@ class ClassScores:
 
     @property
     def dice(self) -> Float64Array:
-        """(C,) 2 x intersection over the sum of both sizes (the F1 score)."""
+        """(C,) Dice coefficient (F1 score): 2 x intersection over the sum of both sizes."""
         return _ratio(2 * self._found, self._true + self._predicted)
 
     @property
     def accuracy(self) -> Float64Array:
-        """(C,) share of the pixels of a class that were found (recall)."""
+        """(C,) pixel accuracy (recall): the share of the pixels of a class that were predicted as it."""
         return _ratio(self._found, self._true)
 
     @property
     def pixel_accuracy(self) -> float:
-        """Share of all pixels that are right; NaN if there are none."""
+        """Share of all pixels that are predicted correctly; NaN without pixels."""
         return float(_ratio(self._found.sum(), self._true.sum()))
 
     @property

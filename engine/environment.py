@@ -1,4 +1,4 @@
-"""What a result was made with: commit, versions and hardware."""
+"""The environment of a result: commit, versions and hardware."""
 
 import platform
 import subprocess
@@ -19,13 +19,13 @@ _PACKAGES = {
     "openvino": "openvino",
     "kornia-rs": "kornia_rs",
 }
-"""Distribution -> the module that it brings."""
+"""Distribution -> the module that it installs."""
 _VECTORS = ("avx", "fma", "amx", "neon", "asimd", "sve")
-"""How the names of vector instructions begin."""
+"""Prefixes of the names of vector instructions."""
 
 
 def describe() -> dict[str, Any]:
-    """The environment of this process, as JSON content; nothing that names the user or the machine."""
+    """The environment of this process as JSON content, without names of the user or the machine."""
     return {
         "commit": commit(),
         "python": platform.python_version(),
@@ -46,7 +46,7 @@ def describe() -> dict[str, Any]:
 def _version(distribution: str, module: str) -> str | None:
     """The version of a package; None if it is absent, or bundled in another distribution and not imported here.
 
-    The distribution pytorch-lightning brings the module lightning_fabric, without a distribution of that name.
+    The distribution pytorch-lightning installs the module lightning_fabric without a distribution of that name.
     """
     try:
         return metadata.version(distribution)
@@ -56,18 +56,18 @@ def _version(distribution: str, module: str) -> str | None:
 
 
 def _without_folders(word: str) -> str:
-    """A word of a command line, with the last part only of a full path, for that may name the user or the machine."""
+    """A word of a command line, without the folders of an absolute path, which may name the user or the machine."""
     flag, equals, value = word.rpartition("=")
     return f"{flag}{equals}{Path(value).name}" if Path(value).is_absolute() else word
 
 
 def cpu_name() -> str:
-    """The processor's model, as far as the system tells."""
+    """Model of the processor, as far as the system reports it."""
     return _cpu_info("model name") or platform.processor() or platform.machine()
 
 
 def _cpu_info(name: str) -> str | None:
-    """What Linux says of the first processor under a name; None elsewhere."""
+    """A property of the first processor from /proc/cpuinfo; None on other systems than Linux."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -76,7 +76,7 @@ def _cpu_info(name: str) -> str | None:
 
 
 def commit() -> str | None:
-    """The commit of this source tree, with `+` after it if files differ from it; None outside git."""
+    """Commit of this source tree, with a `+` if files differ from it; None outside git."""
     here = Path(__file__).parent
     try:
         answer = subprocess.run(

@@ -7,15 +7,15 @@ from contextlib import contextmanager
 from types import FrameType
 
 _UNPRINTABLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-"""Unicode categories that change how a terminal shows other text, or that it cannot show: controls, escapes,
-directions of writing, lone surrogates."""
+"""Unicode categories that a terminal cannot show, or that change how it shows other text: control characters,
+escapes, writing directions, lone surrogates."""
 
 
 class InputError(Exception):
-    """Input that cannot be used, as one or more messages for a person.
+    """Input that cannot be used, with one or more messages for the user.
 
-    Each message names the file, what was got, what was expected and what to do about it. Characters that a terminal
-    would obey are escaped.
+    Each message names the file, what was found, what was expected and what to do about it. Control characters are
+    escaped, so that no terminal interprets them.
     """
 
     def __init__(self, *messages: str) -> None:
@@ -28,22 +28,22 @@ class InputError(Exception):
 
 
 class ErrorCollector:
-    """What is wrong with several things that are tried one after the other, so that all of it is reported."""
+    """Collector of the messages of several steps, so that all errors are reported at once."""
 
     def __init__(self) -> None:
         self.messages: list[str] = []
-        """Each once."""
+        """Messages in the order in which they came, without duplicates."""
 
     @contextmanager
     def collect(self) -> Iterator[None]:
-        """Keep the messages of an InputError, and continue."""
+        """Context that keeps the messages of an InputError instead of raising it."""
         try:
             yield
         except InputError as error:
             self.messages += [message for message in error.messages if message not in self.messages]
 
     def raise_if_any(self) -> None:
-        """Raise what was collected, if anything was.
+        """Raise the collected messages, if there are any.
 
         Raises:
             InputError: with all messages.
@@ -55,7 +55,7 @@ class ErrorCollector:
 class Stopped(BaseException):
     """Work that a signal stopped, after everything needed to resume it was saved.
 
-    No `Exception`, as KeyboardInterrupt is none: whoever catches what may go wrong must not catch this.
+    Like KeyboardInterrupt it is not an `Exception`, so that `except Exception` does not catch it.
     """
 
     def __init__(self, message: str, number: int) -> None:
@@ -64,19 +64,19 @@ class Stopped(BaseException):
 
 
 def stop(number: int, _: FrameType | None = None) -> None:
-    """Stop this process in order: a handler of signals that ask for it.
+    """Handler of signals that ask the process to stop: it raises `Stopped`.
 
     Raises:
         Stopped: always.
     """
-    signal.signal(number, signal.SIG_DFL)  # the second one is obeyed at once
+    signal.signal(number, signal.SIG_DFL)  # a second signal ends the process at once
     raise Stopped(f"stopped by {signal.Signals(number).name}; what was finished is kept", number)
 
 
 def printable(text: str) -> str:
-    """Text with the characters escaped that a terminal would obey or cannot show; line breaks and tabs stay.
+    """Text with control and unprintable characters escaped; line breaks and tabs stay.
 
-    Names of files may hold any of them, those in an archive of unknown origin too.
+    File names may hold such characters, also those in an archive of unknown origin.
     """
     if text.isprintable():
         return text

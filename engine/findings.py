@@ -1,4 +1,4 @@
-"""What is wrong or odd with many files, told in one line for each kind."""
+"""Findings about many files: faults and notes, each kind reported in one line."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -15,17 +15,17 @@ Severity = Literal["fault", "note"]
 
 @dataclass(frozen=True)
 class Finding:
-    """The same trouble of one or more files, and its remedy."""
+    """One kind of problem in one or more files, with its remedy."""
 
     severity: Severity
-    """A fault makes the files useless for their purpose; a note is only good to know."""
+    """A fault makes the files unusable for their purpose; a note does not."""
     kind: str
     what: str
-    """What was got and what was expected, with the number of files."""
+    """Description of what was found and expected, with the number of files."""
     remedy: str
     count: int
     examples: tuple[str, ...]
-    """The first few files, each with what is particular to it."""
+    """The first few files, each with its details."""
 
     def __str__(self) -> str:
         hidden = self.count - len(self.examples)
@@ -35,7 +35,7 @@ class Finding:
 
 
 def fault(kind: str, what: str, remedy: str, files: Sequence[str], count: int | None = None) -> Finding:
-    """A fault of `files`, of which the first few are shown; `count` is their number unless it is given."""
+    """A fault of `files`, of which the first few are shown; `count` is their number by default."""
     return Finding(
         "fault", kind, what, remedy, len(files) if count is None else count, tuple(map(shortened, files[:_SHOWN]))
     )
@@ -59,29 +59,29 @@ def counted(number: int, noun: str) -> str:
 
 
 def occurrences(names: Iterable[str]) -> str:
-    """How often each name occurs, the first of very many: `berlin 2, bonn 1`."""
+    """The names with the number of their occurrences, at most 30 of them, for example `berlin 2, bonn 1`."""
     numbers = sorted(Counter(names).items())
     more = f" and {len(numbers) - _SHOWN_NAMES} other names" if len(numbers) > _SHOWN_NAMES else ""
     return ", ".join(f"{shortened(name)} {number}" for name, number in numbers[:_SHOWN_NAMES]) + more
 
 
 def shortened(text: str) -> str:
-    """Text without its middle where it is very long."""
+    """The text; if it is very long, without its middle."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST // 2]}...{text[3 - _LONGEST // 2 :]}"
 
 
 def grouped(messages: Sequence[str], shown: int = 5) -> list[str]:
-    """Put messages of a kind together, and keep only the first `shown` of each where there are over twice as many.
+    """Group messages by kind; of a kind with more than 2 x `shown` messages keep the first `shown` and a count.
 
-    Of a kind are those with the same remedy, which follows the last semicolon.
+    Messages are of one kind if they have the same remedy, which is the text after the last semicolon.
     """
     kinds: dict[str, list[str]] = {}
     for message in messages:
         kinds.setdefault(message.rpartition("; ")[2], []).append(message)
-    told = []
+    lines = []
     for remedy, same in kinds.items():
         kept = same if len(same) <= 2 * shown else same[:shown]
-        told += kept
+        lines += kept
         if len(kept) < len(same):
-            told.append(f"and {len(same) - len(kept)} more like these; {remedy}")
-    return told
+            lines.append(f"and {len(same) - len(kept)} more like these; {remedy}")
+    return lines

@@ -1,4 +1,4 @@
-"""The same work on many files, by several processes, with every fault kept."""
+"""The same work on many items in several processes, where each error becomes a result."""
 
 import contextlib
 import multiprocessing
@@ -28,10 +28,10 @@ def available_cpus() -> int:
 def parallel_map(
     work: Callable[[Item], Result], items: Sequence[Item], *, workers: int, title: str
 ) -> Iterator[tuple[Item, Result | InputError]]:
-    """Do `work` on every item and yield (item, result) in the order of the items, with a progress bar.
+    """Call `work` on every item and yield (item, result) in the order of the items, with a progress bar.
 
-    An item that raises InputError yields that error in place of a result, and the others go on. With more
-    than one worker, `work` and the items must pickle. Memory does not grow with the number of items.
+    Where `work` raises an InputError, the error is the result of that item, and the other items are not affected.
+    With more than one worker, `work` and the items must be picklable. Memory does not grow with the number of items.
     """
     pairs = _here(work, items) if workers <= 1 or len(items) <= 1 else _in_processes(work, items, workers)
     if not sys.stderr.isatty():
@@ -39,7 +39,7 @@ def parallel_map(
         return
     from tqdm import tqdm
 
-    tqdm.monitor_interval = 0  # the thread that watches over bars would be in the way of forking
+    tqdm.monitor_interval = 0  # its monitor thread would forbid forking
     yield from tqdm(pairs, total=len(items), desc=title, leave=False)
 
 
@@ -59,7 +59,7 @@ def _in_processes(
                     break
                 yield items[number], result
         except BrokenProcessPool:
-            if not interrupted:  # which may have reached a worker before it could ignore it
+            if not interrupted:  # Ctrl-C may reach a worker before the worker can ignore it
                 message = "a worker was killed; if the system ran out of memory, give fewer --workers"
                 raise BrokenProcessPool(message) from None
     for number, handler in interrupted.items():
@@ -71,10 +71,10 @@ Handler = Callable[[int, FrameType | None], Any]
 
 @contextlib.contextmanager
 def _noted_signals() -> Iterator[dict[int, Handler]]:
-    """Note the first Ctrl-C or SIGTERM, with what would be done about it; the next one is obeyed as usual.
+    """Record the first Ctrl-C or SIGTERM with its usual handler instead of calling it; the second is handled at once.
 
-    Both raise an exception, which may come between any two instructions. Inside the locks of a pool it leaves these
-    locked: the process hangs, or ends with an error of the lock's.
+    The usual handlers raise an exception between any two instructions. Inside a lock of the pool that would leave the
+    lock held: the process would hang, or end with an error of the lock.
     """
     noted: dict[int, Handler] = {}
     raising: dict[int, Handler] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: stop}
@@ -95,20 +95,20 @@ def _noted_signals() -> Iterator[dict[int, Handler]]:
 
 
 _equipment: list[tuple[Callable[[Any], Any], Sequence[Any]]] = []
-"""In a worker, the work and all items: it gets them once, and then only numbers of items."""
+"""The work and all items, in a worker: it receives them once, and afterwards only indices of items."""
 
 
 def _equip(work: Callable[[Any], Any], items: Sequence[Any]) -> None:
     _equipment.append((work, items))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the first one ends the others
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
-    """End this worker when the process that gives it work has ended, even by SIGKILL.
+    """End this worker when its parent process has ended, even by SIGKILL.
 
-    Otherwise it would wait for work for ever, because each worker also holds the writing end of its own queue.
+    Otherwise it would wait forever, because each worker also holds the writing end of its own queue.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:
@@ -122,9 +122,9 @@ def _work_on(number: int) -> Any:
 
 
 def _context() -> BaseContext:
-    """How to start workers: forked, they have all modules at once, but beside threads a fork may hang.
+    """The start method of workers: fork, which needs no imports, unless the process has threads.
 
-    Where torch is loaded there are threads; there a fresh server process forks the workers.
+    A fork of a process with threads may hang, and torch starts threads. A fresh server process forks the workers then.
     """
     alone = sys.platform == "linux" and threading.active_count() == 1 and "torch" not in sys.modules
     return multiprocessing.get_context("fork" if alone else "forkserver")
@@ -133,9 +133,9 @@ def _context() -> BaseContext:
 def prefetch(
     pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], *, depth: int
 ) -> Iterator[tuple[Item, Result | InputError]]:
-    """Yield (item, result) in the order of the items, while a pool works on the next `depth` of them.
+    """Yield (item, result) in the order of the items, while a pool works on the next `depth` items.
 
-    An item that raises InputError yields that error in place of a result.
+    Where `work` raises an InputError, the error is the result of that item.
     """
     waiting: deque[tuple[Item, Future[Result | InputError]]] = deque()
     try:

@@ -1,4 +1,4 @@
-"""The numbers that an option may have."""
+"""Ranges of numbers that options accept."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Range:
-    """Finite numbers from `low` to `high`; `number in Range(0, 1)` is false for NaN."""
+    """Numbers from `low` to `high`; `number in Range(0, 1)` is false for NaN."""
 
     low: float
     high: float
@@ -17,7 +17,7 @@ class Range:
     """Whether the number must be less than `high`."""
 
     def __contains__(self, number: Any) -> bool:
-        # Written so that NaN, of which every comparison is false, is in no range.
+        # Comparisons with NaN are false, so NaN is in no range.
         return (
             isinstance(number, int | float)
             and (self.low < number if self.above else self.low <= number)
@@ -30,15 +30,15 @@ class Range:
 
 
 WORKERS = Range(0, 1024)
-"""Processes or threads of one command."""
+"""Allowed numbers of processes or threads of one command."""
 
 
 def out_of_range(values: Mapping[str, Any], ranges: Mapping[str, Range]) -> list[str]:
     """A message for each option whose number is out of its range.
 
     Args:
-        values: of all options by name.
-        ranges: of some of them.
+        values: option -> value, for all options.
+        ranges: option -> allowed numbers, for some of them.
     """
     return [
         f"--{name} {values[name]}: expected {allowed}"

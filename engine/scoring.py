@@ -1,7 +1,7 @@
-"""A folder of predicted train ids -> IoU, Dice and pixel accuracies, counted over all images together.
+"""IoU, Dice and pixel accuracy of a folder of predictions, from one confusion matrix over all images.
 
-For benchmarks whose prediction files hold train ids: one PNG an image, 255 where no class was given.
-Those whose servers count otherwise bring a scorer of their own.
+For benchmarks whose prediction files hold train ids: one PNG per image, 255 where no class is predicted.
+Benchmarks whose servers count in another way have their own scorer.
 """
 
 import functools
@@ -27,38 +27,38 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NO_CLASS = 255
-"""What a prediction holds where it gives no class: a miss, but nobody's false positive."""
+"""Value of a prediction without a class: a false negative, but a false positive of no class."""
 MEAN = "mean"
 """Name of the last row of a table of scores."""
 
 
 @dataclass(frozen=True)
 class ScorerConfig:
-    """How the predictions of a benchmark are read and scored."""
+    """Rules by which the predictions of a benchmark are read and scored."""
 
     classes: ClassTable
     suffix: str
-    """What follows a sample's name in the file name of its prediction."""
+    """End of the file name of a prediction, after the name of the sample."""
     read_mask: Callable[[Path], UInt8Array]
-    """Mask file -> (H, W) train ids; a function of a module, so that processes can share it."""
+    """Reader from a mask file to (H, W) train ids; defined in a module, so that it can be pickled."""
     advice: str
-    """What to do about a prediction with ids that are no class."""
+    """Remedy for predictions whose ids are not classes, for error messages."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scores(ClassScores):
-    """Scores of a folder of predictions: those of the classes, and their averages."""
+    """Scores of a folder of predictions: by class, and averaged."""
 
     names: tuple[str, ...]
-    """Of the C classes."""
+    """Names of the C classes."""
     images: int
-    """How many were scored."""
+    """Number of scored images."""
     official: int | None = None
-    """How many the official split has, where there is one."""
+    """Number of images of the official split; None if there is no official split."""
 
     @property
     def coverage(self) -> str:
-        """How many images were scored, and whether that is the official split."""
+        """The number of scored images, and whether it is that of the official split."""
         if self.official is None:
             return counted(self.images, "image")
         if self.images == self.official:
@@ -66,7 +66,7 @@ class Scores(ClassScores):
         return f"{counted(self.images, 'image')}, not the official {self.official}: compare with no published scores"
 
     def summary(self) -> dict[str, float]:
-        """The averages by name; the means are over the classes that occur."""
+        """Name -> average; means are over the classes that occur."""
         return {
             "miou": _mean(self.iou),
             "mean_dice": _mean(self.dice),
@@ -99,7 +99,7 @@ class Scores(ClassScores):
         return f"pixel accuracy {percent_2(self.pixel_accuracy)} over {self.coverage}"
 
     def to_json(self) -> dict[str, Any]:
-        """All figures as JSON has them, null for NaN."""
+        """All figures as JSON content, with None for NaN."""
         columns = {"iou": self.iou, "dice": self.dice, "pixel_accuracy": self.accuracy}
         classes = {
             name: {key: None if np.isnan(values[i]) else float(values[i]) for key, values in columns.items()}
@@ -114,17 +114,17 @@ def score(
 ) -> Scores:
     """Score the predictions of all samples; the same to the last bit for any number of workers.
 
-    A warning on stderr says which predictions belong to no sample.
+    Predictions that belong to no sample are named in a warning on stderr.
 
     Args:
         config: of the benchmark.
-        samples: with their masks.
-        predictions: a folder.
-        official: how many images the official split has, where there is one.
-        workers: processes.
+        samples: to score, with their masks.
+        predictions: folder of prediction files.
+        official: number of images of the official split; None if there is no official split.
+        workers: number of processes.
 
     Raises:
-        InputError: with everything that is wrong with any file.
+        InputError: with all faults of all files.
     """
     found, faults = _find(config, samples, predictions)
     total = np.zeros((len(config.classes), len(config.classes) + 1), np.int64)
@@ -144,7 +144,7 @@ def count(config: ScorerConfig, pair: tuple[Path, Path]) -> Int64Array:
     """(C, C + 1) pixels of one prediction and its mask by true and predicted class.
 
     Raises:
-        InputError: if either file is bad, the sizes differ, or the prediction has ids that are no class.
+        InputError: if a file cannot be read, the sizes differ, or the prediction holds an id that is not a class.
     """
     prediction, mask = read_prediction(config, pair[0]), config.read_mask(pair[1])
     if prediction.shape != mask.shape:
@@ -163,7 +163,7 @@ def read_prediction(config: ScorerConfig, path: Path) -> UInt8Array:
     """(H, W) train ids of a prediction file, 255 for no class.
 
     Raises:
-        InputError: if it cannot be read or has other ids.
+        InputError: if it cannot be read, or holds an id that is not a class.
     """
     ids = read_ids(path)
     pixels = np.bincount(ids.ravel(), minlength=256)
@@ -186,7 +186,7 @@ def table(scores: Scores) -> str:
 def _find(
     config: ScorerConfig, samples: Sequence[Sample], predictions: Path
 ) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """Predictions with their masks, and what is wrong with the others."""
+    """Predictions with their masks, and messages about samples without exactly one prediction."""
     if not predictions.is_dir():
         kind = "is a file" if predictions.exists() else "no such folder"
         raise InputError(f"{predictions}: {kind}; give the folder that the predictions were written to")
