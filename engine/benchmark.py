@@ -103,7 +103,7 @@ class Benchmark(ABC):
 
     @abstractmethod
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
-        """The scores of a folder of predictions by the benchmark's own rules, as JSON content and as a table to print."""
+        """The scores of a folder of predictions by the rules of the benchmark: as JSON content, and as a table."""
 
     @abstractmethod
     def pack(self, predictions: Path, archive: Path, root: Path, workers: int) -> str:
