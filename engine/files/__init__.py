@@ -1,1 +1,1 @@
-"""Files: atomic writes, images, downloads."""
+"""Reading and writing of files: atomic writes, clear errors, locks, JSON and YAML, archives, images."""

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Atomic writes: a file is either complete, or not there."""
 
 import errno
 import glob
@@ -17,13 +17,13 @@ from engine.files.content import reading
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
-    """Open a binary file that takes the name `path` only once it is completely written.
+    """Open a binary file that gets the name `path` once it is completely written (atomic replacement).
 
-    Until then it lies beside it as `.<name>.<process id>.part`, so that a killed process leaves neither
-    half a file nor a damaged older one. `durable` also waits until the disk has it.
+    Until then it is a temporary file `.<name>.<process id>.part` in the same folder, so that a killed process leaves
+    neither a partial file nor a damaged older one. `durable` also waits until the disk has stored it (fsync).
 
     Raises:
-        InputError: if it cannot be written, for example on a full disk; what had that name before is still there.
+        InputError: if it cannot be written, for example on a full disk; an older file of that name is unchanged.
     """
     part = _part_of(path)
     try:
@@ -37,18 +37,18 @@ def replacing(path: Path, *, durable: bool = False) -> Iterator[IO[bytes]]:
     except BaseException as error:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-        # torch.save raises an error of its own after a failed write.
+        # torch.save raises a RuntimeError after a failed write.
         origin = error.__context__ if isinstance(error, RuntimeError) else error
         if isinstance(origin, OSError) and origin.filename in (None, *map(os.fspath, (part, path.parent))):
             raise InputError(
-                f"{path}: cannot write it ({origin.strerror}); what was there before is kept. "
+                f"{path}: cannot write it ({origin.strerror}); an older file of that name is kept. "
                 f"{_remedy(origin)}, then run the same command again"
             ) from error
         raise
 
 
 def _part_of(path: Path) -> Path:
-    """Where this process writes a file before it takes its name."""
+    """Path of the temporary file of this process."""
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
@@ -61,18 +61,18 @@ def _remedy(error: OSError) -> str:
 
 
 def remove_unfinished(path: Path) -> None:
-    """Remove what processes that were killed have left of a file, see `replacing`; those that still run keep theirs."""
+    """Remove temporary files that killed processes left of a file, see `replacing`; running processes keep theirs."""
     _remove_left(path.parent, glob.escape(path.name))
 
 
 def remove_all_unfinished(folder: Path) -> None:
-    """Remove what killed processes have left of any file in a folder, see `remove_unfinished`."""
+    """Remove temporary files that killed processes left of all files in a folder, see `remove_unfinished`."""
     _remove_left(folder, "*")
 
 
 def _remove_left(folder: Path, pattern: str) -> None:
     for part in folder.glob(f".{pattern}.*.part"):
-        import psutil  # most folders have none
+        import psutil  # imported late, because most folders have no such file
 
         number = part.name.removesuffix(".part").rpartition(".")[2]
         if number.isdecimal() and not psutil.pid_exists(int(number)):
@@ -80,7 +80,7 @@ def _remove_left(folder: Path, pattern: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a whole file at once, see `replacing`."""
+    """Write a complete file, see `replacing`."""
     with replacing(path) as file:
         file.write(content)
 
@@ -92,12 +92,12 @@ def write_text(path: Path, text: str, *, durable: bool = False) -> None:
 
 
 def write_json(path: Path, content: Any, *, durable: bool = False) -> None:
-    """Write indented JSON, see `replacing`; NaN and infinity, which JSON does not have, become null."""
+    """Write indented JSON, see `replacing`; NaN and infinity, which JSON lacks, become null."""
     write_text(path, json.dumps(strict(content), indent=2, allow_nan=False) + "\n", durable=durable)
 
 
 def set_aside(path: Path) -> Path:
-    """Rename a damaged file, so that another can take its name; gives the new path, which no other file has."""
+    """Rename a damaged file to a free name, so that another file can get its name; return the new path."""
     names = (path.with_name(f"{path.name}.damaged{number or ''}") for number in itertools.count())
     free = next(name for name in names if not os.path.lexists(name))
     path.rename(free)
@@ -105,7 +105,7 @@ def set_aside(path: Path) -> Path:
 
 
 def strict(content: Any) -> Any:
-    """JSON content with None in place of NaN and infinity."""
+    """JSON content with None instead of NaN and infinity."""
     if isinstance(content, float):
         return content if math.isfinite(content) else None
     if isinstance(content, Mapping):
@@ -124,7 +124,7 @@ def sha256(path: Path) -> str:
 
 
 def require_writable(folder: Path) -> None:
-    """Create a folder and prove that files can be written there, before hours of work depend on it.
+    """Create a folder, and check that files can be written there before hours of work depend on it.
 
     Raises:
         InputError: if it cannot be created or written to.
@@ -141,7 +141,7 @@ def require_writable(folder: Path) -> None:
 
 
 def require_writable_file(path: Path) -> None:
-    """Prove that a file can be written, before hours of work depend on it; one of that name stays as it is.
+    """Check that a file can be written before hours of work depend on it; an existing file is not changed.
 
     Raises:
         InputError: if its folder cannot be created or written to, or its name is too long.

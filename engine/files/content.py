@@ -1,4 +1,4 @@
-"""Files that are read: every fault of a file or its disk becomes a message that names it."""
+"""Reading of files: each error of a file or its disk becomes a message with the name of the file."""
 
 import os
 import stat
@@ -23,38 +23,38 @@ def reading(path: Path) -> Iterator[BufferedReader]:
     """Open a regular file to read bytes from it.
 
     Raises:
-        InputError: if there is no such file, if it is no regular file (a folder, a pipe or a device, which might never
-            end), and for every error of the system while it is open, such as one of the disk.
+        InputError: if there is no such file, if it is not a regular file (a folder, a pipe or a device, which might
+            never end), and for each error of the system while it is open, for example of the disk.
     """
     with naming(path), open(_opened(path), "rb") as file:
         yield file
 
 
 def read_bytes(path: Path) -> bytes:
-    """Read a whole file, see `reading`."""
+    """Read a complete file, see `reading`."""
     with reading(path) as file:
         return file.read()
 
 
 def read_text(path: Path) -> str:
-    """Read a whole file of UTF-8 text, see `reading`.
+    """Read a complete file of UTF-8 text, see `reading`.
 
     Raises:
-        InputError: also if it is no UTF-8.
+        InputError: also if it is not UTF-8.
     """
     content = read_bytes(path)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: no text in UTF-8 (byte {error.start}); save it as UTF-8") from error
+        raise InputError(f"{path}: not UTF-8 text (byte {error.start}); save it as UTF-8") from error
 
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Turn errors of the system about a file, or about none in particular, into a message that names this one.
+    """Turn OSErrors about a file, or about no particular file, into a message with the name of this file.
 
     Raises:
-        InputError: in place of such an OSError.
+        InputError: instead of such an OSError.
     """
     try:
         yield
@@ -70,11 +70,11 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def _opened(path: Path) -> int:
-    """A descriptor of a regular file; opening anything else does not wait for somebody to write into it."""
+    """Open a regular file and return its descriptor; opening a pipe does not wait for a writer."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return descriptor
     os.close(descriptor)
-    kind = next((name for matches, name in _KINDS if matches(mode)), "no regular file")
+    kind = next((name for matches, name in _KINDS if matches(mode)), "another kind of file")
     raise InputError(f"{path}: got {kind}, expected a file; give a regular file")

@@ -1,4 +1,4 @@
-"""JSON and YAML files, whoever wrote them: their content, or a message; and always soon."""
+"""JSON and YAML files of unknown origin, read within a limited time."""
 
 import json
 from collections.abc import Hashable
@@ -11,33 +11,33 @@ from engine.errors import InputError
 from engine.files.content import read_text
 
 MAX_YAML_BYTES = 1 << 17
-"""Larger YAML files are refused: they hold options or a label table, and PyYAML takes ten seconds for a megabyte."""
+"""Largest YAML file that is read: PyYAML takes ten seconds per megabyte, and options and label tables are small."""
 MAX_DEPTH = 50
-"""Lists and mappings within each other in YAML."""
+"""Largest nesting depth of lists and mappings in YAML."""
 _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
-"""What JSON has too."""
+"""YAML tags of the types that JSON has too."""
 
 
 def read_json(path: Path) -> Any:
     """The content of a JSON file; NaN and infinity are read as Python writes them.
 
     Raises:
-        InputError: if it cannot be read, or is no JSON, or is nested so deeply that it is none of anybody's.
+        InputError: if it cannot be read, is not JSON, or is nested more deeply than Python can parse.
     """
     text = read_text(path)
     try:
         return json.loads(text)
     except RecursionError as error:
-        raise InputError(f"{path}: lists within lists without end; write this file again") from error
+        raise InputError(f"{path}: nested too deeply; write this file again") from error
     except ValueError as error:  # JSONDecodeError, and integers of thousands of digits
-        raise InputError(f"{path}: no JSON ({_line(error)}); write this file again") from error
+        raise InputError(f"{path}: not valid JSON ({_line(error)}); write this file again") from error
 
 
 def read_yaml(path: Path) -> Any:
-    """The content of a YAML file: texts, numbers, true and false, null, lists, and mappings with texts as keys.
+    """The content of a YAML file: strings, numbers, booleans, null, lists, and mappings with strings as keys.
 
-    What looks like a date is a text. Aliases are refused, because a kilobyte with them can stand for billions of items;
-    keys that come twice too, because the last would win in silence.
+    Dates are read as strings. Aliases are refused, because a kilobyte of them can expand to billions of items.
+    Duplicate keys are refused too, because otherwise the last one would win without a message.
 
     Raises:
         InputError: if it cannot be read, or holds anything else.
@@ -54,12 +54,12 @@ def read_yaml(path: Path) -> Any:
 
 
 def _line(error: Exception) -> str:
-    """An error as one short line."""
+    """The message of an error as one short line."""
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
 class _Plain(yaml.SafeLoader):
-    """A safe loader that takes neither aliases nor doubled keys, nor keys that are no texts, nor deep nesting."""
+    """A safe loader that refuses aliases, duplicate keys, keys that are not strings, and deep nesting."""
 
     yaml_implicit_resolvers: ClassVar = {  # type: ignore[misc]  # the stub says that instances have it
         first: [(tag, pattern) for tag, pattern in resolvers if tag in _TAGS]
@@ -74,25 +74,25 @@ class _Plain(yaml.SafeLoader):
         """Compose a node, unless it is an alias or too deep."""
         mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
         if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "aliases are not taken", mark)
+            raise yaml.composer.ComposerError(None, None, "aliases are not supported", mark)
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise yaml.composer.ComposerError(None, None, f"more than {MAX_DEPTH} levels deep", mark)
         node = super().compose_node(parent, index)
         self._depth -= 1
         if node is not None and node.tag not in _TAGS:
-            raise yaml.composer.ComposerError(None, None, f"type {node.tag} is not taken", node.start_mark)
+            raise yaml.composer.ComposerError(None, None, f"type {node.tag} is not supported", node.start_mark)
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        """A dict, unless a key comes twice or is no text."""
+        """A dict, unless a key occurs twice or is not a string."""
         keys = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, str):
-                what = f"expected a text as key, got {key_node.value if key_node.id == 'scalar' else key_node.id!r}"
+                what = f"expected a string as key, got {key_node.value if key_node.id == 'scalar' else key_node.id!r}"
                 raise yaml.constructor.ConstructorError(None, None, what, key_node.start_mark)
             if key in keys:
-                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} comes twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"key {key!r} occurs twice", key_node.start_mark)
             keys.add(key)
         return super().construct_mapping(node, deep=deep)

@@ -1,4 +1,4 @@
-"""Archives of data: fetched from the network, and unpacked file by file."""
+"""Archives of data: download, checksum, and unpacking file by file."""
 
 import hashlib
 import lzma
@@ -19,16 +19,16 @@ from engine.files.content import naming, reading
 
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, ValueError),
-    RuntimeError,  # encrypted; NotImplementedError for unknown compression is one
+    RuntimeError,  # encrypted archives; also NotImplementedError, for unknown compression
 )
-"""What reading a damaged archive raises."""
+"""Exceptions that reading a damaged archive raises."""
 
 
 def fetch(url: str, path: Path, *, remedy: str) -> None:
     """Download a file.
 
     Raises:
-        InputError: if it cannot be had, with the remedy.
+        InputError: if it cannot be downloaded, with the remedy.
     """
     try:
         with urllib.request.urlopen(url, timeout=30) as response, replacing(path) as file:
@@ -42,10 +42,10 @@ def fetch(url: str, path: Path, *, remedy: str) -> None:
 
 
 def require_md5(path: Path, expected: str) -> None:
-    """Compare the MD5 of a file, which says whether it came whole.
+    """Compare the MD5 of a file with the expected one, which detects incomplete downloads.
 
     Raises:
-        InputError: if it is another.
+        InputError: if they differ.
     """
     with reading(path) as file:
         found = hashlib.file_digest(file, "md5").hexdigest()
@@ -54,16 +54,16 @@ def require_md5(path: Path, expected: str) -> None:
 
 
 def unpack(archive: Path, root: Path, place: Callable[[str], str | None], *, remedy: str) -> int:
-    """Write files of a zip or tar below a root, each whole or not at all; the number of them.
+    """Write files of a zip or tar below a root, each atomically, and return their number.
 
     Args:
         archive: the zip, tar or compressed tar.
-        root: where they belong.
-        place: a member's name -> its path below the root, or None for what is not wanted.
-        remedy: what to do if the archive is missing or another one.
+        root: folder to write to.
+        place: name of a member -> its path below the root; None for members to skip.
+        remedy: what to do if the archive is missing, or not the expected one.
 
     Raises:
-        InputError: if it is no whole archive or has no file that is wanted.
+        InputError: if the archive is damaged, or contains none of the expected files.
     """
     number = 0
     try:
@@ -105,7 +105,7 @@ def _is_tar(content: IO[bytes]) -> bool:
 
 
 def _blocks(archive: Path, file: IO[bytes]) -> Iterator[bytes]:
-    """The content of a member; an error of the disk names the archive, not the file that is written."""
+    """The content of a member in blocks; read errors name the archive, not the file that is written."""
     with naming(archive):
         while block := file.read(1 << 20):
             yield block

@@ -1,4 +1,4 @@
-"""The files in a folder, found so that no part of it is left out in silence."""
+"""Search for files in a folder, in which unreadable parts are errors instead of being skipped."""
 
 import fnmatch
 import os
@@ -12,11 +12,11 @@ def find(folder: Path, pattern: str, *, levels: int | None = None, hidden: bool 
     """The entries below a folder whose names match a pattern such as `*.png`, sorted.
 
     Args:
-        folder: where to look; none there is no error, but gives no entry.
-        pattern: of names, in which `*`, `?` and `[...]` mean what they mean to a shell; capitals count.
-        levels: how many folders down: 0 for those in the folder itself, 1 for those in its subfolders. Links to
-            folders are then followed. By default at any depth, without following links, so that no circle is walked.
-        hidden: whether names that begin with a dot count, and what is in such folders.
+        folder: to search; if it does not exist, there are no entries.
+        pattern: for names, with the `*`, `?` and `[...]` of a shell; case-sensitive.
+        levels: depth of the entries: 0 for entries of the folder itself, 1 for those of its subfolders. Links to
+            folders are then followed. By default all depths, without following links, because they may form a cycle.
+        hidden: whether to include names that begin with a dot, and the entries of such folders.
 
     Raises:
         InputError: with every folder that cannot be listed.
@@ -30,7 +30,7 @@ def find(folder: Path, pattern: str, *, levels: int | None = None, hidden: bool 
 
 
 def _below(folder: Path, levels: int | None, *, hidden: bool, faults: list[str]) -> Iterator[Path]:
-    """All entries at the wanted depth, or at any; folders that cannot be listed are added to the faults."""
+    """Entries at a depth, or at all depths; folders that cannot be listed are added to the faults."""
     try:
         with os.scandir(folder) as listing:
             entries = sorted(
@@ -42,7 +42,7 @@ def _below(folder: Path, levels: int | None, *, hidden: bool, faults: list[str])
         faults.append(f"{folder}: cannot list this folder ({error.strerror}); make it readable, or move it away")
         return
     for entry in entries:
-        if not levels:  # at this depth, or at any
+        if not levels:  # at this depth, or at all depths
             yield Path(entry.path)
         if levels == 0:
             continue
@@ -55,5 +55,5 @@ def _is_folder(entry: "os.DirEntry[str]", *, follow: bool, faults: list[str]) ->
     try:
         return entry.is_dir(follow_symlinks=follow)
     except OSError as error:
-        faults.append(f"{entry.path}: cannot look at it ({error.strerror}); check the disk")
+        faults.append(f"{entry.path}: cannot inspect it ({error.strerror}); check the disk")
         return False

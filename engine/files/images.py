@@ -1,4 +1,4 @@
-"""Image files: read with a clear word about what is wrong, written whole."""
+"""Image files: reading with clear errors, atomic writing."""
 
 import io
 import struct
@@ -20,31 +20,31 @@ from engine.files.atomic import replacing, write_bytes
 from engine.files.content import read_bytes, reading
 
 if TYPE_CHECKING:
-    from PIL import Image  # imported where it is used: drawing masks needs none of it, and starts sooner
+    from PIL import Image  # imported late: drawing masks starts sooner without it
 
 IdArray = npt.NDArray[np.uint8 | np.uint16]
 
 _START = 1024
-"""Bytes of a PNG that notes are looked for in."""
+"""Bytes at the start of a PNG in which notes are searched."""
 _MAX_ID = 0xFFFF
 _DAMAGED = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error, zlib.error, MemoryError)
-"""What Pillow raises for damaged files, by format; MemoryError where a header lies."""
+"""Exceptions that Pillow raises for damaged files; MemoryError for a wrong size in the header."""
 _AGAIN = "unpack, download or make it again"
 
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Keep Pillow's warnings about large or odd images from being printed; what is wrong with them is an error."""
+    """Suppress Pillow's warnings about large or odd images; real faults are errors."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
 
 
 def open_image(path: Path) -> "Image.Image":
-    """Decode an image file completely; a PNG is verified before, as `read_ids` does.
+    """Decode an image file completely; the checksums of a PNG are compared first.
 
     Raises:
-        InputError: if the file is missing, empty, truncated, damaged, absurdly large or no image at all.
+        InputError: if the file is missing, empty, truncated, damaged, far too large, or not an image.
     """
     content = read_bytes(path)
     _require_whole(path, content, png_reader.verify)
@@ -52,7 +52,7 @@ def open_image(path: Path) -> "Image.Image":
 
 
 def read_image(path: Path) -> UInt8Array:
-    """Read a colour image; what is grey is repeated in all channels, transparency is left out.
+    """Read a colour image; grey is repeated in all channels, transparency is dropped.
 
     Returns:
         (H, W, 3) uint8, RGB.
@@ -63,12 +63,12 @@ def read_image(path: Path) -> UInt8Array:
     content = read_bytes(path)
     if (pixels := png_reader.decode_rgb(content)) is not None:
         return pixels
-    _require_whole(path, content, png_reader.inspect)  # a stream as long as an image's takes 10 ms more to verify
+    _require_whole(path, content, png_reader.inspect)  # verifying the stream of an image too would take 10 ms more
     image = _decoded(path, content)
     if image.mode.startswith(("I", "F")):
         raise InputError(
             f"{path}: a grey image of more than 8 bits, expected 8 bits a channel; "
-            "convert it, with the range of brightness that the network shall see"
+            "convert it to 8 bits, with the brightness range that the network expects"
         )
     return np.asarray(image.convert("RGB"))
 
@@ -76,7 +76,7 @@ def read_image(path: Path) -> UInt8Array:
 def read_ids(path: Path) -> IdArray:
     """Read an image whose pixel values are ids: label ids, train ids or instance ids.
 
-    All checksums of a PNG are compared, because a damaged one often decodes to other ids without any error.
+    All checksums of a PNG are compared, because a damaged PNG often decodes to other ids without an error.
 
     Returns:
         (H, W) uint8, or uint16 where the file has 16 bits. A palette image gives its indices.
@@ -108,7 +108,7 @@ def read_ids(path: Path) -> IdArray:
 
 
 def _require_whole(path: Path, content: bytes, prove: Callable[[bytes], object]) -> None:
-    """Refuse a damaged PNG, which Pillow may read without a word; other formats are left to Pillow."""
+    """Refuse a damaged PNG, which Pillow may read without an error; other formats are left to Pillow."""
     if not content.startswith(png_reader.SIGNATURE):
         return
     try:
@@ -118,7 +118,7 @@ def _require_whole(path: Path, content: bytes, prove: Callable[[bytes], object])
 
 
 def _is_scaled(content: bytes) -> bool:
-    """Whether Pillow spreads the values of a PNG over 0 to 255: it does so with grey of 2 and 4 bits."""
+    """Whether Pillow scales the values of a PNG to 0 to 255, as it does for grey of 2 and 4 bits."""
     if not content.startswith(png_reader.SIGNATURE):
         return False
     head = png_reader.header(content)
@@ -126,7 +126,7 @@ def _is_scaled(content: bytes) -> bool:
 
 
 def _decoded(path: Path, content: bytes) -> "Image.Image":
-    """Decode the content of an image file, which is named in messages."""
+    """Decode the content of an image file; messages name its path."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -135,7 +135,7 @@ def _decoded(path: Path, content: bytes) -> "Image.Image":
             _require_readable_size(path, image.size)
             image.load()
     except UnidentifiedImageError as error:
-        kind = f"the file ({len(content)} bytes) is no image" if content else "the file is empty"
+        kind = f"the file ({len(content)} bytes) is not an image" if content else "the file is empty"
         raise InputError(f"{path}: {kind}; {_AGAIN}") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{path}: {error}; tile the image") from error
@@ -147,7 +147,9 @@ def _decoded(path: Path, content: bytes) -> "Image.Image":
 def _require_readable_size(path: Path, size: tuple[int, int]) -> None:
     width, height = size
     if width * height > png_reader.MAX_PIXELS:
-        raise InputError(f"{path}: {width} x {height} pixels is more than is read here; tile the image")
+        raise InputError(
+            f"{path}: {width} x {height} pixels, expected at most {png_reader.MAX_PIXELS:,}; tile the image"
+        )
 
 
 def write_png(path: Path, pixels: IdArray, *, notes: Mapping[str, str] = MappingProxyType({})) -> None:
@@ -155,8 +157,9 @@ def write_png(path: Path, pixels: IdArray, *, notes: Mapping[str, str] = Mapping
 
     Args:
         path: of the file.
-        pixels: what to write.
-        notes: to be kept in the file, in Latin letters, for `note_of`; "Software" is PNG's key for what made it.
+        pixels: to write.
+        notes: key -> text in Latin-1, stored in the file (`tEXt` chunks) and read by `note_of`; the standard key for
+            the program is "Software".
     """
     if pixels.ndim == 2:
         write_bytes(path, png_writer.encode(pixels, notes))
@@ -172,7 +175,7 @@ def write_png(path: Path, pixels: IdArray, *, notes: Mapping[str, str] = Mapping
 
 
 def note_of(path: Path, key: str) -> str | None:
-    """A note in a PNG (`tEXt`), None if it has none of that key or cannot be read."""
+    """The text of a note (`tEXt` chunk) in a PNG; None if there is no such note, or the file cannot be read."""
     try:
         with reading(path) as file:
             return png_reader.note(file.read(_START), key.encode("latin-1"))
@@ -184,7 +187,7 @@ def image_size(path: Path) -> tuple[int, int]:
     """Width and height of an image, from its header alone.
 
     Raises:
-        InputError: if the file is missing, no image, or larger than what is read here.
+        InputError: if the file is missing, not an image, or larger than `png_reader.MAX_PIXELS`.
     """
     from PIL import Image
 
@@ -195,15 +198,15 @@ def image_size(path: Path) -> tuple[int, int]:
         except Image.DecompressionBombError as error:
             raise InputError(f"{path}: {error}; tile the image") from error
         except _DAMAGED as error:
-            if isinstance(error, OSError) and error.errno is not None:  # the disk's, not Pillow's
+            if isinstance(error, OSError) and error.errno is not None:  # from the disk, not from Pillow
                 raise
-            raise InputError(f"{path}: no readable image ({error}); {_AGAIN}") from error
+            raise InputError(f"{path}: not a readable image ({error}); {_AGAIN}") from error
     _require_readable_size(path, size)
     return size
 
 
 def synthetic_image(size: tuple[int, int]) -> UInt8Array:
-    """A (H, W, 3) image of smooth colours with some noise, the same for the same size."""
+    """A (H, W, 3) uint8 image of smooth colours with noise; deterministic for a size."""
     height, width = size
     rows, columns = np.ogrid[:height, :width]
     smooth = [128 + 90 * np.sin(rows / (31 + 9 * band) + band) * np.cos(columns / (47 - 8 * band)) for band in range(3)]

@@ -1,4 +1,4 @@
-"""One command at a time in a folder of results."""
+"""Lock for a folder of results: one command at a time."""
 
 import sys
 from collections.abc import Iterator
@@ -10,22 +10,23 @@ import filelock
 from engine.errors import InputError
 
 _PATIENCE = 10.0
-"""Seconds to wait: the processes of a command that was just killed may take a moment to end."""
+"""Seconds to wait for the lock, because the processes of a killed command may take a moment to end."""
 
 
 @contextmanager
 def exclusive(folder: Path, remedy: str, *, patience: float = _PATIENCE) -> Iterator[None]:
     """Keep other commands out of a folder, which must exist, by a lock on the file `.lock` in it.
 
-    The system gives the lock free when the process ends, however it ends. File systems without locks are used without.
+    The system releases the lock when the process ends, however it ends. Without locks in the file system there is only
+    a note on stderr.
 
     Args:
-        folder: of results.
-        remedy: what to do if another command has it.
-        patience: seconds to wait for it.
+        folder: to lock.
+        remedy: what to do if another command holds the lock.
+        patience: seconds to wait for the lock.
 
     Raises:
-        InputError: if another command has it.
+        InputError: if another command holds the lock.
     """
     lock = filelock.FileLock(folder / ".lock", timeout=patience)
     try:

@@ -1,7 +1,7 @@
-"""PNG files as bytes: whole or damaged, and plain ids and colours decoded fast.
+"""PNG files as bytes: verification by checksums, and fast decoding of ids and colours.
 
-kornia-rs decodes them in half of Pillow's time; docs/decisions says why, and what is proved before. Whatever is not a
-plain image of ids or of RGB is left to Pillow, after `verify`: Pillow itself reads some damaged files without a word.
+kornia-rs decodes in half of Pillow's time (docs/decisions/0014); what it ignores is checked before. Images other than
+plain ids and plain RGB are verified and left to Pillow, which alone would read some damaged files without an error.
 """
 
 import functools
@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 try:
     from isal import isal_zlib as zlib
-except ImportError:  # a machine without its wheel, as in png_writer
+except ImportError:  # no wheel for this machine, see png_writer
     import zlib  # type: ignore[no-redef]
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -25,54 +25,54 @@ IdArray = npt.NDArray[np.uint8 | np.uint16]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE = 0, 2, 3
-"""Kinds of colour; grey and palettes hold ids."""
+"""Colour types of PNG; grey and palette images hold ids."""
 CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, 4: 2, 6: 4}
-"""Samples a pixel, by kind of colour."""
+"""Colour type -> samples per pixel."""
 _IDS, _COLOURS = {(GREY, 8), (GREY, 16), (PALETTE, 8)}, {(RGB, 8)}
-"""Kinds of colour and bits a sample that are plain."""
+"""Colour types with bits per sample that are decoded here."""
 _NOT_PLAIN = {b"tRNS", b"acTL", b"fcTL"}
-"""Chunks of images that are transparent or move."""
+"""Chunks of transparent or animated images."""
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""The passes of interlaced images: first column, first row, and the steps from each to the next."""
+"""Passes of Adam7 interlacing: first column, first row, column step, row step."""
 _PIECE = 1 << 16
-"""Compressed bytes that are inflated at a time, so that a stream without end takes little memory."""
+"""Compressed bytes inflated at a time, so that an endless stream takes little memory."""
 MAX_PIXELS = 1 << 28
-"""Larger images are refused before they are decoded: nothing in this field has 268 megapixels."""
+"""Largest image that is decoded, 268 megapixels; larger ones are refused."""
 
 
 class Header(NamedTuple):
-    """What the first chunk of a PNG says."""
+    """Header of a PNG, which is its first chunk (`IHDR`)."""
 
     width: int
     height: int
     bits: int
-    """Bits a sample."""
+    """Bits per sample: 1, 2, 4, 8 or 16."""
     kind: int
-    """The kind of colour: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
+    """Colour type: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
     compression: int
     filtering: int
     interlacing: int
 
 
 class DamagedError(Exception):
-    """Bytes that are no whole PNG, with what is wrong with them."""
+    """Bytes that are not a complete PNG, with the reason."""
 
 
 def header(content: bytes) -> Header:
-    """The header of a PNG, which need not be whole.
+    """The header of a PNG, which may be incomplete after it.
 
     Raises:
-        DamagedError: if the bytes do not begin with one.
+        DamagedError: if the bytes do not begin with a PNG header.
     """
     if not content.startswith(SIGNATURE):
-        raise DamagedError("no PNG" if content else "the file is empty")
+        raise DamagedError("not a PNG" if content else "the file is empty")
     if len(content) < 33 or content[12:16] != b"IHDR":
         raise DamagedError("cut off within the header")
     return Header(*struct.unpack_from(">IIBBBBB", content, 16))
 
 
 def inspect(content: bytes) -> Header:
-    """Prove by the checksums of its chunks that a PNG is whole, without decoding it; what follows its end is ignored.
+    """Check that a PNG is complete by the checksums of its chunks, without decoding; bytes after the end are ignored.
 
     Raises:
         DamagedError: if a byte is wrong or missing, up to the end mark.
@@ -81,16 +81,16 @@ def inspect(content: bytes) -> Header:
 
 
 def verify(content: bytes) -> Header:
-    """Prove that a PNG is whole: as `inspect`, and that its stream inflates to all rows with the right checksum.
+    """Check that a PNG is complete: by `inspect`, and by inflating its stream to all rows with the right checksum.
 
-    Both checksums are needed: Pillow compares neither that of the chunks with pixels nor, once all rows are there,
-    that of the stream, and one changed bit in a mask often gives other ids in all rows that follow.
+    Both checksums are needed, because Pillow compares neither the checksum of pixel chunks nor, once it has all rows,
+    that of the stream. One changed bit in a mask often changes the ids of all following rows.
 
     Raises:
         DamagedError: if a byte is wrong or missing.
     """
     head, chunks = _inspect(content)
-    if len(chunks[b"IHDR"]) > 1 or not head.width * head.height:  # Pillow would take the last header
+    if len(chunks[b"IHDR"]) > 1 or not head.width * head.height:  # Pillow would use the last header
         raise DamagedError("more than one header, or no pixels")
     if head.kind in CHANNELS and 0 < head.width * head.height <= MAX_PIXELS and not _inflates(chunks[b"IDAT"], head):
         raise DamagedError("the compressed pixels are damaged")
@@ -98,7 +98,7 @@ def verify(content: bytes) -> Header:
 
 
 def note(start: bytes, key: bytes) -> str | None:
-    """A note (`tEXt`) that stands before the pixels of a PNG, or None; the start of the file must reach that far."""
+    """The text of a note (`tEXt` chunk) before the pixels of a PNG; None if `start` does not contain it."""
     place = len(SIGNATURE)
     while start.startswith(SIGNATURE) and place + 8 <= len(start):
         length, name = struct.unpack_from(">I4s", start, place)
@@ -112,7 +112,7 @@ def note(start: bytes, key: bytes) -> str | None:
 
 
 def decode_ids(content: bytes) -> IdArray | None:
-    """The ids in an undamaged PNG, grey of 8 or 16 bits or a palette's of 8, or None where Pillow must say what it is.
+    """The ids of an undamaged PNG of 8 or 16 bits of grey or an 8-bit palette; None for all others, which Pillow reads.
 
     Returns:
         (H, W) uint8 or uint16, exactly as Pillow decodes it.
@@ -122,7 +122,7 @@ def decode_ids(content: bytes) -> IdArray | None:
 
 
 def decode_rgb(content: bytes) -> UInt8Array | None:
-    """The pixels of an undamaged PNG of 8 bits a colour, or None where Pillow must say what it is.
+    """The pixels of an undamaged RGB PNG of 8 bits per sample; None for all others, which Pillow reads.
 
     Returns:
         (H, W, 3) uint8, RGB, exactly as Pillow decodes it.
@@ -132,10 +132,10 @@ def decode_rgb(content: bytes) -> UInt8Array | None:
 
 
 def _decoded(content: bytes, plain: Collection[tuple[int, int]]) -> IdArray | None:
-    """(H, W, channels) of an undamaged PNG of one of these kinds of colour and bits, None of anything else.
+    """(H, W, channels) of an undamaged PNG with one of these colour types and bits; None for all others.
 
-    Only the first thread of a process decodes here. kornia-rs keeps Python's lock for a whole image, so other threads
-    would wait for each other, and the thread that keeps a GPU busy would wait for all of them. Pillow gives it free.
+    Only the main thread of a process decodes here. kornia-rs holds Python's GIL for a whole image, so other threads
+    would wait for each other, and the thread that feeds a GPU would wait for all of them. Pillow releases the GIL.
     """
     if threading.current_thread() is not threading.main_thread():
         return None
@@ -145,7 +145,7 @@ def _decoded(content: bytes, plain: Collection[tuple[int, int]]) -> IdArray | No
 
 
 def _plain(content: bytes, plain: Collection[tuple[int, int]]) -> Header | None:
-    """The header of a PNG without damage, transparency or frames, None of anything else."""
+    """The header of a PNG without damage, transparency or animation; None for all others."""
     try:
         head, chunks = _inspect(content)
     except DamagedError:
@@ -158,7 +158,7 @@ def _plain(content: bytes, plain: Collection[tuple[int, int]]) -> Header | None:
 
 
 def _inflates(stream: Sequence[memoryview], head: Header) -> bool:
-    """Whether a stream holds as many bytes as the header says, with the right Adler-32, which kornia-rs ignores."""
+    """Whether a stream inflates to the size from the header with the right Adler-32, which kornia-rs ignores."""
     size = _bytes_of_rows(head)
     inflater = zlib.decompressobj()
     inflated = 0
@@ -174,7 +174,7 @@ def _inflates(stream: Sequence[memoryview], head: Header) -> bool:
 
 
 def _bytes_of_rows(head: Header) -> int:
-    """Bytes of all rows before they are compressed; before each row a byte names its filter."""
+    """Uncompressed bytes of all rows, each after one byte for its filter."""
     if not head.interlacing:
         return head.height * (1 + _bytes_of_row(head, head.width))
     passes = ((-(-(head.width - x) // dx), -(-(head.height - y) // dy)) for x, y, dx, dy in _ADAM7)
@@ -186,19 +186,19 @@ def _bytes_of_row(head: Header, pixels: int) -> int:
 
 
 def _pixels(content: bytes, head: Header) -> IdArray | None:
-    """(H, W, channels), None if kornia-rs refuses or is not there."""
+    """(H, W, channels) decoded by kornia-rs; None if it refuses the file or is not installed."""
     try:
-        from kornia_rs import io  # drawing masks decodes none
-    except ImportError:  # a machine without its wheel: the same pixels by Pillow, in twice the time
+        from kornia_rs import io  # imported late, because drawing masks does not decode
+    except ImportError:  # no wheel for this machine: Pillow decodes the same pixels in twice the time
         return None
     decode = io.decode_image_png_u16 if head.bits == 16 else io.decode_image_png_u8
     try:
         with _signals_held():
             pixels: IdArray = decode(content, (head.height, head.width), "rgb" if head.kind == RGB else "mono")
-    except Exception:  # it has no class of its own
+    except Exception:  # kornia-rs raises plain Exceptions
         return None
     except BaseException as error:
-        if type(error).__name__ != "PanicException":  # Rust's, when memory is short; it is no Exception
+        if type(error).__name__ != "PanicException":  # a Rust panic when memory is short, which is not an Exception
             raise
         return None
     return pixels
@@ -206,9 +206,9 @@ def _pixels(content: bytes, head: Header) -> IdArray | None:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Let signals wait for a call of kornia-rs, whose first one runs Python to find NumPy.
+    """Delay signals during a call of kornia-rs, whose first call runs Python code to find NumPy.
 
-    What a handler raises there, as Ctrl-C does, would make Rust panic, and the command would go on without.
+    An exception from a handler there, for example by Ctrl-C, would become a Rust panic, and the command would continue.
     """
     usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
@@ -218,7 +218,7 @@ def _signals_held() -> Iterator[None]:
 
 
 def _inspect(content: bytes) -> tuple[Header, dict[bytes, list[memoryview]]]:
-    """The header, and what the chunks of each name hold, up to the end mark."""
+    """The header, and name -> contents of the chunks, up to the end mark."""
     head = header(content)
     view = memoryview(content)
     chunks: dict[bytes, list[memoryview]] = {}
@@ -238,15 +238,15 @@ def _inspect(content: bytes) -> tuple[Header, dict[bytes, list[memoryview]]]:
 
 
 _LARGEST_KEPT = 24 << 20
-"""Bytes; glibc takes no more than 32 MiB."""
+"""Bytes of a block to allocate; glibc's threshold is at most 32 MiB."""
 
 
 @functools.cache
 def keep_freed_memory() -> None:
-    """Make glibc's malloc keep what is freed for the next image, once in a process; harmless elsewhere.
+    """Make glibc's malloc keep freed memory for the next image, once per process; without effect elsewhere.
 
-    It gives blocks of megabytes back to the system at once and gets them anew, zeroed page by page, which takes
-    a tenth of the time of drawing a mask and a quarter of that of decoding one. Freeing one large block raises
-    its threshold to that size.
+    By default it returns blocks of megabytes to the system at once and requests them again, zeroed page by page. That
+    takes a tenth of the time of drawing a mask, and a quarter of decoding one. Freeing one large block raises the
+    threshold to that size.
     """
     np.empty(_LARGEST_KEPT, np.uint8)

@@ -1,7 +1,7 @@
-"""A PNG writer for masks: few values, long runs, rows like the row above.
+"""PNG encoder for masks, which have few values, long runs, and rows that resemble the row above.
 
-Every row is written as its difference from the row above (the filter `Up` of PNG), which is almost all
-zeros, and zeros compress at memory speed. docs/decisions/0004 has the measurements.
+Each row is written as its difference from the row above (PNG's filter `Up`). The differences are almost all zeros,
+which compress at memory speed. docs/decisions/0004 has the measurements.
 """
 
 import struct
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 try:
     from isal.isal_zlib import compress
-except ImportError:  # a machine without its wheel: the same pixels, in five times the time
+except ImportError:  # no wheel for this machine: the same pixels, in five times the time
     from zlib import compress
 
 UInt8Array = npt.NDArray[np.uint8]
@@ -23,28 +23,28 @@ UInt8Array = npt.NDArray[np.uint8]
 _UP = 2
 _LEVEL = 1
 _GREY, _RGB = 0, 2
-"""Colour types of PNG."""
+"""Colour types of PNG: grey and RGB."""
 _END = 12
-"""Bytes of the end mark."""
+"""Bytes of the end mark (`IEND` chunk)."""
 _NO_NOTES: Mapping[str, str] = MappingProxyType({})
 
 
 class Steps(NamedTuple):
-    """A (H, W) uint8 image as its first row and the pixels that differ from the one above them.
+    """A (H, W) uint8 image as its first row and the pixels that differ from the pixel above them.
 
-    Images that follow from it by a lookup differ in the same places, or fewer.
+    An image that is computed from it by a lookup table has steps in the same positions, or in fewer.
     """
 
     width: int
     height: int
     top: UInt8Array
-    """(W,) the first row."""
+    """(W,) values of the first row."""
     place: npt.NDArray[np.int64]
-    """(S,) y * W + x of the pixels."""
+    """(S,) positions y * W + x of the pixels."""
     row: npt.NDArray[np.int64]
-    """(S,) y of the pixels."""
+    """(S,) rows y of the pixels."""
     change: npt.NDArray[np.uint16]
-    """(S,) value of the pixel above x 256 + value of the pixel."""
+    """(S,) 256 x value of the pixel above + value of the pixel."""
 
     @classmethod
     def of(cls, image: UInt8Array) -> "Steps":
@@ -57,7 +57,7 @@ class Steps(NamedTuple):
 
 
 def _where(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """The places of the few that are true, found eight at a time: `np.flatnonzero` in half the time."""
+    """Indices of the true values, searched eight at a time: half the time of `np.flatnonzero` for few true values."""
     whole = len(flags) // 8 * 8
     eights = flags[:whole].view(np.uint64)
     some = np.flatnonzero(eights != 0)
@@ -67,7 +67,7 @@ def _where(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
 
 
 class Lookup:
-    """What each value of an image becomes in a PNG that follows from it.
+    """Lookup table from the values of an image to ids or colours in a PNG.
 
     Args:
         table: (256,) uint8 for a PNG of ids, (256, 3) for one of RGB colours.
@@ -78,11 +78,11 @@ class Lookup:
         self.channels = table[0].size
         pixels = table.reshape(256, self.channels)
         self.change = (pixels[None] - pixels[:, None]).view(f"V{self.channels}").reshape(-1)
-        """(65536,) the bytes of a pixel less those of the one above, by Steps.change."""
+        """(65536,) bytes of a pixel minus those of the pixel above, indexed by `Steps.change`."""
 
 
 def encode(ids: npt.NDArray[np.uint8 | np.uint16], notes: Mapping[str, str] = _NO_NOTES) -> bytes:
-    """Encode a (H, W) image of ids as a PNG with 8 or 16 bits, and notes as `encode_lookup` does."""
+    """Encode a (H, W) image of ids as a PNG with 8 or 16 bits; for notes see `encode_lookup`."""
     height, width = ids.shape
     rows = ids.astype(ids.dtype.newbyteorder(">"), order="C", copy=False).view(np.uint8)
     lines = np.empty((height, 1 + rows.shape[1]), np.uint8)
@@ -93,25 +93,25 @@ def encode(ids: npt.NDArray[np.uint8 | np.uint16], notes: Mapping[str, str] = _N
 
 
 def encode_lookup(steps: Steps, lookup: Lookup, notes: Mapping[str, str] = _NO_NOTES) -> bytes:
-    """Encode what an image becomes by a lookup as a PNG, without ever having it in memory.
+    """Encode the result of a lookup in an image as a PNG, without holding that result in memory.
 
     Args:
         steps: of the image.
-        lookup: ids or colours.
-        notes: key -> text in Latin letters, kept in the file before the pixels; "Software" says what made it.
+        lookup: to ids or colours.
+        notes: key -> text in Latin-1, stored before the pixels; the standard key for the program is "Software".
     """
     kind = _GREY if lookup.channels == 1 else _RGB
     return _file(steps.width, steps.height, 8, kind, lines_of(steps, lookup), notes)
 
 
 def with_note(content: bytes, key: str, text: str) -> bytes:
-    """A PNG that ends with one more note, behind its pixels."""
+    """The PNG with one more note after its pixels."""
     end = len(content) - _END
     return content[:end] + _note(key, text) + content[end:]
 
 
 def lines_of(steps: Steps, lookup: Lookup) -> UInt8Array:
-    """The rows of the looked up image as differences from the row above, each after a byte that says so.
+    """The rows of the looked-up image as differences from the row above, each after the byte of the filter `Up`.
 
     Returns:
         (H, 1 + W * channels).
@@ -120,14 +120,14 @@ def lines_of(steps: Steps, lookup: Lookup) -> UInt8Array:
     lines = np.zeros((steps.height, 1 + steps.width * channels), np.uint8)
     lines[:, 0] = _UP
     lines[0, 1:] = lookup.table[steps.top].reshape(-1)
-    # Every byte as the beginning of a pixel: one assignment for all channels.
+    # A view in which each byte begins a pixel, so that one assignment writes all channels.
     pixels = np.ndarray(lines.size - channels + 1, f"V{channels}", lines, strides=(1,))
     pixels[steps.place * channels + steps.row + 1] = lookup.change[steps.change]
     return lines
 
 
 def compressed(lines: UInt8Array) -> bytes:
-    """Rows as PNG has them inside."""
+    """The rows, compressed for a PNG."""
     return compress(lines, _LEVEL)
 
 

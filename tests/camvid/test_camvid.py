@@ -297,14 +297,14 @@ def test_a_list_with_an_image_twice_or_not_in_utf_8(camvid_root: Path) -> None:
     assert caught.value.messages[0].startswith(f"{listing}: lists {first}")
     assert len(caught.value.messages) == 2
     listing.write_bytes(b"\xff")
-    with pytest.raises(InputError, match="no text in UTF-8"):
+    with pytest.raises(InputError, match="not UTF-8 text"):
         layout.segnet_samples(camvid_root, "val")
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (b"\xe9, 1, 2, 3\n", "no text in UTF-8"),
+        (b"\xe9, 1, 2, 3\n", "not UTF-8 text"),
         (b"Archway, 64, 128, 64\n", "line 34 gives the colour of another class to Archway"),
     ],
 )

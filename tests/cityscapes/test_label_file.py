@@ -92,7 +92,7 @@ def test_every_faulty_row_is_listed(tmp_path: Path) -> None:
     [
         ("a.txt", "", r"expected a label table as .csv, .yaml or .yml, got .txt"),
         ("a.yaml", "{", "broken YAML"),
-        ("a.yaml", "- &a [x]\n- *a\n", "aliases are not taken"),
+        ("a.yaml", "- &a [x]\n- *a\n", "aliases are not supported"),
         ("a.csv", 'name,id\n"\0', "lacks|broken table"),
         ("a.csv", "name,id,trainId,color,id\nroad,7,0,#000000,8", "the column 'id' appears twice"),
         ("a.yaml", "a: 1", "expected a list of labels"),

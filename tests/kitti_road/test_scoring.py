@@ -228,7 +228,7 @@ def test_every_bad_file_is_named(predictions: Path, road_root: Path, error_of: E
         "um_road_000002.png: got 400 x 800 pixels, expected 101 x 66",
         "this is a bird's-eye view",
         "um_road_000003.png: got 20 x 10 pixels, expected 96 x 64",
-        "um_road_000004.png: the file (8 bytes) is no image",
+        "um_road_000004.png: the file (8 bytes) is not an image",
         "um_road_000005.png: ",
         "red and blue are swapped",
         "um_lane_000005.png: got a L image, expected 8-bit RGB",

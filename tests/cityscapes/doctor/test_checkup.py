@@ -48,7 +48,7 @@ IDS = (
         (cut, UNREADABLE.format("leftImg8bit", "leftImg8bit.png: cut off); unpack or generate them again")),
         (
             lambda root: FIRST.official_mask(root, "labelIds").write_bytes(b"hello"),
-            UNREADABLE.format("gtFine", "gtFine_labelIds.png: the file (5 bytes) is no image); unpack or generate"),
+            UNREADABLE.format("gtFine", "gtFine_labelIds.png: the file (5 bytes) is not an image); unpack or generate"),
         ),
         (
             lambda root: save(FIRST.image(root), np.zeros((16, 32), np.uint16)),

@@ -89,7 +89,7 @@ def test_faults_of_all_kinds_are_told_together(folder: Folder, capsys: pytest.Ca
     pairs[2].prediction.unlink()
     pairs[3].instance_ids.unlink()
     lines = fault_lines(folder, capsys)
-    for text in ("no prediction in", "instanceIds.png: no such file", "is no image", "id 99 on 1230 pixels"):
+    for text in ("no prediction in", "instanceIds.png: no such file", "is not an image", "id 99 on 1230 pixels"):
         assert sum(text in line for line in lines) == 1, text
     assert len(lines) == 4
 

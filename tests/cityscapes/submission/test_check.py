@@ -409,4 +409,4 @@ def test_damaged_images_of_the_test_set(root: Path, folder: Path, capsys: pytest
     for stem in STEMS[:2]:
         (root / f"leftImg8bit/test/berlin/{stem}_leftImg8bit.png").write_bytes(b"")
     assert main(["check", str(folder), "--root", str(root)]) == 2
-    assert capsys.readouterr().err.count("no readable image (") == 2
+    assert capsys.readouterr().err.count("not a readable image (") == 2

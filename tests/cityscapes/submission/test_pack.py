@@ -59,7 +59,7 @@ def test_failed_write_keeps_the_older_zip(
     pack(folder, archive, root)
     older = archive.read_bytes()
     monkeypatch.setattr(zipfile.ZipFile, "testzip", lambda self: "berlin.png")
-    with pytest.raises(InputError, match=r"made\.zip: berlin\.png reads back wrongly"):
+    with pytest.raises(InputError, match=r"made\.zip: berlin\.png is damaged when it is read back"):
         pack(folder, archive, root)
     assert archive.read_bytes() == older
     assert {path.name for path in tmp_path.iterdir()} == {"data", "results", "made.zip", "made.zip.manifest.json"}

@@ -24,7 +24,10 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("method", "found", "message"),
-    [("testzip", "b/2.png", "b/2.png reads back wrongly"), ("namelist", ["a"], "its listing reads back wrongly")],
+    [
+        ("testzip", "b/2.png", "b/2.png is damaged when it is read back"),
+        ("namelist", ["a"], "its listing is damaged when it is read back"),
+    ],
 )
 def test_a_zip_that_reads_back_wrongly_replaces_nothing(
     method: str, found: object, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -59,6 +62,6 @@ def test_a_zip_that_cannot_be_read_back_replaces_nothing(tmp_path: Path, monkeyp
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(zipfile.ZipFile, "testzip", fail)
-    with pytest.raises(InputError, match=r"x\.zip: the archive \(\[Errno 5\] Input/output error\) reads back wrongly"):
+    with pytest.raises(InputError, match=r"x\.zip: the archive \(\[Errno 5\] Input/output error\) is damaged"):
         write_zip(archive, FILES)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("x.zip", b"older")]

@@ -62,7 +62,7 @@ def test_a_colour_image_holds_no_ids(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "the file is empty"), (b"hello", r"the file \(5 bytes\) is no image"), (None, "no such file")],
+    [(b"", "the file is empty"), (b"hello", r"the file \(5 bytes\) is not an image"), (None, "no such file")],
 )
 def test_a_file_that_is_no_image(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "a.png"
@@ -115,7 +115,7 @@ def test_a_failed_write_names_the_file_and_keeps_the_older_one(tmp_path: Path, n
     with pytest.raises(InputError) as raised, replacing(path):
         raise OSError(number, reason)
     (message,) = raised.value.messages
-    assert message.startswith(f"{path}: cannot write it ({reason}); what was there before is kept. ")
+    assert message.startswith(f"{path}: cannot write it ({reason}); an older file of that name is kept. ")
     assert [other.name for other in tmp_path.iterdir()] == ["a.txt"]
     assert path.read_text() == "old"
 

@@ -41,7 +41,7 @@ def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
 
 def test_text_must_be_utf_8(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"ab\xff")
-    with pytest.raises(InputError, match=r"a.txt: no text in UTF-8 \(byte 2\)"):
+    with pytest.raises(InputError, match=r"a.txt: not UTF-8 text \(byte 2\)"):
         read_text(tmp_path / "a.txt")
 
 

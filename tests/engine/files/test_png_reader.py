@@ -198,7 +198,7 @@ def flipped(content: bytes) -> bytes:
     ("spoil", "expected"),
     [
         (lambda content: b"", "the file is empty"),
-        (lambda content: b"GIF89a", "no PNG"),
+        (lambda content: b"GIF89a", "not a PNG"),
         (lambda content: content[:20], "cut off within the header"),
         (lambda content: content[: len(content) // 2], "cut off"),
         (lambda content: content[:-12], "cut off"),
