@@ -35,8 +35,8 @@ SHARES = {"train": 367, "val": 101, "test": 233}
 
 _DOWNLOAD = "download it: python -m camvid.download --root data"
 _REGISTER = (
-    f"unpack {STILLS}.zip and {LABELED}.zip there, or CamVid from Kaggle, with train/, train_labels/ and so on and "
-    "class_dict.csv (docs/datasets.md says where to download them)"
+    f"unpack {STILLS}.zip and {LABELED}.zip there, or CamVid from Kaggle, which has train/, train_labels/ "
+    "and the other splits, and class_dict.csv (docs/datasets.md says where to download them)"
 )
 
 

@@ -48,7 +48,7 @@ def read_grey(path: Path) -> UInt8Array:
 def _explained(foreign: npt.NDArray[np.int_]) -> str:
     if foreign.tolist() in ([SEGNET_VOID + 1], [VOID]):
         return f"{TWELVE_CLASSES}; number the classes from 0 and write {SEGNET_VOID} for void"
-    return "take the masks of the SegNet tutorial: python -m camvid.download"
+    return "use the masks of the SegNet tutorial: python -m camvid.download"
 
 
 def read_colored(path: Path) -> UInt8Array:

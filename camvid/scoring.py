@@ -15,7 +15,7 @@ SUFFIX = "_preds.png"
 
 CONFIGS = {
     "camvid": ScorerConfig(SEGNET, SUFFIX, masks.read_grey, f"{masks.TWELVE_CLASSES}, which must not be predicted"),
-    "camvid32": ScorerConfig(ANNOTATED, SUFFIX, masks.read_colored, "write the positions of the classes, without Void"),
+    "camvid32": ScorerConfig(ANNOTATED, SUFFIX, masks.read_colored, "write class indices, from which Void is left out"),
 }
 """Name of the benchmark -> how its predictions are scored."""
 

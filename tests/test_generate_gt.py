@@ -34,7 +34,7 @@ def test_draws_every_mask(root: Path, capsys: pytest.CaptureFixture[str]) -> Non
     printed = capsys.readouterr().out.splitlines()
     assert printed == [
         f"{root / 'generated_gt'}: 7 scenes drawn, 0 were up to date, 0 faulty; 28 masks written",
-        "of the official set: train 4 of 2975, val 3 of 500",
+        "compared with the official set: 4 of 2975 train scenes, 3 of 500 val scenes",
         "agreement with the official masks: 229,376 of 229,376 pixels (100 %) in 7 scenes",
         f"next: python train_fcn.py --root {root}",
     ]
@@ -156,7 +156,7 @@ def test_reports_where_masks_differ(root: Path, capsys: pytest.CaptureFixture[st
     assert generate_gt.main(["--root", str(root)]) == 0
     printed = capsys.readouterr().out
     assert "(99.9996 %) in 7 scenes" in printed
-    assert f"{scenes(root)[0].stem}: 1 pixels differ" in printed
+    assert f"{scenes(root)[0].stem}: 1 pixel differs" in printed
 
 
 def test_lists_every_faulty_file_and_draws_the_others(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -230,7 +230,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--root", type=Path, default=Path("data"), help="data folder (default: %(default)s)")
     parser.add_argument(
-        "--workers", type=process_count, default=available_cpus(), help="number of processes (default: %(default)s)"
+        "--workers",
+        type=process_count,
+        default=available_cpus(),
+        help="number of processes (default: all CPUs, %(default)s)",
     )
     parser.add_argument("--json", action="store_true", help="print the diagnosis as JSON")
     return parser

@@ -29,7 +29,7 @@ OFFICIAL_NAMES = {"labelId": "labelIds", "trainId": "labelTrainIds", "color": "c
 
 _MAX_LABEL_ID = 255
 _START = 1024
-"""Number of bytes at the start of a mask that contain the note."""
+"""Number of bytes from the start of a mask in which the note is."""
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,8 @@ def outputs(options: MaskOptions, job: Job) -> dict[Path, str]:
     generated = {job.generated_mask(kind): kind for kind in options.kinds}
     if not options.official_names:
         return generated
-    beside = {job.official_mask(OFFICIAL_NAMES[kind]): kind for kind in options.kinds}
-    return generated | {path: kind for path, kind in beside.items() if not path.exists() or _made_here(path)}
+    official = {job.official_mask(OFFICIAL_NAMES[kind]): kind for kind in options.kinds}
+    return generated | {path: kind for path, kind in official.items() if not path.exists() or _made_here(path)}
 
 
 Encoder = Callable[[str], bytes]

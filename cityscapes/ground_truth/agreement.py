@@ -143,9 +143,12 @@ def _details(agreement: Agreement, table: LabelTable, images: int = 5) -> list[s
         columns = f"{counts.pixels:>14,}{counts.differing:>12,}{counts.boundary_differing:>13,}"
         lines.append(f"  {_name(label_id, table):<22}{columns}{_percent(counts):>12}")
     worst = sorted(agreement.images.items(), key=lambda item: (-item[1].differing, item[0]))
-    return lines + [
-        f"  {name}: {counts.differing:,} pixels differ" for name, counts in worst[:images] if counts.differing
-    ]
+    for name, counts in worst[:images]:
+        if counts.differing:
+            lines.append(
+                f"  {name}: {counts.differing:,} {'pixel differs' if counts.differing == 1 else 'pixels differ'}"
+            )
+    return lines
 
 
 def as_csv(agreement: Agreement, table: LabelTable) -> str:

@@ -27,7 +27,7 @@ Id = TypeVar("Id", np.uint8, np.uint16)
 
 _HALF = np.float32(0.5)
 _MOST = 1 << 25
-"""Maximum number of crossings, and of pieces under polygons; it takes 1 GB of memory. A real scene has about 50,000."""
+"""Maximum number of crossings, and of pieces under polygons; they take 1 GB. A real scene has about 50,000."""
 
 
 class Runs(NamedTuple):
@@ -98,7 +98,7 @@ def pair(line: Int64Array, first: Int64Array, stop: Int64Array, width: int, heig
 
 
 def _sorted(values: Int64Array) -> Int64Array:
-    """Sort values >= 0; if all are below 2^31, as int32, which is twice as fast."""
+    """Sort values >= 0; if all are below 2^31, they are sorted as int32, which is twice as fast."""
     if not len(values) or values.max() > np.iinfo(np.int32).max:
         return np.sort(values)
     return np.sort(values.astype(np.int32)).astype(np.int64)

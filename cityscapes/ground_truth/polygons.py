@@ -19,6 +19,7 @@ from engine.errors import InputError
 from engine.files.content import read_bytes
 
 Fill = Callable[[Sequence[fill.Polygon], int, int], fill.Pieces]
+"""Polygon fill: takes polygons, width and height of the image, and returns the painted image."""
 FILLS: dict[str, Fill] = {"exact": fill.pieces, "pillow": pillow_fill.pieces}
 """Name -> polygon fill rule: that of the official masks, or that of the installed Pillow."""
 

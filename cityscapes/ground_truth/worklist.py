@@ -60,7 +60,7 @@ def incomplete(root: Path, annotations: str = layout.ANNOTATIONS, *, from_labels
     """A message for each scene that has official files, but lacks the one to draw from.
 
     Raises:
-        InputError: with every folder that cannot be listed.
+        InputError: for every folder that cannot be listed.
     """
     scenes_of = layout.scenes_with_label_ids if from_labels else layout.scenes_with_polygons
     lacking = [
@@ -82,9 +82,8 @@ def coverage(jobs: Sequence[Job], annotations: str) -> str:
     """A line with the number of scenes of each split, and of the official set."""
     found = Counter(job.generated_prefix.parents[1].name for job in jobs)
     official = {split: sum(cities.values()) for split, cities in IMAGES_OF.items()} | {EXTRA: EXTRA_IMAGES}
-    return "of the official set: " + ", ".join(
-        f"{split} {found[split]} of {official[split]}" for split in SPLITS[annotations]
-    )
+    parts = [f"{found[split]} of {official[split]} {split} scenes" for split in SPLITS[annotations]]
+    return f"compared with the official set: {', '.join(parts)}"
 
 
 def of_folder(folder: Path, *, from_labels: bool = False) -> list[Job]:

@@ -140,7 +140,7 @@ def test_kaggles_layout_is_recognised(tmp_path: Path, error_of: Ending, inside: 
     assert printed.startswith(f"error: {tmp_path / inside / 'train_labels'}: got colour masks, as in the release")
     assert "give --benchmark camvid32 to use their 32 classes, or download it: python -m camvid.download" in printed
     printed = error_of(train_fcn.main, *train(tmp_path / "absent", "camvid32"))
-    assert "or CamVid from Kaggle, with train/, train_labels/ and so on and class_dict.csv" in printed
+    assert "or CamVid from Kaggle, which has train/, train_labels/ and the other splits, and class_dict.csv" in printed
 
 
 def test_colours_that_are_not_in_the_table(camvid32_root: Path, error_of: Ending) -> None:
