@@ -54,7 +54,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "none of these imports torch": ("test_architecture.py::test_torch_free_rooms_start_without_torch",),
     "agree with the official scorer to 1e-9 in every figure": (
         f"{SCORING}/test_scores.py::test_scores_are_the_official_ones",
-        f"{SCORING}/test_scores.py::test_real_masks_score_as_officially",
+        f"{SCORING}/test_scores.py::test_real_masks_have_the_official_scores",
     ),
     "What the checker says of 35 faults": (f"{SUBMISSION}/test_faults.py::test_fault_gets_the_documented_message",),
     "or your own ([docs/datasets.md]": ("catalogue/test_import_path.py::test_an_own_benchmark_is_found",),

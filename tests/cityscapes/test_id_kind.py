@@ -54,11 +54,11 @@ def test_shares_are_those_of_all_labelled_pixels() -> None:
         (pixels(), None),
     ],
 )
-def test_how_frequent_ids_are_tells_their_kind(counts: Pixels, kind: str | None) -> None:
+def test_frequencies_decide_the_kind_of_ids(counts: Pixels, kind: str | None) -> None:
     assert by_frequency(counts) == kind
 
 
-def test_real_scenes_are_told_one_by_one(real_data: Path) -> None:
+def test_the_kind_is_recognised_in_each_real_scene(real_data: Path) -> None:
     paths = sorted((real_data / "cityscapes/gtFine").glob("*/*/*_labelIds.png"))[::5]
     for path in paths:
         label_ids = read_ids(path)
@@ -86,11 +86,11 @@ def confused(ids: npt.NDArray[np.integer], right: float) -> Pixels:
     ("ids", "kind"),
     [(LABEL_ID_OF[CLASSES], "label ids"), (CLASSES, "train ids"), (CLASSES + 1, "train ids plus 1")],
 )
-def test_ground_truth_tells_the_kind(ids: npt.NDArray[np.integer], kind: str, right: float) -> None:
+def test_ground_truth_decides_the_kind_of_ids(ids: npt.NDArray[np.integer], kind: str, right: float) -> None:
     assert by_ground_truth(agreement(confused(ids, right))) == kind
 
 
-def test_ground_truth_that_nothing_agrees_with_tells_nothing() -> None:
+def test_ground_truth_without_agreement_decides_nothing() -> None:
     assert by_ground_truth(agreement(np.zeros((34, 34), np.int64))) is None
     assert by_ground_truth(agreement(np.ones((34, 34), np.int64))) is None
 
@@ -107,5 +107,5 @@ def test_ground_truth_that_nothing_agrees_with_tells_nothing() -> None:
         (pixels(), False),
     ],
 )
-def test_ids_that_are_hardly_label_ids(counts: Pixels, expected: bool) -> None:
+def test_ids_that_are_unlikely_to_be_label_ids(counts: Pixels, expected: bool) -> None:
     assert unlikely_label_ids(counts) == expected

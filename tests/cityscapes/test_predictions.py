@@ -48,7 +48,7 @@ def test_a_missing_or_empty_folder_is_refused(tmp_path: Path) -> None:
         find(tmp_path / "results.zip")
 
 
-def test_label_ids_are_no_fault() -> None:
+def test_label_ids_are_not_a_fault() -> None:
     assert invalid_ids(Path("a.png"), pixels(id0=1, id18=5, id33=2)) == []
 
 
@@ -60,25 +60,25 @@ def test_train_ids_are_recognised() -> None:
     assert "train ids" in invalid_ids(Path("a.png"), pixels(id255=12))[0]
 
 
-def test_void_beside_label_ids_is_told_apart() -> None:
+def test_void_among_label_ids_is_recognised() -> None:
     (fault,) = invalid_ids(Path("a.png"), pixels(id7=9, id26=5, id255=12))
     assert fault == "a.png: id 255 on 12 pixels, among label ids; write 0 (unlabeled) where no class is predicted"
 
 
-def test_void_beside_low_label_ids_does_not_make_them_train_ids() -> None:
+def test_void_among_low_label_ids_does_not_make_them_train_ids() -> None:
     """Road and building, as a network predicts after a short training."""
     (fault,) = invalid_ids(Path("a.png"), pixels(id7=9, id11=5, id255=2))
     assert fault == "a.png: id 255 on 2 pixels, among label ids; write 0 (unlabeled) where no class is predicted"
 
 
-def test_other_foreign_ids_are_listed_up_to_eight() -> None:
+def test_other_invalid_ids_are_listed_up_to_eight() -> None:
     (fault,) = invalid_ids(Path("a.png"), pixels(id7=9, id34=5, id250=1, id255=12))
     assert fault == "a.png: ids 34, 250, 255 on 18 pixels; write only label ids, 0 to 33"
     (many,) = invalid_ids(Path("a.png"), np.ones(256, np.int64))
     assert many.startswith("a.png: ids 34, 35, 36, 37, 38, 39, 40, 41, ... on 222 pixels; ")
 
 
-def test_ids_are_doubted_only_where_they_agree_better_as_train_ids() -> None:
+def test_the_warning_needs_better_agreement_as_train_ids() -> None:
     road, sidewalk, building = 7, 8, 11
     confusion = np.zeros((34, 34), np.int64)
     confusion[[road, sidewalk, building], [0, 1, 2]] = 5, 2, 3

@@ -106,7 +106,7 @@ def spot(plane: Float64Array, row: int, column: int, width: int, height: int) ->
     st.floats(30, 900), st.floats(0, 400), st.floats(0, 200), st.floats(-0.2, 0.2),
     st.integers(1, 500), st.integers(1, 400), st.randoms(use_true_random=False),
 )  # fmt: skip
-def test_the_lookup_does_what_it_says(
+def test_the_lookup_projects_each_cell(
     focal: float, across: float, down: float, tilt: float, width: int, height: int, random: Random
 ) -> None:
     plane = np.array([[focal, across, 0.3], [tilt, down, focal * 1.6], [0.0001, 1, -0.3]])
@@ -118,7 +118,7 @@ def test_the_lookup_does_what_it_says(
         assert indices[row, column] == spot(plane, row, column, width, height)
 
 
-def test_spots_that_the_image_does_not_show_get_the_value_for_them() -> None:
+def test_cells_outside_the_image_get_the_given_value() -> None:
     indices = np.array([[0, -1], [3, 2]], np.int32)
     pixels = np.array([[5, 6], [7, 8]], np.uint8)
     assert warp(pixels, indices, 255).tolist() == [[5, 255], [8, 7]]
@@ -151,7 +151,7 @@ def test_the_homography_follows_from_the_calibration(tmp_path: Path) -> None:
         (None, ["no such file, but the bird's-eye view needs the calibration of every image"]),
     ],
 )
-def test_everything_wrong_with_a_calibration_is_said(tmp_path: Path, content: str | None, expected: list[str]) -> None:
+def test_all_faults_of_a_calibration_are_reported(tmp_path: Path, content: str | None, expected: list[str]) -> None:
     path = tmp_path / "um_000000.txt"
     if content is not None:
         path.write_text(content, encoding="utf-8", errors="surrogateescape")

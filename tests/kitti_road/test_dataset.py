@@ -25,13 +25,13 @@ def test_the_catalogue_has_both() -> None:
         KittiRoadBenchmark("street")
 
 
-def test_sure_predictions_have_the_colours_of_the_classes() -> None:
+def test_certain_predictions_have_the_colours_of_the_classes() -> None:
     for benchmark in (ROAD, LANE):
         colors = benchmark.prediction_colors[benchmark.prediction_ids[:2]]
         assert [tuple(color) for color in colors.tolist()] == list(benchmark.classes.colors)
 
 
-def test_a_fifth_of_the_official_frames_validates() -> None:
+def test_a_fifth_of_the_official_frames_is_val() -> None:
     held_back = {
         name: [number for number in range(total) if is_validation(Frame("training", name, f"{number:06}"))]
         for name, total in TRAINING_IMAGES.items()
@@ -43,14 +43,14 @@ def test_a_fifth_of_the_official_frames_validates() -> None:
     assert held_back["uu"][:6] == [1, 9, 12, 16, 20, 25]
 
 
-def test_each_category_can_be_handed_in_alone(road_root: Path) -> None:
+def test_each_category_can_be_submitted_alone(road_root: Path) -> None:
     assert [sample.name for sample in ROAD.samples(road_root, "test_umm")] == ["umm_road_000000", "umm_road_000001"]
     assert {"test", "test_um", "test_umm", "test_uu"} == set(ROAD.hidden_splits)
     assert LANE.splits == ("train", "val", "test"), "it has one category only"
 
 
 @pytest.mark.parametrize("benchmark", [ROAD, LANE], ids=["road", "lane"])
-def test_splits_share_no_frame_and_lack_none(benchmark: KittiRoadBenchmark, road_root: Path) -> None:
+def test_splits_are_disjoint_and_complete(benchmark: KittiRoadBenchmark, road_root: Path) -> None:
     train, val = ([sample.name for sample in benchmark.samples(road_root, split)] for split in ("train", "val"))
     categories = ("um", "umm", "uu") if benchmark.task == "road" else ("um",)
     expected = [f"{category}_{benchmark.task}_{number:06}" for category in categories for number in range(6)]
@@ -136,7 +136,7 @@ def test_the_commands_train_score_and_pack(
     assert "as bird's-eye views" in capsys.readouterr().out
 
 
-def test_the_commands_tell_of_bad_files(road_root: Path, tmp_path: Path, error_of: Ending) -> None:
+def test_the_commands_report_bad_files(road_root: Path, tmp_path: Path, error_of: Ending) -> None:
     root = road_root / "training"
     write_png(root / "gt_image_2" / "um_lane_000001.png", np.zeros((5, 6, 3), np.uint8))
     which = ["--benchmark", "kitti_lane", "--root", road_root, "--saved", tmp_path / "s", "--backbone_weights", "none"]

@@ -69,7 +69,7 @@ def obvious(positives: list[int], negatives: list[int]) -> tuple[float, float, i
 
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.integers(0, 255), min_size=1, max_size=12), st.lists(st.integers(0, 255), max_size=12))
-def test_scores_are_what_the_formulas_say(positives: list[int], negatives: list[int]) -> None:
+def test_scores_follow_the_formulas(positives: list[int], negatives: list[int]) -> None:
     histograms = (np.bincount(np.array(values, np.int64), minlength=256) for values in (positives, negatives))
     scores = scores_of(Counts(*histograms))
     max_f, ap, threshold = obvious(positives, negatives)

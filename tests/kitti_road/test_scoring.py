@@ -78,7 +78,7 @@ OFFICIAL = [
 
 
 @pytest.mark.parametrize(("recipe", "keys", "calibration", "p", "n", "threshold", "tp", "fp", "max_f", "ap"), OFFICIAL)
-def test_real_frames_score_as_officially(
+def test_real_frames_have_the_official_scores(
     real_data: Path, tmp_path: Path, recipe: str, keys: list[str], calibration: str | None,
     p: int, n: int, threshold: int, tp: int, fp: int, max_f: float, ap: float,
 ) -> None:  # fmt: skip
@@ -169,7 +169,7 @@ def test_csv_alone_is_on_stdout(predictions: Path, road_root: Path, capsys: pyte
     assert "next: " in printed.err
 
 
-def test_urban_adds_up_pixels_of_one_threshold(predictions: Path, road_root: Path) -> None:
+def test_urban_sums_pixels_at_one_threshold(predictions: Path, road_root: Path) -> None:
     for path in predictions.glob("umm_road_*.png"):  # best at another threshold than the others
         write_png(path, read_image(path)[..., 0] // 9)
     scores = scoring.score(predictions, road_root, "training").scores
@@ -237,7 +237,7 @@ def test_every_bad_file_is_named(predictions: Path, road_root: Path, error_of: E
     assert message.count("not scored because of the errors above") == 2
 
 
-def test_the_view_from_above_needs_every_calibration(predictions: Path, road_root: Path, error_of: Ending) -> None:
+def test_the_birds_eye_view_needs_every_calibration(predictions: Path, road_root: Path, error_of: Ending) -> None:
     lost = [road_root / "training" / "calib" / f"{name}.txt" for name in ("um_000001", "uu_000004")]
     for path in lost:
         path.unlink()
@@ -273,7 +273,7 @@ def test_nothing_to_score_is_an_error(predictions: Path, road_root: Path, tmp_pa
     assert "is a folder" in error_of(scoring.main, *run(predictions, road_root, "--output", empty))
 
 
-def test_other_values_than_255_count_by_being_more_than_0(road_root: Path, predictions: Path) -> None:
+def test_every_value_above_0_counts_as_set(road_root: Path, predictions: Path) -> None:
     path = road_root / "training" / "gt_image_2" / "um_road_000000.png"
     before = count(Pair(predictions / path.name, path, None))
     write_png(path, read_image(path) // 255 * np.array([3, 0, 7], np.uint8))

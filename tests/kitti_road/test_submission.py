@@ -33,7 +33,7 @@ def png(size: tuple[int, int] = (400, 800), mode: str = "L") -> bytes:
     return content.getvalue()
 
 
-def test_the_zip_holds_every_prediction_from_above(
+def test_the_zip_contains_the_birds_eye_view_of_every_prediction(
     predictions: Path, road_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive = tmp_path / "out" / "s.zip"
@@ -105,7 +105,9 @@ def test_the_same_files_give_the_same_zip(predictions: Path, road_root: Path, tm
     assert archives[0].read_bytes() == archives[1].read_bytes()
 
 
-def test_every_fault_of_a_folder_is_told(predictions: Path, road_root: Path, tmp_path: Path, error_of: Ending) -> None:
+def test_every_fault_of_a_folder_is_reported(
+    predictions: Path, road_root: Path, tmp_path: Path, error_of: Ending
+) -> None:
     write_png(predictions / "um_lane_000000.png", np.zeros((800, 400), np.uint8))
     write_png(predictions / "um_lane_000001.png", np.zeros((61, 90), np.uint16))
     write_png(predictions / "umm_road_000001.png", np.zeros((5, 6, 3), np.uint8))
@@ -130,7 +132,7 @@ def test_every_fault_of_a_folder_is_told(predictions: Path, road_root: Path, tmp
     assert not archive.exists()
 
 
-def test_sets_may_be_left_out_as_a_whole(
+def test_whole_sets_may_be_left_out(
     predictions: Path, road_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pack = ["pack", str(predictions), str(tmp_path / "s.zip"), "--root", str(road_root), "--workers", "1", "--subset"]
@@ -152,7 +154,7 @@ def test_a_whole_submission_passes_without_the_data(tmp_path: Path, capsys: pyte
     assert "ok: 290 predictions (um_road 96, umm_road 94, uu_road 100)" in capsys.readouterr().out
 
 
-def test_every_fault_of_a_zip_is_told(tmp_path: Path, error_of: Ending) -> None:
+def test_every_fault_of_a_zip_is_reported(tmp_path: Path, error_of: Ending) -> None:
     files = {f"umm_road_{number:06}.png": png() for number in range(93)}
     files["umm_road_000000.png"] = png(mode="RGB")
     files["umm_road_000001.png"] = png((1242, 375))
@@ -175,7 +177,9 @@ def test_every_fault_of_a_zip_is_told(tmp_path: Path, error_of: Ending) -> None:
         assert expected in message
 
 
-def test_what_cannot_be_checked_is_said(road_root: Path, predictions: Path, tmp_path: Path, error_of: Ending) -> None:
+def test_paths_that_cannot_be_checked_are_refused(
+    road_root: Path, predictions: Path, tmp_path: Path, error_of: Ending
+) -> None:
     (tmp_path / "s.zip").write_bytes(b"no zip")
     (tmp_path / "empty").mkdir()
     assert "not a complete zip" in error_of(submission.main, "check", tmp_path / "s.zip")

@@ -109,7 +109,7 @@ def test_a_grey_version_of_the_colours(pascal_voc_root: Path) -> None:
         masks.read_mask(path)
 
 
-def test_sbd_files_that_are_none(pascal_voc_root: Path, error_of: Ending) -> None:
+def test_files_that_are_not_of_sbd(pascal_voc_root: Path, error_of: Ending) -> None:
     folder = pascal_voc_root / "benchmark_RELEASE" / "dataset" / "cls"
     for letter in "hj":
         savemat(folder / f"2007_00000{letter}.mat", {"GTinst": {"Segmentation": np.zeros((30, 44), np.uint8)}})
@@ -137,7 +137,7 @@ def test_lists_that_name_missing_images(pascal_voc_root: Path, error_of: Ending)
     assert "'../c' is not an image id" in errors
 
 
-def test_what_a_split_needs_is_told(pascal_voc_root: Path, error_of: Ending) -> None:
+def test_missing_parts_of_a_split_are_reported(pascal_voc_root: Path, error_of: Ending) -> None:
     shutil.rmtree(pascal_voc_root / "VOCdevkit" / "VOC2011")
     errors = error_of(train_fcn.main, *train(pascal_voc_root, "--val_split", "seg11valid"))
     assert "VOCtrainval_25-May-2011.tar" in errors
@@ -202,7 +202,7 @@ def test_archives_are_unpacked(pascal_voc_root: Path, tmp_path: Path, error_of: 
     assert "benchmark.tgz" in errors
 
 
-def test_download_checks_what_came(
+def test_downloads_are_verified(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error_of: Ending, pascal_voc_root: Path
 ) -> None:
     archive = tmp_path / "a.tar"
@@ -237,7 +237,7 @@ def test_real_masks(real_data: Path) -> None:
             assert np.array_equal(PALETTE[mask], rgb)
 
 
-def test_a_list_that_has_an_image_twice(pascal_voc_root: Path) -> None:
+def test_a_list_with_a_duplicate_image(pascal_voc_root: Path) -> None:
     listing = pascal_voc_root / "VOCdevkit" / "VOC2012" / "ImageSets" / "Segmentation" / "val.txt"
     listing.write_text(listing.read_text() * 2)
     with pytest.raises(InputError, match="2007_00000d is listed more than once"):

@@ -104,7 +104,7 @@ def test_hostile_files_are_refused_in_short_time(
     assert "2007_00000g.png: got a named pipe, expected a file" in errors
 
 
-def test_every_fault_of_a_submission_is_told(
+def test_every_fault_of_a_submission_is_reported(
     predictions: Path, pascal_voc_root: Path, tmp_path: Path, error_of: Ending
 ) -> None:
     (predictions / "2007_00000f.png").rename(predictions / "2007_00000z.png")

@@ -18,7 +18,7 @@ from tests.cityscapes.drawn_predictions import CLASSES, argv, patches
     distance=st.integers(1, 4),
     seed=st.integers(0, 999),
 )
-def test_edges_are_those_of_an_erosion(size: tuple[int, int], distance: int, seed: int) -> None:
+def test_edges_equal_those_of_an_erosion(size: tuple[int, int], distance: int, seed: int) -> None:
     ids = np.random.default_rng(seed).integers(0, 3, size).repeat(3, 0).repeat(3, 1).astype(np.uint8)
     padded = np.pad(ids.astype(int), distance, constant_values=-1)
     side = 2 * distance + 1
@@ -31,7 +31,7 @@ def test_edges_are_those_of_an_erosion(size: tuple[int, int], distance: int, see
     np.testing.assert_array_equal(boundary.near_edge(ids, distance), expected)
 
 
-def test_borders_count_as_masks_of_each_class_do() -> None:
+def test_borders_equal_those_of_separate_class_masks() -> None:
     rng = np.random.default_rng(3)
     true, predicted = patches(rng, (300, 500), share=0.8), patches(rng, (300, 500), share=0.8)
     borders = boundary.borders(Masks(predicted, true, true.astype(np.uint16)))

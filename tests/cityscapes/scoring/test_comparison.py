@@ -71,7 +71,7 @@ NO_RESULTS = [
 
 
 @pytest.mark.parametrize("content", NO_RESULTS, ids=range(len(NO_RESULTS)))
-def test_a_file_that_is_no_result_is_refused(
+def test_a_file_that_is_not_a_result_is_refused(
     content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "a.json"
@@ -83,7 +83,7 @@ def test_a_file_that_is_no_result_is_refused(
     assert len(printed) < 500
 
 
-def test_a_file_of_two_results_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_combined_from_two_results_is_refused(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     content = measure(data / "good", data / "data", "val").to_json()
     content["classScores"]["road"] *= 0.9
     write_json(data / "mixed.json", content)
@@ -91,7 +91,7 @@ def test_a_file_of_two_results_is_refused(data: Path, capsys: pytest.CaptureFixt
     assert re.search(r"its images add up to an IoU of [\d.]+ % for road, but its classSc", capsys.readouterr().err)
 
 
-def test_something_must_be_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_predictions_or_a_comparison_must_be_given(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main([])
     assert "give --predictions DIR, or --compare" in capsys.readouterr().err

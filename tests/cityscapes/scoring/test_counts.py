@@ -36,7 +36,7 @@ def test_train_ids_are_refused(folder: Folder, capsys: pytest.CaptureFixture[str
     ]
 
 
-def test_ids_that_no_label_has_are_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ids_without_a_label_are_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     pair = folder.add(predict=lambda mask, rng: mask + np.uint8(10))
     found = read_ids(pair.prediction)
     ids = np.unique(found[found > 33])
@@ -130,7 +130,7 @@ def test_ids_of_32_bits_are_refused(folder: Folder, capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.parametrize("file", ["prediction", "label_ids", "instance_ids"])
-def test_a_flipped_bit_is_no_score(folder: Folder, capsys: pytest.CaptureFixture[str], file: str) -> None:
+def test_a_flipped_bit_is_refused(folder: Folder, capsys: pytest.CaptureFixture[str], file: str) -> None:
     path = getattr(folder.add(), file)
     content = bytearray(path.read_bytes())
     content[content.index(b"IDAT") + 40] ^= 4

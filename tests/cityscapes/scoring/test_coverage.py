@@ -44,7 +44,7 @@ def stems(cities: dict[str, int]) -> list[str]:
         ),
     ],
 )
-def test_what_differs_from_the_official_split_is_said(
+def test_differences_from_the_official_split_are_reported(
     split: str, cities: dict[str, int], sizes: dict[tuple[int, int], int], expected: str
 ) -> None:
     coverage = Coverage.of(split, stems(cities), Counter(sizes), 0)
@@ -82,7 +82,7 @@ def test_scenes_that_could_not_be_predicted_are_left_out_and_counted(
     assert scores["averageScoreClasses"] == ours.to_json()["averageScoreClasses"]
 
 
-def test_a_scene_that_lost_its_label_ids_is_a_fault(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_scene_without_its_label_ids_is_a_fault(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     folder.add(0)
     pair = folder.add(1)
     pair.label_ids.unlink()

@@ -16,7 +16,7 @@ from engine.files.images import write_png
 from tests.cityscapes.drawn_predictions import argv, patches
 
 
-def test_the_areas_of_images_add_up_to_the_scores(data: Path) -> None:
+def test_the_counts_of_images_add_up_to_the_scores(data: Path) -> None:
     result = measure(data / "good", data / "data", "val")
     hits, unions = (sum(getattr(image, part) for image in result.images) for part in ("hits", "union"))
     ious = [result.scores.classes[name] for name in images.NAMES]
@@ -34,7 +34,7 @@ def test_the_interval_holds_the_mean_and_is_the_same_every_time(data: Path) -> N
     assert images.interval(result.images[:1]) == pytest.approx([images.mean_score(result.images[0])] * 2)
 
 
-def test_an_interval_of_nothing_is_nothing() -> None:
+def test_the_interval_without_scores_is_nan() -> None:
     blank = images.count("ulm_000000_000019", np.zeros((34, 34), np.int64))
     assert math.isnan(images.mean_score(blank))
     assert all(map(math.isnan, images.interval([blank])))

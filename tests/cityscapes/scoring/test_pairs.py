@@ -71,7 +71,7 @@ def test_the_dummy_masks_of_the_test_split_are_refused(folder: Folder, capsys: p
     assert "upload the predictions to the server" in line
 
 
-def test_a_folder_that_is_no_root_is_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_that_is_not_a_root_is_refused(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     assert f"{folder.root}: no such folder" in fault_lines(folder, capsys)[0]
 
 
@@ -82,7 +82,7 @@ def test_a_missing_predictions_folder_is_refused(folder: Folder, capsys: pytest.
     assert f"{folder.predictions}: no such folder" in fault_lines(folder, capsys)[0]
 
 
-def test_faults_of_all_kinds_are_told_together(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
+def test_faults_of_all_kinds_are_reported_together(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     pairs = [folder.add(number) for number in range(4)]
     pairs[0].prediction.write_bytes(b"no image")
     write_png(pairs[1].prediction, np.full((30, 41), 99, np.uint8))
@@ -127,7 +127,7 @@ def test_a_name_that_is_too_long_is_refused_before_the_work(
     ]
 
 
-def test_what_a_killed_scoring_left_is_removed(folder: Folder, tmp_path: Path) -> None:
+def test_files_of_a_killed_scoring_are_removed(folder: Folder, tmp_path: Path) -> None:
     folder.add()
     left = tmp_path / ".scores.json.999999999.part"
     left.touch()

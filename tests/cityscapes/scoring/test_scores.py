@@ -54,7 +54,7 @@ def test_scores_are_the_official_ones_where_classes_are_absent(
     labels=st.lists(st.integers(0, 33), min_size=1, max_size=6),
     predict=st.sampled_from([perfect, shifted, noisy, all_void, single_class]),
 )
-def test_any_tiny_scene_scores_as_officially(
+def test_any_tiny_scene_has_the_official_scores(
     seed: int, size: tuple[int, int], labels: list[int], predict: Predict
 ) -> None:
     with tempfile.TemporaryDirectory() as path:
@@ -76,7 +76,7 @@ def only_what_is_absent(mask: Mask, rng: np.random.Generator) -> Mask:
 
 
 @pytest.mark.parametrize("predict", [perfect, blotched, noisy, all_void, single_class, only_what_is_absent])
-def test_real_masks_score_as_officially(folder: Folder, predict: Predict, real_data: Path) -> None:
+def test_real_masks_have_the_official_scores(folder: Folder, predict: Predict, real_data: Path) -> None:
     root = real_data / "cityscapes"
     rng = np.random.default_rng(0)
     pairs, scenes = [], []
@@ -101,7 +101,7 @@ def test_the_number_of_workers_changes_no_byte(folder: Folder, tmp_path: Path) -
     assert (tmp_path / "1.json").read_bytes() == (tmp_path / "4.json").read_bytes()
 
 
-def test_a_perfect_prediction_scores_one_in_everything(folder: Folder) -> None:
+def test_all_scores_of_a_perfect_prediction_are_one(folder: Folder) -> None:
     folder.add(size=(200, 200), predict=perfect)
     scores = score(folder.predictions, folder.root, "val").to_json()
     assert [value for key, value in scores.items() if key.startswith("average")] == pytest.approx([1.0] * 4)

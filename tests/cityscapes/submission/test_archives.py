@@ -17,7 +17,7 @@ def test_truncated_zip(folder: Path, tmp_path: Path, errors: CheckErrors) -> Non
     assert errors(archive)[0].startswith("not a complete zip")
 
 
-def test_corrupt_member(folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
+def test_corrupt_file_in_a_zip(folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
     archive = tmp_path / "made.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
         for stem in STEMS:
@@ -29,9 +29,7 @@ def test_corrupt_member(folder: Path, tmp_path: Path, errors: CheckErrors) -> No
     assert "damaged: got 1 file that cannot be decoded (berlin_000000_000019.png: Bad CRC-32" in line
 
 
-def test_a_damaged_file_beside_the_predictions_keeps_the_zip_from_being_unpacked(
-    tmp_path: Path, errors: CheckErrors
-) -> None:
+def test_a_damaged_file_of_another_type_makes_the_zip_a_fault(tmp_path: Path, errors: CheckErrors) -> None:
     archive = tmp_path / "made.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
         for stem in STEMS:
@@ -42,7 +40,7 @@ def test_a_damaged_file_beside_the_predictions_keeps_the_zip_from_being_unpacked
     assert "1 file that cannot be unpacked, so the server may refuse the whole zip (notes.txt: Bad CRC-32" in line
 
 
-def test_member_that_inflates_beyond_its_declared_size(folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
+def test_a_file_that_inflates_beyond_its_declared_size(folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
     archive = zipped(folder, tmp_path / "made.zip")
     with zipfile.ZipFile(archive) as packed:
         info = packed.infolist()[0]
@@ -71,7 +69,9 @@ def entry(name: str, external_attr: int = 0) -> zipfile.ZipInfo:
         (entry("inner.zip"), "nested archive: got 1 file: archives within the archive"),
     ],
 )
-def test_unsafe_member(info: zipfile.ZipInfo, expected: str, folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
+def test_unsafe_files_in_a_zip(
+    info: zipfile.ZipInfo, expected: str, folder: Path, tmp_path: Path, errors: CheckErrors
+) -> None:
     if info.filename not in ("", "inner.zip"):
         prediction(folder, STEMS[0]).unlink()
     archive = zipped(folder, tmp_path / "made.zip")
@@ -82,7 +82,7 @@ def test_unsafe_member(info: zipfile.ZipInfo, expected: str, folder: Path, tmp_p
     assert not (tmp_path / "tmp").exists()
 
 
-def test_encrypted_member(folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
+def test_encrypted_file_in_a_zip(folder: Path, tmp_path: Path, errors: CheckErrors) -> None:
     archive = zipped(folder, tmp_path / "made.zip")
     content = bytearray(archive.read_bytes())
     content[content.index(b"PK\x01\x02") + 8] |= 1
@@ -91,7 +91,7 @@ def test_encrypted_member(folder: Path, tmp_path: Path, errors: CheckErrors) -> 
     assert line.startswith("encrypted: got 1 file: encrypted files, which the server cannot read (berlin/berlin_000000")
 
 
-def test_large_members_are_refused_unread(
+def test_large_files_are_refused_unread(
     folder: Path, tmp_path: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(archive_reader, "MAX_BYTES", 50)
@@ -100,12 +100,12 @@ def test_large_members_are_refused_unread(
         assert line.startswith("too large: got 6 files: files of more than 64 MiB")
 
 
-def test_too_many_members(folder: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_files(folder: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive_reader, "MAX_FILES", 5)
     assert errors() == ["got 6 files, expected at most 5; check that this is the right path"]
 
 
-def test_the_image_of_a_long_name_is_found_soon() -> None:
+def test_the_stem_in_a_long_name_is_found_in_linear_time() -> None:
     """Matching takes linear time; quadratic time would be minutes here."""
     assert stem_in("a" * 60_000 + ".png") == ""
     assert stem_in("a-" * 30_000 + ".png") == ""

@@ -58,7 +58,7 @@ def test_whole_submission_passes(
     ],
     ids=["half-complete", "shrunk", "mixed splits", "mixed sizes"],
 )
-def test_images_that_are_not_the_official_ones_are_no_green_light(
+def test_predictions_of_other_images_are_not_for_the_server(
     spoil: Callable[[Path], object],
     deviation: str,
     root: Path,
@@ -96,7 +96,7 @@ def test_images_that_are_not_the_official_ones_are_no_green_light(
     assert (manifest["official_test_set"], manifest["deviation"]) == (False, deviation)
 
 
-def test_what_a_half_complete_root_lacks_is_no_fault_of_the_predictions(
+def test_an_incomplete_root_is_not_a_fault_of_the_predictions(
     root: Path, folder: Path, official: None, errors: CheckErrors
 ) -> None:
     shutil.rmtree(root / "leftImg8bit/test/bonn")
@@ -118,7 +118,7 @@ def test_a_shrunk_root_does_not_blame_predictions_of_the_official_size(
     assert "; these have the official size, the images under --root do not: unpack leftImg8bit" in line
 
 
-def test_processes_find_the_same(root: Path, folder: Path, tmp_path: Path) -> None:
+def test_two_processes_find_the_same_faults(root: Path, folder: Path, tmp_path: Path) -> None:
     prediction(folder, STEMS[0]).write_bytes(b"")
     archive = zipped(folder, tmp_path / "made.zip")
     parallel = check(archive, root, workers=2)
@@ -144,7 +144,7 @@ def test_train_ids_without_void_are_recognised(folder: Path, errors: CheckErrors
     assert line.startswith("train ids: got only ids 0, 1, 2, 3, ..., 16, 17, 18 in 6 predictions")
 
 
-def test_ids_of_no_known_kind_are_called_that(folder: Path, errors: CheckErrors) -> None:
+def test_ids_of_unknown_kind_are_a_fault(folder: Path, errors: CheckErrors) -> None:
     for stem in STEMS:
         save(prediction(folder, stem), np.arange(512, dtype=np.uint8).reshape(16, 32) % 19)
     (line,) = errors()
@@ -160,13 +160,13 @@ def test_train_ids_in_some_predictions(folder: Path, errors: CheckErrors) -> Non
     )
 
 
-def test_label_ids_of_few_classes_are_no_train_ids(root: Path, folder: Path) -> None:
+def test_label_ids_of_few_classes_are_not_train_ids(root: Path, folder: Path) -> None:
     for stem in STEMS:
         save(prediction(folder, stem), np.where(LABEL_IDS > 20, 7, LABEL_IDS).astype(np.uint8))
     assert check(folder, root).ok
 
 
-def test_foreign_ids(folder: Path, errors: CheckErrors) -> None:
+def test_ids_outside_the_label_table(folder: Path, errors: CheckErrors) -> None:
     for stem, value in zip(STEMS, (255, 255, 34), strict=False):
         save(prediction(folder, stem), np.where(LABEL_IDS == 7, value, LABEL_IDS).astype(np.uint8))
     (line,) = errors()
@@ -342,7 +342,7 @@ def test_names(folder: Path, errors: CheckErrors) -> None:
     assert "got no prediction for 2 of 6 test images" in missing
 
 
-def test_many_predictions_of_one_image_are_told_shortly(folder: Path, errors: CheckErrors) -> None:
+def test_many_predictions_of_one_image_are_reported_briefly(folder: Path, errors: CheckErrors) -> None:
     for number in range(30):
         save(folder / f"{number:02}" / f"{STEMS[0]}.png", LABEL_IDS)
     (line,) = errors()
@@ -360,7 +360,9 @@ def test_every_fault_at_once(folder: Path, errors: CheckErrors) -> None:
     assert kinds == ["missing", "not in the test set", "size", "not a PNG", "colour", "ids"]
 
 
-def test_litter_is_only_a_warning(root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_hidden_and_other_files_are_only_a_warning(
+    root: Path, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     archive = zipped(folder, tmp_path / "made.zip")
     with zipfile.ZipFile(archive, "a") as packed:
         packed.writestr("__MACOSX/._berlin_000000_000019.png", b"fork")

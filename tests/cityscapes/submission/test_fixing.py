@@ -179,7 +179,7 @@ def test_what_cannot_be_fixed(
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["old"]
 
 
-def test_everything_that_cannot_be_fixed_is_told(
+def test_everything_that_cannot_be_fixed_is_reported(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (folder / f"{STEMS[0]}.png").write_bytes(b"")
@@ -190,7 +190,9 @@ def test_everything_that_cannot_be_fixed_is_told(
     assert kinds == ["damaged", "name", "ids"]
 
 
-def test_what_is_left_is_told(folder: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_remaining_faults_are_reported(
+    folder: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (folder / f"{STEMS[0]}.png").unlink()
     new = tmp_path / "new"
     assert main(["fix", str(folder), str(new), "--root", str(root), "--workers", "1"]) == 0
@@ -221,7 +223,7 @@ def test_predictions_of_another_size_are_refused(
     assert not (tmp_path / "new").exists()
 
 
-def test_images_that_the_root_lacks_are_no_reason_to_call_its_images_of_another_size(
+def test_sizes_of_images_outside_the_root_are_compared_with_the_official_size(
     folder: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(evidence, "IMAGE_SIZE", (64, 32))
@@ -294,7 +296,7 @@ def test_label_ids_of_a_short_training_stay_as_they_are(folder: Path, tmp_path: 
         assert (read_ids(tmp_path / str(void) / "berlin" / f"{STEMS[0]}.png") == np.where(few == 255, 0, few)).all()
 
 
-def test_train_ids_beside_label_ids_are_refused(folder: Path, tmp_path: Path) -> None:
+def test_train_ids_among_label_ids_are_refused(folder: Path, tmp_path: Path) -> None:
     save(folder / f"{STEMS[2]}.png", TRAIN_IDS)
     with pytest.raises(
         InputError, match=r"the kind of ids in 1 file differs from the other files \(bonn_000000_000019\.png\)"
@@ -312,7 +314,7 @@ def val(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("more", [0, 1])
-def test_the_ground_truth_decides_where_there_is_one(
+def test_the_ground_truth_decides_if_it_exists(
     more: int, val: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     truth = read_ids(val / "gtFine/val/lindau/lindau_000000_000019_gtFine_labelIds.png")
@@ -332,7 +334,7 @@ def test_the_ground_truth_decides_where_there_is_one(
     assert printed.out.endswith(f"next: python -m cityscapes.scoring --predictions {new} --split val --root {val}\n")
 
 
-def test_ground_truth_that_agrees_with_no_reading_is_told(val: Path, tmp_path: Path) -> None:
+def test_ground_truth_that_agrees_with_no_kind_of_ids_is_reported(val: Path, tmp_path: Path) -> None:
     old = tmp_path / "old"
     save(old / "lindau_000000_000019.png", np.full((16, 32), 4, np.uint8))
     with pytest.raises(
@@ -341,7 +343,7 @@ def test_ground_truth_that_agrees_with_no_reading_is_told(val: Path, tmp_path: P
         fix(old, tmp_path / "new", val)
 
 
-def test_nothing_is_written_over(folder: Path, tmp_path: Path) -> None:
+def test_existing_files_are_never_overwritten(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "new").mkdir()
     (tmp_path / "new/mine").touch()
     for new in (tmp_path / "new", tmp_path / "new/mine"):
@@ -375,7 +377,7 @@ def test_a_failed_write_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["old"]
 
 
-def test_a_manifest_names_what_is_packed(folder: Path, root: Path, tmp_path: Path) -> None:
+def test_the_manifest_lists_the_packed_files(folder: Path, root: Path, tmp_path: Path) -> None:
     archive = tmp_path / "made.zip"
     pack(folder, archive, root, made_with={"weights": "0f" * 32, "commit": "abc", "options": {"batch_size": 2}})
     manifest = json.loads((tmp_path / "made.zip.manifest.json").read_text())

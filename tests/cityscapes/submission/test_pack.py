@@ -83,7 +83,7 @@ def test_help_ends_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert "python -m cityscapes.submission pack" in capsys.readouterr().out
 
 
-def test_a_failure_at_any_step_leaves_a_zip_and_its_own_manifest(
+def test_a_failure_at_any_step_keeps_the_older_zip_and_manifest(
     root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The older pair is kept if the new zip cannot be read back, or if the disk is full."""

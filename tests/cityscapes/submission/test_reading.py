@@ -57,7 +57,9 @@ def test_a_city_of_the_test_set_that_cannot_be_listed(
     assert {path.name for path in tmp_path.iterdir()} == {"data", "results"}
 
 
-def test_what_is_no_file_or_cannot_be_read(folder: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipes_broken_links_and_unreadable_files(
+    folder: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for stem in STEMS[:2]:
         prediction(folder, stem).unlink()
     os.mkfifo(prediction(folder, STEMS[0]))
@@ -95,7 +97,7 @@ def test_a_zip_on_a_failing_disk(
 
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
-def test_many_members_of_one_name_are_read_and_told_in_few_steps(
+def test_many_files_of_one_name_are_read_and_reported_quickly(
     tmp_path: Path, errors: CheckErrors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = tmp_path / "made.zip"
@@ -111,7 +113,7 @@ def test_many_members_of_one_name_are_read_and_told_in_few_steps(
     assert len(opened) <= 9
 
 
-def test_names_are_told_shortly_and_without_what_terminals_obey(
+def test_names_in_messages_are_short_and_printable(
     folder: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     archive = tmp_path / "made.zip"
