@@ -135,7 +135,7 @@ def test_official_names_for_other_tools(root: Path, capsys: pytest.CaptureFixtur
     assert second.official_mask(root, "labelIds").read_bytes() == official, "masks of the data set are kept"
     assert "7 scenes drawn" in (printed := capsys.readouterr().out)
     assert "36 masks written there and next to the polygons" in printed, (
-        "three of each scene, two beside each, and one more"
+        "three of each scene, two next to the polygons of each, and one more"
     )
 
 

@@ -27,10 +27,7 @@ SIZE = "size"
 
 _COMPLAINTS = {
     "unreadable": ("that cannot be read", "unpack or generate them again"),
-    "polygons": (
-        "in polygon files, expected the format of gtFine",
-        f"unpack {ARCHIVES[ANNOTATIONS]} again, or fix them",
-    ),
+    "polygons": ("in polygon files, expected the gtFine format", f"unpack {ARCHIVES[ANNOTATIONS]} again, or fix them"),
     "ids": (
         "with ids that are not in the label table, expected label ids 0 to 33, train ids 0 to 18 or 255",
         "unpack or generate them again",

@@ -33,7 +33,7 @@ def unknown_label(root: Path) -> None:
 
 UNREADABLE = "unreadable: got 1 file that cannot be read ({}/train/aachen/aachen_000000_000000_{}"
 POLYGONS = (
-    "polygons: got 1 error in polygon files, expected the format of gtFine "
+    "polygons: got 1 error in polygon files, expected the gtFine format "
     "(gtFine/train/aachen/aachen_000000_000000_gtFine_polygons.json: {}"
 )
 IDS = (
