@@ -1,4 +1,4 @@
-"""Weights with what is needed to use them again."""
+"""Checkpoints: weights with their metadata."""
 
 from engine.checkpoints.about import FORMAT_VERSION as FORMAT_VERSION
 from engine.checkpoints.about import About as About

@@ -1,4 +1,4 @@
-"""What a file of ours says of itself: what its weights belong to, and the version of its format."""
+"""Metadata and format version of checkpoints."""
 
 import math
 import reprlib
@@ -15,41 +15,42 @@ from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 Record = TypeVar("Record")
 
 FORMAT_VERSION = 1
-"""Version of the files that are written; it rises when older programs cannot use what is written any more.
+"""Format version of written files; it is raised when older programs cannot read the files.
 
-Files from before there was a version are of version 1. A new field needs no new version: it gets a default, which files
-without it take, and older programs ignore it.
+Files without a version have version 1. A new field needs no new version: it has a default for files without it, and
+older programs ignore it.
 """
 
 _REMEDY = "the file is damaged, or another program wrote it: save the state dict alone with torch.save"
 _SHOWN = 4
-"""Names in one note."""
+"""Largest number of names in one note."""
 
 
 def shown(value: Any) -> str:
-    """A value of any kind and size in a few words."""
+    """A short text for a value of any type and size."""
     try:
         text = reprlib.repr(value)
-    except Exception:  # an integer of thousands of digits, a tensor without numbers
+    except Exception:  # for example for an integer of thousands of digits, or a tensor without values
         text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 @dataclass(frozen=True)
 class About:
-    """What weights belong to."""
+    """Metadata of a checkpoint: the network and benchmark of its weights, and their training."""
 
     network: str
     num_classes: int
     benchmark: str | None
-    """None where the weights do not say."""
+    """Name of the benchmark; None if it is not known."""
     mean: tuple[float, ...]
-    """Of the images that the network expects, per channel, 0 to 1."""
+    """Mean of the images that the network expects, by channel (RGB), for values from 0 to 1."""
     std: tuple[float, ...]
+    """Standard deviation of these images, by channel."""
     epoch: int
-    """How many epochs it was trained for."""
+    """Number of epochs of training."""
     miou: float | None
-    """On the validation split, 0 to 1; None before the first evaluation."""
+    """Mean IoU on the validation split, 0 to 1; None before the first evaluation."""
 
     @classmethod
     def untrained(
@@ -60,15 +61,15 @@ class About:
         mean: tuple[float, ...] = IMAGENET_MEAN,
         std: tuple[float, ...] = IMAGENET_STD,
     ) -> Self:
-        """Metadata of weights that were not trained here yet, by default for images normalised as ImageNet's."""
+        """Metadata of untrained weights, by default for images that are normalised as for ImageNet."""
         return cls(network, num_classes, benchmark, mean, std, epoch=0, miou=None)
 
 
 def read_about(path: Path, content: Any, version: int) -> About:
-    """The metadata in a file.
+    """The metadata in the content of a checkpoint.
 
     Raises:
-        InputError: with every field that is missing or cannot be true.
+        InputError: with each field that is missing or has an impossible value.
     """
     if not isinstance(content, dict):
         raise InputError(f"{path}: its metadata are {shown(content)}, expected names and values; {_REMEDY}")
@@ -107,11 +108,11 @@ _EXPECTED: dict[str, tuple[Callable[[Any], bool], str]] = {
         "a number from 0 to 1, or None",
     ),
 }
-"""Field of `About` -> whether a value can be true, and what to expect."""
+"""Field of `About` -> whether a value is possible, and the expectation for messages."""
 
 
 def read_version(path: Path, content: dict[str, Any]) -> int:
-    """The version of a file's format, with a note on stderr if it is newer than this program."""
+    """The format version of a file, with a note on stderr if it is newer than this program."""
     version = content.get("format_version", 1)
     if type(version) is not int or not 1 <= version < 1 << 31:
         raise InputError(
@@ -127,19 +128,19 @@ def read_version(path: Path, content: dict[str, Any]) -> int:
 
 
 def fill(record: type[Record], content: dict[str, Any], path: Path, version: int, *, remedy: str = _REMEDY) -> Record:
-    """A dataclass from what a file holds, whichever version of this program wrote it.
+    """An instance of a dataclass from the content of a file that any version of this program wrote.
 
-    Missing fields take their defaults. Fields that the dataclass does not have are ignored, and named on stderr.
+    Missing fields get their defaults. Unknown fields are ignored, and named in a note on stderr.
 
     Args:
         record: the dataclass.
         content: field -> value.
         path: of the file, for messages.
-        version: of the file's format.
-        remedy: what may be wrong if a field is missing from a file of this version, and what to do.
+        version: format version of the file.
+        remedy: cause and remedy for messages, if a field is missing from a file of this version.
 
     Raises:
-        InputError: if a field without default is missing.
+        InputError: if a field without a default is missing.
     """
     known = {field.name: field for field in fields(cast("Any", record))}
     missing = [name for name, field in known.items() if name not in content and field.default is MISSING]

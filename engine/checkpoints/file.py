@@ -1,4 +1,4 @@
-"""Files of weights, ours and those of other programs."""
+"""Checkpoint files, from this program and from others."""
 
 import errno
 import hashlib
@@ -19,11 +19,11 @@ from engine.files.atomic import replacing
 from engine.files.content import reading
 
 _FOLDER = 0x10
-"""The attribute of a folder in an archive (MS-DOS)."""
+"""MS-DOS attribute of a folder in a zip archive."""
 
 
 def save(path: Path, weights: StateDict, about: About, **more: Any) -> None:
-    """Write weights, what they belong to, and any state of tensors, numbers and strings beside them."""
+    """Write weights and their metadata, and in `more` any state of tensors, numbers and strings."""
     content = {"format_version": FORMAT_VERSION, "about": asdict(about), "weights": weights, **more}
     with replacing(path, durable=True) as file:
         torch.save(content, file)
@@ -31,30 +31,30 @@ def save(path: Path, weights: StateDict, about: About, **more: Any) -> None:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """What a weights file holds."""
+    """Content of a checkpoint file."""
 
     weights: StateDict
-    """Finite, dense tensors on the CPU by name; all that is more than a counter is floating point."""
+    """Name -> dense, finite tensor on the CPU; integers are counters only."""
     about: About | None
-    """What the weights belong to; None in a file of another program."""
+    """Metadata of the weights; None in a file of another program."""
     arch: str | None
-    """What another program calls the class of the network; None if the file does not say."""
+    """Name of the network in a file of another program; None if it has none."""
     version: int
-    """Of the file's format."""
+    """Format version of the file."""
     more: dict[str, Any]
-    """What a file of ours holds beside the weights, as it was found there."""
+    """Key -> other content of a file of this program, not checked."""
     sha256: str
-    """Of the bytes that were loaded, in hexadecimal."""
+    """SHA-256 of the file in hexadecimal."""
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint of any program onto the CPU; nothing in it is run.
+    """Read a checkpoint of any program onto the CPU, without running code from it.
 
-    The checksums in the file are verified. Files in the format from before PyTorch 1.6 have none.
+    The checksums in the file are verified. The file format from before PyTorch 1.6 has none.
 
     Raises:
-        InputError: if the file is no checkpoint or is damaged, its weights are not what a network computes with, or
-            what it says of itself cannot be true.
+        InputError: if the file is not a checkpoint or is damaged, its tensors are not weights of a network, or its
+            metadata are impossible.
     """
     if path.is_dir():
         raise InputError(f"{path}: this is a folder; give a weights file, for example {path / 'best.pth'}")
@@ -84,18 +84,18 @@ def _unpickled(path: Path, file: IO[bytes]) -> Any:
     """The content of an open checkpoint, whose archive is verified first.
 
     Raises:
-        InputError: if it is none, or is damaged.
+        InputError: if it is not a checkpoint, or is damaged.
     """
     try:
         _verify(file)
         file.seek(0)
-        with warnings.catch_warnings(action="ignore"):  # of formats that are refused a moment later
+        with warnings.catch_warnings(action="ignore"):  # about formats that are refused below
             return torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # a place in the file that does not exist
+        if error.errno != errno.EINVAL:  # EINVAL: a seek beyond the end of the file
             raise
         reason = "it ends too early"
-    except Exception as error:  # a damaged file can end in any
+    except Exception as error:  # a damaged file can raise any exception
         reason = _reason(error)
     raise InputError(
         f"{path}: not a PyTorch checkpoint, or damaged ({reason}); "
@@ -104,7 +104,7 @@ def _unpickled(path: Path, file: IO[bytes]) -> Any:
 
 
 def _verify(file: IO[bytes]) -> None:
-    """Compare the checksums of an archive of torch.save; there are none in the format from before PyTorch 1.6.
+    """Compare the checksums of an archive of torch.save; the format from before PyTorch 1.6 has none.
 
     Raises:
         BadZipFile: if it is damaged, or torch.save never wrote it.
@@ -116,7 +116,7 @@ def _verify(file: IO[bytes]) -> None:
         entries = archive.infolist()
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
             raise zipfile.BadZipFile("its records are compressed, which torch.save never does")
-        # torch.load takes a record that is marked as a folder for read, and leaves its tensor as the memory was.
+        # torch.load does not read a record that is marked as a folder, and leaves its tensor uninitialised.
         if any(entry.is_dir() or entry.external_attr & _FOLDER for entry in entries):
             raise zipfile.BadZipFile("one of its records is marked as a folder")
         if len({entry.filename for entry in entries}) < len(entries):
@@ -128,7 +128,7 @@ def _verify(file: IO[bytes]) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """What is wrong with a file, in a few words and without PyTorch's advice to run what is in it."""
+    """A short reason why a file cannot be loaded, without PyTorch's advice to run code from it."""
     text = str(error)
     if isinstance(error, zipfile.BadZipFile):
         return text
@@ -139,7 +139,7 @@ def _reason(error: Exception) -> str:
 
 
 def results_name(weights: Path) -> str:
-    """What results of weights go by: the name of the run for its best ones, else that of the file."""
+    """Name for results of weights: the run for its best weights, otherwise run and file, or the file alone."""
     if not (weights.parent / "config.yaml").is_file():
         return weights.stem
     return weights.parent.name if weights.stem == "best" else f"{weights.parent.name}-{weights.stem}"

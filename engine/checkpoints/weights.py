@@ -1,4 +1,4 @@
-"""Which tensors are the weights of a network."""
+"""State dicts: finding them in checkpoints, and refusing tensors that are not weights."""
 
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,15 @@ StateDict = dict[str, torch.Tensor]
 
 _FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _COUNTERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool)
-"""Types of buffers such as `num_batches_tracked`; where a network expects floats, they are refused later."""
+"""Types of buffers such as `num_batches_tracked`; if a network expects floats, they are refused later."""
 _SHOWN = 4
-"""Names in one message."""
+"""Largest number of names in one message."""
 _NESTED = ("weights", "model_state_dict", "state_dict", "model")
 """Keys under which programs keep the weights of a checkpoint; the first is ours."""
 
 
 def find_weights(content: Any) -> StateDict | None:
-    """The state dict in a checkpoint, without the `module.` that data-parallel training leaves on names."""
+    """The state dict in a checkpoint, without the prefix `module.` of data-parallel training, or None."""
     if not isinstance(content, dict):
         return None
     for key in _NESTED:
@@ -28,22 +28,21 @@ def find_weights(content: Any) -> StateDict | None:
             break
     named = all(isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in content.items())
     weights = {key.removeprefix("module."): value for key, value in content.items()} if named else {}
-    return (
-        weights if weights and len(weights) == len(content) else None
-    )  # not where a name comes with and without `module.`
+    # A name that occurs with and without `module.` makes the state dict ambiguous.
+    return weights if weights and len(weights) == len(content) else None
 
 
 def require_usable(path: Path, weights: StateDict) -> None:
-    """Refuse tensors with which a network computes nothing, or something else than was trained.
+    """Refuse tensors that cannot be weights of a network, or that are not finite in float32.
 
     Raises:
-        InputError: with what is wrong of each kind.
+        InputError: with the number of such tensors and examples.
     """
     wrong = {name: what for name, tensor in weights.items() if (what := _unusable(tensor))}
     if wrong:
         listed = "; ".join(f"{name}: {what}" for name, what in list(wrong.items())[:_SHOWN])
         raise InputError(
-            f"{path}: {len(wrong)} of its {len(weights)} tensors are no weights of a network ({listed}); expected "
+            f"{path}: {len(wrong)} of its {len(weights)} tensors are not weights of a network ({listed}); expected "
             "dense tensors of float16, bfloat16, float32 or float64. Save the network's own state dict, on the CPU"
         )
     infinite = [name for name, tensor in weights.items() if not _is_finite(tensor)]
@@ -56,7 +55,7 @@ def require_usable(path: Path, weights: StateDict) -> None:
 
 
 def _unusable(tensor: torch.Tensor) -> str | None:
-    """Why a tensor cannot be part of a network, None if it can."""
+    """The reason why a tensor cannot be part of a network; None if it can."""
     if tensor.is_nested:
         return "nested"
     if tensor.layout != torch.strided:
@@ -76,4 +75,4 @@ def _is_finite(tensor: torch.Tensor) -> bool:
         return True
     low, high = tensor.detach().aminmax()
     largest = torch.finfo(torch.float32).max
-    return -largest <= low.item() and high.item() <= largest  # NaN is not
+    return -largest <= low.item() and high.item() <= largest  # false for NaN

@@ -1,1 +1,1 @@
-"""What commands share: options, errors, exit codes."""
+"""Command lines: options, error messages and exit codes."""

@@ -1,4 +1,4 @@
-"""How commands end: messages for people, and exit codes."""
+"""The end of commands: error messages and exit codes."""
 
 import atexit
 import errno
@@ -21,7 +21,7 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
-"""What the system says of a stream that takes no more."""
+"""Error numbers of a stream that accepts no more output."""
 _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n), or give fewer --workers",
     errno.ENFILE: "close other programs, or give fewer --workers",
@@ -31,7 +31,7 @@ _REMEDIES = {
     errno.ENOSPC: "make room on the disk, in /tmp and in /dev/shm too",
     errno.EDQUOT: "make room on the disk, or raise the quota",
 }
-"""Errors of the system that name no file -> what to do."""
+"""Error number of an OSError without a file name -> remedy."""
 
 
 class Command(Protocol):
@@ -43,9 +43,9 @@ class Command(Protocol):
 def command(main: Command) -> Command:
     """Make a command's `main` end with a message and an exit code, never with a traceback.
 
-    Bad input ends with code 2, as for a wrong flag; Ctrl-C with 130; another signal with 128 and its number.
-    Limits of the system (memory, processes, a full stdout) are reported as bad input is. A fault that is neither
-    keeps its traceback: it is ours to fix.
+    Exit code 2 means invalid input or a wrong flag, 130 Ctrl-C, and 128 plus its number another signal. Limits of the
+    system (memory, processes, a full stdout) are reported like invalid input. All other errors are bugs of this program
+    and keep their tracebacks.
     """
 
     @functools.wraps(main)
@@ -63,14 +63,14 @@ def command(main: Command) -> Command:
 
 
 def _ended_by(error: BaseException) -> int:
-    """Report why a command ended, and return its exit code; what is neither the user's nor the system's is raised."""
+    """Report why a command ended, and return its exit code; bugs of this program are raised again."""
     code = BAD_INPUT
     if isinstance(error, InputError):
         report(error.messages)
     elif isinstance(error, Stopped):
         print(f"{error}; run the same command to resume", file=sys.stderr)
         code = 128 + error.number
-    elif isinstance(error, BrokenPipeError):  # `| head` has seen enough
+    elif isinstance(error, BrokenPipeError):  # the reader of a pipe has ended, for example `| head`
         streams.discard_stdout()
         code = 0
     elif (message := interrupts.missing(error) or _of_the_system(error)) is not None:
@@ -85,7 +85,7 @@ def _ended_by(error: BaseException) -> int:
 
 @contextmanager
 def _stopped_in_order() -> Iterator[None]:
-    """Let SIGTERM stop the command with a message, after files that are being written have been removed."""
+    """Context in which SIGTERM stops the command with a message, after unfinished files are removed."""
     here = threading.current_thread() is threading.main_thread()
     if not here or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
         yield
@@ -98,7 +98,7 @@ def _stopped_in_order() -> Iterator[None]:
 
 
 def _of_the_system(error: BaseException) -> str | None:
-    """The message for an error of the system that names no file of ours, None for any other error."""
+    """The message for an error of the system; None for all other errors."""
     if isinstance(error, MemoryError) or "can't start new thread" in str(error):
         return f"not enough memory or processes ({error!r}); give fewer --workers, or raise the limits"
     if isinstance(error, BrokenExecutor):
@@ -109,15 +109,15 @@ def _of_the_system(error: BaseException) -> str | None:
         return f"{error.filename}: {error.strerror}"
     if error.errno in _FULL and not streams.stdout_is_writable():
         streams.discard_stdout()
-        return f"stdout: cannot print the results ({error.strerror}); files that were written are whole"
+        return f"stdout: cannot print the results ({error.strerror}); files that were written are complete"
     remedy = _REMEDIES.get(error.errno or 0, "check the disks that the command reads and writes")
     return f"the system refuses ({error.strerror or error}); {remedy}"
 
 
 def _interrupted(error: BaseException | None) -> bool:
-    """Whether Ctrl-C is at the root of an error.
+    """Whether Ctrl-C is the root cause of an error.
 
-    Where it strikes inside a lock of the standard library, the lock's release fails, with an error of its own.
+    Inside a lock of the standard library, it makes the release of the lock fail with another error.
     """
     while error is not None and not isinstance(error, KeyboardInterrupt):
         error = error.__context__
@@ -125,12 +125,11 @@ def _interrupted(error: BaseException | None) -> bool:
 
 
 def exit_process(code: int) -> NoReturn:
-    """End this process with an exit code, as `sys.exit` does, but leave the memory of native libraries to the system.
+    """End this process with an exit code like `sys.exit`, but without the teardown of native libraries.
 
-    To take these down takes half a second. It can also abort a process that works together with others, whose threads
-    may still be communicating; the exit code is then another one. See decision 16. Processes that loaded images and
-    outlived the work are killed: Python would wait for them, and they ignore its signal to end as they ignore a
-    scheduler's.
+    The teardown takes half a second. It can also abort a process of a distributed job, whose threads may still be
+    communicating, and thus change the exit code (docs/decisions/0016). Worker processes that are still alive are
+    killed, because Python would wait for them and they ignore SIGTERM.
     """
     for child in multiprocessing.active_children():
         child.kill()
@@ -141,6 +140,6 @@ def exit_process(code: int) -> NoReturn:
 
 
 def report(messages: Sequence[str]) -> None:
-    """Print every message on stderr, each with `error:` before it."""
+    """Print the messages on stderr, each after `error:`."""
     for message in messages:
         print(f"error: {printable(spelled(message))}", file=sys.stderr)

@@ -1,7 +1,7 @@
-"""Ctrl-C, or a package that is not installed, while a command is still importing: one line in place of a traceback.
+"""One line instead of a traceback for Ctrl-C or a missing package while a command is importing.
 
-Commands import this module before all others, because what follows takes seconds and may be absent. After Ctrl-C the
-process ends by SIGINT, as Python's do; without a package that it needs, with the exit code of bad input.
+Commands import this module before all others, because the other imports take seconds and may fail. After Ctrl-C the
+process ends by SIGINT, as Python processes do; without a required package it ends with the exit code of invalid input.
 """
 
 import sys
@@ -11,11 +11,11 @@ _EXTRAS = {
     "train": (*("lightning_fabric", "openvino", "pynvml", "scipy", "tensorboard", "torch", "torchvision", "triton"),),
     "export": ("onnx", "onnxruntime", "onnxscript"),
 }
-"""Extra of the installation -> the packages that only it brings."""
+"""Extra of the installation -> packages that only this extra installs."""
 
 
 def missing(error: BaseException) -> str | None:
-    """The message for a package of an extra that is not installed, None for any other error."""
+    """The message for a package of an extra that is not installed; None for all other errors."""
     if isinstance(error, ModuleNotFoundError):
         package = str(error.name).partition(".")[0]
         for extra, packages in _EXTRAS.items():
@@ -29,7 +29,7 @@ def _report(kind: type[BaseException], error: BaseException, trace: TracebackTyp
         print("\ninterrupted before anything was done", file=sys.stderr)
     elif message := missing(error):
         print(f"error: {message}", file=sys.stderr)
-        raise SystemExit(2)  # Python takes it from here, as from any code
+        raise SystemExit(2)  # Python handles it like any exit
     else:
         sys.__excepthook__(kind, error, trace)
 

@@ -1,4 +1,4 @@
-"""Command-line options: one frozen dataclass a command, readable and writable as YAML."""
+"""Command-line options: one frozen dataclass per command, readable and writable as YAML."""
 
 import argparse
 import ast
@@ -22,7 +22,7 @@ from engine.files.documents import read_yaml
 Options = TypeVar("Options")
 
 _LARGEST = 1 << 28
-"""Pixels of an image; larger PNGs are not read either."""
+"""Largest number of pixels of an image, as in `png_reader.MAX_PIXELS`."""
 
 
 def tool_parser(module: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:
@@ -44,19 +44,19 @@ def parse(
     examples: Sequence[str],
     recipes: Path | None = None,
 ) -> Options:
-    """Read a command line into a frozen dataclass; each field is a flag, the string below it the help.
+    """Read a command line into a frozen dataclass; each field is a flag, and its docstring is the help.
 
     Fields are of type str, int, float, bool, Path, Literal, or one of these or None; a Literal may be annotated with a
-    dict of other names for its values. The help lists a class's own fields before those that it inherits. With
-    `recipes`, `--recipe NAME` takes the values of `<recipes>/NAME.yaml`, or of any YAML file, and the flags given
-    beside it win. Numbers are finite. Wrong flags end with a message and exit code 2.
+    dict of aliases for its values. The help lists a class's own fields before those that it inherits. With
+    `recipes`, `--recipe NAME` reads values from `<recipes>/NAME.yaml`, or from any YAML file; flags on the command line
+    take precedence. Numbers must be finite. Wrong flags end with a message and exit code 2.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     parser = Parser(prog=prog, description=description, epilog=_epilog(examples), formatter_class=_HelpFormatter)
     if recipes is not None:
         parser.add_argument("--recipe", metavar="NAME", help=f"start from a recipe: {_names(recipes)}, or a YAML file")
         chosen = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-        chosen.add_argument("--recipe", nargs="?")  # the other parser tells when its value is missing
+        chosen.add_argument("--recipe", nargs="?")  # the other parser reports a missing value
         name = chosen.parse_known_args(arguments)[0].recipe
         if name:
             arguments = [*_recipe(name, recipes, options), *arguments]
@@ -68,18 +68,18 @@ def parse(
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Says the default of every flag that has one, and keeps the examples on lines of their own."""
+    """Appends the default of each flag to its help, and keeps the line breaks of the examples."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
-        told = action.default not in (None, argparse.SUPPRESS)
-        return f"{action.help}{' (default: %(default)s)' if told else ''}"
+        has_default = action.default not in (None, argparse.SUPPRESS)
+        return f"{action.help}{' (default: %(default)s)' if has_default else ''}"
 
 
 def _add_flags(parser: argparse.ArgumentParser, options: type[Any]) -> None:
     """Add a flag for each field of a dataclass."""
     types_of, help_of = typing.get_type_hints(options, include_extras=True), dict(_docstrings(options))
-    own = inspect.get_annotations(options)
-    for field in sorted(dataclasses.fields(options), key=lambda field: field.name not in own):
+    declared = inspect.get_annotations(options)
+    for field in sorted(dataclasses.fields(options), key=lambda field: field.name not in declared):
         required = field.default is dataclasses.MISSING
         settings: dict[str, Any] = {"required": required, "default": None if required else field.default}
         kind = types_of[field.name]
@@ -101,9 +101,9 @@ def _add_flags(parser: argparse.ArgumentParser, options: type[Any]) -> None:
 
 
 def _docstrings(options: type[Any]) -> Iterator[tuple[str, str]]:
-    """The fields of a dataclass, inherited ones too, each with the string that stands below it in the source."""
-    # Python keeps no docstrings of fields, so they are read from the source: docs/decisions/0006.
-    for kind in reversed(options.__mro__):  # so that a class has the last word on a field that it declares again
+    """The fields of a dataclass with their docstrings, including inherited fields."""
+    # Python does not keep docstrings of fields, so they are read from the source: docs/decisions/0006.
+    for kind in reversed(options.__mro__):  # base classes first, so that a class overrides docstrings
         if dataclasses.is_dataclass(kind):
             (definition,) = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
             yield from _strings_below_fields(typing.cast("ast.ClassDef", definition))
@@ -118,22 +118,22 @@ def _strings_below_fields(definition: ast.ClassDef) -> Iterator[tuple[str, str]]
 
 
 def _named(aliases: dict[str, str], text: str) -> str:
-    """A flag's value by its proper name."""
+    """The value of a flag, with an alias replaced by its value."""
     return aliases.get(text, text)
 
 
 def _boolean(text: str) -> bool:
-    """A flag's value as a bool."""
+    """The value of a flag as a bool."""
     if text.lower() not in ("true", "false"):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected true or false")
     return text.lower() == "true"
 
 
 def size(text: str, flag: str) -> tuple[int, int]:
-    """A flag's value as height and width.
+    """The value of a flag as height and width.
 
     Raises:
-        InputError: if it is not two numbers above zero.
+        InputError: if it is not two positive numbers, or the image would be too large.
     """
     sides = text.lower().split("x")
     if len(sides) == 2 and all(side.isdecimal() and len(side) < 7 for side in sides):
@@ -144,7 +144,7 @@ def size(text: str, flag: str) -> tuple[int, int]:
 
 
 def require_output_file(path: Path, example: str) -> None:
-    """Prove that the file of `--output` can be written, before the work is done; `example` is a name for it.
+    """Check that the file of `--output` can be written before the work starts; `example` is a file name for messages.
 
     Raises:
         InputError: if it is a folder, or cannot be written.
@@ -155,12 +155,12 @@ def require_output_file(path: Path, example: str) -> None:
 
 
 def names(text: str) -> list[str]:
-    """A flag's value as names with commas between, each once."""
+    """The value of a flag as a list of names, which it separates by commas, without duplicates."""
     return list(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
 def plain(options: Any) -> dict[str, Any]:
-    """The options as names and values that YAML and JSON have, in the order of their fields."""
+    """The options as names and values of YAML and JSON types, in the order of the fields."""
     return {
         name: str(value) if isinstance(value, Path) else value for name, value in dataclasses.asdict(options).items()
     }
@@ -172,7 +172,7 @@ def _recipe(name: str, recipes: Path, options: type[Any]) -> list[str]:
     if not path.is_file():
         path = Path(name)
     if not path.is_file():
-        raise InputError(f"--recipe {name}: no such recipe or file; there are: {_names(recipes)}")
+        raise InputError(f"--recipe {name}: no such recipe or file; recipes are: {_names(recipes)}")
     values = read_yaml(path)
     known = {field.name for field in dataclasses.fields(options)}
     if not isinstance(values, dict):
@@ -180,14 +180,14 @@ def _recipe(name: str, recipes: Path, options: type[Any]) -> list[str]:
     if unknown := sorted(set(values) - known):
         raise InputError(f"{path}: unknown option {', '.join(unknown)}; the options are {', '.join(sorted(known))}")
     if wrong := [
-        f"{path}: {key} is a {type(value).__name__}, expected one text, number, true or false"
+        f"{path}: {key} is a {type(value).__name__}, expected one string, number, true or false"
         for key, value in values.items()
         if isinstance(value, list | dict)
     ]:
         raise InputError(*wrong)
-    told = {True: "true", False: "false"}
+    spelling = {True: "true", False: "false"}
     return [
-        f"--{key}={told[value] if isinstance(value, bool) else value}"
+        f"--{key}={spelling[value] if isinstance(value, bool) else value}"
         for key, value in values.items()
         if value is not None
     ]

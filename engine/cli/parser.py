@@ -1,4 +1,4 @@
-"""The argument parser of all commands and tools, and the values of flags."""
+"""The argument parser of all commands and tools, and the types of flags."""
 
 import argparse
 import difflib
@@ -13,24 +13,24 @@ from engine.errors import printable
 from engine.ranges import WORKERS, Range
 
 _LONGEST = 400
-"""Characters of a message; a value may have thousands."""
+"""Largest number of characters of a message, because a value may have thousands."""
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong with a command line in one line, and which flag comes closest to an unknown one."""
+    """Argument parser that reports an error in one line, and suggests a flag for an unknown one."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"allow_abbrev": False, **settings, "prog": spelled(settings["prog"])})
 
         self.origin = ""
-        """Where the arguments come from, if not all of them from the command line; for messages."""
+        """Origin of the arguments for messages, if not all of them are from the command line."""
 
     def format_help(self) -> str:
         """The help, with commands spelled as they can be typed here."""
         return spelled(super().format_help())
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """As argparse does, but what is not known is refused here, where a subcommand's own flags are known."""
+        """Parse like argparse, but refuse unknown arguments here, where the flags of a subcommand are known."""
         found, unknown = super().parse_known_args(args, namespace)
         if unknown:
             flags = [word for word in unknown if word.startswith("-")]
@@ -45,7 +45,7 @@ class Parser(argparse.ArgumentParser):
         return f"there is no option {word.partition('=')[0]}" + (f"; did you mean {close[0]}?" if close else "")
 
     def error(self, message: str) -> NoReturn:
-        """End with a line and exit code 2."""
+        """Print one line and exit with code 2."""
         message = message if len(message) <= _LONGEST else f"{message[:_LONGEST]}..."
         program = f"python {self.prog}" if self.prog.endswith(".py") else self.prog
         print(f"error: {printable(message)} ({self.origin}see {program} --help)", file=sys.stderr)
@@ -53,10 +53,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def whole(text: str) -> int:
-    """A flag's value as an integer of any sensible size."""
+    """The value of a flag as an integer of up to 64 bits."""
     try:
         number = int(text)
-    except ValueError:  # also for thousands of digits
+    except ValueError:  # raised for thousands of digits too
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number") from None
     if not -(2**63) <= number < 2**63:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number of up to 18 digits")
@@ -64,7 +64,7 @@ def whole(text: str) -> int:
 
 
 def finite(text: str) -> float:
-    """A flag's value as a float that is neither NaN nor infinite."""
+    """The value of a flag as a finite float."""
     try:
         number = float(text)
     except ValueError:
@@ -75,7 +75,7 @@ def finite(text: str) -> float:
 
 
 def within(allowed: Range, text: str) -> int:
-    """A flag's value as an integer in a range."""
+    """The value of a flag as an integer in a range."""
     number = whole(text)
     if number not in allowed:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected {allowed}")
@@ -83,4 +83,4 @@ def within(allowed: Range, text: str) -> int:
 
 
 process_count = partial(within, WORKERS)
-"""The value of `--workers`."""
+"""The type of the flag `--workers`."""

@@ -15,13 +15,17 @@ from engine.tables import FORMATS, Format
 
 
 def scoring_parser(module: str, description: str, examples: Sequence[str], names: str) -> argparse.ArgumentParser:
-    """The argument parser of a scoring tool, to which each adds its --split; `names` says how files are called."""
+    """The argument parser of a scoring tool, which adds `--split` itself; `names` describes the prediction files."""
     parser = tool_parser(module, description, examples)
     parser.add_argument("--predictions", type=Path, required=True, metavar="DIR", help=f"PNGs of class ids: {names}")
-    parser.add_argument("--root", type=Path, default=Path("data"), metavar="DIR", help="the data (default: data)")
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures here as JSON")
+    parser.add_argument("--root", type=Path, default=Path("data"), metavar="DIR", help="data folder (default: data)")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="JSON file for all figures")
     parser.add_argument(
-        "--workers", type=process_count, default=available_cpus(), metavar="N", help="processes (default: all CPUs)"
+        "--workers",
+        type=process_count,
+        default=available_cpus(),
+        metavar="N",
+        help="processes to start (default: all CPUs)",
     )
     add_format(parser)
     return parser
@@ -39,14 +43,14 @@ def add_format(parser: argparse.ArgumentParser) -> None:
 
 
 def remark(form: Format, text: str) -> None:
-    """Print lines that belong beside a table: on stdout below a text table, otherwise on stderr."""
+    """Print lines that accompany a table: on stdout below a text table, otherwise on stderr."""
     print(spelled(text), file=sys.stdout if form == "text" else sys.stderr)
 
 
 def report(scores: Callable[[], Scores], output: Path | None, form: Format) -> None:
-    """Score, print the table, and write the figures if a file is given, which is tried before the work.
+    """Score, print the table, and write the figures to `output` if given, which is checked before the work.
 
-    The last line says what is next.
+    The last line names the next command.
     """
     if output is not None:
         require_output_file(output, "scores.json")
@@ -60,7 +64,7 @@ def report(scores: Callable[[], Scores], output: Path | None, form: Format) -> N
 
 
 def following(output: Path | None) -> str:
-    """What is next after scoring."""
+    """The line that names the next command after scoring."""
     if output is None:
         return "next: add --output scores.json to keep all figures"
     return f"next: the same with other predictions and another --output, to compare with {output}"

@@ -1,4 +1,4 @@
-"""The standard streams of a command, also where the shell has closed them."""
+"""The standard streams of a command, also if the shell has closed them."""
 
 import io
 import os
@@ -7,16 +7,16 @@ from pathlib import Path
 
 
 def require() -> None:
-    """Have a stdout and a stderr, and let them take any text.
+    """Ensure that stdout and stderr are open and accept all characters.
 
-    Where the shell has closed them (`>&-`), the next file to be opened would otherwise get their numbers, and with
-    them what native libraries print.
+    If the shell has closed them (`>&-`), the next opened file would otherwise get their descriptors, and with them
+    the output of native libraries.
     """
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor
     closed = sys.stdout is None
     if closed:
         sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115  # until the process ends
@@ -30,7 +30,7 @@ def require() -> None:
 
 
 def stdout_is_writable() -> bool:
-    """Whether stdout takes another line, which is tried with an empty one; flushing a second time would not tell."""
+    """Whether stdout accepts output, tried with an empty line, because a second flush does not fail."""
     try:
         os.write(sys.stdout.fileno(), b"\n")
     except OSError:
@@ -39,5 +39,5 @@ def stdout_is_writable() -> bool:
 
 
 def discard_stdout() -> None:
-    """Let Python not complain about a stdout that takes no more when it closes it at the end."""
+    """Redirect stdout to the null device, so that Python reports no error when it closes it at the end."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

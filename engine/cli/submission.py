@@ -1,4 +1,4 @@
-"""How commands that pack a submission end where its images are not the official ones."""
+"""Exit codes and messages of commands that pack a submission whose images are not the official ones."""
 
 import argparse
 import sys
@@ -7,11 +7,11 @@ from pathlib import Path
 from engine.cli.command import report
 
 NOT_OFFICIAL = 1
-"""The exit code of a `pack` of other images than the official ones, unless `--subset` accepts them."""
+"""Exit code of `pack` for images that are not the official ones, unless `--subset` accepts them."""
 
 
 def add_subset(packing: argparse.ArgumentParser) -> None:
-    """Add the flag that accepts other images than the official ones."""
+    """Add the flag `--subset`, which accepts images that are not the official ones."""
     packing.add_argument(
         "--subset",
         action="store_true",
@@ -21,14 +21,14 @@ def add_subset(packing: argparse.ArgumentParser) -> None:
 
 
 def next_line(deviation: str, usual: str, official: str) -> str:
-    """The line that says what to do next: the usual, unless the images deviate from those of an official archive."""
+    """The line that names the next step: the usual one, unless the images deviate from the official archive."""
     if not deviation:
         return f"next: {usual}"
-    return f"next: for a demo or an experiment this is all; for the server predict the {official}, unpacked whole"
+    return f"next: nothing for a demo or an experiment; for the server predict the {official}, unpacked completely"
 
 
 def packed(archive: Path, deviation: str, official: str, *, subset: bool) -> int:
-    """The exit code of a `pack`, with a message on stderr where its images deviate and `--subset` was not given."""
+    """The exit code of `pack`, with a message on stderr if its images deviate without `--subset`."""
     if not deviation or subset:
         return 0
     sys.stdout.flush()

@@ -86,7 +86,7 @@ def test_predictions_of_other_images_are_not_for_the_server(
         assert first.startswith("not for the server: ")
         assert first.endswith(f"; that is not the official test set: {deviation}")
         assert last.startswith(
-            "next: for a demo or an experiment this is all; for the server predict the test images of left"
+            "next: nothing for a demo or an experiment; for the server predict the test images of left"
         )
         assert "upload" not in printed.out + printed.err
         assert printed.err == (

@@ -1,4 +1,4 @@
-"""Tensors that are no weights of a network are refused, whatever saved them."""
+"""Tensors that are not weights of a network are refused, whichever program saved them."""
 
 import re
 import warnings

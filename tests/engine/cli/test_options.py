@@ -61,7 +61,7 @@ def test_a_recipe_gives_way_to_flags(recipes: Path) -> None:
 @pytest.mark.parametrize(
     ("recipe", "message"),
     [
-        ("slow", "no such recipe or file; there are: broken, fast, list, odd"),
+        ("slow", "no such recipe or file; recipes are: broken, fast, list, odd"),
         ("odd", "unknown option knd, rat"),
         ("list", "expected option names and values"),
         ("broken", "broken YAML"),

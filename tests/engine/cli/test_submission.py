@@ -22,4 +22,4 @@ def test_only_other_images_that_nobody_accepted_end_with_a_code(
 def test_other_images_are_not_to_be_uploaded() -> None:
     assert next_line("", "upload a.zip", "images of a.tar") == "next: upload a.zip"
     assert "upload" not in (line := next_line("got 2 images", "upload a.zip", "images of a.tar"))
-    assert "for the server predict the images of a.tar, unpacked whole" in line
+    assert "for the server predict the images of a.tar, unpacked completely" in line
