@@ -1,6 +1,6 @@
-"""Cityscapes: labels, ground truth, data set, scoring, submission, and a synthetic stand-in.
+"""Cityscapes: labels, ground truth, data set, scoring, submission, and a synthetic data set.
 
-Nothing here imports torch until the data set is asked for, so that the tools that need none start at once.
+Importing this package does not import torch, so the tools that do not need it start quickly.
 """
 
 import sys

@@ -80,7 +80,7 @@ class Diagnosis:
 
 
 def examine(root: Path, workers: int) -> Diagnosis:
-    """Read every file of a data folder once.
+    """Check a data folder; every file is read once.
 
     Raises:
         InputError: if there is no data set in the folder, or for every folder that cannot be listed.
@@ -88,7 +88,7 @@ def examine(root: Path, workers: int) -> Diagnosis:
     misplaced = list(inventory.misplaced(root))
     found = inventory.take(root)
     checked: list[_Checked] = []
-    for scene, checkup in parallel_map(check_up, found.scenes, workers=workers, title="examine"):
+    for scene, checkup in parallel_map(check_up, found.scenes, workers=workers, title="check"):
         if isinstance(checkup, InputError):
             raise checkup
         checked.append((scene, checkup))

@@ -77,7 +77,7 @@ def _verified_size(path: Path, *, is_photograph: bool) -> Size:
     except png_reader.DamagedError as error:
         raise InputError(f"{path}: {error}") from error
     if is_photograph and (head.kind, head.bits) == (png_reader.GREY, 16):
-        raise InputError(f"{path}: a 16-bit grey image, expected 8 bits per channel")
+        raise InputError(f"{path}: got a 16-bit grey image, expected 8 bits per channel")
     return head.width, head.height
 
 

@@ -52,7 +52,7 @@ IDS = (
         ),
         (
             lambda root: save(FIRST.image(root), np.zeros((16, 32), np.uint16)),
-            UNREADABLE.format("leftImg8bit", "leftImg8bit.png: a 16-bit grey image, expected 8 bits per channel)"),
+            UNREADABLE.format("leftImg8bit", "leftImg8bit.png: got a 16-bit grey image, expected 8 bits per channel)"),
         ),
         (
             colour_mask,
