@@ -1,4 +1,4 @@
-"""Side-by-side measurements against the reference tools; `make bench` runs them all."""
+"""Side-by-side measurements against reference tools; `make bench` runs all of them."""
 
 from pathlib import Path
 

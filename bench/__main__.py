@@ -1,7 +1,7 @@
-"""Run benches by name, record what they found and print it; `python -m bench gpu` has options of its own.
+"""Run benches by name, print their results and record them; `python -m bench gpu` has its own options.
 
-A bench is a module with `run(samples) -> record`, where samples is the folder of real data, which may not
-be there, and the record is JSON content; and with `table(record)`, the text that is printed.
+A bench is a module with two functions. `run(samples) -> record` measures: samples is the folder of real data, which may
+be missing, and the record is JSON content. `table(record)` returns the text to print.
 """
 
 import argparse
@@ -32,20 +32,21 @@ BENCHES = (
     "prediction",
     "forward_gpu",
 )
-"""Names of modules in this package."""
+"""Names of the benches, which are modules of this package."""
 NEED_GPU = {"forward_gpu"}
+"""Benches that are left out by default if there is no GPU."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure, print and record."""
+    """Run the benches, print their tables and write their records."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    if arguments[:1] == ["gpu"]:  # takes a quarter of an hour of a GPU, so it is never meant by chance
+    if arguments[:1] == ["gpu"]:  # never runs by default, because it takes a quarter of an hour on a GPU
         return gpu.main(arguments[1:])
     chosen = _parser().parse_args(arguments)
     names = chosen.names or [name for name in BENCHES if torch.cuda.is_available() or name not in NEED_GPU]
     if unknown := sorted(set(names) - set(BENCHES)):
-        raise InputError(f"no bench called {', '.join(unknown)}; there are: {', '.join(BENCHES)}")
+        raise InputError(f"unknown bench {', '.join(unknown)}; choose from: {', '.join(BENCHES)}")
     for name in names:
         bench = importlib.import_module(f"bench.{name}")
         print(f"--- {name}", flush=True)
@@ -64,16 +65,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = tool_parser(
         "bench",
-        "Measure side by side against the reference tools.",
+        "Run side-by-side measurements against reference tools, and record the results.",
         ["python -m bench", "python -m bench ground_truth --output outputs/bench", "python -m bench gpu --rehearse"],
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"what to measure: {', '.join(BENCHES)}; default: all that can be"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help=f"benches to run: {', '.join(BENCHES)} (default: all that this machine can run)",
     )
     samples = Path(os.environ.get("SEGMENTATION_DATA", REPOSITORY.parent / "shared" / "data"))
-    parser.add_argument("--samples", type=Path, default=samples, help="folder of real data; else SEGMENTATION_DATA")
     parser.add_argument(
-        "--output", type=Path, default=REPOSITORY / "docs" / "results", help="folder for NAME.json (docs/results)"
+        "--samples", type=Path, default=samples, help="folder of real data (default: SEGMENTATION_DATA)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=REPOSITORY / "docs" / "results",
+        help="output folder for NAME.json (default: docs/results)",
     )
     return parser
 

@@ -1,6 +1,6 @@
-"""Training on CamVid: the original recipe against the default one, variations of the default one, and seeds.
+"""Training on CamVid: the original recipe against the default one, an ablation of the default one, and seeds.
 
-Whatever is done already is left as it is, so the same command goes on after an interruption.
+Finished trainings and scores are kept, so the same command resumes after an interruption.
 """
 
 import argparse
@@ -27,15 +27,15 @@ from engine.files.atomic import replacing, write_json
 from engine.parallel import available_cpus
 
 PUBLISHED = {"FCN-8s, ImageNet weights": 57.0, "FC-DenseNet103, random weights": 66.9}
-"""Mean IoU on the test split in papers."""
+"""Published mean IoU on the test split, in %."""
 RECIPES, ABLATION, SCRATCH, SCRATCH_UNET = "recipes", "ablation", "scratch", "scratch_unet"
 EPOCHS = {RECIPES: 100, ABLATION: 100, SCRATCH: 800, SCRATCH_UNET: 800}
-"""Of each part, unless another number is given."""
+"""Epochs of each training, by part, unless --epochs is given."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One training, and what it is told beside what all are told."""
+    """One training: its part, its label, the flags that only it has, and its seed."""
 
     part: str
     label: str
@@ -44,7 +44,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """As a part of a folder's name."""
+        """Unique name of the trial, the beginning of its folder's name."""
         return f"{self.part}-{self.label}-{self.seed}"
 
 
@@ -57,7 +57,7 @@ ABLATIONS = {
     "ema": "--ema=0.99",
     "crops-only": "--augmentation=none",
 }
-"""Of the default recipe, one at a time."""
+"""Label -> flags of an ablation; each changes one option of the default recipe."""
 _FCN8S = ("--network=fcn8s", "--backbone_weights=none")
 TRIALS = (
     Trial(RECIPES, "original", ("--recipe=original", *_FCN8S)),
@@ -70,7 +70,7 @@ TRIALS = (
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train, score on the test split, draw and record."""
+    """Train, score on the test split, draw curves and write the record."""
     options = _parser().parse_args(argv)
     left_out = set(ABLATIONS) - set(options.ablations)
     trials = [trial for trial in TRIALS if trial.part in options.parts and trial.label not in left_out]
@@ -108,7 +108,7 @@ def table(record: dict[str, Any]) -> str:
 
 
 def draw(curves: dict[str, list[float]], path: Path, title: str) -> None:
-    """Draw the mean IoU on val, in %, over epochs, a line for each recipe."""
+    """Draw the mean IoU on val, in %, over epochs, as one line for each recipe."""
     figure = Figure(figsize=(6.4, 4), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -123,7 +123,7 @@ def draw(curves: dict[str, list[float]], path: Path, title: str) -> None:
 
 
 def _result(trial: Trial, options: argparse.Namespace) -> dict[str, Any]:
-    """What a trial came to, after it was done or found done."""
+    """Train and score a trial unless its files exist already; return its results."""
     epochs = options.epochs or EPOCHS[trial.part]
     name = f"{trial.name}-{epochs}x{options.crop_size}"
     run, output = options.saved / name, options.results / name / "test" / "scores.json"
@@ -150,7 +150,7 @@ def _result(trial: Trial, options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _training_flags(options: argparse.Namespace, trial: Trial, epochs: int) -> list[str]:
-    """What all trainings are told; the original repository's float16 is for GPUs only, and so `auto` on a CPU."""
+    """Flags common to all trainings; --precision auto on a CPU, because the original recipe uses float16."""
     flags = [
         f"--epochs={epochs}",
         f"--crop_size={options.crop_size}",
@@ -172,17 +172,17 @@ def _run(script: str, *flags: str) -> None:
     """
     print(f"--- {script} {' '.join(flags)}", flush=True)
     if code := subprocess.run([sys.executable, REPOSITORY / script, *flags], check=False).returncode:
-        raise InputError(f"{script} ended with code {code}; mend what it says and run this again, it goes on there")
+        raise InputError(f"{script} ended with code {code}; fix what it reports and run this command again to resume")
 
 
 def _history(run: Path) -> list[dict[str, Any]]:
-    """The epochs of a run so far."""
+    """The rows of a run's history, one for each epoch; empty if the run does not exist."""
     path = run / "history.jsonl"
     return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
 
 
 def _summary(results: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Mean and sample standard deviation over seeds, of each training that was done with several."""
+    """Mean and sample standard deviation of the test mIoU over seeds, for each part and label."""
     scores: dict[str, list[float]] = {}
     for run in results:
         scores.setdefault(f"{run['part']} {run['label']}", []).append(run["test_miou"])
@@ -199,7 +199,7 @@ def _summary(results: Sequence[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 def _parser() -> argparse.ArgumentParser:
     parser = tool_parser(
         "bench.camvid",
-        "Train on CamVid by several recipes and score on its test split; run it again to go on.",
+        "Train on CamVid with several recipes and score on its test split; run it again to resume.",
         [
             "python -m bench.camvid --root data",
             "python -m bench.camvid --root data --parts recipes --epochs 6 --crop_size 128 --accelerator cpu",
@@ -207,19 +207,35 @@ def _parser() -> argparse.ArgumentParser:
     )
     outputs, saved = REPOSITORY / "outputs" / "camvid", REPOSITORY / "saved" / "camvid"
     parser.add_argument("--root", type=Path, default=REPOSITORY / "data", help="folder of the data set")
-    parser.add_argument("--parts", nargs="+", choices=EPOCHS, default=list(EPOCHS), help="default: all")
+    parser.add_argument("--parts", nargs="+", choices=EPOCHS, default=list(EPOCHS), help="parts to run (default: all)")
     parser.add_argument(
-        "--ablations", nargs="+", choices=ABLATIONS, default=list(ABLATIONS), help="of ablation; default: all"
+        "--ablations",
+        nargs="+",
+        choices=ABLATIONS,
+        default=list(ABLATIONS),
+        help="trainings of the part ablation (default: all)",
     )
-    parser.add_argument("--epochs", type=int, default=0, help="of every training; default: 100, 800 for scratch")
-    parser.add_argument("--crop_size", type=int, default=352, help="side of the crops (default: 352)")
-    parser.add_argument("--accelerator", choices=("auto", "cpu", "gpu"), default="auto", help="where to train")
-    parser.add_argument("--workers", type=int, default=min(4, available_cpus()), help="processes that load images")
-    parser.add_argument("--cache", type=Path, help="folder for decoded images, as of train_fcn.py")
-    parser.add_argument("--saved", type=Path, default=saved, help="folder of the runs (saved/camvid)")
-    parser.add_argument("--results", type=Path, default=outputs, help="folder of predictions (outputs/camvid)")
     parser.add_argument(
-        "--output", type=Path, default=REPOSITORY / "docs" / "results", help="folder for camvid.json (docs/results)"
+        "--epochs", type=int, default=0, help="epochs of every training (default: 100, and 800 from random weights)"
+    )
+    parser.add_argument("--crop_size", type=int, default=352, help="side of the crops in pixels (default: 352)")
+    parser.add_argument("--accelerator", choices=("auto", "cpu", "gpu"), default="auto", help="device for training")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=min(4, available_cpus()),
+        help="processes that load images (default: the CPU cores, at most 4)",
+    )
+    parser.add_argument("--cache", type=Path, help="cache folder for decoded images, see train_fcn.py")
+    parser.add_argument("--saved", type=Path, default=saved, help="folder of the runs (default: saved/camvid)")
+    parser.add_argument(
+        "--results", type=Path, default=outputs, help="folder of predictions and scores (default: outputs/camvid)"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=REPOSITORY / "docs" / "results",
+        help="output folder for camvid.json and curves (default: docs/results)",
     )
     return parser
 

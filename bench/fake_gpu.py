@@ -1,4 +1,4 @@
-"""A GPU that computes nothing: tensors of shape, type and device only."""
+"""A fake GPU that computes nothing: its tensors have a shape, a type and a device, but no content."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,16 +16,16 @@ DEVICE = torch.device("cuda:0")
 
 @contextmanager
 def fake_gpu() -> Iterator[None]:
-    """Tensors that are made within are fake ones; a network must be in channels_last memory before."""
+    """Make all new tensors fake within this context; a network must be in channels_last memory before."""
     to, fold = nn.Module.to, layers.fold_norms
 
     def to_any(module: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
-        if set(kwargs) == {"memory_format"}:  # which fails on fake parameters
+        if set(kwargs) == {"memory_format"}:  # changing the memory format fails on fake parameters
             return module
         return to(module, *args, **kwargs)
 
     def fold_real(network: nn.Module) -> None:
-        with unset_fake_temporarily():  # copying a fake parameter ends torch 2.11's interpreter
+        with unset_fake_temporarily():  # copying a fake parameter crashes the interpreter with torch 2.11
             fold(network)
 
     with (
@@ -40,5 +40,5 @@ def fake_gpu() -> Iterator[None]:
 
 
 def fake_image(height: int, width: int, number: int = 1) -> torch.Tensor:
-    """(N, 3, H, W) uint8 as `Predictor.transfer` brings it."""
+    """Fake images (N, 3, H, W) uint8 in the memory format of `Predictor.transfer`."""
     return torch.empty(number, height, width, 3, dtype=torch.uint8, device=DEVICE).permute(0, 3, 1, 2)

@@ -1,4 +1,4 @@
-"""The fill rule of the official masks with one thing about it changed, and other tools' fills."""
+"""Variations of the fill rule of the official masks, each with one change, and the fills of other tools."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -12,23 +12,24 @@ from cityscapes.ground_truth.fill import Pieces, Polygon
 from engine.arrays import Int64Array
 
 Variation = Callable[[Sequence[Polygon], int, int], Pieces]
+"""Fills polygons on a canvas of a width and a height."""
 
 
 def float64(polygons: Sequence[Polygon], width: int, height: int) -> Pieces:
-    """Crossings in float64."""
+    """Compute crossings in float64."""
     line, below, rise, begin = _active(polygons, height)
     return _nearest(line, below * (rise[:, 0] / rise[:, 1]) + begin[:, 0], width, height)
 
 
 def fused(polygons: Sequence[Polygon], width: int, height: int) -> Pieces:
-    """Product and sum rounded once, as by a fused multiply-add."""
+    """Round product and sum once, as a fused multiply-add does."""
     line, below, rise, begin = _active(polygons, height)
     slope = (rise[:, 0].astype(np.float32) / rise[:, 1].astype(np.float32)).astype(np.float64)
     return _nearest(line, (below * slope + begin[:, 0]).astype(np.float32), width, height)
 
 
 def from_the_top(polygons: Sequence[Polygon], width: int, height: int) -> Pieces:
-    """Crossings counted from an edge's upper vertex in place of its first."""
+    """Compute crossings from an edge's upper vertex instead of its first vertex."""
     line, below, rise, begin = _active(polygons, height)
     down = rise[:, 1] > 0
     top = np.where(down[:, None], begin, begin + rise)
@@ -37,19 +38,19 @@ def from_the_top(polygons: Sequence[Polygon], width: int, height: int) -> Pieces
 
 
 def left_ties_up(polygons: Sequence[Polygon], width: int, height: int) -> Pieces:
-    """A left end half-way between two pixels goes to the right one."""
+    """Round a left end half-way between two pixels to the right one."""
     line, x = fill.crossings(polygons, height)
     return _paired(line, np.floor(x + np.float32(0.5)), np.floor(x + np.float32(0.5)) + 1, width, height)
 
 
 def rows_at_their_top(polygons: Sequence[Polygon], width: int, height: int) -> Pieces:
-    """Rows sampled at y in place of y + 0.5."""
+    """Sample rows at y instead of y + 0.5."""
     line, below, rise, begin = _active(polygons, height)
     return _nearest(line, _crossing(below - 0.5, rise, begin), width, height)
 
 
 def opencv(polygons: Sequence[Polygon], width: int, height: int) -> Pieces:
-    """cv2.fillPoly."""
+    """Fill with cv2.fillPoly."""
     canvas = np.zeros((height, width), np.int32)
     for number, polygon in enumerate(polygons, start=1):
         cv2.fillPoly(canvas, [polygon.astype(np.int32)], number)
@@ -72,7 +73,7 @@ VARIATIONS: dict[str, Variation] = {
 def _active(
     polygons: Sequence[Polygon], height: int
 ) -> tuple[Int64Array, npt.NDArray[np.float64], Int64Array, Int64Array]:
-    """Each row that an edge crosses: line (as in fill.Crossings), Y - ya, b - a, and a."""
+    """Each row that an edge crosses: line (see `fill.Crossings`), Y - ya, b - a, and a."""
     begin, end, owner = fill.edges(polygons)
     top = np.clip(np.minimum(begin[:, 1], end[:, 1]), 0, height)
     bottom = np.clip(np.maximum(begin[:, 1], end[:, 1]), 0, height)

@@ -27,15 +27,15 @@ CONTENDERS = {
     "ours, bf16": "bf16",
 }
 AVX2_ONLY = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
-"""Variables that tell libraries to use no AVX-512, as on half of the machines that have none."""
+"""Environment variables that limit libraries to AVX2, to measure what processors without AVX-512 would take."""
 SIZE = (1024, 2048)
 TILED_SIZES = (SIZE, (3000, 4001))
 BUDGET_DIVISOR = 4
-"""What a way takes for the whole image, divided by this, is allowed for its tiles."""
+"""The memory budget of tiles is the memory of the whole image divided by this."""
 
 
 class Result(NamedTuple):
-    """What one process found."""
+    """Figures of one process; memory in MiB, see `bench.contenders.forward`."""
 
     seconds: list[float]
     ready: float
@@ -45,36 +45,36 @@ class Result(NamedTuple):
     reserved: float
     ids: np.ndarray[Any, Any]
     warnings: Sequence[str] = ()
-    """Of its own that the process printed."""
+    """Warnings that the process printed."""
 
     @property
     def growth(self) -> float:
-        """MiB that predicting takes beyond the loaded network."""
+        """Peak memory of predicting in MiB, without that of the loaded network."""
         return self.working_peak - self.ready
 
 
 class Workspace(NamedTuple):
-    """Files that all contenders use, and the device."""
+    """Files that all contenders use, the device, and the way to start processes."""
 
     weights: Path
     image: Path
     ids: Path
     device: str = "cpu"
     start: StartProcess = start_interpreter
-    """How to start processes."""
+    """Function that starts processes."""
 
     @classmethod
     def create(
         cls, folder: Path, root: Path, device: str = "cpu", start: StartProcess = start_interpreter
     ) -> "Workspace":
-        """Weights made up, and an image of a Cityscapes root.
+        """Write random weights to a folder, and choose an image of a Cityscapes root.
 
         Raises:
-            InputError: if there is none.
+            InputError: if the root has no image in val.
         """
         scenes = list(scenes_with_image(root, "val"))
         if not scenes:
-            raise InputError(f"{root}: no images in it; give a folder with cityscapes/leftImg8bit as --samples")
+            raise InputError(f"{root}: contains no images; pass a folder with cityscapes/leftImg8bit as --samples")
         image = scenes[0].image(root).resolve()
         workspace = cls(folder / "fcn8s.pth", image, folder / "ids.npy", device, start)
         torch.manual_seed(0)
@@ -84,7 +84,18 @@ class Workspace(NamedTuple):
     def result(
         self, contender: str, size: tuple[int, int], repeats: int, budget: float | None = None, limit: float = math.inf
     ) -> Result:
-        """What a process finds that predicts, in so many seconds at most."""
+        """Predict in a process of its own, and return its figures.
+
+        Args:
+            contender: of `bench.contenders.forward.OPTIONS`.
+            size: height and width of the image.
+            repeats: predictions that are timed.
+            budget: memory in MiB, for prediction in tiles; None for the whole image.
+            limit: seconds after which the process is killed.
+
+        Raises:
+            InputError: if the process fails or takes longer.
+        """
         shape = "x".join(map(str, size))
         arguments = [self.device, contender, str(self.weights), str(self.image), shape, str(repeats), str(self.ids)]
         budgets = [] if budget is None else [f"{budget:.1f}"]
@@ -94,7 +105,7 @@ class Workspace(NamedTuple):
 
 
 def run(samples: Path, rounds: int = 2, repeats: int = 2) -> dict[str, Any]:
-    """Time all contenders in turn on the same image, and compare tiles with whole images.
+    """Time all contenders in turn on the same image, and compare prediction in tiles with whole images.
 
     Raises:
         InputError: if there are no real images, or a contender fails.
@@ -110,7 +121,7 @@ def run(samples: Path, rounds: int = 2, repeats: int = 2) -> dict[str, Any]:
         tiles = [row for size in TILED_SIZES for row in _tiled(workspace, size)]
     return {
         "what": f"FCN-8s of random weights, one real image of {SIZE[0]} x {SIZE[1]}, uint8 in and ids out, "
-        f"{repeats} times in each of {rounds} processes after once to warm up",
+        f"{repeats} timed repeats in each of {rounds} processes after one to warm up",
         "rounds": rounds,
         "contenders": tables,
         "tiles": tiles,
@@ -120,14 +131,14 @@ def run(samples: Path, rounds: int = 2, repeats: int = 2) -> dict[str, Any]:
 def _start_with(
     variables: Mapping[str, str], arguments: Sequence[str], out: Path, error: Path, more: Any
 ) -> ProcessHandle:
-    """Start a process with these environment variables."""
+    """Start a process with additional environment variables."""
     return start_interpreter(arguments, out, error, {**variables, **more})
 
 
 def _compare(
     workspace: "Workspace", contenders: Mapping[str, str], rounds: int, repeats: int
 ) -> dict[str, dict[str, float]]:
-    """Figures of each contender; ratios are medians over the rounds."""
+    """Figures of each contender; speedups are medians over the rounds."""
     results: dict[str, list[Result]] = {name: [] for name in contenders}
     for _ in range(rounds):
         for name, contender in contenders.items():
@@ -154,11 +165,11 @@ def table(record: dict[str, Any]) -> str:
         lines.append(f"{title}:")
         lines += [
             f"  {name:<14} {row['median_seconds']:7.2f} s {row['times_as_fast_as_original']:6.2f} x  "
-            f"{row['peak_process_mib']:6} MiB in all, {row['mib_beyond_the_loaded_network']:5} MiB for the image, "
+            f"{row['peak_process_mib']:6} MiB in total, {row['mib_beyond_the_loaded_network']:5} MiB for the image, "
             f"{row['equal_pixels']:9.4%} equal"
             for name, row in contenders.items()
         ]
-    lines.append("within a budget:")
+    lines.append("in tiles, with a memory budget:")
     lines += [
         f"  {tile['contender']:<12} {tile['size']:>9}: whole {tile['whole_mib']:5} MiB, "
         f"budget {tile['budget_mib']:5} MiB, used {tile['taken_mib']:5} MiB, {tile['different_pixels']} pixels differ"
@@ -172,7 +183,7 @@ def _median(results: list[Result], name: str) -> float:
 
 
 def _tiled(workspace: Workspace, size: tuple[int, int]) -> list[dict[str, Any]]:
-    """An image in tiles, within a share of the memory that the whole image takes, compared with the whole image."""
+    """Predict in tiles with a fraction of the memory of the whole image, and compare both predictions."""
     whole = {name: workspace.result(CONTENDERS[name], size, 0) for name in ("ours, exact", "ours")}
     rows = []
     for name, result in whole.items():

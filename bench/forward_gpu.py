@@ -1,4 +1,4 @@
-"""The forward pass with argmax on a GPU, side by side with the original repository's network on the same one."""
+"""The forward pass with argmax on a GPU, side by side with the original network on the same GPU."""
 
 import math
 import statistics
@@ -30,11 +30,11 @@ CONTENDERS = {
     "bf16": "as ours, in bf16",
     "compiled": "as ours, by torch.compile",
 }
-"""Ways of `bench.contenders.forward`, and what they are; what matters most is measured first."""
+"""Contender of `bench.contenders.forward` -> description; the most important ones are measured first."""
 
 
 def run(samples: Path, rounds: int = 3, repeats: int = 50) -> dict[str, Any]:
-    """Time all ways in turn on the same real image, and compare them with what the GPU can do at most.
+    """Time all contenders in turn on the same real image, and compare them with the roofline of the GPU.
 
     Raises:
         InputError: if there is no GPU or no real image.
@@ -57,31 +57,31 @@ def measure(
     start: StartProcess = start_interpreter,
     note: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Time all ways in turn, in processes of their own.
+    """Time all contenders in turn, each in its own process.
 
     Args:
-        root: of a Cityscapes that has an image in val.
+        root: a Cityscapes root with an image in val.
         device: cpu or gpu.
-        size: height and width of the image, which is enlarged or cut to it.
-        side: of the matrices that say what the device can do; None for its own.
-        contenders: of `CONTENDERS`.
-        rounds: at most.
+        size: height and width of the image, which is tiled and cropped to it.
+        side: side of the matrices that measure the roofline; None for the default of the device.
+        contenders: a selection of `CONTENDERS`.
+        rounds: most rounds; fewer if time runs out.
         repeats: forward passes in each process, after warming up.
-        seconds: for all, the ceilings that are measured first included.
-        start: how to start processes.
-        note: is given the record so far, after each process.
+        seconds: time limit, including the roofline, which is measured first.
+        start: function that starts processes.
+        note: called with the record so far after each process.
     """
     deadline = time.monotonic() + seconds
-    floors = _floors(device, size, side)
+    limits = _roofline_seconds(device, size, side)
     what = (
         f"FCN-8s of random weights, one image of {size[0]} x {size[1]}, uint8 in and ids out on the device, "
-        f"{repeats} times in each process after warming up"
+        f"{repeats} timed repeats in each process after warming up"
     )
 
     def record(done: Measurements[Result]) -> dict[str, Any]:
         counts = [len(those) for those in done.results.values()]
         head = {"what": what, "contenders": dict(contenders), "rounds": max(counts, default=0)}
-        return {**head, "failed": done.failed, "notes": done.notes, **compared(done.results, floors)}
+        return {**head, "failed": done.failed, "notes": done.notes, **compared(done.results, limits)}
 
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.create(Path(folder), root, device, start)
@@ -95,10 +95,18 @@ def measure(
     return record(done)
 
 
-def compared(results: dict[str, list[Result]], floors: dict[str, float]) -> dict[str, Any]:
-    """All ways against the original's, if that is there, and against the seconds that their precisions take at least.
+def compared(results: dict[str, list[Result]], limits: dict[str, float]) -> dict[str, Any]:
+    """Compare all contenders with the original network, if it was measured, and with the roofline of their precisions.
 
-    Peaks are recorded twice: with the first image, when algorithms are chosen and graphs captured, and after it.
+    Peak memory is recorded twice: including the first image, when algorithms are chosen and graphs captured, and after
+    the first images.
+
+    Args:
+        results: contender -> figures of each round.
+        limits: contender -> lowest possible time in seconds by the roofline.
+
+    Returns:
+        Figures by name for the record.
     """
     medians = {name: [statistics.median(one.seconds) for one in those] for name, those in results.items()}
     seconds = {name: statistics.median(times) for name, times in medians.items()}
@@ -106,8 +114,8 @@ def compared(results: dict[str, list[Result]], floors: dict[str, float]) -> dict
     record: dict[str, Any] = {
         "milliseconds": {name: round(1e3 * value, 3) for name, value in seconds.items()},
         "times_as_fast_as_original": race.speedups(medians, "original"),
-        "times_the_floor": {name: round(seconds[name] / floors[name], 2) for name in seconds if name in floors},
-        "milliseconds_of_the_floor": {name: round(1e3 * value, 3) for name, value in floors.items()},
+        "times_the_roofline": {name: round(seconds[name] / limits[name], 2) for name in seconds if name in limits},
+        "roofline_milliseconds": {name: round(1e3 * value, 3) for name, value in limits.items()},
         "peak_allocated_mib": {name: round(one.steady_peak) for name, one in last.items()},
         "peak_allocated_mib_first_image_included": {name: round(one.working_peak) for name, one in last.items()},
         "peak_reserved_mib": {name: round(one.reserved) for name, one in last.items()},
@@ -138,7 +146,7 @@ def table(record: dict[str, Any]) -> str:
         shares = record["share_of_original_peak"].get(name, {})
         lines.append(
             f"  {name:<9} {milliseconds:8.2f} ms {_cell(record['times_as_fast_as_original'].get(name), '6.2f')} x  "
-            f"{_cell(record['times_the_floor'].get(name), '6.2f')} floors  "
+            f"{_cell(record['times_the_roofline'].get(name), '6.2f')} x roofline  "
             f"{record['peak_allocated_mib'][name]:6} MiB ({_cell(shares.get('allocated'), '.0%')}), with the first "
             f"image {record['peak_allocated_mib_first_image_included'][name]:6}, "
             f"reserved {record['peak_reserved_mib'][name]:6} ({_cell(shares.get('reserved'), '.0%')})  "
@@ -151,19 +159,19 @@ def _cell(value: float | None, form: str) -> str:
     return "-" if value is None else format(value, form)
 
 
-def _floors(device: str, size: tuple[int, int], side: int | None) -> dict[str, float]:
-    """The least seconds of our ways, from counted work and measured ceilings."""
+def _roofline_seconds(device: str, size: tuple[int, int], side: int | None) -> dict[str, float]:
+    """Lowest possible seconds of our contenders, from counted FLOPs and bytes and the measured roofline."""
     cost = flops.count(catalogue.network("fcn8s", 19), size)
-    floors: dict[str, float] = {}
+    limits: dict[str, float] = {}
     found: dict[str, float] = {}
     for name, options in OPTIONS.items():
         if options:
             process = find_process(device, str(options["precision"]))
             if process.precision not in found:
-                ceiling = roofline.measure(process.device, process.precision, side=side)
+                peaks = roofline.measure(process.device, process.precision, side=side)
                 itemsize = DTYPES[process.precision].itemsize
-                found[process.precision] = cost.floor_seconds(*ceiling, itemsize)
-            floors[name] = found[process.precision]
+                found[process.precision] = cost.floor_seconds(*peaks, itemsize)
+            limits[name] = found[process.precision]
     if device == "gpu":
         torch.cuda.empty_cache()
-    return floors
+    return limits

@@ -1,4 +1,4 @@
-"""Everything that must be measured on a GPU, by one command that ends in time: `python -m bench gpu`."""
+"""All measurements that need a GPU, in one command with a time limit: `python -m bench gpu`."""
 
 import argparse
 import contextlib
@@ -25,12 +25,12 @@ from engine.files.atomic import require_writable
 
 RESULTS = REPOSITORY / "docs" / "results"
 END_SECONDS = 8.0
-"""Kept back for the last record and the end of the process."""
+"""Seconds reserved for writing the last record and ending the process."""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure what was asked for, or join weights that came back in parts."""
+    """Run the chosen parts; or merge records, or join weights that were copied back in parts."""
     chosen = _parser().parse_args(argv)
     if chosen.join is not None:
         for path in weight_files.join(chosen.join):
@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
     began = psutil.Process().create_time()
     with tempfile.TemporaryDirectory(prefix="bench-gpu-") as folder, _stoppable():
-        settings = _setting(chosen, Path(folder), list(sys.argv[1:] if argv is None else argv))
+        settings = _part_settings(chosen, Path(folder), list(sys.argv[1:] if argv is None else argv))
         require_writable(settings.output)
         record = Record(settings.output / "gpu.json")
         run = PartRunner(settings, record, began + 60 * chosen.minutes - END_SECONDS)
@@ -57,18 +57,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _summary(record: Record, statuses: Mapping[str, str]) -> str:
-    """What was found, as text to print."""
+    """The results of all parts as text to print."""
     lines = []
     for name, status in statuses.items():
         entry = record.parts[name]
-        if status == gpu_record.SKIPPED:  # where an earlier call measured it, the record has its figures
+        if status == gpu_record.SKIPPED:  # figures of an earlier call stay in the record and are not printed
             lines += [
                 f"=== {name}: {status}",
                 *(f"  {reason}" for reason in entry.get("skipped_later") or entry.get("failed", ())),
             ]
             continue
         lines.append(f"=== {name}: {status}, {entry.get('seconds', 0)} s")
-        with contextlib.suppress(KeyError):  # of a part that had not got far
+        with contextlib.suppress(KeyError):  # the result of a part that had hardly begun lacks keys
             lines.append(PARTS[name].table(entry.get("result", {})))
         lines += [f"  FAILED: {message.strip().splitlines()[0][:200]}" for message in entry.get("failed", ())]
         if "error" in entry:
@@ -78,7 +78,7 @@ def _summary(record: Record, statuses: Mapping[str, str]) -> str:
 
 @contextlib.contextmanager
 def _stoppable() -> Iterator[None]:
-    """A SIGTERM ends this process as Ctrl-C does, so that it takes the parts with it."""
+    """Make SIGTERM end this process as Ctrl-C does, so that the processes of the parts are killed too."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -90,22 +90,24 @@ def _stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _setting(chosen: argparse.Namespace, work: Path, arguments: list[str]) -> PartSettings:
-    """What the parts are given.
+def _part_settings(chosen: argparse.Namespace, work: Path, arguments: list[str]) -> PartSettings:
+    """Settings for the parts, from the command line.
 
     Raises:
-        InputError: if there is no GPU to measure.
+        InputError: if there is no GPU, or a rehearsal would write where figures of a GPU are.
     """
     import torch
 
     if chosen.rehearse:
         _prepare_to_fork(work)
     elif not torch.cuda.is_available():
-        raise InputError("no CUDA device found; check nvidia-smi, or give --rehearse to run every line on the CPU")
+        raise InputError(
+            "no CUDA device found; check nvidia-smi, or pass --rehearse to run every part at toy size on the CPU"
+        )
     root = work / "rehearsed" if chosen.rehearse and chosen.root is None else chosen.root
     output = chosen.output or (REPOSITORY / "outputs" / "gpu-rehearsal" if chosen.rehearse else RESULTS)
     if chosen.rehearse and output.resolve() == RESULTS:
-        raise InputError(f"--output {output}: that is where figures of a GPU are; give another folder for a rehearsal")
+        raise InputError(f"--output {output}: holds the figures of GPUs; choose another folder for a rehearsal")
     return PartSettings(
         seconds=0.0,
         work=work,
@@ -123,7 +125,7 @@ def _setting(chosen: argparse.Namespace, work: Path, arguments: list[str]) -> Pa
 
 
 def _prepare_to_fork(work: Path) -> None:
-    """Import once what all commands import, draw a CamVid, and use no threads, which would not survive a fork."""
+    """Import the commands once, draw a toy CamVid, and use one thread only, because threads do not survive a fork."""
     import torch
 
     import profile_fcn  # noqa: F401
@@ -139,7 +141,7 @@ def _prepare_to_fork(work: Path) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = tool_parser(
         "bench gpu",
-        "Measure everything that takes a GPU, in the time given; each figure is kept the moment it is there.",
+        "Run all measurements that need a GPU within a time limit; every figure is saved as soon as it is known.",
         [
             "python -m bench gpu --root data",
             "python -m bench gpu --parts roofline forward training_step prediction --minutes 4.8",
@@ -150,18 +152,45 @@ def _parser() -> argparse.ArgumentParser:
         ],
     )
     samples = Path(os.environ.get("SEGMENTATION_DATA", REPOSITORY.parent / "shared" / "data"))
-    parser.add_argument("--minutes", type=float, default=14.0, help="for all, the start included (14)")
-    parser.add_argument("--rehearse", action="store_true", help="run every line at toy size on a CPU")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="what to measure (all)")
-    parser.add_argument("--output", type=Path, help="folder for gpu.json and weights (docs/results)")
-    parser.add_argument("--samples", type=Path, default=samples, help="folder of real data; else SEGMENTATION_DATA")
-    parser.add_argument("--root", type=Path, help="folder that has CamVid as PNG, 11 classes; without it no camvid")
-    parser.add_argument("--chains", nargs="+", choices=CHAINS, default=[], metavar="CHAIN", help="of smoke (all)")
-    parser.add_argument("--networks", nargs="+", choices=("fcn8s", "unet"), default=["fcn8s", "unet"], help="of camvid")
-    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="of camvid (0 1 2)")
-    parser.add_argument("--commit", help="of this source tree, for the record, where git is not there to say it")
-    parser.add_argument("--merge", nargs="+", type=Path, default=[], metavar="FILE", help="only add other gpu.json")
-    parser.add_argument("--join", type=Path, metavar="DIR", help="only join the parts of weights in a folder")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=14.0,
+        help="time limit for all parts, including the start of Python (default: 14)",
+    )
+    parser.add_argument("--rehearse", action="store_true", help="dry run: run every part at toy size on a CPU")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="parts to run (default: all)")
+    parser.add_argument("--output", type=Path, help="output folder for gpu.json and weights (default: docs/results)")
+    parser.add_argument(
+        "--samples", type=Path, default=samples, help="folder of real data (default: SEGMENTATION_DATA)"
+    )
+    parser.add_argument(
+        "--root", type=Path, help="data folder with CamVid as PNG files, 11 classes; the part camvid needs it"
+    )
+    parser.add_argument(
+        "--chains",
+        nargs="+",
+        choices=CHAINS,
+        default=[],
+        metavar="CHAIN",
+        help="command chains of smoke (default: all)",
+    )
+    parser.add_argument(
+        "--networks", nargs="+", choices=("fcn8s", "unet"), default=["fcn8s", "unet"], help="networks of camvid"
+    )
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="seeds of camvid (default: 0 1 2)")
+    parser.add_argument("--commit", help="commit of this source tree for the record, if git is missing")
+    parser.add_argument(
+        "--merge",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="merge these gpu.json files into the record, and do nothing else",
+    )
+    parser.add_argument(
+        "--join", type=Path, metavar="DIR", help="join weights that were copied back in parts, and do nothing else"
+    )
     return parser
 
 

@@ -1,4 +1,4 @@
-"""CamVid from random weights in the time that is left: a trial, then seed after seed, by the product's own commands."""
+"""CamVid from random weights in the remaining time: a trial run, then one training per seed, by the commands."""
 
 import json
 import shutil
@@ -22,19 +22,19 @@ SPEED_FLAGS = (
     "--data_on device --cuda_graph false",
     "--data_on workers --workers 12 --cuda_graph false",
 )
-"""Flags of train_fcn.py that decide how fast it trains, not what it learns; the first that works is used."""
+"""Flags of train_fcn.py that change its speed but not what it learns; the first entry that works is used."""
 _SCORE_SECONDS = 60.0
-"""After which scoring a split is given up."""
+"""Time limit for scoring one split."""
 _LAST_SECONDS = 10.0
-"""Kept back for the weights of the last training."""
+"""Seconds reserved for saving the weights of the last training."""
 SCORED = ("val", "test")
 _LEAST_EPOCHS = 2
 _READ_EVERY = 2.0
-"""Seconds between two looks at the history of a training that runs."""
+"""Seconds between two readings of the history of a running training."""
 
 
 class TrainingOutcome(NamedTuple):
-    """What came of a training."""
+    """Outcome of a training: its process, its history and its folder."""
 
     ended: ProcessResult
     history: list[dict[str, Any]]
@@ -43,7 +43,7 @@ class TrainingOutcome(NamedTuple):
 
 @dataclass
 class _Schedule:
-    """How a network is trained."""
+    """Flags, estimated time and epochs for the trainings of a network."""
 
     network: str
     speed_flags: str
@@ -52,10 +52,10 @@ class _Schedule:
 
 
 def run(settings: PartSettings, save: SaveResult) -> list[str]:
-    """Train, score, and bring the weights to where they are kept.
+    """Train, score, and save the weights to the output folder.
 
     Returns:
-        What failed.
+        Messages about what failed.
     """
     camvid = _CamVid(settings, save)
     for number, network in enumerate(settings.networks):
@@ -65,7 +65,7 @@ def run(settings: PartSettings, save: SaveResult) -> list[str]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result as text to print."""
+    """The result of the part as text to print."""
     lines = [
         f"  {row['network']:<6} seed {row['seed']}  {row['epochs_done']:>4} of {row['epochs']} epochs  "
         f"{row['seconds']:6.1f} s  best val {_percent(row['best_val_miou'])}  "
@@ -76,20 +76,20 @@ def table(result: dict[str, Any]) -> str:
 
 
 class _CamVid:
-    """The trainings of one run."""
+    """All trainings of one run, within its time limit."""
 
     def __init__(self, settings: PartSettings, save: SaveResult) -> None:
         self.settings, self._save_result = settings, save
         self.failed: list[str] = []
         self.root = settings.root if settings.root is not None else Path()
         self._until = time.monotonic() + settings.seconds
-        self._files = gpu_settings.FILES_BACK - 1  # the record is one
+        self._files = gpu_settings.FILES_BACK - 1  # the record is one of them
         self.splits = {}
         for split in ("train", *SCORED):
             try:
                 self.splits[split] = len(segnet_samples(self.root, split))
             except InputError:
-                if split != "test":  # without it there are the weights, to be scored elsewhere
+                if split != "test":  # without test images the weights can be scored elsewhere
                     raise
         self.result: dict[str, Any] = {
             "what": "CamVid, 11 classes, from random weights; weights best on val; mean IoU from 0 to 1",
@@ -101,20 +101,20 @@ class _CamVid:
 
     @property
     def left(self) -> float:
-        """Seconds for trainings."""
+        """Seconds that remain for trainings."""
         return self._until - time.monotonic() - _LAST_SECONDS
 
     def save(self) -> None:
-        """Keep what there is."""
+        """Save the result so far."""
         self._save_result(self.result)
 
     def add_note(self, text: str) -> None:
-        """Keep a sentence."""
+        """Add a sentence to the result and save it."""
         self.result["notes"].append(text)
         self.save()
 
     def train_network(self, network: str, seeds: tuple[int, ...]) -> None:
-        """Find out how long it takes, and train with all seeds for as many epochs as then fit."""
+        """Measure the time of an epoch, then train with all seeds for as many epochs as fit into the remaining time."""
         schedule = self._schedule(network, len(seeds))
         if schedule is None:
             return
@@ -126,7 +126,7 @@ class _CamVid:
             taken.append(self._train_seed(schedule, seed))
 
     def _schedule(self, network: str, runs: int) -> _Schedule | None:
-        """The first way to train that works, and the epochs that fit."""
+        """Find the first speed flags that work, and the number of epochs that fit; None if there are none."""
         for speed_flags in SPEED_FLAGS:
             if self.left <= 0:
                 break
@@ -153,7 +153,7 @@ class _CamVid:
         return None
 
     def _training_time(self, outcome: TrainingOutcome) -> plan.TrainingTime:
-        """What a training takes, scoring included, which is tried here for the first time."""
+        """Estimate the time of a training, including scoring, which is timed here once."""
         rows = [(row["seconds"], row.get("val_miou") is not None) for row in outcome.history]
         found = plan.estimate(outcome.ended.seconds, rows)
         began = time.monotonic()
@@ -162,11 +162,11 @@ class _CamVid:
         return found._replace(start=found.start + scored)
 
     def _error_tail(self, ended: ProcessResult) -> str:
-        """What a process said last."""
+        """The end of a process's error output."""
         return ended.error[-1500:].replace(str(self.settings.work), "WORK")
 
     def _train_seed(self, schedule: _Schedule, seed: int) -> float:
-        """Train, score, keep weights; the seconds that this took."""
+        """Train with a seed, score and save the weights; return the seconds that this took."""
         began = time.monotonic()
         name = f"camvid-{schedule.network}-seed{seed}"
         row: dict[str, Any] = {
@@ -177,7 +177,7 @@ class _CamVid:
         }
         row |= {"epochs_done": 0, "seconds": 0.0, "best_val_miou": None, "miou": {}, "files": {}, "history": {}}
         self.result["trainings"].append(row)
-        # A training that is slower than planned is stopped, and its best weights are kept.
+        # A training that is much slower than estimated is stopped, and its best weights are kept.
         limit = min(self.left, 1.5 * schedule.time_needed.seconds(schedule.epochs) + 10)
         every = plan.validate_every(schedule.epochs)
         outcome = self._train(schedule.network, schedule.speed_flags, seed, schedule.epochs, name, limit, every, row)
@@ -206,7 +206,7 @@ class _CamVid:
         validate_every: int,
         row: dict[str, Any] | None = None,
     ) -> TrainingOutcome:
-        """One training by the product's command; a row is given what its history says, while it runs."""
+        """Run train_fcn.py once; while it runs, the row of the record is updated from its history."""
         settings = self.settings
         folder = settings.work / "saved" / name
         arguments = ["train_fcn.py", "--recipe", RECIPES[network], "--root", str(self.root), *speed_flags.split()]
@@ -225,7 +225,7 @@ class _CamVid:
             arguments += ["--network", tiny.NAME, "--crop_size", str(settings.sizes.toy_crop), "--batch_size", "4"]
             arguments += ["--workers", "1"]
         shutil.rmtree(folder, ignore_errors=True)
-        # The signal makes it save what it has, which takes a moment.
+        # On SIGTERM a training saves its state, which takes a moment.
         job = Job(arguments, limit, start=settings.start, grace=10.0)
         looked = time.monotonic()
 
@@ -239,15 +239,17 @@ class _CamVid:
         return TrainingOutcome(job.wait(watch), _history(folder), folder)
 
     def _keep_weights(self, row: dict[str, Any], best: Path, name: str) -> None:
-        """Copy weights in parts, if so many files may still come back."""
+        """Save weights in parts, if that many more files can be copied back."""
         paths = weight_files.split(best, self.settings.output, f"{name}.pth", most=self._files)
         self._files -= len(paths)
         row["files"] = {path.name: sha256(path) for path in paths}
         if not paths:
-            self.add_note(f"{name}: its weights take more files than may still come back, so they were left there")
+            self.add_note(
+                f"{name}: its weights were not saved, because they take more files than can still be copied back"
+            )
 
     def _score(self, weights: Path, split: str) -> float | None:
-        """The mean IoU of a split, by the product's command."""
+        """Mean IoU of a split, from 0 to 1, by test_fcn.py; None if scoring failed."""
         settings, output = self.settings, self.settings.work / "scores"
         arguments = ["test_fcn.py", "--benchmark", "camvid", "--root", str(self.root), "--split", split]
         arguments += ["--model_weights_path", str(weights), "--output", str(output), "--profile_images", "0"]
@@ -262,7 +264,7 @@ class _CamVid:
 
 
 def _update_row(row: dict[str, Any], outcome: TrainingOutcome) -> None:
-    """What a history says, into a row of the record."""
+    """Update a row of the record with a training's history."""
     speeds = [epoch["images_per_second"] for epoch in outcome.history]
     scores = [epoch["val_miou"] for epoch in outcome.history if epoch.get("val_miou") is not None]
     row |= {
@@ -270,7 +272,7 @@ def _update_row(row: dict[str, Any], outcome: TrainingOutcome) -> None:
         "seconds": round(outcome.ended.seconds, 1),
         "best_val_miou": max(scores, default=None),
         "images_per_second": statistics.median(speeds) if speeds else None,
-        # Only epochs that were validated, because a curve needs no more.
+        # Only validated epochs: enough to draw a curve.
         "history": {
             name: [epoch[name] for epoch in outcome.history if epoch.get("val_miou") is not None]
             for name in ("epoch", "train_loss", "val_miou")
@@ -279,7 +281,7 @@ def _update_row(row: dict[str, Any], outcome: TrainingOutcome) -> None:
 
 
 def _history(folder: Path) -> list[dict[str, Any]]:
-    """The epochs of a run so far; a line that is being written is left out."""
+    """The rows of a run's history so far, without a line that is still being written."""
     path = folder / "history.jsonl"
     lines = path.read_text().splitlines(keepends=True) if path.is_file() else []
     return [json.loads(line) for line in lines if line.endswith("\n")]

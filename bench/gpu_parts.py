@@ -1,7 +1,7 @@
-"""The parts of `python -m bench gpu`, each in a process of its own: `python -m bench.gpu_parts NAME SETTING RESULT`.
+"""The parts of `python -m bench gpu`; each runs in its own process: `python -m bench.gpu_parts NAME SETTINGS RESULT`.
 
-SETTING is a `PartSettings` as JSON, RESULT the file that everything goes to the moment it is found: `result`, `failed`,
-`ended` and `environment`.
+SETTINGS is a `PartSettings` as JSON. RESULT is the JSON file to which every figure is written as soon as it is known;
+its keys are `result`, `failed`, `ended` and `environment`.
 """
 
 import sys
@@ -23,26 +23,26 @@ Result = dict[str, Any]
 
 @dataclass(frozen=True)
 class Part:
-    """Something to be measured."""
+    """One part: how to run it and how to print its result."""
 
     run: Callable[[PartSettings, SaveResult], list[str]]
-    """Measures, keeps what it finds, and returns what failed."""
+    """Function that measures, saves results as it goes, and returns messages about what failed."""
     table: Callable[[Result], str]
-    """What was kept as text to print."""
+    """Function that turns a saved result into text to print."""
 
 
 def roofline(settings: PartSettings, save_result: SaveResult) -> list[str]:
-    """What the device can do at most: matrix products and copies of random data."""
+    """Measure the roofline of the device: matrix products and copies of random data."""
     import torch
 
     from engine.devices.process import find_process
     from engine.profiling import roofline as peaks
 
-    # float32 products on a GPU: with TF32, as torch allows it in convolutions, and with all bits.
+    # float32 products on a GPU: once with TF32, which torch allows in convolutions by default, and once without.
     kinds = {"fp16": ("16-mixed", "high"), "bf16": ("bf16-mixed", "high"), "tf32": ("32-true", "high")}
     kinds["fp32"] = ("32-true", "highest")
     if settings.rehearse:
-        del kinds["fp16"]  # which CPUs multiply slowly
+        del kinds["fp16"]  # CPUs multiply fp16 slowly
     device = find_process(settings.device, "auto").device
     result: Result = {"what": "TFLOP/s of square matrix products, TB/s read and written by a copy; random data"}
     result |= {"tflops": {}, "copy_tb": 0.0}
@@ -61,7 +61,7 @@ def _roofline_table(result: Result) -> str:
 
 
 def forward(settings: PartSettings, save_result: SaveResult) -> list[str]:
-    """The forward pass, side by side with the original repository's network."""
+    """Measure the forward pass, side by side with the original network."""
     began = time.monotonic()
     from bench import forward_gpu
 
@@ -83,7 +83,7 @@ def forward(settings: PartSettings, save_result: SaveResult) -> list[str]:
 
 
 def training_step(settings: PartSettings, save_result: SaveResult) -> list[str]:
-    """Steps of training, side by side with the original repository's loop."""
+    """Measure training steps, side by side with the original loop."""
     began = time.monotonic()
     from bench import training_step as bench
 
@@ -100,7 +100,7 @@ def training_step(settings: PartSettings, save_result: SaveResult) -> list[str]:
 
 
 def prediction(settings: PartSettings, save_result: SaveResult) -> list[str]:
-    """Prediction from PNG to PNG, side by side with the original repository's loop."""
+    """Measure prediction from PNG to PNG, side by side with the original loop."""
     began = time.monotonic()
     from bench import prediction as bench
 
@@ -121,18 +121,18 @@ def prediction(settings: PartSettings, save_result: SaveResult) -> list[str]:
 
 
 def _left(settings: PartSettings, began: float) -> float:
-    """Seconds for the measurement of a part that began then, on the clock that never goes back."""
+    """Seconds that remain for a part's measurement; `began` is its start on the monotonic clock."""
     return settings.seconds - (time.monotonic() - began)
 
 
 def _scenes(settings: PartSettings) -> tuple[Path, str]:
-    """A Cityscapes root with images, and what they are; in a rehearsal small ones."""
+    """A Cityscapes root with images, and their description; in a rehearsal small drawn ones."""
     real = Path() if settings.rehearse else settings.samples
     return scenes.find(real, settings.work, settings.sizes.scene)
 
 
 def _without_compilers(contenders: dict[str, str], settings: PartSettings) -> dict[str, str]:
-    """In a rehearsal without the contenders that torch.compile takes minutes for on a CPU."""
+    """The contenders; in a rehearsal without those that torch.compile takes minutes for on a CPU."""
     return {name: one for name, one in contenders.items() if not (settings.rehearse and "compiled" in name)}
 
 
@@ -141,7 +141,7 @@ def _failures(record: Result) -> list[str]:
 
 
 def _table(module: str) -> Callable[[Result], str]:
-    """The table of a bench, which is imported only when there is something to print."""
+    """The table function of a bench, which imports it only when there is something to print."""
 
     def text(result: Result) -> str:
         import importlib
@@ -164,7 +164,7 @@ PARTS = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run a part."""
+    """Run one part and write its result file."""
     name, settings, path = argv[0], PartSettings.parse(argv[1]), Path(argv[2])
     written: dict[str, Any] = {"ended": False, "failed": [], "result": {}}
 
@@ -172,13 +172,13 @@ def main(argv: Sequence[str]) -> int:
         written["result"] = result
         write_json(path, written)
 
-    if not settings.rehearse:  # whose processes are copies of this one, and CUDA does not survive that
+    if not settings.rehearse:  # a rehearsal forks this process, and CUDA does not survive a fork
         try:
             written["environment"] = _environment(settings)
-        except Exception as error:  # whatever a driver or a package has to say, the part itself may work
+        except Exception as error:  # the part may work even if a driver or a package fails here
             print(f"warning: the environment could not be described: {error}", file=sys.stderr)
     save_result({})
-    # The deadline counts from the start of this process, and imports took their time.
+    # The deadline counts from the start of this process, so the time for imports is subtracted.
     settings = replace(settings, seconds=settings.seconds - (time.time() - psutil.Process().create_time()))
     try:
         written["failed"] = PARTS[name].run(settings, save_result)
@@ -186,7 +186,7 @@ def main(argv: Sequence[str]) -> int:
         written["failed"] = [*written["failed"], *error.messages]
     written["ended"] = True
     write_json(path, written)
-    # Once more, because now all packages are imported; last, because nothing that was measured may be lost by it.
+    # Again, because now all packages are imported; last, so that a failure here cannot lose any figure.
     written["environment"] = _environment(settings)
     write_json(path, written)
     return int(bool(written["failed"]))
@@ -195,7 +195,7 @@ def main(argv: Sequence[str]) -> int:
 def _environment(settings: PartSettings) -> dict[str, Any]:
     from engine import environment
 
-    sys.argv = list(settings.command)  # that of the whole run, from which folders of this machine are left out
+    sys.argv = list(settings.command)  # the command of the whole run; the description leaves out this machine's folders
     found = environment.describe()
     return {**found, "commit": found["commit"] or settings.commit}
 

@@ -1,4 +1,4 @@
-"""The record of `python -m bench gpu`: one file, which is whole after every figure."""
+"""The record of `python -m bench gpu`: one JSON file, which is complete and valid after every figure."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,15 +9,15 @@ from engine.errors import InputError
 from engine.files.atomic import write_json
 
 Entry = dict[str, Any]
-"""One part: status, seconds, what failed, the result, and the environment that it was found in."""
+"""One part in the record: status, seconds, failures, result and environment."""
 DONE, FAILED, KILLED, SKIPPED = "done", "failed", "killed", "skipped"
 
 
 class Record:
-    """gpu.json in a folder; parts that an earlier call left there stay until they are measured again.
+    """The record file; parts that an earlier call measured stay until they are measured again.
 
     Args:
-        path: of the file.
+        path: the file, gpu.json in the output folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -27,7 +27,7 @@ class Record:
             self.parts = json.loads(path.read_text())["parts"]
 
     def put(self, name: str, entry: Mapping[str, Any]) -> None:
-        """Replace what is known of a part, in the file too; what was measured stays if it was skipped now."""
+        """Replace the entry of a part and write the file; if the part was skipped now, its earlier figures stay."""
         known = self.parts.get(name, {"status": SKIPPED})
         if entry["status"] == SKIPPED and known["status"] != SKIPPED:
             self.parts[name] = {**known, "skipped_later": list(entry.get("failed", ()))}
@@ -37,12 +37,12 @@ class Record:
 
 
 def merge(files: Sequence[Path], path: Path) -> Path:
-    """Bring parts that several calls measured, on machines that keep nothing, into one record.
+    """Merge the records of several calls, for example on machines that keep no files, into one.
 
-    The last one that measured a part wins.
+    If several calls measured a part, the last one wins.
 
     Raises:
-        InputError: if a file is no such record.
+        InputError: if a file is not a record of python -m bench gpu.
     """
     record = Record(path)
     for file in files:
@@ -56,7 +56,7 @@ def merge(files: Sequence[Path], path: Path) -> Path:
 
 
 def read_result(path: Path) -> dict[str, Any]:
-    """What a part has written so far."""
+    """Content of a part's result file; an empty result if it has not written one yet."""
     if not path.is_file():
         return {"ended": False, "failed": [], "result": {}}
     content: dict[str, Any] = json.loads(path.read_text())
@@ -64,7 +64,13 @@ def read_result(path: Path) -> dict[str, Any]:
 
 
 def status(ended: bool, code: int | None, failed: list[str]) -> str:
-    """How a part came out, by whether it said that it ended, its exit code (None if killed), and what failed in it."""
+    """Status of a part.
+
+    Args:
+        ended: whether the part wrote that it ended.
+        code: exit code of its process; None if it was killed.
+        failed: messages about what failed in it.
+    """
     if code is None and not ended:
         return KILLED
     return FAILED if failed or code != 0 else DONE

@@ -1,4 +1,4 @@
-"""The parts of `python -m bench gpu` one after the other: time for each, deadlines, and what is kept of them."""
+"""Runs the parts of `python -m bench gpu` one after the other: allocates time, enforces deadlines, records results."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from bench.launch import POLL_SECONDS, Job, ProcessResult, kill_all
 from bench.plan import TimeNeed
 
 STEPS = (("roofline",), ("smoke", "tests"), ("forward",), ("training_step",), ("prediction",), ("camvid",))
-"""Parts in their order; those of one step run side by side, because they measure nothing."""
+"""Parts in their order; the parts of one step run at the same time, because they do not time anything."""
 TIME_NEEDS = {
     "roofline": TimeNeed("roofline", 25, 40),
     "smoke": TimeNeed("smoke", 90, 200),
@@ -23,28 +23,28 @@ TIME_NEEDS = {
     "prediction": TimeNeed("prediction", 65, 120),
     "camvid": TimeNeed("camvid", 120, float("inf")),
 }
-"""Seconds, as long as nothing of it was measured on a GPU."""
+"""Estimated seconds of each part; not yet measured on a GPU."""
 WIND_DOWN_SECONDS = 10.0
-"""Before a part's deadline, in which it comes to its end by itself; no more than a tenth of its time."""
+"""Seconds before a part's deadline in which it should end by itself; at most a tenth of its time."""
 StartPart = Callable[[str, PartSettings, Path, float], Job]
-"""Starts a part: its name, its setting, the file for its result, and the seconds until it is killed."""
+"""Function that starts a part, given its name, its settings, its result file and the seconds until it is killed."""
 
 
 def start_part(name: str, settings: PartSettings, result: Path, seconds: float) -> Job:
-    """Start a part in a process of its own."""
+    """Start a part in its own process."""
     arguments = ["-m", "bench.gpu_parts", name, settings.dump(), str(result)]
-    # What a killed part leaves behind goes with the folder of the whole run.
+    # Temporary files of a killed part are removed together with the folder of the whole run.
     return Job(arguments, seconds, {"TMPDIR": str(settings.work)}, settings.start)
 
 
 class PartRunner:
-    """One call of the command.
+    """Runner of the parts for one call of the command.
 
     Args:
-        setting: what all parts are given.
-        record: that everything goes to.
-        until: when it is to be over, in seconds since the epoch.
-        start: how to start a part.
+        settings: settings for all parts.
+        record: record that all results are written to.
+        deadline: end of the call, in seconds since 1970.
+        start: function that starts a part.
     """
 
     def __init__(self, settings: PartSettings, record: Record, deadline: float, start: StartPart = start_part) -> None:
@@ -53,7 +53,7 @@ class PartRunner:
         self._results.mkdir()
 
     def all(self, names: Sequence[str]) -> dict[str, str]:
-        """Run the parts of these names in their order, each with its share of the time; how each came out."""
+        """Run the named parts in their order, each with its share of the time; return the status of each."""
         steps = [chosen for step in STEPS if (chosen := [name for name in step if name in names])]
         statuses: dict[str, str] = {}
         for number, step in enumerate(steps):
@@ -70,13 +70,13 @@ class PartRunner:
 
     def _reason_to_skip(self, name: str, seconds: float) -> str | None:
         if not seconds:
-            return f"no time was left for it; it takes {TIME_NEEDS[name].minimum:.0f} s at the least"
+            return f"no time was left for it; it needs at least {TIME_NEEDS[name].minimum:.0f} s"
         if name == "camvid" and self._setting.root is None:
-            return "no --root with CamVid in it was given"
+            return "no --root with CamVid was given"
         return None
 
     def _step(self, names: Sequence[str], seconds: float) -> dict[str, str]:
-        """Run parts side by side until each has ended or is past its deadline."""
+        """Run parts at the same time until each has ended or its deadline has passed."""
         settings = replace(self._setting, seconds=seconds - min(WIND_DOWN_SECONDS, seconds / 10))
         jobs: dict[str, Job] = {}
         statuses: dict[str, str] = {}
@@ -100,7 +100,7 @@ class PartRunner:
         return statuses
 
     def _record_part(self, name: str, job: Job, allotted: float, ended: ProcessResult | None) -> str:
-        """Record what a part has found so far, and its end; how it came out."""
+        """Record the results of a part so far, and its end if it has ended; return its status."""
         found = gpu_record.read_result(self._result(name))
         entry: dict[str, Any] = {
             "status": "running",
@@ -124,12 +124,12 @@ class PartRunner:
         return self._results / f"{name}.json"
 
     def _changed(self, name: str) -> float:
-        """When a part last wrote something."""
+        """Time of the last change of a part's result file, in nanoseconds; 0 if there is none."""
         path = self._result(name)
         return path.stat().st_mtime_ns if path.is_file() else 0
 
 
 def _step_need(step: Sequence[str]) -> TimeNeed:
-    """What a step needs: its parts run side by side."""
+    """Time that a step needs, whose parts run at the same time."""
     needs = [TIME_NEEDS[name] for name in step]
     return TimeNeed("+".join(step), max(need.minimum for need in needs), max(need.maximum for need in needs))

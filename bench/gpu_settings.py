@@ -1,4 +1,4 @@
-"""What the parts of `python -m bench gpu` are given."""
+"""Settings for the parts of `python -m bench gpu`."""
 
 import json
 from collections.abc import Callable
@@ -9,35 +9,35 @@ from typing import Any
 from bench.launch import ForkedProcess, StartProcess, start_interpreter
 
 SaveResult = Callable[[dict[str, Any]], None]
-"""Takes all that a part has found so far; it is in the record at once."""
+"""Function that a part calls with its result so far; it is saved at once."""
 FILES_BACK = 8
-"""Most files that come back from a machine; the record is one of them."""
+"""Most files that can be copied back from a machine; the record is one of them."""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """How much is measured."""
+    """Sizes and numbers of repeats of all parts."""
 
     matrix: int | None
-    """Side of the matrices of the ceilings; None for that of the device."""
+    """Side of the matrices that measure the roofline; None for the default of the device."""
     scene: tuple[int, int]
-    """Height and width of the images of the forward pass and the prediction."""
+    """Height and width of the images of the parts forward and prediction."""
     repeats: int
-    """Forward passes timed in each process."""
+    """Number of forward passes that are timed in each process."""
     rounds: int
-    """Of side-by-side measurements, if there is time."""
+    """Rounds of the side-by-side measurements; fewer if time runs out."""
     training: tuple[int, int, int]
-    """Images a step, side of the crops, and steps."""
+    """Images per training step, side of the crops, and number of steps."""
     predicted: tuple[int, int]
-    """Images that we predict, and that the original repository's loop predicts."""
+    """Number of images for our prediction, and for the original loop."""
     toy: tuple[int, int]
     """Height and width of the images of the smoke test."""
     toy_crop: int
-    """Side of its crops."""
+    """Side of the crops of the smoke test."""
     trial_epochs: int
-    """Of the training that finds out how long an epoch takes."""
+    """Epochs of the trial training that measures the time of an epoch."""
     epochs: int
-    """At most, of a training on CamVid."""
+    """Most epochs of a training on CamVid."""
 
 
 FULL = Sizes(None, (1024, 2048), 50, 3, (16, 1024, 20), (400, 24), (360, 480), 128, 10, 800)
@@ -46,53 +46,55 @@ TOY = Sizes(128, (64, 128), 1, 1, (1, 64, 1), (4, 2), (64, 96), 32, 4, 2)
 
 @dataclass(frozen=True)
 class PartSettings:
-    """One part of one run."""
+    """Settings for one part of one run."""
 
     seconds: float
-    """Until it should have come to its end; it is killed a little later."""
+    """Seconds until the part should end by itself; it is killed a little later."""
     work: Path
-    """Folder for files that nobody keeps, the same for all parts."""
+    """Folder for temporary files, the same for all parts."""
     output: Path
-    """Folder for what is kept."""
+    """Folder for the record and the weights."""
     samples: Path
-    """Folder of real data, which may not be there."""
+    """Folder of real data, which may be missing."""
     root: Path | None
-    """Folder that has CamVid; None for none."""
+    """Data folder with CamVid; None if there is none."""
     rehearse: bool
-    """Everything at toy size on a CPU."""
+    """Whether everything runs at toy size on a CPU."""
     parallel: int
-    """Chains of the smoke test at a time."""
+    """Number of chains of the smoke test that run at the same time."""
     chains: tuple[str, ...]
+    """Names of the chains to run; empty for all."""
     networks: tuple[str, ...]
-    """To train on CamVid."""
+    """Names of the networks to train on CamVid."""
     seeds: tuple[int, ...]
+    """Seeds of the trainings on CamVid."""
     command: tuple[str, ...]
     """Arguments of the whole run."""
     commit: str | None
-    """Of this source tree, where git is not there to say it."""
+    """Commit of this source tree, if git is missing; None to ask git."""
 
     @property
     def device(self) -> str:
-        """As the commands' --accelerator."""
+        """Value for the commands' --accelerator."""
         return "cpu" if self.rehearse else "gpu"
 
     @property
     def sizes(self) -> Sizes:
-        """Of the measurements."""
+        """Sizes for a rehearsal or for a GPU."""
         return TOY if self.rehearse else FULL
 
     @property
     def start(self) -> StartProcess:
-        """How to start processes."""
+        """Function that starts processes; in a rehearsal by a fork, which saves their imports."""
         return ForkedProcess if self.rehearse else start_interpreter
 
     def dump(self) -> str:
-        """As JSON."""
+        """The settings as JSON, for the command line of a part."""
         return json.dumps(asdict(self), default=str)
 
     @classmethod
     def parse(cls, text: str) -> "PartSettings":
-        """From what `dump` gave."""
+        """Settings from the JSON of `dump`."""
         values = json.loads(text)
         for name in ("work", "output", "samples", "root"):
             values[name] = None if values[name] is None else Path(values[name])

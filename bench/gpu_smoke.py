@@ -1,4 +1,4 @@
-"""Every CUDA path of the commands once, at toy size, in chains that run side by side."""
+"""Smoke test: every CUDA path of the commands once, at toy size, in chains that run at the same time."""
 
 import shlex
 import time
@@ -71,7 +71,7 @@ CHAINS: dict[str, tuple[str, ...]] = {
         f"{_TRAIN} {_GRAPH} --precision fp16 --clip_norm 1 --epochs 2 --name graph-fp16",
         f"{_TRAIN} {_GRAPH} --precision fp16 --clip_norm 1 --epochs 3 --name graph-fp16",
     ),
-    "graph, unlike": (
+    "graph, other options": (
         f"{_TRAIN} {_GRAPH} --accumulate 2 --epochs 2 --name graph-accumulate",
         f"{_TRAIN} {_GRAPH} --optimizer sgd --network {{unet}} --epochs 2 --name graph-sgd",
         f"{_TRAIN} --data_on device --cuda_graph false --ema 0.9 --epochs 1 --name no-graph",
@@ -82,8 +82,8 @@ CHAINS: dict[str, tuple[str, ...]] = {
     "predict, fp32": (f"{_TEST} {_RANDOM} --precision fp32",),
     "predict, tiles": (f"{_TEST} {_RANDOM} --memory_budget 300",),
     "predict, tiles by torch": (f"{_TEST} {_RANDOM} --memory_budget 300 --kernels torch --precision bf16",),
-    "predict, views": (f"{_TEST} {_RANDOM} --scales 0.75,1,1.25 --flip",),
-    "predict, windows": (f"{_TEST} {_RANDOM} --window 128",),
+    "predict, test-time augmentation": (f"{_TEST} {_RANDOM} --scales 0.75,1,1.25 --flip",),
+    "predict, sliding window": (f"{_TEST} {_RANDOM} --window 128",),
     "predict a folder": (f"{_TEST} {_RANDOM} --images {{camvid}}/CamVid/test",),
     "cityscapes": (
         "-m cityscapes.demo --root {work}/demo --train 4 --val 2 --test 2 --workers {workers}",
@@ -94,18 +94,20 @@ CHAINS: dict[str, tuple[str, ...]] = {
         "--workers 1 --model_weights_path {work}/saved/cityscapes/best.pth",
     ),
 }
-"""Commands that need each other, in their order; a chain ends with the first that fails. Long chains come first."""
+"""Name -> commands that depend on each other, in order; a chain ends with its first failure. Long chains come first."""
 _COMMAND_SECONDS = 100.0
-_KEPT_OF_ERRORS = 1500
+"""Time limit for one command."""
+_ERROR_CHARACTERS = 1500
+"""Characters of a failed command's error output that are saved."""
 _FEW_THREADS = {"OMP_NUM_THREADS": "2"}
-"""Because several chains share the cores."""
+"""Environment variables that limit threads, because several chains share the cores."""
 
 
 def run(settings: PartSettings, save_result: SaveResult) -> list[str]:
-    """Run the chains, some at a time, and keep what came of each command.
+    """Run the chains, several at a time, and save the outcome of each command.
 
     Returns:
-        What failed.
+        Messages about what failed.
     """
     deadline = time.monotonic() + settings.seconds
     values = placeholders(settings)
@@ -125,17 +127,17 @@ def run(settings: PartSettings, save_result: SaveResult) -> list[str]:
                 if chain.finished:
                     running.remove(chain)
             time.sleep(0.02)
-        # Before they are killed, because a process on a GPU may take long to go.
+        # Saved before the kill, because a process on a GPU may take long to end.
         not_ended = [chain.name for chain in [*running, *waiting]]
         save_result({"commands": rows, "not_ended": not_ended})
     finally:
         kill_all([chain.job for chain in running if chain.job is not None])
     failed = [f"{row['chain']}: {row['command']}: {_exit_text(row)}" for row in rows if row["code"] != 0]
-    return [*failed, *(f"{name}: no time was left for it, or for its end" for name in not_ended)]
+    return [*failed, *(f"{name}: not started or not finished, because the time ran out" for name in not_ended)]
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result as text to print: the failures, and a line for each chain."""
+    """The result as text to print: one line for each chain, then the failures."""
     lines = [
         f"  {name:<26} {len(those)} commands, {sum(row['seconds'] for row in those):6.1f} s"
         for name in dict.fromkeys(row["chain"] for row in result["commands"])
@@ -149,7 +151,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 class _Chain:
-    """One command after the other."""
+    """Commands that run one after the other."""
 
     def __init__(self, name: str, values: dict[str, str], start: StartProcess) -> None:
         self.name, self._start, self._work = name, start, values["work"]
@@ -157,11 +159,11 @@ class _Chain:
         self._commands = iter([template.format_map(values) for template in CHAINS[name]])
         self._command = ""
         self.job: Job | None = None
-        """The command that is running."""
+        """The running command; None between commands."""
         self.finished = False
 
     def advance(self) -> dict[str, Any] | None:
-        """Start the next command if none is running; what came of a command that has ended, else None."""
+        """Start the next command if none is running; return the row of a command that has ended, otherwise None."""
         if self.job is None:
             self._command = next(self._commands, "")
             self.finished = not self._command
@@ -175,7 +177,7 @@ class _Chain:
         return self._row(ended)
 
     def _row(self, ended: ProcessResult) -> dict[str, Any]:
-        kept = 300 if ended.code == 0 else _KEPT_OF_ERRORS
+        kept = 300 if ended.code == 0 else _ERROR_CHARACTERS
         return {
             "chain": self.name,
             "command": self._command.replace(self._work, "WORK"),
@@ -190,12 +192,12 @@ def _exit_text(row: dict[str, Any]) -> str:
 
 
 def _start(settings: PartSettings, name: str) -> StartProcess:
-    """How a chain starts its commands; in a rehearsal one as people do, the others without imports."""
+    """Function that starts a chain's commands: in a rehearsal one chain starts new interpreters, the others fork."""
     return start_interpreter if name == "fp16 clipped" else settings.start
 
 
 def placeholders(settings: PartSettings) -> dict[str, str]:
-    """What stands for the names in braces, but for that of the chain."""
+    """Values of the placeholders in the commands, except {chain}."""
     here = settings.rehearse
     names = ("fcn8s", "unet", "fcn16s_vgg16_bn", "fcn8s_paper")
     height, width = settings.sizes.toy
@@ -209,14 +211,14 @@ def placeholders(settings: PartSettings) -> dict[str, str]:
         "precisions": "auto" if here else "auto,fp32,bf16",
         "workers": "1" if here else "2",
         "more_workers": "2" if here else "8",
-        # What a CPU does not have, or takes minutes for.
+        # A CPU takes minutes to compile, and has no Triton.
         "compile": "false" if here else "true",
         "triton": "torch" if here else "triton",
     }
 
 
 def _write_weights(path: Path, network: str) -> None:
-    """A checkpoint of random weights, so that predictions need not wait for a training."""
+    """Write a checkpoint of random weights, so that predictions need not wait for a training."""
     import torch
 
     import catalogue

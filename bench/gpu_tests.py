@@ -1,4 +1,4 @@
-"""The tests that need a GPU, and only the files that hold some, so that no package is missed that they do not need."""
+"""Runs the tests marked `gpu`; other test files are not collected, because they may need packages that are missing."""
 
 import re
 from pathlib import Path
@@ -10,26 +10,26 @@ from bench.launch import Job
 
 _MARK = "mark.gpu"
 _FIRST, _LAST = "test_kernels_on_gpu.py", "test_network.py"
-"""Files with what matters most, and with what torch.compile takes long for."""
+"""Test files that run first, because they matter most, and last, because torch.compile takes long."""
 _KEEP_EVERY = 2.0
-"""Seconds between two looks at what has come out."""
+"""Seconds between two readings of the outcomes so far."""
 _OUTCOME = re.compile(r"^(\S+\.py::.+?) (PASSED|FAILED|SKIPPED|ERROR|XFAIL|XPASS)", re.MULTILINE)
 
 
 def files(tests: Path) -> list[Path]:
-    """The test files with such tests, in the order in which they run."""
+    """Files with tests marked `gpu`, in the order in which they run."""
     paths = [path for path in tests.rglob("test_*.py") if _MARK in path.read_text()]
     return sorted(paths, key=lambda path: (path.name != _FIRST, path.name == _LAST, path))
 
 
 def run(settings: PartSettings, save_result: SaveResult) -> list[str]:
-    """Run the tests and keep the outcome of each.
+    """Run the tests and save the outcome of each.
 
     Returns:
-        What failed.
+        Messages about what failed.
     """
     paths = [str(path.relative_to(REPOSITORY)) for path in files(REPOSITORY / "tests")]
-    # Warnings of third parties are no reason to lose a quarter of an hour on a GPU.
+    # Warnings are not errors here: a warning of another package must not cost the time on a GPU.
     arguments = ["-m", "pytest", "-v", "-m", "gpu", "-W", "default", "-p", "no:cacheprovider", *paths]
     result: dict[str, Any] = {"command": "python " + " ".join(arguments), "code": None, "seconds": 0.0, "outcomes": {}}
     job = Job(arguments, settings.seconds, start=settings.start)

@@ -1,4 +1,4 @@
-"""Three masks of 100 annotated images: whole processes, and how far each stage is from its limit."""
+"""Ground truth of 100 images, three masks each: time of whole processes, and of each stage next to its lower bound."""
 
 import itertools
 import json
@@ -58,7 +58,7 @@ def run(samples: Path) -> dict[str, Any]:
 
 
 def table(record: dict[str, Any]) -> str:
-    """The contenders and the stages."""
+    """The record as text to print: the contenders and the stages."""
     lines = [f"{record['images']} images, {record['polygons']}, medians of {record['rounds']} rounds"]
     lines.append(f"  {'':<12}{'seconds':>9}{'official =':>12}{'OpenCV =':>10}")
     for name, seconds in record["median_seconds"].items():
@@ -67,7 +67,7 @@ def table(record: dict[str, Any]) -> str:
             f"  {name:<12}{seconds:>9.2f}" + (f"{official:>10.1f} x{opencv:>8.1f} x" if name != "start" else "")
         )
     lines.append(
-        "ms an image and stage (its limit): "
+        "milliseconds per image of each stage (lower bound): "
         + ", ".join(
             f"{name} {stage['ms']:.2f} ({stage['limit_ms']:.2f}, {stage['limit']})"
             for name, stage in record["stages_ms"].items()
@@ -77,7 +77,7 @@ def table(record: dict[str, Any]) -> str:
 
 
 def _populate(root: Path, samples: Path) -> str:
-    """Lay out 100 polygon files as a Cityscapes folder; where they come from."""
+    """Copy 100 polygon files into a Cityscapes folder; return a description of their origin."""
     found = sorted((samples / "cityscapes_geometry").rglob("*_gtFine_polygons.json"))
     origin = "real geometry"
     if not found:
@@ -99,7 +99,7 @@ def _clear(*folders: Path) -> None:
 
 
 def _stages(jobs: Sequence[worklist.Job]) -> dict[str, dict[str, Any]]:
-    """Milliseconds an image of each stage, and of what it cannot do without."""
+    """Milliseconds per image of each stage, and of its lower bound, the work that it cannot avoid."""
     sources = [job.polygons for job in jobs]
     raw = [source.read_bytes() for source in sources]
     annotations = [polygons.read(source) for source in sources]
@@ -110,7 +110,7 @@ def _stages(jobs: Sequence[worklist.Job]) -> dict[str, dict[str, Any]]:
     targets = [[job.generated_mask(kind) for kind in _OPTIONS.kinds] for job in jobs]
     reading = _ms(Path.read_bytes, sources)
     return {
-        "read": _stage(reading, reading, "it is the limit"),
+        "read": _stage(reading, reading, "it is its own bound"),
         "parse": _stage(_ms(polygons.read, sources) - reading, _ms(json.loads, raw), "JSON alone, unchecked"),
         "fill": _stage(_ms(_fill, annotations), _ms(np.copy, drawn), "copying the mask"),
         "encode": _stage(_ms(_encode, drawn), _ms(_compress, lines), "compressing ready rows"),
@@ -125,7 +125,7 @@ def _stage(ms: float, limit_ms: float, limit: str) -> dict[str, Any]:
 
 
 def _ms(process: Callable[[Any], object], items: Sequence[Any], repeats: int = 3) -> float:
-    """The mean over the items of the median milliseconds."""
+    """Mean over the items of the median milliseconds over the repeats."""
     medians = []
     for item in items:
         taken = []
@@ -154,7 +154,7 @@ def _compress(masks: Sequence[UInt8Array]) -> None:
 
 
 def _write(job: tuple[Sequence[Path], Sequence[bytes]]) -> None:
-    number = next(_NUMBERS)  # new files each time, as in a first run: to replace files takes longer
+    number = next(_NUMBERS)  # new files each time, as in a first run, because replacing files takes longer
     for path, content in zip(*job, strict=True):
         write_bytes(path.with_name(f"{number}_{path.name}"), content)
 

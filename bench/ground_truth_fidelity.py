@@ -1,4 +1,4 @@
-"""How many pixels of real official masks each way to fill polygons gets wrong."""
+"""Fidelity of ways to fill polygons: the number of pixels that differ from real official masks."""
 
 import hashlib
 import json
@@ -22,12 +22,14 @@ def run(samples: Path) -> dict[str, Any]:
     """Draw the scenes that have official masks, once with each variation.
 
     Raises:
-        InputError: if there are no such scenes.
+        InputError: if no scene has official masks.
     """
     root = samples / "cityscapes"
     jobs = [job for job in worklist.of_root(root) if job.official_mask("instanceIds").is_file()]
     if not jobs:
-        raise InputError(f"{root}: no official masks there; set SEGMENTATION_DATA to a folder with cityscapes/ in it")
+        raise InputError(
+            f"{root}: contains no official masks; set SEGMENTATION_DATA to a folder that contains cityscapes/"
+        )
     return {
         "what": "pixels of official labelIds and instanceIds masks that are drawn differently",
         "scenes": len(jobs),
@@ -53,7 +55,7 @@ def _differing(jobs: list[Job], name: str) -> dict[str, int]:
 
 
 def _golden(name: str) -> int:
-    """How many of the 72 polygons that Pillow 1.7.8 and 2.4.0 painted come out otherwise."""
+    """Number of the 72 polygons that are drawn differently from Pillow 1.7.8 and 2.4.0."""
     golden = json.loads((REPOSITORY / "tests" / "cityscapes" / "ground_truth" / "polygon_fill_golden.json").read_text())
     values = np.array([0, 1], np.uint8)
     images = [
@@ -71,7 +73,7 @@ def _drawn(job: Job, name: str) -> polygons.Masks:
 
 
 def table(record: dict[str, Any]) -> str:
-    """A line a variation."""
+    """The record as text to print, one line for each variation."""
     lines = [f"{record['scenes']} scenes, {record['pixels']:,} pixels"]
     lines.append(
         f"  {'':<26}{'labelIds differ':>16}{'at boundaries':>16}{'instanceIds differ':>20}{'of 72 polygons':>16}"

@@ -1,6 +1,6 @@
-"""A training that is killed again and again, against one that is left alone: are the weights the same?
+"""Compares a training that is killed many times with an undisturbed one: the weights must be identical.
 
-Half of the kills are SIGKILL, half SIGTERM, at random moments: while it starts, learns, saves or evaluates.
+Half of the signals are SIGKILL, half SIGTERM, at random moments: while it starts, trains, saves or evaluates.
 """
 
 import json
@@ -21,30 +21,30 @@ from engine.errors import InputError
 _SIZE = "--backbone_weights none --crop_size 64 --batch_size 2 --workers 1 --accelerator cpu"
 _EXTRAS = "--ema 0.99 --accumulate 2 --clip_norm 5 --class_uniform 0.5 --save_minutes 0 --curves none"
 _TIMING_FIELDS = {"images_per_second", "seconds", "data_wait", "process_memory_mib"}
-"""Columns of the history that may differ."""
+"""Columns of the history that may differ, because they depend on the time or on the machine."""
 
 
 def run(samples: Path, kills: int = 20, epochs: int = 10, images: int = 16, network: str = "fcn8s") -> dict[str, Any]:
-    """Train twice on a synthetic data set, once with so many kills, and compare.
+    """Train twice on a synthetic data set, once undisturbed and once with kills, and compare.
 
     Raises:
-        InputError: if a training fails of itself.
+        InputError: if a training fails without being killed.
     """
     with tempfile.TemporaryDirectory() as folder:
         root, saved = Path(folder) / "data", Path(folder) / "saved"
         _python("-m", "cityscapes.demo", "--root", str(root), "--train", str(images), "--val", "3", "--test", "1")
         _python("generate_gt.py", "--root", str(root))
         arguments = ["train_fcn.py", "--root", str(root), "--saved", str(saved), "--epochs", str(epochs)]
-        how = ["--network", network, *_SIZE.split(), *_EXTRAS.split()]
-        arguments += how
+        options = ["--network", network, *_SIZE.split(), *_EXTRAS.split()]
+        arguments += options
         began = time.monotonic()
         _python(*arguments, "--name", "whole")
         seconds = time.monotonic() - began
         signals_sent = _kill([*arguments, "--name", "killed"], kills, seconds)
         whole, killed = saved / "whole", saved / "killed"
         return {
-            "what": "train with kills at random moments, go on after each, and compare with an undisturbed training",
-            "training": " ".join([*how, "--epochs", str(epochs)]),
+            "what": "train with kills at random moments, resume after each, and compare with an undisturbed training",
+            "training": " ".join([*options, "--epochs", str(epochs)]),
             "images": images,
             "kills": {name: signals_sent.count(name) for name in ("SIGKILL", "SIGTERM")},
             "identical": {
@@ -63,9 +63,13 @@ def table(record: dict[str, Any]) -> str:
 
 
 def _kill(arguments: Sequence[str], kills: int, seconds: float) -> list[str]:
-    """Start a training until it has been killed so often, then let it end; the signals in their order.
+    """Start and kill a training up to the given number of times, then let it finish; return the signals in their order.
 
-    Training takes so many seconds in all, the start included; moments are drawn so that all kills find it at work.
+    Args:
+        arguments: the training command.
+        kills: number of signals.
+        seconds: time of the undisturbed training, including its start. Moments are drawn so that all signals reach a
+            training that is still running.
     """
     rng = random.Random(0)
     signals_sent: list[str] = []
@@ -84,20 +88,24 @@ def _kill(arguments: Sequence[str], kills: int, seconds: float) -> list[str]:
                 continue
         if process.returncode:
             raise InputError(f"{' '.join(arguments)}: ended with code {process.returncode}")
-        break  # it has come to its end
+        break  # the training finished before it could be killed
     _python(*arguments)
     return signals_sent
 
 
 def _require_killed(process: "subprocess.Popen[bytes]", name: str) -> None:
-    """A process that a signal met ends by it, by saving first, or had just come to its end."""
+    """Check that a process was ended by the signal, with or without saving first, or had just finished.
+
+    Raises:
+        InputError: if it failed in another way.
+    """
     number = signal.Signals[name]
     if process.returncode not in (0, -number, 128 + number):
         raise InputError(f"after {name} the training ended with code {process.returncode}")
 
 
 def _seconds_to_start(arguments: Sequence[str]) -> float:
-    """How long it takes until the run is there and training begins."""
+    """Seconds until a new run has written its first state and training begins."""
     last = Path(arguments[arguments.index("--saved") + 1]) / arguments[arguments.index("--name") + 1] / "last.pth"
     began = time.monotonic()
     with _start(arguments) as process:
@@ -126,7 +134,7 @@ def _python(*arguments: str) -> None:
 
 
 def _same_state(left: Path, right: Path) -> bool:
-    """Whether two files of weights and states are equal in every bit that matters, the clocks left out."""
+    """Whether two files of weights or training states are equal in every bit, apart from the timing fields."""
     import torch
 
     ours, theirs = (torch.load(path, weights_only=True) for path in (left, right))

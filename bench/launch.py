@@ -1,4 +1,4 @@
-"""Python processes with deadlines: started, watched, and killed with all that they started themselves."""
+"""Python processes with deadlines: start, watch, and kill them together with all their descendants."""
 
 import atexit
 import contextlib
@@ -20,36 +20,42 @@ import psutil
 from bench import REPOSITORY
 
 POLL_SECONDS = 0.005
-"""Between two looks at a process; what is timed by its end is off by this at most."""
+"""Seconds between two polls of a process; times that are taken at its end are too long by at most this."""
 
 
 class ProcessResult(NamedTuple):
-    """What came of a process."""
+    """Result of a process that has ended."""
 
     code: int | None
-    """Its exit code, negative for a signal; None if it was killed at its deadline."""
+    """Exit code, negative for a signal; None if the process was killed at its deadline."""
     seconds: float
+    """Seconds from its start to its end."""
     out: str
+    """Everything that it wrote to stdout."""
     error: str
+    """Everything that it wrote to stderr."""
 
 
 class ProcessHandle(Protocol):
-    """A process that was started."""
+    """A started process: its id, and whether it still runs."""
 
     @property
     def pid(self) -> int | None:
-        """Its number."""
+        """Process id; None if the process has not started."""
 
     def poll(self) -> int | None:
-        """Its exit code, None while it runs."""
+        """Exit code, None while the process runs."""
 
 
 StartProcess = Callable[[Sequence[str], Path, Path, Mapping[str, str]], ProcessHandle]
-"""Starts a Python process with these arguments, files for stdout and stderr, and more environment variables."""
+"""Function that starts a Python process, given its arguments, its stdout and stderr files and environment variables.
+
+The variables are set in addition to those of this process.
+"""
 
 
 def start_interpreter(arguments: Sequence[str], out: Path, error: Path, variables: Mapping[str, str]) -> ProcessHandle:
-    """Start a new interpreter, as a person at a shell does, in a process group of its own."""
+    """Start a new interpreter, as a user in a shell does, in its own process group."""
     paths = [str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = {**os.environ, **variables, "PYTHONPATH": os.pathsep.join(paths)}
     with out.open("wb") as stdout, error.open("wb") as stderr:
@@ -65,9 +71,9 @@ def start_interpreter(arguments: Sequence[str], out: Path, error: Path, variable
 
 
 class ForkedProcess:
-    """A copy of this process that runs a script, so that nothing is imported twice; for rehearsals on CPUs.
+    """A fork of this process that runs a script, so that nothing is imported twice; for rehearsals on CPUs.
 
-    CUDA and OpenMP do not survive a fork: a process that forks must not have used either.
+    CUDA and OpenMP do not survive a fork, so the forking process must not have used them.
     """
 
     def __init__(self, arguments: Sequence[str], out: Path, error: Path, variables: Mapping[str, str]) -> None:
@@ -77,23 +83,23 @@ class ForkedProcess:
 
     @property
     def pid(self) -> int | None:
-        """Its number."""
+        """Process id; None if the process has not started."""
         return self._process.pid
 
     def poll(self) -> int | None:
-        """Its exit code, None while it runs."""
+        """Exit code, None while the process runs."""
         return self._process.exitcode
 
 
 class Job:
-    """A running process with its output, its start and its deadline.
+    """A running process with its output and its deadline.
 
     Args:
-        words: arguments of the Python process.
+        arguments: arguments of the Python process.
         limit: seconds after which it is killed.
-        variables: environment variables beside those of this process.
-        start: how to start it.
-        grace: seconds between SIGTERM and SIGKILL at the deadline; 0 to kill it at once.
+        variables: environment variables, in addition to those of this process.
+        start: function that starts it.
+        grace: seconds between SIGTERM and SIGKILL at the deadline; 0 kills it at once.
     """
 
     def __init__(
@@ -113,33 +119,33 @@ class Job:
 
     @property
     def seconds(self) -> float:
-        """Since its start."""
+        """Seconds since the start of the process."""
         return time.monotonic() - self._began
 
     @property
     def pid(self) -> int | None:
-        """Its number."""
+        """Process id; None if the process has not started."""
         return self._process.pid
 
     @property
     def out(self) -> str:
-        """What it has written to stdout so far."""
+        """Everything that the process has written to stdout so far."""
         return _text(self._out)
 
     def poll(self) -> ProcessResult | None:
-        """What came of it, None while it runs; a process past its deadline is killed."""
+        """Result of the process, None while it runs; a process past its deadline is killed first."""
         code = self._process.poll()
         if code is None:
             if self.seconds <= self._limit:
                 return None
             self._terminate()
         ended = ProcessResult(code, self.seconds, _text(self._out), _text(self._error))
-        kill_tree(self._process.pid)  # what it left running
+        kill_tree(self._process.pid)  # processes that it left running
         self._folder.cleanup()
         return ended
 
     def wait(self, watch: Callable[[], None] = lambda: None) -> ProcessResult:
-        """Wait for its end or its deadline, and call `watch` all the while; it is killed if this process is stopped."""
+        """Wait for the end or the deadline, and call `watch` meanwhile; an exception (Ctrl-C too) kills the process."""
         try:
             while (ended := self.poll()) is None:
                 watch()
@@ -150,12 +156,12 @@ class Job:
             raise
 
     def kill(self) -> None:
-        """End it and all that it started, and forget its output."""
+        """Kill the process and its descendants, and remove its output files."""
         self._terminate()
         self._folder.cleanup()
 
     def _terminate(self) -> None:
-        """End it and all that it started."""
+        """End the process and its descendants, after the grace period if there is one."""
         if self._grace and self._process.pid is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGTERM)
@@ -163,12 +169,12 @@ class Job:
             while self._process.poll() is None and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
         kill_tree(self._process.pid)
-        while self._process.poll() is None:  # so that nobody is left to be waited for
+        while self._process.poll() is None:  # reap it, so that no zombie remains
             time.sleep(POLL_SECONDS)
 
 
 def kill_all(jobs: Sequence[Job]) -> None:
-    """End all of them and all that they started: none is waited for before the last one was killed."""
+    """Kill all jobs and their descendants; none is waited for before all of them have been killed."""
     for job in jobs:
         kill_tree(job.pid)
     for job in jobs:
@@ -176,7 +182,7 @@ def kill_all(jobs: Sequence[Job]) -> None:
 
 
 def kill_tree(pid: int | None) -> None:
-    """Kill a process, its descendants, and what is left of the process groups that any of these leads."""
+    """Kill a process, its descendants, and the remaining processes of every group that one of these leads."""
     if pid is None:
         return
     family = [pid]
@@ -185,17 +191,17 @@ def kill_tree(pid: int | None) -> None:
     for number in family:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(number, signal.SIGKILL)
-        # A process whose parent has ended is no descendant any more, but still in the group.
+        # A process whose parent has ended is no longer a descendant, but it is still in the group.
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(number, signal.SIGKILL)
 
 
 def _run_script(arguments: Sequence[str], out: Path, error: Path, variables: Mapping[str, str]) -> None:
-    """Run a script, a module after -m or code after -c in this process, as the interpreter would."""
+    """Run a script, a module (-m) or code (-c) in this process, as the interpreter does."""
     os.setpgid(0, 0)
-    atexit._clear()  # what the process it is a copy of does at its end, for example with its temporary folders
+    atexit._clear()  # exit handlers of the parent, which would for example remove its temporary folders
     os.environ.update(variables)
-    tempfile.tempdir = None  # is found anew, because the variables may name another one
+    tempfile.tempdir = None  # determined again, because the variables may name another folder
     os.chdir(REPOSITORY)
     for path, stream in ((out, 1), (error, 2)):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)

@@ -1,4 +1,4 @@
-"""Loading crops for training, side by side with the original pipeline: its crops, its augmentation, two processes."""
+"""Loading crops for training, side by side with the original pipeline: same crops and augmentation, two processes."""
 
 import statistics
 import tempfile
@@ -17,7 +17,7 @@ from engine.errors import InputError
 
 
 def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
-    """Time all contenders in turn on the same files, and filling the cache once.
+    """Time all contenders in turn on the same files, and time filling the cache once.
 
     Raises:
         InputError: if there are no real images, or a contender fails.
@@ -35,8 +35,8 @@ def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
         seconds = race.time_in_turn(contenders, rounds, self_timed=True)
         size = sum(path.stat().st_size for path in cache.rglob("*.npy"))
     return {
-        "what": f"load crops of {CROP} x {CROP} from 2048 x 1024, batches of {BATCH}, {WORKERS} processes, augmented "
-        "as the original repository does; a second pass over all of them, timed by the process itself",
+        "what": f"load crops of {CROP} x {CROP} from 2048 x 1024, batches of {BATCH}, {WORKERS} processes, original "
+        "augmentation; the second pass over all crops, timed by the process itself",
         "scenes": scenes,
         "crops": crops,
         "rounds": rounds,
@@ -45,7 +45,7 @@ def run(samples: Path, crops: int = 96, rounds: int = 5) -> dict[str, Any]:
         "cache": {
             "bytes_an_image": size // scenes,
             "milliseconds_an_image_to_fill": round(1e3 * filling / scenes),
-            "lies_in": "memory: the system keeps the few files of this bench there",
+            "location": "memory: the page cache holds the few files of this bench",
         },
     }
 
@@ -61,18 +61,18 @@ def table(record: dict[str, Any]) -> str:
         [
             f"{record['crops']} crops of {record['scenes']} scenes, medians of {record['rounds']} rounds",
             *rows,
-            f"  the cache takes {cache['bytes_an_image'] / 1e6:.1f} MB an image, and "
-            f"{cache['milliseconds_an_image_to_fill']} ms, once, to fill",
+            f"  the cache takes {cache['bytes_an_image'] / 1e6:.1f} MB per image, and "
+            f"{cache['milliseconds_an_image_to_fill']} ms per image to fill, once",
         ]
     )
 
 
 def _populate(root: Path, samples: Path) -> int:
-    """A Cityscapes root of the real scenes that have an image, with masks drawn; the number of scenes."""
+    """Make a Cityscapes root of the real scenes with an image, and draw their masks; return the number of scenes."""
     splits = ("train", "val") if samples.is_dir() else ()
     scenes = [scene for split in splits for scene in layout.scenes_with_image(samples, split)]
     if not scenes:
-        raise InputError(f"{samples}: no real images to load; give a folder with cityscapes/leftImg8bit as --samples")
+        raise InputError(f"{samples}: no real images to load; pass a folder with cityscapes/leftImg8bit as --samples")
     for scene in scenes:
         for kind in (layout.Scene.image, layout.Scene.polygons):
             link = kind(scene, root)
@@ -83,7 +83,7 @@ def _populate(root: Path, samples: Path) -> int:
 
 
 def _fill(root: Path, folder: Path) -> float:
-    """The seconds that one process takes to fill the cache."""
+    """Fill the cache with one process; return the seconds that this took."""
     benchmark = CityscapesBenchmark()
     samples = [sample for split in ("train", "val") for sample in benchmark.samples(root, split)]
     began = time.perf_counter()

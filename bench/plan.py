@@ -1,4 +1,4 @@
-"""What fits into the time that is left; nothing here looks at a clock."""
+"""Planning of measurements within the remaining time; nothing here reads a clock."""
 
 import math
 import statistics
@@ -6,29 +6,29 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 MARGIN = 0.1
-"""Share of the time that is kept back, because what was measured once takes longer another time."""
+"""Share of the time that is reserved, because the same work can take longer another time."""
 VALIDATIONS = 20
-"""Of a training, at most; each takes time, and 20 points draw a curve."""
+"""Most validations of a training: each takes time, and 20 points are enough for a curve."""
 
 
 class TimeNeed(NamedTuple):
-    """The time that something takes."""
+    """Time that a step needs."""
 
     name: str
     minimum: float
-    """Seconds without which it is not worth starting."""
+    """Seconds below which it is not worth starting."""
     maximum: float
-    """Seconds beyond which more is of no use; infinite where all time is."""
+    """Seconds above which more time is useless; infinite if it can use all time."""
 
 
 def allocate(needs: Sequence[TimeNeed], seconds: float) -> dict[str, float]:
-    """Share out the time.
+    """Allocate the time to the steps.
 
-    Each gets its least, the earlier ones first; what is left goes to all of these, in proportion to what they could
-    still use. One that could use everything counts as if it could use what is left once.
+    Each step gets its minimum, the earlier ones first. The rest goes to these steps in proportion to the additional
+    time that they can use; a step that can use all time counts as if it could use the whole rest.
 
     Returns:
-        Seconds by name, without those for which not even the least is left.
+        Seconds by name, without the steps whose minimum does not fit.
     """
     given: dict[str, float] = {}
     left = seconds
@@ -48,12 +48,17 @@ def allocate(needs: Sequence[TimeNeed], seconds: float) -> dict[str, float]:
 
 
 def another_fits(left: float, taken: Sequence[float]) -> bool:
-    """Whether there is time for one more of what took so many seconds each; the first is always tried."""
+    """Whether one more run fits into the time left.
+
+    Args:
+        left: seconds left.
+        taken: seconds of each earlier run; if there was none, any time left is enough.
+    """
     return left > (1 + MARGIN) * max(taken, default=0)
 
 
 class TrainingTime(NamedTuple):
-    """What training takes, as a trial found it."""
+    """Time of a training, as estimated from a trial training."""
 
     start: float
     """Seconds before the first epoch and after the last, once for each training."""
@@ -63,19 +68,19 @@ class TrainingTime(NamedTuple):
     """Seconds of a validation."""
 
     def seconds(self, epochs: int) -> float:
-        """Of a whole training with the usual number of validations."""
+        """Seconds of a whole training with `VALIDATIONS` validations."""
         return self.start + epochs * self.epoch + VALIDATIONS * self.validation
 
 
 def estimate(whole: float, epochs: Sequence[tuple[float, bool]]) -> TrainingTime:
-    """The pace of a training of at least two epochs.
+    """Estimate the time of trainings from one of at least two epochs.
 
-    What the first epoch and the first validation take longer counts as part of the start, because there algorithms are
-    chosen and graphs captured.
+    The additional time of the first epoch and the first validation counts as part of the start, because algorithms are
+    chosen and graphs captured in them.
 
     Args:
-        whole: seconds of the process.
-        epochs: the seconds of each, and whether it was validated.
+        whole: seconds of the whole process.
+        epochs: for each epoch its seconds, and whether it was validated.
     """
     plain = [seconds for seconds, validated in epochs[1:] if not validated]
     validated = [seconds for seconds, validated in epochs[1:] if validated]
@@ -86,16 +91,26 @@ def estimate(whole: float, epochs: Sequence[tuple[float, bool]]) -> TrainingTime
 
 
 def epochs_that_fit(seconds: float, runs: int, found: TrainingTime, maximum: int) -> int:
-    """Epochs of each of so many equal trainings, one after the other; 0 if not one epoch fits."""
+    """Number of epochs for each training, if several equal trainings run one after the other.
+
+    Args:
+        seconds: time for all trainings.
+        runs: number of trainings.
+        found: estimated time of a training.
+        maximum: most epochs of a training.
+
+    Returns:
+        The number of epochs; 0 if not even one fits.
+    """
     each = (1 - MARGIN) * seconds / runs - found.seconds(0)
     return max(0, min(maximum, math.floor(each / found.epoch)))
 
 
 def validate_every(epochs: int) -> int:
-    """How many epochs lie between two validations, if there are to be at most `VALIDATIONS` in all."""
+    """Number of epochs between two validations that gives at most `VALIDATIONS` of them."""
     return max(1, math.ceil(epochs / VALIDATIONS))
 
 
 def part_count(size: int, largest: int) -> int:
-    """How many files a number of bytes takes, none larger than the largest allowed."""
+    """Number of files for `size` bytes if no file may have more than `largest` bytes; at least 1."""
     return max(1, math.ceil(size / largest))

@@ -1,4 +1,4 @@
-"""Prediction from PNG to PNG, side by side with the original repository's loop: whole processes on full-size images."""
+"""Prediction from PNG to PNG, side by side with the original loop: whole processes on full-size images."""
 
 import math
 import os
@@ -59,17 +59,17 @@ ORIGINAL, OURS, FORWARD, PNG = "original", "ours", "our forward alone", "PNGs al
 
 
 class Timing(NamedTuple):
-    """What one process took."""
+    """Times of one process."""
 
     seconds: float
-    """From its start to its end."""
+    """Seconds from the start of the process to its end."""
     image: float
-    """Seconds an image once it is at work: from the first prediction it wrote to the last, or as it says itself."""
+    """Seconds per image after the start-up: from the files' times of writing, or as printed by the process."""
 
 
 @dataclass(frozen=True)
 class _Workspace:
-    """A folder with everything that is predicted."""
+    """Folder with the images, the weights and all predictions."""
 
     path: Path
     device: str
@@ -80,15 +80,15 @@ class _Workspace:
         return self.path / "fcn8s.pth"
 
     def root(self, name: str) -> Path:
-        """The data that a contender predicts; the original's loop, which takes longer, gets fewer images."""
+        """Data folder of a contender; the original loop, which is slower, gets fewer images."""
         return self.path / ("few" if name == ORIGINAL else "many")
 
     def predictions(self, name: str) -> Path:
-        """Where a contender writes."""
+        """Folder that a contender writes its predictions to."""
         return self.path / "out" / "fcn8s" / "test" / "predictions" if name == OURS else self.path / name
 
     def arguments(self, name: str) -> list[str]:
-        """Arguments of a contender's process."""
+        """Arguments of a contender's Python process."""
         weights, root, target = str(self.weights), str(self.root(name)), str(self.predictions(name))
         ours = ["--root", root, "--output", str(self.path / "out"), "--profile_images", "0"]
         return {
@@ -99,12 +99,12 @@ class _Workspace:
         }[name]
 
     def time_contender(self, name: str, limit: float) -> Timing:
-        """Run a contender.
+        """Run a contender and time it.
 
         Raises:
             InputError: if it fails.
         """
-        # Else a rerun would keep ours; the others write theirs anew.
+        # Otherwise a rerun of ours would skip existing predictions; the others overwrite theirs.
         shutil.rmtree(self.predictions(name), ignore_errors=True)
         ended = race.run_limited(self.arguments(name), limit, self.start)
         if name in (FORWARD, PNG):
@@ -133,17 +133,17 @@ def measure(
     start: StartProcess = start_interpreter,
     note: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Time all contenders in turn, in processes of their own.
+    """Time all contenders in turn, each in its own process.
 
     Args:
-        root: of a Cityscapes that has images.
+        root: a Cityscapes root with images.
         device: cpu or gpu.
-        images: that we predict, and that the original repository's loop predicts.
-        kind: of images, for the record.
-        rounds: at most.
-        seconds: for all.
-        start: how to start processes.
-        note: is given the record so far, after each process.
+        images: number of images for our contenders, and for the original loop.
+        kind: description of the images, for the record.
+        rounds: most rounds; fewer if time runs out.
+        seconds: time limit for everything.
+        start: function that starts processes.
+        note: called with the record so far after each process.
 
     Raises:
         InputError: if there are no images.
@@ -174,14 +174,14 @@ def measure(
                 agreement = _agreement(workspace)
             note(record(done))
 
-        # What matters most is measured first.
+        # The most important ones are measured first.
         names = [ORIGINAL, OURS, FORWARD, PNG]
         done = race.measure_in_turn(names, workspace.time_contender, rounds, deadline - time.monotonic(), compare)
     return record(done)
 
 
 def compared(results: dict[str, list[Timing]]) -> dict[str, Any]:
-    """All contenders against the original's loop, and us against the slower of our stages."""
+    """Compare all contenders with the original loop, and our prediction with the slower of its two stages alone."""
     image_seconds = {name: [one.image for one in those] for name, those in results.items()}
     record: dict[str, Any] = {
         "rounds": max(map(len, results.values()), default=0),
@@ -205,7 +205,7 @@ def compared(results: dict[str, list[Timing]]) -> dict[str, Any]:
 def table(record: dict[str, Any]) -> str:
     """The record as text to print."""
     rows = [
-        f"  {name:<20} {seconds:7.2f} s in all  {record['milliseconds_an_image'][name]:8.2f} ms an image"
+        f"  {name:<20} {seconds:7.2f} s in all  {record['milliseconds_an_image'][name]:8.2f} ms per image"
         for name, seconds in record["median_seconds"].items()
     ]
     equal = "not compared" if record["equal_pixels"] is None else f"{record['equal_pixels']:.4%}"
@@ -214,7 +214,7 @@ def table(record: dict[str, Any]) -> str:
             f"{record['what']}; {record['images']} images ({record['images_of_the_original']} of them by the original "
             f"loop), {record['cores']} cores, medians of {record['rounds']} rounds",
             *rows,
-            f"  an image {record['times_as_fast_as_original'][OURS]} times as fast as by the original loop, "
+            f"  our prediction is {record['times_as_fast_as_original'][OURS]} times as fast as by the original loop, "
             f"{record['times_the_slowest_stage']} times the slower stage alone ({record['slowest_stage']}), "
             f"equal pixels {equal}",
             *race.problem_lines(record),
@@ -223,19 +223,19 @@ def table(record: dict[str, Any]) -> str:
 
 
 def _seconds_an_image(predictions: Path) -> float:
-    """Seconds an image, from when the first tenth of the predictions was written to when the last one was."""
+    """Seconds per image, from the time when the first tenth of the predictions was written to that of the last one."""
     times = sorted(path.stat().st_mtime_ns for path in predictions.rglob("*.png"))
     first = len(times) // 10
     if len(times) - first < 2:
-        raise InputError(f"{predictions}: {len(times)} predictions in it; expected at least two, so give more images")
+        raise InputError(f"{predictions}: contains {len(times)} predictions; expected at least 2, so use more images")
     return (times[-1] - times[first]) / 1e9 / (len(times) - 1 - first)
 
 
 def _populate(workspace: _Workspace, samples: Path, many: int, few: int) -> None:
-    """Images under several names as a test split, and weights that tell pixels apart."""
+    """Write a test split, in which images appear under several names, and random weights."""
     scenes = [scene for split in ("train", "val") for scene in scenes_with_image(samples, split)]
     if not scenes:
-        raise InputError(f"{samples}: no images in it; give a folder with cityscapes/leftImg8bit as --samples")
+        raise InputError(f"{samples}: contains no images; pass a folder with cityscapes/leftImg8bit as --samples")
     for name, images in ((OURS, many), (ORIGINAL, few)):
         folder = workspace.root(name) / "leftImg8bit" / "test" / "berlin"
         folder.mkdir(parents=True)
@@ -243,7 +243,7 @@ def _populate(workspace: _Workspace, samples: Path, many: int, few: int) -> None
             copy = folder / f"berlin_{number:06}_000019_leftImg8bit.png"
             if number < len(scenes):
                 shutil.copyfile(scenes[number].image(samples), copy)
-            else:  # another name for the same file, whose content is in memory in any case
+            else:  # a second name for the same file, which the page cache holds in any case
                 os.link(folder / f"berlin_{number % len(scenes):06}_000019_leftImg8bit.png", copy)
     torch.manual_seed(0)
     network = catalogue.network("fcn8s", 19)
@@ -251,7 +251,7 @@ def _populate(workspace: _Workspace, samples: Path, many: int, few: int) -> None
 
 
 def _agreement(workspace: _Workspace) -> float | None:
-    """Share of pixels on which the predictions of the same images are the same; None if there are none."""
+    """Share of equal pixels in the predictions of both loops for the same images; None if there are none."""
     ours = {path.name: path for path in workspace.predictions(OURS).rglob("*.png")}
     paths = [path for path in workspace.predictions(ORIGINAL).rglob("*.png") if path.name in ours]
     shares = [float((read_ids(path) == read_ids(ours[path.name])).mean()) for path in sorted(paths)]

@@ -1,4 +1,4 @@
-"""Whole processes timed in turn, so that what else the machine does meets all of them."""
+"""Times contenders in turn, round after round, so that other load on the machine affects all of them alike."""
 
 import math
 import os
@@ -26,13 +26,13 @@ def time_in_turn(
     environment: Mapping[str, str] | None = None,
     self_timed: bool = False,
 ) -> Seconds:
-    """Run all contenders, round after round, after one round that does not count.
+    """Time all contenders in turn, round after round, after one round to warm up.
 
     Args:
         contenders: name -> arguments of a Python process.
-        rounds: that count.
-        clear: removes what a contender has written, before each.
-        environment: variables that contenders need.
+        rounds: number of rounds after the warm-up.
+        clear: called before each process, to remove the files of earlier ones.
+        environment: environment variables for the contenders.
         self_timed: take the seconds that a contender prints in its last line, not those from its start to its end.
 
     Raises:
@@ -50,14 +50,14 @@ def time_in_turn(
 
 @dataclass
 class Measurements(Generic[Result]):
-    """What contenders found so far that were measured in turn, as long as there was time."""
+    """Results of contenders that are measured in turn as long as there is time."""
 
     results: dict[str, list[Result]] = field(default_factory=dict)
-    """Contender -> what it found in each round; without those that never came to an end."""
+    """Contender -> result of each round; without contenders that never finished."""
     failed: dict[str, str] = field(default_factory=dict)
-    """Contender -> why it failed; it was left out from then on."""
+    """Contender -> why it failed; it is left out of later rounds."""
     notes: dict[str, str] = field(default_factory=dict)
-    """Contender -> that no time was left for it, which is no failure."""
+    """Contender -> message that no time was left for it, which does not count as a failure."""
 
 
 class OutOfTimeError(InputError):
@@ -71,16 +71,16 @@ def measure_in_turn(
     seconds: float = math.inf,
     note: Callable[[Measurements[Result]], None] = lambda _: None,
 ) -> Measurements[Result]:
-    """Measure all contenders in turn, round after round, until the time is up; one that fails stops no other.
+    """Measure all contenders in turn, round after round, until the time is up; a failure does not stop the others.
 
     Args:
-        names: of the contenders.
-        measure: takes a name and the seconds that it may take, and raises InputError if that contender fails.
-            It may take all that is left. As long as others were not measured yet, it may take half of that, so that
-            one that hangs leaves time to them, or twice what the longest took so far, if that is more.
-        rounds: at most.
-        seconds: for all.
-        note: is given what was found so far, after each measurement.
+        names: names of the contenders.
+        measure: function that takes a name and a time limit in seconds, and raises InputError if that contender fails.
+            The limit is all time left. As long as other contenders have no result yet, it is only half of that, or
+            twice the time of the slowest one so far if that is more, so that one that hangs leaves time for them.
+        rounds: most rounds; fewer if time runs out.
+        seconds: time limit for everything.
+        note: called with the results so far after each measurement.
     """
     done: Measurements[Result] = Measurements()
     taken: Seconds = {name: [] for name in names}
@@ -102,7 +102,7 @@ def measure_in_turn(
             try:
                 found = measure(name, limit)
             except OutOfTimeError as error:
-                # What got less than twice the longest may only have been slow.
+                # With a limit below twice the slowest time, the contender may only have been slow.
                 if limit < 2 * longest:
                     done.notes[name] = f"no time was left: {error}" if taken[name] else "not measured: no time was left"
                 else:
@@ -117,7 +117,7 @@ def measure_in_turn(
 
 
 def speedups(seconds: Seconds, reference: str) -> dict[str, float]:
-    """How many times as fast as the reference each contender is: the median over the rounds that both have."""
+    """Speedup of each contender over the reference: the median over the rounds that both have."""
     if reference not in seconds:
         return {}
     return {
@@ -127,7 +127,7 @@ def speedups(seconds: Seconds, reference: str) -> dict[str, float]:
 
 
 def run_limited(arguments: Sequence[str], seconds: float, start: StartProcess = start_interpreter) -> ProcessResult:
-    """What comes of a Python process that gets these arguments and so many seconds.
+    """Run a Python process with a time limit in seconds, and return its result.
 
     Raises:
         OutOfTimeError: if it takes longer.
@@ -143,12 +143,12 @@ def run_limited(arguments: Sequence[str], seconds: float, start: StartProcess = 
 
 
 def warnings(ended: ProcessResult) -> list[str]:
-    """The warnings of our own that a process printed, for example that it does without a CUDA graph."""
+    """Warnings that a process printed, for example that it runs without a CUDA graph."""
     return [line for line in ended.error.splitlines() if line.startswith("warning:")]
 
 
 def problem_lines(record: Mapping[str, Any]) -> list[str]:
-    """Failures, notes and warnings of contenders in a record, as lines to print."""
+    """Failures, notes and warnings of the contenders in a record, as lines to print."""
     failed = [f"  {name}: FAILED: {why.strip()[-200:]}" for name, why in record.get("failed", {}).items()]
     notes = [f"  {name}: {what.strip()[-200:]}" for name, what in record.get("notes", {}).items()]
     return (
@@ -157,7 +157,7 @@ def problem_lines(record: Mapping[str, Any]) -> list[str]:
 
 
 def stdout_of(arguments: Sequence[str], more: Mapping[str, str] | None = None) -> str:
-    """What a Python process prints that gets these arguments.
+    """Run a Python process and return its stdout.
 
     Raises:
         InputError: if it fails.
@@ -173,7 +173,7 @@ def stdout_of(arguments: Sequence[str], more: Mapping[str, str] | None = None) -
 
 
 def _timed(arguments: Sequence[str], more: Mapping[str, str], self_timed: bool) -> float:
-    """The seconds that a process takes from its start to its end, or those that it tells in its last line."""
+    """Seconds of a process from its start to its end, or those that it prints in its last line."""
     started = time.perf_counter()
     printed = stdout_of(arguments, more)
     seconds = time.perf_counter() - started

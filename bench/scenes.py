@@ -1,4 +1,4 @@
-"""Images for benches: real scenes or drawn ones, and toy images in CamVid's layout."""
+"""Images for benches: real or drawn scenes, and toy images in the layout of CamVid."""
 
 from pathlib import Path
 
@@ -13,15 +13,15 @@ CAMVID_CLASSES = 11
 
 
 def find(samples: Path, work: Path, size: tuple[int, int]) -> tuple[Path, str]:
-    """Images to predict.
+    """Find images to predict, or draw some.
 
     Args:
-        samples: a folder that may have real ones in cityscapes/.
-        work: a folder to draw others in, if there are none.
-        size: height and width of those.
+        samples: folder that may contain real scenes in cityscapes/.
+        work: folder to draw scenes in, if there are no real ones.
+        size: height and width of drawn scenes.
 
     Returns:
-        A root in the layout of Cityscapes with scenes in val, and what they are in words.
+        A Cityscapes root with scenes in val, and a description of them in words.
     """
     real = samples / "cityscapes"
     if next(iter(scenes_with_image(real, "val")), None) is not None:
@@ -29,7 +29,7 @@ def find(samples: Path, work: Path, size: tuple[int, int]) -> tuple[Path, str]:
     drawn = work / f"scenes-{size[0]}x{size[1]}"
     if next(iter(scenes_with_image(drawn, "val")), None) is None:
         draw_dataset(drawn, DemoOptions(width=size[1], height=size[0], train=0, val=2, test=0))
-    return drawn, f"drawn scenes of {size[1]}x{size[0]}, because no real ones were there"
+    return drawn, f"drawn scenes of {size[1]}x{size[0]}, because no real ones were found"
 
 
 def draw_camvid(root: Path, size: tuple[int, int], *, train: int = 16, val: int = 4, test: int = 4) -> None:

@@ -1,6 +1,6 @@
 """Scoring, side by side with the official scorer: whole processes on masks of full size.
 
-The scenes are those of the real samples under several names, and the predictions their masks with errors.
+The scenes are the real samples under several names. The predictions are their masks, shifted by a few pixels.
 """
 
 import json
@@ -23,7 +23,7 @@ from engine.files.images import read_ids, write_png
 _OFFICIAL = """
 import os, sys, warnings
 import numpy
-numpy.in1d = numpy.isin  # gone from NumPy, and the one thing that the official scorer cannot run without
+numpy.in1d = numpy.isin  # removed from NumPy; the official scorer needs nothing else to run
 warnings.simplefilter("ignore")
 sys.argv = sys.argv[:1]
 from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as scorer
@@ -46,7 +46,7 @@ for scene in scenes_with_label_ids(root, "val"):
 
 @dataclass(frozen=True)
 class _Workspace:
-    """A folder with everything that is scored."""
+    """Folder with the scenes, the predictions and all results."""
 
     path: Path
 
@@ -59,7 +59,7 @@ class _Workspace:
         return self.path / "predictions"
 
     def output(self, name: str) -> Path:
-        """Where a contender writes its figures."""
+        """File that a contender writes its scores to."""
         return self.path / name / "scores.json"
 
     def contenders(self) -> dict[str, list[str]]:
@@ -77,10 +77,10 @@ class _Workspace:
 
 
 def run(samples: Path, images: int = 200, rounds: int = 5) -> dict[str, Any]:
-    """Time all contenders in turn on the same files, and hold their figures against each other.
+    """Time all contenders in turn on the same files, and compare their scores.
 
     Raises:
-        InputError: if there are no real masks, a contender fails or the figures differ.
+        InputError: if there are no real masks, a contender fails, or a score of the official scorer is missing.
     """
     with tempfile.TemporaryDirectory() as folder:
         workspace = _Workspace(Path(folder))
@@ -107,7 +107,7 @@ def run(samples: Path, images: int = 200, rounds: int = 5) -> dict[str, Any]:
 def table(record: dict[str, Any]) -> str:
     """The record as text to print."""
     rows = [
-        f"  {name:<22} {seconds:7.2f} s  {1e3 * seconds / record['images']:6.1f} ms an image  "
+        f"  {name:<22} {seconds:7.2f} s  {1e3 * seconds / record['images']:6.1f} ms per image  "
         f"{record['times_as_fast_as_official'][name]:5.2f} x"
         for name, seconds in record["median_seconds"].items()
     ]
@@ -117,7 +117,7 @@ def table(record: dict[str, Any]) -> str:
 def _populate(workspace: _Workspace, samples: Path, images: int) -> None:
     scenes = [scene for split in ("train", "val") for scene in scenes_with_label_ids(samples, split)]
     if not scenes:
-        raise InputError(f"{samples}: no real masks to score; give a folder with cityscapes/gtFine as --samples")
+        raise InputError(f"{samples}: no real masks to score; pass a folder with cityscapes/gtFine as --samples")
     rng = np.random.default_rng(0)
     for number in range(images):
         real = scenes[number % len(scenes)]
@@ -132,17 +132,17 @@ def _populate(workspace: _Workspace, samples: Path, images: int) -> None:
 
 
 def _difference(workspace: _Workspace, name: str) -> float:
-    """The largest difference of any figure from the official ones."""
+    """Largest difference of any score from the official one."""
     official = next(workspace.output("official").parent.glob("*.json"))
     theirs, ours = (_figures(json.loads(path.read_text())) for path in (official, workspace.output(name)))
     if missing := theirs.keys() - ours.keys():
-        raise InputError(f"{name}: lacks figures of the official scorer: {sorted(missing)}")
+        raise InputError(f"{name}: lacks scores of the official scorer: {sorted(missing)}")
     both = [(value, ours[key]) for key, value in theirs.items()]
     return max(abs(value - own) for value, own in both if not math.isnan(value) or not math.isnan(own))
 
 
 def _figures(content: Any, key: str = "") -> dict[str, float]:
-    """Every number of a result file by its place in it."""
+    """All numbers of a result file, by their path in it."""
     if isinstance(content, Mapping):
         items = [(str(name), value) for name, value in content.items()]
     elif isinstance(content, list):

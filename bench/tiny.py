@@ -1,4 +1,4 @@
-"""A network so small that a rehearsal on a CPU takes seconds: `--network bench.tiny:build`."""
+"""A tiny network, with which a rehearsal on a CPU takes seconds: `--network bench.tiny:build`."""
 
 import torch
 from torch import nn
@@ -7,7 +7,7 @@ NAME = "bench.tiny:build"
 
 
 class Tiny(nn.Module):
-    """Half the resolution and back."""
+    """One convolution with stride 2, and one transposed convolution back to full resolution."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
@@ -16,11 +16,11 @@ class Tiny(nn.Module):
         self.up = nn.ConvTranspose2d(8, num_classes, 2, stride=2)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) -> (N, C, H, W)."""
+        """Scores (N, C, H, W) of images (N, 3, H, W)."""
         scores: torch.Tensor = self.up(torch.relu(self.norm(self.down(images))))
         return scores[..., : images.shape[-2], : images.shape[-1]]
 
 
 def build(num_classes: int) -> nn.Module:
-    """The network."""
+    """Build the network with random weights."""
     return Tiny(num_classes)

@@ -1,4 +1,4 @@
-"""Kernel launches and bytes of a prediction and of a training step, counted on tensors without content: no GPU needed.
+"""Counts kernel launches and bytes of a prediction and a training step on fake tensors; no GPU is needed.
 
 Usage: `python -m bench traffic`.
 """
@@ -20,9 +20,9 @@ from bench.fake_gpu import DEVICE, fake_gpu, fake_image
 SIZE = (1024, 2048)
 BATCH, CROP = 16, 1024
 COUNTED = (
-    "each operation that torch dispatches and that is no view counts as one launch, and its tensors as read or written "
-    "once; a bias after a convolution as a launch of its own, as on a GPU. Not counted: what a kernel reads twice, as "
-    "batch normalisation in training, its workspace, and what caches spare"
+    "each operation that torch dispatches, except views, counts as one launch, and its tensors as read or written "
+    "once; the bias of a convolution counts as a separate launch, as on a GPU. Not counted: second reads of a kernel "
+    "(for example in batch normalisation during training), workspaces, and savings by caches"
 )
 _NO_LAUNCH = {"empty", "empty_like", "empty_strided", "new_empty", "new_empty_strided", "_unsafe_view", "lift_fresh"}
 _WRITE_ONLY = {"copy_", "fill_", "zero_"}
@@ -41,9 +41,9 @@ class Traffic(TorchDispatchMode):
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        if func.namespace == "prim":  # a question about a tensor
+        if func.namespace == "prim":  # a query about a tensor, not work
             return func(*args, **kwargs)
-        with self:  # inference mode leaves operations that consist of others whole
+        with self:  # inference mode does not decompose composite operations
             if (result := func.decompose(*args, **kwargs)) is not NotImplemented:
                 return result
         result = func(*args, **kwargs)
@@ -57,7 +57,7 @@ class Traffic(TorchDispatchMode):
         return result
 
     def record(self) -> dict[str, Any]:
-        """As JSON content."""
+        """The counts as JSON content."""
         elementwise = sum(size for name, size in self.bytes.items() if name not in _PRODUCTS)
         return {
             "launches": sum(self.launches.values()),
@@ -75,7 +75,7 @@ def _is_view(func: Any) -> bool:
 
 
 def _moved(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> int:
-    """Bytes read and written."""
+    """Bytes that an operation reads and writes."""
     moved, written = 0, set()
     given = {argument.name: value for argument, value in zip(func._schema.arguments, args, strict=False)} | kwargs
     for argument in func._schema.arguments:
@@ -92,13 +92,13 @@ def _moved(func: Any, name: str, args: tuple[Any, ...], kwargs: dict[str, Any], 
 
 
 def _size(tensor: torch.Tensor) -> int:
-    """Bytes of the elements, those that are shared along a dimension once."""
+    """Bytes of a tensor's elements; those that are shared along an expanded dimension count once."""
     shared = [side for side, stride in zip(tensor.shape, tensor.stride(), strict=True) if stride != 0]
     return torch.Size(shared).numel() * tensor.element_size()
 
 
 def pooling_kernels(network: nn.Module) -> nn.Module:
-    """Change a network to pooling and ReLU by one kernel."""
+    """Change a network to do pooling and ReLU in one kernel."""
     from engine.kernels.pooling import use_pooling_kernels
 
     use_pooling_kernels(network)
@@ -106,7 +106,7 @@ def pooling_kernels(network: nn.Module) -> nn.Module:
 
 
 def as_trained(network: nn.Module) -> nn.Module:
-    """Change a network as `engine.training.learner` does on a GPU: also without biases before batch normalisation."""
+    """Change a network as `engine.training.learner` does on a GPU: also drop biases before batch normalisation."""
     from engine.layers import drop_biases
 
     drop_biases(network)
@@ -114,7 +114,7 @@ def as_trained(network: nn.Module) -> nn.Module:
 
 
 def original_prediction() -> dict[str, Any]:
-    """The original repository's way to predict: the network as written, in float32 and contiguous memory."""
+    """Count a prediction of the original network as written, in float32 and contiguous memory."""
     from fcn.fcn import FCN8s
 
     network = relu_first(FCN8s(19)).eval().requires_grad_(False)
@@ -129,8 +129,8 @@ def original_prediction() -> dict[str, Any]:
     return traffic.record()
 
 
-def our_prediction(**how: Any) -> dict[str, Any]:
-    """A prediction as `NetworkSegmenter` makes it, launched kernel by kernel, in fp16."""
+def our_prediction(**options: Any) -> dict[str, Any]:
+    """Count a prediction of `NetworkSegmenter` in fp16, without a CUDA graph; `options` go to it."""
     import catalogue
     from engine.checkpoints import About
     from engine.devices.process import Process
@@ -140,7 +140,7 @@ def our_prediction(**how: Any) -> dict[str, Any]:
     network = catalogue.network("fcn8s", 19).to(memory_format=torch.channels_last)
     with fake_gpu():
         forward = NetworkSegmenter(
-            Process(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"), **how
+            Process(DEVICE, "16-mixed"), network, about, catalogue.benchmark("cityscapes"), **options
         )
         traffic = Traffic()
         with traffic:
@@ -149,14 +149,14 @@ def our_prediction(**how: Any) -> dict[str, Any]:
 
 
 def training_step(change: Callable[[nn.Module], nn.Module] = lambda network: network) -> dict[str, Any]:
-    """Normalisation, forward pass, loss and backward pass in bf16, without optimiser and metrics."""
+    """Count a training step in bf16: normalisation, forward pass, loss and backward pass, no optimiser, no metrics."""
     from engine.normalization import Normalize
     from engine.training.losses import build_loss
     from fcn.fcn import FCN8s
 
     network = change(FCN8s(19)).train().to(memory_format=torch.channels_last)
     normalize, loss_of = Normalize(), build_loss("cross_entropy", 255)
-    with FakeTensorMode(allow_non_fake_inputs=True):  # on a CPU: backward passes of fake CUDA tensors fail
+    with FakeTensorMode(allow_non_fake_inputs=True):  # on a CPU, because backward passes of fake CUDA tensors fail
         images = torch.empty(BATCH, 3, CROP, CROP, dtype=torch.uint8)
         masks = torch.empty(BATCH, CROP, CROP, dtype=torch.int64)
         traffic = Traffic()
@@ -168,7 +168,7 @@ def training_step(change: Callable[[nn.Module], nn.Module] = lambda network: net
 
 
 def run(samples: Path) -> dict[str, Any]:
-    """Count all ways; no real data is needed."""
+    """Count all predictions and training steps; no real data is needed."""
     del samples
     return {
         "what": f"FCN-8s on VGG11-BN, 19 classes: a prediction of {SIZE[0]} x {SIZE[1]} from uint8 pixels to ids, and "

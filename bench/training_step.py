@@ -1,4 +1,4 @@
-"""Steps of training, side by side with the original repository's loop, on a GPU if there is one; no files are read."""
+"""Training steps, side by side with the original loop, on a GPU if there is one; no files are read."""
 
 import math
 import statistics
@@ -13,7 +13,7 @@ from bench.launch import StartProcess, start_interpreter
 from bench.race import Measurements
 
 SIZES = {"cuda": (16, 1024, 30), "cpu": (2, 256, 8)}
-"""Images a step, side of the crops and number of steps, by device."""
+"""Device -> images per step, side of the crops and number of steps."""
 CONTENDERS = {
     "cpu": {"original": "original", "ours": "ours", "ours, compiled": "compiled"},
     "cuda": {
@@ -25,11 +25,11 @@ CONTENDERS = {
         "ours, compiled, CUDA graph": "compiled_graph",
     },
 }
-"""Name -> way of `bench.contenders.training_step`, by device; what matters most is measured first."""
+"""Device -> name -> contender of `bench.contenders.training_step`; the most important ones are measured first."""
 
 
 def run(samples: Path, rounds: int = 5) -> dict[str, Any]:
-    """Time all in turn; no real data is needed."""
+    """Time all contenders in turn; no real data is needed."""
     del samples
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return measure(device, SIZES[device], CONTENDERS[device], rounds=rounds)
@@ -45,16 +45,16 @@ def measure(
     start: StartProcess = start_interpreter,
     note: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Time all contenders in turn, in processes of their own, which warm up and time themselves.
+    """Time all contenders in turn, each in its own process, which warms up and times itself.
 
     Args:
-        device: that they will find, for the record.
-        sizes: images a step, side of the crops, steps.
-        contenders: name -> way of `bench.contenders.training_step`.
-        rounds: at most.
-        seconds: for all.
-        start: how to start processes.
-        note: is given the record so far, after each process.
+        device: cpu or cuda, for the record; the contenders choose it themselves.
+        sizes: images per step, side of the crops, and number of steps.
+        contenders: name -> contender of `bench.contenders.training_step`.
+        rounds: most rounds; fewer if time runs out.
+        seconds: time limit for everything.
+        start: function that starts processes.
+        note: called with the record so far after each process.
     """
     batch, crop, steps = sizes
     arguments = [str(batch), str(crop), str(steps)]
@@ -70,7 +70,7 @@ def measure(
     def record(done: Measurements[float]) -> dict[str, Any]:
         medians = {name: statistics.median(times) for name, times in done.results.items()}
         return {
-            "what": f"train FCN-8s on VGG11-BN, {batch} crops of {crop} x {crop} a step, focal loss, AdamW; "
+            "what": f"train FCN-8s on VGG11-BN, {batch} crops of {crop} x {crop} per step, focal loss, AdamW; "
             f"{steps} steps after warming up, timed by the process itself",
             "device": device,
             "rounds": max(map(len, done.results.values()), default=0),
@@ -89,7 +89,7 @@ def measure(
 def table(record: dict[str, Any]) -> str:
     """The record as text to print."""
     rows = [
-        f"  {name:<26} {milliseconds:8.1f} ms a step  {record['images_per_second'][name]:7.2f} images/s  "
+        f"  {name:<26} {milliseconds:8.1f} ms per step  {record['images_per_second'][name]:7.2f} images/s  "
         f"{record['times_as_fast_as_original'].get(name, math.nan):5.2f} x"
         for name, milliseconds in record["milliseconds_a_step"].items()
     ]

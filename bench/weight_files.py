@@ -1,7 +1,7 @@
-"""Weights in files that are small enough to be carried, and whole again.
+"""Splits weights into small files, and joins them again.
 
-Where at most 16 MiB a file come back from a machine, a checkpoint of 9.4 million parameters goes as float16 in two
-parts, `NAME.pth.1of2` and `NAME.pth.2of2`, which are joined to `NAME.pth` elsewhere.
+Some machines limit files that are copied back to 16 MiB. A checkpoint of 9.4 million parameters is then saved as
+float16 in two parts, `NAME.pth.1of2` and `NAME.pth.2of2`, which are joined to `NAME.pth` on another machine.
 """
 
 import io
@@ -18,7 +18,7 @@ from engine.errors import InputError
 from engine.files.atomic import write_bytes
 
 LARGEST = 15 << 20
-"""Bytes of a part; with some room below the 16 MiB that come back."""
+"""Most bytes of a part, somewhat below 16 MiB."""
 _PART = re.compile(r"(?P<name>.+\.pth)\.(?P<number>\d+)of(?P<count>\d+)")
 
 
@@ -26,17 +26,17 @@ def split(checkpoint: Path, folder: Path, name: str, *, most: int, largest: int 
     """Write a checkpoint's weights to a folder as float16, in parts.
 
     Args:
-        checkpoint: of `train_fcn.py`.
-        folder: that the parts go to.
-        name: of the file that they become again, with .pth at its end.
-        most: parts that may be written.
-        largest: bytes of a part.
+        checkpoint: checkpoint of `train_fcn.py`.
+        folder: folder for the parts.
+        name: name of the joined file, which ends with .pth.
+        most: most parts that may be written.
+        largest: most bytes of a part.
 
     Returns:
-        The parts; none if there would be more than `most`.
+        The paths of the parts; empty, and nothing is written, if there would be more than `most`.
 
     Raises:
-        InputError: if it is no checkpoint of `train_fcn.py`.
+        InputError: if the file is not a checkpoint of `train_fcn.py`.
     """
     found = checkpoints.load(checkpoint)
     if found.about is None:
@@ -54,7 +54,10 @@ def split(checkpoint: Path, folder: Path, name: str, *, most: int, largest: int 
 
 
 def join(folder: Path) -> list[Path]:
-    """Make whole float32 checkpoints of all parts in a folder, beside them.
+    """Join all parts in a folder to float32 checkpoints, and write these to the same folder.
+
+    Returns:
+        The paths of the checkpoints.
 
     Raises:
         InputError: if there are no parts, or one is missing.
@@ -65,10 +68,10 @@ def join(folder: Path) -> list[Path]:
             found.setdefault((match["name"], int(match["count"])), {})[int(match["number"])] = path
     if not found:
         raise InputError(
-            f"{folder}: no parts of weights; expected files as NAME.pth.1of2, which bench gpu leaves there"
+            f"{folder}: no parts of weights; expected files such as NAME.pth.1of2, which python -m bench gpu writes"
         )
     missing = [
-        f"{folder / name}.{number}of{count}: no such file; copy it there too"
+        f"{folder / name}.{number}of{count}: no such file; copy this part there too"
         for (name, count), parts in found.items()
         for number in range(1, count + 1)
         if number not in parts
@@ -89,7 +92,7 @@ def _joined(target: Path, parts: list[Path]) -> Path:
 
 
 def _halved(weights: StateDict) -> StateDict:
-    """The weights with all floats as float16 where they fit into its range; counters stay whole numbers."""
+    """The weights as float16; tensors with values outside its range, and integers, keep their type."""
     halves = {name: value.half() for name, value in weights.items() if value.is_floating_point()}
     return {
         name: halves[name].contiguous() if name in halves and halves[name].isfinite().all() else value

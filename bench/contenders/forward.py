@@ -1,13 +1,21 @@
-"""Predict one image again and again, and tell how long that takes and how much memory.
+"""Predict one image repeatedly, and print time and memory.
 
 Usage: `python -m bench.contenders.forward DEVICE CONTENDER WEIGHTS IMAGE HEIGHTxWIDTH REPEATS IDS [BUDGET]`
 
-DEVICE is `cpu` or `gpu`, CONTENDER one of `OPTIONS`. IMAGE is enlarged by repeating it and cut to the size; it lies on
-the device, and so does the prediction, which then goes to IDS as a NumPy file. Prints JSON: the seconds of each repeat
-after those to warm up, and MiB, resident ones of the process or those allocated on the GPU: when the network is
-loaded, the peak from there on, which includes what a search for fast algorithms takes, the peak after the warm-up, the
-peak since the start, and on a GPU the most that the allocator held after the warm-up, memory of CUDA graphs included.
-With a BUDGET in MiB the image is looked at in tiles.
+DEVICE is `cpu` or `gpu`, CONTENDER one of `OPTIONS`. IMAGE is tiled and cropped to the size. It is on the device before
+the timing begins, and the prediction stays there; afterwards the prediction is written to IDS as a NumPy file. With a
+BUDGET in MiB the image is predicted in tiles.
+
+Prints a JSON object:
+
+- `seconds`: of each repeat after the warm-up;
+- `ready`: memory when the network is loaded;
+- `working_peak`: peak memory from then on, including the workspaces of a search for fast algorithms;
+- `steady_peak`: peak memory after the warm-up;
+- `peak`: peak memory since the start;
+- `reserved`: peak memory reserved by the GPU's allocator after the warm-up, including the memory of CUDA graphs.
+
+Memory is in MiB: resident memory of the process on a CPU, memory allocated for tensors on a GPU.
 """
 
 import json
@@ -34,14 +42,15 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "bf16": {"precision": "bf16-mixed"},
     "compiled": {"precision": "auto", "compiled": True},
 }
-"""Name -> how our own one is made."""
+"""Contender -> options of our network; ignored for the original one."""
 WARM_UP = {"cpu": 1, "gpu": 5}
+"""Device -> number of predictions before the timing begins."""
 
 
 def original_network(weights: Path, device: str) -> Predict:
-    """The network as written, in float32 and contiguous memory; imports nothing that it does not need."""
+    """The original network as written, in float32 and contiguous memory; imports only what it needs."""
     package = types.ModuleType("fcn")
-    package.__path__ = [str(REPOSITORY / "fcn")]  # in place of the real one, which also offers what trains
+    package.__path__ = [str(REPOSITORY / "fcn")]  # replaces the real package, whose __init__ imports the training code
     sys.modules["fcn"] = package
     from torchvision.transforms import v2
 
@@ -63,8 +72,8 @@ def original_network(weights: Path, device: str) -> Predict:
     return predict
 
 
-def our_network(weights: Path, device: str, precision: str, **how: Any) -> Predict:
-    """As `test_fcn.py` predicts, to label ids; the rest goes to `NetworkSegmenter`."""
+def our_network(weights: Path, device: str, precision: str, **options: Any) -> Predict:
+    """Our network as in `test_fcn.py`, up to label ids; `options` go to `NetworkSegmenter`."""
     import catalogue.weights
     from engine.devices.process import find_process
     from engine.inference.network import NetworkSegmenter
@@ -72,11 +81,11 @@ def our_network(weights: Path, device: str, precision: str, **how: Any) -> Predi
     benchmark = catalogue.benchmark("cityscapes")
     network, about, _ = catalogue.weights.load_network_for(benchmark, weights)
     exact = precision == "32-true"
-    return NetworkSegmenter(find_process(device, precision), network, about, benchmark, exact=exact, **how)
+    return NetworkSegmenter(find_process(device, precision), network, about, benchmark, exact=exact, **options)
 
 
 def main(argv: Sequence[str]) -> None:
-    """Predict, and tell."""
+    """Predict the image repeatedly and print the figures."""
     device, contender, weights, path, size, repeats, ids = argv[:7]
     predict = (
         original_network(Path(weights), device)
@@ -85,7 +94,7 @@ def main(argv: Sequence[str]) -> None:
     )
     image = torch.from_numpy(_image(Path(path), *map(int, size.split("x")))).permute(2, 0, 1)[None]
     if contender == "original":
-        image = image.contiguous()  # as torchvision brings it
+        image = image.contiguous()  # as torchvision delivers it
     if device == "gpu":
         image = image.cuda()
     memory: _GpuMemory | _ProcessMemory = _GpuMemory() if device == "gpu" else _ProcessMemory()
@@ -94,10 +103,10 @@ def main(argv: Sequence[str]) -> None:
     if len(argv) > 7:
         from engine.inference.tiles import TiledSegmenter
 
-        predict = TiledSegmenter(predict, float(argv[7]))  # type: ignore[arg-type]  # a budget comes with our ways only
+        predict = TiledSegmenter(predict, float(argv[7]))  # type: ignore[arg-type]  # only our contenders are run with a budget
     seconds, first = [], 0.0
     for number in range(WARM_UP[device] + int(repeats)):
-        if number == WARM_UP[device]:  # for all contenders alike, whether they searched for algorithms or not
+        if number == WARM_UP[device]:  # for all contenders, whether they search for algorithms or not
             first = memory.peak()
             memory.reset_peak()
         memory.synchronize()
@@ -113,50 +122,50 @@ def main(argv: Sequence[str]) -> None:
 
 
 class _ProcessMemory:
-    """MiB of this process."""
+    """Resident memory of this process, in MiB."""
 
     def now(self) -> float:
-        """Held now."""
+        """Memory in use now."""
         return _status("VmRSS")
 
     def peak(self) -> float:
-        """Most that was held."""
+        """Peak memory since the start or the last reset."""
         return _status("VmHWM")
 
     def reset_peak(self) -> None:
-        """From now on it is another peak."""
+        """Start measuring a new peak."""
         Path("/proc/self/clear_refs").write_text("5")
 
     def reserved(self) -> float:
-        """Most that was held, as here the system itself counts."""
+        """Peak; on a CPU the same as `peak`, because the operating system counts it."""
         return self.peak()
 
     def synchronize(self) -> None:
-        """A CPU is done when it returns."""
+        """Do nothing: work on a CPU is finished when a call returns."""
 
 
 class _GpuMemory:
-    """MiB of tensors on the GPU."""
+    """Memory allocated for tensors on the GPU, in MiB."""
 
     def now(self) -> float:
-        """Held now."""
+        """Memory in use now."""
         return torch.cuda.memory_allocated() / (1 << 20)
 
     def peak(self) -> float:
-        """Most that was held."""
+        """Peak memory since the start or the last reset."""
         return torch.cuda.max_memory_allocated() / (1 << 20)
 
     def reset_peak(self) -> None:
-        """From now on it is another peak; memory that nobody needs any more goes back first."""
+        """Release unused memory to the device and start measuring a new peak."""
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
 
     def reserved(self) -> float:
-        """Most that the allocator held: what CUDA graphs replay in counts, which no tensor holds at that time."""
+        """Peak memory reserved by the allocator, including that of CUDA graphs, which no tensor holds at that time."""
         return torch.cuda.max_memory_reserved() / (1 << 20)
 
     def synchronize(self) -> None:
-        """Until the GPU is done."""
+        """Wait until the GPU has finished."""
         torch.cuda.synchronize()
 
 

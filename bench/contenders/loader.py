@@ -1,9 +1,9 @@
-"""Load crops of Cityscapes for training, and print the seconds.
+"""Load crops of Cityscapes for training, and print the time in seconds.
 
 Usage: `python -m bench.contenders.loader CONTENDER ROOT CROPS [CACHE]`.
 
-CONTENDER is `original`, or `ours` for the loader that `train_fcn.py --augmentation original` has. ROOT is a Cityscapes
-root; its scenes come again until there are CROPS. One round of them warms up, the next one is timed.
+CONTENDER is `original`, or `ours` for the loader of `train_fcn.py --augmentation original`. ROOT is a Cityscapes root;
+its scenes are repeated until there are CROPS samples. They are loaded twice, and the second pass is timed.
 """
 
 import sys
@@ -32,7 +32,7 @@ VOID, ORIGINAL_VOID = 255, 19
 
 
 class OriginalDataset(Dataset[Any]):
-    """Samples as the original repository loads them: Pillow, then torchvision's transforms on the whole image."""
+    """Samples as the original FCN8s repository loads them: Pillow, then torchvision's transforms on the whole image."""
 
     def __init__(self, samples: Sequence[Sample]) -> None:
         self.samples = samples
@@ -64,12 +64,12 @@ class OriginalDataset(Dataset[Any]):
 
 
 def original(samples: Sequence[Sample]) -> DataLoader[Any]:
-    """The original repository's loader: its processes start anew in each epoch."""
+    """Loader of the original FCN8s repository; its worker processes are restarted in each epoch."""
     return DataLoader(OriginalDataset(samples), BATCH, shuffle=True, num_workers=WORKERS, drop_last=True)
 
 
 def ours(samples: Sequence[Sample], cache: Path | None) -> DataLoader[Any]:
-    """The loader of `engine.training.trainer`."""
+    """Our loader, as in `engine.training.trainer`."""
     reader: Reader = FileReader(CityscapesBenchmark().train_ids)
     augment = AUGMENTATIONS["original"](CROP, VOID)
     return DataLoader(
@@ -82,7 +82,7 @@ def ours(samples: Sequence[Sample], cache: Path | None) -> DataLoader[Any]:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Load all crops twice and print the seconds of the second time."""
+    """Load all crops twice and print the seconds of the second pass."""
     contender, root, crops, *cache = argv
     benchmark = CityscapesBenchmark()
     scenes = [sample for split in ("train", "val") for sample in benchmark.samples(Path(root), split)]

@@ -1,4 +1,4 @@
-"""Label ids, train ids and colours as cityscapesScripts makes them: `python -m bench.contenders.official ROOT OUT`."""
+"""Label ids, train ids and colours by cityscapesScripts: `python -m bench.contenders.official ROOT OUT`."""
 
 import sys
 from pathlib import Path

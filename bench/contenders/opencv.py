@@ -1,4 +1,4 @@
-"""The same masks in the fewest lines with OpenCV, as the original repository made them.
+"""Label ids, train ids and colours by OpenCV in few lines, as in the original FCN8s repository.
 
 Usage: `python -m bench.contenders.opencv ROOT OUT`.
 """
@@ -13,7 +13,7 @@ from cityscapesscripts.helpers.labels import name2label
 
 
 def draw(source: Path, out: Path) -> None:
-    """Fill every polygon three times, into three images."""
+    """Draw the three masks of a polygon file: every polygon is filled three times, once in each image."""
     content = json.loads(source.read_text())
     size = content["imgHeight"], content["imgWidth"]
     label_ids, train_ids = np.zeros(size, np.uint8), np.full(size, 255, np.uint8)

@@ -1,7 +1,8 @@
-"""Prediction as in the original FCN8s repository: one image after the other, all in one thread.
+"""Prediction as in the original FCN8s repository: one image after the other, in one thread.
 
-The network runs as written, in float32 and contiguous memory, on a GPU if there is one. Arguments: weights, folder of
-images, folder for predictions.
+Usage: `python -m bench.contenders.original WEIGHTS IMAGES PREDICTIONS`; the last two are folders.
+
+The network runs as written, in float32 and contiguous memory, on a GPU if there is one.
 """
 
 import sys
@@ -19,7 +20,7 @@ from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 
 
 def main(weights: Path, images: Path, predictions: Path) -> None:
-    """Predict every PNG."""
+    """Predict every PNG in a folder and write label-id PNGs."""
     network, about, _ = catalogue.weights.load_network(weights)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     relu_first(network).eval().to(device)

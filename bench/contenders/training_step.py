@@ -1,4 +1,4 @@
-"""Train some steps on made-up images, and print the seconds.
+"""Train some steps on random images, and print the time in seconds.
 
 Usage: `python -m bench.contenders.training_step CONTENDER BATCH CROP STEPS`.
 
@@ -25,7 +25,7 @@ from fcn.fcn import FCN8s
 
 CLASSES, VOID, ORIGINAL_VOID = 19, 255, 19
 WARM_UP = 6
-"""Of these steps the first ones run eagerly, then a CUDA graph is captured and replayed."""
+"""Number of steps before the timing begins; with a CUDA graph, it is captured and first replayed in these."""
 
 
 def original_step(batch: int, crop: int) -> Callable[[], object]:
@@ -62,7 +62,7 @@ def original_step(batch: int, crop: int) -> Callable[[], object]:
 def our_step(
     batch: int, crop: int, *, compiled: bool = False, graph: bool = False, precision: str = "auto"
 ) -> Callable[[], object]:
-    """A step as `engine.training.trainer` takes it: uint8 images, channels last, the device's precision, no waiting."""
+    """A step of `engine.training.trainer`: uint8 images, channels last, the device's precision, no synchronisation."""
     fabric = make_fabric("auto", precision)
     config = TrainingConfig(loss="focal_over_void", learning_rate=1e-3, weight_decay=1e-4)
     network = FCN8s(CLASSES)
@@ -81,7 +81,7 @@ def our_step(
         masks = masks.long()
         return (*learner.step(images, masks, update=True), masks)
 
-    # As `train_fcn.py --cuda_graph` decides; on a CPU there are no graphs.
+    # As in `train_fcn.py --cuda_graph`: CPUs have no graphs.
     captured = graph and fabric.device.type == "cuda"
     train = StepGraph(learn, CudaBackend(fabric.device) if captured else None)
 
@@ -104,7 +104,7 @@ CONTENDERS: dict[str, Callable[[int, int], Callable[[], object]]] = {
 
 
 def random_batch(batch: int, crop: int) -> tuple[torch.Tensor, ...]:
-    """Images (N, 3, H, W) uint8 and masks (N, H, W) uint8 in which a tenth is void."""
+    """Random images (N, 3, H, W) uint8 and masks (N, H, W) uint8 of which a tenth is void."""
     random = torch.Generator().manual_seed(0)
     images = torch.randint(0, 256, (batch, 3, crop, crop), dtype=torch.uint8, generator=random)
     masks = torch.randint(0, CLASSES, (batch, crop, crop), dtype=torch.uint8, generator=random)
@@ -112,7 +112,7 @@ def random_batch(batch: int, crop: int) -> tuple[torch.Tensor, ...]:
 
 
 def main(argv: Sequence[str]) -> None:
-    """Take the steps and print what the last ones took."""
+    """Run the steps, and print the seconds of those after the warm-up."""
     batch, crop, steps = map(int, argv[1:])
     step = CONTENDERS[argv[0]](batch, crop)
     began = 0.0

@@ -100,7 +100,7 @@ def test_ways_on_a_gpu_are_compared_with_the_originals() -> None:
     }
     found = forward_gpu.compared(results, {"ours": 0.01})
     assert found["times_as_fast_as_original"]["ours"] == 10
-    assert found["times_the_floor"] == {"ours": 2}
+    assert found["times_the_roofline"] == {"ours": 2}
     # After the first image, with it, and what the allocator holds: a search for algorithms counts for both or neither.
     expected = {"allocated": 0.25, "first_image_included": 0.25, "reserved": 0.1}
     assert found["share_of_original_peak"]["ours"] == expected
@@ -219,7 +219,7 @@ def test_time_is_counted_from_the_start_of_a_measurement(tmp_path: Path, monkeyp
         return Measurements()
 
     monkeypatch.setattr(race, "measure_in_turn", measure_in_turn)
-    monkeypatch.setattr(forward_gpu, "_floors", prepare)
+    monkeypatch.setattr(forward_gpu, "_roofline_seconds", prepare)
     monkeypatch.setattr(Workspace, "create", prepare)
     forward_gpu.measure(tmp_path, "cpu", rounds=1, repeats=1, seconds=100)
     monkeypatch.setattr(prediction, "_populate", prepare)
@@ -294,4 +294,4 @@ def test_a_contender_that_fails_is_told(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_an_unknown_bench(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["nothing"]) == 2
-    assert "there are: ground_truth, " in capsys.readouterr().err
+    assert "choose from: ground_truth, " in capsys.readouterr().err

@@ -164,7 +164,7 @@ def test_wrong_flags(tmp_path: Path, error_of: Callable[..., str], monkeypatch: 
 
 
 def test_a_rehearsal_never_replaces_what_a_gpu_gave(error_of: Callable[..., str]) -> None:
-    assert "give another folder" in error_of(main, "gpu", "--rehearse", "--output", gpu.RESULTS)
+    assert "choose another folder" in error_of(main, "gpu", "--rehearse", "--output", gpu.RESULTS)
 
 
 def test_records_of_several_calls_become_one(
@@ -251,7 +251,7 @@ def test_a_part_begins_with_its_environment_and_ends_in_time(
 
 def test_a_gpu_gets_as_many_chains_as_its_cores_bear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    assert gpu._setting(gpu._parser().parse_args([]), tmp_path, []).parallel == 14
+    assert gpu._part_settings(gpu._parser().parse_args([]), tmp_path, []).parallel == 14
 
 
 def test_it_is_never_measured_by_chance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

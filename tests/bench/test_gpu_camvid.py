@@ -177,7 +177,7 @@ def test_no_more_files_than_come_back(
     here = stage(400)
     _, result = result_of(here)
     assert [len(row["files"]) for row in result["trainings"]] == [1, 1, 0, 0]
-    assert "take more files than may still come back" in result["notes"][0]
+    assert "take more files than can still be copied back" in result["notes"][0]
     assert len(list(here.output.iterdir())) == 2
 
 
