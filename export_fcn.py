@@ -1,4 +1,4 @@
-"""Write a trained network as a file for other programs: ONNX, or torch.export."""
+"""Export a trained network to a file for other programs: ONNX or torch.export."""
 
 import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
 
@@ -24,33 +24,33 @@ _RUN = {
     "onnx": 'ids = onnxruntime.InferenceSession("{path}").run(["ids"], {{"image": image}})[0]',
     "torch": 'ids = torch.export.load("{path}").module(check_guards=False)(torch.from_numpy(image))',
 }
-"""Format -> how to run a file of it."""
+"""Python code that runs a file of each format."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """What to export, and as what."""
+    """Options of `export_fcn.py`."""
 
     model_weights_path: Path
-    """weights of train_fcn.py (saved/<run>/best.pth), or a state dict of a network that is known here"""
+    """weights: a checkpoint of train_fcn.py (saved/<run>/best.pth), or a state dict of a built-in network"""
     format: Literal["onnx", "torch"] = "onnx"
-    """onnx for onnxruntime and others; torch for torch.export.load"""
+    """file format: onnx for onnxruntime and others, torch for torch.export.load"""
     benchmark: str = "cityscapes"
-    """which data set it is: says which ids the file gives"""
+    """data set, which defines the ids that the file gives"""
     size: str = "1024x2048"
-    """height x width that the file is checked with; a network that works in tiles takes no other"""
+    """height x width of the image that checks the file; a network that works in tiles takes only this size"""
     output: Path = Path("outputs")
-    """folder that results go to"""
+    """folder for results"""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Export, check, and say what the file takes and gives."""
+    """Export, check, and print the input and output of the file."""
     chosen = options.parse(
         ExportOptions,
         argv,
         prog="export_fcn.py",
-        description="Write a trained network as a file that takes a uint8 image and gives ids; the file is checked.",
+        description="Export a trained network to a file that takes a uint8 image and gives ids, and check the file.",
         examples=EXAMPLES,
     )
     size = options.size(chosen.size, "--size")

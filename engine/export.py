@@ -1,4 +1,4 @@
-"""Networks as files that run without this project: uint8 image in, ids out, normalisation and lookup inside."""
+"""Export of networks to files that run without this project: uint8 image in, ids out."""
 
 import importlib.util
 import io
@@ -19,20 +19,20 @@ from engine.files.images import synthetic_image
 from engine.normalization import Normalize
 
 FORMATS = {"onnx": ".onnx", "torch": ".pt2"}
-"""Format -> ending of its files."""
-LEAST_AGREEMENT = 0.9999
-"""Share of pixels on which an exported file must give what the network gives."""
+"""File ending of each format."""
+MIN_AGREEMENT = 0.9999
+"""Smallest share of pixels on which an exported file must equal the network."""
 ODD_SIZE = (203, 333)
-"""Height and width that no network divides; files for any size are tried on it too."""
+"""Height and width that are not multiples of any stride; files for any size are checked with it too."""
 
 
 class ImageToIds(nn.Module):
-    """A network from pixels to what a prediction file holds.
+    """A network with normalisation, argmax and lookup: from pixels to the values of a prediction file.
 
     Args:
         network: (N, 3, H, W) float -> (N, C, H, W) logits.
-        about: what its weights belong to.
-        benchmark: says what a prediction holds.
+        about: metadata of its weights.
+        benchmark: defines the values of predictions: ids of classes, or confidences.
     """
 
     def __init__(self, network: nn.Module, about: About, benchmark: Benchmark) -> None:
@@ -55,40 +55,40 @@ class ImageToIds(nn.Module):
 
 
 class Check(NamedTuple):
-    """How an exported file did on one image."""
+    """Result of checking an exported file with one image."""
 
     size: tuple[int, int]
-    """Height and width."""
+    """Height and width of the image, in pixels."""
     agreement: float
-    """Share of pixels with the same value."""
+    """Share of pixels with the value that the network gives, 0 to 1."""
     refusal: str = ""
-    """Why there is no such file, or what keeps it from running."""
+    """Error that kept the file from being written or run; empty if there was none."""
 
 
 class Exported(NamedTuple):
-    """What an export came to."""
+    """Result of an export."""
 
     path: Path
     any_size: bool
-    """Whether the file takes images of any size, or of the given one only."""
+    """Whether the file takes images of any size; otherwise only of the given one."""
     checks: tuple[Check, ...]
 
 
 def export(network: ImageToIds, path: Path, kind: str, size: tuple[int, int], notes: dict[str, str]) -> Exported:
-    """Write a network as a file, run the file, and keep it if it gives what the network gives.
+    """Write a network to a file, run the file, and keep it if its results equal the network's.
 
-    The network is traced for images of any size. Where its graph depends on the size all the same, as that of
-    a network that works in tiles, the file is for the given size.
+    The network is traced for images of any size. If its graph depends on the size nevertheless, for example because it
+    works in tiles, the file is for the given size only.
 
     Args:
-        network: on the CPU, float32.
-        path: of the file.
-        kind: one of `FORMATS`.
-        size: height and width to trace and check it with.
-        notes: names and values for the file to carry.
+        network: the network in float32 on the CPU.
+        path: path of the file.
+        kind: format, one of `FORMATS`.
+        size: height and width of an image for the check, and for tracing if the file is for one size.
+        notes: metadata to store in the file.
 
     Raises:
-        InputError: if a library is missing, the network cannot be traced or the file gives something else.
+        InputError: if a library is missing, the network cannot be traced, or results of the file differ.
     """
     if kind == "onnx":
         _require("onnx", "onnxscript", "onnxruntime")
@@ -97,19 +97,19 @@ def export(network: ImageToIds, path: Path, kind: str, size: tuple[int, int], no
     path.parent.mkdir(parents=True, exist_ok=True)
     with _atomic(path) as part:
         checks = () if fixed else _written(network, any_size, part, kind, notes, (size, ODD_SIZE))
-        if not _good(checks):  # its graph holds what follows from the size it was traced with
+        if not _good(checks):  # the graph depends on the size it was traced with
             fixed = fixed or _traced(network, path, size, dynamic=False)
             checks = _written(network, fixed, part, kind, notes, (size,))
         if not _good(checks):
             raise InputError(
-                f"{path}: not written: against the network the exported file gives {format_checks(checks)}, "
-                f"expected {LEAST_AGREEMENT:.2%}; try the other format of {', '.join(FORMATS)}, and report it"
+                f"{path}: not written: compared with the network, the file gives {format_checks(checks)}, "
+                f"expected {MIN_AGREEMENT:.2%}; try the other format ({', '.join(FORMATS)}), and report this"
             )
     return Exported(path, fixed is None, checks)
 
 
 def _good(checks: Sequence["Check"]) -> bool:
-    return bool(checks) and all(check.agreement >= LEAST_AGREEMENT for check in checks)
+    return bool(checks) and all(check.agreement >= MIN_AGREEMENT for check in checks)
 
 
 def _written(
@@ -120,25 +120,25 @@ def _written(
     notes: dict[str, str],
     sizes: Sequence[tuple[int, int]],
 ) -> tuple[Check, ...]:
-    """Write a graph, and run the file on images of these sizes."""
+    """Write a graph to a file, and check the file with images of these sizes."""
     try:
         if kind == "onnx":
             _write_onnx(program, path, notes)
         else:
-            # Given a path, it names what is inside after it, and so after this process; a failing file aborts Python.
+            # Not by path: torch.export would name the content after it, and a failing write would abort Python.
             content = io.BytesIO()
             torch.export.save(program, content, extra_files=notes)
             path.write_bytes(content.getbuffer())
         run = _onnx_runner(path) if kind == "onnx" else _torch_runner(path)
     except OSError:
         raise
-    except Exception as error:  # exporters and runtimes that refuse a graph have errors of their own
+    except Exception as error:  # exporters and runtimes raise errors of many types
         return tuple(Check(size, 0.0, _first_line(error)) for size in sizes)
     return tuple(_check(network, run, size) for size in sizes)
 
 
 def format_checks(checks: Sequence[Check]) -> str:
-    """Checks as a text to print."""
+    """Describe the results of checks in words."""
     return " and ".join(
         f"the same on {check.agreement:.4%} of the pixels of {check.size[0]}x{check.size[1]}"
         + (f" ({check.refusal})" if check.refusal else "")
@@ -151,9 +151,9 @@ def _first_line(error: Exception) -> str:
 
 
 def _traced(network: ImageToIds, path: Path, size: tuple[int, int], *, dynamic: bool) -> torch.export.ExportedProgram:
-    """The network as a graph, for images of any size or of this one.
+    """Trace the network as a graph, for images of any size or of this one.
 
-    For any size it is traced with an odd one: else padding and crops that do nothing there would be left out.
+    A trace for any size uses an odd size, because padding and crops that do nothing would be left out of the graph.
     """
     auto = torch.export.Dim.AUTO
     shapes = {"image": {0: auto, 1: auto}} if dynamic else None
@@ -163,13 +163,13 @@ def _traced(network: ImageToIds, path: Path, size: tuple[int, int], *, dynamic: 
             return torch.export.export(network, (image,), dynamic_shapes=shapes, strict=False)
     except (torch._dynamo.exc.TorchDynamoException, RuntimeError, ValueError, TypeError) as error:
         raise InputError(
-            f"{path}: torch.export cannot trace this network ({_first_line(error)}); what it does must not depend on "
-            "pixel values"
+            f"{path}: torch.export cannot trace this network ({_first_line(error)}); data-dependent control flow "
+            "is not supported"
         ) from error
 
 
 def _is_dynamic(program: torch.export.ExportedProgram) -> bool:
-    """Whether no side of the image was fixed in tracing."""
+    """Whether tracing kept both sides of the image variable."""
     (name,) = program.graph_signature.user_inputs
     shape = next(node.meta["val"].shape for node in program.graph.nodes if node.name == name)
     return not any(isinstance(side, int) for side in shape[:2])
@@ -179,10 +179,10 @@ def _write_onnx(program: torch.export.ExportedProgram, path: Path, notes: dict[s
     import warnings
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the exporter's own code
+        warnings.simplefilter("ignore")  # they concern the exporter's code
         written = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["image"], output_names=["ids"])
     if written is None:  # pragma: no cover  # its type says so
-        raise InputError(f"{path}: the ONNX exporter gave nothing back")
+        raise InputError(f"{path}: the ONNX exporter returned no model")
     written.model.metadata_props.update(notes)
     written.save(path)
 
@@ -200,7 +200,7 @@ def _onnx_runner(path: Path) -> Callable[[UInt8Array], UInt8Array]:
 
 
 def _torch_runner(path: Path) -> Callable[[UInt8Array], UInt8Array]:
-    # The guards are of shortcuts that an odd size does not take; the checks on other sizes are what counts.
+    # The guards concern shortcuts that an odd size does not take; `_check` runs other sizes.
     module = torch.export.load(path).module(check_guards=False)
 
     def run(image: UInt8Array) -> UInt8Array:
@@ -212,13 +212,13 @@ def _torch_runner(path: Path) -> Callable[[UInt8Array], UInt8Array]:
 
 
 def _check(network: ImageToIds, run: Callable[[UInt8Array], UInt8Array], size: tuple[int, int]) -> Check:
-    """Run the file and the network on the same made-up image."""
+    """Run the file and the network on the same synthetic image."""
     image = synthetic_image(size)
     with torch.no_grad():
         expected = network(torch.from_numpy(image)).numpy()
     try:
         got = run(image)
-    except Exception as error:  # as above
+    except Exception as error:  # of many types, see `_written`
         return Check(size, 0.0, _first_line(error))
     if got.shape != expected.shape or got.dtype != expected.dtype:
         return Check(size, 0.0)
@@ -227,10 +227,10 @@ def _check(network: ImageToIds, run: Callable[[UInt8Array], UInt8Array], size: t
 
 @contextmanager
 def _atomic(path: Path) -> Iterator[Path]:
-    """A name to write a file under, which becomes `path` only if nothing goes wrong.
+    """A temporary path, which is renamed to `path` only if no error occurs.
 
     Raises:
-        InputError: for every error of the system, with the final name.
+        InputError: for every error of the system, with the final path.
     """
     part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
@@ -256,11 +256,11 @@ def _require(*libraries: str) -> None:
 
 
 def metadata(about: About, benchmark: Benchmark, sha256: str) -> dict[str, Any]:
-    """What a file should say about itself."""
-    what = "confidence 0 to 255" if benchmark.confidence_class is not None else "ids"
+    """Metadata of an exported file: input, output, network, benchmark and weights."""
+    values = "confidence 0 to 255" if benchmark.confidence_class is not None else "ids"
     return {
         "input": "image: (height, width, 3) uint8 RGB",
-        "output": f"ids: (height, width) uint8, {what} as in prediction files of {benchmark.name}",
+        "output": f"ids: (height, width) uint8, {values} as in prediction files of {benchmark.name}",
         "network": about.network,
         "benchmark": benchmark.name,
         "weights_sha256": sha256,

@@ -1,4 +1,4 @@
-"""Change the layers of a network: fold batch normalisation, drop biases, cast weights."""
+"""Changes of a network's layers: fold batch normalisation, drop biases, cast weights."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -10,7 +10,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def fold_norms(network: nn.Module) -> None:
-    """Take batch normalisation that follows a convolution in a `Sequential` into its weights, for evaluation."""
+    """Fold batch normalisation into the weights of the convolution before it in a `Sequential`, for evaluation."""
     for sequence in replaceable_sequentials(network):
         layers: list[nn.Module] = []
         for layer in sequence:
@@ -23,7 +23,7 @@ def fold_norms(network: nn.Module) -> None:
 
 
 class BiaslessConv2d(nn.Module):
-    """A convolution whose bias is 0 and stays so, because batch normalisation follows, which takes means away.
+    """A convolution whose bias stays 0, because the batch normalisation after it subtracts the mean anyway.
 
     It has the parameters of the convolution under the same names.
     """
@@ -44,18 +44,18 @@ class BiaslessConv2d(nn.Module):
 
 
 def drop_biases(network: nn.Module) -> None:
-    """Move biases that batch normalisation follows into its running mean, and train without them.
+    """Move biases before batch normalisation into its running mean, and train without them.
 
-    The mean of a batch takes such a bias away again, so its gradient is 0 but for rounding, while adding it and summing
-    up its gradient takes two passes over the largest tensors of a step. Logits stay the same, in training and in
-    evaluation, and so do the names of weights. To be done again after weights are loaded.
+    Subtracting the mean of a batch removes such a bias, so its gradient is 0 except for rounding. But adding it and
+    summing up its gradient takes two passes over the largest tensors of a training step. Logits stay the same in
+    training and evaluation, and so do the names of weights. Call it again after loading weights.
     """
     for sequence in replaceable_sequentials(network):
-        for place, (layer, norm) in enumerate(pairwise(sequence)):
+        for index, (layer, norm) in enumerate(pairwise(sequence)):
             if not isinstance(norm, nn.BatchNorm2d | nn.SyncBatchNorm) or norm.running_mean is None:
                 continue
             if type(layer) is nn.Conv2d and layer.bias is not None and layer.padding_mode == "zeros":
-                layer = sequence[place] = BiaslessConv2d(layer)
+                layer = sequence[index] = BiaslessConv2d(layer)
             if isinstance(layer, BiaslessConv2d) and layer.bias is not None:
                 with torch.no_grad():
                     norm.running_mean -= layer.bias
@@ -64,10 +64,10 @@ def drop_biases(network: nn.Module) -> None:
 
 
 def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
-    """Have the weights that autocast would cast in each prediction in its type already.
+    """Cast the weights that autocast would cast in each prediction to its dtype, once.
 
-    All else stays as it is, and autocast stays on: batch normalisation that could not be folded keeps its statistics
-    in float32, and what autocast computes in float32 is computed so.
+    Other weights stay in float32, and autocast is still needed. For example, batch normalisation that could not be
+    folded keeps its statistics in float32.
     """
     for layer in network.modules():
         if type(layer) in (nn.Conv2d, nn.ConvTranspose2d, nn.Linear):
@@ -76,37 +76,37 @@ def cast_weights(network: nn.Module, dtype: torch.dtype) -> None:
 
 
 def replaceable_sequentials(network: nn.Module) -> Iterator[nn.Sequential]:
-    """The sequences whose layers are used nowhere else and watched by nobody."""
+    """All `Sequential`s whose layers have no hooks and are used nowhere else."""
     uses: dict[nn.Module, int] = {}
     for module in network.modules():
         for child in module.children():
             uses[child] = uses.get(child, 0) + 1
     for module in list(network.modules()):
-        if type(module) is nn.Sequential and all(uses[layer] == 1 and not _watched(layer) for layer in module):
+        if type(module) is nn.Sequential and all(uses[layer] == 1 and not _has_hooks(layer) for layer in module):
             yield module
 
 
-def _watched(layer: nn.Module) -> bool:
+def _has_hooks(layer: nn.Module) -> bool:
     return bool(layer._forward_hooks or layer._forward_pre_hooks)
 
 
 def replace_layers(sequence: nn.Sequential, layers: list[nn.Module]) -> None:
-    """Put other layers into a sequence."""
+    """Replace all layers of a sequence."""
     del sequence[:]
     sequence.extend(layers)
 
 
 def pop_relu(rest: list[nn.Module]) -> bool:
-    """Whether a ReLU follows, at once or after a max pooling, with which it commutes; if so it is taken off."""
-    place = 1 if rest and type(rest[0]) is nn.MaxPool2d else 0
-    if len(rest) <= place or type(rest[place]) is not nn.ReLU:
+    """Remove a ReLU that comes first, or second after a max pooling, with which it commutes; return whether it did."""
+    index = 1 if rest and type(rest[0]) is nn.MaxPool2d else 0
+    if len(rest) <= index or type(rest[index]) is not nn.ReLU:
         return False
-    rest.pop(place)
+    rest.pop(index)
     return True
 
 
 def is_2x2_max_pooling(layer: nn.Module) -> bool:
-    """Whether it is a 2 x 2 max pooling, that rounds odd sizes down or up."""
+    """Whether a layer is a 2 x 2 max pooling with stride 2, which may round odd sizes down or up."""
     if type(layer) is not nn.MaxPool2d or layer.return_indices:
         return False
     pair = ((2, 2), 2)

@@ -50,7 +50,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "which then go through in tiles, with the same predictions": (
         "engine/inference/test_tiles.py::test_tiles_give_what_the_whole_image_gives",
     ),
-    "and checks it": ("engine/test_export.py::test_a_file_that_gives_something_else_is_not_kept",),
+    "and checks it": ("engine/test_export.py::test_a_file_with_other_results_is_not_kept",),
     "none of these imports torch": ("test_architecture.py::test_torch_free_rooms_start_without_torch",),
     "agree with the official scorer to 1e-9 in every figure": (
         f"{SCORING}/test_scores.py::test_scores_are_the_official_ones",

@@ -1,8 +1,8 @@
-"""Predictions replayed as CUDA graphs, for sizes of images that come often.
+"""CUDA graphs of predictions, for image sizes that come often.
 
-A graph is launched at once, where a network's kernels are launched one by one from Python, which has to share its lock
-with the threads that decode images. To capture one takes as long as some predictions, and cuDNN's search for the
-fastest algorithms up to a second; so the first images of a size go without both.
+A graph is one launch. Without it, Python launches the kernels of a network one by one, and shares its lock with the
+threads that decode images. Capturing a graph takes as long as a few predictions, and cuDNN's search for its fastest
+algorithms takes up to a second. So the first images of a size run without both.
 """
 
 import sys
@@ -13,16 +13,16 @@ from contextlib import contextmanager
 import torch
 
 Work = Callable[[torch.Tensor], torch.Tensor]
-"""From an image on the device to a result there, by the same kernels each time, without waiting for them."""
+"""Work on the device: image -> result, by the same kernels in each call, without waiting for them."""
 Capture = Callable[[Work, torch.Tensor], Work]
-"""From work, and an image like those that it will be done on, to the same work as a graph."""
+"""Capture of a graph: work, and an example image of the right size -> the same work as a graph."""
 
-_FIRST = 2
-"""Images of a size that run without search and graph."""
-_MOST_GRAPHS = 2
-"""Each keeps the memory of a prediction."""
-_IDLE = 32
-"""Images since a graph was last used after which it may give way; or sizes in turn would be captured without end."""
+_PLAIN_RUNS = 2
+"""Number of first images of a size that run without search and graph."""
+_MAX_GRAPHS = 2
+"""Most graphs at a time, because each keeps the memory of a prediction."""
+_UNUSED = 32
+"""Images without use after which a graph may be replaced; it stops alternating sizes from being captured endlessly."""
 _WARM_UPS = 3
 
 
@@ -32,53 +32,53 @@ class Graph:
     def __init__(self, work: Work, image: torch.Tensor) -> None:
         self._image = image.clone()
         with torch.cuda.device(image.device):
-            here, aside = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
-            aside.wait_stream(here)
-            with torch.cuda.stream(aside):
-                for _ in range(_WARM_UPS):  # whatever is done once only: cuDNN's search, compiling of kernels
+            current, side = torch.cuda.current_stream(), torch.cuda.Stream()  # type: ignore[no-untyped-call]
+            side.wait_stream(current)
+            with torch.cuda.stream(side):
+                for _ in range(_WARM_UPS):  # for work done only once: cuDNN's search, compiling kernels
                     work(self._image)
-            here.wait_stream(aside)
+            current.wait_stream(side)
             self._graph = torch.cuda.CUDAGraph()
-            # The outer context comes back to this stream even where the end of an invalid capture raises.
-            # Other threads pin memory and copy meanwhile, which is an error in the mode that looks at all of them.
-            with torch.cuda.stream(here), torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
+            # The outer context returns to this stream even if the end of an invalid capture raises.
+            # Other threads pin memory and copy meanwhile, which the global error mode would refuse.
+            with torch.cuda.stream(current), torch.cuda.graph(self._graph, capture_error_mode="thread_local"):
                 self._result = work(self._image)
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
-        """The result for another image, in memory of its own."""
+        """Replay the graph on an image of the same size; the result is a copy."""
         self._image.copy_(image)
         self._graph.replay()
         return self._result.clone()
 
 
 class CudaGraphs:
-    """Does work on images in the way that is best for how often their size comes: all from one thread.
+    """Runs work on images, by CUDA graphs for sizes that come often; for use by one thread.
 
     Args:
-        capture: makes graphs.
+        capture: captures a graph.
     """
 
     def __init__(self, capture: Capture = Graph) -> None:
         self._capture: Capture | None = capture
-        self._seen: Counter[Hashable] = Counter()
+        self._counts: Counter[Hashable] = Counter()
         self._graphs: OrderedDict[Hashable, Work] = OrderedDict()
-        """The one that was used last is the last."""
+        """Captured graphs by size, the least recently used one first."""
         self._used: dict[Hashable, int] = {}
         self._images = 0
 
     def __call__(self, work: Work, image: torch.Tensor, *, capturing: bool = True) -> torch.Tensor:
-        """The result of the work.
+        """Run the work on an image, and return its result.
 
         Args:
-            work: the same in each call, as far as `capturing` is the same.
-            image: on a GPU.
-            capturing: whether the work may become a graph.
+            work: one for calls with `capturing`, and one for calls without; each the same in all calls.
+            image: image on a GPU.
+            capturing: whether the work may be captured as a graph.
         """
         key = (tuple(image.shape), capturing)
         self._images += 1
-        self._seen[key] += 1
+        self._counts[key] += 1
         if key not in self._graphs:
-            if self._seen[key] <= _FIRST:
+            if self._counts[key] <= _PLAIN_RUNS:
                 with cudnn_search(False):
                     return work(image)
             with cudnn_search(True):
@@ -89,14 +89,14 @@ class CudaGraphs:
         return self._graphs[key](image)
 
     def release(self) -> None:
-        """Give back the memory of all graphs, and begin anew."""
+        """Free the memory of all graphs, and forget all sizes."""
         self._graphs.clear()
         self._used.clear()
-        self._seen.clear()
+        self._counts.clear()
 
     def _captured(self, key: Hashable, work: Work, image: torch.Tensor) -> bool:
-        """Whether there is a graph now."""
-        if self._capture is None or not self._has_place():
+        """Capture a graph if there is room for one, and return whether there is one now."""
+        if self._capture is None or not self._make_room():
             return False
         try:
             self._graphs[key] = self._capture(work, image)
@@ -108,24 +108,24 @@ class CudaGraphs:
             return False
         return True
 
-    def _has_place(self) -> bool:
-        """Whether one more graph may be kept, perhaps in the place of one that nobody needs."""
-        if len(self._graphs) < _MOST_GRAPHS:
+    def _make_room(self) -> bool:
+        """Remove a graph that is no longer used if there are too many, and return whether one more may be kept."""
+        if len(self._graphs) < _MAX_GRAPHS:
             return True
         oldest = next(iter(self._graphs))
-        if self._images - self._used[oldest] < _IDLE:
+        if self._images - self._used[oldest] < _UNUSED:
             return False
         del self._graphs[oldest], self._used[oldest]
-        self._seen[oldest] = 0
+        self._counts[oldest] = 0
         return True
 
 
 @contextmanager
 def cudnn_search(wanted: bool) -> Iterator[None]:
-    """Whether cuDNN tries all algorithms for sizes that are new to it, which takes up to a second for each.
+    """Context in which cuDNN searches, or does not search, for the fastest algorithms of new sizes.
 
-    torch keeps the algorithm of a convolution by its sizes and by `deterministic`, and not by whether it was searched
-    for. So without a search this is set too: what was taken then would else be taken ever after.
+    torch caches the algorithm of a convolution by its sizes and by `deterministic`, not by whether it was searched for.
+    So `deterministic` is set without a search: otherwise the algorithm used then would be used for good.
     """
     cudnn = torch.backends.cudnn
     before = cudnn.benchmark, cudnn.deterministic

@@ -1,4 +1,4 @@
-"""Triton's kernels in the place of a network's layers, for predictions on GPUs."""
+"""Layers that run Triton kernels, for predictions on GPUs."""
 
 from collections.abc import Callable
 from typing import TypeGuard, cast
@@ -10,12 +10,12 @@ from engine.inference.upsampling import CoarseNetwork, StepwiseNetwork
 from engine.layers import is_2x2_max_pooling, pop_relu, replace_layers, replaceable_sequentials
 from engine.normalization import Normalize
 
-_MOST_PIXELS = 1 << 29
-"""Of an image with its padding: pixels of three channels are counted in 32 bits."""
+_MAX_PIXELS = 1 << 29
+"""Most pixels of an image with its padding, because the kernel counts pixels of three channels in 32 bits."""
 
 
 class FusedConvolution(nn.Module):
-    """A convolution with its bias, ReLU and pooling: one kernel of cuDNN's, and one of ours."""
+    """A convolution by cuDNN, with bias, pooling and ReLU fused into one Triton kernel."""
 
     def __init__(self, plain: nn.Conv2d, pool: nn.MaxPool2d | None) -> None:
         super().__init__()
@@ -38,9 +38,9 @@ class FusedConvolution(nn.Module):
 
 
 class FirstBlock(nn.Module):
-    """The first layers of a network, which take an image as it is: uint8, without padding.
+    """The first layers of a network, which take a uint8 image before normalisation and padding.
 
-    What is not uint8 is taken as normalised and padded.
+    They take an image of any other dtype as normalised and padded already.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class FirstBlock(nn.Module):
 
 
 def use_kernels(network: nn.Module) -> None:
-    """Put the convolutions of `Sequential`s that ReLU follows into `FusedConvolution` ones."""
+    """Replace each convolution that ReLU follows in a `Sequential` by a `FusedConvolution`."""
     for sequence in replaceable_sequentials(network):
         layers: list[nn.Module] = []
         rest = list(sequence)
@@ -85,12 +85,12 @@ def use_kernels(network: nn.Module) -> None:
 
 
 class CoarseScorer:
-    """A `StepwiseNetwork` from uint8 images to coarse scores, by kernels.
+    """Runs a `StepwiseNetwork` from uint8 images to coarse scores by Triton kernels.
 
     Args:
-        network: after `use_kernels`; its first layers are changed.
-        normalize: what its images need.
-        dtype: of its weights.
+        network: the network, after `use_kernels`; its first layers are changed.
+        normalize: normalisation of its images.
+        dtype: dtype of its weights.
     """
 
     def __init__(self, network: StepwiseNetwork, normalize: Normalize, dtype: torch.dtype) -> None:
@@ -108,7 +108,7 @@ class CoarseScorer:
 
     @staticmethod
     def suits(network: object) -> TypeGuard[StepwiseNetwork]:
-        """Whether there are kernels for the steps of a network, after `use_kernels`."""
+        """Whether kernels exist for all steps of a network, after `use_kernels`."""
         from engine.kernels import first_block, scores
 
         if not isinstance(network, StepwiseNetwork) or not isinstance(first := network.stem[0], FusedConvolution):
@@ -118,8 +118,8 @@ class CoarseScorer:
             (plain.in_channels, plain.kernel_size, plain.padding) == (3, (3, 3), (1, 1))
             and plain.stride == plain.dilation == (1, 1)
             and plain.padding_mode == "zeros"
-            and plain.out_channels <= first_block.MOST_CHANNELS
-            and network.upsampling.in_channels <= scores.MOST_CLASSES
+            and plain.out_channels <= first_block.MAX_CHANNELS
+            and network.upsampling.in_channels <= scores.MAX_CLASSES
         )
 
     def __call__(self, image: torch.Tensor) -> torch.Tensor:
@@ -127,7 +127,7 @@ class CoarseScorer:
         from engine.kernels.scores import scores
 
         left, right, top, bottom = self._network.padding(image.shape[-2], image.shape[-1])
-        if len(image) * (top + image.shape[-2] + bottom) * (left + image.shape[-1] + right) > _MOST_PIXELS:
+        if len(image) * (top + image.shape[-2] + bottom) * (left + image.shape[-1] + right) > _MAX_PIXELS:
             return self._network.coarse(self._normalize(image))
         found: torch.Tensor | None = None
         steps = zip(self._network.features(image), self._network.merges, self._weights, strict=True)
@@ -137,17 +137,17 @@ class CoarseScorer:
             features = features.contiguous(memory_format=torch.channels_last)
             found = scores(features, weight, bias, merge.factor, merge.offset, classes, found, upsampling, padding)
         if found is None:
-            raise ValueError("a network without merges")
+            raise ValueError("the network has no merges")
         return found
 
 
 class UpsampleToIds:
-    """From coarse scores to ids, by a kernel.
+    """Upsamples coarse scores and classifies pixels by one Triton kernel.
 
     Args:
-        network: whose scores they are.
+        network: the network that computes the scores.
         table: (256,) uint8 ids of the classes.
-        dtype: of the scores.
+        dtype: dtype of the scores.
     """
 
     def __init__(self, network: CoarseNetwork, table: torch.Tensor, dtype: torch.dtype) -> None:
@@ -159,10 +159,10 @@ class UpsampleToIds:
 
     @staticmethod
     def suits(network: CoarseNetwork) -> bool:
-        """Whether there is a kernel for its number of classes."""
-        from engine.kernels.ids import MOST_CLASSES
+        """Whether the kernel supports the network's number of classes."""
+        from engine.kernels.ids import MAX_CLASSES
 
-        return network.upsampling.in_channels <= MOST_CLASSES
+        return network.upsampling.in_channels <= MAX_CLASSES
 
     def __call__(self, scores: torch.Tensor, size: tuple[int, int], finite: torch.Tensor) -> torch.Tensor:
         """(1, C, h, w) -> (H, W) uint8; `finite` becomes False if a score is NaN or infinite."""

@@ -1,7 +1,7 @@
-"""Networks run by OpenVINO on a CPU: it picks the kernels of the processor at hand.
+"""Networks run by OpenVINO on a CPU, which picks the kernels of the processor.
 
 A network is converted in memory, for images of any size and batches of any length. Converting takes seconds, so the
-compiled program is kept on disk for the next start, and checked against the torch network each time.
+compiled program is kept on disk for the next start. It is checked against the torch network at each start.
 """
 
 import contextlib
@@ -26,22 +26,22 @@ from engine.files.atomic import replacing
 from engine.inference.upsampling import StepwiseNetwork
 
 TOLERANCES = {"32-true": 1e-3, "bf16-mixed": 0.1}
-"""Precision -> how much the scores of the check may differ from torch's in float32, relative to the largest of them."""
+"""Precision -> largest difference from torch's float32 scores in the check, relative to the largest score."""
 _HINTS = {"32-true": "f32", "bf16-mixed": "bf16"}
 _EXAMPLE = (65, 97)
-"""Height and width of the image that a network is traced with: odd, or it would be traced without padding."""
-_MOST_KEPT = 2 << 30
-"""Bytes of all compiled programs on disk; those that were not used for longest go first."""
+"""Height and width of the image to trace with; odd, because tracing with an even size would leave out padding."""
+_MAX_CACHE = 2 << 30
+"""Most bytes of compiled programs on disk; the least recently used ones are removed."""
 _DIGEST = 32
-"""Bytes of a SHA-256, which a file begins with."""
+"""Length in bytes of the SHA-256 at the start of a file."""
 _ROWS = 224
-"""Rows of an image that the first layers of a network, whose results are the largest, see at a time."""
+"""Rows of a strip: the first layers of a network, whose results are the largest, run on one strip at a time."""
 _CHECKS = ((2, *_EXAMPLE), (1, _ROWS + 64, 64))
-"""Images, height and width of what a program is checked on; the second one takes two strips."""
+"""Number, height and width of the images of each check; the second one takes two strips."""
 
 
 class RefusedError(Exception):
-    """OpenVINO does not run a network, or runs it to other scores."""
+    """OpenVINO cannot run a network, or gives other scores."""
 
 
 def is_installed() -> bool:
@@ -50,13 +50,13 @@ def is_installed() -> bool:
 
 
 def computes_in_bf16() -> bool:
-    """Whether this processor has instructions for bf16; OpenVINO takes float32 where it has none."""
+    """Whether this processor has instructions for bf16; OpenVINO uses float32 on others."""
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
 def _library() -> Any:
-    """OpenVINO, without the module by which it tells Google Analytics of every conversion unless a user opts out."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # so that importing it fails
+    """Import OpenVINO without its telemetry, which reports every conversion to Google Analytics by default."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # makes importing it fail
     import openvino
 
     return openvino
@@ -64,28 +64,30 @@ def _library() -> Any:
 
 @functools.cache
 def _core() -> Any:
-    """OpenVINO's run-time system, which must live as long as the process.
+    """OpenVINO's runtime, which must live as long as the process.
 
-    It gives the main thread another stack for signal handlers, and frees that stack at its end. If it ends in another
-    thread, for example as garbage, the next signal that Python handles ends the process.
+    It gives the main thread another stack for signal handlers, and frees that stack when it is destroyed. If another
+    thread destroys it, for example as garbage, the next signal that Python handles ends the process.
     """
     return _library().Core()
 
 
 def default_cache() -> Path:
-    """The folder of this user's caches that compiled programs go to."""
+    """Folder for compiled programs, in the caches of this user."""
     caches = os.environ.get("XDG_CACHE_HOME")
     return (Path(caches) if caches else Path.home() / ".cache") / "cityscapes-fcn" / "openvino"
 
 
 def require_installed() -> None:
-    """Refuse what would fail later.
+    """Check that OpenVINO is installed.
 
     Raises:
-        InputError: if OpenVINO is not installed.
+        InputError: if it is not.
     """
     if not is_installed():
-        raise InputError("--engine openvino: it is not installed; run pip install openvino, or give --engine torch")
+        raise InputError(
+            "--engine openvino: OpenVINO is not installed; run pip install openvino, or give --engine torch"
+        )
 
 
 class Program(nn.Module):
@@ -93,12 +95,12 @@ class Program(nn.Module):
 
     Args:
         part: (N, C, H, W) float32 -> (N, ...) float32, in evaluation mode on the CPU.
-        example: (1, C, H, W) to trace it with.
+        example: (1, C, H, W) input for tracing.
         precision: one of `TOLERANCES`.
-        cache: folder for compiled programs; None to compile anew.
+        cache: folder for compiled programs; None compiles at each start.
 
     Raises:
-        RefusedError: if it cannot be converted.
+        RefusedError: if the part cannot be converted.
     """
 
     def __init__(self, part: nn.Module, example: torch.Tensor, precision: str, cache: Path | None) -> None:
@@ -110,23 +112,23 @@ class Program(nn.Module):
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
             "ENABLE_CPU_PINNING": False,  # other processes may work on the same cores
         }
-        kept = None if cache is None else cache / f"{_key(part, example, settings)}.blob"
-        compiled = None if kept is None else _loaded(core, kept, settings)
+        stored = None if cache is None else cache / f"{_key(part, example, settings)}.blob"
+        compiled = None if stored is None else _load(core, stored, settings)
         if compiled is None:
             compiled = core.compile_model(_converted(part, example), "CPU", settings)
-            if kept is not None:
-                _keep(compiled, kept)
+            if stored is not None:
+                _store(compiled, stored)
         self._compiled = compiled
         self._request: Any = None
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """(N, C, H, W) float32 -> the result; both are copied, because OpenVINO uses its own memory again."""
+        """(N, C, H, W) float32 -> (N, ...) float32; both are copied, because OpenVINO reuses its memory."""
         self._request = self._request or self._compiled.create_infer_request()
         output: torch.Tensor = torch.from_numpy(self._request.infer([image.contiguous().numpy()])[0])
         return output
 
     def release(self) -> None:
-        """Give back the memory that is kept from one image to the next."""
+        """Free the memory that is kept from one image to the next."""
         self._request = None
         self._compiled.release_memory()
 
@@ -137,7 +139,7 @@ class WholeNetwork(nn.Module):
     Args:
         network: (N, 3, H, W) float32 -> (N, C, H, W) logits, in evaluation mode on the CPU.
         precision: one of `TOLERANCES`.
-        cache: as for `Program`.
+        cache: folder for compiled programs, see `Program`.
     """
 
     def __init__(self, network: nn.Module, precision: str, cache: Path | None) -> None:
@@ -151,19 +153,19 @@ class WholeNetwork(nn.Module):
 
 
 class StripNetwork(nn.Module):
-    """A `StepwiseNetwork` network as two programs, the first of which sees an image strip by strip.
+    """A `StepwiseNetwork` as two programs; the first one runs strip by strip.
 
         rows of the image      strip 1 |---------------|
                                strip 2             |--halo--|---------------|--halo--|
         rows of its features           |============|===============|=====...
 
-    The results of the first layers are as large as all others together. Of each strip they take a fraction of that
-    memory. The halo is as wide as those layers look, so the features are those of the whole image.
+    The results of the first layers take as much memory as all others together; for one strip they take a fraction of
+    that. The halo is as wide as the receptive field of these layers, so the features are those of the whole image.
 
     Args:
         network: in evaluation mode on the CPU.
         precision: one of `TOLERANCES`.
-        cache: as for `Program`.
+        cache: folder for compiled programs, see `Program`.
     """
 
     def __init__(self, network: StepwiseNetwork, precision: str, cache: Path | None) -> None:
@@ -175,9 +177,9 @@ class StripNetwork(nn.Module):
         self._halo, self._stride = halo_and_stride(network.stem)
 
     def coarse(self, image: torch.Tensor) -> torch.Tensor:
-        """(N, 3, H, W) float32 -> (N, C, h, w) scores, as those of the network."""
+        """(N, 3, H, W) float32 -> (N, C, h, w) coarse scores, like the network's."""
         scores: torch.Tensor = self.rest(self._features(image))
-        self.rest.release()  # the memory of both programs together would be more than half of what torch takes
+        self.rest.release()  # both programs together would keep more than half of the memory that torch takes
         return scores
 
     def _features(self, image: torch.Tensor) -> torch.Tensor:
@@ -207,7 +209,7 @@ class StripNetwork(nn.Module):
 
 
 class _AfterStem(nn.Module):
-    """What follows the first layers of a network, up to the coarse scores."""
+    """The layers of a network after its stem, up to the coarse scores."""
 
     def __init__(self, network: StepwiseNetwork) -> None:
         super().__init__()
@@ -218,19 +220,19 @@ class _AfterStem(nn.Module):
 
 
 def compile_network(network: nn.Module, precision: str, cache: Path | None = None) -> "WholeNetwork | StripNetwork":
-    """The same network, run by OpenVINO.
+    """Compile a network for OpenVINO, and check its logits.
 
     Args:
         network: (N, 3, H, W) float32 -> (N, C, H, W) logits, in evaluation mode on the CPU.
         precision: one of `TOLERANCES`.
-        cache: folder for compiled programs; None to compile anew.
+        cache: folder for compiled programs; None compiles at each start.
 
     Raises:
-        RefusedError: if OpenVINO does not run it, or runs it to other scores.
+        RefusedError: if OpenVINO cannot run it, or gives other scores.
     """
     try:
         with warnings.catch_warnings(), torch.inference_mode():
-            warnings.simplefilter("ignore")  # tracing warns of shapes that Python looks at; the check is what counts
+            warnings.simplefilter("ignore")  # tracing warns about shapes; the check below finds errors
             ready = (
                 StripNetwork(network, precision, cache)
                 if isinstance(network, StepwiseNetwork)
@@ -240,16 +242,16 @@ def compile_network(network: nn.Module, precision: str, cache: Path | None = Non
                 _check(network, ready, torch.randn(number, 3, height, width, generator=_generator()), precision)
     except RefusedError:
         raise
-    except Exception as error:  # OpenVINO and torch.jit have errors of many types for what they do not know
+    except Exception as error:  # OpenVINO and torch.jit raise errors of many types for unsupported layers
         raise RefusedError((str(error).strip() or type(error).__name__).splitlines()[0][:200]) from error
     return ready
 
 
 def halo_and_stride(layers: Sequence[nn.Module] | nn.Sequential) -> tuple[int, int]:
-    """Rows beyond a strip on which its features depend, a multiple of the stride, and the stride of the features.
+    """Halo of a strip in rows, rounded up to a multiple of the stride, and the stride of its features.
 
     Args:
-        layers: convolutions, poolings without overlap, and layers that look at one pixel.
+        layers: convolutions, poolings without overlap, and layers whose results depend on one pixel each.
     """
     halo, stride = 0, 1
     for layer in layers:
@@ -266,10 +268,10 @@ def _generator() -> torch.Generator:
 
 
 def _check(network: nn.Module, ready: nn.Module, image: torch.Tensor, precision: str) -> None:
-    """Compare the logits of a random image.
+    """Compare the logits of a compiled network with torch's.
 
     Raises:
-        RefusedError: if they differ.
+        RefusedError: if shapes differ, or values by more than the tolerance.
     """
     expected, got = network(image), ready(image)
     if got.shape != expected.shape:
@@ -286,34 +288,34 @@ def _converted(part: nn.Module, example: torch.Tensor) -> Any:
 
 
 def _key(part: nn.Module, example: torch.Tensor, settings: dict[str, Any]) -> str:
-    """What a compiled program depends on, as far as can be told; the check finds what cannot."""
+    """Key of a compiled program: a hash of everything known that it depends on; the check finds other changes."""
     openvino = _library()
     processor = _core().get_property("CPU", "FULL_DEVICE_NAME")
     versions = openvino.get_version(), torch.__version__
-    told = hashlib.sha256(repr((part, example.shape, settings, processor, versions)).encode())
+    digest = hashlib.sha256(repr((part, example.shape, settings, processor, versions)).encode())
     for name, tensor in part.state_dict().items():
-        told.update(repr((name, tensor.dtype, tuple(tensor.shape))).encode())
-        told.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
-    return told.hexdigest()[:32]
+        digest.update(repr((name, tensor.dtype, tuple(tensor.shape))).encode())
+        digest.update(tensor.contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()[:32]
 
 
-def _loaded(core: Any, path: Path, settings: dict[str, Any]) -> Any:
-    """The compiled program in a file; None if there is none, or none that can be used."""
+def _load(core: Any, path: Path, settings: dict[str, Any]) -> Any:
+    """Load a compiled program from a file; None if the file is missing, damaged or cannot be used."""
     try:
         content = path.read_bytes()
         digest, blob = content[:_DIGEST], content[_DIGEST:]
         if hashlib.sha256(blob).digest() != digest:
-            return None  # OpenVINO is not to be trusted with damaged files
+            return None  # OpenVINO does not check files itself
         compiled = core.import_model(io.BytesIO(blob), "CPU", settings)
     except (OSError, RuntimeError):
         return None
     with contextlib.suppress(OSError):
-        path.touch()  # was used now
+        path.touch()  # records the last use
     return compiled
 
 
-def _keep(compiled: Any, path: Path) -> None:
-    """Write a compiled program to a file, unless the disk refuses it: the next start compiles again then."""
+def _store(compiled: Any, path: Path) -> None:
+    """Write a compiled program to a file; if the disk refuses it, the next start compiles again."""
     with contextlib.suppress(OSError, InputError):
         blob = compiled.export_model().getbuffer()
         with replacing(path) as file:
@@ -321,5 +323,5 @@ def _keep(compiled: Any, path: Path) -> None:
             file.write(blob)
         kept = sorted(path.parent.glob("*.blob"), key=lambda other: other.stat().st_mtime, reverse=True)
         for other, size in zip(kept, accumulate(other.stat().st_size for other in kept), strict=True):
-            if size > _MOST_KEPT and other != path:
+            if size > _MAX_CACHE and other != path:
                 other.unlink(missing_ok=True)

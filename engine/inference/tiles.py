@@ -1,4 +1,4 @@
-"""Images of any size in the memory that there is: in tiles where the whole image would take too much."""
+"""Images of any size in bounded memory: in tiles where the whole image would take too much."""
 
 import gc
 import math
@@ -17,31 +17,31 @@ from engine.inference.memory_budget import MemoryBudget
 from engine.inference.network import NetworkSegmenter
 from engine.inference.receptive_field import ReceptiveField
 
-_SMALLER = 0.8
-"""Tiles that take too much are planned anew with so many of their pixels."""
-_UNWATCHED = 1 << 23
-"""Pixels that a CPU is taken to have the memory for."""
+_SHRINK = 0.8
+"""Factor on the pixels of tiles that took too much memory."""
+_UNMEASURED = 1 << 23
+"""Most pixels of an image that a CPU predicts without measuring memory."""
 _SHARE_OF_FREE = 0.7
-"""Share of a CPU's free memory that an image may take without a budget."""
+"""Share of the free memory that a prediction on a CPU may take without a budget."""
 _MAX_ELEMENTS = (1 << 31) - 1
-"""Elements of a tensor on a GPU: pooling and many of cuDNN's algorithms count them in 32 bits, and fail beyond.
+"""Most elements of a tensor on a GPU: pooling and many of cuDNN's algorithms count in 32 bits, and fail beyond.
 
-So an image has 33,554,431 pixels at most, or goes through in tiles.
+So images of more than 33,554,431 pixels are predicted in tiles there.
 """
 _MIB = 1 << 20
 
 
 class TiledSegmenter:
-    """A `Segmenter` that runs a network on tiles of an image where the whole image takes too much memory.
+    """A `Segmenter` that predicts an image in tiles where the whole image takes too much memory.
 
-    Tiles have a margin as wide as the network's receptive field, so predictions are those of the whole image; only sums
-    may round in another order. Where a network has no such field, a warning says so.
+    Tiles have a margin as wide as the network's receptive field, so predictions are those of the whole image, except
+    that sums may round in another order. A warning says if no margin is wide enough.
 
     Args:
-        forward: runs on one tile.
-        budget: MiB that a prediction may take beyond weights, image and result; None for what there is.
-        max_pixels: of an image or tile that the network is given; None for any number.
-        max_elements: of a tensor; None for what the device can count.
+        forward: predicts one tile.
+        budget: memory budget in MiB, in addition to weights, image and result; None uses the available memory.
+        max_pixels: most pixels of an image or tile; None for any number.
+        max_elements: most elements of a tensor; None for the limit of the device.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class TiledSegmenter:
         self._forward = forward
         self._budget = budget
         self._measured_budgets: dict[bool, MemoryBudget] = {}
-        """What fits in memory, by whether logits are asked for."""
+        """Memory budgets with their measurements, for ids (False) and for logits (True)."""
         self._grids: dict[tuple[Size, bool], Grid | None] = {}
         self._limit = max_pixels
-        """Pixels that the network may be given; once memory has run out, with which it has not yet."""
+        """Most pixels of an image or tile; reduced when memory runs out."""
         self._max_elements = max_elements or (_MAX_ELEMENTS if self.device.type == "cuda" else None)
         self._field: ReceptiveField | None = None
         self._warned: set[str] = set()
@@ -73,16 +73,16 @@ class TiledSegmenter:
         return self._run(image, logits=True)
 
     def require_finite(self) -> None:
-        """As `Segmenter.require_finite`."""
+        """Implement `Segmenter.require_finite`."""
         self._forward.require_finite()
 
     @property
     def bounds_memory(self) -> bool:
-        """Whether it measures what images take, in place of waiting for memory to be refused."""
+        """Whether memory is measured before predictions, instead of waiting until a GPU refuses it."""
         return self._budget is not None or self.device.type == "cpu"
 
     def prepare(self, size: Size, *, logits: bool = False) -> None:
-        """As `Segmenter.prepare`: what other threads take later would count too.
+        """Implement `Segmenter.prepare`; memory that other threads take meanwhile would be counted too.
 
         Raises:
             InputError: if the budget is too small.
@@ -92,7 +92,7 @@ class TiledSegmenter:
 
     @torch.inference_mode()
     def _run(self, image: torch.Tensor, *, logits: bool) -> torch.Tensor:
-        """The prediction of an image, in as many tiles as it takes."""
+        """Predict an image, whole or in tiles that fit in memory."""
         run = self._forward.logits if logits else self._forward
         while True:
             grid = self.grid(_size(image), logits=logits)
@@ -102,11 +102,11 @@ class TiledSegmenter:
                 if not is_out_of_memory(error):
                     raise
                 reason = str(error)
-            # Not within `except`, because the exception holds on to all tensors.
+            # Retry outside `except`: the exception keeps all tensors alive.
             self._halve_limit(_size(image), grid, reason)
 
     def grid(self, size: Size, *, logits: bool = False) -> Grid | None:
-        """The tiles for an image of that size; None for one that is predicted as a whole.
+        """The grid of tiles for an image of that size; None if it is predicted as a whole.
 
         Raises:
             InputError: if not even the smallest tiles fit in a budget.
@@ -120,14 +120,14 @@ class TiledSegmenter:
         return self._grids[size, logits]
 
     def _grid_within(self, size: Size, pixels: int) -> Grid | None:
-        """Tiles of no more than so many pixels."""
+        """The grid of tiles with at most that many pixels; None if the whole image has no more."""
         return None if size.pixels <= pixels else plan(*size, self._margin(), pixels)
 
     def _grid_in_budget(self, size: Size, budget: MemoryBudget) -> Grid | None:
-        """The largest tiles that fit in memory, found by trying ever smaller ones.
+        """The grid of the largest tiles that fit in memory, found by trying smaller and smaller ones.
 
         Raises:
-            InputError: if the smallest ones do not fit in a budget that was given.
+            InputError: if the smallest tiles do not fit in a budget that was given.
         """
         limit = self._max_pixels(size)
         if size.pixels <= limit:
@@ -135,42 +135,43 @@ class TiledSegmenter:
                 return None
             limit = budget.max_pixels
             if self._budget is None:
-                self._warn(f"an image of {size} takes more than the {budget.mib:.0f} MiB of memory that are free")
+                share = f"{budget.mib:.0f} MiB, {_SHARE_OF_FREE:.0%} of the free memory"
+                self._warn(f"an image of {size} takes more than {share}; predicts it in tiles")
         elif budget.max_pixels:
             limit = min(limit, budget.max_pixels)
         smallest = plan(*size, self._margin(), 0)
         while (grid := plan(*size, self._margin(), limit)).largest > smallest.largest:
             if budget.fits(grid.largest_size):
                 return grid
-            limit = int(_SMALLER * grid.largest)
+            limit = int(_SHRINK * grid.largest)
         if self._budget is not None:
             self._require_fit(size, grid, budget.peak(grid.largest_size))
         return grid
 
     def _require_fit(self, size: Size, grid: Grid, needed: float) -> None:
-        """Refuse a budget in which not even the smallest tiles fit; they need so many MiB."""
+        """Refuse a budget in which not even the smallest tiles fit, which need `needed` MiB."""
         if math.isinf(needed):
             raise self._out_of_memory(size, grid)
         if self._budget is not None and needed > self._budget:
             raise InputError(
-                f"--memory_budget {self._budget:g}: even the smallest tiles of an image of {size} take more, "
+                f"--memory_budget {self._budget:g}: even the smallest tiles of an image of {size} take "
                 f"{math.ceil(needed)} MiB; give at least that"
             )
 
     def _max_pixels(self, size: Size) -> int:
-        """Pixels of an image, or of a tile of it, that the network may be given as far as is known."""
+        """Most pixels of an image of that size, or of a tile of it, as far as limits are known."""
         limit = size.pixels if self._limit is None else self._limit
         return limit if self._max_elements is None else min(limit, max_pixels(size, self._max_elements))
 
     def _is_measured(self, size: Size) -> bool:
-        """Whether memory is measured before it is taken.
+        """Whether the memory of such images is measured before predicting them.
 
-        A CPU's is not refused: the system kills who takes too much.
+        On a CPU, allocation does not fail; the system ends a process that takes too much memory.
         """
-        return self._budget is not None or (self.device.type == "cpu" and size.pixels > _UNWATCHED)
+        return self._budget is not None or (self.device.type == "cpu" and size.pixels > _UNMEASURED)
 
     def _measured_budget(self, logits: bool) -> MemoryBudget:
-        """What tells which images fit."""
+        """The memory budget for ids or for logits; without a given budget, a share of the free memory."""
         if logits not in self._measured_budgets:
             free = _SHARE_OF_FREE * psutil.virtual_memory().available / _MIB
             budget = free if self._budget is None else self._budget
@@ -182,16 +183,16 @@ class TiledSegmenter:
         if self._field is None:
             self._field = self._forward.receptive_field()
             if not self._field.exact:
-                self._warn("this network looks at all of an image at once, so its tiles only come near the whole image")
+                self._warn("no margin is wide enough for this network, so tiles only approximate the whole image")
         return self._field.margin
 
     def _halve_limit(self, size: Size, grid: Grid | None, reason: str) -> None:
-        """After memory has run out: give the network half as many pixels at a time.
+        """Halve the pixels of a tile, after memory has run out.
 
         Raises:
             InputError: if tiles cannot be smaller.
         """
-        gc.collect()  # an exception that came from another thread holds on to tensors, and is held by its own traceback
+        gc.collect()  # an exception from another thread is in a cycle with its traceback, which keeps tensors alive
         if self.device.type == "cuda":
             self._forward.release()
             torch.cuda.empty_cache()
@@ -203,7 +204,7 @@ class TiledSegmenter:
         self._warn(f"out of memory for an image of {size}; continues in tiles, which takes longer")
 
     def _out_of_memory(self, size: Size, grid: Grid | None, reason: str = "") -> InputError:
-        """What to say when memory runs out with the smallest tiles."""
+        """The error for memory that runs out even with the smallest tiles."""
         detail = f" ({reason.splitlines()[0]})" if reason else ""
         pixels = size.pixels if grid is None else grid.largest
         return InputError(
@@ -219,11 +220,11 @@ class TiledSegmenter:
 
 
 def _assembled(image: torch.Tensor, run: Callable[[torch.Tensor], torch.Tensor], grid: Grid) -> torch.Tensor:
-    """Run on each tile, and put together what each is responsible for."""
+    """Predict each tile, and assemble the results without their margins."""
     whole: torch.Tensor | None = None
     for row, column in grid.tiles:
         if image.device.type == "cpu":
-            trim_heap()  # of the tile before; the C library would keep some of it
+            trim_heap()  # memory of the previous tile, some of which the C library would keep
         tile = image[..., row.first : row.last, column.first : column.last]
         result = run(tile.contiguous(memory_format=torch.channels_last))
         if whole is None:

@@ -1,7 +1,7 @@
-"""Predictions from coarse scores, without logits of the whole image.
+"""Upsampling and classification of coarse scores, without logits of the whole image.
 
 The last layer of many networks is a transposed convolution whose kernel is twice its stride. Its logits are computed
-for as many pixels at a time as stay in the cache, and turned into ids before the next are computed.
+for as many pixels at a time as fit in the cache, and turned into ids before the next ones are computed.
 """
 
 from collections.abc import Callable, Sequence
@@ -19,32 +19,33 @@ class CoarseNetwork(Protocol):
     """A network whose logits are the upsampling of coarse scores, cropped."""
 
     final_offset: int
-    """Where the image begins in the upsampled scores, in both directions."""
+    """Row and column at which the image begins in the upsampled scores."""
 
     @property
     def upsampling(self) -> nn.ConvTranspose2d:
-        """Of as many channels out as in, without bias; its kernel is twice its stride."""
+        """Last layer: as many output as input channels, no bias, a kernel of twice the stride."""
 
     def coarse(self, image: torch.Tensor) -> torch.Tensor:
         """(N, 3, H, W) float -> (N, C, h, w) scores."""
 
 
 class Merge(Protocol):
-    """How the scores of a level come from its features and from the coarser level's scores."""
+    """Skip fusion of one level: its scores are computed from its features and the coarser level's scores."""
 
     @property
     def score(self) -> nn.Conv2d:
-        """1 x 1, from features to scores."""
+        """1 x 1 convolution from features to scores."""
 
     @property
     def factor(self) -> float:
-        """On the features, before they are scored."""
+        """Factor on the features before they are scored."""
 
     @property
     def upsampling(self) -> nn.ConvTranspose2d | None:
-        """By 2, with a kernel of 4 x 4, of the coarser scores, to which those of the features are added; None at first.
+        """Upsampling of the coarser scores by 2, before the features' scores are added; None for the coarsest level.
 
-        Its padding is the same in both directions, it has no bias and as many channels out as in.
+        Its kernel is 4 x 4, its padding the same in both directions. It has no bias, and as many output as input
+        channels.
         """
 
     @property
@@ -54,43 +55,43 @@ class Merge(Protocol):
 
 @runtime_checkable
 class StepwiseNetwork(CoarseNetwork, Protocol):
-    """A `CoarseNetwork` that shows its steps, so that kernels may take their place.
+    """A `CoarseNetwork` that exposes its steps, so that kernels can replace them.
 
-    Its `coarse` is: zeros around the image as `padding` says, then `stem`, then `coarse_of`. In other words: zeros,
-    then `features`, then all `merges`.
+    Its `coarse` pads the image by zeros according to `padding`, then runs `stem`, then `coarse_of`. That equals
+    padding, then `features`, then all `merges`.
     """
 
     @property
     def stem(self) -> nn.Sequential:
-        """The first layers, which `features` runs first, on nothing but the padded image: convolutions that keep the
-        size, poolings without overlap, and layers that look at one pixel.
+        """First layers, which `features` runs on the padded image: convolutions that keep the size, poolings without
+        overlap, and layers whose results depend on one pixel each.
         """
 
     def padding(self, height: int, width: int) -> tuple[int, int, int, int]:
-        """Zeros left, right, above and below a normalised image of that size."""
+        """Padding of a normalised image of that size by zeros: left, right, above and below, in pixels."""
 
     def coarse_of(self, stem: torch.Tensor) -> torch.Tensor:
-        """What the stem gives, (N, F, h, w) -> (N, C, h, w) coarse scores."""
+        """Result of the stem, (N, F, h, w) -> (N, C, h, w) coarse scores."""
 
     def features(self, padded: torch.Tensor) -> list[torch.Tensor]:
-        """Of each level, from the coarsest on: (N, F, h, w), from the padded image."""
+        """Features of each level, (N, F, h, w), the coarsest first, of a padded image."""
 
     @property
     def merges(self) -> Sequence[Merge]:
-        """Of each level, from the coarsest on."""
+        """Skip fusion of each level, the coarsest first."""
 
 
 Classify = Callable[[torch.Tensor], torch.Tensor]
-"""(C, ...) logits -> (...) uint8."""
+"""Classification: (C, ...) logits -> (...) uint8."""
 
 
 def classify_upsampled(
     network: CoarseNetwork, scores: torch.Tensor, size: tuple[int, int], classify: Classify
 ) -> torch.Tensor:
-    """Predict an image from its coarse scores, by some rows of blocks at a time.
+    """Predict an image from its coarse scores, a few rows of blocks at a time.
 
-    A block is `stride` pixels high and wide. Its logits come from the 2 x 2 coarse scores whose kernels cover it, in
-    rows as in columns:
+    A block is `stride` pixels high and wide. Its logits depend on the 2 x 2 coarse scores whose kernels cover it. Along
+    each axis:
 
         coarse score        b - 1       b
         kernel of b - 1       |-----------|-----------|
@@ -98,21 +99,21 @@ def classify_upsampled(
         block b                           |===========|
                                             stride
 
-    So the logits of all blocks are one matrix product, of the corners (blocks, C * 2 * 2) with the weights
+    So the logits of all blocks are one matrix product: the 2 x 2 scores (blocks, C * 2 * 2) by the weights
     (C * 2 * 2, C * stride * stride).
 
     Args:
-        network: whose scores they are.
-        scores: (1, C, h, w).
-        size: H and W of the image.
-        classify: from the logits of some pixels to their ids.
+        network: the network that computed the scores.
+        scores: (1, C, h, w) coarse scores.
+        size: height H and width W of the image.
+        classify: (C, ...) logits of some pixels -> (...) ids.
 
     Returns:
         (H, W) uint8.
     """
     layer, (height, width) = network.upsampling, size
     channels, stride = scores.shape[1], layer.stride[0]
-    offset = network.final_offset + int(layer.padding[0])  # of the image in the upsampled scores, rows and columns
+    offset = network.final_offset + int(layer.padding[0])  # row and column of the image in the upsampled scores
     top, bottom = offset // stride, (offset + height - 1) // stride
     left, right = offset // stride, (offset + width - 1) // stride
     across = right - left + 1
@@ -135,12 +136,12 @@ def classify_upsampled(
 
 
 def max_gain(layer: nn.ConvTranspose2d) -> torch.Tensor:
-    """How many times as large as the largest coarse score a logit can be at most, as a scalar on the layer's device."""
+    """Largest possible ratio of a logit to the largest coarse score, a scalar on the layer's device."""
     return _weights(layer).abs().sum(1).amax()
 
 
 def _weights(layer: nn.ConvTranspose2d) -> torch.Tensor:
-    """(C * stride * stride, C * 2 * 2): from the coarse scores around a block to the logits in it."""
+    """Weights from the 2 x 2 coarse scores of a block to its logits: (C * stride * stride, C * 2 * 2)."""
     stride = layer.stride[0]
     weight = layer.weight.detach()  # (in, out, 2 * stride, 2 * stride)
     channels = len(weight)

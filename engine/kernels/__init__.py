@@ -1,6 +1,6 @@
-"""Triton kernels for predictions on GPUs, each beside the plain torch code that it must equal.
+"""Triton kernels for GPUs, each next to the torch code (`reference`) that it must equal.
 
-They take images in channels_last memory, in fp16, bf16 or float32, and sum in float32. Each is an operator of torch's,
-so that fake tensors and torch.compile know the shape of what it gives. These modules need Triton: they are imported
-where `engine.inference.kernel_layers` has found that there is one.
+They take images in channels_last memory, in fp16, bf16 or float32, and sum in float32. Each is a custom operator of
+torch, so fake tensors and torch.compile know the shapes of its results. The modules of kernels need Triton: import them
+only after `choose_kernels` has found that kernels run.
 """

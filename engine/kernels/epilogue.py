@@ -1,7 +1,7 @@
-"""What follows a convolution in one pass: its bias, 2 x 2 max pooling and ReLU.
+"""Epilogue of a convolution in one kernel: bias, 2 x 2 max pooling and ReLU.
 
-torch takes a pass for each, and pooling writes an index of 8 bytes beside each maximum. Without pooling the result
-takes the place of what comes in.
+torch takes one pass over memory for each step, and its pooling writes an index of 8 bytes with each maximum. Without
+pooling the kernel works in index.
 """
 
 import torch
@@ -10,21 +10,21 @@ import triton.language as tl
 from torch.nn import functional
 
 _NUMBERS = 2048
-"""Results of a program."""
+"""Number of results of a Triton program: pixels times channels."""
 _CHANNELS = 128
-"""Of those, most channels of a place, which lie side by side in memory."""
+"""Most channels per pixel in a program; channels of a pixel are adjacent in memory."""
 
 
-@triton.jit(do_not_specialize=range(3, 8))  # sizes: or images of many sizes would be compiled for, again and again
+@triton.jit(do_not_specialize=range(3, 8))  # otherwise each image size would be compiled for
 def _epilogue(
     convolved, bias, result,
     height, width, rows, columns, results,
     CHANNELS: tl.constexpr, SIDE: tl.constexpr, M: tl.constexpr, C: tl.constexpr,
 ):  # fmt: skip
-    place = tl.program_id(0) * M + tl.arange(0, M)
+    index = tl.program_id(0) * M + tl.arange(0, M)
     channel = tl.program_id(1) * C + tl.arange(0, C)
-    number, row, column = place // (rows * columns), (place // columns) % rows, place % columns
-    shown = (place[:, None] < results) & (channel[None, :] < CHANNELS)
+    number, row, column = index // (rows * columns), (index // columns) % rows, index % columns
+    shown = (index[:, None] < results) & (channel[None, :] < CHANNELS)
     best = tl.full((M, C), float("-inf"), tl.float32)
     for position in tl.static_range(SIDE * SIDE):
         y, x = SIDE * row + position // SIDE, SIDE * column + position % SIDE
@@ -34,7 +34,7 @@ def _epilogue(
         best = tl.maximum(best, value, propagate_nan=tl.PropagateNan.ALL)
     value = best + tl.load(bias + channel, mask=channel < CHANNELS, other=0.0)[None, :]
     value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
-    where = place.to(tl.int64)[:, None] * CHANNELS + channel[None, :]
+    where = index.to(tl.int64)[:, None] * CHANNELS + channel[None, :]
     tl.store(result + where, value.to(result.dtype.element_ty), mask=shown)
 
 
@@ -43,19 +43,19 @@ def _launch(convolved: torch.Tensor, bias: torch.Tensor, result: torch.Tensor, s
     number, channels, rows, columns = result.shape
     results = number * rows * columns
     wide = min(_CHANNELS, triton.next_power_of_2(channels))
-    places = _NUMBERS // wide
-    _epilogue[(triton.cdiv(results, places), triton.cdiv(channels, wide))](
-        convolved, bias, result, height, width, rows, columns, results, channels, side, places, wide
+    positions = _NUMBERS // wide
+    _epilogue[(triton.cdiv(results, positions), triton.cdiv(channels, wide))](
+        convolved, bias, result, height, width, rows, columns, results, channels, side, positions, wide
     )
 
 
 @torch.library.custom_op("engine::bias_relu_", mutates_args=("convolved",))
 def bias_relu_(convolved: torch.Tensor, bias: torch.Tensor) -> None:
-    """Add a bias and ReLU in place.
+    """Add a bias and apply ReLU, in index.
 
     Args:
-        convolved: (N, C, H, W), in channels_last memory.
-        bias: (C,) float32.
+        convolved: (N, C, H, W) result of a convolution, in channels_last memory.
+        bias: (C,) float32 bias.
     """
     _launch(convolved, bias, convolved, 1)
 
@@ -67,12 +67,12 @@ def _nothing(convolved: torch.Tensor, bias: torch.Tensor) -> None:
 
 @torch.library.custom_op("engine::bias_pool_relu", mutates_args=())
 def bias_pool_relu(convolved: torch.Tensor, bias: torch.Tensor, ceil_mode: bool) -> torch.Tensor:
-    """Add a bias, take the maxima of squares of 2 x 2, ReLU.
+    """Add a bias, and apply 2 x 2 max pooling and ReLU.
 
     Args:
-        convolved: (N, C, H, W), in channels_last memory.
-        bias: (C,) float32.
-        ceil_mode: whether a square that an odd size cuts off counts.
+        convolved: (N, C, H, W) result of a convolution, in channels_last memory.
+        bias: (C,) float32 bias.
+        ceil_mode: whether odd sizes are rounded up, with a smaller last window, instead of down.
 
     Returns:
         (N, C, H / 2, W / 2), in channels_last memory.
@@ -91,7 +91,7 @@ def _pooled(convolved: torch.Tensor, bias: torch.Tensor, ceil_mode: bool) -> tor
 
 
 def reference(convolved: torch.Tensor, bias: torch.Tensor, side: int = 1, ceil_mode: bool = False) -> torch.Tensor:
-    """The same by torch, in a tensor of its own."""
+    """The same steps by torch, in a new tensor."""
     value = convolved.float() + bias.view(-1, 1, 1)
     value = functional.max_pool2d(value, side, ceil_mode=ceil_mode) if side > 1 else value
     return value.relu().to(convolved.dtype)

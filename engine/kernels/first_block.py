@@ -1,12 +1,12 @@
-"""The first layers of a network in one pass over the pixels.
+"""The first layers of a network in one kernel: normalisation, padding, convolution, bias, pooling and ReLU.
 
-Pixels are normalised, and zeros put around them, while they are read for the first 3 x 3 convolution; its bias, 2 x 2
-max pooling and ReLU come before anything is written. For an image of 1024 x 2048 that moves 0.07 GB in place of 2.
+Pixels are normalised and padded by zeros while they are read for the 3 x 3 convolution. Bias, 2 x 2 max pooling and
+ReLU are applied before anything is written. For an image of 1024 x 2048 that moves 0.07 GB instead of 2.
 
-A program makes M results of all channels: for each of the four positions that are pooled, a product of
+A Triton program computes M pixels with all channels. For each of the four positions of a pooling window it multiplies
 
-    27 taps of M pixels (3 rows x 3 columns x RGB), zeros up to 32      (M, 32)
-    the filters, likewise                                               (32, channels)
+    the 27 taps of M pixels (3 rows x 3 columns x RGB), padded to 32      (M, 32)
+    by the filters, padded likewise                                       (32, channels)
 """
 
 import torch
@@ -15,18 +15,19 @@ import triton.language as tl
 from torch.nn import functional
 
 _RESULTS = 64
-"""Results of a program, of all channels."""
-MOST_CHANNELS = 128
+"""Number of pixels of a program's result, each with all channels."""
+MAX_CHANNELS = 128
+"""Most output channels that the kernel supports."""
 
 
-@triton.jit(do_not_specialize=range(6, 15))  # sizes: or images of many sizes would be compiled for, again and again
+@triton.jit(do_not_specialize=range(6, 15))  # otherwise each image size would be compiled for
 def _first_block(
     image, weight, bias, mean, std, result,
     image_height, image_width, left, top, height, width, rows, columns, results,
     CHANNELS: tl.constexpr, SIDE: tl.constexpr, M: tl.constexpr, C: tl.constexpr,
 ):  # fmt: skip
-    place = tl.program_id(0) * M + tl.arange(0, M)
-    number, row, column = place // (rows * columns), (place // columns) % rows, place % columns
+    index = tl.program_id(0) * M + tl.arange(0, M)
+    number, row, column = index // (rows * columns), (index // columns) % rows, index % columns
     tap = tl.arange(0, 32)
     down, right, color = tap // 9, (tap // 3) % 3, tap % 3
     channel = tl.arange(0, C)
@@ -40,21 +41,21 @@ def _first_block(
     best = tl.full((M, C), float("-inf"), tl.float32)
     for position in tl.static_range(SIDE * SIDE):
         y, x = SIDE * row + position // SIDE, SIDE * column + position % SIDE
-        seen_y = y[:, None] + down[None, :] - 1 - top
-        seen_x = x[:, None] + right[None, :] - 1 - left
-        seen = (seen_y >= 0) & (seen_y < image_height) & (seen_x >= 0) & (seen_x < image_width)
-        seen = seen & (tap[None, :] < 27) & (place[:, None] < results)
+        source_y = y[:, None] + down[None, :] - 1 - top
+        source_x = x[:, None] + right[None, :] - 1 - left
+        valid = (source_y >= 0) & (source_y < image_height) & (source_x >= 0) & (source_x < image_width)
+        valid = valid & (tap[None, :] < 27) & (index[:, None] < results)
         first = number[:, None] * image_height
-        pixel = tl.load(image + ((first + seen_y) * image_width + seen_x) * 3 + color[None, :], mask=seen, other=0)
-        value = tl.where(seen, (pixel.to(tl.float32) - shift) / scale, 0.0).to(filters.dtype)
+        pixel = tl.load(image + ((first + source_y) * image_width + source_x) * 3 + color[None, :], mask=valid, other=0)
+        value = tl.where(valid, (pixel.to(tl.float32) - shift) / scale, 0.0).to(filters.dtype)
         sums = tl.dot(value, filters, input_precision="ieee", out_dtype=tl.float32)
-        inside = (y < height) & (x < width)  # where an odd size is rounded up, there is nothing beyond it
+        inside = (y < height) & (x < width)  # with odd sizes rounded up, the last window is smaller
         best = tl.maximum(best, tl.where(inside[:, None], sums, float("-inf")), propagate_nan=tl.PropagateNan.ALL)
     shown = channel < CHANNELS
     value = best + tl.load(bias + channel, mask=shown, other=0.0)[None, :]
     value = tl.maximum(value, 0.0, propagate_nan=tl.PropagateNan.ALL)
-    where = place.to(tl.int64)[:, None] * CHANNELS + channel[None, :]
-    tl.store(result + where, value.to(result.dtype.element_ty), mask=(place[:, None] < results) & shown[None, :])
+    where = index.to(tl.int64)[:, None] * CHANNELS + channel[None, :]
+    tl.store(result + where, value.to(result.dtype.element_ty), mask=(index[:, None] < results) & shown[None, :])
 
 
 @torch.library.custom_op("engine::first_block", mutates_args=())
@@ -64,28 +65,28 @@ def first_block(
     bias: torch.Tensor,
     mean: torch.Tensor,
     std: torch.Tensor,
-    frame: list[int],
+    padding: list[int],
     side: int,
     ceil_mode: bool,
 ) -> torch.Tensor:
-    """Normalise, frame, convolve, add a bias, pool, ReLU.
+    """Normalise, pad, convolve, add a bias, pool and apply ReLU.
 
     Args:
-        image: (N, 3, H, W) uint8, in channels_last memory.
-        weight: (C, 3, 3, 3), in the dtype of the result and in channels_last memory.
-        bias: (C,) float32.
-        mean: 3 numbers, float32; of 255.
-        std: likewise.
-        frame: zeros left, right, above and below the normalised image.
-        side: of the squares that are pooled; 1 for no pooling, or 2.
-        ceil_mode: whether a square that an odd size cuts off counts.
+        image: (N, 3, H, W) uint8 images, in channels_last memory.
+        weight: (C, 3, 3, 3) filters, in the dtype of the result and in channels_last memory.
+        bias: (C,) float32 bias.
+        mean: (3,) float32 means of the channels, in values from 0 to 255.
+        std: (3,) float32 standard deviations, likewise.
+        padding: zeros left, right, above and below the normalised image, in pixels.
+        side: side of the pooling windows; 2, or 1 for no pooling.
+        ceil_mode: whether odd sizes are rounded up, with a smaller last window, instead of down.
 
     Returns:
-        (N, C, h, w), in channels_last memory.
+        (N, C, h, w) features, in channels_last memory.
     """
-    result = _empty(image, weight, bias, mean, std, frame, side, ceil_mode)
+    result = _empty(image, weight, bias, mean, std, padding, side, ceil_mode)
     number, channels, rows, columns = result.shape
-    left, right, top, bottom = frame
+    left, right, top, bottom = padding
     height, width = image.shape[-2:]
     results = number * rows * columns
     _first_block[(triton.cdiv(results, _RESULTS),)](
@@ -103,11 +104,11 @@ def _empty(
     bias: torch.Tensor,
     mean: torch.Tensor,
     std: torch.Tensor,
-    frame: list[int],
+    padding: list[int],
     side: int,
     ceil_mode: bool,
 ) -> torch.Tensor:
-    left, right, top, bottom = frame
+    left, right, top, bottom = padding
     height, width = top + image.shape[2] + bottom, left + image.shape[3] + right
     more = side - 1 if ceil_mode else 0
     shape = len(image), len(weight), (height + more) // side, (width + more) // side
@@ -120,12 +121,12 @@ def reference(
     bias: torch.Tensor,
     mean: torch.Tensor,
     std: torch.Tensor,
-    frame: list[int],
+    padding: list[int],
     side: int,
     ceil_mode: bool,
 ) -> torch.Tensor:
-    """The same by torch."""
+    """The same steps by torch."""
     normalized = (image.float() - mean.view(1, 3, 1, 1)) / std.view(1, 3, 1, 1)
-    framed = functional.pad(normalized, frame).to(weight.dtype)
-    convolved = functional.conv2d(framed, weight, bias.to(weight.dtype), padding=1)
+    padded = functional.pad(normalized, padding).to(weight.dtype)
+    convolved = functional.conv2d(padded, weight, bias.to(weight.dtype), padding=1)
     return functional.max_pool2d(convolved, side, ceil_mode=ceil_mode).relu() if side > 1 else convolved.relu()

@@ -1,8 +1,8 @@
-"""From coarse scores to ids in one pass: the last upsampling, the class that is greatest, and its id.
+"""Coarse scores to ids in one kernel: the last upsampling, argmax, and the lookup of ids.
 
 The upsampling is a transposed convolution whose kernel is twice its stride S, so a block of S x S pixels depends on
-2 x 2 coarse scores. A program takes M blocks, or a part of their pixels, and makes the logits of one class after the
-other in registers; only ids are written. For 19 classes at 1024 x 2048 that moves 0.004 GB in place of 0.2.
+2 x 2 coarse scores. A Triton program takes M blocks, or some of their pixels, and computes the logits of one class
+after another in registers. Only ids are written. For 19 classes at 1024 x 2048 that moves 0.004 GB instead of 0.2.
 """
 
 import torch
@@ -11,13 +11,14 @@ import triton.language as tl
 from torch import nn
 
 _BLOCKS = 64
+"""Number of blocks in a program."""
 _PIXELS = 64
-"""Of each block, in a program."""
-MOST_CLASSES = 32
-"""More would take more shared memory than smaller GPUs have."""
+"""Most pixels of each block in a program."""
+MAX_CLASSES = 32
+"""Most classes that the kernel supports; more would need more shared memory than smaller GPUs have."""
 
 
-@triton.jit(do_not_specialize=range(5, 14))  # sizes: or images of many sizes would be compiled for, again and again
+@triton.jit(do_not_specialize=range(5, 14))  # otherwise each image size would be compiled for
 def _ids(
     scores, matrix, table, finite, result,
     score_height, score_width, first_row, first_column, across, blocks, offset, height, width,
@@ -28,9 +29,9 @@ def _ids(
     k = tl.arange(0, K)
     up, back, source = k // (2 * CLASSES), (k // CLASSES) % 2, k % CLASSES
     y, x = row[:, None] - up[None, :], column[:, None] - back[None, :]
-    known = (y >= 0) & (y < score_height) & (x >= 0) & (x < score_width)
-    known = known & (k[None, :] < 4 * CLASSES) & (block[:, None] < blocks)
-    corners = tl.load(scores + (y * score_width + x) * CLASSES + source[None, :], mask=known, other=0.0)
+    valid = (y >= 0) & (y < score_height) & (x >= 0) & (x < score_width)
+    valid = valid & (k[None, :] < 4 * CLASSES) & (block[:, None] < blocks)
+    corners = tl.load(scores + (y * score_width + x) * CLASSES + source[None, :], mask=valid, other=0.0)
     beyond = tl.where(tl.abs(corners.to(tl.float32)) < float("inf"), 0, 1)
     tl.store(finite, False, mask=tl.max(tl.max(beyond, 1), 0) > 0)
 
@@ -43,7 +44,7 @@ def _ids(
             matrix + (category * K + k[:, None]) * (STRIDE * STRIDE) + pixel[None, :], mask=inside[None, :], other=0.0
         )
         logits = tl.dot(corners, part, input_precision="ieee", out_dtype=tl.float32)
-        better = logits > best  # so the first of equal ones wins
+        better = logits > best  # the first of equal classes wins
         best = tl.where(better, logits, best)
         winner = tl.where(better, category, winner)
     y = (row * STRIDE - offset)[:, None] + (pixel // STRIDE)[None, :]
@@ -63,20 +64,20 @@ def ids(
     height: int,
     width: int,
 ) -> torch.Tensor:
-    """Predict the pixels of an image.
+    """Upsample the scores of an image, and classify its pixels.
 
     Args:
-        scores: (1, C, h, w), in channels_last memory.
-        matrix: the weights of the upsampling, `pack_weights`.
-        table: uint8 ids of the classes.
-        finite: bool scalar; becomes False if a score that counts is NaN or infinite.
+        scores: (1, C, h, w) coarse scores, in channels_last memory.
+        matrix: weights of the upsampling, from `pack_weights`.
+        table: (256,) uint8 ids of the classes.
+        finite: bool scalar; set to False if a score of the image is NaN or infinite.
         offset: row and column of the upsampled scores at which the image begins.
-        stride: of the upsampling.
-        height: of the image.
-        width: likewise.
+        stride: stride of the upsampling.
+        height: height of the image.
+        width: width of the image.
 
     Returns:
-        (H, W) uint8.
+        (H, W) uint8 ids.
     """
     result = _empty(scores, matrix, table, finite, offset, stride, height, width)
     first = offset // stride
@@ -106,7 +107,7 @@ def _empty(
 
 
 def pack_weights(layer: nn.ConvTranspose2d, dtype: torch.dtype) -> torch.Tensor:
-    """(C, 2 x 2 scores of C classes, S * S) weights for the kernel, with zeros up to a power of two of scores."""
+    """Weights of the upsampling for the kernel: (C, 2 x 2 scores of C classes padded to a power of two, S * S)."""
     classes, stride = layer.in_channels, layer.stride[0]
     parts = layer.weight.detach().view(classes, classes, 2, stride, 2, stride)  # in, out, up, row, back, column
     matrix = parts.permute(1, 2, 4, 0, 3, 5).reshape(classes, 4 * classes, stride**2)
@@ -125,7 +126,7 @@ def reference(
     height: int,
     width: int,
 ) -> torch.Tensor:
-    """The same by torch's layers; the offset is that of the layer's result, which its padding has moved."""
+    """The same steps by torch; here `offset` counts in the layer's result, after its padding was cropped."""
     finite.logical_and_(scores.isfinite().all())
     logits = layer(scores)[0, :, offset : offset + height, offset : offset + width]
     return table[logits.argmax(0)]

@@ -1,8 +1,8 @@
-"""2 x 2 max pooling and ReLU of a training step in one pass, and their gradient in one.
+"""2 x 2 max pooling and ReLU of a training step in one kernel, and their gradient in another.
 
-torch keeps an index of 8 bytes beside each maximum, reads it and the whole image again for the gradient, and fills
-that with zeros first. Here a byte says which of the four it was, or that ReLU made it 0. Maxima and gradients are
-torch's bit for bit: the first of equal numbers gets the gradient.
+torch stores an index of 8 bytes with each maximum. For the gradient it reads the indices and the whole image again,
+and fills the result with zeros first. Here one byte holds the position of the maximum in its window, or that ReLU made
+it 0. Maxima and gradients equal torch's bit for bit: the first of equal values gets the gradient.
 """
 
 from typing import Any
@@ -13,21 +13,21 @@ import triton.language as tl
 from torch.nn import functional
 
 _NUMBERS = 2048
-"""Results of a program."""
+"""Number of results of a Triton program: pixels times channels."""
 _CHANNELS = 128
-"""Of those, most channels of a place, which lie side by side in memory."""
+"""Most channels per pixel in a program; channels of a pixel are adjacent in memory."""
 
 
-@triton.jit(do_not_specialize=range(3, 8))  # sizes: or batches of many sizes would be compiled for, again and again
+@triton.jit(do_not_specialize=range(3, 8))  # otherwise each batch size would be compiled for
 def _forward(
     image, result, origin,
     height, width, rows, columns, results,
     CHANNELS: tl.constexpr, M: tl.constexpr, C: tl.constexpr,
 ):  # fmt: skip
-    place = tl.program_id(0) * M + tl.arange(0, M)
+    index = tl.program_id(0) * M + tl.arange(0, M)
     channel = tl.program_id(1) * C + tl.arange(0, C)
-    number, row, column = place // (rows * columns), (place // columns) % rows, place % columns
-    shown = (place[:, None] < results) & (channel[None, :] < CHANNELS)
+    number, row, column = index // (rows * columns), (index // columns) % rows, index % columns
+    shown = (index[:, None] < results) & (channel[None, :] < CHANNELS)
     best = tl.full((M, C), float("-inf"), tl.float32)
     winner = tl.zeros((M, C), tl.int32)
     for position in tl.static_range(4):
@@ -40,7 +40,7 @@ def _forward(
         winner = tl.where(better, position, winner)
     winner = tl.where(best <= 0.0, 4, winner)
     best = tl.where(best <= 0.0, 0.0, best)
-    where = place.to(tl.int64)[:, None] * CHANNELS + channel[None, :]
+    where = index.to(tl.int64)[:, None] * CHANNELS + channel[None, :]
     tl.store(result + where, best.to(result.dtype.element_ty), mask=shown)
     tl.store(origin + where, winner.to(tl.uint8), mask=shown)
 
@@ -48,17 +48,17 @@ def _forward(
 @triton.jit(do_not_specialize=range(3, 10))
 def _backward(
     gradient, origin, result,
-    height, width, rows, columns, down, across, places,
+    height, width, rows, columns, down, across, positions,
     CHANNELS: tl.constexpr, M: tl.constexpr, C: tl.constexpr,
 ):  # fmt: skip
-    place = tl.program_id(0) * M + tl.arange(0, M)
+    index = tl.program_id(0) * M + tl.arange(0, M)
     channel = tl.program_id(1) * C + tl.arange(0, C)
-    number, row, column = place // (down * across), (place // across) % down, place % across
-    shown = (place[:, None] < places) & (channel[None, :] < CHANNELS)
-    known = shown & ((row < rows) & (column < columns))[:, None]  # an odd row or column may be left out
+    number, row, column = index // (down * across), (index // across) % down, index % across
+    shown = (index[:, None] < positions) & (channel[None, :] < CHANNELS)
+    valid = shown & ((row < rows) & (column < columns))[:, None]  # an odd last row or column may be outside all windows
     where = ((number * rows + row) * columns + column).to(tl.int64)[:, None] * CHANNELS + channel[None, :]
-    value = tl.load(gradient + where, mask=known, other=0.0)
-    winner = tl.load(origin + where, mask=known, other=4)
+    value = tl.load(gradient + where, mask=valid, other=0.0)
+    winner = tl.load(origin + where, mask=valid, other=4)
     for position in tl.static_range(4):
         y, x = 2 * row + position // 2, 2 * column + position % 2
         inside = shown & ((y < height) & (x < width))[:, None]
@@ -68,14 +68,14 @@ def _backward(
 
 @torch.library.custom_op("engine::pool_relu", mutates_args=())
 def pool_relu(image: torch.Tensor, ceil_mode: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take the maxima of squares of 2 x 2, and ReLU.
+    """Apply 2 x 2 max pooling and ReLU.
 
     Args:
-        image: (N, C, H, W), in channels_last memory.
-        ceil_mode: whether a square that an odd size cuts off counts.
+        image: (N, C, H, W) features, in channels_last memory.
+        ceil_mode: whether odd sizes are rounded up, with a smaller last window, instead of down.
 
     Returns:
-        (N, C, H / 2, W / 2), and uint8 of that shape: the number of the square that each is from, 4 where it is 0.
+        (N, C, H / 2, W / 2) results, and their uint8 origins: positions 0 to 3 in the window, or 4 where ReLU gave 0.
     """
     result, origin = _pooled(image, ceil_mode)
     number, channels, rows, columns = result.shape
@@ -95,13 +95,13 @@ def _pooled(image: torch.Tensor, ceil_mode: bool) -> tuple[torch.Tensor, torch.T
 
 @torch.library.custom_op("engine::pool_relu_backward", mutates_args=())
 def pool_relu_backward(gradient: torch.Tensor, origin: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """Bring the gradient of the results, in channels_last memory, to where they are from: (N, C, H, W)."""
+    """Gradient of the input, (N, C, H, W), from the gradient of the results in channels_last memory."""
     result = _spread(gradient, origin, height, width)
     number, channels, rows, columns = gradient.shape
     down, across = -(-height // 2), -(-width // 2)
-    places = number * down * across
-    grid, *sizes = _blocks(places, channels)
-    _backward[grid](gradient, origin, result, height, width, rows, columns, down, across, places, channels, *sizes)
+    positions = number * down * across
+    grid, *sizes = _blocks(positions, channels)
+    _backward[grid](gradient, origin, result, height, width, rows, columns, down, across, positions, channels, *sizes)
     return result
 
 
@@ -111,15 +111,15 @@ def _spread(gradient: torch.Tensor, origin: torch.Tensor, height: int, width: in
     return torch.empty(shape, dtype=gradient.dtype, device=gradient.device, memory_format=torch.channels_last)
 
 
-def _blocks(places: int, channels: int) -> tuple[tuple[int, int], int, int]:
-    """Programs, and the places and channels of each."""
+def _blocks(positions: int, channels: int) -> tuple[tuple[int, int], int, int]:
+    """Grid of programs, and the pixels and channels of each program."""
     wide = min(_CHANNELS, triton.next_power_of_2(channels))
     high = _NUMBERS // wide
-    return (triton.cdiv(places, high), triton.cdiv(channels, wide)), high, wide
+    return (triton.cdiv(positions, high), triton.cdiv(channels, wide)), high, wide
 
 
 def _keep(ctx: Any, inputs: tuple[torch.Tensor, bool], output: tuple[torch.Tensor, torch.Tensor]) -> None:
-    ctx.set_materialize_grads(False)  # or the origins, which have no gradient, would get one of zeros
+    ctx.set_materialize_grads(False)  # otherwise the origins would get a gradient of zeros
     ctx.size = inputs[0].shape[-2:]
     ctx.save_for_backward(output[1])
 
@@ -133,5 +133,5 @@ pool_relu.register_autograd(_gradient, setup_context=_keep)
 
 
 def reference(image: torch.Tensor, ceil_mode: bool) -> torch.Tensor:
-    """The same by torch, with its gradient."""
+    """The same steps by torch, with its gradient."""
     return functional.max_pool2d(image, 2, ceil_mode=ceil_mode).relu()

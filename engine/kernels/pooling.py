@@ -1,4 +1,4 @@
-"""Pooling and ReLU in one kernel, as a layer."""
+"""Layer of pooling and ReLU in one kernel, for training."""
 
 from itertools import pairwise
 from typing import cast
@@ -10,7 +10,7 @@ from engine.layers import is_2x2_max_pooling, replaceable_sequentials
 
 
 class PoolReLU(nn.Module):
-    """2 x 2 max pooling and ReLU, for training; both as one kernel, as their gradient is."""
+    """2 x 2 max pooling and ReLU for training, as one kernel, with one for their gradient."""
 
     def __init__(self, pool: nn.MaxPool2d) -> None:
         super().__init__()
@@ -20,21 +20,21 @@ class PoolReLU(nn.Module):
         """(N, C, H, W) -> half as high and wide."""
         from engine.kernels.pool_relu import pool_relu, reference
 
-        if torch.compiler.is_compiling():  # which fuses them with what comes before
+        if torch.compiler.is_compiling():  # torch.compile fuses them with the steps before
             return reference(image, self.ceil_mode)
         result: torch.Tensor = pool_relu(image.contiguous(memory_format=torch.channels_last), self.ceil_mode)[0]
         return result
 
 
 def use_pooling_kernels(network: nn.Module) -> None:
-    """Put `PoolReLU` in the place of pooling and ReLU, for training on a GPU where `choose_kernels` has said yes.
+    """Replace pooling and ReLU by `PoolReLU`, for training on a GPU where `choose_kernels` returned True.
 
-    All bits of logits and gradients stay, and so do the names of weights. The network must be `fusible`.
+    Logits and gradients stay the same bit for bit, and so do the names of weights. The network must be `fusible`.
     """
     for sequence in replaceable_sequentials(network):
         layers = list(sequence)
-        for place, (pool, relu) in enumerate(pairwise(sequence)):
+        for index, (pool, relu) in enumerate(pairwise(sequence)):
             if is_2x2_max_pooling(pool) and type(relu) is nn.ReLU:
-                layers[place : place + 2] = PoolReLU(cast("nn.MaxPool2d", pool)), nn.Identity()
-        for place, layer in enumerate(layers):
-            sequence[place] = layer
+                layers[index : index + 2] = PoolReLU(cast("nn.MaxPool2d", pool)), nn.Identity()
+        for index, layer in enumerate(layers):
+            sequence[index] = layer

@@ -24,7 +24,7 @@ ABOUT = About.untrained("some", 19, None)
 
 
 def small(classes: int = 19) -> nn.Module:
-    """A network that works at half the resolution, as real ones do."""
+    """A network that works at half the resolution, like real ones."""
     torch.manual_seed(0)
     half = nn.Conv2d(3, 8, 3, stride=2, padding=1)
     return Padded(nn.Sequential(half, nn.ReLU(), nn.ConvTranspose2d(8, classes, 2, stride=2)), 2)
@@ -67,7 +67,7 @@ def test_confidences(tmp_path: Path) -> None:
     assert len(np.unique(confidences)) > 2
 
 
-def test_a_file_that_gives_something_else_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_with_other_results_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "_check", lambda *_: Check((32, 64), 0.9998))
     with pytest.raises(InputError, match=r"not written: .* 99\.9800%"):
         export.export(labeller(small()), tmp_path / "a.pt2", "torch", (32, 64), {})
@@ -78,14 +78,14 @@ def test_a_file_that_cannot_be_run_is_not_kept(tmp_path: Path, monkeypatch: pyte
     def broken(*_: object) -> None:
         raise RuntimeError("no such operator")
 
-    for runner in (broken, lambda _: broken):  # it is refused when it is read, or when it is run
+    for runner in (broken, lambda _: broken):  # refused when it is loaded, or when it is run
         monkeypatch.setattr(export, "_torch_runner", runner)
         with pytest.raises(InputError, match=r"not written: .* 0\.0000% .*32x64 \(no such operator\)"):
             export.export(labeller(small()), tmp_path / "a.pt2", "torch", (32, 64), {})
         assert list(tmp_path.iterdir()) == []
 
 
-def test_a_disk_that_takes_no_more_is_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_disk_ends_with_a_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(path: Path, _: object) -> int:
         path.touch()
         raise OSError(errno.EIO, "Input/output error")
@@ -101,7 +101,7 @@ def test_a_network_that_cannot_be_traced(tmp_path: Path) -> None:
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return image if image.mean() > 0 else -image
 
-    with pytest.raises(InputError, match="must not depend on pixel values"):
+    with pytest.raises(InputError, match="data-dependent control flow is not supported"):
         export.export(labeller(Fickle()), tmp_path / "a.pt2", "torch", (32, 64), {})
 
 
@@ -122,7 +122,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str], error_o
     assert "the same on 100.0000% of the pixels of 64x96" in printed
     path = tmp_path / "out" / "w" / "w.pt2"
     with zipfile.ZipFile(path) as archive:
-        assert {name.partition("/")[0] for name in archive.namelist()} == {"archive"}  # rather than a process id
+        assert {name.partition("/")[0] for name in archive.namelist()} == {"archive"}  # not a process id
     last = f'next, in Python: ids = torch.export.load("{path}").module(check_guards=False)(torch.from_numpy(image))'
     assert printed.splitlines()[-1] == last
     files: dict[str, str] = {"network": "", "weights_sha256": ""}

@@ -9,7 +9,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def test_kernels_give_what_torch_gives() -> None:
-    """In a process of their own, because an interpreted kernel needs a variable before Triton is imported."""
+    """Run them in a separate process, because the interpreter needs a variable before Triton is imported."""
     pytest.importorskip("triton")
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/engine/kernels"]
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}

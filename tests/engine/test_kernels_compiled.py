@@ -1,4 +1,4 @@
-"""Kernels compiled for a GPU that is not there: the interpreter takes what the compiler may not."""
+"""Kernels compiled without a GPU, because the interpreter accepts code that the compiler may refuse."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ TARGET = GPUTarget("cuda", 80, 32)
 class Case(NamedTuple):
     kernel: Any
     pointers: tuple[str, ...]
-    """And numbers."""
+    """Types of the pointers and floats among the arguments."""
     sizes: int
     constants: tuple[int, ...]
     multiplies: bool
@@ -52,8 +52,8 @@ def test_kernels_compile_for_gpus(case: Case) -> None:
     source = ASTSource(
         fn=case.kernel,
         signature=dict(zip(names, types, strict=True)),
-        constexprs={(first + place,): value for place, value in enumerate(case.constants)},
-        attrs={(place,): [["tt.divisibility", 16]] for place, kind in enumerate(types) if kind.startswith("*")},
+        constexprs={(first + index,): value for index, value in enumerate(case.constants)},
+        attrs={(index,): [["tt.divisibility", 16]] for index, kind in enumerate(types) if kind.startswith("*")},
     )
     build: Callable[..., Any] = compile
     built = build(source, target=TARGET, options={"num_stages": 2})

@@ -1,4 +1,4 @@
-"""Kernels and CUDA graphs on a GPU, against torch's kernels there."""
+"""Kernels and CUDA graphs on a GPU, compared with torch's kernels."""
 
 import pytest
 import torch
@@ -25,27 +25,27 @@ def forward(name: str, precision: str, kernels: Kernels, factor: float = 1.0) ->
     return NetworkSegmenter(process, network, about, catalogue.benchmark("cityscapes"), kernels=kernels)
 
 
-def made_up(height: int, width: int) -> torch.Tensor:
+def random_image(height: int, width: int) -> torch.Tensor:
     return torch.randint(0, 256, (height, width, 3), dtype=torch.uint8, device="cuda").permute(2, 0, 1)[None]
 
 
 @pytest.mark.parametrize("precision", ["16-mixed", "bf16-mixed"])
 @pytest.mark.parametrize("name", ["fcn8s", "fcn16s_vgg16", "fcn8s_paper_at_once", "unet"])
-def test_predictions_by_kernels_are_those_by_torch(name: str, precision: str) -> None:
+def test_predictions_by_kernels_equal_torchs(name: str, precision: str) -> None:
     exact, plain, kernels = (
         forward(name, *how) for how in (("32-true", "torch"), (precision, "torch"), (precision, "triton"))
     )
     for size in ((512, 1024), (375, 500)):
-        image = made_up(*size)
+        image = random_image(*size)
         expected = exact(image)
         agreement = [(one(image) == expected).float().mean().item() for one in (plain, kernels)]
         assert agreement[1] > agreement[0] - 0.002, "kernels come as near to float32 as torch's do"
         assert agreement[1] > (0.99 if precision == "16-mixed" else 0.95)
 
 
-def test_replayed_predictions_are_those_of_the_first_images() -> None:
+def test_replayed_predictions_equal_those_of_the_first_images() -> None:
     made = forward("fcn8s", "16-mixed", "triton")
-    images = [made_up(256, 512) for _ in range(8)]
+    images = [random_image(256, 512) for _ in range(8)]
     first = made(images[0])
     ids = [made(image) for image in images]
     assert made._cuda_graphs is not None
@@ -58,21 +58,21 @@ def test_replayed_predictions_are_those_of_the_first_images() -> None:
     made.release()
 
 
-def test_the_range_is_noted_within_a_graph() -> None:
+def test_the_finite_check_works_within_a_graph() -> None:
     made = forward("fcn8s", "16-mixed", "triton", factor=1e9)
     for _ in range(2):
-        made(made_up(64, 64))
+        made(random_image(64, 64))
     made._finite.fill_(True)
     for _ in range(3):
-        made(made_up(64, 64))
+        made(random_image(64, 64))
     made._finite.fill_(True)
-    made(made_up(64, 64))
+    made(random_image(64, 64))
     with pytest.raises(InputError, match="beyond 65504"):
         made.require_finite()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
-def test_pooling_and_its_gradient_are_torchs(dtype: torch.dtype) -> None:
+def test_pooling_and_its_gradient_equal_torchs(dtype: torch.dtype) -> None:
     from engine.kernels.pool_relu import pool_relu, reference
 
     given = torch.randn(2, 96, 65, 48, device="cuda").to(dtype).contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""Biases that batch normalisation takes away, left out of training, and what is folded and cast."""
+"""Biases before batch normalisation that training leaves out, folded layers and cast weights."""
 
 import copy
 
@@ -36,7 +36,7 @@ def both() -> tuple[FCN, FCN]:
 IMAGES = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) - 0.5
 
 
-def test_nothing_changes_but_what_is_computed(both: tuple[FCN, FCN]) -> None:
+def test_logits_and_names_of_weights_stay_the_same(both: tuple[FCN, FCN]) -> None:
     plain, changed = both
     assert list(plain.state_dict()) == list(changed.state_dict())
     assert sum(isinstance(layer, BiaslessConv2d) for layer in changed.modules()) == 8
@@ -47,7 +47,7 @@ def test_nothing_changes_but_what_is_computed(both: tuple[FCN, FCN]) -> None:
         )
 
 
-def test_training_is_the_same_but_for_rounding() -> None:
+def test_training_is_the_same_except_for_rounding() -> None:
     plain = with_biases()
     changed = copy.deepcopy(plain)
     drop_biases(changed)

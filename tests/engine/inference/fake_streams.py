@@ -1,4 +1,4 @@
-"""Streams of a GPU that is not there, and captures that CUDA finds invalid at their end."""
+"""Fake CUDA streams, and captures that CUDA finds invalid at their end."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ import torch
 
 
 class Stream:
-    """Waits for nothing."""
+    """A fake stream that never waits."""
 
     def wait_stream(self, other: "Stream") -> None:
         """Do nothing."""
 
 
 class FakeStreams:
-    """Which stream is current; replaces what `torch.cuda` has for that."""
+    """Tracks the current stream; replaces the functions of `torch.cuda` for streams and graphs."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.current = self.first = Stream()
@@ -33,7 +33,7 @@ class FakeStreams:
 
     @contextlib.contextmanager
     def on(self, stream: Stream) -> Iterator[None]:
-        """As `torch.cuda.stream`."""
+        """Replace `torch.cuda.stream`."""
         before, self.current = self.current, stream
         try:
             yield
@@ -42,7 +42,7 @@ class FakeStreams:
 
     @contextlib.contextmanager
     def invalid(self, graph: object, stream: Stream | None = None, capture_error_mode: str = "") -> Iterator[None]:
-        """As `torch.cuda.graph`, which does not leave its stream if the end of the capture raises."""
+        """Replace `torch.cuda.graph`, which does not leave its stream if the end of the capture raises."""
         del graph, capture_error_mode
         self.current = stream or Stream()
         yield

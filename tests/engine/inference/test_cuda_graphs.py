@@ -1,4 +1,4 @@
-"""When a size of images gets a CUDA graph; with stand-ins for graphs, because there may be no GPU."""
+"""CUDA graphs for image sizes that come often, with fake graphs that need no GPU."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from tests.engine.inference.fake_streams import FakeStreams
 
 
 class Recorder:
-    """Work, and graphs of it, that note what is done with which of cuDNN's settings."""
+    """Fake work, and fake graphs of it, that record each run and whether cuDNN would search."""
 
     def __init__(self) -> None:
         self.done: list[str] = []
@@ -28,10 +28,10 @@ class Recorder:
 
         return replay
 
-    def of(self, replays: CudaGraphs, *sides: int, capturing: bool = True) -> list[str]:
+    def of(self, graphs: CudaGraphs, *sides: int, capturing: bool = True) -> list[str]:
         self.done.clear()
         for side in sides:
-            assert int(replays(self.work, torch.full((1, side), side), capturing=capturing)[0, 0]) == side + 1
+            assert int(graphs(self.work, torch.full((1, side), side), capturing=capturing)[0, 0]) == side + 1
         return list(self.done)
 
 
@@ -40,55 +40,55 @@ CAPTURED = ["search", "capture", "replay"]
 
 def test_the_third_image_of_a_size_is_searched_for_and_captured() -> None:
     recorder = Recorder()
-    replays = CudaGraphs(recorder.capture)
-    assert recorder.of(replays, 1, 2, 1, 3, 2, 4) == ["eager"] * 6
-    assert recorder.of(replays, 1) == CAPTURED
-    assert recorder.of(replays, 1, 5, 1) == ["replay", "eager", "replay"]
+    graphs = CudaGraphs(recorder.capture)
+    assert recorder.of(graphs, 1, 2, 1, 3, 2, 4) == ["eager"] * 6
+    assert recorder.of(graphs, 1) == CAPTURED
+    assert recorder.of(graphs, 1, 5, 1) == ["replay", "eager", "replay"]
     assert not torch.backends.cudnn.benchmark
     assert not torch.backends.cudnn.deterministic
 
 
-def test_work_that_is_not_to_be_captured_is_searched_for_only() -> None:
+def test_work_without_capturing_gets_a_search_only() -> None:
     recorder = Recorder()
-    replays = CudaGraphs(recorder.capture)
-    assert recorder.of(replays, 1, 1, 1, 1, capturing=False) == ["eager", "eager", "search", "search"]
-    assert recorder.of(replays, 1) == ["eager"]
+    graphs = CudaGraphs(recorder.capture)
+    assert recorder.of(graphs, 1, 1, 1, 1, capturing=False) == ["eager", "eager", "search", "search"]
+    assert recorder.of(graphs, 1) == ["eager"]
 
 
-def test_two_sizes_have_graphs_and_others_run_without_while_those_are_used() -> None:
+def test_two_sizes_keep_graphs_while_they_are_used() -> None:
     recorder = Recorder()
-    replays = CudaGraphs(recorder.capture)
-    recorder.of(replays, 1, 1, 1, 2, 2, 2, 3, 3)
-    assert recorder.of(replays, 3, 1, 2, 3) == ["search", "replay", "replay", "search"]
-    used = recorder.of(replays, *[2] * 40)
+    graphs = CudaGraphs(recorder.capture)
+    recorder.of(graphs, 1, 1, 1, 2, 2, 2, 3, 3)
+    assert recorder.of(graphs, 3, 1, 2, 3) == ["search", "replay", "replay", "search"]
+    used = recorder.of(graphs, *[2] * 40)
     assert used == ["replay"] * 40
-    assert recorder.of(replays, 3, 2, 1) == [*CAPTURED, "replay", "eager"]  # in the place of the one for 1
+    assert recorder.of(graphs, 3, 2, 1) == [*CAPTURED, "replay", "eager"]  # replaces the graph for 1
 
 
-def test_a_capture_that_fails_is_told_once_and_not_tried_again(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_failed_capture_is_reported_once_and_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     recorder = Recorder()
 
     def refuse(work: Work, image: torch.Tensor) -> Work:
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
 
-    replays = CudaGraphs(refuse)
-    assert recorder.of(replays, 1, 1, 1) == ["eager", "eager", "search"]
-    assert recorder.of(replays, *[1] * 4, *[2] * 4)[-1] == "search"
-    told = capsys.readouterr().err
-    assert told.count("no CUDA graph could be captured, so predictions take longer: CUDA out of memory.") == 1
-    assert "more" not in told
+    graphs = CudaGraphs(refuse)
+    assert recorder.of(graphs, 1, 1, 1) == ["eager", "eager", "search"]
+    assert recorder.of(graphs, *[1] * 4, *[2] * 4)[-1] == "search"
+    printed = capsys.readouterr().err
+    assert printed.count("no CUDA graph could be captured, so predictions take longer: CUDA out of memory.") == 1
+    assert "more" not in printed
 
 
-def test_graphs_are_given_back() -> None:
+def test_release_forgets_graphs_and_sizes() -> None:
     recorder = Recorder()
-    replays = CudaGraphs(recorder.capture)
-    recorder.of(replays, 1, 1, 1)
-    replays.release()
-    assert recorder.of(replays, 1, 1, 1) == ["eager", "eager", *CAPTURED]
+    graphs = CudaGraphs(recorder.capture)
+    recorder.of(graphs, 1, 1, 1)
+    graphs.release()
+    assert recorder.of(graphs, 1, 1, 1) == ["eager", "eager", *CAPTURED]
 
 
-def test_what_runs_without_a_search_is_not_kept_in_the_place_of_what_a_search_finds() -> None:
-    """torch keeps algorithms by `deterministic`, but not by `benchmark`."""
+def test_runs_without_a_search_use_another_key_of_torchs_cache() -> None:
+    """torch caches algorithms by `deterministic`, but not by `benchmark`."""
     keys = []
     for wanted in (False, True):
         with cudnn_search(wanted):
@@ -96,7 +96,7 @@ def test_what_runs_without_a_search_is_not_kept_in_the_place_of_what_a_search_fi
     assert keys == [(False, True), (True, False)]
 
 
-def test_an_invalid_capture_leaves_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_capture_restores_the_current_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     streams = FakeStreams(monkeypatch)
     with pytest.raises(RuntimeError, match="previous error during capture"):
         Graph(lambda image: image + 1, torch.zeros(1, 2))
@@ -107,9 +107,9 @@ def test_an_invalid_capture_leaves_its_stream(monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_a_graph_gives_what_the_work_gives() -> None:
     layer = torch.nn.Conv2d(3, 8, 3, device="cuda")
-    replays = CudaGraphs()
+    graphs = CudaGraphs()
     with torch.inference_mode():
         images = [torch.randn(1, 3, 64, 64, device="cuda") for _ in range(6)]
-        found = [replays(layer, image) for image in images]
+        found = [graphs(layer, image) for image in images]
         assert all(torch.allclose(one, layer(image), atol=1e-2) for one, image in zip(found, images, strict=True))
-    assert len(replays._graphs) == 1
+    assert len(graphs._graphs) == 1

@@ -53,7 +53,7 @@ def test_fused_layers_give_what_the_network_gives(name: str, size: tuple[int, in
 
 
 class Tapped(nn.Module):
-    """A network that takes what comes out of layers within a `Sequential`."""
+    """A network that reads the results of layers inside a `Sequential`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class Tapped(nn.Module):
         return logits
 
 
-def test_networks_that_do_not_ask_for_it_are_not_fused() -> None:
+def test_networks_that_are_not_fusible_are_not_fused() -> None:
     about = About.untrained("some", 19, "cityscapes")
     image = torch.randint(0, 256, (1, 3, 33, 47), dtype=torch.uint8)
     found = []
@@ -89,10 +89,10 @@ def test_networks_that_do_not_ask_for_it_are_not_fused() -> None:
     assert torch.equal(*found)
 
 
-@pytest.mark.parametrize("watch", ["register_forward_hook", "register_forward_pre_hook"])
-def test_layers_that_are_watched_stay(watch: str) -> None:
+@pytest.mark.parametrize("register", ["register_forward_hook", "register_forward_pre_hook"])
+def test_layers_with_hooks_are_not_replaced(register: str) -> None:
     sequence = nn.Sequential(nn.Conv2d(16, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU()).eval()
-    getattr(sequence[0], watch)(lambda *_: None)
+    getattr(sequence[0], register)(lambda *_: None)
     fold_norms(sequence)
     assert [type(layer) for layer in sequence] == [nn.Conv2d, nn.BatchNorm2d, nn.ReLU]
 
@@ -150,7 +150,7 @@ def test_numbers_beyond_the_range_of_fp16_are_refused(name: str) -> None:
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 @pytest.mark.parametrize(("name", "factor"), [("fcn32s", 1e20), ("fcn32s", math.nan), ("bench.tiny:build", math.inf)])
 def test_scores_that_are_not_finite_are_refused_in_every_precision(precision: str, name: str, factor: float) -> None:
-    """Finite coarse scores too, if they leave float32 in the last upsampling."""
+    """This includes finite coarse scores that leave the range of float32 in the last upsampling."""
     network = catalogue.network(name, 19)
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)]
     for layer in layers[-2:] if factor == 1e20 else layers[:1]:
@@ -191,8 +191,8 @@ def test_a_full_disk_ends_a_prediction(tmp_path: Path, monkeypatch: pytest.Monke
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("compiled", [False, True])
-def test_images_on_their_way_to_a_gpu_and_back_stay_whole(compiled: bool) -> None:
-    """Many images at once, by several threads, each with the prediction that it has alone."""
+def test_images_transferred_by_several_threads_are_not_mixed_up(compiled: bool) -> None:
+    """Each image gets the prediction that it gets alone, when several threads transfer many images."""
     benchmark = catalogue.benchmark("cityscapes")
     about = About.untrained("fcn8s", 19, "cityscapes")
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""OpenVINO in place of torch: the same scores, from disk too, and refusals of what it does not run."""
+"""OpenVINO instead of torch: equal scores, programs on disk, and refused networks."""
 
 import os
 import subprocess
@@ -26,8 +26,8 @@ from fcn.fcn import PaperFCN
 from fcn.unet import UNet
 
 
-def with_scores(network: nn.Module) -> nn.Module:
-    """FCNs begin with scores of zero."""
+def with_random_scores(network: nn.Module) -> nn.Module:
+    """Fill the score layers with random weights, because FCNs begin with zeros."""
     random = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, weight in network.named_parameters():
@@ -38,7 +38,7 @@ def with_scores(network: nn.Module) -> nn.Module:
 
 def fcn8s() -> nn.Module:
     torch.manual_seed(0)
-    return with_scores(catalogue.network("fcn8s", 19))
+    return with_random_scores(catalogue.network("fcn8s", 19))
 
 
 def forward(
@@ -46,7 +46,7 @@ def forward(
 ) -> NetworkSegmenter:
     about = About.untrained("some", 19, "cityscapes")
     process = Process(torch.device("cpu"), precision)
-    cache = openvino.default_cache()  # of all tests
+    cache = openvino.default_cache()  # shared by all tests
     return NetworkSegmenter(
         process, network, about, catalogue.benchmark("cityscapes"), engine=engine, cache=cache, **how
     )
@@ -63,16 +63,16 @@ def close(got: torch.Tensor, expected: torch.Tensor, tolerance: float = 1e-4) ->
 
 @pytest.mark.parametrize("size", [(64, 96), (300, 77)])
 def test_an_fcn_gives_what_torch_gives(size: tuple[int, int]) -> None:
-    ours, torchs = forward(fcn8s()), forward(fcn8s(), "torch")
-    assert (ours.engine, torchs.engine) == ("openvino", "torch")
+    ours, reference = forward(fcn8s()), forward(fcn8s(), "torch")
+    assert (ours.engine, reference.engine) == ("openvino", "torch")
     pixels = image(*size)
-    assert close(ours.logits(pixels), torchs.logits(pixels))
+    assert close(ours.logits(pixels), reference.logits(pixels))
     ids = ours(pixels)
-    assert (ids == torchs(pixels)).float().mean() > 0.999
+    assert (ids == reference(pixels)).float().mean() > 0.999
     assert len(set(ids.flatten().tolist())) > 2
 
 
-def test_strips_are_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strips_give_the_scores_of_the_whole_image(monkeypatch: pytest.MonkeyPatch) -> None:
     network = fcn8s()
     ready = compile_network(network, "32-true", openvino.default_cache())
     assert isinstance(ready, StripNetwork)
@@ -84,7 +84,7 @@ def test_strips_are_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
         assert close(whole, network.coarse(pixels))  # type: ignore[operator]
 
 
-def test_first_layers_whose_strips_are_not_one_image_are_refused() -> None:
+def test_a_stem_with_a_global_receptive_field_is_refused() -> None:
     """No halo is wide enough for a mean over all rows."""
 
     class Mean(nn.Module):
@@ -100,7 +100,7 @@ def test_first_layers_whose_strips_are_not_one_image_are_refused() -> None:
 def test_the_papers_fcn_with_its_padding_and_odd_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino, "_ROWS", 64)
     torch.manual_seed(0)
-    network = with_scores(PaperFCN(5, 16, fc_channels=8))
+    network = with_random_scores(PaperFCN(5, 16, fc_channels=8))
     pixels = torch.randn(1, 3, 45, 70)
     with torch.inference_mode():
         assert close(compile_network(network, "32-true")(pixels), network(pixels))
@@ -112,7 +112,7 @@ def test_the_halo_of_layers() -> None:
     assert halo_and_stride(fcn8s().vgg.os_8) == (16, 8)  # type: ignore[union-attr, arg-type]
 
 
-def test_other_networks_run_whole_and_in_batches() -> None:
+def test_other_networks_run_as_one_program_and_in_batches() -> None:
     torch.manual_seed(0)
     network = UNet(4, channels=8).eval()
     ready = compile_network(network, "32-true")
@@ -125,7 +125,7 @@ def test_other_networks_run_whole_and_in_batches() -> None:
 def test_bf16_is_near() -> None:
     pixels = image(64, 96)
     if not openvino.computes_in_bf16():
-        pytest.skip("this processor has no bf16, which OpenVINO would need")
+        pytest.skip("this processor has no bf16 instructions")
     ours, exact = forward(fcn8s(), precision="bf16-mixed"), forward(fcn8s(), "torch", exact=True)
     assert ours.precision == "bf16-mixed"
     assert close(ours.logits(pixels), exact.logits(pixels), 0.05)
@@ -137,10 +137,10 @@ def test_a_processor_without_bf16_computes_in_float32(
     monkeypatch.setattr(openvino, "computes_in_bf16", lambda: False)
     network = nn.Conv2d(3, 19, 1)
     assert forward(network, precision="bf16-mixed").precision == "32-true"
-    assert "this processor has no bf16" in capsys.readouterr().err
+    assert "this processor has no bf16 instructions" in capsys.readouterr().err
 
 
-def test_tiles_and_views_are_those_of_the_whole_image() -> None:
+def test_tiles_and_test_time_augmentation_work_with_openvino() -> None:
     plain = forward(nn.Sequential(nn.Conv2d(3, 8, 5, padding=2), nn.ReLU(), nn.Conv2d(8, 19, 3, padding=1)).eval())
     assert plain.engine == "openvino"
     pixels = image(200, 260)
@@ -151,7 +151,7 @@ def test_tiles_and_views_are_those_of_the_whole_image() -> None:
     assert TtaSegmenter(tiled, tta).probabilities(pixels).allclose(expected, atol=1e-5)
 
 
-def test_a_budget_is_measured_with_what_openvino_takes() -> None:
+def test_a_budget_counts_the_memory_of_openvino() -> None:
     plain = forward(nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 19, 1)).eval())
     budget = MemoryBudget(plain.device, plain.trial, plain.release, 1e6)
     small, large = budget.peak(Size(200, 256)), budget.peak(Size(1000, 1024))
@@ -159,7 +159,7 @@ def test_a_budget_is_measured_with_what_openvino_takes() -> None:
 
 
 def compilations(monkeypatch: pytest.MonkeyPatch) -> list[nn.Module]:
-    """What is converted from now on."""
+    """A list that collects the parts converted from now on."""
     converted = []
     convert = openvino._converted
 
@@ -186,7 +186,7 @@ def test_programs_are_kept_for_the_next_start(tmp_path: Path, monkeypatch: pytes
 
 
 @pytest.mark.parametrize("damage", [lambda content: b"", lambda content: content[: len(content) // 2]])
-def test_a_damaged_program_is_compiled_anew(
+def test_a_damaged_program_is_compiled_again(
     damage: Callable[[bytes], bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network, pixels = UNet(4, channels=8).eval(), torch.randn(1, 3, 32, 48)
@@ -200,22 +200,22 @@ def test_a_damaged_program_is_compiled_anew(
 
 
 def test_old_programs_make_room_for_new_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openvino, "_MOST_KEPT", 1000)
+    monkeypatch.setattr(openvino, "_MAX_CACHE", 1000)
     for name, age in (("old", 100), ("recent", 50)):
         (tmp_path / f"{name}.blob").write_bytes(bytes(990))
         os.utime(tmp_path / f"{name}.blob", (1e9 - age, 1e9 - age))
     compile_network(nn.Conv2d(3, 4, 1).eval(), "32-true", tmp_path)
     (left,) = tmp_path.iterdir()
-    assert left.stem not in ("old", "recent"), "the new one is larger than what is allowed, and stays"
+    assert left.stem not in ("old", "recent"), "the new one is larger than the limit, and stays"
 
 
-def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_not_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     compile_network(nn.Conv2d(3, 4, 1).eval(), "32-true", tmp_path / "file" / "cache")
 
 
 class Sides(nn.Module):
-    """Another layer for images that are higher than wide: tracing sees one of them."""
+    """A network that runs another layer for other widths, of which tracing records one."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -227,7 +227,7 @@ class Sides(nn.Module):
         return logits
 
 
-def test_what_tracing_does_not_see_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_network_that_tracing_changes_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(RefusedError, match="differ from torch's"):
         compile_network(Sides().eval(), "32-true")
     with pytest.raises(InputError, match=r"--engine openvino: OpenVINO does not run this network .*--engine torch"):
@@ -236,13 +236,13 @@ def test_what_tracing_does_not_see_is_refused(capsys: pytest.CaptureFixture[str]
     assert "warning: OpenVINO does not run this network" in capsys.readouterr().err
 
 
-def test_what_openvino_cannot_do_is_not_asked_of_it() -> None:
+def test_options_that_exclude_openvino() -> None:
     network = nn.Conv2d(3, 19, 1)
-    ways: list[tuple[dict[str, Any], str]] = [
+    cases: list[tuple[dict[str, Any], str]] = [
         ({"exact": True}, "--precision 32-true"),
         ({"compiled": True}, "--compile"),
     ]
-    for how, flag in ways:
+    for how, flag in cases:
         assert forward(network, "auto", **how).engine == "torch"
         with pytest.raises(InputError, match=f"--engine openvino with {flag}"):
             forward(network, **how)
@@ -252,18 +252,18 @@ def test_without_openvino_torch_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(openvino, "is_installed", lambda: False)
     network = nn.Conv2d(3, 19, 1)
     assert forward(network, "auto").engine == "torch"
-    with pytest.raises(InputError, match="it is not installed; run pip install openvino, or give --engine torch"):
+    with pytest.raises(InputError, match="OpenVINO is not installed; run pip install openvino, or give --engine torch"):
         forward(network)
 
 
-def test_the_cache_is_where_this_user_has_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_is_in_the_caches_of_this_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert openvino.default_cache().is_relative_to(tmp_path)
     monkeypatch.delenv("XDG_CACHE_HOME")
     assert openvino.default_cache().is_relative_to(Path.home())
 
 
-def test_release_gives_memory_back_and_programs_go_on() -> None:
+def test_programs_still_run_after_release() -> None:
     plain = forward(fcn8s())
     assert find_process("cpu", "auto").precision == plain.precision
     pixels = image(64, 64)
@@ -292,14 +292,14 @@ subprocess.run([sys.executable, "-c", ""])
 """
 
 
-def test_a_signal_after_another_thread_let_go_of_a_network_does_no_harm() -> None:
+def test_a_signal_is_handled_after_another_thread_has_dropped_a_network() -> None:
     """OpenVINO's runtime frees the stack on which the main thread handles signals."""
     done = subprocess.run([sys.executable, "-X", "faulthandler", "-c", SIGNALLED], check=False, capture_output=True)
     assert done.returncode == 0, done.stderr.decode()[-500:]
 
 
-def test_conversions_are_told_to_nobody(tmp_path: Path) -> None:
-    """OpenVINO's own reports leave a folder at home, and begin with a thread."""
+def test_conversions_are_not_reported(tmp_path: Path) -> None:
+    """OpenVINO's telemetry would create a folder in the home folder, and start a thread."""
     program = (
         "import sys, threading; from torch import nn; from engine.inference import openvino\n"
         "openvino.compile_network(nn.Conv2d(3, 4, 1).eval(), '32-true')\n"

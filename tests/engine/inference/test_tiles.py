@@ -39,7 +39,7 @@ def image(height: int, width: int) -> torch.Tensor:
 
 
 def refused() -> Exception:
-    """What torch says when a CPU's system refuses memory."""
+    """The error of torch when the system refuses memory on a CPU."""
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 60, dtype=torch.uint8)
     return caught.value
@@ -51,13 +51,13 @@ class Cramped(nn.Module):
     def __init__(self, most: int, error: Callable[[], Exception]) -> None:
         super().__init__()
         self.network, self.most, self.error = local(), most, error
-        self.seen: list[int] = []
+        self.run_pixels: list[int] = []
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         pixels = image.shape[-1] * image.shape[-2]
         if pixels > self.most:
             raise self.error()
-        self.seen.append(pixels)
+        self.run_pixels.append(pixels)
         logits: torch.Tensor = self.network(image)
         return logits
 
@@ -85,20 +85,20 @@ def test_tiles_give_what_the_whole_image_gives(build: Callable[[int], nn.Module]
     ],
     ids=["gpu", "cpu"],
 )
-def test_out_of_memory_goes_on_in_tiles_and_says_so_once(
+def test_out_of_memory_continues_in_tiles_with_one_warning(
     error: Callable[[], Exception], capsys: pytest.CaptureFixture[str]
 ) -> None:
     network = Cramped(400_000, error)
     tiled = TiledSegmenter(forward(network))
     large = image(700, 800)
     expected = forward(local())(large)
-    network.seen.clear()
+    network.run_pixels.clear()
     assert torch.equal(tiled(large), expected)
-    first = len(network.seen)
+    first = len(network.run_pixels)
     assert torch.equal(tiled(large), expected)
     told = capsys.readouterr().err
     assert re.fullmatch(r"warning: out of memory for an image of 700 x 800; continues in tiles.*\n", told)
-    assert len(network.seen) < 2 * first, "the second image does not fail before"
+    assert len(network.run_pixels) < 2 * first, "the second image does not run out of memory first"
 
 
 def test_out_of_memory_for_the_smallest_tile_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,7 +108,7 @@ def test_out_of_memory_for_the_smallest_tile_is_an_error(monkeypatch: pytest.Mon
         TiledSegmenter(plain)(image(300, 400))
 
 
-def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
+def test_other_errors_are_not_mistaken_for_lack_of_memory() -> None:
     network = Cramped(1, lambda: RuntimeError("shapes do not fit"))
     with pytest.raises(RuntimeError, match="shapes do not fit"):
         TiledSegmenter(forward(network))(image(20, 30))
@@ -117,11 +117,11 @@ def test_other_errors_are_not_taken_for_lack_of_memory() -> None:
 def test_a_budget_bounds_the_tiles(capsys: pytest.CaptureFixture[str]) -> None:
     network = Cramped(1 << 40, RuntimeError)
     tiled = TiledSegmenter(forward(network), budget=120)
-    network.seen.clear()
+    network.run_pixels.clear()
     large = image(1000, 2000)
     found = tiled(large)
-    assert len(network.seen) > 4  # the first four measure the receptive field
-    assert max(network.seen) < 1000 * 2000
+    assert len(network.run_pixels) > 4  # the first four measure the receptive field
+    assert max(network.run_pixels) < 1000 * 2000
     assert torch.equal(found, forward(local())(large))
     assert capsys.readouterr().err == ""
 
@@ -163,14 +163,14 @@ def test_a_budget_too_small_for_any_tile_is_an_error() -> None:
         tiled(image(100, 150))
 
 
-def test_a_budget_of_more_than_there_is_ends_with_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_budget_above_the_available_memory_ends_with_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = forward(Cramped(100, lambda: torch.OutOfMemoryError("CUDA out of memory.")))
     monkeypatch.setattr(plain, "receptive_field", lambda: ReceptiveField(192, exact=True))
     with pytest.raises(InputError, match="out of memory for an image of 100 x 150, even in tiles of 15000"):
         TiledSegmenter(plain, budget=1e9).prepare(Size(100, 150))
 
 
-def test_trials_for_a_budget_say_nothing_about_the_range_of_numbers() -> None:
+def test_trials_for_a_budget_do_not_count_for_the_finite_check() -> None:
     network = nn.Conv2d(3, 19, 1)
     nn.init.constant_(network.weight, 1e6)
     about = About("some", 19, None, (0.0, 0.0, 0.0), (1.0, 1.0, 1.0), 0, None)
@@ -192,7 +192,7 @@ def test_a_network_with_a_global_receptive_field_leads_to_a_warning(capsys: pyte
     tiled = TiledSegmenter(forward(Everything()), max_pixels=1)
     tiled(image(300, 340))
     tiled(image(300, 340))
-    assert capsys.readouterr().err.count("looks at all of an image at once") == 1
+    assert capsys.readouterr().err.count("no margin is wide enough for this network") == 1
 
 
 def test_test_time_augmentation_works_in_tiles() -> None:
@@ -207,7 +207,7 @@ def test_test_time_augmentation_works_in_tiles() -> None:
 def test_on_a_cpu_a_large_image_is_measured_before_memory_runs_out(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("engine.inference.tiles._UNWATCHED", 10_000)
+    monkeypatch.setattr("engine.inference.tiles._UNMEASURED", 10_000)
     tiled = TiledSegmenter(forward(local()))
     monkeypatch.setattr(
         MemoryBudget, "peak", lambda self, size: self._peaks.setdefault(size, self.mib * size.pixels / 30_000)
@@ -218,7 +218,7 @@ def test_on_a_cpu_a_large_image_is_measured_before_memory_runs_out(
 
 
 def on_gpu(monkeypatch: pytest.MonkeyPatch) -> NetworkSegmenter:
-    """A network that says it is on a GPU, and how far it looks."""
+    """A network that claims to be on a GPU, with a known receptive field."""
     plain = forward(local())
     monkeypatch.setattr(plain, "device", torch.device("cuda:0"))
     monkeypatch.setattr(plain, "receptive_field", lambda: ReceptiveField(64, exact=True))
@@ -227,15 +227,15 @@ def on_gpu(monkeypatch: pytest.MonkeyPatch) -> NetworkSegmenter:
 
 @pytest.mark.parametrize("size", [Size(6000, 5600), Size(1000, 40_000), Size(20_000, 20_000), Size(70_000, 9_000)])
 def test_no_layer_on_a_gpu_has_more_elements_than_32_bits_count(size: Size, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not even of the paper's FCNs, which add 200 pixels to each axis."""
+    """This includes the paper's FCNs, which add 200 pixels to each axis."""
     tiled = TiledSegmenter(on_gpu(monkeypatch))
     grid = tiled.grid(size)
     assert grid is not None
     assert all(64 * (row.extent + 200) * (column.extent + 200) < 2**31 for row, column in grid.tiles)
-    assert grid.largest > 2**31 // 64 / 6, "and no smaller than needed"
+    assert grid.largest > 2**31 // 64 / 6, "tiles are not smaller than needed"
 
 
-def test_an_image_that_fits_in_32_bits_is_looked_at_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_that_fits_in_32_bits_is_predicted_as_a_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     tiled = TiledSegmenter(on_gpu(monkeypatch))
     assert tiled.grid(Size(4000, 6000)) is None
 
@@ -245,15 +245,15 @@ def test_only_gpus_bound_the_elements(monkeypatch: pytest.MonkeyPatch) -> None:
     assert TiledSegmenter(forward(local())).grid(Size(6000, 5600)) is None
 
 
-def test_an_image_of_too_many_elements_goes_through_in_tiles_at_once(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_image_of_too_many_elements_is_predicted_in_tiles_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     network = Cramped(1 << 40, RuntimeError)
     tiled = TiledSegmenter(forward(network), max_elements=64 * 600_000)
     tiled(image(700, 800))  # also finds the receptive field
-    network.seen.clear()
+    network.run_pixels.clear()
     large = image(700, 800)
     assert torch.equal(tiled(large), forward(local())(large))
-    assert len(network.seen) > 1
-    assert max(network.seen) < 600_000
+    assert len(network.run_pixels) > 1
+    assert max(network.run_pixels) < 600_000
     assert capsys.readouterr().err == "", "no error, hence no warning"
 
 
@@ -262,7 +262,7 @@ def test_too_many_elements_and_a_budget(monkeypatch: pytest.MonkeyPatch) -> None
     tiled = TiledSegmenter(forward(local()), budget=100, max_elements=64 * 700_000)
     grid = tiled.grid(Size(2000, 3000))
     assert grid is not None
-    assert grid.largest_size.pixels > 200_000, "the largest that fits in both, not the smallest there are"
+    assert grid.largest_size.pixels > 200_000, "the largest tiles that fit in both limits, not the smallest"
     assert grid.largest_size.pixels <= 700_000
 
 
@@ -272,7 +272,7 @@ def test_memory_that_a_gpu_refuses_in_other_words_leads_to_tiles() -> None:
     assert torch.equal(TiledSegmenter(forward(network))(large), forward(local())(large))
 
 
-def test_what_torch_said_is_repeated_when_there_is_no_way(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_of_torch_is_repeated_when_the_smallest_tiles_fail(monkeypatch: pytest.MonkeyPatch) -> None:
     network = Cramped(100, lambda: RuntimeError("GET was unable to find an engine to execute this computation"))
     plain = forward(network)
     monkeypatch.setattr(plain, "receptive_field", lambda: ReceptiveField(64, exact=True))
@@ -281,8 +281,8 @@ def test_what_torch_said_is_repeated_when_there_is_no_way(monkeypatch: pytest.Mo
 
 
 @pytest.mark.parametrize("tta", [TtaOptions(), TtaOptions(flip=True, window=192)])
-def test_tiles_and_windows_lie_in_memory_as_decoded_images(tta: TtaOptions, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Else a GPU would need other kernels for them."""
+def test_tiles_and_windows_have_the_layout_of_decoded_images(tta: TtaOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Otherwise a GPU would need other kernels for them."""
     seen = []
     plain = forward(local())
     for name in ("__call__", "logits"):
@@ -300,7 +300,7 @@ def test_tiles_and_windows_lie_in_memory_as_decoded_images(tta: TtaOptions, monk
     assert all(seen)
 
 
-def test_the_range_is_asked_of_the_forward_pass_below(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_finite_check_is_that_of_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
     plain = forward(local())
 
     def left() -> None:

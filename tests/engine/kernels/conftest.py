@@ -1,4 +1,4 @@
-"""Tests by Triton's interpreter, which a process must ask for before it imports Triton: see ../test_kernels.py."""
+"""Tests by Triton's interpreter, which must be chosen before Triton is imported: see ../test_kernels.py."""
 
 import os
 

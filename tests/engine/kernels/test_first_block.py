@@ -5,8 +5,7 @@ from torch.nn import functional
 from engine.kernels.first_block import first_block, reference
 from engine.normalization import Normalize
 
-FRAME = [0, 3, 0, 7]
-
+PADDING = [0, 3, 0, 7]
 
 Arguments = tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]
 
@@ -21,20 +20,26 @@ def arguments(channels: int, dtype: torch.dtype, number: int = 1) -> Arguments:
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float16])  # the interpreter multiplies bf16 as integers
 @pytest.mark.parametrize(
-    ("frame", "side", "ceil_mode"),
-    [([0, 0, 0, 0], 2, False), ([0, 0, 0, 0], 1, False), (FRAME, 2, False), ([2, 2, 2, 2], 2, True), (FRAME, 1, False)],
+    ("padding", "side", "ceil_mode"),
+    [
+        ([0, 0, 0, 0], 2, False),
+        ([0, 0, 0, 0], 1, False),
+        (PADDING, 2, False),
+        ([2, 2, 2, 2], 2, True),
+        (PADDING, 1, False),
+    ],
 )
-def test_it_is_torchs(frame: list[int], side: int, ceil_mode: bool, dtype: torch.dtype) -> None:
+def test_it_equals_torchs_layers(padding: list[int], side: int, ceil_mode: bool, dtype: torch.dtype) -> None:
     image, weight, bias, mean, std = arguments(16, dtype)
-    found = first_block(image, weight, bias, mean, std, frame, side, ceil_mode)
-    expected = reference(image, weight.float(), bias, mean, std, frame, side, ceil_mode)
+    found = first_block(image, weight, bias, mean, std, padding, side, ceil_mode)
+    expected = reference(image, weight.float(), bias, mean, std, padding, side, ceil_mode)
     assert (found.shape, found.dtype) == (expected.shape, dtype)
     assert found.is_contiguous(memory_format=torch.channels_last)
     assert expected.max() > 1
     assert (found.float() - expected).abs().max() < (1e-5 if dtype == torch.float32 else 0.02)
 
 
-def test_several_images_and_channels_that_are_no_power_of_two() -> None:
+def test_several_images_and_odd_numbers_of_channels() -> None:
     given = arguments(21, torch.float32, number=3)
     found = first_block(*given, [0, 0, 0, 0], 2, False)
     assert torch.allclose(found, reference(*given, [0, 0, 0, 0], 2, False), atol=1e-5)
@@ -42,13 +47,13 @@ def test_several_images_and_channels_that_are_no_power_of_two() -> None:
 
 def test_the_frame_is_of_zeros_after_normalisation() -> None:
     image, weight, bias, mean, std = arguments(16, torch.float32)
-    found = first_block(image, weight, bias, mean, std, FRAME, 1, False)
-    expected = functional.conv2d(functional.pad(Normalize()(image), FRAME), weight, bias, padding=1).relu()
+    found = first_block(image, weight, bias, mean, std, PADDING, 1, False)
+    expected = functional.conv2d(functional.pad(Normalize()(image), PADDING), weight, bias, padding=1).relu()
     assert torch.allclose(found, expected, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered")
-def test_infinite_weights_are_not_hidden() -> None:
+def test_infinite_weights_give_nan() -> None:
     image, weight, bias, mean, std = arguments(16, torch.float32)
     weight[3, :, 1, 1] = torch.tensor([torch.inf, -torch.inf, 0])
     found = first_block(image, weight, bias, mean, std, [0, 0, 0, 0], 2, False)

@@ -17,7 +17,7 @@ def upsampling(classes: int, stride: int, padding: int) -> nn.ConvTranspose2d:
     ("classes", "stride", "padding", "crop"),
     [(19, 8, 4, 0), (2, 8, 0, 13), (21, 16, 0, 27), (32, 4, 2, 0), (3, 6, 3, 1)],
 )
-def test_ids_are_torchs(classes: int, stride: int, padding: int, crop: int) -> None:
+def test_ids_equal_torchs(classes: int, stride: int, padding: int, crop: int) -> None:
     layer = upsampling(classes, stride, padding)
     scores = torch.randn(1, classes, 7, 9).contiguous(memory_format=torch.channels_last)
     finite = [torch.tensor(True), torch.tensor(True)]
@@ -42,11 +42,11 @@ def test_the_first_of_equal_classes_wins() -> None:
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf, -torch.inf])
-@pytest.mark.parametrize("place", [(0, 0), (6, 8), (3, 4)])
-def test_what_is_not_finite_is_noted(value: float, place: tuple[int, int]) -> None:
+@pytest.mark.parametrize("position", [(0, 0), (6, 8), (3, 4)])
+def test_scores_that_are_not_finite_are_noted(value: float, position: tuple[int, int]) -> None:
     layer = upsampling(3, 8, 4)
     scores = torch.randn(1, 3, 7, 9).contiguous(memory_format=torch.channels_last)
-    scores[0, 1, place[0], place[1]] = value
+    scores[0, 1, position[0], position[1]] = value
     finite = torch.tensor(True)
     ids(scores, pack_weights(layer, torch.float32), TABLE, finite, 4, 8, 56, 72)
     assert not finite

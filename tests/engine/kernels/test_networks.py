@@ -1,4 +1,4 @@
-"""Whole networks by kernels against the same ones by torch's layers."""
+"""Whole networks run by kernels, compared with the same networks run by torch."""
 
 from collections.abc import Callable
 from typing import cast
@@ -29,7 +29,7 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Networks of fewer channels and programs of more results, because the interpreter takes its time for each."""
+    """Use networks of fewer channels and programs of more results, because Triton's interpreter is slow for each."""
     monkeypatch.setattr(epilogue, "_NUMBERS", 1 << 14)
     monkeypatch.setattr(first_block, "_RESULTS", 512)
     monkeypatch.setattr(scores, "_FEW", 0)
@@ -39,14 +39,14 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def forwards(name: str, benchmark: str = "cityscapes", classes: int = CLASSES) -> list[NetworkSegmenter]:
-    """By torch as written, and by kernels."""
+    """Segmenters of the same network: by torch as it is written, and by kernels."""
     about = About.untrained(name, classes, benchmark)
     found = []
     for kernels in ("torch", "triton"):
         torch.manual_seed(0)
         network = NETWORKS[name]()
         for key, value in network.state_dict().items():
-            if key.startswith("score") and key.endswith("weight"):  # FCNs begin with scores of zero
+            if key.startswith("score") and key.endswith("weight"):  # FCNs begin with zeros here
                 nn.init.normal_(value, std=0.1 * (1e4 if "at once" in name and "pool_8" in key else 1))
         process = Process(torch.device("cpu"))
         exact = kernels == "torch"
@@ -55,15 +55,15 @@ def forwards(name: str, benchmark: str = "cityscapes", classes: int = CLASSES) -
     return found
 
 
-def made_up(height: int, width: int, number: int = 1) -> torch.Tensor:
+def random_image(height: int, width: int, number: int = 1) -> torch.Tensor:
     random = torch.Generator().manual_seed(0)
     return torch.randint(0, 256, (number, 3, height, width), dtype=torch.uint8, generator=random)
 
 
 @pytest.mark.parametrize("name", [name for name in NETWORKS if "two" not in name])
-def test_a_network_by_kernels_is_the_network(name: str) -> None:
+def test_a_network_by_kernels_equals_the_network(name: str) -> None:
     plain, kernels = forwards(name)
-    image = made_up(33, 50)
+    image = random_image(33, 50)
     expected, found = plain.logits(image), kernels.logits(image)
     assert expected.std() > 0
     assert torch.allclose(found, expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
@@ -85,18 +85,18 @@ def test_layers_are_replaced_by_kernels() -> None:
     assert forward.precision == "32-true"
 
 
-def test_confidences_are_those_of_torch() -> None:
+def test_confidences_equal_torchs() -> None:
     plain, kernels = forwards("fcn8s of two classes", "kitti_road", 2)
     assert kernels._upsample_to_ids is None
     assert kernels._coarse_scorer is not None
-    expected, found = (forward(made_up(33, 50)).int() for forward in (plain, kernels))
+    expected, found = (forward(random_image(33, 50)).int() for forward in (plain, kernels))
     assert len(set(expected.flatten().tolist())) > 10
     assert (found - expected).abs().max() <= 1
 
 
 def test_several_images_at_once() -> None:
     plain, kernels = forwards("fcn8s")
-    images = made_up(32, 40, 2)
+    images = random_image(32, 40, 2)
     expected = plain.logits(images)
     assert torch.allclose(kernels.logits(images), expected, rtol=1e-3, atol=1e-3 * expected.abs().max().item())
     by = kernels._coarse_scorer
@@ -104,35 +104,35 @@ def test_several_images_at_once() -> None:
     assert torch.allclose(by(images)[1:], by(images[1:]), atol=1e-3)
 
 
-def test_an_image_too_large_for_counting_in_32_bits_goes_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_too_large_for_32_bits_is_run_by_torch(monkeypatch: pytest.MonkeyPatch) -> None:
     _, forward = forwards("fcn8s")
-    image = made_up(32, 40)
+    image = random_image(32, 40)
     expected = forward(image)
-    monkeypatch.setattr(kernel_layers, "_MOST_PIXELS", 1000)
+    monkeypatch.setattr(kernel_layers, "_MAX_PIXELS", 1000)
     assert forward._coarse_scorer is not None
     monkeypatch.setattr(forward._coarse_scorer._network, "features", None)
     assert (forward(image) == expected).float().mean() > 0.999
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered")
-def test_a_score_that_is_not_finite_is_noted_for_good() -> None:
+def test_a_score_that_is_not_finite_is_noted_permanently() -> None:
     _, forward = forwards("fcn8s")
     forward.precision = "16-mixed"
-    forward(made_up(32, 32))
+    forward(random_image(32, 32))
     assert forward._finite
     assert forward._coarse_scorer is not None
     bias = forward._coarse_scorer._weights[2][1]
     before = bias.clone()
     bias[3] = torch.inf
-    forward.trial(made_up(32, 32))
+    forward.trial(random_image(32, 32))
     assert forward._finite
-    forward(made_up(32, 32))
+    forward(random_image(32, 32))
     bias.copy_(before)
-    forward(made_up(32, 32))
+    forward(random_image(32, 32))
     assert not forward._finite
 
 
-def test_only_what_has_kernels_is_taken() -> None:
+def test_networks_without_kernels_are_refused() -> None:
     assert not CoarseScorer.suits(FCN8s(19))  # its layers are not replaced
     assert not CoarseScorer.suits(UNet(19, channels=16))
     network = FCN8s(40)

@@ -11,7 +11,7 @@ from engine.kernels.pooling import PoolReLU, use_pooling_kernels
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("ceil_mode", [False, True])
 @pytest.mark.parametrize("size", [(8, 6), (9, 7)])
-def test_maxima_and_gradients_are_torchs(size: tuple[int, int], ceil_mode: bool, dtype: torch.dtype) -> None:
+def test_maxima_and_gradients_equal_torchs(size: tuple[int, int], ceil_mode: bool, dtype: torch.dtype) -> None:
     torch.manual_seed(0)
     given = torch.randint(-4, 5, (2, 40, *size)).to(dtype).contiguous(memory_format=torch.channels_last)  # many ties
     images = [given.clone().requires_grad_() for _ in range(2)]
@@ -27,7 +27,7 @@ def test_maxima_and_gradients_are_torchs(size: tuple[int, int], ceil_mode: bool,
     assert (images[0].grad != 0).any()
 
 
-def test_a_network_learns_the_same_by_it() -> None:
+def test_a_network_gets_the_same_gradients() -> None:
     torch.manual_seed(0)
     layers = [nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.MaxPool2d(2), nn.ReLU(inplace=True)]
     networks = [nn.Sequential(*layers, nn.Conv2d(16, 2, 1))]
@@ -45,7 +45,7 @@ def test_a_network_learns_the_same_by_it() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered")
-def test_what_is_no_number_stays_none() -> None:
+def test_nan_is_kept() -> None:
     image = torch.zeros(1, 16, 4, 4).contiguous(memory_format=torch.channels_last)
     image[0, 3, 2, 1] = torch.nan
     found = pool_relu(image, False)[0]
