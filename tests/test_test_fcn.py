@@ -86,9 +86,9 @@ def test_figures_of_the_worst_scenes_and_a_gif(
         f"next: python test_fcn.py --model_weights_path {weights} --root {demo_root}",
     ]
     assert len(list((folder / "figures").iterdir())) == 2
-    for wrong, told in {"x": "no image has this name", "9" * 5000: "expected at most 999999, or names"}.items():
+    for wrong, message in {"x": "no image has this name", "9" * 5000: "expected at most 999999, or names"}.items():
         words = ("--model_weights_path", weights, "--root", demo_root, *given, "--figures", wrong)
-        assert f"--figures {wrong}: {told}" in error_of(test_fcn.main, *words)
+        assert f"--figures {wrong}: {message}" in error_of(test_fcn.main, *words)
 
 
 def test_any_folder_of_images(
@@ -255,10 +255,10 @@ def test_a_cpu_says_that_it_has_no_fp16(
     weights: Path, demo_root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert predict(weights, demo_root, tmp_path, "--precision", "fp16", "--profile_images", "1") == 0
-    told = capsys.readouterr()
-    assert told.err.count("warning: --precision 16-mixed: no fp16 on CPUs here, so this runs in bf16-mixed") == 1
-    assert "bf16-mixed" in told.out
-    assert "gpu" not in told.out, "figures that only a GPU has are left out"
+    printed = capsys.readouterr()
+    assert printed.err.count("warning: --precision 16-mixed: no fp16 on CPUs here, so this runs in bf16-mixed") == 1
+    assert "bf16-mixed" in printed.out
+    assert "gpu" not in printed.out, "figures that only a GPU has are left out"
 
 
 def test_missing_splits_and_folders(weights: Path, demo_root: Path, tmp_path: Path, error_of: Ending) -> None:

@@ -26,7 +26,7 @@ _SHARE_OF_FREE = 0.7
 _MAX_ELEMENTS = (1 << 31) - 1
 """Most elements of a tensor on a GPU: pooling and many of cuDNN's algorithms count in 32 bits, and fail beyond.
 
-So images of more than 33,554,431 pixels are predicted in tiles there.
+The first layer has 64 channels, so images of more than 33,554,431 pixels are always predicted in tiles there.
 """
 _MIB = 1 << 20
 

@@ -1,4 +1,4 @@
-"""The forward pass on fake CUDA tensors: devices, types, shapes and memory formats, without a GPU."""
+"""Forward pass on fake CUDA tensors: devices, dtypes, shapes and memory formats, without a GPU."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -24,8 +24,8 @@ pytestmark = [
 ]
 
 
-class Watch(TorchDispatchMode):
-    """Notes operations, and what is wrong with their tensors."""
+class Recorder(TorchDispatchMode):
+    """Records operations, and tensors on other devices or in other memory formats."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -50,7 +50,7 @@ def on_fake_gpu() -> Iterator[None]:
         yield
 
 
-def made(name: str, precision: str = "16-mixed", **more: Any) -> NetworkSegmenter:
+def build(name: str, precision: str = "16-mixed", **more: Any) -> NetworkSegmenter:
     torch.manual_seed(0)
     about = About.untrained(name, 19, "cityscapes")
     with unset_fake_temporarily():
@@ -60,23 +60,23 @@ def made(name: str, precision: str = "16-mixed", **more: Any) -> NetworkSegmente
 
 @pytest.mark.parametrize("kernels", ["triton", "torch"])
 @pytest.mark.parametrize(("name", "precision"), [("fcn8s", "16-mixed"), ("fcn8s", "bf16-mixed"), ("unet", "16-mixed")])
-def test_all_is_on_the_gpu_in_the_precision(name: str, precision: str, kernels: Kernels) -> None:
-    forward = made(name, precision, kernels=kernels)
-    with Watch() as watch:
+def test_everything_is_on_the_gpu_in_that_precision(name: str, precision: str, kernels: Kernels) -> None:
+    forward = build(name, precision, kernels=kernels)
+    with Recorder() as recorder:
         ids = forward(fake_image(96, 130))
         logits = forward.logits(fake_image(96, 130))
     assert (ids.shape, ids.dtype, ids.device) == ((96, 130), torch.uint8, DEVICE)
     half = {"16-mixed": torch.float16, "bf16-mixed": torch.bfloat16}[precision]
     assert (logits.shape, logits.dtype, logits.device) == ((1, 19, 96, 130), half, DEVICE)
-    assert watch.faults == []
-    assert any("engine" in name for name in watch.operations) == (kernels == "triton")
+    assert recorder.faults == []
+    assert any("engine" in name for name in recorder.operations) == (kernels == "triton")
 
 
 def test_weights_are_cast_once() -> None:
-    forward = made("fcn8s", kernels="torch")
-    with Watch() as watch:
+    forward = build("fcn8s", kernels="torch")
+    with Recorder() as recorder:
         forward(fake_image(64, 64))
-    casts = [name for name in watch.operations if "_to_copy" in name]
+    casts = [name for name in recorder.operations if "_to_copy" in name]
     assert len(casts) <= 1  # of the image
     kept = {
         type(layer) for layer in forward._network.modules() for p in layer.parameters(False) if p.dtype != torch.half
@@ -84,8 +84,8 @@ def test_weights_are_cast_once() -> None:
     assert kept == set()
 
 
-def test_exact_predictions_and_networks_that_do_not_ask_for_it_stay_as_written() -> None:
-    forward = made("fcn8s", "32-true", exact=True)
+def test_exact_predictions_and_networks_that_are_not_fusible_stay_as_written() -> None:
+    forward = build("fcn8s", "32-true", exact=True)
     assert forward._coarse_scorer is None is forward._upsample_to_ids
     with unset_fake_temporarily():
         network = nn.Conv2d(3, 19, 3, padding=1)
@@ -95,7 +95,7 @@ def test_exact_predictions_and_networks_that_do_not_ask_for_it_stay_as_written()
     assert forward.logits(fake_image(32, 32)).dtype == torch.float16
 
 
-def test_auto_takes_tritons_kernels_on_recent_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_uses_tritons_kernels_on_recent_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_kernels("auto", DEVICE, torch.float16)
     assert not choose_kernels("auto", DEVICE, torch.float32)
     assert not choose_kernels("torch", DEVICE, torch.float16)
@@ -104,7 +104,7 @@ def test_auto_takes_tritons_kernels_on_recent_gpus(monkeypatch: pytest.MonkeyPat
     assert not choose_kernels("auto", DEVICE, torch.float16)
 
 
-def test_where_tritons_kernels_do_not_run_torchs_do(
+def test_torchs_kernels_run_where_tritons_do_not(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def fail(*_: object) -> None:
@@ -124,7 +124,7 @@ def test_without_triton_torchs_kernels_run(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("kernels", ["triton", "torch"])
 def test_a_prediction_is_one_graph_for_the_compiler(kernels: Kernels) -> None:
-    forward = made("fcn8s", kernels=kernels)
+    forward = build("fcn8s", kernels=kernels)
     graphs = []
 
     def backend(graph: torch.fx.GraphModule, inputs: Any) -> Any:
@@ -138,14 +138,14 @@ def test_a_prediction_is_one_graph_for_the_compiler(kernels: Kernels) -> None:
     assert (found.shape, len(graphs)) == ((64, 96), 1)
 
 
-def test_a_graph_that_cannot_be_captured_is_done_without(capsys: pytest.CaptureFixture[str]) -> None:
-    """As here, without a GPU."""
-    forward = made("fcn8s", kernels="torch")
+def test_predictions_continue_when_no_graph_can_be_captured(capsys: pytest.CaptureFixture[str]) -> None:
+    """No graph can be captured here, without a GPU."""
+    forward = build("fcn8s", kernels="torch")
     for _ in range(5):
         assert forward(fake_image(64, 96)).shape == (64, 96)
     assert capsys.readouterr().err.count("no CUDA graph could be captured") == 1
 
 
-def test_with_a_budget_nothing_is_searched_for() -> None:
-    assert made("fcn8s", kernels="torch", search=False)._cuda_graphs is None
-    assert made("fcn8s", compiled=True)._cuda_graphs is None
+def test_a_budget_or_compilation_excludes_cuda_graphs() -> None:
+    assert build("fcn8s", kernels="torch", search=False)._cuda_graphs is None
+    assert build("fcn8s", compiled=True)._cuda_graphs is None

@@ -171,9 +171,9 @@ def test_a_rerun_keeps_predictions_of_the_same_images_only(
     before = read_ids(folder / "predictions" / "a_labelId_preds.png")
     assert predicted(first, capsys).endswith("; 2 of them were kept from an earlier run")
 
-    told = predicted(second, capsys)
-    assert "kept" not in told
-    assert told.endswith("; 2 were removed (damaged, or of other images, weights or settings)")
+    printed = predicted(second, capsys)
+    assert "kept" not in printed
+    assert printed.endswith("; 2 were removed (damaged, or of other images, weights or settings)")
     assert not np.array_equal(read_ids(folder / "predictions" / "a_labelId_preds.png"), before), "another image"
     left = {path.name for path in folder.rglob("*.png")}
     assert left == {"a_labelId_preds.png", "a_overlay.png", "legend.png"}, "results of missing images are removed"

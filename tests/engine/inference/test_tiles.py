@@ -96,8 +96,8 @@ def test_out_of_memory_continues_in_tiles_with_one_warning(
     assert torch.equal(tiled(large), expected)
     first = len(network.run_pixels)
     assert torch.equal(tiled(large), expected)
-    told = capsys.readouterr().err
-    assert re.fullmatch(r"warning: out of memory for an image of 700 x 800; continues in tiles.*\n", told)
+    printed = capsys.readouterr().err
+    assert re.fullmatch(r"warning: out of memory for an image of 700 x 800; continues in tiles.*\n", printed)
     assert len(network.run_pixels) < 2 * first, "the second image does not run out of memory first"
 
 
