@@ -204,7 +204,9 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="list every fault of a folder or tar.gz", description="List every fault."
     )
     checking.add_argument("path", type=Path, metavar="PATH", help="folder or tar.gz of <image id>.png")
-    packing = actions.add_parser("pack", help="check a folder, then pack it", description="Check a folder, then pack.")
+    packing = actions.add_parser(
+        "pack", help="check a folder, then pack it", description="Check a folder, then pack it."
+    )
     packing.add_argument("path", type=Path, metavar="DIR", help="folder of <image id>.png")
     packing.add_argument("archive", type=Path, metavar="TAR.GZ", help="file to write, which is replaced if it exists")
     packing.add_argument(

@@ -46,17 +46,23 @@ def _parser() -> argparse.ArgumentParser:
         "--ids",
         choices=("auto", "train", "label"),
         default="auto",
-        help="kind of the ids; auto decides by the ground truth under --root or by the frequency of each id, and "
-        "refuses to guess (default: auto)",
+        help="kind of the ids; auto decides by the ground truth under --root, or by the frequency of each id, and "
+        "refuses if neither is clear (default: auto)",
     )
     packing = actions.add_parser("pack", help="check a folder, then zip it", description="Check a folder, then zip it.")
     packing.add_argument("path", type=Path, metavar="DIR", help="folder of label-id PNGs")
     packing.add_argument("archive", type=Path, metavar="ZIP", help="zip to write, which is replaced if it exists")
     add_subset(packing)
-    for action in (checking, fixing, packing):
+    fixing.add_argument(
+        "--root",
+        type=Path,
+        help="data folder, to compare with its images and ground truth (default: the official size)",
+    )
+    for action in (checking, packing):
         action.add_argument(
             "--root", type=Path, help="data folder, with leftImg8bit/test (default: expect the official 1525 images)"
         )
+    for action in (checking, fixing, packing):
         action.add_argument(
             "--workers", type=process_count, default=available_cpus(), help="number of processes (default: %(default)s)"
         )

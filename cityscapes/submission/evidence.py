@@ -24,7 +24,7 @@ Ids = Literal["auto", "train", "label"]
 
 _COMPARED = 20
 """Number of predictions compared with the ground truth, evenly spread over all."""
-_SETTLE = "say what they are: --ids train or --ids label"
+_SETTLE = "state their kind: --ids train or --ids label"
 
 
 class DataFolder:

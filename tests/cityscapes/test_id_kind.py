@@ -21,7 +21,7 @@ def pixels(**counts: int) -> Pixels:
 
 
 def as_ids(ids: npt.NDArray[np.integer], **void: int) -> Pixels:
-    """The pixels of a usual scene whose classes have these ids."""
+    """Pixel counts of a typical scene whose classes have these ids."""
     table = pixels(**void)
     table[ids] += np.round(SHARES * 10_000).astype(np.int64)
     return table
@@ -46,7 +46,7 @@ def test_shares_are_those_of_all_labelled_pixels() -> None:
         (as_ids(CLASSES + 1), "train ids plus 1"),
         (as_ids(CLASSES + 1, id0=1000), "train ids plus 1"),
         (pixels(id0=1), None),  # all road, or all unlabeled
-        (pixels(id0=6, id1=4), None),  # a mask of anything
+        (pixels(id0=6, id1=4), None),  # an arbitrary mask
         (pixels(id0=95, id1=5), None),
         (pixels(id0=43, id1=24, id2=2, id3=17, id4=4, id5=1, id6=8), None),  # the categories
         (pixels(**{f"id{number}": 1 for number in CLASSES}), None),
@@ -73,7 +73,7 @@ def test_the_kind_is_recognised_in_each_real_scene(real_data: Path) -> None:
 
 
 def confused(ids: npt.NDArray[np.integer], right: float) -> Pixels:
-    """Ground truth of usual scenes; a share of the pixels has the id of its class, the others that of terrain."""
+    """Confusion with the ground truth of typical scenes: a share of the pixels is correct, the others are terrain."""
     table = np.zeros((34, 256), np.int64)
     truth = LABEL_ID_OF[CLASSES]
     np.add.at(table, (truth, ids), np.round(SHARES * 10_000 * right).astype(np.int64))

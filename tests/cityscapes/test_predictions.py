@@ -66,7 +66,7 @@ def test_void_among_label_ids_is_recognised() -> None:
 
 
 def test_void_among_low_label_ids_does_not_make_them_train_ids() -> None:
-    """Road and building, as a network predicts after a short training."""
+    """Road and building alone, the predictions of a network after a short training."""
     (fault,) = invalid_ids(Path("a.png"), pixels(id7=9, id11=5, id255=2))
     assert fault == "a.png: id 255 on 2 pixels, among label ids; write 0 (unlabeled) where no class is predicted"
 

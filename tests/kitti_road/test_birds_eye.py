@@ -14,7 +14,7 @@ from engine.errors import InputError
 from engine.files.images import read_image
 from kitti_road.birds_eye import COLUMNS, ROWS, homography, lookup, warp
 
-# What the official tools computed for images of 1242 x 375.
+# Results of the official tools for images of 1242 x 375.
 HOMOGRAPHIES = {
     "testing/calib/umm_000023.txt": [
         [721.2935155188428, 609.5430693958746, -121.02150542373857],
@@ -91,7 +91,7 @@ def test_the_warp_is_the_official_one(image: str, calibration: str, expected: st
 
 
 def spot(plane: Float64Array, row: int, column: int, width: int, height: int) -> int:
-    """The lookup of one spot, as one would do it by hand."""
+    """The lookup of one cell, step by step."""
     x = float(np.float32(-10 + 0.05 * (column + 0.5)))
     z = float(np.float32(46 - 0.05 * (row + 0.5)))
     u, v, w = (float(line[0]) * x + float(line[1]) * z + float(line[2]) for line in plane)
@@ -147,7 +147,7 @@ def test_the_homography_follows_from_the_calibration(tmp_path: Path) -> None:
             ("P2:" + " 1" * 12 + "\n") * 2 + "R0_rect:" + " 1" * 9 + "\nTr_cam_to_road:" + " 1" * 12,
             ["P2: got 2 such lines"],
         ),
-        ("\udcff", ["no text"]),
+        ("\udcff", ["not UTF-8 text"]),
         (None, ["no such file, but the bird's-eye view needs the calibration of every image"]),
     ],
 )

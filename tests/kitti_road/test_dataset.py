@@ -37,7 +37,7 @@ def test_a_fifth_of_the_official_frames_is_val() -> None:
         for name, total in TRAINING_IMAGES.items()
     }
     assert {name: len(numbers) for name, numbers in held_back.items()} == {"um": 19, "umm": 19, "uu": 20}
-    # Documented, and never to change: it would make scores incomparable.
+    # Documented, and must never change, because scores would no longer be comparable.
     assert held_back["um"][:6] == [0, 5, 11, 15, 20, 28]
     assert held_back["umm"][:6] == [0, 7, 11, 18, 20, 27]
     assert held_back["uu"][:6] == [1, 9, 12, 16, 20, 25]

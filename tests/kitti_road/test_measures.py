@@ -10,7 +10,7 @@ from kitti_road.measures import RoadScores, scores_of, table
 
 
 def binary(positives: int, hits: int, negatives: int, false_positives: int, sure: int = 255) -> Counts:
-    """Counts of predictions that hold 0 and one other value."""
+    """Counts of predictions that contain 0 and one other value."""
     kinds = np.zeros((2, 256), np.int64)
     kinds[0, 0], kinds[1, 0] = positives - hits, negatives - false_positives
     kinds[0, sure] += hits
@@ -18,7 +18,7 @@ def binary(positives: int, hits: int, negatives: int, false_positives: int, sure
     return Counts(*kinds)
 
 
-# What the official tools computed from such pixels: P, TP, N, FP, threshold, MaxF, AP, PRE, FPR.
+# Results of the official tools for such pixels: P, TP, N, FP, threshold, MaxF, AP, PRE, FPR.
 OFFICIAL = [
     (61316, 61316, 398964, 0, 1, 0.9999999999499992, 0.9999999999999983, 1.0, 0.0),
     (61316, 59536, 398964, 1780, 1, 0.9709700567051691, 0.8948104665999133, 0.97097003, 0.0044615553),
@@ -39,7 +39,7 @@ def test_scores_are_the_official_ones(
     assert scores.pixels == {"TP": tp, "FP": fp, "FN": p - tp, "TN": n - fp}
     assert scores.max_f == pytest.approx(max_f, abs=1e-9)
     assert scores.average_precision == pytest.approx(ap, abs=1e-9)
-    # The official tools do these in single precision.
+    # The official tools compute these in single precision.
     assert scores.precision == pytest.approx(precision, abs=1e-6)
     assert scores.false_positive_rate == pytest.approx(fpr, abs=1e-6)
     assert scores.recall == pytest.approx(tp / p)
@@ -55,7 +55,7 @@ def test_any_constant_map_scores_the_same(value: int) -> None:
 
 
 def obvious(positives: list[int], negatives: list[int]) -> tuple[float, float, int]:
-    """MaxF, AP and threshold, with loops over pixels and thresholds, as the formulas read."""
+    """MaxF, AP and threshold by the formulas, with loops over pixels and thresholds."""
     points = []
     for threshold in range(256):
         hits = sum(value >= threshold for value in positives)

@@ -46,7 +46,7 @@ RECIPES: dict[str, Callable[[Path, str], UInt8Array]] = {
 
 ONE, TWO = ["um_road_000000"], ["um_road_000000", "um_road_000001"]
 LANES = [f"um_lane_{number:06}" for number in range(11)]
-# What the official tools computed: P, N, threshold, TP, FP, MaxF, AP.
+# Results of the official tools: P, N, threshold, TP, FP, MaxF, AP.
 OFFICIAL = [
     ("perfect", ONE, None, 61316, 398964, 1, 61316, 0, 0.9999999999499992, 0.9999999999999983),
     ("shift10", ONE, None, 61316, 398964, 1, 59536, 1780, 0.9709700567051691, 0.8948104665999133),
@@ -96,7 +96,7 @@ def test_real_frames_have_the_official_scores(
     assert scores.average_precision == pytest.approx(ap, abs=1e-9)
 
 
-# FN and FP at thresholds 1, 64, 128, 255, as the official tools counted them.
+# FN and FP at thresholds 1, 64, 128, 255, counted by the official tools.
 CURVES = {
     "mix": ((0, 0, 1780, 61316), (395238, 166710, 1780, 0)),
     "vramp": ((0, 0, 0, 61316), (397722, 282216, 166710, 1242)),
@@ -116,7 +116,7 @@ def test_counts_of_real_frames_are_official_at_every_threshold(real_data: Path, 
 
 
 def predict(root: Path, folder: Path, *tasks: str) -> None:
-    """Predictions of every training frame: the truth, a little too wide."""
+    """Predictions of every training frame: the ground truth, slightly too wide."""
     for task in tasks:
         for path in sorted((root / "training" / "gt_image_2").glob(f"*_{task}_*.png")):
             road = read_image(path)[..., 2]

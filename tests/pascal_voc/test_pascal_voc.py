@@ -96,7 +96,7 @@ def test_a_palette_png_read_as_rgb(pascal_voc_root: Path, error_of: Ending) -> N
     assert "expected a palette PNG of class indices, got an RGB image" in errors
     assert "indices_of_colors" in errors
     assert np.array_equal(masks.indices_of_colors(np.asarray(Image.open(path))), indices)
-    # Made a palette image again, it has the right colours at other indices.
+    # Converted to a palette image again, it has the right colours at other indices.
     Image.open(path).convert("P", palette=Image.Palette.ADAPTIVE).save(path)
     with pytest.raises(InputError, match="its colours at other indices"):
         masks.read_mask(path)

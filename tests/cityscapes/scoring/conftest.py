@@ -15,7 +15,7 @@ def folder(tmp_path: Path) -> Folder:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """Eight scenes under data/, and predictions under good/ and bad/ that differ in how many pixels are wrong."""
+    """Eight scenes in data/, and predictions in good/ and bad/ with different shares of wrong pixels."""
     rng = np.random.default_rng(1)
     for number in range(8):
         scene = Scene("val", "ulm", f"ulm_{number:06}_000019")

@@ -37,7 +37,7 @@ def test_a_result_of_the_official_scorer_is_compared_without_an_interval(
 
 
 def test_null_and_nan_mean_no_score(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """As this scorer writes it, and as the official one does."""
+    """Null is the value of this scorer, NaN that of the official one."""
     result = measure(data / "good", data / "data", "val")
     write_json(data / "strict.json", result.to_json())
     (data / "loose.json").write_text(json.dumps(result.to_json()))

@@ -64,7 +64,7 @@ def test_ids_that_agree_only_as_train_ids_get_a_warning(
 
 
 def test_label_ids_of_low_classes_alone_get_no_warning(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
-    """As a network predicts after a short training, where the ground truth has all classes."""
+    """Predictions of a network after a short training, for ground truth with all classes."""
     folder.add(0, predict=lambda mask, rng: np.where(mask % 2, 7, 11).astype(np.uint8))
     assert main(folder.argv()) == 0
     assert capsys.readouterr().err == ""

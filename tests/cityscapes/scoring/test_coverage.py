@@ -1,4 +1,4 @@
-"""Which scenes are scored, and what is said about the others."""
+"""The scored scenes, and the messages about the others."""
 
 from collections import Counter
 
@@ -59,13 +59,13 @@ def add_image(folder: Folder, number: int) -> None:
 def test_scenes_that_could_not_be_predicted_are_left_out_and_counted(
     folder: Folder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """As after `test_fcn.py --split val` where not all images are there."""
+    """The situation after `test_fcn.py --split val` if some images do not exist."""
     folder.add(0)
     folder.add(1)
     unseen, missing = folder.add(2), folder.add(3)
     unseen.prediction.unlink()
     missing.prediction.unlink()
-    for number in (0, 3):  # that of 1 is not there, but its prediction is
+    for number in (0, 3):  # scene 1 has a prediction, but no image
         add_image(folder, number)
     assert fault_lines(folder, capsys) == [
         f"{missing.stem}: no prediction in {folder.predictions}; predict every scene of the val split"

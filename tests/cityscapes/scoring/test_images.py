@@ -1,4 +1,4 @@
-"""What the official scorer does not have: single images, intervals, borders, confusion and comparison."""
+"""Features that the official scorer lacks: single images, intervals, borders, confusion and comparison."""
 
 import csv
 import math

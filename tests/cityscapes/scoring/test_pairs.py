@@ -1,4 +1,4 @@
-"""What scoring says about input that it must refuse."""
+"""Error messages of scoring for input that it must refuse."""
 
 import math
 from pathlib import Path

@@ -264,7 +264,7 @@ def test_ids_of_unknown_meaning_are_refused(
     (line,) = capsys.readouterr().err.splitlines()
     assert expected in line
     assert (
-        "subtract 1 from every id except 0" if ids == plus_1 else "say what they are: --ids train or --ids label"
+        "subtract 1 from every id except 0" if ids == plus_1 else "state their kind: --ids train or --ids label"
     ) in line
     assert not (tmp_path / "new").exists()
 
