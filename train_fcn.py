@@ -205,7 +205,7 @@ def _summary(run: Run, best: Row | None, chosen: TrainOptions, benchmark: Benchm
     if best is None:
         return f"no epoch trained; the initial weights are in {run.last}\n{following}"
     return (
-        f"{history.by_class(best, benchmark.classes.names)}\n"
+        f"{history.by_class(best, benchmark.classes.names).render()}\n"
         f"best epoch {best['epoch']}: val mIoU {100 * best['val_miou']:.2f}, Dice {100 * best['val_mean_dice']:.2f}, "
         f"pixel accuracy {100 * best['val_pixel_accuracy']:.2f} (mean over classes "
         f"{100 * best['val_mean_pixel_accuracy']:.2f})\n"

@@ -12,6 +12,11 @@ from engine.benchmark import Benchmark, ClassTable, Sample
 from engine.errors import InputError
 from engine.scoring import NO_CLASS, table
 
+TERMS = (
+    "CamVid states no license; its authors ask for a citation of Brostow et al. 2008 and 2009. Ask them before "
+    "commercial use (http://mi.eng.cam.ac.uk/research/projects/VideoRec/CamVid/)."
+)
+
 
 def _prediction_ids(classes: ClassTable) -> UInt8Array:
     """(256,) lookup that keeps the train ids of classes; all other ids become NO_CLASS."""
@@ -29,6 +34,7 @@ class CamVidBenchmark(Benchmark):
     prediction_ids = _prediction_ids(SEGNET)
     prediction_suffix = scoring.SUFFIX
     prediction_colors = SEGNET.colorize(np.arange(256, dtype=np.uint8))
+    terms = TERMS
 
     def samples(self, root: Path, split: str) -> list[Sample]:
         """The images of a split and their masks."""

@@ -23,6 +23,10 @@ class CityscapesBenchmark(Benchmark):
     prediction_ids = LABEL_ID_OF
     prediction_suffix = "_labelId_preds.png"
     prediction_colors = COLOR_OF
+    terms = (
+        "Cityscapes is freely available for non-commercial purposes: academic research, teaching, scientific "
+        "publications and personal experimentation (https://www.cityscapes-dataset.com/license/)."
+    )
 
     def samples(self, root: Path, split: str) -> list[Sample]:
         """The images of a split and, except for test, their masks drawn by `generate_gt.py` from gtFine or gtCoarse.

@@ -60,6 +60,8 @@ class Benchmark(ABC):
     """(256, 3) RGB colour of each pixel value in a prediction file."""
     archive_name: str = "submission.zip"
     """Name of the archive that `pack` writes; its suffix says which format the server takes."""
+    terms: str = ""
+    """Terms of use of the data, in a sentence or two for the model card of a training."""
     confidence_class: int | None = None
     """If set, prediction files hold the probability of this class, 0 to 255, instead of ids."""
 

@@ -24,6 +24,10 @@ class KittiRoadBenchmark(Benchmark):
     prediction_suffix = ".png"
     prediction_colors = COLOR_OF
     confidence_class = 1
+    terms = (
+        "KITTI is under Creative Commons Attribution-NonCommercial-ShareAlike 3.0: no commercial use "
+        "(https://www.cvlibs.net/datasets/kitti/)."
+    )
 
     def __init__(self, task: str = "road") -> None:
         if task not in CATEGORIES_OF:

@@ -26,6 +26,10 @@ class PascalVocBenchmark(Benchmark):
     prediction_suffix = scoring.SUFFIX
     prediction_colors = PALETTE
     archive_name = "submission.tar.gz"
+    terms = (
+        "The images of Pascal VOC and SBD come from Flickr, whose terms of use hold "
+        "(http://host.robots.ox.ac.uk/pascal/VOC/voc2012/)."
+    )
 
     def samples(self, root: Path, split: str) -> list[Sample]:
         """The images of a split, with their masks except for test."""

@@ -59,6 +59,17 @@ def test_the_test_split_becomes_a_zip_that_the_server_accepts(
     assert profile["memory_mib"]["process"] > 0
 
 
+def test_weights_as_safetensors_predict_the_same(run: Path, demo_root: Path, tmp_path: Path) -> None:
+    for kind in ("pth", "safetensors"):
+        options = ["--split", "val", "--profile_images", "0"]
+        assert predict(run / f"best.{kind}", demo_root, tmp_path / kind, *options) == 0
+    paths = sorted((tmp_path / "pth").rglob("*_preds.png"))
+    assert len(paths) == 3
+    for path in paths:
+        other = tmp_path / "safetensors" / path.relative_to(tmp_path / "pth")
+        assert np.array_equal(read_ids(path), read_ids(other))
+
+
 def test_the_val_split_is_scored(run: Path, demo_root: Path, tmp_path: Path) -> None:
     """The score equals that of training, except for pixels where two classes tie: sums are rounded in another order."""
     options = ("--split", "val", "--precision", "fp32", "--profile_images", "0")

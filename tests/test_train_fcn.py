@@ -11,6 +11,8 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 import catalogue
 import train_fcn
+from cityscapes.labels import CLASSES
+from engine import checkpoints
 from engine.files.images import read_image
 from fcn.fcn import FCN8s
 from fcn.unet import UNet
@@ -30,6 +32,7 @@ def assert_equal_weights(left: Path, right: Path) -> None:
 def test_a_run_leaves_everything_behind(run: Path) -> None:
     assert {path.name for path in run.iterdir()} == {
         *("config.yaml", "environment.json", "history.jsonl", "history.csv", "last.pth", "best.pth"),
+        *("best.safetensors", "README.md"),
         *("curves.png", "tensorboard", ".lock"),
     }
     rows = [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
@@ -44,6 +47,27 @@ def test_a_run_leaves_everything_behind(run: Path) -> None:
     assert [event.step for event in events.Scalars("val_miou")] == [1, 2, 3]
     best = max(rows, key=lambda row: row["val_miou"])
     assert torch.load(run / "best.pth", weights_only=True)["about"]["miou"] == best["val_miou"]
+    card = (run / "README.md").read_text()
+    assert f"{100 * best['val_miou']:.2f}" in card
+    assert environment[0]["commit"] in card
+    assert "Cityscapes is freely available for non-commercial purposes" in card
+
+
+def test_the_best_weights_are_there_as_safetensors_too(run: Path) -> None:
+    ours, theirs = (checkpoints.load(run / f"best.{kind}") for kind in ("pth", "safetensors"))
+    assert ours.about == theirs.about
+    assert ours.weights.keys() == theirs.weights.keys()
+    assert all(torch.equal(ours.weights[name], theirs.weights[name]) for name in ours.weights)
+    assert theirs.more == {"classes": list(CLASSES.names)}
+
+
+def test_a_resumed_run_writes_safetensors_that_are_missing(tiny_training: list[str], tmp_path: Path) -> None:
+    assert train_fcn.main([*tiny_training, "--epochs", "1", "--name", "a"]) == 0
+    path = tmp_path / "saved" / "a" / "best.safetensors"
+    content = path.read_bytes()
+    path.unlink()
+    assert train_fcn.main([*tiny_training, "--epochs", "1", "--name", "a"]) == 0
+    assert path.read_bytes() == content
 
 
 def test_training_learns(run: Path) -> None:

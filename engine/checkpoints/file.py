@@ -13,6 +13,7 @@ from typing import IO, Any
 import torch
 
 from engine.checkpoints.about import FORMAT_VERSION, About, read_about, read_version
+from engine.checkpoints.safetensors import is_safetensors, read_safetensors
 from engine.checkpoints.weights import StateDict, find_weights, require_usable
 from engine.errors import InputError
 from engine.files.atomic import replacing
@@ -48,9 +49,10 @@ class Checkpoint:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint of any program onto the CPU, without running code from it.
+    """Read a checkpoint of any program onto the CPU, without running code from it: of torch.save or safetensors.
 
-    The checksums in the file are verified. The file format from before PyTorch 1.6 has none.
+    The checksums in the file are verified. The file format from before PyTorch 1.6 has none, and safetensors files of
+    other programs have none.
 
     Raises:
         InputError: if the file is not a checkpoint or is damaged, its tensors are not weights of a network, or its
@@ -63,7 +65,12 @@ def load(path: Path) -> Checkpoint:
     with reading(path) as file:
         before = os.fstat(file.fileno())
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-        content = _unpickled(path, file)
+        file.seek(0)
+        if is_safetensors(path, file.read(9)):
+            file.seek(0)
+            content = read_safetensors(path, file.read())
+        else:
+            content = _unpickled(path, file)
         after = os.fstat(file.fileno())
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise InputError(f"{path}: changed while it was read; run the same command again once it is written")

@@ -79,9 +79,9 @@ def _remove_left(folder: Path, pattern: str) -> None:
             part.unlink(missing_ok=True)
 
 
-def write_bytes(path: Path, content: bytes) -> None:
+def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:
     """Write a complete file, see `replacing`."""
-    with replacing(path) as file:
+    with replacing(path, durable=durable) as file:
         file.write(content)
 
 

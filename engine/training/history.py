@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from engine.files.atomic import replacing
+from engine.tables import Table, percent_2
 from engine.training.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -75,25 +76,16 @@ def line(row: Row, best: Row | None, epochs: int) -> str:
     validated = row["val_miou"] is not None and best is not None
     return (
         f"epoch {row['epoch']}/{epochs}  loss {row['train_loss']:.4f}  "
-        f"train mIoU {_percent(row['train_miou']).strip()}  "
+        f"train mIoU {'-' if row['train_miou'] is None else percent_2(row['train_miou'])}  "
         + (f"val mIoU {100 * row['val_miou']:.2f} (best {100 * best['val_miou']:.2f})  " if validated and best else "")
         + f"{row['images_per_second']:.2f} images/s  {minutes:.1f} min left"
     )
 
 
-def by_class(row: Row, classes: Sequence[str]) -> str:
-    """The IoU of each class in an epoch, in percent, as lines for people; a class that does not occur has a dash."""
-    columns = row["val_iou"], row["train_iou"]
-    width = max(len(name) for name in classes)
-    lines = [f"{'IoU':<{width}}  {'val':>6}  {'train':>6}"]
-    for name, *values in zip(classes, *columns, strict=True):
-        lines.append(f"{name:<{width}}  " + "  ".join(_percent(value) for value in values))
-    means = [row["val_miou"], row["train_miou"]]
-    return "\n".join([*lines, f"{'mean':<{width}}  " + "  ".join(_percent(value) for value in means)])
-
-
-def _percent(value: float | None) -> str:
-    return f"{'-':>6}" if value is None else f"{100 * value:6.2f}"
+def by_class(row: Row, classes: Sequence[str]) -> Table:
+    """The IoU of each class in an epoch, on validation images and on training crops, and last their means."""
+    figures = {split: [*row[f"{split}_iou"], row[f"{split}_miou"]] for split in ("val", "train")}
+    return Table({"IoU": [*classes, "mean"], **figures}, dict.fromkeys(figures, percent_2))
 
 
 _PANELS = {

@@ -12,18 +12,17 @@ from typing import Any
 import yaml
 
 from engine import checkpoints, environment
+from engine.benchmark import Benchmark
 from engine.checkpoints import About, StateDict
 from engine.errors import InputError, printable
 from engine.files.atomic import require_writable, set_aside, write_json, write_text
 from engine.files.documents import read_json, read_yaml
 from engine.files.folders import find
-from engine.tables import csv_of
-from engine.training import history
 from engine.training.config import default_name, differences
+from engine.training.derived import Derived
 from engine.training.epoch_log import EpochLog
 from engine.training.history import Row as Row  # noqa: PLC0414  # also to be had from here
-from engine.training.loggers import RunLoggers
-from engine.training.loggers import parse as parse_loggers
+from engine.training.model_card import CardFacts
 from engine.training.state import State as State  # noqa: PLC0414
 from engine.training.state import read_state
 
@@ -35,8 +34,10 @@ class Run:
     environment.json  commit, versions and hardware, once for each time the run was started
     history.jsonl     one line an epoch
     history.csv       the same as a table, made from it whenever the state is saved
+    README.md         model card: scores, settings, terms of the data
     last.pth          everything needed to resume, saved every few minutes and at the end
     best.pth          the weights of the epoch with the best validation mIoU so far, written before each last.pth
+    best.safetensors  the same for other programs
     epoch_NNN.pth     those of every n-th epoch, where that was asked for
     curves.png        loss and metrics over epochs, or curves.svg or curves.pdf
     tensorboard/      the same as events, by --logger tensorboard
@@ -48,14 +49,18 @@ class Run:
         self.folder = folder
         self.last = folder / "last.pth"
         self.best = folder / "best.pth"
+        self.best_safetensors = folder / "best.safetensors"
         self.tensorboard = folder / "tensorboard"
         self.class_index = folder / "class_index.npz"
         self._config = folder / "config.yaml"
         self._environment = folder / "environment.json"
         self._history = folder / "history.jsonl"
-        self._table = folder / "history.csv"
         self._log = EpochLog(self._history, self.last)
-        self._loggers: RunLoggers | None = None
+        self._derived = Derived(folder)
+        self._settings: dict[str, Any] = {}
+        """Settings of this start."""
+        self._described: dict[str, Any] = {}
+        """Commit, versions and hardware of this start."""
 
     def start(
         self, config: dict[str, Any], changeable: Collection[str], defaults: Mapping[str, Any] = MappingProxyType({})
@@ -95,6 +100,7 @@ class Run:
             )
         write_text(self._config, yaml.safe_dump(config, sort_keys=False), durable=True)
         self._log.repair()
+        self._settings = dict(config)
         self._note_environment()
 
     def _note_environment(self) -> None:
@@ -108,7 +114,8 @@ class Run:
             except InputError as error:
                 starts, kept = [], set_aside(self._environment)
                 print(f"note: {error}; it is kept as {kept.name}, and a new one is begun", file=sys.stderr)
-        write_json(self._environment, [*starts, environment.describe()], durable=True)
+        self._described = environment.describe()
+        write_json(self._environment, [*starts, self._described], durable=True)
 
     def config(self) -> dict[str, Any] | None:
         """The configuration that the run was begun with; None for a new run.
@@ -146,7 +153,7 @@ class Run:
                 f"{rows[-1]['epoch']}; put the file back to resume, or begin anew under another --name"
             )
 
-    def resume(self, state: State) -> None:
+    def resume(self, state: State, classes: Sequence[str]) -> None:
         """Bring the history to where a state is, and say on stderr what is missing beside it."""
         self.rewind(state.about.epoch)
         if state.row is not None:
@@ -161,6 +168,11 @@ class Run:
                 "lost; it is written again by the first epoch that is better",
                 file=sys.stderr,
             )
+        if self.best.is_file() and not self.best_safetensors.is_file():
+            with contextlib.suppress(InputError):  # nothing here depends on it
+                found = checkpoints.load(self.best)
+                if found.about is not None:
+                    checkpoints.save_safetensors(self.best_safetensors, found.weights, found.about, classes)
 
     def rewind(self, epoch: int) -> None:
         """Forget the epochs after one: they came after the last saved state, so they are trained again."""
@@ -172,39 +184,38 @@ class Run:
 
     def curves(self, kind: str) -> Path:
         """The picture of the history: png, svg or pdf."""
-        return self.folder / f"curves.{kind}"
+        return self._derived.curves(kind)
 
-    def publish(self, classes: Sequence[str], *, curves: str, logger: str) -> None:
-        """Bring what is made from the history up to date: the table, the curves, and what loggers have.
+    def publish(self, benchmark: Benchmark, best: Row | None, *, curves: str, logger: str) -> None:
+        """Bring what is made from the history up to date: table, model card, curves, and what loggers have.
 
         Args:
-            classes: their names; figures per class are lists.
-            curves: the kind of picture to draw of them: png, svg or pdf, or none.
+            benchmark: of the samples.
+            best: the row of the best epoch so far; None where none was validated.
+            curves: the kind of picture to draw: png, svg or pdf, or none.
             logger: the loggers that get new rows, a value of `--logger`.
         """
-        rows = [row for row in self.history() if _has_figures_of(row, len(classes))]
-        if not rows:
-            return
-        write_text(self._table, csv_of(history.to_dataframe(rows, classes)))
-        if self._loggers is None:
-            self._loggers = RunLoggers(self.folder, parse_loggers(logger))
-        self._loggers.write(rows, classes, self.config() or {})
-        if curves != "none":
-            history.plot(rows, self.curves(curves), self.folder.name)
+        facts = CardFacts(self.folder.name, benchmark, self.history(), best, self._settings, self._described)
+        self._derived.write(facts, curves=curves, logger=logger)
 
     def close(self) -> None:
         """End the loggers."""
-        if self._loggers is not None:
-            self._loggers.close()
-            self._loggers = None
+        self._derived.close()
 
     def save(self, state: State) -> None:
         """Replace the state from which the run resumes."""
         checkpoints.save(self.last, **vars(state))
 
-    def save_best(self, weights: StateDict, about: About) -> None:
-        """Replace the best weights."""
+    def save_best(self, weights: StateDict, about: About, classes: Sequence[str]) -> None:
+        """Replace the best weights, in both formats.
+
+        Args:
+            weights: of the network.
+            about: metadata of the weights.
+            classes: the names of the classes.
+        """
         checkpoints.save(self.best, weights, about)
+        checkpoints.save_safetensors(self.best_safetensors, weights, about, classes)
 
     def save_epoch(self, weights: StateDict, about: About) -> None:
         """Keep the weights of an epoch beside the others."""
@@ -229,11 +240,6 @@ def named_folder(saved: Path, name: str) -> Path:
     if not path.parts or path.is_absolute() or ".." in path.parts or not name.isprintable():
         raise InputError(f"--name {name!r}: expected the name of a folder below {saved}, for example fcn8s-first")
     return saved / path
-
-
-def _has_figures_of(row: Row, classes: int) -> bool:
-    """Whether an epoch has a figure of each class wherever it has one of any."""
-    return all(len(value) == classes for value in row.values() if isinstance(value, list))
 
 
 def find_run(

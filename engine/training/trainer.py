@@ -66,7 +66,8 @@ class Trainer:
         validation: Sequence[Sample] = (),
     ) -> None:
         self.fabric, self.run, self.learner, self.about = fabric, run, learner, about
-        self.classes, self.config, self.data, self.evaluator = benchmark.classes, config, data, evaluator
+        self.benchmark, self.classes = benchmark, benchmark.classes
+        self.config, self.data, self.evaluator = config, data, evaluator
         self.best: Row | None = None
         self.saved = time.monotonic()
         self._best_weights: tuple[StateDict, About] | None = None
@@ -227,8 +228,11 @@ class Trainer:
         if self.fabric.is_global_zero:
             self.run.append(row)
             if due:
-                self.run.publish(self.classes.names, curves=self.config.curves, logger=self.config.logger)
+                self._publish()
             print(history.line(row, self.best, self.config.epochs), flush=True)
+
+    def _publish(self) -> None:
+        self.run.publish(self.benchmark, self.best, curves=self.config.curves, logger=self.config.logger)
 
     def _due_after_epoch(self) -> bool:
         """Whether it is time to save after an epoch, where all processes meet anyway."""
@@ -254,7 +258,7 @@ class Trainer:
         )
         if self.fabric.is_global_zero:
             if self._best_weights is not None:
-                self.run.save_best(*self._best_weights)
+                self.run.save_best(*self._best_weights, self.classes.names)
             self.run.save(state)
         self._best_weights = None
         self.saved = time.monotonic()
@@ -277,9 +281,9 @@ class Trainer:
             self.learner.load(vars(state))
             epoch_metrics.load(self.fabric, state.epoch_metrics)
         if self.fabric.is_global_zero:
-            self.run.resume(state)
+            self.run.resume(state, self.classes.names)
             if state.row is not None:
-                self.run.publish(self.classes.names, curves=self.config.curves, logger=self.config.logger)
+                self._publish()
         steps = f" and {sampler.start} steps" if sampler.start else ""
         self.fabric.print(
             f"{self.run.folder}: {self.about.epoch} of {self.config.epochs} epochs{steps} are done, resuming"

@@ -11,11 +11,11 @@ ROW = {"epoch": 1, "val_miou": 0.5, "train_miou": 0.25, "val_iou": [0.5, None], 
 
 
 def test_an_epoch_class_by_class() -> None:
-    assert by_class(ROW, ["road", "rail track"]).splitlines() == [
-        "IoU            val   train",
-        "road         50.00   25.00",
-        "rail track       -   12.50",
-        "mean         50.00   25.00",
+    assert by_class(ROW, ["road", "rail track"]).render().splitlines() == [
+        "IoU           val  train",
+        "road        50.00  25.00",
+        "rail track      -  12.50",
+        "mean        50.00  25.00",
     ]
 
 

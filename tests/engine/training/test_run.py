@@ -2,10 +2,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
 
+from engine.benchmark import Benchmark
 from engine.checkpoints import About
 from engine.errors import InputError
 from engine.training.run import Run, State, find_run
@@ -233,7 +236,9 @@ def test_the_history_is_a_table_too(tmp_path: Path) -> None:
     run = Run(tmp_path)
     run.append(ROW)
     run.append(ROW | {"epoch": 2, "val_iou": [0.75, 0.5]})
-    run.publish(["road", "rail track"], curves="none", logger="none")
+    classes = SimpleNamespace(names=("road", "rail track"))
+    benchmark = cast("Benchmark", SimpleNamespace(name="some", classes=classes, terms=""))
+    run.publish(benchmark, None, curves="none", logger="none")
     assert (tmp_path / "history.csv").read_text().splitlines() == [
         "epoch,val_miou,train_miou,val_iou_road,val_iou_rail_track,train_iou_road,train_iou_rail_track",
         "1,0.5,0.25,0.5,,0.25,0.125",

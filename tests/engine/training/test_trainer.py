@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -86,7 +86,7 @@ def training(folder: Path, scores: Scores, **changes: Any) -> Trainer:
     scores.learner = learner
     run = Run(folder)
     run.start({}, set())
-    benchmark: Any = SimpleNamespace(classes=Table())
+    benchmark: Any = SimpleNamespace(classes=Table(), name="some", terms="")
     return Trainer(fabric, run, learner, about, benchmark, config, SyntheticBatches(), scores)  # type: ignore[arg-type]
 
 
@@ -139,9 +139,9 @@ def test_the_state_is_saved_by_time_and_at_the_end(tmp_path: Path, monkeypatch: 
         saves.append(("last", state.about.epoch))
         keep(self, state)
 
-    def save_best(self: Run, weights: Any, about: About) -> None:
+    def save_best(self: Run, weights: Any, about: About, classes: Sequence[str]) -> None:
         saves.append(("best", about.epoch))
-        keep_best(self, weights, about)
+        keep_best(self, weights, about, classes)
 
     monkeypatch.setattr(Run, "save", save)
     monkeypatch.setattr(Run, "save_best", save_best)

@@ -1,0 +1,57 @@
+"""Everything that is made from the history of a run: its table, curves and model card, and what loggers have."""
+
+from pathlib import Path
+
+from engine.files.atomic import write_text
+from engine.tables import csv_of
+from engine.training import history, loggers, model_card
+from engine.training.history import Row
+from engine.training.loggers import RunLoggers
+from engine.training.model_card import CardFacts
+
+
+class Derived:
+    """Files and loggers that follow from the history of a run.
+
+    Args:
+        folder: the folder of the run.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._loggers: RunLoggers | None = None
+
+    def curves(self, kind: str) -> Path:
+        """The picture of the history: png, svg or pdf."""
+        return self._folder / f"curves.{kind}"
+
+    def write(self, facts: CardFacts, *, curves: str, logger: str) -> None:
+        """Bring everything up to date, if there is an epoch yet.
+
+        Args:
+            facts: the run; epochs whose figures are of another number of classes are left out.
+            curves: the kind of picture to draw: png, svg or pdf, or none.
+            logger: the loggers that get new rows, a value of `--logger`.
+        """
+        classes = facts.benchmark.classes.names
+        rows = [row for row in facts.rows if _has_figures_of(row, len(classes))]
+        if not rows:
+            return
+        write_text(self._folder / "history.csv", csv_of(history.to_dataframe(rows, classes)))
+        write_text(self._folder / "README.md", model_card.render(facts._replace(rows=rows)))
+        if self._loggers is None:
+            self._loggers = RunLoggers(self._folder, loggers.parse(logger))
+        self._loggers.write(rows, classes, facts.config)
+        if curves != "none":
+            history.plot(rows, self.curves(curves), facts.name)
+
+    def close(self) -> None:
+        """End the loggers."""
+        if self._loggers is not None:
+            self._loggers.close()
+            self._loggers = None
+
+
+def _has_figures_of(row: Row, classes: int) -> bool:
+    """Whether an epoch has a figure of each class wherever it has one of any."""
+    return all(len(value) == classes for value in row.values() if isinstance(value, list))

@@ -1,0 +1,148 @@
+"""The model card of a run: README.md in its folder, with front matter that model hubs read."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import PurePath
+from typing import Any, NamedTuple
+
+import yaml
+
+from engine.benchmark import Benchmark
+from engine.tables import Table, percent_2
+from engine.training import history
+from engine.training.history import Row
+
+_PRIVATE = ("root", "saved", "cache", "name", "verbose")
+"""Settings that say nothing about the weights."""
+_IMAGENET = (
+    "If the backbone began from ImageNet weights (`backbone_weights: imagenet`, which `auto` means for networks with a "
+    "VGG), the terms of ImageNet hold as well: research and education, not commercial use."
+)
+
+
+class CardFacts(NamedTuple):
+    """Everything that a model card is made of."""
+
+    name: str
+    """Name of the run."""
+    benchmark: Benchmark
+    """Benchmark of the samples."""
+    rows: Sequence[Row]
+    """History of the run, by ascending epoch."""
+    best: Row | None
+    """Row of the best epoch; None where none was validated."""
+    config: Mapping[str, Any]
+    """Settings of the run: plain names and values."""
+    environment: Mapping[str, Any]
+    """Commit, versions and hardware of the last start, as `environment.describe` gives them."""
+
+
+def render(facts: CardFacts) -> str:
+    """The model card as Markdown with YAML front matter."""
+    network, data = _network(facts), facts.benchmark.name
+    parts = [
+        f"---\n{yaml.safe_dump(_front_matter(facts), sort_keys=False, allow_unicode=True)}---",
+        f"# {facts.name}",
+        f"`{network}` for semantic segmentation, trained on the {facts.config.get('train_split', 'train')} split of "
+        f"`{data}` for {facts.rows[-1]['epoch']} of {facts.config.get('epochs', facts.rows[-1]['epoch'])} epochs. "
+        f"This page was written by `train_fcn.py` on {datetime.now(UTC):%Y-%m-%d}.",
+        f"## Scores\n\n{_scores(facts)}",
+        f"## Use\n\n{_use(facts)}",
+        f"## Training\n\n{_training(facts)}",
+        f"## Terms of use\n\n{_terms(facts)}",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _network(facts: CardFacts) -> str:
+    return str(facts.config.get("network", "network"))
+
+
+def _front_matter(facts: CardFacts) -> dict[str, Any]:
+    """The metadata that model hubs read."""
+    network, data = _network(facts), facts.benchmark.name
+    content: dict[str, Any] = {
+        "library_name": "pytorch",
+        "pipeline_tag": "image-segmentation",
+        "license": "other",
+        "tags": ["semantic-segmentation", network, data],
+        "datasets": [data],
+        "metrics": ["mean_iou", "accuracy"],
+    }
+    if facts.best is not None:
+        measured = [
+            {"type": "mean_iou", "value": facts.best["val_miou"]},
+            {"type": "accuracy", "name": "pixel accuracy", "value": facts.best["val_pixel_accuracy"]},
+        ]
+        split = facts.config.get("val_split", "val")
+        result = {
+            "task": {"type": "image-segmentation"},
+            "dataset": {"type": data, "name": data, "split": split},
+            "metrics": measured,
+        }
+        content["model-index"] = [{"name": facts.name, "results": [result]}]
+    return content
+
+
+def _scores(facts: CardFacts) -> str:
+    best = facts.best
+    if best is None:
+        return "No epoch was validated yet."
+    split = facts.config.get("val_split", "val")
+    figures = {"mIoU": "miou", "Dice": "mean_dice", "mean accuracy": "mean_pixel_accuracy"}
+    figures |= {"pixel accuracy": "pixel_accuracy"}
+    means = Table(
+        {"epoch": [best["epoch"]], **{heading: [best[f"val_{name}"]] for heading, name in figures.items()}},
+        dict.fromkeys(figures, percent_2),
+    )
+    return (
+        f"Best epoch, measured on the {split} split of `{facts.benchmark.name}`, in percent:\n\n"
+        f"{means.render('markdown')}\n\n"
+        f"{history.by_class(best, facts.benchmark.classes.names).render('markdown')}\n\n"
+        "Figures of `train` are of the crops that were trained on, while the weights changed."
+    )
+
+
+def _use(facts: CardFacts) -> str:
+    weights = f"saved/{facts.name}/best"
+    split = facts.config.get("val_split", "val")
+    flag = "" if facts.benchmark.name == "cityscapes" else f" --benchmark {facts.benchmark.name}"
+    return f"""`best.pth` and `best.safetensors` hold the same weights, those of the best epoch.
+
+```sh
+python test_fcn.py --model_weights_path {weights}.safetensors --root data --split {split}{flag}
+```
+
+```python
+from pathlib import Path
+
+import fcn
+
+loaded = fcn.load_network(Path("{weights}.safetensors"))
+train_ids = fcn.predict(loaded, Path("image.png"))  # (H, W) uint8
+```"""
+
+
+def _training(facts: CardFacts) -> str:
+    chosen = {name: _public(value) for name, value in facts.config.items() if name not in _PRIVATE}
+    settings = Table({"setting": [f"`{name}`" for name in chosen], "value": list(chosen.values())})
+    packages = facts.environment.get("packages", {})
+    versions = ", ".join(f"{name} {version}" for name, version in packages.items() if version)
+    hardware = ", ".join(facts.environment.get("gpus") or [str(facts.environment.get("cpu", "unknown"))])
+    return (
+        f"{settings.render('markdown')}\n\n"
+        f"Commit {facts.environment.get('commit') or 'unknown'}, Python {facts.environment.get('python', 'unknown')}, "
+        f"{versions}; {hardware}."
+    )
+
+
+def _public(value: Any) -> str:
+    """A setting as text; of a full path only the last part, because the rest may name a person or a machine."""
+    text = str(value)
+    return PurePath(text).name if text.startswith(("/", "~")) else text
+
+
+def _terms(facts: CardFacts) -> str:
+    data = facts.benchmark.terms or f"`{facts.benchmark.name}` states no terms here: ask whoever made the data."
+    code = "The code is under the MIT license. The weights depend on the data that they were trained on."
+    return "\n\n".join([code, data, _IMAGENET])
