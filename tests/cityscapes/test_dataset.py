@@ -83,4 +83,4 @@ def test_coarse_weights_are_fine_tuned(
     )
     assert all(torch.equal(before[name], after[name]) for name in before)
     message = error_of(train_fcn.main, *quick, "--root", root, "--train_split", "rough")
-    assert "train, val, coarse_train, coarse_train_extra, coarse_val; choose one of these" in message
+    assert "train, val, coarse_train, coarse_train_extra, coarse_val; choose one of them" in message
