@@ -11,7 +11,7 @@ from typing import NamedTuple
 from unittest.mock import patch
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-COLUMNS = "110"
+COLUMNS = "90"
 """Width of the help, in characters."""
 CONSOLE_COMMANDS = {
     target.partition(":")[0]: name
