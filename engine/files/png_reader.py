@@ -10,6 +10,7 @@ import struct
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import NamedTuple
 
 import numpy as np
@@ -209,12 +210,24 @@ def _signals_held() -> Iterator[None]:
     """Delay signals during a call of kornia-rs, whose first call runs Python code to find NumPy.
 
     An exception from a handler there, for example by Ctrl-C, would become a Rust panic, and the command would continue.
+    A signal mask of this thread is not enough: the system then delivers the signal to another thread, and Python runs
+    the handler in the main thread all the same. Handlers run in the main thread only.
     """
-    usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: handler for number, handler in usual.items() if callable(handler)}
+    for held in handlers:
+        signal.signal(held, lambda number, frame: came.append((number, frame)))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, usual)
+        for held, handler in handlers.items():
+            signal.signal(held, handler)
+        for number, frame in came:
+            handlers[signal.Signals(number)](number, frame)
 
 
 def _inspect(content: bytes) -> tuple[Header, dict[bytes, list[memoryview]]]:

@@ -4,6 +4,7 @@ import signal
 import struct
 import sys
 import threading
+import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
@@ -295,12 +296,18 @@ def test_a_panic_of_the_decoder_is_a_refusal(
         assert png_reader.decode_ids(content) is None
 
 
-def test_ctrl_c_waits_for_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Raised within it, where it runs Python, it became a panic and was lost."""
+@pytest.mark.parametrize("others", [0, 1])
+def test_ctrl_c_waits_for_the_decoder(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raised within it, where it runs Python, it became a panic and was lost; also where another thread gets it."""
     steps = []
+    done = threading.Event()
+    threads = [threading.Thread(target=done.wait) for _ in range(others)]
+    for thread in threads:
+        thread.start()
 
     def decode(*_: Any) -> None:
         os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.1)  # until another thread has it
         steps.append("decoded")
         raise PanicException  # as for what a handler raises
 
@@ -311,6 +318,7 @@ def test_ctrl_c_waits_for_the_decoder(monkeypatch: pytest.MonkeyPatch) -> None:
             png_reader.decode_ids(joined(png(0, 8, (5, 6))))
     finally:
         signal.signal(signal.SIGINT, usual)
+        done.set()
     assert steps == ["decoded"]
 
 
