@@ -200,8 +200,13 @@ def _onnx_runner(path: Path) -> Callable[[UInt8Array], UInt8Array]:
 
 
 def _torch_runner(path: Path) -> Callable[[UInt8Array], UInt8Array]:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the loader's own code, in torch 2.11
+        program = torch.export.load(path)
     # The guards concern shortcuts that an odd size does not take; `_check` runs other sizes.
-    module = torch.export.load(path).module(check_guards=False)
+    module = program.module(check_guards=False)
 
     def run(image: UInt8Array) -> UInt8Array:
         with torch.no_grad():

@@ -192,7 +192,9 @@ def _growth(work: Callable[[], object]) -> float | None:
 def _allocated(work: Callable[[], object]) -> float | None:
     """The most MiB that torch's CPU allocator has given out at a time during the work."""
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it complains where there is no GPU
-    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profiled:
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    # acc_events says nothing about a single cycle, but without it torch 2.11 warns of several.
+    with torch.profiler.profile(activities=activities, profile_memory=True, acc_events=True) as profiled:
         work()
     with tempfile.TemporaryDirectory() as folder:
         trace = Path(folder) / "trace.json"
