@@ -49,7 +49,7 @@ def test_ids_without_a_label_are_refused(folder: Folder, capsys: pytest.CaptureF
     ("more", "expected"),
     [
         (0, "these look like train ids; convert them to label ids: python -m cityscapes.submission fix PATH NEW"),
-        (1, "subtract 1 from every id but 0, write 255 for 0, then convert train ids to label ids: "),
+        (1, "subtract 1 from every id except 0, replace 0 by 255, then convert train ids to label ids: "),
     ],
 )
 def test_ids_that_agree_only_as_train_ids_get_a_warning(
