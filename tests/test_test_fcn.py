@@ -201,8 +201,8 @@ def test_weights_that_do_not_fit_are_refused(
     content = torch.load(run / "best.pth", weights_only=True)
     torch.save({**content, "about": {"colour": "red"}, "format_version": 7}, tmp_path / "newer.pth")
     assert "newer.pth: lacks network, num_classes" in error(tmp_path / "newer.pth")
-    torch.save({**content, "about": {**content["about"], "network": "fcn64s"}}, tmp_path / "own.pth")
-    assert "own.pth: its network fcn64s: there is no such name" in error(tmp_path / "own.pth")
+    torch.save({**content, "about": {**content["about"], "network": "fcn64s"}}, tmp_path / "unknown.pth")
+    assert "unknown.pth: its network fcn64s: there is no such name" in error(tmp_path / "unknown.pth")
     content["weights"]["score_pool_8.bias"][3] = torch.nan
     torch.save(content, tmp_path / "nan.pth")
     assert "nan.pth: NaN or infinite in float32 in 1 of its" in error(tmp_path / "nan.pth")
