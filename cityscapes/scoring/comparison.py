@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cityscapes.labels import BY_NAME
 from cityscapes.scoring import images
 from cityscapes.scoring.images import ImageCounts
+from cityscapes.scoring.result import ScoringResult
 from cityscapes.scoring.scores import MEAN, mean
 from engine.errors import InputError
 from engine.files.documents import read_json
@@ -116,6 +117,13 @@ class Comparison(NamedTuple):
 
     def __str__(self) -> str:
         return "\n\n".join([self.heading(), self.table().render(), self.verdict()])
+
+
+def result_of(result: ScoringResult, name: str) -> ResultFile:
+    """A result that was just measured, for a comparison that calls it by a name."""
+    scored = {label: score for label, score in result.scores.classes.items() if not BY_NAME[label].ignore_in_eval}
+    listed = sorted(result.images, key=lambda image: image.stem)
+    return ResultFile(Path(name), scored, dict(result.scores.class_instances), listed)
 
 
 def compare(first: Path, second: Path) -> Comparison:

@@ -5,7 +5,6 @@ from pathlib import Path
 from engine.files.atomic import write_text
 from engine.tables import csv_of
 from engine.training import history, loggers, model_card
-from engine.training.history import Row
 from engine.training.loggers import RunLoggers
 from engine.training.model_card import CardFacts
 
@@ -34,7 +33,7 @@ class Derived:
             logger: the loggers that get new rows, a value of `--logger`.
         """
         classes = facts.benchmark.classes.names
-        rows = [row for row in facts.rows if _has_figures_of(row, len(classes))]
+        rows = [row for row in facts.rows if history.has_figures_of(row, len(classes))]
         if not rows:
             return
         write_text(self._folder / "history.csv", csv_of(history.to_dataframe(rows, classes)))
@@ -50,8 +49,3 @@ class Derived:
         if self._loggers is not None:
             self._loggers.close()
             self._loggers = None
-
-
-def _has_figures_of(row: Row, classes: int) -> bool:
-    """Whether an epoch has a figure of each class wherever it has one of any."""
-    return all(len(value) == classes for value in row.values() if isinstance(value, list))

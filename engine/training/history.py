@@ -50,6 +50,11 @@ def to_dataframe(rows: Sequence[Row], classes: Sequence[str]) -> "pd.DataFrame":
     return pd.DataFrame(lines, columns=list(lines[0]) if lines else None)
 
 
+def has_figures_of(row: Row, classes: int) -> bool:
+    """Whether an epoch has a figure for each class wherever it has one for any."""
+    return all(len(value) == classes for value in row.values() if isinstance(value, list))
+
+
 def cells(row: Row, classes: Sequence[str]) -> Iterator[tuple[str, Any]]:
     """The values of an epoch under the names of columns: one for each class where a figure is a list.
 
