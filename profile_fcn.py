@@ -1,6 +1,6 @@
-"""Profile networks of any kind at any size, without data: costs, time, memory and energy, side by side."""
+"""Profile networks at any image size without data: FLOPs, latency, throughput, memory and energy, in one table."""
 
-import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
+import engine.cli.interrupts  # noqa: F401  # Ctrl-C during the imports below
 
 import multiprocessing
 import sys
@@ -30,45 +30,45 @@ EXAMPLES = (
 PRECISIONS = ("auto", *SHORT_PRECISIONS.values())
 
 RANGES = {"repeats": Range(2, 1_000_000), "seconds": Range(0, 3600), "largest_batch": Range(1, 65_536)}
-"""Option -> the numbers that make sense."""
+"""Option -> allowed numbers."""
 
 
 @dataclass(frozen=True)
 class ProfileOptions:
-    """What to profile."""
+    """Options of the command."""
 
     network: str = "fcn8s"
-    """which networks to profile, with commas between: names of train_fcn.py's --network, or your own:
+    """networks to profile, separated by commas: names as in train_fcn.py --network, or import paths of your own:
     package.module:build"""
     precision: str = "auto"
-    """arithmetic, several with commas between: auto, 32-true (or fp32: exactly as the network is written), bf16-mixed
-    (bf16), 16-mixed (fp16)"""
+    """precisions, separated by commas: auto, 32-true (or fp32: exactly as the network is written), bf16-mixed (bf16),
+    16-mixed (fp16)"""
     engine: Literal["auto", "torch", "openvino"] = "auto"
-    """what runs networks; auto is openvino on a CPU where it is installed and takes the network, else torch"""
+    """inference engine; auto is openvino on a CPU if it is installed and supports the network, otherwise torch"""
     compile: bool = False
-    """fuse all steps by torch.compile, on a GPU as CUDA graphs; takes a C++ compiler"""
+    """torch.compile: fused kernels, on a GPU with CUDA graphs; requires a C++ compiler"""
     size: str = "1024x2048"
-    """height x width of images"""
+    """image size: height x width in pixels"""
     benchmark: str = "cityscapes"
-    """says how many classes there are"""
+    """benchmark, which determines the number of classes"""
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    """where to measure"""
+    """device to measure"""
     repeats: int = 20
-    """timed predictions of each"""
+    """number of timed predictions for each network and precision"""
     seconds: float = 3.0
-    """duration of each measurement of throughput and energy on a GPU, whose counter of energy moves by steps of up to
-    0.1 seconds; on a CPU --repeats says it alone"""
+    """least duration of each measurement of throughput and energy on a GPU, whose energy counter is updated in steps
+    of up to 0.1 seconds; on a CPU only --repeats counts"""
     largest_batch: int = 16
-    """most images at a time to look for the best throughput with; memory may end it before"""
+    """largest batch of the throughput measurement, which stops earlier when memory runs out"""
     output: Path = Path("outputs/profile.json")
-    """file that results go to"""
+    """JSON file for the results"""
     format: Format = "text"
     """format of the table on stdout; csv has all digits; with csv, markdown and latex, all other lines go to stderr"""
 
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Measure each network in each precision, in a process of its own."""
+    """Measure each network in each precision, each in a new process."""
     chosen = options.parse(
         ProfileOptions,
         argv,
@@ -82,7 +82,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     profiles: list[NetworkProfile] = []
     for name in networks:
         for precision in precisions:
-            # A fresh process, as the peak of a process's memory never goes down.
+            # A new process, because the peak memory of a process never decreases.
             with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as process:
                 profiles.append(process.submit(profile, chosen, name, precision).result())
             write_json(chosen.output, [found.to_json() for found in profiles])
@@ -96,9 +96,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: Sequence[str]) -> None:
-    """Refuse what would fail after minutes."""
+    """Refuse wrong options now, because they would fail after minutes."""
     faults = [
-        f"--precision {name}: there is no such precision; choose from {', '.join(PRECISIONS)}"
+        f"--precision {name}: unknown precision; choose from {', '.join(PRECISIONS)}"
         for name in precisions
         if name not in PRECISIONS
     ]
@@ -126,7 +126,7 @@ def _require_sense(chosen: ProfileOptions, networks: Sequence[str], precisions: 
 
 
 def profile(chosen: ProfileOptions, name: str, precision: str) -> NetworkProfile:
-    """The profile of one network in one precision."""
+    """The profile of one network in one precision, measured in this process."""
     from engine.profiling.networks import ProfileSettings, measure
 
     benchmark = catalogue.benchmark(chosen.benchmark)

@@ -1,4 +1,4 @@
-"""What there is: networks and benchmarks by name."""
+"""Catalogue of networks and benchmarks by name."""
 
 from collections.abc import Callable
 from functools import partial
@@ -42,16 +42,16 @@ NETWORKS: dict[str, Callable[[int], nn.Module]] = {
     "unet": UNet,
     "unet_valid": partial(UNet, valid=True),
 }
-"""Builders from the number of classes, with random weights."""
+"""Name -> function from the number of classes to a network with random weights."""
 
 T = TypeVar("T")
 
 
 def benchmark(name: str) -> Benchmark:
-    """The benchmark of that name, or of the module with that import path.
+    """The benchmark with a name of the catalogue, or with the import path of a module.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there is no such benchmark.
     """
     if name not in BENCHMARKS and import_path.is_import_path(name):
         return import_path.benchmark(name)
@@ -59,12 +59,15 @@ def benchmark(name: str) -> Benchmark:
 
 
 def network(name: str, num_classes: int, *, flag: str = "--network") -> nn.Module:
-    """The network of that name, or of the callable with that import path, with random weights.
+    """The network with a name of the catalogue, or with the import path of a function, with random weights.
 
-    The message about a wrong name names the flag.
+    Args:
+        name: in `NETWORKS`, or an import path such as `package.module:build`.
+        num_classes: channels of the logits.
+        flag: origin of the name, for messages.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there is no such network.
     """
     if name not in NETWORKS and import_path.is_import_path(name):
         return import_path.network(name, num_classes, flag=flag)
@@ -73,7 +76,5 @@ def network(name: str, num_classes: int, *, flag: str = "--network") -> nn.Modul
 
 def _choose(table: dict[str, T], name: str, flag: str, path: str) -> T:
     if name not in table:
-        raise InputError(
-            f"{flag} {name}: there is no such name; choose from {', '.join(table)}, or give your own as {path}"
-        )
+        raise InputError(f"{flag} {name}: unknown name; choose from {', '.join(table)}, or give your own as {path}")
     return table[name]

@@ -1,4 +1,4 @@
-"""People's own networks and benchmarks, given by their import path."""
+"""Custom networks and benchmarks, given by their import path."""
 
 import importlib
 import os
@@ -13,29 +13,31 @@ from engine.benchmark import Benchmark
 from engine.errors import InputError
 
 PROBES = ((64, 64), (65, 97))
-"""Heights and widths of the images that a network is tried on; data sets have odd sizes too."""
+"""Heights and widths of the images on which a network is tried; data sets have odd sizes too."""
 
 
 def is_import_path(name: str) -> bool:
-    """Whether a name is one of a module rather than of the catalogue."""
+    """Whether a name is an import path and not a name of the catalogue."""
     return "." in name or ":" in name
 
 
 def network(path: str, num_classes: int, *, flag: str = "--network") -> nn.Module:
-    """Build the network of `package.module:build` and try it on small images.
+    """Build the network from `package.module:build`, and try it on small images.
 
     Args:
-        path: of a callable from the number of classes to a module from (N, 3, H, W) to (N, C, H, W).
-        num_classes: the channels to be expected.
-        flag: what gave the path, for messages.
+        path: of a function from the number of classes to a module from (N, 3, H, W) to (N, C, H, W).
+        num_classes: C, the expected number of channels.
+        flag: origin of the path, for messages.
 
     Raises:
-        InputError: if it cannot be imported or built, or does not keep to this.
+        InputError: if it cannot be imported or built, or its output has another shape.
     """
     flag = f"{flag} {path}"
     if path.partition(":")[0].partition(".")[0] in sys.stdlib_module_names:
-        # A weights file names its network, and must not be able to call what every machine has.
-        raise InputError(f"{flag}: a module of Python's own; expected one of yours, as package.module:build")
+        # A weights file names its network, so it must not be able to call functions that exist on every machine.
+        raise InputError(
+            f"{flag}: a module of Python's standard library; expected your own, for example package.module:build"
+        )
     build = _attribute(path, "build", flag)
     if not callable(build):
         raise InputError(f"{flag}: got a {type(build).__name__}; expected a function of the number of classes")
@@ -51,10 +53,10 @@ def network(path: str, num_classes: int, *, flag: str = "--network") -> nn.Modul
 
 
 def benchmark(path: str) -> Benchmark:
-    """The benchmark in `package.module`: its BENCHMARK, or else the one subclass of Benchmark defined there.
+    """The benchmark in `package.module`: its BENCHMARK, otherwise the only subclass of Benchmark defined there.
 
     Raises:
-        InputError: if there is none.
+        InputError: if there is no such benchmark.
     """
     flag = f"--benchmark {path}"
     module, _, attribute = path.partition(":")
@@ -93,12 +95,12 @@ def _attribute(path: str, default: str, flag: str) -> Any:
     name = name or default
     if not hasattr(imported, name):
         there = ", ".join(key for key in vars(imported) if not key.startswith("_")) or "nothing"
-        raise InputError(f"{flag}: there is no {name} in {_file(imported)}; there is {there}")
+        raise InputError(f"{flag}: there is no {name} in {_file(imported)}; it defines {there}")
     return getattr(imported, name)
 
 
 def _import(module: str, flag: str) -> Any:
-    """Import a module that is installed or lies under the current directory."""
+    """Import a module that is installed or in the current directory."""
     if os.getcwd() not in sys.path:  # noqa: PTH109  # sys.path holds strings
         sys.path.append(os.getcwd())  # noqa: PTH109
     try:
@@ -106,7 +108,7 @@ def _import(module: str, flag: str) -> Any:
     except ModuleNotFoundError as error:
         if error.name is not None and f"{module}.".startswith(f"{error.name}."):
             raise InputError(
-                f"{flag}: there is no module {error.name}; expected it installed, or as a file under the current "
+                f"{flag}: there is no module {error.name}; expected it to be installed, or a file in the current "
                 f"directory ({os.getcwd()})"  # noqa: PTH109
             ) from error
         raise InputError(f"{flag}: {module} needs {error.name}, which is not installed") from error
@@ -115,10 +117,10 @@ def _import(module: str, flag: str) -> Any:
 
 
 def _try(built: nn.Module, num_classes: int, size: tuple[int, int], flag: str) -> None:
-    """Predict one black image."""
+    """Run the network on one black image, and check the shape of its output."""
     was_training = built.training
     remedy = (
-        "docs/networks.md says what is expected; fcn.padding.Padded helps networks that only take multiples of a size"
+        "docs/networks.md describes the contract; fcn.padding.Padded helps networks that require multiples of a size"
     )
     try:
         with torch.no_grad():
@@ -132,11 +134,11 @@ def _try(built: nn.Module, num_classes: int, size: tuple[int, int], flag: str) -
     expected = (1, num_classes, *size)
     got = tuple(logits.shape) if isinstance(logits, torch.Tensor) else f"a {type(logits).__name__}"
     if got != expected:
-        raise InputError(f"{flag}: (1, 3, {size[0]}, {size[1]}) became {got}, expected {expected}; {remedy}")
+        raise InputError(f"{flag}: (1, 3, {size[0]}, {size[1]}) gave {got}, expected {expected}; {remedy}")
 
 
 def _reason(error: Exception) -> str:
-    """An error of foreign code in a line, with the place it comes from."""
+    """An error of custom code in one line, with the file and line that raised it."""
     innermost = traceback.extract_tb(error.__traceback__)[-1]
     place = f"{innermost.filename}, line {innermost.lineno}"
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} ({place})"

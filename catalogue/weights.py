@@ -1,4 +1,4 @@
-"""Load weights into networks of the catalogue."""
+"""Loading of weights into networks of the catalogue."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -24,12 +24,12 @@ def load_backbone(model: nn.Module, source: str) -> None:
     """Start a network's backbone from trained weights.
 
     Args:
-        model: an `FCN`, or any network where nothing is to be loaded.
-        source: `auto` (`imagenet` for an `FCN`, else `none`), `imagenet`, `none`, or the path of a torchvision
+        model: an `FCN`; with `none` or `auto` any network.
+        source: `auto` (`imagenet` for an `FCN`, otherwise `none`), `imagenet`, `none`, or the path of a torchvision
             VGG's state dict.
 
     Raises:
-        InputError: if the weights are not to be had or do not fit.
+        InputError: if the weights are not available or do not fit.
     """
     if source == "none" or (source == "auto" and not isinstance(model, FCN)):
         return
@@ -47,13 +47,13 @@ def load_backbone(model: nn.Module, source: str) -> None:
 
 @contextmanager
 def _without_initial_values() -> Iterator[None]:
-    """Tensors that are made inside have neither memory nor values."""
+    """Context in which new tensors have neither memory nor values (meta device)."""
     with torch.device("meta"), _SkipNormal():
         yield
 
 
 class _SkipNormal(TorchFunctionMode):
-    """Skips `normal_` for tensors without memory: torch would import its compiler for it. See decision 17."""
+    """Mode that skips `normal_` on meta tensors, because torch imports its compiler for it (docs/decisions/0017)."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in (torch.Tensor.normal_, nn.init.normal_):
@@ -65,26 +65,28 @@ class Loaded(NamedTuple):
     """A network with the weights of a file."""
 
     network: nn.Module
+    """Network with its weights."""
     about: About
+    """Metadata of the weights."""
     sha256: str
-    """Of the bytes of the file that were loaded, in hexadecimal."""
+    """SHA-256 of the loaded file in hexadecimal."""
 
 
 def load_network(path: Path) -> Loaded:
-    """Build the network that a weights file is of, and load them: ours, or a state dict of a network we know.
+    """Build the network of a weights file and load the weights: our own format, or a state dict of a known network.
 
     Raises:
-        InputError: if it is neither.
+        InputError: if the file is neither.
     """
     about, state, sha256 = _read(path)
     if about is None:
         some = ", ".join(list(state)[:4])
         raise InputError(
-            f"{path}: weights of a network that is not known here (its first names are {some}); "
-            f"known are {', '.join(NETWORKS)}, and the FCNs of wkentaro/pytorch-fcn. "
+            f"{path}: weights of an unknown network (its first names are {some}); "
+            f"known networks are {', '.join(NETWORKS)}, and the FCNs of wkentaro/pytorch-fcn. "
             "torchvision's VGG weights are a start for training: train_fcn.py --backbone_weights FILE"
         )
-    # Without memory or initial values of its own, a network of ours takes the file's tensors as they are.
+    # Networks of the catalogue are built without memory, and take the tensors of the file without a copy.
     ours = about.network in NETWORKS
     with _without_initial_values() if ours else nullcontext():
         model = network(about.network, about.num_classes, flag=f"{path}: its network")
@@ -96,10 +98,10 @@ def load_network(path: Path) -> Loaded:
 
 
 def load_network_for(wanted: Benchmark, path: Path) -> Loaded:
-    """As `load_network`, but weights known to be of another benchmark are refused.
+    """Load a network as `load_network` does, and refuse weights of another benchmark.
 
     Raises:
-        InputError: also if the outputs are not as many as classes; one more is taken as void.
+        InputError: also if the number of outputs is neither that of the classes, nor one more for void.
     """
     loaded = load_network(path)
     about = loaded.about
@@ -115,33 +117,33 @@ def load_network_for(wanted: Benchmark, path: Path) -> Loaded:
 
 
 def transfer(model: nn.Module, path: Path) -> tuple[About | None, str]:
-    """Load into a network what fits by name and shape from the weights of another.
+    """Load the tensors of a weights file that fit a network by name and shape.
 
     Returns:
-        What the weights belong to, as far as it is known, and a message on what was taken and what was not.
+        The metadata of the weights, if known, and a message with the names of loaded and skipped tensors.
 
     Raises:
-        InputError: if nothing fits.
+        InputError: if no tensor fits.
     """
     about, state, _ = _read(path)
     mine = model.state_dict()
     fitting = {key: value for key, value in state.items() if key in mine and fits(mine[key], value)}
     if not fitting:
         raise InputError(
-            f"{path}: none of its weights fits this network by name and shape:\n{_shortened(mismatches(mine, state))}\n"
+            f"{path}: none of its tensors fits this network by name and shape:\n{_shortened(mismatches(mine, state))}\n"
             "torchvision's VGG weights are for --backbone_weights"
         )
     model.load_state_dict(fitting, strict=False)
-    left = [key for key in state if key not in fitting]
-    own_start = [key for key in mine if key not in fitting]
+    skipped = [key for key in state if key not in fitting]
+    unchanged = [key for key in mine if key not in fitting]
     return about, (
-        f"{path}: took {len(fitting)} of its {len(state)} tensors\n"
-        f"  not taken: {', '.join(left) or 'none'}\n  as they were here: {', '.join(own_start) or 'none'}"
+        f"{path}: loaded {len(fitting)} of its {len(state)} tensors\n"
+        f"  skipped: {', '.join(skipped) or 'none'}\n  unchanged in the network: {', '.join(unchanged) or 'none'}"
     )
 
 
 def _read(path: Path) -> tuple[About | None, StateDict, str]:
-    """A weights file under our names, what it belongs to (None if that cannot be told), and its SHA-256."""
+    """The metadata of a weights file (None if its network is unknown), its weights under our names, and its SHA-256."""
     found = checkpoints.load(path)
     if found.about is not None:
         return found.about, found.weights, found.sha256
@@ -153,7 +155,7 @@ def _read(path: Path) -> tuple[About | None, StateDict, str]:
 
 
 def _imagenet(variant: str) -> StateDict:
-    """The ImageNet weights of a torchvision network; torch verifies what it downloads, but not what it has kept."""
+    """The ImageNet weights of a torchvision network; torch verifies its downloads, but not the files in its cache."""
     cached = foreign.cached_imagenet(variant)
     if cached.is_file():
         return _verified(cached)
@@ -168,7 +170,7 @@ def _imagenet(variant: str) -> StateDict:
 
 
 def _verified(path: Path) -> StateDict:
-    """Weights whose file is named by the start of its SHA-256."""
+    """The weights of a file whose name ends with the start of its SHA-256, which is verified."""
     expected, remedy = path.stem.rpartition("-")[2], "remove it to download it again"
     try:
         found = checkpoints.load(path)

@@ -190,7 +190,7 @@ def test_weights_that_do_not_fit_are_refused(
     (tmp_path / "text.pth").write_text("not a checkpoint")
     assert "not a PyTorch checkpoint" in error(tmp_path / "text.pth")
     torch.save(pretrained, tmp_path / "vgg.pth")
-    assert "a network that is not known here" in error(tmp_path / "vgg.pth")
+    assert "weights of an unknown network" in error(tmp_path / "vgg.pth")
     assert "train_fcn.py --backbone_weights FILE" in error(tmp_path / "vgg.pth")
     torch.save(FCN8s(11).state_dict(), tmp_path / "camvid.pth")
     assert "a network with 11 outputs, expected 19" in error(tmp_path / "camvid.pth")
@@ -202,7 +202,7 @@ def test_weights_that_do_not_fit_are_refused(
     torch.save({**content, "about": {"colour": "red"}, "format_version": 7}, tmp_path / "newer.pth")
     assert "newer.pth: lacks network, num_classes" in error(tmp_path / "newer.pth")
     torch.save({**content, "about": {**content["about"], "network": "fcn64s"}}, tmp_path / "unknown.pth")
-    assert "unknown.pth: its network fcn64s: there is no such name" in error(tmp_path / "unknown.pth")
+    assert "unknown.pth: its network fcn64s: unknown name" in error(tmp_path / "unknown.pth")
     content["weights"]["score_pool_8.bias"][3] = torch.nan
     torch.save(content, tmp_path / "nan.pth")
     assert "nan.pth: NaN or infinite in float32 in 1 of its" in error(tmp_path / "nan.pth")

@@ -235,12 +235,12 @@ def test_a_run_starts_from_a_run_of_another_network(
     start = [*tiny_training, "--network", "fcn16s", "--epochs", "0", "--initial_weights"]
     assert train_fcn.main([*start, str(run / "best.pth"), "--name", "a"]) == 0
     printed = capsys.readouterr().out
-    assert "not taken: score_pool_8.weight, score_pool_8.bias, upscore_16.weight, upscore_8.weight\n" in printed
-    assert "as they were here: upscore_16.weight\n" in printed
+    assert "skipped: score_pool_8.weight, score_pool_8.bias, upscore_16.weight, upscore_8.weight\n" in printed
+    assert "unchanged in the network: upscore_16.weight\n" in printed
     before, after = weights(run / "best.pth"), weights(tmp_path / "saved" / "a" / "last.pth")
     assert torch.equal(after["score_pool_16.weight"], before["score_pool_16.weight"])
     torch.save({"a": torch.ones(1)}, tmp_path / "other.pth")
-    assert "none of its weights fits this network" in error_of(train_fcn.main, *start, tmp_path / "other.pth")
+    assert "none of its tensors fits this network" in error_of(train_fcn.main, *start, tmp_path / "other.pth")
 
 
 def test_a_run_keeps_the_normalisation_of_the_weights_it_started_from(tiny_training: list[str], tmp_path: Path) -> None:

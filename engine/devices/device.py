@@ -11,17 +11,17 @@ import torch
 from engine.errors import InputError
 
 SHORT_PRECISIONS = {"fp32": "32-true", "bf16": "bf16-mixed", "fp16": "16-mixed"}
-"""The field's names -> Lightning Fabric's."""
+"""Common short name of a precision -> its name in Lightning Fabric."""
 Precision = Annotated[Literal["auto", "32-true", "bf16-mixed", "16-mixed"], SHORT_PRECISIONS]
-"""Of the option; the short names may be given too."""
+"""Type of the option `--precision`, which accepts short names too."""
 
 
 def choose(accelerator: str, precision: str) -> tuple[str, str]:
-    """The kind of device, cpu or cuda, and the precision that are meant.
+    """Choose the type of device, cpu or cuda, and the precision.
 
-    On a GPU, auto is bf16-mixed where the card computes in bf16 itself, else 16-mixed: cards before NVIDIA's Ampere
-    only emulate bf16, which is slower than float32. cuDNN's search for its fastest algorithms is left as it is, because
-    it pays only where images of one size come often.
+    On a GPU, auto is bf16-mixed if the card supports bf16 in hardware, otherwise 16-mixed: cards before NVIDIA's Ampere
+    only emulate bf16, which is slower than float32. `torch.backends.cudnn.benchmark` is not changed, because the search
+    for the fastest algorithms pays off only if images of one size are frequent.
 
     Raises:
         InputError: if there is no such device.
@@ -40,21 +40,21 @@ def choose(accelerator: str, precision: str) -> tuple[str, str]:
 
 
 DTYPES = {"32-true": torch.float32, "bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
-"""The type that products are computed in, by the name of a precision."""
+"""Name of a precision -> the type in which products are computed."""
 
 
 def synchronise(device: torch.device) -> None:
-    """Wait until the device has done all that it was given."""
+    """Wait until the device has finished all its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 Work = Callable[[torch.Tensor], tuple[torch.Tensor, ...]]
-"""From an image on the device."""
+"""A function of an image on the device."""
 
 
 def require_compiler() -> None:
-    """Refuse what would fail minutes later.
+    """Refuse `--compile` without a C++ compiler now, because it would fail minutes later.
 
     Raises:
         InputError: if there is no C++ compiler.
@@ -62,14 +62,14 @@ def require_compiler() -> None:
     named = os.environ.get("CXX", "g++")
     if shutil.which(named) is None:
         raise InputError(
-            f"--compile: needs a C++ compiler, and there is no {named}; install g++, or name yours in the variable CXX"
+            f"--compile: needs a C++ compiler, and {named} was not found; install g++, or set the variable CXX to yours"
         )
 
 
 def compiled(work: Work, device: torch.device) -> Work:
-    """The same work with its kernels fused, and on a GPU replayed as one (CUDA graphs).
+    """The work compiled by torch.compile: with fused kernels, and on a GPU replayed as CUDA graphs.
 
-    It is compiled when it is first done, and again for other sizes of images.
+    It is compiled on its first call, and again for each other image size.
     """
     if device.type != "cuda":
         return torch.compile(work)
@@ -77,6 +77,6 @@ def compiled(work: Work, device: torch.device) -> Work:
 
     def replay(image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-        return tuple(result.clone() for result in replayed(image))  # as the next come to lie in the same places
+        return tuple(result.clone() for result in replayed(image))  # the next replay overwrites the buffers
 
     return replay

@@ -1,4 +1,4 @@
-"""Work on one device or many, by Lightning Fabric."""
+"""Training on one or many devices by Lightning Fabric."""
 
 import logging
 import os
@@ -16,18 +16,18 @@ from engine.errors import InputError
 
 
 def make_fabric(accelerator: str, precision: str) -> Fabric:
-    """Start one process's part of the work, on one device or, under torchrun or SLURM's srun, one of many.
+    """Start Lightning Fabric in this process: alone, or as one of many under torchrun or SLURM's srun.
 
     Args:
         accelerator: auto, cpu or gpu.
-        precision: a Lightning Fabric precision, or auto: on GPUs bf16-mixed, or 16-mixed where they only emulate bf16;
+        precision: a Lightning Fabric precision, or auto: on GPUs bf16-mixed, or 16-mixed if they only emulate bf16;
             on CPUs 32-true.
 
     Raises:
-        InputError: if there is no such device, or SLURM's settings do not say what goes where.
+        InputError: if there is no such device, or SLURM's settings do not define the processes of each machine.
     """
     kind, precision = choose(accelerator, precision)
-    torch.backends.cudnn.benchmark = kind == "cuda"  # crops have one size, so one search serves all steps
+    torch.backends.cudnn.benchmark = kind == "cuda"  # all crops have one size, so one search is enough
     logging.getLogger("lightning_fabric").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="lightning_fabric")
     world, local = _processes()
@@ -43,7 +43,7 @@ def make_fabric(accelerator: str, precision: str) -> Fabric:
 
 
 def _processes() -> tuple[int, int]:
-    """How many processes the launcher has started: in all, and on each machine."""
+    """Number of processes that the launcher has started: in total, and on each machine."""
     if "WORLD_SIZE" in os.environ or not SLURMEnvironment.detect():  # torchrun may itself run under srun
         world = int(os.environ.get("WORLD_SIZE", "1"))
         return world, int(os.environ.get("LOCAL_WORLD_SIZE", str(world)))
@@ -51,31 +51,31 @@ def _processes() -> tuple[int, int]:
     if tasks > 1 and "SLURM_STEP_ID" not in os.environ:
         raise InputError(
             f"SLURM has {tasks} tasks for this job, but this process was started without srun and would wait for the "
-            "others for ever; write `srun python train_fcn.py ...`"
+            "others forever; write `srun python train_fcn.py ...`"
         )
     if tasks > 1 and "SLURM_NTASKS_PER_NODE" not in os.environ:
         raise InputError(
             f"SLURM has {tasks} tasks for this job, but does not say how many on each machine; "
-            "give `#SBATCH --ntasks-per-node` in place of `--ntasks`"
+            "give `#SBATCH --ntasks-per-node` instead of `--ntasks`"
         )
     return tasks, int(os.environ.get("SLURM_NTASKS_PER_NODE", str(tasks)))
 
 
 _WORKER = re.compile(r"DataLoader worker \(pid")
-"""What torch says, wherever training is, when a process that loads images has gone."""
+"""Beginning of torch's error when a worker process that loads images has died; it can occur at any point."""
 _MEMORY = "can't allocate memory"
-"""What torch says on a CPU; on a GPU it has an error for it."""
+"""Part of torch's error for a lack of memory on a CPU; on a GPU it has an error class."""
 _LOST = re.compile("connection (closed|reset)|broken pipe|remote process|timed out|timeout", re.IGNORECASE)
-"""What the backends say where another process is gone."""
+"""Parts of the errors of communication backends when another process has ended."""
 
 
 @contextmanager
 def distributed_errors(fabric: Fabric) -> Iterator[None]:
-    """Work that all processes of a job do: if one of them fails the others end too, and messages say who is who.
+    """Context for work of all processes of a job: if one fails, the others end too, and messages name the process.
 
     Raises:
-        InputError: with the number of the process before each message; also where another process is gone, where one
-            that loads images is, and where memory is full.
+        InputError: with the number of the process before each message; also if another process or a worker that loads
+            images has ended, or memory is exhausted.
     """
     who = f"process {fabric.global_rank} of {fabric.world_size}"
     try:
@@ -90,13 +90,13 @@ def distributed_errors(fabric: Fabric) -> Iterator[None]:
         lost = isinstance(error, torch.distributed.DistError) or _LOST.search(str(error))
         if fabric.world_size == 1 or not lost:
             raise
-        raise InputError(f"{who}: ends because another process did; the message of that one says why") from error
+        raise InputError(f"{who}: ends because another process has ended, whose message says why") from error
 
 
 def _of_memory(error: RuntimeError) -> str | None:
-    """The message for an error that comes of too little memory, None for any other."""
+    """The message for an error that a lack of memory causes; None for all other errors."""
     said = (str(error).splitlines() or [""])[0].rstrip(" .")
-    kept = "the last state that was saved is kept"
+    kept = "the last saved state is kept"
     if _WORKER.search(said):
         return f"{said}; if the system ran out of memory or of room in /dev/shm, give fewer --workers; {kept}"
     if isinstance(error, torch.OutOfMemoryError) or _MEMORY in said:
@@ -107,7 +107,7 @@ def _of_memory(error: RuntimeError) -> str | None:
 def all_sum(fabric: Fabric, values: torch.Tensor) -> torch.Tensor:
     """The sum of a tensor over all processes, as a new tensor.
 
-    Not by Fabric's `all_reduce`: that one overwrites its argument, and makes the host wait in a barrier first.
+    Fabric's `all_reduce` is not used, because it overwrites its argument and first makes the host wait in a barrier.
     """
     total = values.clone()
     if fabric.world_size > 1:
@@ -116,10 +116,10 @@ def all_sum(fabric: Fabric, values: torch.Tensor) -> torch.Tensor:
 
 
 def precision_of(fabric: Fabric) -> str:
-    """The precision that the work runs in, as Fabric names it."""
+    """The precision of the work, by its name in Lightning Fabric."""
     return str(fabric.strategy.precision.precision)
 
 
 def progress_bar_disabled(fabric: Fabric) -> bool | None:
-    """Draw progress bars on the first process only, and there only where a person watches."""
+    """The argument `disable` of tqdm: progress bars on the first process only, and only in a terminal."""
     return None if fabric.is_global_zero else True

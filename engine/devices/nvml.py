@@ -1,4 +1,4 @@
-"""What NVIDIA's driver counts for a GPU, by its library NVML: the memory of a process, and energy."""
+"""Memory of a process and energy of a GPU, from NVIDIA's driver by its library NVML."""
 
 import os
 import time
@@ -9,19 +9,20 @@ import torch
 from engine.arrays import MIB
 
 _LONGEST_STEP = 0.3
-"""Seconds after which the energy counter is taken to stand still; it moves every 20 to 100 ms."""
+"""Seconds to wait for a step of the energy counter, which is updated every 20 to 100 ms."""
 
 
 class Reading(NamedTuple):
-    """What the driver counts, or why it does not."""
+    """A value from the driver, or the reason why it is missing."""
 
     value: float | None
+    """Value from the driver; None if it is missing."""
     missing: str | None = None
-    """Why there is no value; None on a CPU too, which has no such driver."""
+    """Reason why the value is missing; None on a CPU, which has no such driver."""
 
 
 def process_memory(device: torch.device) -> Reading:
-    """MiB of this process, as nvidia-smi shows them, the CUDA context included."""
+    """MiB of this process on the GPU, like nvidia-smi, with the CUDA context."""
     if device.type != "cuda":
         return Reading(None)
     import pynvml
@@ -39,7 +40,7 @@ def process_memory(device: torch.device) -> Reading:
 
 
 def joules(device: torch.device) -> Reading:
-    """Joules that the whole GPU has used since its driver was loaded."""
+    """Joules that the whole GPU has consumed since its driver was loaded."""
     if device.type != "cuda":
         return Reading(None)
     import pynvml
@@ -51,10 +52,10 @@ def joules(device: torch.device) -> Reading:
 
 
 def joules_at_step(device: torch.device) -> Reading:
-    """The same just after the counter has moved.
+    """Joules as in `joules`, read just after a step of the counter.
 
-    It stands still for up to 100 ms, in which a GPU may use 70 joules; so what lies between two readings at steps is
-    what was used between them.
+    The counter is constant for up to 100 ms, in which a GPU may consume 70 joules. The difference of two readings at
+    steps is therefore the energy between them.
     """
     first = joules(device)
     until = time.perf_counter() + _LONGEST_STEP

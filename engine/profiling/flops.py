@@ -1,4 +1,4 @@
-"""What a network costs on any machine: parameters, and the arithmetic and memory traffic of one image."""
+"""Parameters, FLOPs and least memory traffic of a network, which do not depend on the machine."""
 
 import copy
 from collections.abc import Callable
@@ -15,33 +15,34 @@ class Layer(NamedTuple):
     """One convolution or matrix product."""
 
     flops: int
-    """Multiplications and additions, as torch's own counter counts them: two for each pair."""
+    """FLOPs by torch's formulas: two for each multiplication with an addition."""
     elements: int
-    """Numbers that must be read and written at least: what goes in, the weights, what comes out, each once."""
+    """Least number of elements to read and write: inputs, weights and outputs, each once."""
 
 
 class FlopCount(NamedTuple):
-    """Of a network, for one image of one size."""
+    """Parameters, FLOPs and traffic of a network for one image."""
 
     parameters: int
+    """Number of parameters of the network."""
     layers: tuple[Layer, ...]
-    """All that torch's counter has a formula for; the rest, as ReLU and pooling, is left out as it does."""
+    """Layers that torch's counter has a formula for; others, such as ReLU and pooling, are not counted."""
 
     @property
     def flops(self) -> int:
-        """Of all layers."""
+        """FLOPs of all layers."""
         return sum(layer.flops for layer in self.layers)
 
     @property
     def elements(self) -> int:
-        """Of all layers."""
+        """Least number of elements to read and write, over all layers."""
         return sum(layer.elements for layer in self.layers)
 
     def floor_seconds(self, flops_per_second: float, bytes_per_second: float, itemsize: int) -> float:
-        """The least time that a device with these peaks needs, layer after layer (the roofline model).
+        """Least seconds on a device with these peaks by the roofline model, one layer after the other.
 
-        Each layer takes what takes longer, its arithmetic or its traffic; all between layers is taken as free
-        (Williams, Waterman and Patterson 2009).
+        Each layer takes the longer one of the times of its arithmetic and its traffic; everything between layers counts
+        as free (Williams, Waterman and Patterson 2009).
         """
         return sum(
             max(layer.flops / flops_per_second, layer.elements * itemsize / bytes_per_second) for layer in self.layers
@@ -49,12 +50,12 @@ class FlopCount(NamedTuple):
 
 
 def count(network: nn.Module, size: tuple[int, int]) -> FlopCount:
-    """Count for a (1, 3, H, W) image; on torch's meta device, which computes nothing, where the network allows it."""
+    """Count for a (1, 3, H, W) image, on torch's meta device without computing if the network allows it."""
     parameters = sum(parameter.numel() for parameter in network.parameters())
     counter = _Counter()
     try:
         _run(copy.deepcopy(network).to("meta"), size, counter)
-    except (NotImplementedError, RuntimeError):  # it looks at values, which are not there
+    except (NotImplementedError, RuntimeError):  # its control flow depends on values, which meta tensors lack
         counter = _Counter()
         _run(network, size, counter)
     return FlopCount(parameters, tuple(counter.layers))
@@ -67,7 +68,7 @@ def _run(network: nn.Module, size: tuple[int, int], counter: "_Counter") -> None
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes each operation that torch has a formula for."""
+    """Mode that records each operation that torch has a FLOP formula for."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""A network measured without data: its costs, and what a machine makes of them."""
+"""Profile of a network without data: FLOPs, latency, throughput, memory, energy and roofline."""
 
 import math
 import statistics
@@ -28,37 +28,38 @@ from engine.profiling.record import NetworkProfile, Roofline, Spread, Throughput
 PROTOCOL = (
     "forward: (1, 3, H, W) uint8 on the device -> (H, W) ids on the device, normalisation and argmax included, file "
     "and transfer not; a process of its own for each network and precision; after warm-up; device synchronised before "
-    "each clock reading; random weights; images made up; see docs/profiling.md"
+    "each clock reading; random weights; synthetic images; see docs/profiling.md"
 )
 
 
 class ProfileSettings(NamedTuple):
-    """How to measure."""
+    """Settings of a measurement."""
 
     size: tuple[int, int]
     """Height and width of images."""
     accelerator: str
+    """Device to measure: auto, cpu or gpu."""
     precision: str
-    """That of a `Process`, or auto; with 32-true the network computes exactly as it is written."""
+    """Precision of a `Process`, or auto; with 32-true the network computes exactly as it is written."""
     compiled: bool
-    """By torch.compile."""
+    """Whether torch.compile compiles the network."""
     repeats: int
-    """Timed predictions, after a third as many and at least two that are not."""
+    """Number of timed predictions, after `warm_up` untimed ones."""
     largest_batch: int
-    """Throughput is measured with 1, 2, 4 ... up to so many images at a time."""
+    """Largest batch of the throughput measurement, which tries 1, 2, 4 ... images."""
     engine: Engine = "auto"
-    """What runs the network; torch where precision is 32-true."""
+    """Engine that runs the network; torch if precision is 32-true."""
     seconds: float = 3.0
-    """Least duration of each measurement of throughput and energy on a GPU; on a CPU `repeats` says it alone."""
+    """Least duration in seconds of a measurement of throughput and energy on a GPU; a CPU uses `repeats` alone."""
 
     @property
     def warm_up(self) -> int:
-        """Untimed predictions."""
+        """Number of untimed predictions: a third of `repeats`, at least two."""
         return max(2, self.repeats // 3)
 
 
 def measure(network: nn.Module, about: About, benchmark: Benchmark, settings: ProfileSettings) -> NetworkProfile:
-    """Measure in this process, which should be a fresh one, or its peak memory is that of what ran before."""
+    """Measure in this process, which should be new, because its peak memory includes everything that ran before."""
     flop_count = flops.count(network, settings.size)
     process = find_process(settings.accelerator, settings.precision)
     exact = settings.precision == "32-true"
@@ -105,7 +106,7 @@ def measure(network: nn.Module, about: About, benchmark: Benchmark, settings: Pr
 
 
 def _stages(forward: NetworkSegmenter, pixels: UInt8Array, repeats: int) -> dict[str, dict[str, float]]:
-    """Milliseconds by stage of predictions from a file to a file."""
+    """Stage -> milliseconds of predictions from a file to a file."""
     with tempfile.TemporaryDirectory() as folder:
         path, scratch = Path(folder) / "image.png", Path(folder) / "ids.png"
         write_png(path, pixels)
@@ -128,7 +129,7 @@ def _seconds(device: torch.device, work: Callable[[], object], repeats: int) -> 
 
 
 def _spread(seconds: list[float]) -> Spread:
-    """In milliseconds."""
+    """Median, extremes and quartiles in milliseconds."""
     ordered = sorted(1000 * value for value in seconds)
     low, median, high = statistics.quantiles(ordered, n=4, method="inclusive")
     return Spread(median, ordered[0], low, high, ordered[-1])
@@ -137,7 +138,7 @@ def _spread(seconds: list[float]) -> Spread:
 def _throughput(
     forward: NetworkSegmenter, image: torch.Tensor, settings: ProfileSettings, per_image: float | None
 ) -> list[Throughput]:
-    """Images per second and joules per image by batch size, until memory is short or more brings nothing."""
+    """Throughput by batch size, until memory runs out or throughput stops improving."""
     tried: list[Throughput] = []
     size = 1
     while size <= settings.largest_batch and not _is_saturated(tried):
@@ -149,7 +150,7 @@ def _throughput(
 
 
 def _is_saturated(tried: Sequence[Throughput]) -> bool:
-    """Whether two doublings brought less than 2 %."""
+    """Whether the last two doublings of the batch improved throughput by less than 2 %."""
     rates = [batch.images_per_second for batch in tried]
     return len(rates) > 2 and max(rates[-2:]) < 1.02 * max(rates[:-2])
 
@@ -157,7 +158,7 @@ def _is_saturated(tried: Sequence[Throughput]) -> bool:
 def _measured(
     forward: NetworkSegmenter, image: torch.Tensor, size: int, settings: ProfileSettings, mib_per_image: float
 ) -> Throughput:
-    """The throughput of one batch size, or that memory is too short for it."""
+    """The throughput of one batch size, or a note that memory is not sufficient."""
     too_large = Throughput(size, 0.0, None, stopped="memory")
     if _too_large(image.device, size * mib_per_image):
         return too_large
@@ -171,18 +172,18 @@ def _measured(
 
 
 def _batch(image: torch.Tensor, size: int) -> torch.Tensor:
-    """The same image several times, with its channels together in memory as a decoded image has them."""
+    """A batch of copies of an image in channels-last memory format, like decoded images."""
     return image.permute(0, 2, 3, 1).repeat(size, 1, 1, 1).permute(0, 3, 1, 2)
 
 
 def _rate(forward: NetworkSegmenter, batch: torch.Tensor, repeats: int, least_seconds: float) -> Throughput:
-    """Predict one batch over and over, without waiting for the device in between.
+    """Throughput of repeated predictions of one batch, without waiting for the device in between.
 
     Args:
         forward: predicts.
         batch: (N, 3, H, W) on the device.
-        repeats: at least so many times.
-        least_seconds: and for about so long, because the driver's counter of energy moves by steps.
+        repeats: least number of predictions.
+        least_seconds: least duration, because the energy counter of the driver is updated in steps.
     """
 
     @torch.inference_mode()
@@ -213,7 +214,7 @@ def _rate(forward: NetworkSegmenter, batch: torch.Tensor, repeats: int, least_se
 
 
 def _missing(device: torch.device, engine: str) -> dict[str, str]:
-    """Figure -> why there is none: the driver of a GPU does not give it, or OpenVINO."""
+    """Figure -> reason why the driver of a GPU, or OpenVINO, does not report it."""
     if engine == "openvino":
         return {"allocated": "OpenVINO does not say what it allocates"}
     readings = {"process": nvml.process_memory(device), "J/image": nvml.joules(device)}
@@ -221,5 +222,5 @@ def _missing(device: torch.device, engine: str) -> dict[str, str]:
 
 
 def _too_large(device: torch.device, mib: float) -> bool:
-    """Whether a CPU lacks the memory: there nobody is told, but the system kills a process that takes too much."""
+    """Whether a CPU lacks the memory, which is checked because the system kills a process that takes too much."""
     return device.type == "cpu" and mib * (1 << 20) > 0.7 * psutil.virtual_memory().available

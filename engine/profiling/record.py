@@ -14,31 +14,34 @@ if TYPE_CHECKING:
 
 
 class Spread(NamedTuple):
-    """How long runs of the same work took, in milliseconds."""
+    """Durations of repeated runs in milliseconds: median, extremes and quartiles."""
 
     median: float
+    """Median in milliseconds."""
     least: float
+    """Fastest run in milliseconds."""
     quartile_1: float
-    """A quarter of the runs was faster."""
+    """First quartile in milliseconds."""
     quartile_3: float
-    """A quarter of the runs was slower."""
+    """Third quartile in milliseconds."""
     most: float
+    """Slowest run in milliseconds."""
 
 
 @dataclass(frozen=True)
 class Throughput:
-    """Predictions of one batch size, without waiting in between."""
+    """Throughput and energy of predictions of one batch size, without waiting in between."""
 
     batch_size: int
     images_per_second: float
-    """0 where memory was short."""
+    """Images per second; 0 if memory was not sufficient."""
     joules_per_image: float | None
-    """Of the whole GPU; None where no driver counts them."""
+    """Energy of the whole GPU per image in joules; None if no driver reports it."""
     stopped: str | None = None
-    """Why this size was not measured: memory."""
+    """Reason why this size was not measured, which is `memory`; otherwise None."""
 
     def to_json(self) -> dict[str, Any]:
-        """The fields by name, without those that say nothing."""
+        """JSON content, without `stopped` if it is None."""
         content = asdict(self)
         if self.stopped is None:
             del content["stopped"]
@@ -47,19 +50,22 @@ class Throughput:
 
 @dataclass(frozen=True)
 class Roofline:
-    """A latency held against what the device can do at most."""
+    """Latency compared with the peaks of the device, by the roofline model."""
 
     peak_flops_per_second: float
     """Fastest matrix product measured, in FLOPs per second."""
     peak_bytes_per_second: float
     """Fastest copy measured, in bytes read and written per second."""
     least_bytes: int
-    """Least traffic of all layers: what goes in, the weights, what comes out, each once."""
+    """Least bytes to read and write over all layers: inputs, weights and outputs, each once."""
     achieved_flops_per_second: float
+    """FLOPs of the network divided by its latency."""
     share_of_peak_flops: float
+    """Achieved FLOPs per second divided by the peak, from 0 to 1."""
     share_of_peak_bandwidth: float
+    """Least bytes divided by the latency, divided by the peak, from 0 to 1."""
     floor_ms: float
-    """Least time of all layers, one after the other."""
+    """Least milliseconds of all layers, one after the other."""
     times_the_floor: float
     """Latency divided by the floor."""
 
@@ -68,10 +74,10 @@ class Roofline:
         """Compare a latency with the peaks of the device.
 
         Args:
-            flop_count: of the network, for one image.
+            flop_count: of the network.
             peaks: of the device.
-            itemsize: bytes of a number.
-            seconds: the latency of one image.
+            itemsize: bytes of an element.
+            seconds: latency of one image.
         """
         floor, traffic = flop_count.floor_seconds(*peaks, itemsize), itemsize * flop_count.elements
         return cls(
@@ -88,7 +94,7 @@ class Roofline:
 
 @dataclass(frozen=True)
 class NetworkProfile:
-    """What one network costs in one precision on one machine."""
+    """Profile of one network in one precision on one machine."""
 
     network: str
     classes: int
@@ -96,28 +102,28 @@ class NetworkProfile:
     """Height and width of the image."""
     device: str
     engine: str
-    """What ran the network: torch or openvino."""
+    """Engine that ran the network: torch or openvino."""
     precision: str
     asked_precision: str
-    """The precision that was asked for, for example auto."""
+    """Requested precision, for example auto."""
     compiled: bool
     protocol: str
-    """How it was measured, in words."""
+    """Description of the measurement."""
     repeats: int
-    """Timed predictions."""
+    """Number of timed predictions."""
     warm_up: int
-    """Untimed predictions before them."""
+    """Number of untimed predictions before the timed ones."""
     parameters: int
     macs: int
-    """Multiplications with an addition each, for one image."""
+    """Multiply-accumulate operations (MACs) of one image."""
     latency: Spread
     throughput: tuple[Throughput, ...]
-    """All batch sizes that were tried."""
+    """Throughput of each batch size that was tried."""
     stages: dict[str, dict[str, float]]
     """Stage -> median and p95 in milliseconds."""
     memory: Memory
     not_measured: dict[str, str]
-    """Figure -> why the driver does not tell it."""
+    """Figure -> reason why it could not be measured."""
     roofline: Roofline
     environment: dict[str, Any]
 
@@ -172,22 +178,22 @@ EXPLAINED = (
     "of peak: share of the fastest matrix product measured here; x floor: times the least time that arithmetic and "
     "memory traffic allow; memory in MiB"
 )
-"""What stands below a table."""
+"""Explanation of columns below a table."""
 
 
 def table(profiles: Sequence[NetworkProfile]) -> Table:
-    """One row a profile; memory in MiB, None for what cannot be measured there."""
+    """A table with one row per profile; memory in MiB, None for figures that could not be measured."""
     rows = [_values(profile) for profile in profiles]
     return Table({name: [row[name] for row in rows] for name in COLUMNS}, COLUMNS)
 
 
 def to_dataframe(profiles: Sequence[NetworkProfile]) -> "pd.DataFrame":
-    """The exact figures of profiles: one row each, the columns of `COLUMNS`, which docs/profiling.md defines."""
+    """The exact figures with one row per profile and the columns of `COLUMNS`, which docs/profiling.md defines."""
     return table(profiles).to_dataframe()
 
 
 def heading(profiles: Sequence[NetworkProfile]) -> str:
-    """The setting that profiles were measured in."""
+    """The line above a table: device, image size and repeats."""
     first = profiles[0]
     height, width = first.size
     compiled = ", compiled" if first.compiled else ""
@@ -195,7 +201,7 @@ def heading(profiles: Sequence[NetworkProfile]) -> str:
 
 
 def notes(profiles: Sequence[NetworkProfile]) -> str:
-    """Lines below a table: why figures could not be measured, each reason once, and what the columns mean."""
+    """Lines below a table: reasons for missing figures, each once, and the explanation of the columns."""
     reasons = {f"{name}: {why}": None for profile in profiles for name, why in profile.not_measured.items()}
     return "\n".join([*reasons, EXPLAINED])
 

@@ -1,4 +1,4 @@
-"""What a device can do at most, as measured: matrix products and copies."""
+"""Measured peaks of a device for the roofline model: matrix products and copies."""
 
 import time
 from collections.abc import Callable
@@ -10,30 +10,29 @@ from torch.nn import functional
 from engine.devices.device import DTYPES, synchronise
 
 WARM_UP_SECONDS = 0.3
-"""Of work on a GPU before anything is timed, because an idle one runs at a low clock."""
+"""Seconds of work on a GPU before timing, because an idle GPU runs at a low clock."""
 
 
 class Peaks(NamedTuple):
-    """Best of several tries; the clock of a device may change between them and the work they are compared with."""
+    """Peak FLOPs and bandwidth, the best of several tries; the clock of a device may change between measurements."""
 
     flops_per_second: float
-    """Of a large square matrix product in the precision, two operations for each multiplication and addition.
+    """FLOPs per second of a large square matrix product, two for each multiplication with an addition.
 
-    On a CPU by oneDNN, as a convolution of 1 x 1; in float32 also by the library that torch multiplies with, which is
-    the faster one on some processors.
+    On a CPU the product is a 1 x 1 convolution by oneDNN, or by the library of torch.mm if that is faster.
     """
     bytes_per_second: float
-    """Of a large copy, what is read and what is written counted."""
+    """Bytes per second of a large copy, counting reads and writes."""
 
 
 def measure(device: torch.device, precision: str, tries: int = 5, side: int | None = None) -> Peaks:
-    """Measure both.
+    """Measure the peaks of a device.
 
     Args:
         device: to measure.
         precision: one of `DTYPES`.
-        tries: of which the best counts.
-        side: of the matrices; 8192 on a GPU and 2048 on a CPU where None.
+        tries: number of tries, of which the best counts.
+        side: of the matrices; by default 8192 on a GPU and 2048 on a CPU.
     """
     side = side or (8192 if device.type == "cuda" else 2048)
     matrix = torch.randn(side, side, device=device).to(DTYPES[precision])
@@ -43,7 +42,7 @@ def measure(device: torch.device, precision: str, tries: int = 5, side: int | No
         image, weight = matrix.view(1, side, 1, side).permute(0, 3, 1, 2), matrix.view(side, side, 1, 1)
         products.append(lambda: functional.conv2d(image, weight))
     product = min(_best(device, tries, product) for product in products)
-    # Far more than any cache holds, and random, because zeros may be moved faster than data.
+    # Much larger than any cache, and random, because zeros may be copied faster.
     source = torch.randint(256, (16 * side * side,), dtype=torch.uint8, device=device)
     target = torch.empty_like(source)
     copied = _best(device, tries, lambda: target.copy_(source))
@@ -51,7 +50,7 @@ def measure(device: torch.device, precision: str, tries: int = 5, side: int | No
 
 
 def _best(device: torch.device, tries: int, work: Callable[[], object]) -> float:
-    """Seconds of the fastest try, after two or more that do not count."""
+    """Seconds of the fastest try, after warming up."""
     seconds: list[float] = []
     with torch.inference_mode():
         _warm_up(device, work)
@@ -65,7 +64,7 @@ def _best(device: torch.device, tries: int, work: Callable[[], object]) -> float
 
 
 def _warm_up(device: torch.device, work: Callable[[], object]) -> None:
-    """Do the work twice, and on a GPU until its clock has had time to rise."""
+    """Do the work twice, and on a GPU repeat it until its clock has had time to rise."""
     began = time.perf_counter()
     done = 0
     while done < 2 or (device.type == "cuda" and time.perf_counter() - began < WARM_UP_SECONDS):

@@ -1,4 +1,4 @@
-"""How long a prediction takes, stage by stage, and how much memory it needs."""
+"""Duration of each stage of a prediction, and its peak memory."""
 
 import statistics
 import sys
@@ -25,17 +25,17 @@ Value = TypeVar("Value")
 def profile(
     predictor: Predictor, images: Sequence[Path], scratch: Path, *, precision: str, warm_up: int
 ) -> dict[str, Any]:
-    """Predict images one at a time, and time every stage by itself.
+    """Predict images one at a time, and time each stage separately.
 
-    The device is made to finish before each clock reading, so a stage's time is its own; nothing overlaps,
-    hence the total is the latency of one image, not the throughput of many.
+    The device is synchronised before each clock reading, so stages do not overlap. The total is therefore the latency
+    of one image, not the throughput of many.
 
     Args:
-        predictor: to be measured.
-        images: files to predict; the first `warm_up` are predicted once more before, untimed.
-        scratch: path of a PNG to write predictions to; removed again after each image.
-        precision: what to note as the precision.
-        warm_up: how many images to predict before.
+        predictor: to measure.
+        images: files to predict; the first `warm_up` of them are predicted once before, untimed.
+        scratch: path of a PNG for predictions; removed after each image.
+        precision: name of the precision, for the result.
+        warm_up: number of untimed images.
 
     Returns:
         JSON content: protocol, milliseconds per stage, memory in MiB, environment.
@@ -69,7 +69,7 @@ def profile(
 
 
 def table(result: dict[str, Any]) -> str:
-    """The profile as a table to print."""
+    """The result of `profile` as text to print."""
     lines = [
         f"{result['device']}, {result['precision']}, {', '.join(result['image_size'])}, "
         f"{result['images']} images after {result['warm_up']} to warm up",
@@ -90,13 +90,13 @@ def _table(milliseconds: dict[str, dict[str, float]]) -> Table:
 
 
 def _reason(result: dict[str, Any], name: str) -> str:
-    """Why a figure is not there."""
+    """The text for a missing figure, with its reason."""
     why = result["not_measured"].get(name)
     return "not measured" if why is None else f"not measured ({why})"
 
 
 def _time(times: dict[str, list[float]], predictor: Predictor, path: Path, scratch: Path) -> None:
-    """Predict an image, and note the milliseconds of each stage."""
+    """Predict an image, and append the milliseconds of each stage."""
     device = predictor.device
     image = _timed(times["decode"], device, predictor.decode, path)
     tensor = _timed(times["transfer"], device, predictor.transfer, image)
@@ -106,7 +106,7 @@ def _time(times: dict[str, list[float]], predictor: Predictor, path: Path, scrat
 
 
 def _timed(into: list[float], device: torch.device, work: Callable[..., Value], *arguments: Any) -> Value:
-    """Do the work and note its milliseconds."""
+    """Do the work and append its milliseconds."""
     began = time.perf_counter()
     value = work(*arguments)
     synchronise(device)
@@ -115,13 +115,13 @@ def _timed(into: list[float], device: torch.device, work: Callable[..., Value], 
 
 
 def _summary(values: Sequence[float]) -> dict[str, float]:
-    """Median and 95th percentile, the latter by the nearest rank."""
+    """Median, and 95th percentile by the nearest rank."""
     ordered = sorted(values)
     return {"median": statistics.median(ordered), "p95": ordered[-(-95 * len(ordered) // 100) - 1]}
 
 
 def _memory(device: torch.device) -> dict[str, float | None]:
-    """Peak memory in MiB; on a GPU also the process's in the host's memory, which on a CPU is `process` itself."""
+    """Peak memory in MiB; on a GPU with the resident memory of the process as `host`, which is `process` on a CPU."""
     found = memory.peaks(device)
     return {
         "allocated": found["allocated"],

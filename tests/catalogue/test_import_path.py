@@ -85,10 +85,10 @@ def test_an_own_network_trains_and_is_found_again(demo_root: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        ("no_such_package.parts:build", "no module no_such_package; expected it installed, or as a file under"),
+        ("no_such_package.parts:build", "no module no_such_package; expected it to be installed, or a file in"),
         ("own_package.needy", "own_package.needy needs a_library_that_is_not_there, which is not installed"),
         ("own_package.typo:build", "cannot be imported: SyntaxError"),
-        ("own_package.parts:construct", "there is no construct in .*; there is .*build"),
+        ("own_package.parts:construct", "there is no construct in .*; it defines .*build"),
         ("own_package.parts:three", "got a int; expected a function"),
         (
             "own_package.parts:broken",
@@ -123,5 +123,5 @@ def test_what_is_wrong_with_an_own_benchmark_is_said() -> None:
 
 @pytest.mark.parametrize("path", ["os:_exit", "sys:exit", "os.path:exists", "time:sleep", "builtins:range"])
 def test_a_weights_file_cannot_call_what_every_machine_has(path: str) -> None:
-    with pytest.raises(InputError, match="a module of Python's own"):
+    with pytest.raises(InputError, match="a module of Python's standard library"):
         import_path.network(path, 19)

@@ -182,7 +182,7 @@ def test_what_cannot_be_profiled(error_of: Callable[..., str], tmp_path: Path) -
     )
     assert message.count("error:") == 4
     assert f"--output {tmp_path}: is a folder" in message
-    assert "--network no: there is no such name" in message
+    assert "--network no: unknown name" in message
     assert "choose from fcn32s" in message
     message = error_of(profile_fcn.main, "--output", tmp_path / "results")
     example = tmp_path / "results" / "profile.json"
