@@ -1,4 +1,4 @@
-"""A network of transformers; needs `pip install transformers`.
+"""SegFormer-B0 of Hugging Face transformers; needs `pip install transformers`.
 
 python train_fcn.py --network examples.segformer:build
 """
@@ -10,11 +10,11 @@ from transformers import SegformerConfig, SegformerForSemanticSegmentation
 
 
 class Segformer(nn.Module):
-    """SegFormer-B0 with its logits brought from a quarter of the image's size to all of it."""
+    """SegFormer-B0 whose logits are upsampled from a quarter of the image size to the full size."""
 
     def __init__(self, num_classes: int) -> None:
         super().__init__()
-        # SegformerForSemanticSegmentation.from_pretrained(name, num_labels=num_classes) starts from trained weights.
+        # SegformerForSemanticSegmentation.from_pretrained(name, num_labels=num_classes) loads trained weights.
         self.network = SegformerForSemanticSegmentation(SegformerConfig(num_labels=num_classes))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

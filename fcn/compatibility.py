@@ -51,12 +51,12 @@ def convert_trainid_mask(
 ) -> UInt8Array:
     """Convert a (H, W) mask of train ids to label ids (H, W) or colours (H, W, 3).
 
-    The paths are of JSON files that give the train id, label id and colour of every label name; those of the official
-    labels lie where the original repository has them: `cityscapes/name_to_trainId.json`, `name_to_labelId.json` and
-    `name_to_color.json`. Train ids that no name has, void among them, become label id 0.
+    The JSON files hold the train id, label id and colour of each label name. Those of the official labels are in the
+    same paths as in the original repository: `cityscapes/name_to_trainId.json`, `name_to_labelId.json` and
+    `name_to_color.json`. Train ids without a name, including void, become label id 0.
 
     Raises:
-        InputError: if `to` is neither, or a file is missing or no JSON.
+        InputError: if `to` is neither of the two, or a file is missing or not JSON.
     """
     if to not in ("labelid", "color"):
         raise InputError(f"convert_trainid_mask: got to={to!r}, expected 'labelid' or 'color'")
@@ -85,7 +85,7 @@ def train_one_epoch(
     scaler: Any,
     device: str | torch.device,
 ) -> PerClass:
-    """Train on every batch once, in float16 where the device is a GPU."""
+    """Train on every batch once, in float16 if the device is a GPU."""
     model.train()
     meter = _Meter(num_classes)
     for images, masks in dataloader:
@@ -105,7 +105,7 @@ def train_one_epoch(
 def evaluate(
     model: nn.Module, dataloader: Batches, loss_fn: nn.Module, num_classes: int, device: str | torch.device
 ) -> PerClass:
-    """Measure loss and metrics on every batch."""
+    """Measure loss and metrics on every batch, in float16 if the device is a GPU."""
     model.eval()
     meter = _Meter(num_classes)
     for images, masks in dataloader:
@@ -118,7 +118,7 @@ def evaluate(
 
 
 class _Meter:
-    """Sums up what the two loops report.
+    """Sums of the loss and the metrics of both loops.
 
     Unlike `engine.confusion`, and like the original repository: predictions on void pixels count, and 1e-10 is added
     to all counts.

@@ -14,17 +14,18 @@ from fcn.vgg import CHANNELS, VGG
 from fcn.weights import mismatches
 
 Padding = tuple[int, int, int, int]
-"""Pixels left, right, above and below an image."""
+"""Pixels to add on the left, right, top and bottom of an image."""
 
 
 class Merge(NamedTuple):
-    """How the scores of a level come from its features and from the coarser level's scores."""
+    """One level of the head: it scores features, and adds them to the upsampled scores of the coarser level."""
 
     score: nn.Conv2d
+    """Convolution from features to class scores."""
     factor: float
-    """On the features, before they are scored."""
+    """Factor on the features before they are scored."""
     upsampling: nn.ConvTranspose2d | None
-    """Of the coarser scores, to which those of the features are added; None for the coarsest level."""
+    """Upsampling of the coarser scores; None for the coarsest level."""
     offset: int
     """Row and column of the features at which the upsampled scores begin."""
 
@@ -42,13 +43,13 @@ class FCN(nn.Module):
     """
 
     fusible = True
-    """Its `Sequential`s always run whole, so predictions may put other layers into them."""
+    """Whether all `Sequential`s run completely, so that predictions may replace layers in them."""
     scales: dict[int, float]
-    """Factor on the features of a stride before they are scored; 1 where there is none."""
+    """Stride -> factor on its features before they are scored; by default 1."""
     offsets: dict[int, int]
-    """Where scores of a stride are cropped to fit on those from below."""
+    """Stride -> row and column at which its scores are cropped to fit the upsampled coarser scores."""
     final_offset: int
-    """Where the logits are cropped to fit on the image."""
+    """Row and column at which the logits are cropped to fit the image."""
 
     def __init__(self, num_classes: int, stride: int = 8, backbone: str = "vgg11_bn") -> None:
         super().__init__()
@@ -60,12 +61,12 @@ class FCN(nn.Module):
             nn.init.normal_(self._part("score_pool", level).weight, std=0.01)
 
     def _add_head(self, num_classes: int, stride: int, channels: dict[int, int], *, same_size: bool) -> None:
-        """Scores and upsamplings, named by the stride of what goes in; scores start at zero (section 4.1)."""
+        """Add scoring and upsampling layers, named by the stride of their input; scores start at zero (section 4.1)."""
         self.levels = tuple(level for level in (32, 16, 8) if level >= stride)
         for level in self.levels:
             score = nn.Conv2d(channels[level], num_classes, 1)
             nn.init.zeros_(score.weight)
-            nn.init.zeros_(score.bias)  # type: ignore[arg-type]  # these convolutions have one
+            nn.init.zeros_(score.bias)  # type: ignore[arg-type]  # these convolutions have a bias
             self.add_module(f"score_pool_{level}", score)
         for level in self.levels:
             self.add_module(f"upscore_{level}", upsampling(num_classes, level if level == stride else 2, same_size))
@@ -74,7 +75,7 @@ class FCN(nn.Module):
         return cast("nn.Conv2d | nn.ConvTranspose2d", getattr(self, f"{name}_{level}"))
 
     def padding(self, height: int, width: int) -> Padding:
-        """Zeros around a normalised image of that size: on the right and below, up to multiples of 32."""
+        """Zero padding of a normalised image: on the right and bottom, up to multiples of 32."""
         return 0, -width % 32, 0, -height % 32
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
@@ -90,13 +91,13 @@ class FCN(nn.Module):
 
     @property
     def upsampling(self) -> nn.ConvTranspose2d:
-        """The last one, from coarse scores to those of pixels; its kernel is twice its stride."""
+        """The last upsampling, from the coarse scores to pixels; its kernel is twice its stride."""
         return cast("nn.ConvTranspose2d", self._part("upscore", self.levels[-1]))
 
     def coarse(self, image: torch.Tensor) -> torch.Tensor:
-        """The sum of scores at the finest stride, before the last upsampling.
+        """The sum of scores at the finest stride, before the last upsampling: (N, C, h, w).
 
-        Predictions can be made from it and `upsampling` piece by piece, without all logits at once.
+        With `upsampling`, a prediction can be computed in strips, without all logits in memory.
         """
         padding = self.padding(image.shape[-2], image.shape[-1])
         padded = functional.pad(image, padding) if any(padding) else image
@@ -104,10 +105,10 @@ class FCN(nn.Module):
         return self.coarse_of(self.stem(padded))
 
     def coarse_of(self, stem: torch.Tensor) -> torch.Tensor:
-        """What the first layers give, (N, F, h, w) -> the sum of scores, (N, C, h, w)."""
+        """The sum of scores, (N, C, h, w), from the output of the first layers, (N, F, h, w)."""
         levels = self._levels(stem)
         del stem
-        pooled = {level: self._score(level, features) for level, features in levels}  # features, which are large, go
+        pooled = {level: self._score(level, features) for level, features in levels}  # frees large features
         scores = pooled[32]
         for above, level in pairwise(self.levels):
             scores = self._part("upscore", above)(scores)
@@ -116,16 +117,16 @@ class FCN(nn.Module):
 
     @property
     def stem(self) -> nn.Sequential:
-        """The first layers, which see the padded image."""
+        """The first layers, which run on the padded image."""
         return self.vgg.os_8
 
     def features(self, padded: torch.Tensor) -> list[torch.Tensor]:
-        """What is scored, from the coarsest on, of a normalised image with its padding: (N, F, h, w) each."""
+        """The features to score, (N, F, h, w) each, of a normalised and padded image, from the coarsest level on."""
         return [features for _, features in self._levels(self.stem(padded))][::-1]
 
     @property
     def merges(self) -> list[Merge]:
-        """How scores come from those features, from the coarsest on."""
+        """The levels of the head, from the coarsest on, in the order of `features`."""
         return [
             Merge(
                 cast("nn.Conv2d", self._part("score_pool", level)),
@@ -137,7 +138,7 @@ class FCN(nn.Module):
         ]
 
     def _levels(self, features: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
-        """The strides that are scored, from the finest on, and their features, from what the stem gives."""
+        """The scored strides with their features, from the finest on; `features` is the output of the stem."""
         for level, stage in self.vgg.stages.items():
             if stage is not self.stem:
                 features = stage(features)
@@ -152,10 +153,10 @@ class FCN(nn.Module):
         return scores
 
     def load_torchvision(self, weights: dict[str, torch.Tensor]) -> None:
-        """Start from the state dict of a torchvision VGG.
+        """Load the state dict of a torchvision VGG into the backbone.
 
         Raises:
-            ValueError: with the list of what does not match.
+            ValueError: with the list of mismatches.
         """
         self.vgg.load_torchvision(weights)
 
@@ -177,16 +178,16 @@ class FCN8s(FCN):
 class PaperFCN(FCN):
     """FCN-32s, 16s or 8s as published: VGG's fc6 and fc7 as convolutions, padding by 100, and crops.
 
-    Scores start at zero (2015, section 4.1), so the first step trains nothing but them. The offsets follow from the
-    padding and are those of the authors' Caffe networks (github.com/shelhamer/fcn.berkeleyvision.org).
+    Scores start at zero (2015, section 4.1), so the first step trains only them. The offsets follow from the padding
+    and are those of the authors' Caffe networks (github.com/shelhamer/fcn.berkeleyvision.org).
 
     Args:
         num_classes: channels of the logits.
-        stride: of the finest scores: 32, 16 or 8; 16 is meant to start from the weights of 32, and 8 from 16.
+        stride: of the finest scores: 32, 16 or 8; 16 should start from the weights of 32, and 8 from those of 16.
         backbone: a `VGG` variant.
-        at_once: scale pool4 by 0.01 and pool3 by 0.0001, to train FCN-8s in one go (2016, section 4.3).
-        learn_upsampling: learn the last upsampling too, which else stays bilinear (2015, section 4.3).
-        fc_channels: of fc6 and fc7.
+        at_once: scale pool4 by 0.01 and pool3 by 0.0001, to train FCN-8s at once (2016, section 4.3).
+        learn_upsampling: learn the last upsampling too, which otherwise stays bilinear (2015, section 4.3).
+        fc_channels: channels of fc6 and fc7.
     """
 
     def __init__(
@@ -208,15 +209,15 @@ class PaperFCN(FCN):
         self._part("upscore", stride).weight.requires_grad_(learn_upsampling)
 
     def padding(self, height: int, width: int) -> Padding:
-        """Zeros around an image of any size: 99 here and 1 in the first convolution are the paper's 100."""
+        """Zero padding of an image: 99, which with 1 of the first convolution is the 100 of the paper."""
         del height, width
         return 99, 99, 99, 99
 
     def load_torchvision(self, weights: dict[str, torch.Tensor]) -> None:
-        """Start from the state dict of a torchvision VGG: its convolutions, and its first two linear layers.
+        """Load the state dict of a torchvision VGG: its convolutions, and its first two linear layers as fc6 and fc7.
 
         Raises:
-            ValueError: with the list of what does not match.
+            ValueError: with the list of mismatches.
         """
         expected = self.classifier.state_dict()
         linear = {"0": "fc6", "3": "fc7"}
@@ -248,9 +249,9 @@ def upsampling(channels: int, factor: int, same_size: bool) -> nn.ConvTranspose2
     """A transposed convolution that starts as bilinear interpolation (section 3.3).
 
     Args:
-        channels: in and out.
-        factor: of the enlargement, even.
-        same_size: make the result exactly `factor` times as large; else it keeps a border.
+        channels: of the input and the output.
+        factor: of the enlargement; even.
+        same_size: make the output exactly `factor` times as large; otherwise it keeps a border.
     """
     padding = factor // 2 if same_size else 0
     layer = nn.ConvTranspose2d(channels, channels, 2 * factor, stride=factor, padding=padding, bias=False)
@@ -260,9 +261,9 @@ def upsampling(channels: int, factor: int, same_size: bool) -> nn.ConvTranspose2
 
 
 def bilinear_kernel(channels: int, size: int) -> torch.Tensor:
-    """The (channels, channels, size, size) weights that make a transposed convolution interpolate bilinearly.
+    """The (channels, channels, size, size) weights with which a transposed convolution interpolates bilinearly.
 
-    They are in memory even where the network that is being built has none.
+    They are on the CPU even if the network is built on the meta device.
     """
     centre = (size - 1) / 2
     ramp = 1 - (torch.arange(size, device="cpu") - centre).abs() / ((size + 1) // 2)

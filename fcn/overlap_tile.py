@@ -5,19 +5,19 @@ from collections.abc import Callable
 import torch
 
 BORDER = 92
-"""Pixels that the valid convolutions of a U-Net with four poolings take away on each side."""
+"""Pixels that the valid convolutions of a U-Net with four poolings remove on each side."""
 
 
 def overlap_tile(scores_of: Callable[[torch.Tensor], torch.Tensor], image: torch.Tensor, tile: int) -> torch.Tensor:
-    """Scores of a whole image from a network that loses a border, tile by tile.
+    """Scores of a whole image, tile by tile, from a network that removes a border.
 
-    What a tile needs beyond the image is mirrored at its edges. Tiles begin at multiples of the network's stride,
-    so the seams do not show: the scores are those of one tile as large as the image.
+    Beyond its edges, the image is mirrored. Tiles begin at multiples of the stride of the network, so they have no
+    visible seams: the scores equal those of one tile of the size of the image.
 
     Args:
         scores_of: (N, 3, h + 184, w + 184) -> (N, C, h, w) for sides 16 n + 4.
         image: (N, 3, H, W), any size.
-        tile: largest side of a tile's scores; 16 n + 4.
+        tile: largest side of the scores of a tile; 16 n + 4.
 
     Returns:
         (N, C, H, W) scores.
@@ -33,7 +33,7 @@ def overlap_tile(scores_of: Callable[[torch.Tensor], torch.Tensor], image: torch
 
 
 class _Axis:
-    """How the tiles lie along one axis of an image."""
+    """Positions of the tiles along one axis of an image."""
 
     def __init__(self, length: int, tile: int) -> None:
         self.length = length
@@ -44,11 +44,11 @@ class _Axis:
 
     @property
     def tiles(self) -> list[slice]:
-        """Of the mirrored image, for each tile."""
+        """The part of the mirrored image for each tile."""
         return [slice(start, start + self.side + 2 * BORDER) for start in self.starts]
 
     def mirrored(self, device: torch.device) -> torch.Tensor:
-        """The place in the image of each pixel from `BORDER` before it to the end of the last tile's border."""
+        """Index in the image of each pixel of the mirrored image, which reaches `BORDER` beyond the first and last tile."""
         places = torch.arange(-BORDER, self.starts[-1] + self.side + BORDER, device=device).abs()
         period = max(1, 2 * (self.length - 1))
         return torch.minimum(places % period, period - places % period)

@@ -1,4 +1,4 @@
-"""Networks that take only sizes which divide by their stride, made to take any."""
+"""Padding for networks that only accept multiples of their stride as image sizes."""
 
 import torch
 from torch import nn
@@ -6,7 +6,7 @@ from torch.nn import functional
 
 
 def pad_to_multiple(image: torch.Tensor, multiple: int) -> torch.Tensor:
-    """Zeros on the right and below a (N, C, H, W) image, up to the next multiple of both sides."""
+    """Zero padding of a (N, C, H, W) image on the right and bottom, up to the next multiple of both sides."""
     height, width = image.shape[-2:]
     if height % multiple == 0 == width % multiple:
         return image

@@ -11,20 +11,20 @@ DEPTH = 5
 
 
 class UNet(nn.Module):
-    """U-Net: features on the way down are joined to those on the way up at the same resolution.
+    """U-Net: an encoder and a decoder with skip connections at each resolution.
 
-    The padded form has batch normalisation and keeps sizes; the paper's form has neither, drops out half of the
-    deepest features, and gets back the border that its convolutions lose by the overlap-tile strategy.
+    The padded form has batch normalisation and keeps sizes. The paper's form has valid convolutions without batch
+    normalisation, dropout of the deepest features, and the overlap-tile strategy against the loss of the border.
 
     Args:
         num_classes: channels of the logits.
-        valid: the paper's form, else the padded one.
-        channels: of the first level; doubled on each of the four below.
+        valid: use the paper's form instead of the padded one.
+        channels: of the first level; doubled on each of the four deeper levels.
         tile: largest side of the tiles of the paper's form, in pixels of the logits; 16 n + 4.
     """
 
     fusible = True
-    """Its `Sequential`s always run whole, so predictions may put other layers into them."""
+    """Whether all `Sequential`s run completely, so that predictions may replace layers in them."""
 
     def __init__(self, num_classes: int, *, valid: bool = False, channels: int = 64, tile: int = 1012) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ class UNet(nn.Module):
         return cropped(self._scores(pad_to_multiple(image, 1 << DEPTH - 1)), 0, like=image)
 
     def _scores(self, image: torch.Tensor) -> torch.Tensor:
-        """Scores of an image whose sides suit the network; the paper's form loses 92 pixels on each side."""
+        """Scores of an image whose sides fit the network; the paper's form removes 92 pixels on each side."""
         skipped: list[torch.Tensor] = []
         features = self.down[0](image)
         for block in self.down[1:]:

@@ -1,4 +1,4 @@
-"""The VGG feature extractor, cut where its stride doubles."""
+"""The VGG feature extractor, split into parts by stride."""
 
 import torch
 from torch import nn
@@ -6,13 +6,13 @@ from torch import nn
 from fcn.weights import mismatches
 
 CONVOLUTIONS = {"vgg11": (1, 1, 2, 2, 2), "vgg13": (2, 2, 2, 2, 2), "vgg16": (2, 2, 3, 3, 3), "vgg19": (2, 2, 4, 4, 4)}
-"""How many there are before each of the five poolings (Simonyan and Zisserman 2015, table 1, A, B, D and E).
+"""Number of convolutions before each of the five poolings (Simonyan and Zisserman 2015, table 1, A, B, D and E).
 
-Each network also comes as `<name>_bn`, with batch normalisation.
+Each network also exists as `<name>_bn`, with batch normalisation.
 """
 
 CHANNELS = {8: 256, 16: 512, 32: 512}
-"""Of the features at each stride, in every variant."""
+"""Stride -> channels of the features, in every variant."""
 
 _CHANNELS_OF_STAGES = (64, 128, 256, 512, 512)
 
@@ -21,8 +21,8 @@ class VGG(nn.Module):
     """The convolutional part of a VGG network (Simonyan and Zisserman 2015), without its classifier.
 
     Args:
-        variant: a name of torchvision's, as `vgg16` or `vgg11_bn`.
-        ceil_mode: round odd sizes up when pooling, as Caffe does, where PyTorch rounds them down.
+        variant: a name in torchvision, for example `vgg16` or `vgg11_bn`.
+        ceil_mode: round odd sizes up when pooling, as Caffe does; by default they are rounded down.
     """
 
     def __init__(self, variant: str = "vgg11_bn", ceil_mode: bool = False) -> None:
@@ -38,14 +38,14 @@ class VGG(nn.Module):
 
     @property
     def stages(self) -> dict[int, nn.Sequential]:
-        """The parts that follow one another, by the stride of what comes out of each: (N, C, H/stride, W/stride)."""
+        """Stride of the output -> part, in the order in which they run; outputs are (N, C, H/stride, W/stride)."""
         return {8: self.os_8, 16: self.os_16, 32: self.os_32}
 
     def load_torchvision(self, weights: dict[str, torch.Tensor]) -> None:
-        """Load the state dict of a torchvision VGG; its classifier is left out.
+        """Load the state dict of a torchvision VGG without its classifier.
 
         Raises:
-            ValueError: with the list of what is missing, superfluous or of another shape.
+            ValueError: with the list of missing and unknown tensors, and of those with another shape.
         """
         theirs = {key.removeprefix("features."): value for key, value in weights.items() if key.startswith("features.")}
         renamed: dict[str, torch.Tensor] = {}
@@ -63,11 +63,11 @@ class VGG(nn.Module):
 
 
 def _stages(name: str, norm: bool, ceil_mode: bool) -> list[list[nn.Module]]:
-    """The layers between two halvings of the image, the pooling that halves it included.
+    """The layers of each stage, which ends with the pooling that halves the image.
 
-    A stage ends with pooling and ReLU, which torchvision has the other way round. Maxima commute with ReLU, so logits
-    and gradients are the same, and ReLU has a quarter of the numbers to read and write. Neither layer has parameters,
-    so the numbers in the names of weights are torchvision's.
+    A stage ends with pooling and ReLU; in torchvision their order is ReLU and pooling. Maxima commute with ReLU, so
+    logits and gradients are the same, and ReLU reads and writes a quarter of the values. Neither layer has parameters,
+    so the numbers in the names of weights equal those of torchvision.
     """
     stages: list[list[nn.Module]] = []
     before = 3
@@ -86,7 +86,7 @@ def _stages(name: str, norm: bool, ceil_mode: bool) -> list[list[nn.Module]]:
 
 
 def initialise(convolution: nn.Conv2d) -> None:
-    """Weights that keep the variance of signals through ReLUs (He et al. 2015), no bias."""
+    """Initialise for ReLUs (He et al. 2015), with zero bias."""
     nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
     if convolution.bias is not None:
         nn.init.zeros_(convolution.bias)

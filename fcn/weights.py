@@ -1,4 +1,4 @@
-"""Weights from elsewhere: ImageNet backbones, and state dicts whose network must be told from their keys."""
+"""Foreign weights: ImageNet backbones, and state dicts whose network is identified by their keys."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,53 +8,55 @@ import torch
 StateDict = dict[str, torch.Tensor]
 
 CAFFE_MEAN = (122.67891434 / 255, 116.66876762 / 255, 104.00698793 / 255)
-"""Of red, green and blue in what Caffe's VGG was trained on; it takes 0 to 255, so its deviation is 1 / 255."""
+"""Mean red, green and blue of the training images of Caffe's VGG, from 0 to 1."""
 CAFFE_STD = (1 / 255, 1 / 255, 1 / 255)
+"""Scale of the images of Caffe's VGG, which expects values from 0 to 255."""
 
 _CONVOLUTIONS_OF_VGG11 = 8
 
-_TELLING = (
+_IDENTIFYING = (
     *("score_fr.weight", "conv1_1.weight", "score_pool_32.weight", "vgg.os_8.0.weight", "score.weight"),
     "down.0.0.weight",
 )
-"""Convolutions that tell networks apart; none has more than 256 outputs."""
+"""Convolutions that identify networks; they have at most 256 outputs."""
 
 
-class Kind(NamedTuple):
-    """What a state dict turned out to be."""
+class Identified(NamedTuple):
+    """A state dict whose network was identified."""
 
     network: str
-    """A name in the catalogue's NETWORKS."""
+    """Name of the network in `catalogue.NETWORKS`."""
     num_classes: int
+    """Number of outputs of the network."""
     weights: StateDict
-    """Under the names that the network has here, for RGB images."""
+    """The tensors under their names in this project, for RGB images."""
     normalization: tuple[tuple[float, ...], tuple[float, ...]] | None = None
-    """Mean and standard deviation of its images, 0 to 1; None for those of ImageNet."""
+    """Mean and standard deviation of the images, for values from 0 to 1; None for those of ImageNet."""
 
 
-def identify(weights: StateDict, hint: str = "") -> Kind | None:
-    """Tell the network and its number of outputs from a bare state dict; None if it is none we know.
+def identify(weights: StateDict, hint: str = "") -> Identified | None:
+    """Identify the network and its number of outputs from a bare state dict; None if it is unknown.
 
     Args:
         weights: names and tensors.
-        hint: what the checkpoint or the file name calls the network. Only FCN-8s at once needs it: its weights
-            have the names and shapes of FCN-8s.
+        hint: name of the network in the checkpoint, or the file name. Only FCN-8s at once needs it, because its weights
+            have the names and shapes of those of FCN-8s.
     """
     at_once = "atonce" in hint.lower().replace("-", "").replace("_", "")
-    if any(weights[key].ndim != 4 or not 1 <= len(weights[key]) <= 256 for key in _TELLING if key in weights):
+    if any(weights[key].ndim != 4 or not 1 <= len(weights[key]) <= 256 for key in _IDENTIFYING if key in weights):
         return None
     if "score_fr.weight" in weights and "conv1_1.weight" in weights:
         return _pytorch_fcn(weights, at_once)
     if "score_pool_32.weight" in weights and "vgg.os_8.0.weight" in weights:
-        return Kind(_fcn(weights, at_once), weights["score_pool_32.weight"].shape[0], weights)
+        return Identified(_fcn(weights, at_once), weights["score_pool_32.weight"].shape[0], weights)
     if "score.weight" in weights and "down.0.0.weight" in weights:
         valid = "down.0.0.bias" in weights
-        return Kind("unet_valid" if valid else "unet", weights["score.weight"].shape[0], weights)
+        return Identified("unet_valid" if valid else "unet", weights["score.weight"].shape[0], weights)
     return None
 
 
 def _fcn(weights: StateDict, at_once: bool) -> str:
-    """Name the FCN, in the light form or the paper's, that comes nearest to a state dict of ours."""
+    """Name of the FCN, in the light form or the paper's, that best matches a state dict of this project."""
     stride = min(stride for stride in (32, 16, 8) if f"score_pool_{stride}.weight" in weights)
     if "classifier.fc6.weight" in weights:
         return _paper(stride, at_once)
@@ -94,29 +96,29 @@ _PYTORCH_FCN = {
     "upscore_pool4": "upscore_16",
     "upscore8": "upscore_8",
 }
-"""Layers of wkentaro/pytorch-fcn, which are those of the authors' Caffe networks, and their names here."""
+"""Layer of wkentaro/pytorch-fcn, named as in the authors' Caffe networks -> its name in this project."""
 
 
-def _pytorch_fcn(weights: StateDict, at_once: bool) -> Kind:
-    """Translate a network of wkentaro/pytorch-fcn; what has no name here keeps its own, and so will be found."""
+def _pytorch_fcn(weights: StateDict, at_once: bool) -> Identified:
+    """Convert weights of wkentaro/pytorch-fcn; unknown layers keep their names, so that they are reported later."""
     renamed: StateDict = {}
     for key, value in weights.items():
         layer, _, parameter = key.rpartition(".")
         renamed[f"{_PYTORCH_FCN.get(layer, layer)}.{parameter}"] = value
-    # Trained on blue, green, red: turning the first filters round lets them see red, green, blue.
+    # Trained on BGR images: reversing the input channels of the first filters adapts them to RGB.
     renamed["vgg.os_8.0.weight"] = renamed["vgg.os_8.0.weight"].flip(1)
     stride = 8 if "score_pool3.weight" in weights else 16 if "score_pool4.weight" in weights else 32
     num_classes = weights["score_fr.weight"].shape[0]
-    return Kind(_paper(stride, at_once), num_classes, renamed, (CAFFE_MEAN, CAFFE_STD))
+    return Identified(_paper(stride, at_once), num_classes, renamed, (CAFFE_MEAN, CAFFE_STD))
 
 
 def imagenet_url(variant: str) -> str:
-    """Where torchvision has the ImageNet weights of one of its networks."""
+    """URL of the ImageNet weights of a torchvision network."""
     return str(_imagenet(variant).url)
 
 
 def cached_imagenet(variant: str) -> Path:
-    """Where torch keeps these weights once they are downloaded; their name ends with the start of their SHA-256."""
+    """Path of these weights in torch's download cache; the file name ends with the start of their SHA-256."""
     return Path(torch.hub.get_dir()) / "checkpoints" / Path(imagenet_url(variant)).name
 
 
@@ -124,31 +126,31 @@ def download_imagenet(variant: str) -> StateDict:
     """The ImageNet weights of a torchvision network, downloaded into torch's cache and verified.
 
     Raises:
-        OSError: if they are neither cached nor to be had.
+        OSError: if they are neither cached nor can be downloaded.
     """
     weights: StateDict = _imagenet(variant).get_state_dict(check_hash=True, progress=True)
     return weights
 
 
 def _imagenet(variant: str) -> Any:
-    from torchvision.models import get_model_weights  # takes seconds, which predictions need not spend
+    from torchvision.models import get_model_weights  # imported late, because it takes seconds
 
     return get_model_weights(variant).IMAGENET1K_V1
 
 
 def mismatches(expected: StateDict, found: StateDict) -> list[str]:
-    """What keeps the state dict `found` from being loaded where `expected` is the present one."""
+    """The differences that keep the state dict `found` from being loaded into a network with `expected`."""
     both = [key for key in expected if key in found]
     return [
         *(f"missing: {key} {tuple(expected[key].shape)}" for key in expected if key not in found),
-        *(f"not known here: {key}" for key in found if key not in expected),
+        *(f"unknown: {key}" for key in found if key not in expected),
         *(
-            f"of another shape: {key} is {tuple(found[key].shape)}, expected {tuple(expected[key].shape)}"
+            f"wrong shape: {key} is {tuple(found[key].shape)}, expected {tuple(expected[key].shape)}"
             for key in both
             if found[key].shape != expected[key].shape
         ),
         *(
-            f"of another type: {key} is {_type(found[key])}, expected {_type(expected[key])}"
+            f"wrong type: {key} is {_type(found[key])}, expected {_type(expected[key])}"
             for key in both
             if found[key].shape == expected[key].shape and not fits(expected[key], found[key])
         ),
@@ -156,7 +158,7 @@ def mismatches(expected: StateDict, found: StateDict) -> list[str]:
 
 
 def fits(expected: torch.Tensor, found: torch.Tensor) -> bool:
-    """Whether a tensor can stand for another: of the same shape, and both of floats or both of whole numbers."""
+    """Whether a tensor can replace another one: same shape, and both floating point or both integers."""
     return found.shape == expected.shape and found.is_floating_point() == expected.is_floating_point()
 
 

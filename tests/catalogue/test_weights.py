@@ -48,7 +48,7 @@ def test_whole_numbers_in_place_of_floats(tmp_path: Path, dtype: torch.dtype) ->
     name = name_of_a_weight()
     path = saved(tmp_path / "x.pth", **{name: tiny_state()[name].to(dtype)})
     kind = str(dtype).removeprefix("torch.")
-    with pytest.raises(InputError, match=f"of another type: {name} is {kind}, expected float32"):
+    with pytest.raises(InputError, match=f"wrong type: {name} is {kind}, expected float32"):
         load_network(path)
     _, told = transfer(tiny.build(11), path)
     assert f"skipped: {name}\n" in told

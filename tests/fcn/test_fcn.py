@@ -57,5 +57,5 @@ def test_other_weights_are_refused_with_what_does_not_match() -> None:
     with pytest.raises(ValueError, match="missing") as caught:
         VGG().load_torchvision(weights)
     assert "missing: os_8.0.weight (64, 3, 3, 3)" in str(caught.value)
-    assert "not known here: features.99.weight" in str(caught.value)
+    assert "unknown: features.99.weight" in str(caught.value)
     assert "os_8.4.weight is (1,), expected (128, 64, 3, 3)" in str(caught.value)
