@@ -48,7 +48,7 @@ class _Axis:
         return [slice(start, start + self.side + 2 * BORDER) for start in self.starts]
 
     def mirrored(self, device: torch.device) -> torch.Tensor:
-        """Index in the image of each pixel of the mirrored image, which reaches `BORDER` beyond the first and last tile."""
+        """Index in the image of each pixel of the mirrored image, from `-BORDER` to the end of the last tile."""
         places = torch.arange(-BORDER, self.starts[-1] + self.side + BORDER, device=device).abs()
         period = max(1, 2 * (self.length - 1))
         return torch.minimum(places % period, period - places % period)

@@ -1,4 +1,4 @@
-"""Peak memory, in the three ways that people count it."""
+"""Peak memory by three definitions: allocated, reserved, and of the process."""
 
 import contextlib
 import ctypes
@@ -27,8 +27,11 @@ class Memory(TypedDict):
     """Peak memory in MiB by the definitions of `peak_of`; None where it cannot be measured."""
 
     allocated: float | None
+    """Peak of tensors in MiB."""
     reserved: float | None
+    """Peak of the allocator in MiB."""
     process: float | None
+    """Peak of the whole process in MiB."""
 
 
 def peak_of(
@@ -37,21 +40,21 @@ def peak_of(
     release: Callable[[], None] = lambda: None,
     first: float | None = None,
 ) -> Memory:
-    """Peak memory while something runs, which must have run before.
+    """Peak memory during work that has run at least once before.
 
-    - `allocated`: what tensors take, weights included on a GPU, but for those within CUDA graphs, which are allocated
-      when a graph is captured and not when it is replayed; on a CPU what torch allocates during the work, and
-      nothing of other libraries.
-    - `reserved`: what torch has asked the driver for, CUDA graphs included; on a CPU by how much the process grows
-      during the work.
-    - `process`: all of the process; on a GPU what the driver counts for it, as nvidia-smi shows, CUDA's context
-      included; on a CPU its peak resident memory since it started, Python and libraries included.
+    - `allocated`: memory of tensors. On a GPU it includes weights, but not tensors of CUDA graphs, which are allocated
+      when a graph is captured and not when it is replayed. On a CPU it is what torch allocates during the work,
+      without other libraries.
+    - `reserved`: memory that torch holds from the driver, CUDA graphs included. On a CPU it is the growth of the
+      process during the work.
+    - `process`: memory of the whole process. On a GPU it is what the driver counts for it, like nvidia-smi, with the
+      CUDA context. On a CPU it is the peak resident memory since the start, with Python and libraries.
 
     Args:
-        device: on which the work is done.
-        work: what to measure.
-        release: gives back what the work keeps from one time to the next, which would not count on a CPU.
-        first: what `first_allocated` has told of the same work, which counts if it was more.
+        device: that runs the work.
+        work: to measure.
+        release: frees memory that the work keeps between calls; otherwise it would not be counted on a CPU.
+        first: result of `first_allocated` for the same work, which counts if it is larger.
     """
     if device.type == "cuda":
         reset_peaks(device)
@@ -63,7 +66,7 @@ def peak_of(
     release()
     trim_heap()
     growth = _growth(work)
-    process = max(so_far, process_peak())  # before the profiler, which takes memory of its own
+    process = max(so_far, process_peak())  # before the profiler, which takes memory too
     allocated = _allocated(work)
     return {
         "allocated": allocated,
@@ -73,10 +76,10 @@ def peak_of(
 
 
 def first_allocated(device: torch.device, work: Callable[[], object]) -> float | None:
-    """What tensors take at most on a GPU while something runs for the first time, in MiB, weights included.
+    """Peak MiB of tensors on a GPU during the first run of some work, weights included; None on a CPU, without a run.
 
-    In the first run all memory is allocated, and cuDNN has searched for nothing yet. Later ones may replay a CUDA
-    graph, whose tensors are no allocations any more. On a CPU nothing runs, and the answer is None.
+    The first run allocates all memory, before any search of cuDNN. Later runs may replay a CUDA graph, whose tensors
+    are not allocated again.
     """
     if device.type != "cuda":
         return None
@@ -86,7 +89,7 @@ def first_allocated(device: torch.device, work: Callable[[], object]) -> float |
 
 
 def reset_peaks(device: torch.device) -> None:
-    """Begin the peaks of a GPU anew; what is cached and free, as after cuDNN's search, would count as reserved."""
+    """Reset the peaks of a GPU and free its cache, which would count as reserved, for example after cuDNN's search."""
     if device.type == "cuda":
         synchronise(device)
         torch.cuda.empty_cache()
@@ -94,9 +97,9 @@ def reset_peaks(device: torch.device) -> None:
 
 
 def peaks(device: torch.device) -> Memory:
-    """Peak memory by the definitions of `peak_of`, since `reset_peaks` on a GPU.
+    """Peak memory by the definitions of `peak_of`, on a GPU since `reset_peaks`.
 
-    On a CPU only the process is counted, since it started; `peak_of` also says what some work takes there.
+    On a CPU it is only the peak of the process since its start; `peak_of` also measures the memory of some work there.
     """
     if device.type != "cuda":
         return {"allocated": None, "reserved": None, "process": process_peak()}
@@ -109,20 +112,20 @@ def peaks(device: torch.device) -> Memory:
 
 
 class MemoryMeter:
-    """Memory taken since this was made, by tensors on a GPU, else by the process, in MiB.
+    """Memory since the creation of this meter in MiB: of tensors on a GPU, otherwise of the process.
 
-    Unlike `peak_of` it also counts what the first work of its kind takes and keeps.
+    Unlike `peak_of` it also counts memory that the first run of some work takes and keeps.
     """
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
         if device.type == "cpu":
-            gc.collect()  # or what is collected later would seem to be given back by the work
+            gc.collect()  # otherwise a later collection would look like memory that the work frees
             trim_heap()
         self._start = self._now()
 
     def peak(self, work: Callable[[], object]) -> float:
-        """The most that is taken while something runs."""
+        """Peak memory in MiB while some work runs."""
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
             work()
@@ -131,7 +134,7 @@ class MemoryMeter:
         trim_heap()
         kept = max(0.0, self._now() - self._start)
         growth = _growth(work)
-        if growth is None:  # this system tells of no peak
+        if growth is None:  # the system does not report a peak
             growth = _allocated(work) or 0.0
         return kept + growth
 
@@ -142,31 +145,31 @@ class MemoryMeter:
 
 
 _REFUSALS = re.compile(
-    r"DefaultCPUAllocator"  # the only error of torch's allocator for CPUs
-    r"|out of memory|cudaErrorMemoryAllocation"  # of CUDA's runtime, as torch.AcceleratorError, and of its driver
-    r"|STATUS_\w*ALLOC\w*_FAILED"  # of cuDNN, cuBLAS and their relatives
-    r"|unable to find (an engine|a valid cuDNN algorithm)",  # all that cuDNN tried lacked a workspace
+    r"DefaultCPUAllocator"  # the only error of torch's CPU allocator
+    r"|out of memory|cudaErrorMemoryAllocation"  # errors of the CUDA runtime (torch.AcceleratorError) and of its driver
+    r"|STATUS_\w*ALLOC\w*_FAILED"  # errors of cuDNN, cuBLAS and related libraries
+    r"|unable to find (an engine|a valid cuDNN algorithm)",  # cuDNN lacked memory for the workspace of each algorithm
     re.IGNORECASE,
 )
 
 
 def is_out_of_memory(error: RuntimeError) -> bool:
-    """Whether memory was refused, in whatever words.
+    """Whether an error means that an allocation of memory failed.
 
-    Only torch's own allocator for GPUs has an error type for that. cuDNN's "unable to find an engine" mostly means
-    memory, but a broken installation says it too; so who gives up should repeat what the error says.
+    Only torch's GPU allocator has an error class for it. cuDNN's "unable to find an engine" mostly means a lack of
+    memory, but also a broken installation; so a caller that gives up should repeat the text of the error.
     """
     return isinstance(error, torch.OutOfMemoryError) or _REFUSALS.search(str(error)) is not None
 
 
 def trim_heap() -> None:
-    """Make the C library give back to the system what is freed, or taking it again would not be seen."""
-    with contextlib.suppress(OSError, AttributeError):  # only glibc has this
+    """Return freed memory to the system; otherwise allocations that reuse it would not change the resident memory."""
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has malloc_trim
         ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def process_peak() -> float:
-    """Peak resident memory of this process in MiB; where the system tells, without that of its parent."""
+    """Peak resident memory of this process in MiB; on Linux without that of its parent before the fork."""
     if _STATUS.is_file():
         return _status("VmHWM")
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (MIB if sys.platform == "darwin" else 1024)
@@ -178,9 +181,9 @@ def _status(name: str) -> float:
 
 
 def _growth(work: Callable[[], object]) -> float | None:
-    """By how many MiB the resident memory grows at most; None where the system keeps no peak to reset."""
+    """Largest growth of the resident memory in MiB during some work; None if the system cannot reset its peak."""
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew from what there is now
+        Path("/proc/self/clear_refs").write_text("5")  # resets the peak to the present value
     except OSError:
         work()
         return None
@@ -190,8 +193,8 @@ def _growth(work: Callable[[], object]) -> float | None:
 
 
 def _allocated(work: Callable[[], object]) -> float | None:
-    """The most MiB that torch's CPU allocator has given out at a time during the work."""
-    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it complains where there is no GPU
+    """Peak MiB that torch's CPU allocator has allocated during the work, from torch's profiler."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # otherwise it prints a warning without a GPU
     activities = [torch.profiler.ProfilerActivity.CPU]
     # acc_events says nothing about a single cycle, but without it torch 2.11 warns of several.
     with torch.profiler.profile(activities=activities, profile_memory=True, acc_events=True) as profiled:

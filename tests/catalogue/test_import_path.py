@@ -95,7 +95,7 @@ def test_an_own_network_trains_and_is_found_again(demo_root: Path, tmp_path: Pat
             r"cannot be built for 5 classes: RuntimeError: no such encoder \(.*parts.py, line",
         ),
         ("own_package.parts:nothing", "returned a int; expected a torch.nn.Module"),
-        ("own_package.parts:half", r"became \(1, 5, 32, 32\), expected \(1, 5, 64, 64\)"),
+        ("own_package.parts:half", r"gave \(1, 5, 32, 32\), expected \(1, 5, 64, 64\)"),
         ("own_package.parts:picky", r"fails on an image of \(1, 3, 65, 97\).*fcn.padding.Padded"),
     ],
 )
