@@ -99,7 +99,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         examples=EXAMPLES,
         recipes=RECIPES,
     )
-    loggers.parse(chosen.logger)  # refuses those that are not installed
+    loggers.parse(chosen.logger)  # refuses loggers that are not installed
     if chosen.compile:
         require_compiler()
     benchmark = catalogue.benchmark(chosen.benchmark)
@@ -107,21 +107,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     longest = require_equal_sizes(benchmark, [*training, *validation])
 
     fabric = make_fabric(chosen.accelerator, chosen.precision)
-    with distributed_errors(fabric), ExitStack() as held:
+    with distributed_errors(fabric), ExitStack() as locks:
         for warning in batch_warnings(chosen, len(training), longest, fabric.world_size):
             fabric.print(warning)
-        run, network, about = _open_run(fabric, chosen, benchmark, held)
+        run, network, about = _open_run(fabric, chosen, benchmark, locks)
         fabric.print(
             f"{run.folder}: {chosen.network} on {len(training)} images of {chosen.benchmark} "
             f"({len(validation)} to validate), {fabric.device}, {counted(fabric.world_size, 'process')}"
         )
-        prepared = prepare_training(
+        trainer = prepare_training(
             fabric, chosen, run, network, about, benchmark, training, validation, verbose=chosen.verbose
         )
         try:
-            best = prepared.fit()
+            best = trainer.fit()
         except (Stopped, KeyboardInterrupt):
-            fabric.print(spelled(_resuming(fabric, sys.argv[1:] if argv is None else argv)))
+            fabric.print(spelled(_resume_command(fabric, sys.argv[1:] if argv is None else argv)))
             raise
     if fabric.is_global_zero:
         print(spelled(_summary(run, best, chosen, benchmark)))
@@ -149,11 +149,11 @@ def _labelled(benchmark: Benchmark, chosen: TrainOptions, flag: str) -> list[Sam
 
 
 def _open_run(
-    fabric: Fabric, chosen: TrainOptions, benchmark: Benchmark, held: ExitStack
+    fabric: Fabric, chosen: TrainOptions, benchmark: Benchmark, locks: ExitStack
 ) -> tuple[Run, nn.Module, About]:
     """Open the run folder, and build the network with the weights that a new run starts from.
 
-    The first process locks the folder against other commands until `held` is closed.
+    The first process locks the folder against other commands until `locks` is closed.
     """
     torch.manual_seed(derive(chosen.seed))
     network = catalogue.network(chosen.network, len(benchmark.classes))
@@ -166,7 +166,7 @@ def _open_run(
         run = Run(named_folder(chosen.saved, chosen.name))
     if fabric.is_global_zero:
         require_writable(run.folder)
-        held.enter_context(exclusive(run.folder, "give another --name"))
+        locks.enter_context(exclusive(run.folder, "give another --name"))
     if not run.last.is_file():
         about = _load_start(fabric, network, about, chosen)
     if fabric.is_global_zero:
@@ -188,7 +188,7 @@ def _load_start(fabric: Fabric, network: nn.Module, about: About, chosen: TrainO
     return about if source is None else dataclasses.replace(about, mean=source.mean, std=source.std)
 
 
-def _resuming(fabric: Fabric, words: Sequence[str]) -> str:
+def _resume_command(fabric: Fabric, words: Sequence[str]) -> str:
     """Command that resumes; the command that started several processes is not known here."""
     if fabric.world_size > 1:
         return "next: run the same command again to resume"

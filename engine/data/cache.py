@@ -111,9 +111,9 @@ class Cache:
             return
         self._require_room(missing)
         found = parallel.parallel_map(self.add, missing, workers=workers, title="fill the cache")
-        faults = [message for _, error in found if isinstance(error, InputError) for message in error.messages]
-        if faults:
-            raise InputError(*faults)
+        messages = [message for _, error in found if isinstance(error, InputError) for message in error.messages]
+        if messages:
+            raise InputError(*messages)
 
     def _is_intact(self, sample: Sample) -> bool:
         """Whether the checksum of a sample's file is right."""

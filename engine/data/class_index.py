@@ -81,9 +81,9 @@ def build(samples: Sequence[Sample], read_mask: ReadMask, num_classes: int, file
 def _scan(samples: Sequence[Sample], read_mask: ReadMask, num_classes: int, workers: int) -> ClassIndex:
     scan = functools.partial(_scan_mask, read_mask, num_classes)
     found = [result for _, result in parallel.parallel_map(scan, samples, workers=workers, title="index the classes")]
-    faults = [message for result in found if isinstance(result, InputError) for message in result.messages]
-    if faults:
-        raise InputError(*faults)
+    messages = [message for result in found if isinstance(result, InputError) for message in result.messages]
+    if messages:
+        raise InputError(*messages)
     scanned = [result for result in found if not isinstance(result, InputError)]
     index = ClassIndex(np.stack([counts for counts, _ in scanned]), np.stack([positions for _, positions in scanned]))
     if not index.pixel_counts.any():

@@ -90,9 +90,9 @@ class GuardedDataset(Dataset[Any]):
 
 def collate(items: list[Batch | InputError]) -> Batch | InputError:
     """Stack samples into a batch, or merge the errors of a batch into one."""
-    faults = [message for item in items if isinstance(item, InputError) for message in item.messages]
-    if faults:
-        return InputError(*faults)
+    messages = [message for item in items if isinstance(item, InputError) for message in item.messages]
+    if messages:
+        return InputError(*messages)
     batch: Batch = tuple(default_collate(items))
     return batch
 

@@ -35,8 +35,8 @@ def require_classes(
     with ThreadPoolExecutor(max(1, workers)) as pool:
         done = parallel.prefetch(pool, has_class, validation, depth=2 * max(1, workers))
         found = [result for _, result in tqdm(done, "check masks", total=len(validation), disable=None, leave=False)]
-    if faults := [message for result in found if isinstance(result, InputError) for message in result.messages]:
-        raise InputError(*faults)
+    if messages := [message for result in found if isinstance(result, InputError) for message in result.messages]:
+        raise InputError(*messages)
     for samples, purpose, flag, usable in (
         (validation, "validate", "val_split", any(found)),
         (training, "train", "train_split", any(map(has_class, training))),

@@ -67,7 +67,7 @@ class ResidentData:
         height, width = _largest(sizes)
         images = torch.zeros(len(samples), 3, height, width, dtype=torch.uint8, device=device)
         masks = torch.full((len(samples), height, width), void, dtype=torch.uint8, device=device)
-        faults: list[str] = []
+        messages: list[str] = []
 
         def read(number: int) -> tuple[UInt8Array, UInt8Array]:
             return _read(reader, samples[number], sizes[number])
@@ -76,13 +76,13 @@ class ResidentData:
             done = parallel.prefetch(pool, read, range(len(samples)), depth=2 * workers)
             for number, content in tqdm(done, title, total=len(samples), disable=None, leave=False):
                 if isinstance(content, InputError):
-                    faults += content.messages
+                    messages += content.messages
                     continue
                 (down, across), (pixels, ids) = sizes[number], content
                 images[number, :, :down, :across] = as_tensor(pixels).to(device).permute(2, 0, 1)
                 masks[number, :down, :across] = as_tensor(ids).to(device)
-        if faults:
-            raise InputError(*faults)
+        if messages:
+            raise InputError(*messages)
         return cls(images, masks, sizes)
 
     def item(self, number: int) -> Batch:
@@ -126,15 +126,15 @@ def image_sizes(samples: Sequence[Sample]) -> list[Size]:
         InputError: with every file that cannot be read.
     """
     sizes: list[Size] = []
-    faults: list[str] = []
+    messages: list[str] = []
     for sample in samples:
         try:
             width, height = image_size(sample.image)
             sizes.append((height, width))
         except InputError as error:
-            faults += error.messages
-    if faults:
-        raise InputError(*faults)
+            messages += error.messages
+    if messages:
+        raise InputError(*messages)
     return sizes
 
 

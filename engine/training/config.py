@@ -124,9 +124,9 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers that are out of range."""
-        faults = out_of_range(vars(self), RANGES)
-        if faults:
-            raise InputError(*faults)
+        messages = out_of_range(vars(self), RANGES)
+        if messages:
+            raise InputError(*messages)
 
 
 def batch_warnings(config: TrainingConfig, images: int, longest: int, processes: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""Everything that is made from the history of a run: its table, curves and model card, and what loggers have."""
+"""Outputs that are derived from the history of a run: table, curves, model card and the rows of loggers."""
 
 from pathlib import Path
 
@@ -10,10 +10,10 @@ from engine.training.model_card import CardFacts
 
 
 class Derived:
-    """Files and loggers that follow from the history of a run.
+    """Files and loggers that are derived from the history of a run.
 
     Args:
-        folder: the folder of the run.
+        folder: run folder.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -21,16 +21,16 @@ class Derived:
         self._loggers: RunLoggers | None = None
 
     def curves(self, kind: str) -> Path:
-        """The picture of the history: png, svg or pdf."""
+        """File of the curves, for a format: png, svg or pdf."""
         return self._folder / f"curves.{kind}"
 
     def write(self, facts: CardFacts, *, curves: str, logger: str) -> None:
-        """Bring everything up to date, if there is an epoch yet.
+        """Update all outputs, if there is an epoch yet.
 
         Args:
-            facts: the run; epochs whose figures are of another number of classes are left out.
-            curves: the kind of picture to draw: png, svg or pdf, or none.
-            logger: the loggers that get new rows, a value of `--logger`.
+            facts: facts of the run; rows with values of another number of classes are left out.
+            curves: file format of the curves: png, svg, pdf or none.
+            logger: loggers that receive new rows, a value of `--logger`.
         """
         classes = facts.benchmark.classes.names
         rows = [row for row in facts.rows if history.has_figures_of(row, len(classes))]
@@ -45,7 +45,7 @@ class Derived:
             history.plot(rows, self.curves(curves), facts.name)
 
     def close(self) -> None:
-        """End the loggers."""
+        """Close the loggers."""
         if self._loggers is not None:
             self._loggers.close()
             self._loggers = None

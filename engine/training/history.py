@@ -1,4 +1,4 @@
-"""The epochs of a run as tables and curves."""
+"""History of a run: its rows, as table, printed lines and curves."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Row = dict[str, Any]
-"""One epoch: plain names and numbers; figures per class are lists."""
+"""History row of one epoch: plain names and numbers; values per class are lists."""
 
 
 def columns(split: str, loss: float, metrics: Metrics) -> Row:
-    """Loss and metrics of a split as columns `<split>_<figure>`.
+    """Loss and metrics of a split, as columns `<split>_<metric>`.
 
-    What has no value is None, because JSON has no NaN: the IoU of a class that does not occur, and the metrics where no
-    class does.
+    Values that do not exist are None, because JSON has no NaN: the IoU of a class that does not occur, and all metrics
+    if no class occurs.
     """
-    figures = {"loss": loss, **metrics.summary()}
-    row: Row = {f"{split}_{name}": _number(value) for name, value in figures.items()}
+    values = {"loss": loss, **metrics.summary()}
+    row: Row = {f"{split}_{name}": _number(value) for name, value in values.items()}
     return row | {f"{split}_iou": [_number(iou) for iou in metrics.iou]}
 
 
@@ -36,13 +36,13 @@ def _number(value: float) -> float | None:
 
 
 def to_dataframe(rows: Sequence[Row], classes: Sequence[str]) -> "pd.DataFrame":
-    """The history as a DataFrame: a row an epoch, and a column `<figure>_<class>` for each entry of a list.
+    """History as a DataFrame: one row per epoch, and a column `<metric>_<class>` for each value per class.
 
-    Scores are from 0 to 1; NaN is a figure without a value, for example of an epoch that was not validated.
+    Scores are from 0 to 1; NaN means no value, for example in an epoch that was not validated.
 
     Args:
-        rows: epochs; the columns are those of the first.
-        classes: the names of the classes.
+        rows: rows of the epochs; the columns are those of the first.
+        classes: names of the classes.
     """
     import pandas as pd
 
@@ -56,11 +56,11 @@ def has_figures_of(row: Row, classes: int) -> bool:
 
 
 def cells(row: Row, classes: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """The values of an epoch under the names of columns: one for each class where a figure is a list.
+    """Yield column name and value of each cell of a row; values per class get one column per class.
 
     Args:
-        row: an epoch.
-        classes: the names of the classes.
+        row: row of an epoch.
+        classes: names of the classes.
     """
     for name, value in row.items():
         if isinstance(value, list):
@@ -70,12 +70,12 @@ def cells(row: Row, classes: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
 
 def line(row: Row, best: Row | None, epochs: int) -> str:
-    """An epoch as a line for people.
+    """Line that is printed after an epoch: scores, throughput and remaining time.
 
     Args:
-        row: the epoch.
-        best: the best epoch so far, None where none was validated.
-        epochs: how many there are to be.
+        row: row of the epoch.
+        best: row of the best epoch so far, None if no epoch was validated.
+        epochs: number of epochs of the training.
     """
     minutes = (epochs - row["epoch"]) * row["seconds"] / 60
     validated = row["val_miou"] is not None and best is not None
@@ -88,7 +88,7 @@ def line(row: Row, best: Row | None, epochs: int) -> str:
 
 
 def by_class(row: Row, classes: Sequence[str]) -> Table:
-    """The IoU of each class in an epoch, on validation images and on training crops, and last their means."""
+    """Table of the IoU of each class in an epoch, on validation images and on training crops, with their means last."""
     figures = {split: [*row[f"{split}_iou"], row[f"{split}_miou"]] for split in ("val", "train")}
     return Table({"IoU": [*classes, "mean"], **figures}, dict.fromkeys(figures, percent_2))
 
@@ -101,17 +101,17 @@ _PANELS = {
     "mean_pixel_accuracy": "mean pixel accuracy (%)",
     "learning_rate": "learning rate",
 }
-"""Figure -> the label of its curves, in two rows of three."""
+"""Axis labels of the plots by metric, in two rows of three plots."""
 
 
 def plot(history: Sequence[dict[str, Any]], path: Path, title: str) -> None:
-    """Draw loss, metrics and learning rate over epochs.
+    """Plot loss, metrics and learning rate over epochs.
 
     Args:
-        history: one row an epoch, with `epoch`, `learning_rate` and `{train,val}_<figure>`, which are None where
-            nothing was measured.
-        path: of the picture; its ending says whether it is a PNG, SVG or PDF.
-        title: above it.
+        history: one row per epoch, with `epoch`, `learning_rate` and `{train,val}_<metric>`; the latter are None if
+            they were not measured.
+        path: file of the plot; its suffix selects PNG, SVG or PDF.
+        title: title of the plot.
     """
     figure = Figure(figsize=(12, 7.2), layout="constrained")
     FigureCanvasAgg(figure)

@@ -1,4 +1,4 @@
-"""The model card of a run: README.md in its folder, with front matter that model hubs read."""
+"""Model card of a run: README.md in its folder, with front matter that model hubs read."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,15 +13,15 @@ from engine.training import history
 from engine.training.history import Row
 
 _PRIVATE = ("root", "saved", "cache", "name", "verbose")
-"""Settings that say nothing about the weights."""
+"""Options that do not affect the weights."""
 _IMAGENET = (
     "If the backbone began from ImageNet weights (`backbone_weights: imagenet`, which `auto` means for networks with a "
-    "VGG), the terms of ImageNet hold as well: research and education, not commercial use."
+    "VGG), the terms of ImageNet apply as well: research and education, not commercial use."
 )
 
 
 class CardFacts(NamedTuple):
-    """Everything that a model card is made of."""
+    """Facts of a run from which its model card is made."""
 
     name: str
     """Name of the run."""
@@ -30,15 +30,15 @@ class CardFacts(NamedTuple):
     rows: Sequence[Row]
     """History of the run, by ascending epoch."""
     best: Row | None
-    """Row of the best epoch; None where none was validated."""
+    """Row of the best epoch; None if no epoch was validated."""
     config: Mapping[str, Any]
-    """Settings of the run: plain names and values."""
+    """Options of the run: plain names and values."""
     environment: Mapping[str, Any]
-    """Commit, versions and hardware of the last start, as `environment.describe` gives them."""
+    """Commit, versions and hardware of the last start, from `environment.describe`."""
 
 
 def render(facts: CardFacts) -> str:
-    """The model card as Markdown with YAML front matter."""
+    """Render the model card as Markdown with YAML front matter."""
     network, data = _network(facts), facts.benchmark.name
     parts = [
         f"---\n{yaml.safe_dump(_front_matter(facts), sort_keys=False, allow_unicode=True)}---",
@@ -59,7 +59,7 @@ def _network(facts: CardFacts) -> str:
 
 
 def _front_matter(facts: CardFacts) -> dict[str, Any]:
-    """The metadata that model hubs read."""
+    """Metadata that model hubs read."""
     network, data = _network(facts), facts.benchmark.name
     content: dict[str, Any] = {
         "library_name": "pytorch",
@@ -99,7 +99,7 @@ def _scores(facts: CardFacts) -> str:
         f"Best epoch, measured on the {split} split of `{facts.benchmark.name}`, in percent:\n\n"
         f"{means.render('markdown')}\n\n"
         f"{history.by_class(best, facts.benchmark.classes.names).render('markdown')}\n\n"
-        "Figures of `train` are of the crops that were trained on, while the weights changed."
+        "Scores of `train` were measured on the training crops while the weights changed."
     )
 
 
@@ -107,7 +107,7 @@ def _use(facts: CardFacts) -> str:
     weights = f"saved/{facts.name}/best"
     split = facts.config.get("val_split", "val")
     flag = "" if facts.benchmark.name == "cityscapes" else f" --benchmark {facts.benchmark.name}"
-    return f"""`best.pth` and `best.safetensors` hold the same weights, those of the best epoch.
+    return f"""`best.pth` and `best.safetensors` contain the same weights, those of the best epoch.
 
 ```sh
 python test_fcn.py --model_weights_path {weights}.safetensors --root data --split {split}{flag}
@@ -137,12 +137,12 @@ def _training(facts: CardFacts) -> str:
 
 
 def _public(value: Any) -> str:
-    """A setting as text; of a full path only the last part, because the rest may name a person or a machine."""
+    """Value of an option as text; only the last part of a full path, because the rest may name a person or machine."""
     text = str(value)
     return PurePath(text).name if text.startswith(("/", "~")) else text
 
 
 def _terms(facts: CardFacts) -> str:
-    data = facts.benchmark.terms or f"`{facts.benchmark.name}` states no terms here: ask whoever made the data."
+    data = facts.benchmark.terms or f"`{facts.benchmark.name}` states no terms here: ask the authors of the data."
     code = "The code is under the MIT license. The weights depend on the data that they were trained on."
     return "\n\n".join([code, data, _IMAGENET])

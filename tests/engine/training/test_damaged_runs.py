@@ -52,7 +52,7 @@ def test_settings_that_are_missing_beside_a_state(tmp_path: Path, capsys: pytest
     (tmp_path / "config.yaml").unlink()
     capsys.readouterr()
     training(tmp_path, Scores([0.1]), epochs=2).fit()
-    assert "config.yaml: no such file, so the settings of before cannot be compared" in capsys.readouterr().err
+    assert "config.yaml: no such file, so the earlier options cannot be compared" in capsys.readouterr().err
 
 
 def test_a_damaged_environment_file_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -63,7 +63,7 @@ def test_a_damaged_environment_file_stops_nothing(tmp_path: Path, capsys: pytest
         capsys.readouterr()
         started(tmp_path)
         kept = f"environment.json.damaged{number or ''}"
-        assert capsys.readouterr().err.count(f"it is kept as {kept}, and a new one is begun") == 1
+        assert capsys.readouterr().err.count(f"it is kept as {kept}, and a new file is started") == 1
         assert (tmp_path / kept).read_bytes() == content
         assert len(json.loads(path.read_text())) == 1
 
@@ -167,7 +167,7 @@ def test_what_is_missing_beside_a_state_is_noted(tmp_path: Path, capsys: pytest.
     capsys.readouterr()
     training(tmp_path, Scores([0.1]), epochs=4).fit()
     printed = capsys.readouterr().err
-    assert "history.jsonl: lacks epoch 1, 2; tables and curves are without" in printed
+    assert "history.jsonl: lacks epoch 1, 2, and so do tables and curves" in printed
     assert "best.pth: no such file, so the weights of epoch 1, the best so far, are lost" in printed
 
 

@@ -82,7 +82,7 @@ def test_a_new_option_with_another_value_than_its_default_is_a_difference(tmp_pa
     run = Run(tmp_path / "a")
     run.start({"rate": 0.1}, set())
     run.save(STATE)
-    with pytest.raises(InputError, match=r"other settings \(new 3 -> 4\)"):
+    with pytest.raises(InputError, match=r"other options \(new 3 -> 4\)"):
         run.start({"rate": 0.1, "new": 4}, set(), {"new": 3})
 
 
@@ -117,7 +117,7 @@ def test_several_runs_that_differ_in_removed_options(tmp_path: Path) -> None:
     for gone in (1, 2):
         config = {"rate": 0.1, "gone": gone}
         find_run(tmp_path, config, set(), {}, "fcn8s").start(config, set())
-    with pytest.raises(InputError, match=r"several runs have these settings \(fcn8s-\w+, fcn8s-\w+\); choose one by"):
+    with pytest.raises(InputError, match=r"several runs have these options \(fcn8s-\w+, fcn8s-\w+\); choose one with"):
         find_run(tmp_path, {"rate": 0.1}, set(), {}, "fcn8s")
 
 

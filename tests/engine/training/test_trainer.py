@@ -250,6 +250,6 @@ def test_a_state_of_an_earlier_version_says_nothing_of_images(tmp_path: Path) ->
 def test_a_history_without_its_state_is_not_mixed_with_a_new_one(tmp_path: Path) -> None:
     training(tmp_path, Scores([0.1]), epochs=1).fit()
     (tmp_path / "last.pth").unlink()
-    with pytest.raises(InputError, match=r"no such file, but history\.jsonl beside it ends with epoch 1"):
+    with pytest.raises(InputError, match=r"no such file, but history\.jsonl next to it ends with epoch 1"):
         training(tmp_path, Scores([0.1]), epochs=1).fit()
     assert len(rows(tmp_path)) == 1
