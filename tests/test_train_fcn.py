@@ -137,7 +137,7 @@ def test_more_epochs_continue_with_the_schedule_of_the_new_number(tiny_training:
         for name in ("longer", "long")
     ]
     assert rates[0][1:] == rates[1][1:]
-    assert rates[0][0] < rates[1][0], "the first epoch was the last one when it was trained"
+    assert rates[0][0] < rates[1][0], "the first epoch was the last of the schedule when it was trained"
 
 
 def test_the_original_recipe_trains(tiny_training: list[str], tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_processes_end_with_a_training_that_fails(tiny_training: list[str], netw
     """They ignored the signal to end, and the training waited for them forever on its GPU."""
     with pytest.raises(ZeroDivisionError) as caught:
         train_fcn.main([*tiny_training, "--network", f"tests.networks:{network}", "--workers", "1"])
-    assert caught.tb is not None, "which keeps all that is in its frames"
+    assert caught.tb is not None, "the traceback keeps the objects in its frames"
     assert multiprocessing.active_children() == []
 
 

@@ -21,6 +21,7 @@ _POSITIONS = 8
 """Number of pixel positions that are kept for each class in each mask."""
 
 ReadMask = Callable[[Path], UInt8Array]
+"""Reader of masks: a file -> its (H, W) uint8 train ids."""
 Pixel = tuple[int, int]
 """Row and column of a pixel in an image."""
 

@@ -18,9 +18,13 @@ class Region(NamedTuple):
     """Rectangle in the pixels of an image; it may extend beyond the borders."""
 
     top: int
+    """First row of the region; negative above the image."""
     left: int
+    """First column of the region; negative left of the image."""
     height: int
+    """Height of the region in pixels of the image."""
     width: int
+    """Width of the region in pixels of the image."""
 
 
 class Regions(Protocol):

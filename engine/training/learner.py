@@ -50,9 +50,7 @@ class Learner:
         self.fabric, self.config, self.void = fabric, config, void
         if fabric.world_size > 1 and fabric.device.type == "cuda":
             network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-        self.network = network.to(
-            memory_format=torch.channels_last
-        )  # twice as fast on CPUs, and faster on tensor cores
+        self.network = network.to(memory_format=torch.channels_last)  # 2 x on CPUs, faster on tensor cores
         self._frozen = choose_trained_parts(
             network, freeze_backbone=config.freeze_backbone, learn_upsampling=config.learn_upsampling
         )

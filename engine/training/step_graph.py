@@ -15,6 +15,7 @@ from engine.devices.fabric import precision_of
 from engine.training.config import TrainingConfig
 
 Tensors = tuple[torch.Tensor, ...]
+"""Inputs or results of a step."""
 Step = Callable[..., Tensors]
 """Step on tensors of fixed shapes on the device; it reads and writes only device memory."""
 

@@ -72,6 +72,7 @@ class Trainer:
         self.saved = time.monotonic()
         self._best_weights: tuple[StateDict, About] | None = None
         """Weights and metadata of the best epoch until they are written to best.pth; on the device."""
+        self._divergence = DivergenceCheck(run, learner, data)
         self._data_state = data_state.fingerprint(data.samples, validation, len(data.sampler))
         backend = graph_backend(fabric, config)
         self._graph = StepGraph(partial(self._learn, update=True), backend, learner.optimizer.zero_grad)
@@ -87,7 +88,6 @@ class Trainer:
             Stopped: after a signal; the state is saved.
         """
         sampler = self.data.sampler
-        divergence = DivergenceCheck(self.run, self.learner, self.data)
         epoch_metrics = self._resume(sampler)
         sampler.epoch = self.about.epoch + 1
         stream = self.data.stream(self.config.epochs)
@@ -101,7 +101,7 @@ class Trainer:
                 sampler.epoch = epoch
                 meter = ThroughputMeter(self.fabric, f"epoch {epoch}", len(sampler), sampler.start)
                 remaining = islice(stream, len(sampler) - sampler.start)
-                self._train_epoch(sampler, meter.timed(remaining), epoch_metrics, interruption, divergence)
+                self._train_epoch(sampler, meter.timed(remaining), epoch_metrics, interruption)
                 row = self._row(epoch, epoch_metrics, meter, interruption)
                 sampler.start, epoch_metrics = 0, self._new_metrics()
                 self._finish_epoch(row)
@@ -133,7 +133,6 @@ class Trainer:
         loaded: Iterator[tuple[torch.Tensor, ...]],
         epoch_metrics: EpochMetrics,
         interruption: Interruption,
-        divergence: DivergenceCheck,
     ) -> None:
         """Train on the rest of an epoch, and add losses and metrics of the crops to `epoch_metrics`."""
         self.learner.train()
@@ -149,11 +148,11 @@ class Trainer:
             uniform = self.config.accumulate == 1  # every step runs the same operations
             loss, logits, masks = self._graph(*parts) if uniform else self._learn(*parts, update=update)
             epoch_metrics.add(loss, logits, masks, step)
-            divergence.add(loss.clone(), step)  # a graph writes its loss to the same memory in every step
+            self._divergence.add(loss.clone(), step)  # a graph writes its loss to the same memory in every step
             if last:
-                divergence.check()
+                self._divergence.check()
             elif update:
-                self._pause(step + 1, global_step, epoch_metrics, interruption, divergence)
+                self._pause(step + 1, global_step, epoch_metrics, interruption)
 
     def _learn(self, *parts: torch.Tensor, update: bool) -> tuple[torch.Tensor, ...]:
         """Run a step without waiting for the device; return its loss, logits and masks."""
@@ -162,17 +161,12 @@ class Trainer:
         return (*self.learner.step(images, masks, update=update), masks)
 
     def _pause(
-        self,
-        steps_done: int,
-        global_step: int,
-        epoch_metrics: EpochMetrics,
-        interruption: Interruption,
-        divergence: DivergenceCheck,
+        self, steps_done: int, global_step: int, epoch_metrics: EpochMetrics, interruption: Interruption
     ) -> None:
         """Between two steps, save if it is time to, and stop if a signal was received."""
         number = interruption.requested_signal(global_step)
         if number or self._due(global_step):
-            divergence.check()
+            self._divergence.check()
             self._save(row=None, steps_done=steps_done, epoch_metrics=epoch_metrics)
         if number:
             raise Stopped(f"{self.run.folder}: saved in epoch {self.about.epoch + 1} after step {steps_done}", number)

@@ -69,7 +69,7 @@ def test_its_processes_end_after_a_damaged_file(changed_root: Path) -> None:
         evaluator(forward, build_loss("cross_entropy", 255))
     evaluator.close()
     assert multiprocessing.active_children() == []
-    assert caught.tb is not None, "which keeps all that is in its frames"
+    assert caught.tb is not None, "the traceback keeps the objects in its frames"
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])

@@ -130,7 +130,7 @@ def test_a_frozen_backbone_stays_identical(more: dict[str, Any]) -> None:
     torch.manual_seed(0)
     network = WithBackbone()
     for buffer in network.buffers():
-        buffer += 37  # a count that 0.9 and 0.1 of it do not make up in float32
+        buffer += 37  # in float32, 0.9 x + 0.1 x differs from x for this count
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     its = Learner(Fabric(accelerator="cpu"), network, Normalize(), TrainingConfig(freeze_backbone=True, **more), VOID)
     its.set_learning_rate(0.1)

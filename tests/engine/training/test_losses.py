@@ -238,7 +238,7 @@ def test_ohem_keeps_the_share_of_equally_hard_pixels() -> None:
     logits[:, 0] = 200.0
     mask = torch.zeros(1, 1, 64, dtype=torch.int64)
     assert LOSSES["ohem"](255)(logits, mask) == 0
-    logits[..., :2] = 0.0  # two pixels of loss ln 2 are more than the limit, but fewer than the four of the share
+    logits[..., :2] = 0.0  # two pixels of loss ln 2 exceed the limit, but min_kept is four pixels
     expected = 2 * torch.tensor(2.0).log() / 4
     assert torch.allclose(LOSSES["ohem"](255)(logits, mask), expected)
 

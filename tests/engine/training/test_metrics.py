@@ -43,7 +43,7 @@ def test_figures_worked_out_by_hand() -> None:
     metrics = matrix.reduce()
     assert metrics.iou[:2] == [0.5, 0.5]
     assert math.isnan(metrics.iou[2])
-    assert metrics.miou == 0.5  # the class in neither counts for nothing
+    assert metrics.miou == 0.5  # the class in neither is left out
     assert metrics.pixel_accuracy == pytest.approx(2 / 3)
     assert metrics.mean_pixel_accuracy == 0.75
     assert metrics.mean_dice == pytest.approx(2 / 3)

@@ -87,7 +87,7 @@ def test_a_signal_saves_and_stops(settings: list[str], tmp_path: Path) -> None:
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert steps_done(tmp_path / "stopped") == (0, 2)
     for epoch, number in enumerate((signal.SIGTERM, signal.SIGUSR1), 1):
-        # In the third step left: two of an epoch, which the last state was in, and one of the next.
+        # In the third remaining step: two of the epoch of the last state, and one of the next.
         ended = interrupted(number, 3, *stopped, "--save_minutes", "1000")
         assert ended.returncode == 128 + number, ended.stderr
         assert f"saved in epoch {epoch + 1} after step 2" in ended.stderr
@@ -104,7 +104,7 @@ def test_a_signal_stops_a_validation_at_once(
     """A validation takes minutes, but schedulers wait for seconds. It is repeated after the resume."""
     settings = [*settings, *EVERYTHING, "--save_minutes", "1000"]
     assert train_fcn.main([*settings, "--name", "whole"]) == 0
-    # At the second of three images; then in the epoch after that whose validation was made again; and the last one.
+    # At the second of three images; then in the epoch after the repeated validation; then in the last epoch.
     for epoch, image in ((1, 2), (2, 4), (3, 5)):
         monkeypatch.setenv(INTERRUPT, f"{signal.SIGTERM:d} {-image}")
         capsys.readouterr()

@@ -111,7 +111,7 @@ def test_gradients_of_a_failed_capture_are_discarded() -> None:
 
 @pytest.mark.parametrize(
     "draw",
-    [random.random, np.random.rand, lambda: torch.rand(()).item()],  # as networks of others do
+    [random.random, np.random.rand, lambda: torch.rand(()).item()],  # as in networks of other people
     ids=["python", "numpy", "torch"],
 )
 def test_a_step_that_draws_on_the_host_is_not_replayed(

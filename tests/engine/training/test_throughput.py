@@ -76,6 +76,6 @@ def test_a_gpu_that_waits_for_data_is_reported(monkeypatch: pytest.MonkeyPatch) 
     its = meter_on("cuda")
     for _ in its.timed(clock.loading(1.0, 10)):
         clock.launch(0.5)
-    # 10.5 s: the first batch takes 1 s, each of the other nine comes 0.5 s after the GPU was through.
+    # 10.5 s: the first batch takes 1 s, each of the other nine comes 0.5 s after the GPU has finished.
     assert its.waited / (its.trained - its.began) == pytest.approx(5.5 / 10.5)
     assert "waited for data 52 % of the time" in str(its.warning())

@@ -167,7 +167,7 @@ def test_epochs_after_the_last_state_are_trained_again(tmp_path: Path) -> None:
 
     def save(row: Any, steps_done: int, epoch_metrics: Any) -> None:
         if row is not None:
-            raise KeyboardInterrupt  # as if killed in the save at the end
+            raise KeyboardInterrupt  # like a kill during the save at the end
         original(row, steps_done, epoch_metrics)
 
     killed._save = save  # type: ignore[method-assign]
