@@ -169,7 +169,7 @@ class Run:
                 file=sys.stderr,
             )
         if self.best.is_file() and not self.best_safetensors.is_file():
-            with contextlib.suppress(InputError):  # nothing here depends on it
+            with contextlib.suppress(InputError):  # the training does not depend on this file
                 found = checkpoints.load(self.best)
                 if found.about is not None:
                     checkpoints.save_safetensors(self.best_safetensors, found.weights, found.about, classes)
@@ -187,13 +187,13 @@ class Run:
         return self._derived.curves(kind)
 
     def publish(self, benchmark: Benchmark, best: Row | None, *, curves: str, logger: str) -> None:
-        """Bring what is made from the history up to date: table, model card, curves, and what loggers have.
+        """Update everything that is derived from the history: table, model card, curves and the rows of loggers.
 
         Args:
-            benchmark: of the samples.
-            best: the row of the best epoch so far; None where none was validated.
-            curves: the kind of picture to draw: png, svg or pdf, or none.
-            logger: the loggers that get new rows, a value of `--logger`.
+            benchmark: benchmark of the samples.
+            best: row of the best epoch so far; None if no epoch was validated.
+            curves: file format of the curves: png, svg, pdf or none.
+            logger: loggers that receive new rows, a value of `--logger`.
         """
         facts = CardFacts(self.folder.name, benchmark, self.history(), best, self._settings, self._described)
         self._derived.write(facts, curves=curves, logger=logger)
@@ -207,12 +207,12 @@ class Run:
         checkpoints.save(self.last, **vars(state))
 
     def save_best(self, weights: StateDict, about: About, classes: Sequence[str]) -> None:
-        """Replace the best weights, in both formats.
+        """Write best.pth and best.safetensors, the best weights so far.
 
         Args:
-            weights: of the network.
+            weights: weights of the network.
             about: metadata of the weights.
-            classes: the names of the classes.
+            classes: names of the classes.
         """
         checkpoints.save(self.best, weights, about)
         checkpoints.save_safetensors(self.best_safetensors, weights, about, classes)

@@ -1,6 +1,6 @@
-"""Loggers: where the rows of a run's history go, in addition to the files in its folder.
+"""Experiment loggers, which receive the rows of a run's history in addition to the files in its folder.
 
-A logger that fails or cannot reach its server costs a warning, never the training: history.jsonl has all rows.
+If a logger fails or cannot reach its server, a warning is printed and training continues: history.jsonl has all rows.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ LOGGERS: dict[str, Start] = {
     "mlflow": mlflow.start,
     "trackio": trackio.start,
 }
-"""Name of a logger, which is also that of its package -> the function that starts it."""
+"""Functions that start loggers, by the name of the logger, which is also that of its package."""
 NONE = "none"
 JOURNAL = "loggers.json"
-"""File in the run's folder: under which name a logger has the run, and the last epoch that was sent to it."""
+"""File in the run folder with the name of the run in each logger, and the last epoch that was sent to it."""
 
 
 def parse(text: str) -> tuple[str, ...]:
-    """The loggers in a value of `--logger`, several joined with `+`.
+    """Split a value of `--logger` into the names of loggers, which are joined with `+`.
 
     Raises:
         InputError: if there is no such logger, or its package is not installed.
@@ -40,7 +40,7 @@ def parse(text: str) -> tuple[str, ...]:
         return ()
     if unknown := [name for name in names if name not in LOGGERS]:
         raise InputError(
-            f"--logger {text}: there is no logger {', '.join(unknown)}; choose from {', '.join(LOGGERS)}, several "
+            f"--logger {text}: no logger {', '.join(unknown)}; choose from {', '.join(LOGGERS)}, several "
             f"joined with +, or {NONE}"
         )
     if missing := [name for name in names if not _is_installed(name)]:
@@ -53,31 +53,31 @@ def parse(text: str) -> tuple[str, ...]:
 
 
 class RunLoggers:
-    """The loggers of a run, each started when the first row is sent to it.
+    """Loggers of a run, each started when the first row is sent to it.
 
     Args:
-        folder: the folder of the run.
-        names: of the loggers.
+        folder: run folder.
+        names: names of the loggers.
     """
 
     def __init__(self, folder: Path, names: Sequence[str]) -> None:
         self._folder, self._names = folder, list(names)
         self._sinks: dict[str, Sink] = {}
         self._sent: dict[str, int] = {}
-        """Logger -> last epoch that this process sent to it."""
+        """Last epoch that this process sent to each logger."""
 
     def write(self, rows: Sequence[Row], classes: Sequence[str], config: Mapping[str, Any]) -> None:
         """Send each logger the rows that it does not have yet; a failure is reported on stderr.
 
         Args:
             rows: the whole history, by ascending epoch.
-            classes: the names of the classes; figures per class are lists.
-            config: settings of the run: plain names and values.
+            classes: names of the classes.
+            config: options of the run: plain names and values.
         """
         for name in list(self._names):
             try:
                 self._write(name, rows, classes, config)
-            except Exception as error:  # packages of others raise any
+            except Exception as error:  # third-party packages raise any exception
                 with contextlib.suppress(Exception):
                     self._sinks.pop(name).close()
                 self._warn(name, error)
@@ -88,7 +88,7 @@ class RunLoggers:
         if not new:
             return
         if name not in self._sinks:
-            self._names.remove(name)  # one that cannot be started may take minutes to say so: it is not tried again
+            self._names.remove(name)  # a failing start may take minutes: it is not repeated
             self._sinks[name] = LOGGERS[name](Job(self._folder, config, run_id, new[0]["epoch"]))
             self._names.append(name)
         try:
@@ -99,7 +99,7 @@ class RunLoggers:
             self._note(name, self._sinks[name].run_id)
 
     def close(self) -> None:
-        """End all loggers; a failure is reported on stderr."""
+        """Close all loggers; a failure is reported on stderr."""
         while self._sinks:
             name, sink = self._sinks.popitem()
             try:
@@ -108,7 +108,7 @@ class RunLoggers:
                 self._warn(name, error)
 
     def _known(self, name: str) -> tuple[str | None, int]:
-        """The name that a logger has for this run, and the last epoch that was sent to it."""
+        """Name of this run in a logger, and the last epoch that was sent to it."""
         found = self._journal().get(name)
         if isinstance(found, dict) and isinstance(found.get("run_id"), str) and type(found.get("epoch")) is int:
             return found["run_id"], found["epoch"]
@@ -133,12 +133,12 @@ class RunLoggers:
 
 
 def _figures(row: Row, classes: Sequence[str]) -> dict[str, float]:
-    """The numbers of an epoch by name, those of classes too."""
+    """Numbers of an epoch by name, including those of classes."""
     numbers = {name: float(value) for name, value in cells(row, classes) if type(value) in (int, float)}
     return {name: value for name, value in numbers.items() if name != "epoch"}
 
 
 def _is_installed(package: str) -> bool:
-    """Whether a package can be imported; a folder of its name that holds no package does not count."""
+    """Whether a package can be imported; a folder of its name without a package does not count."""
     found = importlib.util.find_spec(package)
     return found is not None and found.origin is not None

@@ -1,4 +1,4 @@
-"""MLflow; MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME and its other environment variables hold."""
+"""MLflow logger, configured by MLFLOW_TRACKING_URI, MLFLOW_EXPERIMENT_NAME and other variables of MLflow."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from engine.training.loggers.sink import PROJECT, Job, Sink
 
 
 def start(job: Job) -> Sink:
-    """Begin a run there with the settings as parameters, or resume the one of an earlier start."""
+    """Start a run in MLflow with the options as parameters, or resume that of an earlier start."""
     from mlflow.entities import Metric, Param
     from mlflow.tracking import MlflowClient
 

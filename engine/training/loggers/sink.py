@@ -1,4 +1,4 @@
-"""The contract between a run and a logger."""
+"""Interface between a run and its loggers."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,12 +6,12 @@ from typing import Any, NamedTuple, Protocol
 
 
 class Job(NamedTuple):
-    """The run that a logger is started for."""
+    """Run for which a logger is started."""
 
     folder: Path
     """Folder of the run; its name is the name of the run."""
     config: Mapping[str, Any]
-    """Settings of the run: plain names and values."""
+    """Options of the run: plain names and values."""
     run_id: str | None
     """Name that the logger gave this run at an earlier start; None for a run that it does not know."""
     first_epoch: int
@@ -22,18 +22,18 @@ class Sink(NamedTuple):
     """A started logger."""
 
     run_id: str | None
-    """Name by which the logger finds this run again; None if a later start sends all rows anew."""
+    """Name by which the logger finds this run again; None if every start sends all rows again."""
     write: Callable[[int, Mapping[str, float]], None]
-    """Function that sends the figures of an epoch, by name; it may raise any exception."""
+    """Function that sends the values of an epoch by name; it may raise any exception."""
     close: Callable[[], None]
-    """Function that sends what is still waiting and ends the logger; it may raise any exception."""
+    """Function that sends pending rows and ends the logger; it may raise any exception."""
 
 
 class Start(Protocol):
-    """A function that starts a logger; it may raise any exception."""
+    """Function that starts a logger; it may raise any exception."""
 
     def __call__(self, job: Job) -> Sink: ...  # noqa: D102
 
 
 PROJECT = "cityscapes-fcn"
-"""Name of the project or experiment that runs are shown in, where the logger's own environment variable names none."""
+"""Default project or experiment of runs, if the environment variable of a logger does not name one."""

@@ -1,4 +1,4 @@
-"""TensorBoard: one file of events for each start of a run, in the run's folder `tensorboard`."""
+"""TensorBoard logger: one file of events for each start of a run, in the folder `tensorboard` of the run."""
 
 import contextlib
 import threading
@@ -8,7 +8,7 @@ from engine.training.loggers.sink import Job, Sink
 
 
 def start(job: Job) -> Sink:
-    """Open a file of events; older events of the epochs that are sent now are no longer shown."""
+    """Open a file of events; TensorBoard hides older events of the epochs that are sent now."""
     from torch.utils.tensorboard import SummaryWriter
 
     with _quiet_threads():
@@ -25,7 +25,7 @@ def start(job: Job) -> Sink:
 
 @contextlib.contextmanager
 def _quiet_threads() -> Iterator[None]:
-    """Keep a thread's failure to write to itself: TensorBoard raises it here as well."""
+    """Silence a write error in TensorBoard's thread, because TensorBoard raises it in this thread as well."""
     usual = threading.excepthook
 
     def hook(failure: threading.ExceptHookArgs) -> None:

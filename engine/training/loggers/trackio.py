@@ -1,4 +1,4 @@
-"""Trackio, local unless its environment variables name a space; TRACKIO_PROJECT names the project."""
+"""Trackio logger, local unless environment variables name a space; TRACKIO_PROJECT names the project."""
 
 import os
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from engine.training.loggers.sink import PROJECT, Job, Sink
 
 
 def start(job: Job) -> Sink:
-    """Begin a run there under the name of the folder, or resume the one of that name."""
+    """Start a run in Trackio with the name of the folder, or resume the run of that name."""
     import trackio
 
     project = os.environ.get("TRACKIO_PROJECT", PROJECT)

@@ -1,4 +1,4 @@
-"""Weights & Biases; WANDB_PROJECT, WANDB_MODE=offline and its other environment variables hold."""
+"""Weights & Biases logger, configured by WANDB_PROJECT, WANDB_MODE=offline and other variables of wandb."""
 
 import os
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from engine.training.loggers.sink import PROJECT, Job, Sink
 
 
 def start(job: Job) -> Sink:
-    """Begin a run there, or resume the one of an earlier start; its local files lie in the run's folder `wandb`."""
+    """Start a run in Weights & Biases, or resume that of an earlier start; local files are in the run's folder `wandb`."""
     import wandb
 
     run = wandb.init(
