@@ -189,4 +189,4 @@ def test_processes_end_with_a_training_that_fails(tiny_training: list[str], netw
 def test_a_logger_that_is_not_there_is_refused_before_anything_is_read(tmp_path: Path, error_of: Ending) -> None:
     message = error_of(train_fcn.main, "--root", tmp_path / "nothing", "--logger", "comet")
     assert message.count("error:") == 1
-    assert "there is no logger comet; choose from tensorboard, wandb" in message
+    assert "no logger comet; choose from tensorboard, wandb" in message
