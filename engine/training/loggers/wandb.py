@@ -7,7 +7,7 @@ from engine.training.loggers.sink import PROJECT, Job, Sink
 
 
 def start(job: Job) -> Sink:
-    """Start a run in Weights & Biases, or resume that of an earlier start; its local files are in `wandb/` of the run."""
+    """Start a run in Weights & Biases, or resume it; its local files are in `wandb/` of the run."""
     import wandb
 
     run = wandb.init(
