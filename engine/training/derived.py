@@ -33,7 +33,7 @@ class Derived:
             logger: loggers that receive new rows, a value of `--logger`.
         """
         classes = facts.benchmark.classes.names
-        rows = [row for row in facts.rows if history.has_figures_of(row, len(classes))]
+        rows = [row for row in facts.rows if history.has_values_of(row, len(classes))]
         if not rows:
             return
         write_text(self._folder / "history.csv", csv_of(history.to_dataframe(rows, classes)))

@@ -50,8 +50,8 @@ def to_dataframe(rows: Sequence[Row], classes: Sequence[str]) -> "pd.DataFrame":
     return pd.DataFrame(lines, columns=list(lines[0]) if lines else None)
 
 
-def has_figures_of(row: Row, classes: int) -> bool:
-    """Whether an epoch has a figure for each class wherever it has one for any."""
+def has_values_of(row: Row, classes: int) -> bool:
+    """Whether every list in a row has one value per class."""
     return all(len(value) == classes for value in row.values() if isinstance(value, list))
 
 
