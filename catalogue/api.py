@@ -89,7 +89,7 @@ def read_history(run: str | Path) -> "pd.DataFrame":
     if not rows:
         raise InputError(f"{folder}: no epoch in its history.jsonl; give the folder of a run, for example saved/first")
     number = max((len(value) for row in rows for value in row.values() if isinstance(value, list)), default=0)
-    whole = [row for row in rows if history.has_figures_of(row, number)]
+    whole = [row for row in rows if history.has_values_of(row, number)]
     return history.to_dataframe(whole, _class_names(folder, number))
 
 
