@@ -48,7 +48,7 @@ def test_the_test_split_becomes_a_zip_that_the_server_accepts(
     assert (
         f"submission.zip: not for the server: 2 predictions, one for each image of {demo_root}/leftImg8bit" in printed
     )
-    assert "got 2 images of 256 x 128, expected 2048 x 1024\nnext: for a demo or an experiment this is all" in printed
+    assert "got 2 images of 256 x 128, expected 2048 x 1024\nnext: nothing for a demo or an experiment" in printed
     assert "upload" not in printed
 
     profile = json.loads((folder / "profile.json").read_text())
