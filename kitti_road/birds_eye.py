@@ -5,15 +5,20 @@ column 399 10 m to the right. Section III of Fritsch et al. 2013, "A New Perform
 for Road Detection Algorithms". Details that the paper leaves open follow the official tools of the benchmark.
 """
 
+import io
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from engine.arrays import Float64Array, UInt8Array
 from engine.errors import InputError
 from engine.files.content import read_text
+from engine.files.images import image_size
+from kitti_road.labels import read_confidence
 
 ROWS, COLUMNS = 800, 400
 _METRES = 0.05
@@ -81,6 +86,38 @@ def warp(pixels: UInt8Array, indices: Lookup, outside: int = 0) -> UInt8Array:
     seen: UInt8Array = pixels.reshape(-1, *pixels.shape[2:])[indices]
     seen[indices < 0] = outside
     return seen
+
+
+class WarpJob(NamedTuple):
+    """Files from which the bird's-eye view of a prediction is made."""
+
+    prediction: Path
+    image: Path
+    calibration: Path
+
+
+def warped_png(job: WarpJob) -> bytes:
+    """The bird's-eye view of a prediction as a PNG file."""
+    messages: list[str] = []
+    try:
+        pixels = read_confidence(job.prediction)
+        got, expected = (pixels.shape[1], pixels.shape[0]), image_size(job.image)
+        if got != expected:
+            messages.append(
+                f"{job.prediction}: got {got[0]} x {got[1]} pixels, expected {expected[0]} x {expected[1]} like "
+                f"{job.image}; predict at full size, in the image: this command makes the bird's-eye view"
+            )
+    except InputError as error:
+        messages += error.messages
+    try:
+        plane = homography(job.calibration)
+    except InputError as error:
+        messages += error.messages
+    if messages:
+        raise InputError(*messages)
+    content = io.BytesIO()
+    Image.fromarray(warp(pixels, lookup(plane, *got))).save(content, format="PNG")
+    return content.getvalue()
 
 
 def _read(path: Path) -> dict[str, Float64Array]:

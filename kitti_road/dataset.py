@@ -88,19 +88,20 @@ class KittiRoadBenchmark(Benchmark):
     def score(self, predictions: Path, root: Path, split: str, workers: int) -> tuple[dict[str, Any], str]:
         """The measures of the benchmark in the image, and in the bird's-eye view if all calibrations exist."""
         from kitti_road import scoring
+        from kitti_road.result import Space, title, to_json
 
         frames = layout.labelled_frames(root, split, self.task)
         lacking = [path for frame in frames if not (path := frame.calibration(root)).is_file()]
         contents: dict[str, Any] = {}
-        spaces: tuple[scoring.Space, ...] = ("image",) if lacking else ("image", "bev")
+        spaces: tuple[Space, ...] = ("image",) if lacking else ("image", "bev")
         tables = []
         for space in spaces:
             result = scoring.score(predictions, root, split, space=space, tasks=[self.task], workers=workers)
             if result.faults:
                 raise InputError(*result.faults)
-            contents[space] = scoring.to_json(result.scores, split, space)
+            contents[space] = to_json(result.scores, split, space)
             notes = "".join(f"note: {line}\n" for line in result.notes)
-            tables.append(f"{notes}{scoring.title(split, space)}\n\n{result.table().render()}\n\n{result.coverage}")
+            tables.append(f"{notes}{title(split, space)}\n\n{result.table().render()}\n\n{result.coverage}")
         if lacking:
             tables.append(
                 f"no bird's-eye view: {len(lacking)} of {len(frames)} calibrations are missing, for example "

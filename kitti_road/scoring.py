@@ -7,7 +7,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from engine.cli.command import BAD_INPUT, command, report
 from engine.cli.options import require_output_file, tool_parser
@@ -18,42 +17,17 @@ from engine.files.atomic import write_json
 from engine.files.folders import find
 from engine.findings import counted
 from engine.parallel import available_cpus, parallel_map
-from engine.tables import Table
 from kitti_road.counts import NONE, Counts, Pair, count
 from kitti_road.labels import CATEGORIES_OF, TASKS
-from kitti_road.layout import TRUTHS, Frame, labelled_frames, official_number, parse, require_root
-from kitti_road.measures import RoadScores, scores_of, table
+from kitti_road.layout import TRUTHS, Frame, labelled_frames, parse, require_root
+from kitti_road.measures import scores_of
+from kitti_road.result import RoadResult, Space, coverage_of, title, to_json
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-Space = Literal["image", "bev"]
 SPLITS = ("train", "val", "training")
 """Splits with ground truth; `training` is train and val together, the official training set."""
 
 URBAN = "urban_road"
 _ORDER = ("um_road", "umm_road", "uu_road", URBAN, "um_lane")
-
-
-class RoadResult(NamedTuple):
-    """Result of scoring all sets."""
-
-    scores: dict[str, RoadScores]
-    """Scores by set, for example `um_road`, and of `urban_road`."""
-    faults: tuple[str, ...]
-    """Reasons why sets are not scored."""
-    notes: tuple[str, ...]
-    """Notes for the user that are not faults."""
-    coverage: str = ""
-    """Number of scored frames, compared with the official set."""
-
-    def table(self) -> Table:
-        """The table of the scores, with one row for each scored set."""
-        return table(self.scores)
-
-    def to_dataframe(self) -> "pd.DataFrame":
-        """The scores from 0 to 1: columns benchmark (the set), MaxF, AP, PRE, REC, FPR and FNR; NaN for no score."""
-        return self.table().to_dataframe()
 
 
 def score(
@@ -103,7 +77,7 @@ def score(
             f"{', '.join(counts)}; unpack data_road.zip again",
         )
     notes += _unscored(predictions, sets, tasks)
-    coverage = _coverage(split, {name: len(sets[name]) for name in counts})
+    coverage = coverage_of(split, {name: len(sets[name]) for name in counts})
     if road := _urban(counts):
         counts[URBAN] = road
     notes += [
@@ -136,15 +110,6 @@ def _sets(predictions: Path, root: Path, split: str, tasks: Sequence[str]) -> di
             "give the folder that the predictions were written to, and the predicted split"
         )
     return sets
-
-
-def _coverage(split: str, frames: dict[str, int]) -> str:
-    """The number of scored frames, compared with the official number of each set."""
-    official = {name: official_number(split, name.partition("_")[0]) for name in frames}
-    if frames == official:
-        return f"{counted(sum(frames.values()), 'frame')}, as many as in the official set"
-    lines = ", ".join(f"{name} {number} of {official[name]}" for name, number in frames.items())
-    return f"not the official frames ({lines}): do not compare these scores with published ones"
 
 
 def _unscored(predictions: Path, sets: dict[str, list[Frame]], tasks: Sequence[str]) -> list[str]:
@@ -217,16 +182,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not result.faults:
         remark(options.format, following(output))
     return BAD_INPUT if result.faults else 0
-
-
-def title(split: str, space: Space) -> str:
-    """The heading of a table."""
-    return f"{split}, in the bird's-eye view" if space == "bev" else f"{split}, in the image"
-
-
-def to_json(scores: dict[str, RoadScores], split: str, space: Space) -> dict[str, Any]:
-    """The scores as JSON content."""
-    return {"split": split, "space": space, "sets": {name: of_set.to_json() for name, of_set in scores.items()}}
 
 
 def _parser() -> argparse.ArgumentParser:

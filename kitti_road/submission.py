@@ -1,15 +1,11 @@
 """Predictions of the test set -> a zip of bird's-eye views for the evaluation server."""
 
 import argparse
-import io
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
-
-from PIL import Image
 
 from engine.cli import command
 from engine.cli.options import tool_parser
@@ -18,13 +14,11 @@ from engine.cli.submission import add_subset, next_line, packed
 from engine.errors import InputError, printable
 from engine.files import folders
 from engine.files.archives import write_zip
-from engine.files.images import image_size
 from engine.findings import Finding, counted, fault, of_severity
 from engine.parallel import available_cpus, parallel_map
 from kitti_road import archive as zips
 from kitti_road import completeness
-from kitti_road.birds_eye import COLUMNS, ROWS, homography, lookup, warp
-from kitti_road.labels import read_confidence
+from kitti_road.birds_eye import COLUMNS, ROWS, WarpJob, warped_png
 from kitti_road.layout import parse, require_root
 
 _UPLOAD = "upload {} at cvlibs.net/datasets/kitti"
@@ -60,14 +54,6 @@ class Report:
         """Number of predictions by set, for example `290 predictions (um_road 96, ...)`."""
         parts = ", ".join(f"{name} {number}" for name, number in self.sets.items())
         return f"{counted(sum(self.sets.values()), 'prediction')} ({parts})"
-
-
-class WarpJob(NamedTuple):
-    """Files from which the bird's-eye view of a prediction is made."""
-
-    prediction: Path
-    image: Path
-    calibration: Path
 
 
 def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
@@ -119,36 +105,12 @@ def _views(folder: Path, root: Path, workers: int) -> tuple[Report, dict[str, by
     ]
     views: dict[str, bytes] = {}
     messages: list[str] = []
-    for job, view in parallel_map(_view, jobs, workers=workers, title="bird's-eye view"):
+    for job, view in parallel_map(warped_png, jobs, workers=workers, title="bird's-eye view"):
         if isinstance(view, InputError):
             messages += view.messages
         else:
             views[job.prediction.name] = view
     return _report(folder, root, names, findings, messages), views
-
-
-def _view(job: WarpJob) -> bytes:
-    """The bird's-eye view of a prediction as a PNG file."""
-    messages: list[str] = []
-    try:
-        pixels = read_confidence(job.prediction)
-        got, expected = (pixels.shape[1], pixels.shape[0]), image_size(job.image)
-        if got != expected:
-            messages.append(
-                f"{job.prediction}: got {got[0]} x {got[1]} pixels, expected {expected[0]} x {expected[1]} like "
-                f"{job.image}; predict at full size, in the image: this command makes the bird's-eye view"
-            )
-    except InputError as error:
-        messages += error.messages
-    try:
-        plane = homography(job.calibration)
-    except InputError as error:
-        messages += error.messages
-    if messages:
-        raise InputError(*messages)
-    content = io.BytesIO()
-    Image.fromarray(warp(pixels, lookup(plane, *got))).save(content, format="PNG")
-    return content.getvalue()
 
 
 def _formats(images: Sequence[zips.ImageInfo]) -> Iterator[Finding]:

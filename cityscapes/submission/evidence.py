@@ -91,13 +91,10 @@ def kind_of(path: Path, plans: Sequence[FilePlan], data: DataFolder, ids: Ids) -
     pixels = np.sum([plan.mask.pixels for plan in plans], 0) if plans else np.zeros(256, np.int64)
     agreements = id_kind.agreement(_confusion(path, plans, data))
     kind = id_kind.by_ground_truth(agreements) if any(agreements.values()) else id_kind.by_frequency(pixels)
-    doubts = (
-        [_uncertain_ids(plans, pixels, agreements), *_mixed_ids(plans, None)]
-        if kind is None
-        else _mixed_ids(plans, kind)
-    )
-    found = [doubt for doubt in doubts if doubt is not None]
-    return ("train ids" if kind == "train ids" else "label ids"), found
+    findings = _mixed_ids(plans, kind)
+    if kind is None and (uncertain := _uncertain_ids(plans, pixels, agreements)) is not None:
+        findings.insert(0, uncertain)
+    return ("train ids" if kind == "train ids" else "label ids"), findings
 
 
 def _uncertain_ids(
