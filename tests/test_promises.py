@@ -15,7 +15,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "It skips what is up to date": ("test_generate_gt.py::test_skips_what_is_up_to_date",),
     "lists every faulty file at the end": ("test_generate_gt.py::test_lists_every_faulty_file_and_draws_the_others",),
-    "writes `*_gtFine_labelTrainIds.png` and the like beside": (
+    "writes `*_gtFine_labelTrainIds.png` and similar names next to the polygons": (
         "test_generate_gt.py::test_official_names_for_other_tools",
     ),
     "`--annotations gtCoarse`, `--polygons` and `--labels` draw gtCoarse, your own polygons and your own labels": (
@@ -32,7 +32,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "or your own as `package.module:build`": (
         "catalogue/test_import_path.py::test_an_own_network_trains_and_is_found_again",
     ),
-    "which trains as the original FCN8s repository does": ("test_train_fcn.py::test_the_original_recipe_trains",),
+    "`original` trains as the original FCN8s repository did": ("test_train_fcn.py::test_the_original_recipe_trains",),
     "pass the file as `--backbone_weights FILE`": ("test_train_fcn.py::test_the_backbone_starts_from_a_file",),
     "predicts the test split as full-size label-id PNGs, packs and checks the zip": (
         "test_test_fcn.py::test_the_test_split_becomes_a_zip_that_the_server_accepts",
@@ -42,21 +42,21 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "`--figures 5` draws image, ground truth and prediction of the worst five scenes": (
         "test_test_fcn.py::test_figures_of_the_worst_scenes_and_a_gif",
     ),
-    "It loads the weights of `train_fcn.py`, the original state dicts (20 outputs) and those of pytorch-fcn": (
+    "It recognises the weights of `train_fcn.py`, of the original FCN8s repository (20 outputs) and of pytorch-fcn": (
         "test_test_fcn.py::test_weights_of_the_original_repository_load_without_a_flag",
         "fcn/test_references.py::test_the_papers_form",
         "fcn/test_references.py::test_the_light_form",
     ),
-    "which then go through in tiles, with the same predictions": (
+    "0 pixels differ from the whole image": (
         "engine/inference/test_tiles.py::test_tiles_give_what_the_whole_image_gives",
     ),
     "and checks it": ("engine/test_export.py::test_a_file_with_other_results_is_not_kept",),
-    "none of these imports torch": ("test_architecture.py::test_torch_free_rooms_start_without_torch",),
+    "None of these imports torch": ("test_architecture.py::test_torch_free_rooms_start_without_torch",),
     "agree with the official scorer to 1e-9 in every figure": (
         f"{SCORING}/test_scores.py::test_scores_are_the_official_ones",
         f"{SCORING}/test_scores.py::test_real_masks_have_the_official_scores",
     ),
-    "What the checker says of 35 faults": (f"{SUBMISSION}/test_faults.py::test_fault_gets_the_documented_message",),
+    "The checker's messages for 35 faults": (f"{SUBMISSION}/test_faults.py::test_fault_gets_the_documented_message",),
     "or your own ([docs/datasets.md]": ("catalogue/test_import_path.py::test_an_own_benchmark_is_found",),
     "`--help` ends with examples": ("test_documentation.py::test_help_ends_with_examples",),
     "keep working, with its arguments": (
