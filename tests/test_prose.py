@@ -21,9 +21,7 @@ class Phrase(NamedTuple):
 
 
 PHRASES = (
-    Phrase(
-        r"\bno numbers?\b(?! of)|\b(is|are) none\b(?! of)", "weights that are no numbers", "NaN or infinite weights"
-    ),
+    Phrase(r"\bno numbers?\b(?! of)|\bthat (is|are) none\b", "weights that are no numbers", "NaN or infinite weights"),
     Phrase(r"\btold\b", "the user is told of it", "the command reports it"),
     Phrase(r"\bmend(s|ed|ing)?\b", "mend what is certain", "fix certain faults"),
     Phrase(
@@ -46,7 +44,7 @@ PHRASES = (
     Phrase(r"\bby what\b", "by what it holds", "according to its content"),
     Phrase(r"[,(] ?as (`|\d|--)", "a size, as 256x256", "a size, for example 256x256"),
     Phrase(
-        r"(?<!your )(?<!its )(?<!their )(?<!our )(?<!my )(?<!Your )(?<!'s )(?<!each )\bown\b",
+        r"(?<!your )(?<!its )(?<!their )(?<!our )(?<!Our )(?<!my )(?<!Your )(?<!'s )(?<!each )\bown\b",
         "own networks are accepted",
         "your own networks are accepted",
     ),
