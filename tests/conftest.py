@@ -27,18 +27,18 @@ from engine.files.images import write_png
 from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 from pascal_voc.labels import PALETTE
 
-hypothesis.settings.register_profile("no deadline", deadline=None)  # machines differ, and are busy
+hypothesis.settings.register_profile("no deadline", deadline=None)  # the speed of machines differs
 hypothesis.settings.load_profile("no deadline")
 
 REPOSITORY = Path(__file__).parents[1]
 
 Ending = Callable[..., str]
-"""Of the fixture `error_of`."""
+"""Type of the fixture `error_of`."""
 
 
 @pytest.fixture(scope="session", autouse=True)
 def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Programs that OpenVINO compiles go to a folder that all tests share, not to the user's."""
+    """Cache folder for programs that OpenVINO compiles, shared by all tests instead of the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("caches")))
         yield
@@ -46,16 +46,16 @@ def caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _processes_end() -> Iterator[None]:
-    """A test that leaves a process behind fails itself, rather than a later one that counts them."""
+    """Fail the test that leaves a process behind, rather than a later test that counts processes."""
     yield
     for process in multiprocessing.active_children():
-        process.join(10)  # one that is about to end is no fault
+        process.join(10)  # a process that is about to end is allowed
     assert multiprocessing.active_children() == []
 
 
 @pytest.fixture(scope="session")
 def demo_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A small synthetic Cityscapes with its ground truth drawn; tests must not change it."""
+    """A small synthetic Cityscapes with drawn ground truth; tests must not change it."""
     root = tmp_path_factory.mktemp("demo")
     draw_dataset(root, DemoOptions(train=4, val=3, test=2))
     ground_truth.generate(worklist.of_root(root), ground_truth.MaskOptions(), workers=1)
@@ -92,7 +92,7 @@ def tiny_training(demo_root: Path, tmp_path: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """w.pth, of a network that takes no time; tests must not change it."""
+    """w.pth, the weights of a tiny network; tests must not change it."""
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "w.pth"
     about = About(tiny.NAME, 19, "cityscapes", IMAGENET_MEAN, IMAGENET_STD, 0, None)
@@ -102,7 +102,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def pretrained() -> dict[str, torch.Tensor]:
-    """Random weights with the names of torchvision's vgg11_bn; the classifier's, most of them, are left empty."""
+    """Random weights with the names of torchvision's vgg11_bn; those of the classifier, most of them, are empty."""
     with torch.device("meta"):
         names = vgg11_bn(weights=None).state_dict()
     torch.manual_seed(5)
@@ -114,11 +114,11 @@ def pretrained() -> dict[str, torch.Tensor]:
 
 @pytest.fixture
 def changed_root(demo_root: Path, tmp_path: Path) -> Path:
-    """A copy of the data, to be damaged."""
+    """A copy of `demo_root` that a test may damage."""
     return Path(shutil.copytree(demo_root, tmp_path / "data"))
 
 
-# One small root for each benchmark, called <name of the benchmark>_root.
+# One small root for each benchmark; the fixture is called NAME_root.
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def cityscapes_root(demo_root: Path) -> Path:
 
 
 def blocks(classes: int, seed: int, void: int) -> npt.NDArray[np.uint8]:
-    """(30, 44) ids in blocks: every class and void."""
+    """Mask (30, 44) of ids in blocks: every class and void."""
     order = np.random.default_rng(seed).permutation([*range(classes), void])
     return np.resize(order, (6, 11)).astype(np.uint8).repeat(5, 0).repeat(4, 1)
 
@@ -138,7 +138,7 @@ def photograph(mask: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 @pytest.fixture
 def camvid_root(tmp_path: Path) -> Path:
-    """SegNet's layout: 3 train, 2 val and 2 test images."""
+    """CamVid in SegNet's layout: 3 train, 2 val and 2 test images."""
     base = tmp_path / "camvid" / "CamVid"
     for number, split in enumerate(["train"] * 3 + ["val"] * 2 + ["test"] * 2):
         mask, stem = blocks(11, number, void=11), f"0001TP_{number:06}"
@@ -151,7 +151,7 @@ def camvid_root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def camvid32_root(tmp_path: Path) -> Path:
-    """The layout of the release, 14 images."""
+    """CamVid in the layout of its release: 14 images."""
     root = tmp_path / "camvid32"
     for number in range(14):
         mask, stem = blocks(31, number, void=255), f"0006R0_f{number:05}"
@@ -169,7 +169,7 @@ def write_voc_mask(path: Path, mask: npt.NDArray[np.uint8]) -> None:
 
 @pytest.fixture
 def pascal_voc_root(tmp_path: Path) -> Path:
-    """VOC2012, VOC2011 val and SBD; some images are in more than one of them, as in the originals."""
+    """VOC2012, VOC2011 val and SBD; as in the real data, some images are in more than one of them."""
     root = tmp_path / "voc"
     sbd = root / "benchmark_RELEASE" / "dataset"
     lists = {
@@ -196,7 +196,7 @@ def pascal_voc_root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def error_of(capsys: pytest.CaptureFixture[str]) -> Ending:
-    """Run a command on bad input, and give what it says."""
+    """Function that runs a command on bad input and returns its error output."""
 
     def run_command(main: Callable[[list[str]], int], *arguments: object) -> str:
         capsys.readouterr()
@@ -209,7 +209,7 @@ def error_of(capsys: pytest.CaptureFixture[str]) -> Ending:
 
 
 ROAD_SIZES = ((96, 64), (90, 61), (101, 66))
-"""Width and height; the official images differ in size too."""
+"""Widths and heights of the images; the official ones differ in size too."""
 
 ROAD_CALIBRATION = """P0: 1 0 0 0 0 1 0 0 0 0 1 0
 P2: 60 0 48 1.5 0 60 20 0.25 0 0 1 0.003
@@ -219,7 +219,7 @@ Tr_cam_to_road: 0.9999 -0.0055 -0.0074 0.0096 0.0054 0.9999 -0.0111 -1.6 0.0075 
 
 
 def road_truth(width: int, height: int, margin: float) -> UInt8Array:
-    """A road that narrows to the horizon, in the official colours; the sky is not judged."""
+    """A road that narrows to the horizon, in the official colours; the sky is void."""
     rows, columns = np.mgrid[:height, :width]
     pixels = np.zeros((height, width, 3), np.uint8)
     pixels[rows > height // 4, 0] = 255
@@ -228,7 +228,7 @@ def road_truth(width: int, height: int, margin: float) -> UInt8Array:
 
 
 def draw_road(root: Path, *, trained: int, tested: int) -> None:
-    """A small data_road in the official layout; grey roads on green."""
+    """Draw a small data_road in the official layout, with grey roads on green."""
     for part, number in (("training", trained), ("testing", tested)):
         for place, category in enumerate(("um", "umm", "uu")):
             for frame in range(number):
@@ -246,7 +246,7 @@ def draw_road(root: Path, *, trained: int, tested: int) -> None:
 
 @pytest.fixture
 def road_root(tmp_path: Path) -> Path:
-    """A small synthetic data_road, as each test likes to damage it."""
+    """A small synthetic data_road that a test may damage."""
     root = tmp_path / "data_road"
     draw_road(root, trained=6, tested=2)
     return root

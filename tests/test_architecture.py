@@ -22,7 +22,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "generate_gt": {"catalogue", "engine", *BENCHMARKS},
     **{name: {"catalogue", "engine"} for name in ("train_fcn", "test_fcn", "export_fcn", "profile_fcn")},
 }
-"""Package or command -> the packages of ours that it may import."""
+"""Package or command -> packages of this project that it may import."""
 EXPORTS: dict[str, set[str]] = {"fcn/__init__.py": {"catalogue", "engine"}, "fcn/compatibility.py": {"engine"}}
 """Module that exports names of other packages -> these packages: the Python API, and the original FCN8s repository."""
 
@@ -58,14 +58,14 @@ ROOMS: dict[str, set[str]] = {
         *("errors", "arrays", "files", "benchmark", "checkpoints", "environment", "devices", "inference", "tables"),
     },
 }
-"""Room or module of engine -> those that it may import, beside itself."""
+"""Room or module of engine -> rooms and modules that it may import, in addition to itself."""
 
 TORCH_FREE_ROOMS = (
     *("errors", "findings", "arrays", "confusion", "files", "cli", "parallel", "benchmark", "ranges", "scoring"),
     "tables",
 )
 LIGHT_ROOMS = ("inference", "devices")
-"""They load neither Lightning Fabric nor torchvision, which take seconds; but for `devices.fabric`."""
+"""Rooms that must not load Lightning Fabric or torchvision, which take seconds; `devices.fabric` is an exception."""
 
 
 def sources(package: str) -> list[Path]:
@@ -81,7 +81,7 @@ def modules() -> Iterator[tuple[str, Path]]:
 
 
 def imported(path: Path) -> set[str]:
-    """The full names of modules, and of what is imported from them."""
+    """Full names of all imported modules and of the names imported from modules."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
@@ -102,7 +102,7 @@ def module_name(path: Path) -> str:
 
 
 def module_graph(package: str) -> dict[str, set[str]]:
-    """Module -> the modules of the same package that it imports, inside functions too."""
+    """Module -> modules of the same package that it imports, also inside functions."""
     known = {module_name(path): path for path in sources(package)}
     graph: dict[str, set[str]] = {}
     for name, path in known.items():
@@ -116,7 +116,7 @@ def module_graph(package: str) -> dict[str, set[str]]:
 
 
 def room(module: str) -> str:
-    """The room of a module of engine, or the module itself where it is in none."""
+    """Room of a module of engine; the module itself if it is not in a room."""
     return module.split(".")[1]
 
 
@@ -129,7 +129,7 @@ def room_graph() -> dict[str, set[str]]:
 
 
 def floors(graph: Mapping[str, set[str]]) -> list[list[str]]:
-    """Layer by layer, what imports only from the layers before; raises if there is a circle."""
+    """Layers of the graph: each imports only from the layers before it; raises if there is a circle."""
     sorter = TopologicalSorter(graph)
     sorter.prepare()
     layers = []
@@ -146,7 +146,7 @@ def test_imports_point_one_way(owner: str, path: Path) -> None:
     assert packages(path) & OURS <= MAY_IMPORT[owner] | exports
 
 
-def test_rooms_of_engine_import_what_they_may() -> None:
+def test_rooms_of_engine_import_only_what_they_may() -> None:
     graph = room_graph()
     assert set(graph) == set(ROOMS)
     assert {name: targets - ROOMS[name] for name, targets in graph.items() if targets - ROOMS[name]} == {}
@@ -163,7 +163,7 @@ def test_no_circle_of_rooms_or_modules() -> None:
         print(f"  floor {number}: {' '.join(names)}")
 
 
-def test_networks_know_nothing_but_torch() -> None:
+def test_networks_import_only_torch_torchvision_and_numpy() -> None:
     third_party = {"numpy", "torch", "torchvision"}
     for path in sources("fcn"):
         outside = packages(path) - OURS - third_party - set(sys.stdlib_module_names)
@@ -171,7 +171,7 @@ def test_networks_know_nothing_but_torch() -> None:
 
 
 def loaded(imports: str, *unwanted: str) -> str:
-    """Import modules in a new process, and give the unwanted ones that came along."""
+    """Import modules in a new process, and return the unwanted modules that were loaded as well."""
     program = f"import sys, {imports}; print([name for name in {unwanted!r} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], cwd=REPOSITORY, check=True, capture_output=True, text=True)
     return done.stdout.strip()

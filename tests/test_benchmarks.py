@@ -1,4 +1,4 @@
-"""One contract for all benchmarks; each has a small root in conftest.py, the fixture <name>_root."""
+"""Contract tests for all benchmarks; each has a small root in conftest.py, the fixture NAME_root."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +17,7 @@ HEADLINE: dict[str, Callable[[Any], float]] = {
     "kitti_lane": lambda scores: scores["image"]["sets"]["um_lane"]["MaxF"],
     "kitti_road": lambda scores: scores["bev"]["sets"]["urban_road"]["MaxF"],
 }
-"""Where the first figure of a benchmark's scores is, if not under miou."""
+"""Benchmark -> function that finds its main score; all others have it under miou."""
 
 
 @pytest.fixture(params=list(catalogue.BENCHMARKS))
@@ -51,7 +51,7 @@ def test_prediction_tables(benchmark: Benchmark) -> None:
     assert colors.shape == (256, 3)
     assert colors.dtype == np.uint8
     assert len(set(ids[: len(classes)].tolist())) == len(classes)
-    if benchmark.confidence_class is None:  # else the colours are of confidences
+    if benchmark.confidence_class is None:  # otherwise the colours show confidences
         assert colors[ids[: len(classes)]].tolist() == [list(color) for color in classes.colors]
     assert benchmark.prediction_suffix.endswith(".png")
 
@@ -88,13 +88,13 @@ def test_perfect_predictions_score_one(benchmark: Benchmark, root: Path, tmp_pat
     assert "100.0" in table
 
 
-def test_no_data_is_told(benchmark: Benchmark, tmp_path: Path) -> None:
+def test_missing_data_is_reported(benchmark: Benchmark, tmp_path: Path) -> None:
     for split in benchmark.splits:
         for folder in (tmp_path, tmp_path / "absent"):
             with pytest.raises(InputError, match=str(folder)):
                 benchmark.samples(folder, split)
 
 
-def test_missing_predictions_are_told(benchmark: Benchmark, root: Path, tmp_path: Path) -> None:
+def test_missing_predictions_are_reported(benchmark: Benchmark, root: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="absent"):
         benchmark.score(tmp_path / "absent", root, scored_split(benchmark), 1)

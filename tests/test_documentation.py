@@ -1,4 +1,4 @@
-"""Every command in the documentation is one that the program takes."""
+"""Every command in the documents parses, every link has a target, and every --help ends with examples."""
 
 import importlib
 import re
@@ -31,14 +31,14 @@ def commands() -> list[tuple[str, str]]:
     return sorted(found)
 
 
-def test_there_are_commands() -> None:
+def test_documents_contain_commands() -> None:
     assert len(commands()) > 10
 
 
 @pytest.mark.parametrize(("module", "arguments"), commands())
-def test_a_documented_command_is_understood(module: str, arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_documented_command_parses(module: str, arguments: str, capsys: pytest.CaptureFixture[str]) -> None:
     main = importlib.import_module("bench.__main__" if module == "bench" else module).main
-    # --help makes the parser check what stands before it and do nothing.
+    # With --help the parser checks the arguments before it, and the command does nothing.
     with pytest.raises(SystemExit) as caught:
         main([*shlex.split(arguments), "--help"])
     printed = capsys.readouterr()
@@ -64,7 +64,7 @@ def test_help_ends_with_examples(name: str, capsys: pytest.CaptureFixture[str]) 
     assert "examples:\n  python " in capsys.readouterr().out
 
 
-def test_every_link_leads_somewhere() -> None:
+def test_every_link_has_a_target() -> None:
     for document in DOCUMENTS:
         for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"

@@ -23,7 +23,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "test_generate_gt.py::test_custom_polygons_and_labels",
     ),
     "the weights are then those of an uninterrupted run, bit for bit": (
-        "bench/test_kills.py::test_kills_change_nothing",
+        "bench/test_kills.py::test_killed_and_undisturbed_trainings_are_identical",
     ),
     "A run is a folder in `saved/`": ("test_train_fcn.py::test_a_run_leaves_everything_behind",),
     "takes any of 15 networks": (

@@ -1,4 +1,4 @@
-"""Folders that cannot be listed, for tests that run as any user: root may list all."""
+"""Folders that cannot be listed, also for tests that run as root, who may list every folder."""
 
 import errno
 import os
@@ -12,7 +12,7 @@ import pytest
 
 @contextmanager
 def refused(*folders: Path) -> Iterator[None]:
-    """Let these folders refuse to be listed, as those of another user do."""
+    """Make listing these folders fail, as for folders of another user."""
     known: Callable[..., Any] = os.scandir
 
     def scandir(path: Any = ".") -> Any:
@@ -26,5 +26,5 @@ def refused(*folders: Path) -> Iterator[None]:
 
 
 def refusal(folder: Path) -> str:
-    """What is said about such a folder."""
+    """Error message about a folder that cannot be listed."""
     return f"error: {folder}: cannot list this folder (Permission denied); make it readable, or move it away"

@@ -27,12 +27,12 @@ from engine.errors import InputError
 from engine.files.images import write_png
 
 
-def test_ratios_are_taken_round_by_round() -> None:
+def test_speedups_are_medians_over_the_rounds() -> None:
     seconds = {"reference": [1.0, 10.0, 2.0], "ours": [0.5, 2.0, 1.0]}
     assert race.speedups(seconds, "reference") == {"reference": 1.0, "ours": 2.0}
 
 
-def test_forward_ways_predict_the_same(tmp_path: Path) -> None:
+def test_contenders_of_forward_predict_the_same(tmp_path: Path) -> None:
     torch.manual_seed(0)
     weights, image = tmp_path / "fcn8s.pth", tmp_path / "image.png"
     torch.save(catalogue.network("fcn8s", 19).state_dict(), weights)
@@ -61,7 +61,7 @@ def test_forward_ways_predict_the_same(tmp_path: Path) -> None:
 
 
 def pools_after_relu(run: Callable[[], object]) -> list[bool]:
-    """Of each pooling in a run, whether ReLU was the layer before it."""
+    """For each pooling layer in a run, whether the layer before it was ReLU."""
     names: list[str] = []
     hook = register_module_forward_hook(lambda layer, *_: names.append(type(layer).__name__))
     try:
@@ -71,9 +71,9 @@ def pools_after_relu(run: Callable[[], object]) -> list[bool]:
     return [before == "ReLU" for before, name in pairwise(names) if name == "MaxPool2d"]
 
 
-def test_the_networks_as_written_have_the_originals_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ours pools before ReLU, which moves fewer bytes."""
-    monkeypatch.setitem(sys.modules, "fcn", sys.modules["fcn"])  # which one contender replaces
+def test_networks_as_written_have_the_original_order_of_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our networks pool before ReLU, which moves fewer bytes."""
+    monkeypatch.setitem(sys.modules, "fcn", sys.modules["fcn"])  # one contender replaces this module
     ours = catalogue.network("fcn8s", 19).eval()
     image, weights = torch.zeros(1, 3, 64, 64, dtype=torch.uint8), tmp_path / "fcn8s.pth"
     torch.save(ours.state_dict(), weights)
@@ -90,7 +90,7 @@ def test_the_networks_as_written_have_the_originals_order(tmp_path: Path, monkey
     assert torch.equal(ours(pixels), other(pixels))
 
 
-def test_ways_on_a_gpu_are_compared_with_the_originals() -> None:
+def test_contenders_on_a_gpu_are_compared_with_the_original() -> None:
     ids = np.zeros((2, 2), np.uint8)
     other = LABEL_ID_OF[np.array([[0, 0], [0, 1]])]
     results = {
@@ -101,7 +101,7 @@ def test_ways_on_a_gpu_are_compared_with_the_originals() -> None:
     found = forward_gpu.compared(results, {"ours": 0.01})
     assert found["times_as_fast_as_original"]["ours"] == 10
     assert found["times_the_roofline"] == {"ours": 2}
-    # After the first image, with it, and what the allocator holds: a search for algorithms counts for both or neither.
+    # Each share compares figures that both include the search for algorithms, or both do not.
     expected = {"allocated": 0.25, "first_image_included": 0.25, "reserved": 0.1}
     assert found["share_of_original_peak"]["ours"] == expected
     assert found["peak_allocated_mib_first_image_included"]["ours"] == 75
@@ -112,7 +112,7 @@ def test_ways_on_a_gpu_are_compared_with_the_originals() -> None:
     assert "bf16: FAILED: out of memory" in text
 
 
-def test_ways_are_told_even_if_the_originals_failed() -> None:
+def test_contenders_are_reported_even_if_the_original_failed() -> None:
     results = {"ours": [Result([0.02], 5, 75, 50, 80, 40, np.zeros((2, 2), np.uint8))]}
     found = forward_gpu.compared(results, {})
     assert found["milliseconds"] == {"ours": 20}
@@ -120,7 +120,7 @@ def test_ways_are_told_even_if_the_originals_failed() -> None:
     assert "20.00 ms" in forward_gpu.table({"what": "some", **found})
 
 
-def test_one_failure_stops_no_other_and_all_is_noted_at_once() -> None:
+def test_a_failure_stops_no_other_contender_and_is_recorded_at_once() -> None:
     notes: list[Measurements[int]] = []
     calls: list[str] = []
 
@@ -150,13 +150,13 @@ def test_contenders_are_measured_as_long_as_there_is_time(monkeypatch: pytest.Mo
 
     done = race.measure_in_turn(list(takes), measure, 5, seconds=20)
     assert {name: len(found) for name, found in done.results.items()} == {"slow": 1, "quick": 5}
-    assert done.results["slow"][0] == 10, "half of it, because the other one was not measured yet"
+    assert done.results["slow"][0] == 10, "half of the time, because the other contender has no result yet"
     assert done.results["quick"][0] == 10
     assert race.measure_in_turn(list(takes), measure, 5, seconds=0).results == {}
 
 
 class Clock:
-    """Contenders that take their time, or are killed before."""
+    """Fake clock, and contenders that take a fixed time or are killed at their limit."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, **takes: float) -> None:
         self.now, self.takes = 100.0, takes
@@ -171,8 +171,8 @@ class Clock:
         return self.takes[name]
 
 
-def test_a_short_time_kills_no_contender_that_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of what was left, 35 seconds, would be less than the third one takes."""
+def test_little_time_kills_no_contender_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of the remaining time, 35 seconds, would be too little for the third one."""
     clock = Clock(monkeypatch, first=40, second=40, third=40, fourth=40)
     notes: list[dict[str, str]] = []
     done = race.measure_in_turn(list(clock.takes), clock.measure, 3, 150, lambda done: notes.append(dict(done.notes)))
@@ -183,14 +183,14 @@ def test_a_short_time_kills_no_contender_that_is_well(monkeypatch: pytest.Monkey
     assert "fourth: not measured" in race.problem_lines({"failed": {}, "notes": done.notes})[0]
 
 
-def test_a_contender_killed_for_want_of_time_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_contender_killed_because_time_ran_out_has_not_failed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, first=40, second=55)
     done = race.measure_in_turn(list(clock.takes), clock.measure, 1, 90)
     assert clock.limits == [45, 50]
     assert (done.failed, done.notes) == ({}, {"second": "not measured: no time was left"})
 
 
-def test_a_contender_that_hangs_has_failed_and_leaves_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_contender_that_hangs_fails_and_leaves_time_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch, first=10, hangs=1000, last=10)
     done = race.measure_in_turn(list(clock.takes), clock.measure, 2, 100)
     assert clock.limits == [50, 45, 45, 35, 25]
@@ -198,14 +198,14 @@ def test_a_contender_that_hangs_has_failed_and_leaves_time(monkeypatch: pytest.M
     assert [len(found) for found in done.results.values()] == [2, 2]
 
 
-def test_what_matters_most_is_measured_first() -> None:
+def test_the_most_important_contenders_are_measured_first() -> None:
     assert list(forward_gpu.CONTENDERS) == ["original", "ours", "exact", "torch", "bf16", "compiled"]
     contenders = list(training_step.CONTENDERS["cuda"].values())
     assert contenders == ["original", "graph", "ours", "fp16", "compiled", "compiled_graph"]
 
 
-def test_time_is_counted_from_the_start_of_a_measurement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ceilings, and the images that are laid out, come out of it."""
+def test_the_time_limit_includes_preparations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measuring the roofline, and copying images, use up a part of it."""
     now, given = [0.0], []
     for module in (forward_gpu, prediction):
         monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
@@ -238,7 +238,7 @@ def test_predictions_are_compared_before_a_later_round_empties_a_folder(
         shutil.rmtree(workspace.predictions(name), ignore_errors=True)
         if calls.count(name) > 1:
             raise InputError("killed")
-        for number in range(4 if name == "ours" else 2):  # the original's loop gets fewer images
+        for number in range(4 if name == "ours" else 2):  # the original loop gets fewer images
             write_png(
                 workspace.predictions(name) / f"{number}.png", np.full((2, 2), number * (name == "ours"), np.uint8)
             )
@@ -254,14 +254,14 @@ def test_predictions_are_compared_before_a_later_round_empties_a_folder(
     assert prediction._agreement(prediction._Workspace(tmp_path / "empty", "cpu", start_interpreter)) is None
 
 
-def test_a_contender_past_its_time_is_killed_and_told() -> None:
+def test_a_contender_past_its_time_limit_is_killed_and_reported() -> None:
     with pytest.raises(InputError, match="killed after"):
         race.run_limited(["-c", "import time; time.sleep(60)"], 0.2)
     with pytest.raises(InputError, match="ended with code 3: some"):
         race.run_limited(["-c", "import sys; print('some', file=sys.stderr); sys.exit(3)"], 60)
 
 
-def test_predictions_are_compared_by_their_pace(tmp_path: Path) -> None:
+def test_predictions_are_compared_by_seconds_per_image(tmp_path: Path) -> None:
     results = {
         "original": [Timing(9, 0.1), Timing(9, 0.2), Timing(9, 0.3)],
         "ours": [Timing(5, 0.01), Timing(5, 0.02), Timing(5, 0.03)],
@@ -275,18 +275,18 @@ def test_predictions_are_compared_by_their_pace(tmp_path: Path) -> None:
     for number in range(20):
         path = tmp_path / f"{number}.png"
         path.touch()
-        # The first two are late, as the first images are.
+        # The first two are late, as the first images of a process are.
         os.utime(path, ns=(0, (0 if number < 2 else 5 + number) * 10**9))
     assert prediction._seconds_an_image(tmp_path) == 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
-def test_a_bench_of_gpus_needs_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bench_for_gpus_needs_one(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["forward_gpu"]) == 2
     assert "no CUDA device found" in capsys.readouterr().err
 
 
-def test_a_contender_that_fails_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_official_masks_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("cv2")
     assert main(["ground_truth_fidelity", "--samples", str(tmp_path), "--output", str(tmp_path)]) == 2
     assert str(tmp_path / "cityscapes") in capsys.readouterr().err

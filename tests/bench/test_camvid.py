@@ -12,7 +12,7 @@ def options(folder: Path) -> argparse.Namespace:
     return camvid._parser().parse_args([*arguments, f"--results={folder / 'outputs'}"])
 
 
-def test_trainings_on_camvid_go_on_where_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_finished_trainings_on_camvid_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trial, runs = camvid.TRIALS[0], []
     run = tmp_path / "saved" / "recipes-original-0-2x96"
     scores = tmp_path / "outputs" / run.name / "test" / "scores.json"
@@ -35,7 +35,7 @@ def test_trainings_on_camvid_go_on_where_they_were(tmp_path: Path, monkeypatch: 
     assert runs == ["train_fcn.py", "test_fcn.py"]
 
 
-def test_seeds_are_summed_up_as_mean_and_deviation(tmp_path: Path) -> None:
+def test_seeds_are_summarised_as_mean_and_deviation(tmp_path: Path) -> None:
     results = [{"part": "scratch", "label": "fcn8s", "test_miou": score} for score in (56.0, 57.0, 58.0)]
     assert camvid._summary(results) == {"scratch fcn8s": {"runs": 3, "mean": 57.0, "deviation": 1.0}}
     assert camvid._summary(results[:1])["scratch fcn8s"]["deviation"] is None
@@ -43,7 +43,7 @@ def test_seeds_are_summed_up_as_mean_and_deviation(tmp_path: Path) -> None:
     assert (tmp_path / "curves.png").stat().st_size > 1000
 
 
-def test_all_trials_of_camvid_are_of_recipes_that_there_are() -> None:
+def test_all_trials_of_camvid_use_existing_recipes() -> None:
     recipes = {flag.removeprefix("--recipe=") for trial in camvid.TRIALS for flag in trial.flags if "recipe=" in flag}
     assert recipes <= {path.stem for path in (REPOSITORY / "recipes").glob("*.yaml")}
     assert len({trial.name for trial in camvid.TRIALS}) == len(camvid.TRIALS)

@@ -56,7 +56,7 @@ def starting(codes: dict[str, str]) -> gpu_run.StartPart:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each part gets two seconds."""
+    """Give each part two seconds."""
     monkeypatch.setattr(gpu_run, "TIME_NEEDS", {name: TimeNeed(name, 2, 2) for name in gpu_run.TIME_NEEDS})
 
 
@@ -65,7 +65,7 @@ def parts(path: Path) -> dict[str, dict[str, object]]:
     return content
 
 
-def test_all_figures_are_kept_whatever_becomes_of_a_part(quick: None, tmp_path: Path) -> None:
+def test_figures_are_kept_when_parts_crash_or_hang(quick: None, tmp_path: Path) -> None:
     del quick
     codes = {"roofline": ENDS, "smoke": CRASHES, "tests": COMPLAINS, "forward": HANGS, "training_step": ENDS}
     record = Record(tmp_path / "gpu.json")
@@ -105,7 +105,7 @@ def test_parts_without_time_are_skipped_and_earlier_results_stay(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_figures_are_kept_when_all_is_killed(number: signal.Signals, tmp_path: Path) -> None:
+def test_figures_are_kept_when_the_whole_run_is_killed(number: signal.Signals, tmp_path: Path) -> None:
     code = """
 import sys, time
 from pathlib import Path
@@ -128,7 +128,7 @@ with gpu._stoppable():
         os.kill(whole.pid, number)
         whole.wait()
     assert parts(record)["forward"]["result"] == {"figure": 42}
-    if number == signal.SIGKILL:  # nobody was left to end them
+    if number == signal.SIGKILL:  # no process was left to end them
         for child in children:
             child.kill()
     psutil.wait_procs(children, 5)
@@ -146,11 +146,11 @@ with gpu._stoppable():
         (True, None, [], gpu_record.FAILED),
     ],
 )
-def test_how_a_part_came_out(ended: bool, code: int | None, failed: list[str], status: str) -> None:
+def test_status_of_a_part(ended: bool, code: int | None, failed: list[str], status: str) -> None:
     assert gpu_record.status(ended, code, failed) == status
 
 
-def test_a_setting_comes_through_the_command_line_whole(tmp_path: Path) -> None:
+def test_settings_survive_the_command_line(tmp_path: Path) -> None:
     for root in (None, tmp_path / "data"):
         assert PartSettings.parse(settings(tmp_path, root).dump()) == settings(tmp_path, root)
 
@@ -163,11 +163,11 @@ def test_wrong_flags(tmp_path: Path, error_of: Callable[..., str], monkeypatch: 
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_rehearsal_never_replaces_what_a_gpu_gave(error_of: Callable[..., str]) -> None:
+def test_a_rehearsal_never_replaces_figures_of_a_gpu(error_of: Callable[..., str]) -> None:
     assert "choose another folder" in error_of(main, "gpu", "--rehearse", "--output", gpu.RESULTS)
 
 
-def test_records_of_several_calls_become_one(
+def test_records_of_several_calls_are_merged(
     tmp_path: Path, error_of: Callable[..., str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     calls = tmp_path / "a.json", tmp_path / "b.json"
@@ -192,7 +192,7 @@ def test_a_part_that_is_skipped_later_keeps_its_figures(tmp_path: Path) -> None:
     record.put("forward", skipped)
     assert parts(record.path)["forward"] == {**measured, "skipped_later": ["no time"]}
     text = gpu._summary(record, {"forward": "skipped"})
-    assert text == "=== forward: skipped\n  no time", "no figures of another call"
+    assert text == "=== forward: skipped\n  no time", "figures of another call are not printed"
     later = Record(tmp_path / "later.json")
     later.put("forward", skipped)
     gpu_record.merge([record.path, later.path], tmp_path / "all.json")
@@ -202,12 +202,12 @@ def test_a_part_that_is_skipped_later_keeps_its_figures(tmp_path: Path) -> None:
 
 
 def shares(names: str, minutes: float) -> dict[str, float]:
-    """What each step is allotted at the start of a call."""
+    """Seconds that each step gets at the start of a call."""
     steps = [chosen for step in gpu_run.STEPS if (chosen := [name for name in step if name in names.split()])]
     return plan.allocate([gpu_run._step_need(step) for step in steps], 60 * minutes - gpu.END_SECONDS - 5)
 
 
-def test_two_calls_and_one_have_time_for_all() -> None:
+def test_one_call_or_two_have_time_for_all_parts() -> None:
     assert len(shares("roofline forward training_step prediction", 4.8)) == 4
     assert len(shares(" ".join(gpu_run.TIME_NEEDS), 14)) == 6
     for minutes in (4, 5, 6, 7, 9):
@@ -217,10 +217,10 @@ def test_two_calls_and_one_have_time_for_all() -> None:
 
 
 @pytest.mark.parametrize("describes", [True, False])
-def test_a_part_begins_with_its_environment_and_ends_in_time(
+def test_a_part_records_its_environment_first_and_ends_in_time(
     describes: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a killed part was measured with is known; the start of its process counts."""
+    """The environment of a killed part is known, and its time includes the start of its process."""
     path = tmp_path / "result.json"
     seen: list[tuple[float, float, dict[str, object]]] = []
 
@@ -249,19 +249,19 @@ def test_a_part_begins_with_its_environment_and_ends_in_time(
     assert (after["ended"], after["result"], after["environment"]) == (True, {"figure": 42}, expected)
 
 
-def test_a_gpu_gets_as_many_chains_as_its_cores_bear(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fourteen_chains_run_at_the_same_time_on_a_gpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert gpu._part_settings(gpu._parser().parse_args([]), tmp_path, []).parallel == 14
 
 
-def test_it_is_never_measured_by_chance(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_gpu_measurements_do_not_run_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("bench.__main__.BENCHES", ())
     monkeypatch.setattr(gpu, "main", lambda _: pytest.fail("started"))
     assert main(["--output", str(tmp_path)]) == 0
 
 
-def test_a_rehearsal_runs_what_a_gpu_would_measure(tmp_path: Path) -> None:
-    """Two parts of it; CI runs all by `make rehearse`, which fails if one of them does."""
+def test_a_rehearsal_runs_the_parts_and_saves_weights(tmp_path: Path) -> None:
+    """Two parts; CI runs all of them by `make rehearse`, which fails if one of them does."""
     arguments = ["--parts", "roofline", "camvid", "--networks", "fcn8s", "--seeds", "3"]
     process = Job(["-m", "bench", "gpu", "--rehearse", *arguments, "--output", str(tmp_path)])
     ended = process.wait()

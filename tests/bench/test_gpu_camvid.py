@@ -16,17 +16,17 @@ from engine.errors import InputError
 from tests.bench.test_gpu import settings
 
 EPOCHS = 4
-"""Of a trial."""
+"""Epochs of a trial."""
 
 
 class Machine:
-    """Stands in for processes, each of which takes no time but says that it took some."""
+    """Replaces processes: each one ends at once, but moves the fake clock on."""
 
     def __init__(self) -> None:
         self.now = self.seconds = 0.0
         self.start_seconds, self.epoch_seconds, self.score_seconds = 5.0, 1.0, 2.0
         self.broken: str | None = None
-        """A flag with which training fails."""
+        """Value of a flag with which training fails; None if all work."""
         self.commands: list[dict[str, str]] = []
 
     def job(self, arguments: list[str], limit: float, start: object, grace: float = 0.0) -> "Machine":
@@ -120,7 +120,7 @@ def test_all_seeds_get_as_many_epochs_as_fit(machine: Machine, stage: Callable[.
     assert 0 < len(trainings[0]["history"]["val_miou"]) <= 21
 
 
-def test_what_is_left_is_for_the_other_network(machine: Machine, stage: Callable[..., PartSettings]) -> None:
+def test_the_remaining_time_goes_to_the_other_network(machine: Machine, stage: Callable[..., PartSettings]) -> None:
     machine.epoch_seconds = 0.05
     _, result = result_of(stage(1000))
     assert [(row["network"], row["seed"]) for row in result["trainings"]] == [
@@ -132,7 +132,9 @@ def test_what_is_left_is_for_the_other_network(machine: Machine, stage: Callable
     assert result["trainings"][0]["epochs"] == 800
 
 
-def test_a_way_that_fails_is_told_and_the_next_one_taken(machine: Machine, stage: Callable[..., PartSettings]) -> None:
+def test_speed_flags_that_fail_are_reported_and_the_next_ones_used(
+    machine: Machine, stage: Callable[..., PartSettings]
+) -> None:
     machine.broken = "true"  # --cuda_graph
     failed, result = result_of(stage(300, seeds=1))
     assert "the trial with --data_on device --cuda_graph true ended with code 1" in failed[0]
@@ -162,14 +164,14 @@ def test_a_training_slower_than_its_trial_is_stopped_and_kept(
     assert machine.now < 300
 
 
-def test_without_time_nothing_is_trained(machine: Machine, stage: Callable[..., PartSettings]) -> None:
+def test_too_little_time_trains_nothing(machine: Machine, stage: Callable[..., PartSettings]) -> None:
     del machine
     failed, result = result_of(replace(stage(50), networks=("fcn8s",)))
     assert (failed, result["trainings"]) == ([], [])
     assert "no training of 2 epochs or more worked or fitted" in result["notes"][0]
 
 
-def test_no_more_files_than_come_back(
+def test_no_more_files_are_saved_than_can_be_copied_back(
     machine: Machine, stage: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del machine
@@ -181,7 +183,7 @@ def test_no_more_files_than_come_back(
     assert len(list(here.output.iterdir())) == 2
 
 
-def test_test_images_may_be_elsewhere_but_no_others(machine: Machine, stage: Callable[..., PartSettings]) -> None:
+def test_only_test_images_may_be_missing(machine: Machine, stage: Callable[..., PartSettings]) -> None:
     del machine
     here = stage(300, seeds=1)
     assert here.root is not None

@@ -17,7 +17,7 @@ from tests.bench.test_gpu import settings
 
 
 class Kept(list[dict[str, Any]]):
-    """All that a part kept, one after the other."""
+    """All results that a part saved, in their order."""
 
     def __call__(self, result: dict[str, Any]) -> None:
         self.append({name: list(value) for name, value in result.items()})
@@ -25,7 +25,7 @@ class Kept(list[dict[str, Any]]):
 
 @pytest.fixture
 def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., PartSettings]:
-    """Chains of small programs, started as new interpreters, because this process uses threads."""
+    """Settings for chains of small programs, which run in new interpreters, because this process uses threads."""
     monkeypatch.setattr(PartSettings, "start", property(lambda _: None))
     monkeypatch.setattr(gpu_smoke, "Job", lambda arguments, limit, *_: Job(arguments, limit))
 
@@ -40,7 +40,7 @@ def program(text: str) -> str:
     return shlex.join(["-c", text])
 
 
-def test_a_chain_ends_with_its_first_failure_and_the_others_go_on(stage: Callable[..., PartSettings]) -> None:
+def test_a_chain_ends_with_its_first_failure_and_the_others_continue(stage: Callable[..., PartSettings]) -> None:
     fails = program("import sys; print('trouble in {work}', file=sys.stderr); sys.exit(3)")
     save_result = Kept()
     failed = gpu_smoke.run(
@@ -54,10 +54,10 @@ def test_a_chain_ends_with_its_first_failure_and_the_others_go_on(stage: Callabl
     assert len(failed) == 1
     assert "code 3" in failed[0]
     assert "trouble in WORK" in gpu_smoke.table(save_result[-1])
-    assert [len(result["commands"]) for result in save_result] == [1, 2, 3, 4, 4], "each the moment it ended"
+    assert [len(result["commands"]) for result in save_result] == [1, 2, 3, 4, 4], "each as soon as it ended"
 
 
-def test_what_has_no_time_is_told(stage: Callable[..., PartSettings]) -> None:
+def test_commands_without_time_are_reported(stage: Callable[..., PartSettings]) -> None:
     save_result = Kept()
     sleeps = (program("import time; time.sleep(60)"),)
     failed = gpu_smoke.run(
@@ -68,10 +68,10 @@ def test_what_has_no_time_is_told(stage: Callable[..., PartSettings]) -> None:
     assert "not ended: never" in gpu_smoke.table(save_result[-1])
 
 
-def test_what_was_found_is_kept_before_anything_is_killed(
+def test_results_are_saved_before_anything_is_killed(
     stage: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Processes on a GPU may take longer to go than there is time."""
+    """Processes on a GPU may take longer to end than there is time."""
     save_result, kept = Kept(), []
 
     def kill(jobs: list[Job]) -> None:
@@ -100,8 +100,8 @@ COMMANDS = {
 
 @pytest.mark.parametrize("rehearse", [False, True])
 @pytest.mark.parametrize("name", gpu_smoke.CHAINS)
-def test_all_commands_are_understood(name: str, rehearse: bool, tmp_path: Path) -> None:
-    """On a GPU too, whose own flags a rehearsal cannot try."""
+def test_all_commands_parse(name: str, rehearse: bool, tmp_path: Path) -> None:
+    """This includes the flags for GPUs, which a rehearsal cannot try."""
     values = gpu_smoke.placeholders(replace(settings(tmp_path), rehearse=rehearse)) | {"chain": "some"}
     for template in gpu_smoke.CHAINS[name]:
         arguments = shlex.split(template.format_map(values))
@@ -110,14 +110,14 @@ def test_all_commands_are_understood(name: str, rehearse: bool, tmp_path: Path) 
             options.parse(kind, arguments[1:], prog="some", description="", examples=(), recipes=recipes)
 
 
-def test_independent_predictions_and_profiles_wait_for_no_other() -> None:
+def test_independent_predictions_and_profiles_have_their_own_chains() -> None:
     for name, chain in gpu_smoke.CHAINS.items():
         scripts = [command.split()[0] for command in chain]
         if set(scripts) & {"profile_fcn.py", "test_fcn.py"} and "train_fcn.py" not in scripts:
             assert len(chain) == 1, name
         for command in chain:
             assert ("--seconds 0.3" in command) == command.startswith("profile_fcn.py")
-            assert "--workers 1" in command or not command.startswith("test_fcn.py"), "scoring starts no processes"
+            assert "--workers 1" in command or not command.startswith("test_fcn.py"), "scoring must not start processes"
 
 
 def test_every_option_of_training_and_prediction_on_a_gpu_has_a_chain() -> None:

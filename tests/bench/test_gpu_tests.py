@@ -12,7 +12,7 @@ from bench.launch import Job, ProcessResult
 from tests.bench.test_gpu import settings
 
 MISSING_THERE = {"cityscapesscripts", "cv2", "onnx", "onnxruntime", "onnxscript"}
-"""Packages of tests that a machine with a GPU may lack."""
+"""Packages that some tests need and a machine with a GPU may lack."""
 OUTPUT = """
 tests/engine/training/test_metrics.py::test_a_gpu_counts PASSED [ 33%]
 tests/engine/inference/test_network.py::test_images[False and more] FAILED [ 66%]
@@ -43,7 +43,7 @@ def result_of(
     return failed, kept[-1]
 
 
-def test_outcomes_are_told_one_by_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_outcome_of_each_test_is_saved(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     failed, result = result_of(monkeypatch, tmp_path, ProcessResult(1, 9.0, OUTPUT, "trace"))
     assert list(result["outcomes"].values()) == ["PASSED", "FAILED", "SKIPPED"]
     assert failed == ["tests/engine/inference/test_network.py::test_images[False and more]: FAILED"]
@@ -58,26 +58,26 @@ def test_outcomes_before_a_deadline_are_kept(monkeypatch: pytest.MonkeyPatch, tm
     assert failed == ["the tests were killed at their deadline"]
 
 
-def test_tests_that_cannot_be_collected_are_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_tests_that_cannot_be_collected_count_as_a_failure(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     failed, _ = result_of(monkeypatch, tmp_path, ProcessResult(2, 3.0, "ERROR tests/a.py - ModuleNotFoundError", ""))
     assert "code 2" in failed[0]
     assert "ModuleNotFoundError" in failed[0]
 
 
-def test_only_files_with_such_tests_are_run() -> None:
+def test_only_files_with_gpu_tests_are_run() -> None:
     names = {path.name for path in gpu_tests.files(REPOSITORY / "tests")}
     assert {"test_metrics.py", "test_network.py"} <= names
     assert "test_plan.py" not in names
 
 
-def test_kernels_are_tested_first_and_what_is_compiled_last() -> None:
+def test_kernels_are_tested_first_and_compiled_networks_last() -> None:
     first, *others, last = gpu_tests.files(REPOSITORY / "tests")
     assert (first.name, last.name) == ("test_kernels_on_gpu.py", "test_network.py")
     assert others == sorted(others)
 
 
-def test_outcomes_are_there_the_moment_a_test_has_ended(tmp_path: Path) -> None:
-    """pytest must not keep them in a buffer."""
+def test_an_outcome_is_available_as_soon_as_its_test_ends(tmp_path: Path) -> None:
+    """This fails if pytest buffers its output."""
     path = tmp_path / "test_some.py"
     path.write_text("import time\ndef test_quick(): pass\ndef test_slow(): time.sleep(60)\n")
     job = Job(["-m", "pytest", "-v", "-p", "no:cacheprovider", str(path)], 60)
@@ -90,8 +90,8 @@ def test_outcomes_are_there_the_moment_a_test_has_ended(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", sorted((REPOSITORY / "tests").rglob("*.py")), ids=lambda path: path.name)
-def test_no_file_needs_a_package_to_be_collected_that_may_be_missing(path: Path) -> None:
-    """An import at the top of one file would end the run of all."""
+def test_every_test_file_imports_without_optional_packages(path: Path) -> None:
+    """A failing import at the top of one file would end the run of all tests."""
     names = set()
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Import):

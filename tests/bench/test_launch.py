@@ -19,7 +19,7 @@ print("started", flush=True)
 
 
 def is_gone(pid: int, seconds: float = 5) -> bool:
-    """Whether a process ends in time; one that nobody has waited for counts as ended."""
+    """Whether a process ends in time; a zombie counts as ended."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
@@ -31,13 +31,13 @@ def is_gone(pid: int, seconds: float = 5) -> bool:
     return False
 
 
-def test_an_ended_process_tells_its_code_and_output() -> None:
+def test_the_result_of_a_process_has_its_code_and_output() -> None:
     ended = Job(["-c", "import sys; print('out'); print('bad', file=sys.stderr); sys.exit(3)"]).wait()
     assert (ended.code, ended.out, ended.error) == (3, "out\n", "bad\n")
 
 
 def run(*arguments: str, limit: float = math.inf, forked: bool) -> ProcessResult:
-    """Run a process; a forked one as the copy of another process, because that of the tests uses threads."""
+    """Run a process; a forked one is forked from another process, because that of the tests uses threads."""
     if not forked:
         return Job(arguments, limit).wait()
     code = """
@@ -60,13 +60,13 @@ def test_a_process_past_its_deadline_is_killed_with_its_children(forked: bool, t
     assert is_gone(int(pid_file.read_text()))
 
 
-def test_what_a_process_leaves_running_is_killed_too(tmp_path: Path) -> None:
+def test_children_that_a_process_leaves_running_are_killed_too(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     assert Job(["-c", SLEEPER, str(pid_file)]).wait().code == 0
     assert is_gone(int(pid_file.read_text()))
 
 
-def test_a_process_may_save_before_it_is_killed(tmp_path: Path) -> None:
+def test_a_process_with_a_grace_period_may_save_before_it_is_killed(tmp_path: Path) -> None:
     saved = tmp_path / "saved"
     code = """
 import signal, sys, time
@@ -80,7 +80,7 @@ time.sleep(60)
     assert saved.read_text() == "all"
 
 
-def test_a_stopped_wait_takes_the_process_with_it(tmp_path: Path) -> None:
+def test_an_interrupted_wait_kills_the_process(tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
 
     def interrupt() -> None:
@@ -92,7 +92,7 @@ def test_a_stopped_wait_takes_the_process_with_it(tmp_path: Path) -> None:
     assert is_gone(int(pid_file.read_text()))
 
 
-def test_all_are_killed_before_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_jobs_are_killed_before_one_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = [Job(["-c", "import time; time.sleep(60)"]) for _ in range(3)]
     pids, order = [job.pid for job in jobs], []
 
@@ -107,7 +107,7 @@ def test_all_are_killed_before_one_is_waited_for(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.parametrize("forked", [False, True])
-def test_scripts_and_modules_run_as_by_the_interpreter(
+def test_scripts_and_modules_run_as_in_the_interpreter(
     forked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SOME", "thing")
@@ -117,8 +117,8 @@ def test_scripts_and_modules_run_as_by_the_interpreter(
     assert run("-m", "bench.launch", forked=forked).code == 0
 
 
-def test_a_copy_does_nothing_at_its_end_that_this_process_will_do(tmp_path: Path) -> None:
-    """A command that leaves by `exit_process` runs all that was registered, for example to remove temporary folders."""
+def test_a_fork_does_not_run_the_exit_handlers_of_its_parent(tmp_path: Path) -> None:
+    """`exit_process` runs all registered handlers, for example those that remove temporary folders."""
     code = """
 import atexit, sys
 from pathlib import Path
@@ -133,7 +133,7 @@ print(Job(["-c", "from engine.cli.command import exit_process; exit_process(4)"]
     assert path.read_text() == "x"
 
 
-def test_an_exception_in_a_copy_is_told() -> None:
+def test_an_exception_in_a_fork_is_reported() -> None:
     ended = run("-c", "raise ValueError('some')", forked=True)
     assert ended.code == 1
     assert "ValueError: some" in ended.error

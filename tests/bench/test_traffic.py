@@ -29,14 +29,14 @@ def test_bytes_are_those_of_the_tensors() -> None:
     }
 
 
-def test_a_prediction_takes_no_more_launches_and_bytes_than_it_may() -> None:
-    """What the kernels were written for: 75 launches and 5 GB were those before."""
+def test_a_prediction_stays_below_its_limits_of_launches_and_bytes() -> None:
+    """The purpose of the kernels: before, it took 75 launches and 5 GB."""
     ours = traffic.our_prediction(kernels="triton")
     assert ours["launches"] <= 20
     assert ours["gigabytes"] <= 1.3
 
 
-def test_pooling_first_spares_a_training_step_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pooling_first_saves_bytes_of_a_training_step(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(traffic, "BATCH", 1)
     monkeypatch.setattr(traffic, "CROP", 64)
     before, after = traffic.training_step(relu_first), traffic.training_step()

@@ -22,7 +22,7 @@ def checkpoint(tmp_path: Path) -> Path:
     return path
 
 
-def test_weights_come_back_whole(checkpoint: Path, tmp_path: Path) -> None:
+def test_split_weights_are_joined_again(checkpoint: Path, tmp_path: Path) -> None:
     parts = weight_files.split(checkpoint, tmp_path, "a-seed0.pth", most=8, largest=2000)
     assert len(parts) > 2
     assert parts[0].name == f"a-seed0.pth.1of{len(parts)}"
@@ -41,12 +41,12 @@ def test_small_weights_are_one_file(checkpoint: Path, tmp_path: Path) -> None:
     assert weight_files.join(tmp_path) == [tmp_path / "a.pth"]
 
 
-def test_nothing_is_written_where_too_many_files_would_be(checkpoint: Path, tmp_path: Path) -> None:
+def test_nothing_is_written_if_it_would_be_too_many_files(checkpoint: Path, tmp_path: Path) -> None:
     assert weight_files.split(checkpoint, tmp_path, "a.pth", most=2, largest=2000) == []
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_a_missing_part_is_told(checkpoint: Path, tmp_path: Path) -> None:
+def test_a_missing_part_is_reported(checkpoint: Path, tmp_path: Path) -> None:
     weight_files.split(checkpoint, tmp_path, "a.pth", most=8, largest=2000)[1].unlink()
     with pytest.raises(InputError, match=r"a\.pth\.2of\d: no such file"):
         weight_files.join(tmp_path)

@@ -6,7 +6,7 @@ from bench.contenders.loader import OriginalDataset, ours
 from cityscapes.dataset import CityscapesBenchmark
 
 
-def test_both_loaders_give_the_same_crops_in_their_own_form(demo_root: Path) -> None:
+def test_both_loaders_give_crops_of_the_same_size(demo_root: Path) -> None:
     samples = CityscapesBenchmark().samples(demo_root, "val")[:1]
     image, mask = OriginalDataset(samples)[0]
     assert (image.shape, image.dtype) == ((3, 1024, 1024), torch.float32)
