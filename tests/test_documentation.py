@@ -3,6 +3,7 @@
 import importlib
 import re
 import shlex
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ DOCUMENTS = [
     *(REPOSITORY / "recipes").glob("*.yaml"),
     REPOSITORY / "Makefile",
 ]
+CONSOLE_COMMANDS = {
+    name: f"python -m {target.partition(':')[0]}"
+    for name, target in tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["scripts"].items()
+}
+"""Installed command -> the same in a checkout."""
+CONSOLE_COMMAND = re.compile(rf"(?<![\w/-])(?:{'|'.join(CONSOLE_COMMANDS)})(?= )")
 COMMAND = re.compile(r"python (?:-m ([\w.]+)|(\w+\.py))((?: +(?!#|->)[^\s`#]+)*)")
 
 
@@ -21,10 +28,11 @@ COMMANDS = {"generate_gt", "train_fcn", "test_fcn", "export_fcn", "profile_fcn"}
 
 
 def commands() -> list[tuple[str, str]]:
-    """Module and arguments of every Python command in the documents."""
+    """Module and arguments of every command in the documents, by Python or as installed."""
     found = set()
     for document in DOCUMENTS:
-        for module, script, arguments in COMMAND.findall(document.read_text()):
+        text = CONSOLE_COMMAND.sub(lambda match: CONSOLE_COMMANDS[match[0]], document.read_text())
+        for module, script, arguments in COMMAND.findall(text):
             name = module or script.removesuffix(".py")
             if name.partition(".")[0] in {"bench", "camvid", "cityscapes", "kitti_road", "pascal_voc", *COMMANDS}:
                 found.add((name, arguments.strip().rstrip(".,:)")))
