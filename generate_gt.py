@@ -4,6 +4,7 @@ import engine.cli.interrupts  # noqa: F401  # Ctrl-C during what follows
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ from engine.cli import options
 from engine.cli.command import BAD_INPUT, command, report
 from engine.cli.invocation import spelled
 from engine.errors import InputError
+from engine.files.lock import exclusive
 from engine.findings import counted, grouped
 from engine.parallel import available_cpus
 from engine.ranges import WORKERS, out_of_range
@@ -87,14 +89,18 @@ def _generate(chosen: GenerateOptions) -> int:
         folder = chosen.polygons / layout.GENERATED
         jobs = worklist.of_folder(chosen.polygons, from_labels=mask_options.from_labels)
         lacking, coverage = [], []
-    result = ground_truth.generate(jobs, mask_options, workers=chosen.workers)
+    with suppress(OSError):  # masks that are up to date need no folder that can be written
+        folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder, "draw with one set of options at a time"):
+        result = ground_truth.generate(jobs, mask_options, workers=chosen.workers)
+        agreed = agreement.report(result.agreement, folder, mask_options.table)
     faulty = result.faulty + len(lacking)
     where = " there and next to the polygons" if chosen.official_names else ""
     print(
         f"{folder}: {counted(result.drawn, 'scene')} drawn, {result.up_to_date} were up to date, {faulty} faulty; "
         f"{counted(result.written, 'mask')} written{where}"
     )
-    for line in [*coverage, *agreement.report(result.agreement, folder, mask_options.table)]:
+    for line in [*coverage, *agreed]:
         print(line)
     report(grouped([*lacking, *result.faults], shown=50))  # on a full disk, thousands of files fail alike
     print(spelled(f"next: {_next(chosen, faulty > 0)}"))

@@ -24,6 +24,7 @@ from engine.cli.parser import process_count, whole, within
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json
 from engine.files.images import write_png
+from engine.files.lock import exclusive
 from engine.parallel import available_cpus, parallel_map
 from engine.ranges import Range
 
@@ -70,7 +71,15 @@ def draw_dataset(root: Path, options: DemoOptions | None = None, *, workers: int
     """
     options = options or DemoOptions()
     _check(options)
-    _claim_folder(root, options)
+    _require_own_folder(root, options)
+    require_writable(root)
+    with exclusive(root, "choose another --root"):
+        _require_own_folder(root, options)  # another demo may have been drawn meanwhile
+        write_json(root / MARKER, asdict(options))
+        _draw_scenes(root, options, workers)
+
+
+def _draw_scenes(root: Path, options: DemoOptions, workers: int) -> None:
     tasks = [_SceneTask(root, options, scene, index) for scene, index in _scenes(options)]
     for _, result in parallel_map(_draw_scene, tasks, workers=workers, title="draw"):
         if isinstance(result, InputError):
@@ -86,8 +95,8 @@ def _check(options: DemoOptions) -> None:
             raise InputError(f"--{name}: expected 0 or more, got {getattr(options, name)}")
 
 
-def _claim_folder(root: Path, options: DemoOptions) -> None:
-    """Mark a folder as the root of this set, unless it contains another data set."""
+def _require_own_folder(root: Path, options: DemoOptions) -> None:
+    """Refuse a folder that contains another data set than this one."""
     marker, remedy = root / MARKER, "choose another --root, or remove that folder first"
     if marker.exists():
         there, asked = _read_marker(marker), asdict(options)
@@ -98,8 +107,6 @@ def _claim_folder(root: Path, options: DemoOptions) -> None:
         for folder in (IMAGES, ANNOTATIONS):
             if (root / folder).exists():
                 raise InputError(f"{root}: has a {folder}/ that was not drawn by this command (no {MARKER}); {remedy}")
-    require_writable(root)
-    write_json(marker, asdict(options))
 
 
 def _read_marker(marker: Path) -> dict[str, Any]:

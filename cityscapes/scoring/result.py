@@ -1,5 +1,6 @@
 """The result of scoring a split: its tables, its DataFrames and its files."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from cityscapes.scoring.coverage import Coverage
 from cityscapes.scoring.images import ImageCounts
 from cityscapes.scoring.scores import MEAN, CityscapesScores, mean, table
 from engine.files.atomic import write_text
+from engine.files.lock import exclusive
 from engine.findings import counted
 from engine.tables import Table, csv_of, percent
 
@@ -92,10 +94,15 @@ def _with_mean(borders: BorderCounts) -> dict[str, float]:
 
 def write_details(folder: Path, result: ScoringResult) -> list[Path]:
     """Write the scores of single images and the confusion matrix, and return the paths of the files."""
-    matrix = result.scores.confusion
     paths = [folder / name for name in ("images.csv", "confusion.csv", "confusion.txt", "confusion.png")]
+    with exclusive(folder, "give another --details"):  # so that all files are of one result
+        _write(paths, result)
+    return paths
+
+
+def _write(paths: Sequence[Path], result: ScoringResult) -> None:
+    matrix = result.scores.confusion
     write_text(paths[0], csv_of(result.images_to_dataframe()))
     write_text(paths[1], csv_of(confusion.to_dataframe(matrix)))
     write_text(paths[2], confusion.table(matrix) + "\n")
     confusion.write_picture(paths[3], matrix)
-    return paths

@@ -13,6 +13,7 @@ from cityscapes.submission.archive_reader import Entry
 from cityscapes.submission.completeness import Prediction
 from engine.cli.submission import next_line
 from engine.errors import InputError
+from engine.files.lock import exclusive
 from engine.findings import Finding, counted, fault, note, of_severity
 from engine.parallel import parallel_map
 
@@ -100,7 +101,8 @@ def pack(
     report, digests = _check(folder, root, workers)
     if report.faults:
         raise InputError(*messages(folder, report.faults))
-    archives.write(folder, digests, archive, made_with or {}, report.deviation)
+    with exclusive(archive, "choose another name"):  # so that zip and manifest belong together
+        archives.write(folder, digests, archive, made_with or {}, report.deviation)
     return report
 
 
