@@ -1,4 +1,4 @@
-# Every target works on a fresh machine: it sets up .venv first. `make` alone lists them.
+# Every target works on a fresh machine, because it sets up .venv first. `make` alone lists the targets.
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,7 +10,7 @@ help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 .PHONY: setup
-setup: .venv/installed  ## create .venv with everything in it (once); CONSTRAINTS=constraints.txt for the versions tested
+setup: .venv/installed  ## create .venv with all dependencies (once); CONSTRAINTS=constraints.txt selects the tested versions
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
@@ -19,7 +19,7 @@ setup: .venv/installed  ## create .venv with everything in it (once); CONSTRAINT
 	@touch $@
 
 .PHONY: demo
-demo: setup  ## the whole pipeline on a synthetic data set, on the CPU, in a few minutes
+demo: setup  ## run the whole pipeline on a synthetic data set, on the CPU, in a few minutes
 	$(BIN)/python -m cityscapes.demo --root data/demo
 	$(BIN)/python generate_gt.py --root data/demo
 	$(BIN)/python -m cityscapes.doctor --root data/demo
@@ -33,7 +33,7 @@ demo: setup  ## the whole pipeline on a synthetic data set, on the CPU, in a few
 	$(BIN)/python test_fcn.py --model_weights_path saved/demo/best.pth --root data/demo --images data/demo/leftImg8bit/test --gif 6
 	$(BIN)/python test_fcn.py --model_weights_path saved/demo/best.pth --root data/demo
 	$(BIN)/python -m cityscapes.submission check outputs/demo/test/submission.zip --root data/demo
-	@printf '\n--- where to look ---\n'
+	@printf '\n--- results ---\n'
 	@printf '%s\n' \
 	  'the run        saved/demo/ (history.jsonl, curves.png, best.pth)' \
 	  'scores         outputs/demo/val/scores.json, untrained outputs/demo-untrained-last/val/scores.json' \
@@ -47,12 +47,12 @@ test: setup  ## run the tests
 	$(BIN)/python -m pytest
 
 .PHONY: torture
-torture: setup  ## faults of the disk, kills, hostile and random files in every command, twenty minutes; TORTURE="--share 0.1"
+torture: setup  ## test every command with disk faults, kills, hostile and random files, 20 minutes; TORTURE="--share 0.1"
 	-$(BIN)/python -m pip install --quiet --only-binary :all: "atheris>=3"
 	nice $(BIN)/python -m tests.reliability $(TORTURE)
 
 .PHONY: check
-check: setup  ## linter, formatter, strict type checker, spelling and prose
+check: setup  ## run the linter, formatter, strict type checker, spelling check and prose check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -60,27 +60,27 @@ check: setup  ## linter, formatter, strict type checker, spelling and prose
 	$(if $(wildcard tests/test_prose.py),$(BIN)/python -m pytest -q tests/test_prose.py)
 
 .PHONY: format
-format: setup  ## fix what the linter can fix, and format
+format: setup  ## fix what the linter can fix, and format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 .PHONY: coverage
-coverage: setup  ## run the tests and report which lines they reach; fails below the floor in pyproject.toml
+coverage: setup  ## run the tests with line coverage; fails below the floor in pyproject.toml
 	$(BIN)/python -m pytest --cov
 
 .PHONY: docs
-docs: setup  ## the pages and the reference of all commands, as HTML in build/docs
+docs: setup  ## build the pages and the reference of all commands as HTML in build/docs
 	$(BIN)/python -m pip install --quiet --editable ".[dev,docs]" $(CONSTRAINED)
 	$(BIN)/python -m sphinx -W --keep-going -q -c docs . build/docs
 
 .PHONY: installed
-installed:  ## build the wheel, install it, and run its commands from an empty folder: without torch, then with
+installed:  ## build and install the wheel, and run its commands from an empty folder, without and with torch
 	tests/installed.sh
 
 .PHONY: rehearse
-rehearse: setup  ## every line of `python -m bench gpu` at toy size, on the CPU
+rehearse: setup  ## run every part of `python -m bench gpu` at toy size, on the CPU
 	$(BIN)/python -m bench gpu --rehearse
 
 .PHONY: bench
-bench: setup  ## side-by-side speed measurements against the reference tools
+bench: setup  ## run side-by-side measurements against reference tools
 	$(BIN)/python -m bench

@@ -76,7 +76,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     samples = Path(os.environ.get("SEGMENTATION_DATA", REPOSITORY.parent / "shared" / "data"))
     parser.add_argument(
-        "--samples", type=Path, default=samples, help="folder of real data (default: SEGMENTATION_DATA)"
+        "--samples",
+        type=Path,
+        default=samples,
+        help="folder of real data (default: environment variable SEGMENTATION_DATA)",
     )
     parser.add_argument(
         "--output",

@@ -206,7 +206,9 @@ def _parser() -> argparse.ArgumentParser:
         ],
     )
     outputs, saved = REPOSITORY / "outputs" / "camvid", REPOSITORY / "saved" / "camvid"
-    parser.add_argument("--root", type=Path, default=REPOSITORY / "data", help="folder of the data set")
+    parser.add_argument(
+        "--root", type=Path, default=REPOSITORY / "data", help="data folder with CamVid (default: data)"
+    )
     parser.add_argument("--parts", nargs="+", choices=EPOCHS, default=list(EPOCHS), help="parts to run (default: all)")
     parser.add_argument(
         "--ablations",
@@ -216,10 +218,15 @@ def _parser() -> argparse.ArgumentParser:
         help="trainings of the part ablation (default: all)",
     )
     parser.add_argument(
-        "--epochs", type=int, default=0, help="epochs of every training (default: 100, and 800 from random weights)"
+        "--epochs",
+        type=int,
+        default=0,
+        help="epochs of every training (default: 100; 800 for scratch and scratch_unet)",
     )
     parser.add_argument("--crop_size", type=int, default=352, help="side of the crops in pixels (default: 352)")
-    parser.add_argument("--accelerator", choices=("auto", "cpu", "gpu"), default="auto", help="device for training")
+    parser.add_argument(
+        "--accelerator", choices=("auto", "cpu", "gpu"), default="auto", help="device for training (default: auto)"
+    )
     parser.add_argument(
         "--workers",
         type=int,

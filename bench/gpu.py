@@ -162,7 +162,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS), help="parts to run (default: all)")
     parser.add_argument("--output", type=Path, help="output folder for gpu.json and weights (default: docs/results)")
     parser.add_argument(
-        "--samples", type=Path, default=samples, help="folder of real data (default: SEGMENTATION_DATA)"
+        "--samples",
+        type=Path,
+        default=samples,
+        help="folder of real data (default: environment variable SEGMENTATION_DATA)",
     )
     parser.add_argument(
         "--root", type=Path, help="data folder with CamVid as PNG files, 11 classes; the part camvid needs it"
@@ -176,7 +179,11 @@ def _parser() -> argparse.ArgumentParser:
         help="command chains of smoke (default: all)",
     )
     parser.add_argument(
-        "--networks", nargs="+", choices=("fcn8s", "unet"), default=["fcn8s", "unet"], help="networks of camvid"
+        "--networks",
+        nargs="+",
+        choices=("fcn8s", "unet"),
+        default=["fcn8s", "unet"],
+        help="networks of camvid (default: both)",
     )
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2], help="seeds of camvid (default: 0 1 2)")
     parser.add_argument("--commit", help="commit of this source tree for the record, if git is missing")

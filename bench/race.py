@@ -121,8 +121,10 @@ def speedups(seconds: Seconds, reference: str) -> dict[str, float]:
     if reference not in seconds:
         return {}
     return {
-        name: round(statistics.median(theirs / its for theirs, its in zip(seconds[reference], own, strict=False)), 2)
-        for name, own in seconds.items()
+        name: round(
+            statistics.median(theirs / ours for theirs, ours in zip(seconds[reference], values, strict=False)), 2
+        )
+        for name, values in seconds.items()
     }
 
 

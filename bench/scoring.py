@@ -138,7 +138,7 @@ def _difference(workspace: _Workspace, name: str) -> float:
     if missing := theirs.keys() - ours.keys():
         raise InputError(f"{name}: lacks scores of the official scorer: {sorted(missing)}")
     both = [(value, ours[key]) for key, value in theirs.items()]
-    return max(abs(value - own) for value, own in both if not math.isnan(value) or not math.isnan(own))
+    return max(abs(official - ours) for official, ours in both if not math.isnan(official) or not math.isnan(ours))
 
 
 def _figures(content: Any, key: str = "") -> dict[str, float]:
