@@ -43,8 +43,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     if arguments[:1] == ["gpu"]:  # never runs by default, because it takes a quarter of an hour on a GPU
         return gpu.main(arguments[1:])
-    chosen = _parser().parse_args(arguments)
-    names = chosen.names or [name for name in BENCHES if torch.cuda.is_available() or name not in NEED_GPU]
+    options = _parser().parse_args(arguments)
+    names = options.names or [name for name in BENCHES if torch.cuda.is_available() or name not in NEED_GPU]
     if unknown := sorted(set(names) - set(BENCHES)):
         raise InputError(f"unknown bench {', '.join(unknown)}; choose from: {', '.join(BENCHES)}")
     for name in names:
@@ -54,11 +54,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             "bench": name,
             "load_average_before": round(os.getloadavg()[0], 1),
             "command": f"python -m bench {name}",
-            **bench.run(chosen.samples),
+            **bench.run(options.samples),
             "environment": environment.describe(),
         }
         print(bench.table(record), flush=True)
-        write_json(chosen.output / f"{name}.json", record)
+        write_json(options.output / f"{name}.json", record)
     return 0
 
 

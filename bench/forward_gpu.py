@@ -55,7 +55,7 @@ def measure(
     repeats: int,
     seconds: float = math.inf,
     start: StartProcess = start_interpreter,
-    note: Callable[[dict[str, Any]], None] = lambda _: None,
+    on_progress: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Time all contenders in turn, each in its own process.
 
@@ -69,7 +69,7 @@ def measure(
         repeats: forward passes in each process, after warming up.
         seconds: time limit, including the roofline, which is measured first.
         start: function that starts processes.
-        note: called with the record so far after each process.
+        on_progress: called with the record so far after each process.
     """
     deadline = time.monotonic() + seconds
     limits = _roofline_seconds(device, size, side)
@@ -90,7 +90,7 @@ def measure(
             lambda name, left: workspace.result(name, size, repeats, limit=left),
             rounds,
             deadline - time.monotonic(),
-            lambda done: note(record(done)),
+            lambda done: on_progress(record(done)),
         )
     return record(done)
 

@@ -31,27 +31,27 @@ END_SECONDS = 8.0
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the chosen parts; or merge records, or join weights that were copied back in parts."""
-    chosen = _parser().parse_args(argv)
-    if chosen.join is not None:
-        for path in weight_files.join(chosen.join):
+    options = _parser().parse_args(argv)
+    if options.join is not None:
+        for path in weight_files.join(options.join):
             print(path)
         return 0
-    if chosen.merge:
-        print(gpu_record.merge(chosen.merge, (chosen.output or RESULTS) / "gpu.json"))
+    if options.merge:
+        print(gpu_record.merge(options.merge, (options.output or RESULTS) / "gpu.json"))
         return 0
-    if chosen.minutes <= 0:
-        raise InputError(f"--minutes {chosen.minutes}: expected more than 0")
+    if options.minutes <= 0:
+        raise InputError(f"--minutes {options.minutes}: expected more than 0")
     began = psutil.Process().create_time()
     with tempfile.TemporaryDirectory(prefix="bench-gpu-") as folder, _stoppable():
-        settings = _part_settings(chosen, Path(folder), list(sys.argv[1:] if argv is None else argv))
+        settings = _part_settings(options, Path(folder), list(sys.argv[1:] if argv is None else argv))
         require_writable(settings.output)
         record = Record(settings.output / "gpu.json")
-        run = PartRunner(settings, record, began + 60 * chosen.minutes - END_SECONDS)
-        statuses = run.all(chosen.parts)
+        run = PartRunner(settings, record, began + 60 * options.minutes - END_SECONDS)
+        statuses = run.all(options.parts)
     print("\n".join([_summary(record, statuses), f"{record.path}: the record in full"]))
     bad = {gpu_record.FAILED, gpu_record.KILLED} & set(statuses.values())
-    unmeasured = chosen.rehearse and gpu_record.SKIPPED in statuses.values()
-    if not bad and not unmeasured and chosen.rehearse:
+    unmeasured = options.rehearse and gpu_record.SKIPPED in statuses.values()
+    if not bad and not unmeasured and options.rehearse:
         print("rehearsed")
     return int(bool(bad or unmeasured))
 
@@ -90,7 +90,7 @@ def _stoppable() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def _part_settings(chosen: argparse.Namespace, work: Path, arguments: list[str]) -> PartSettings:
+def _part_settings(options: argparse.Namespace, work: Path, arguments: list[str]) -> PartSettings:
     """Settings for the parts, from the command line.
 
     Raises:
@@ -98,29 +98,29 @@ def _part_settings(chosen: argparse.Namespace, work: Path, arguments: list[str])
     """
     import torch
 
-    if chosen.rehearse:
+    if options.rehearse:
         _prepare_to_fork(work)
     elif not torch.cuda.is_available():
         raise InputError(
             "no CUDA device found; check nvidia-smi, or pass --rehearse to run every part at toy size on the CPU"
         )
-    root = work / "rehearsed" if chosen.rehearse and chosen.root is None else chosen.root
-    output = chosen.output or (REPOSITORY / "outputs" / "gpu-rehearsal" if chosen.rehearse else RESULTS)
-    if chosen.rehearse and output.resolve() == RESULTS:
+    root = work / "rehearsed" if options.rehearse and options.root is None else options.root
+    output = options.output or (REPOSITORY / "outputs" / "gpu-rehearsal" if options.rehearse else RESULTS)
+    if options.rehearse and output.resolve() == RESULTS:
         raise InputError(f"--output {output}: holds the figures of GPUs; choose another folder for a rehearsal")
     return PartSettings(
         seconds=0.0,
         work=work,
         output=output.resolve(),
-        samples=chosen.samples.resolve(),
+        samples=options.samples.resolve(),
         root=None if root is None else root.resolve(),
-        rehearse=chosen.rehearse,
-        parallel=2 if chosen.rehearse else 14,
-        chains=tuple(chosen.chains),
-        networks=tuple(chosen.networks),
-        seeds=tuple(chosen.seeds),
+        rehearse=options.rehearse,
+        parallel=2 if options.rehearse else 14,
+        chains=tuple(options.chains),
+        networks=tuple(options.networks),
+        seeds=tuple(options.seeds),
         command=("python", "-m", "bench", "gpu", *arguments),
-        commit=chosen.commit,
+        commit=options.commit,
     )
 
 

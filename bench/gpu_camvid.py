@@ -118,12 +118,12 @@ class _CamVid:
         schedule = self._schedule(network, len(seeds))
         if schedule is None:
             return
-        taken: list[float] = []
+        durations: list[float] = []
         for seed in seeds:
-            if not plan.another_fits(self.left, taken):
+            if not plan.another_fits(self.left, durations):
                 self.add_note(f"{network}: no time was left for seed {seed}")
                 continue
-            taken.append(self._train_seed(schedule, seed))
+            durations.append(self._train_seed(schedule, seed))
 
     def _schedule(self, network: str, runs: int) -> _Schedule | None:
         """Find the first speed flags that work, and the number of epochs that fit; None if there are none."""

@@ -77,7 +77,7 @@ def forward(settings: PartSettings, save_result: SaveResult) -> list[str]:
         repeats=sizes.repeats,
         seconds=_left(settings, began),
         start=settings.start,
-        note=lambda found: save_result({"images": kind, **found}),
+        on_progress=lambda found: save_result({"images": kind, **found}),
     )
     return _failures(record)
 
@@ -94,7 +94,7 @@ def training_step(settings: PartSettings, save_result: SaveResult) -> list[str]:
         rounds=settings.sizes.rounds,
         seconds=_left(settings, began),
         start=settings.start,
-        note=save_result,
+        on_progress=save_result,
     )
     return _failures(record)
 
@@ -114,7 +114,7 @@ def prediction(settings: PartSettings, save_result: SaveResult) -> list[str]:
         rounds=sizes.rounds,
         seconds=_left(settings, began),
         start=settings.start,
-        note=save_result,
+        on_progress=save_result,
     )
     save_result(record)
     return _failures(record)

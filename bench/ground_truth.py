@@ -128,12 +128,12 @@ def _ms(process: Callable[[Any], object], items: Sequence[Any], repeats: int = 3
     """Mean over the items of the median milliseconds over the repeats."""
     medians = []
     for item in items:
-        taken = []
+        seconds = []
         for _ in range(repeats):
             started = time.perf_counter()
             process(item)
-            taken.append(time.perf_counter() - started)
-        medians.append(statistics.median(taken))
+            seconds.append(time.perf_counter() - started)
+        medians.append(statistics.median(seconds))
     return 1e3 * statistics.mean(medians)
 
 

@@ -47,14 +47,14 @@ def allocate(needs: Sequence[TimeNeed], seconds: float) -> dict[str, float]:
     }
 
 
-def another_fits(left: float, taken: Sequence[float]) -> bool:
+def another_fits(left: float, durations: Sequence[float]) -> bool:
     """Whether one more run fits into the time left.
 
     Args:
         left: seconds left.
-        taken: seconds of each earlier run; if there was none, any time left is enough.
+        durations: seconds of each earlier run; if there was none, any time left is enough.
     """
-    return left > (1 + MARGIN) * max(taken, default=0)
+    return left > (1 + MARGIN) * max(durations, default=0)
 
 
 class TrainingTime(NamedTuple):

@@ -131,7 +131,7 @@ def measure(
     rounds: int,
     seconds: float = math.inf,
     start: StartProcess = start_interpreter,
-    note: Callable[[dict[str, Any]], None] = lambda _: None,
+    on_progress: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Time all contenders in turn, each in its own process.
 
@@ -143,7 +143,7 @@ def measure(
         rounds: most rounds; fewer if time runs out.
         seconds: time limit for everything.
         start: function that starts processes.
-        note: called with the record so far after each process.
+        on_progress: called with the record so far after each process.
 
     Raises:
         InputError: if there are no images.
@@ -172,7 +172,7 @@ def measure(
             nonlocal agreement
             if agreement is None and set(done.results) >= {ORIGINAL, OURS}:  # before a later round empties a folder
                 agreement = _agreement(workspace)
-            note(record(done))
+            on_progress(record(done))
 
         # The most important ones are measured first.
         names = [ORIGINAL, OURS, FORWARD, PNG]

@@ -42,9 +42,9 @@ def time_in_turn(
     for number in range(rounds + 1):
         for name, arguments in contenders.items():
             clear()
-            taken = _timed(arguments, environment or {}, self_timed)
+            duration = _timed(arguments, environment or {}, self_timed)
             if number:
-                seconds[name].append(taken)
+                seconds[name].append(duration)
     return seconds
 
 
@@ -69,7 +69,7 @@ def measure_in_turn(
     measure: Callable[[str, float], Result],
     rounds: int,
     seconds: float = math.inf,
-    note: Callable[[Measurements[Result]], None] = lambda _: None,
+    on_progress: Callable[[Measurements[Result]], None] = lambda _: None,
 ) -> Measurements[Result]:
     """Measure all contenders in turn, round after round, until the time is up; a failure does not stop the others.
 
@@ -80,39 +80,41 @@ def measure_in_turn(
             twice the time of the slowest one so far if that is more, so that one that hangs leaves time for them.
         rounds: most rounds; fewer if time runs out.
         seconds: time limit for everything.
-        note: called with the results so far after each measurement.
+        on_progress: called with the results so far after each measurement.
     """
     done: Measurements[Result] = Measurements()
-    taken: Seconds = {name: [] for name in names}
+    durations: Seconds = {name: [] for name in names}
     deadline = time.monotonic() + seconds
     for _ in range(rounds):
         for number, name in enumerate(names):
             began = time.monotonic()
             left = deadline - began
-            longest = max((one for those in taken.values() for one in those), default=0.0)
+            longest = max((one for those in durations.values() for one in those), default=0.0)
             if name in done.failed:
                 continue
-            if not plan.another_fits(left, taken[name] or [0.8 * longest]):
-                if not taken[name] and name not in done.notes:
+            if not plan.another_fits(left, durations[name] or [0.8 * longest]):
+                if not durations[name] and name not in done.notes:
                     done.notes[name] = "not measured: no time was left"
-                    note(done)
+                    on_progress(done)
                 continue
-            others = any(not taken[other] and other not in done.failed for other in names[number + 1 :])
+            others = any(not durations[other] and other not in done.failed for other in names[number + 1 :])
             limit = max(left / 2, min(left, 2 * longest)) if others else left
             try:
                 found = measure(name, limit)
             except OutOfTimeError as error:
                 # With a limit below twice the slowest time, the contender may only have been slow.
                 if limit < 2 * longest:
-                    done.notes[name] = f"no time was left: {error}" if taken[name] else "not measured: no time was left"
+                    done.notes[name] = (
+                        f"no time was left: {error}" if durations[name] else "not measured: no time was left"
+                    )
                 else:
                     done.failed[name] = str(error)
             except InputError as error:
                 done.failed[name] = str(error)
             else:
                 done.results.setdefault(name, []).append(found)
-                taken[name].append(time.monotonic() - began)
-            note(done)
+                durations[name].append(time.monotonic() - began)
+            on_progress(done)
     return done
 
 

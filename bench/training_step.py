@@ -43,7 +43,7 @@ def measure(
     rounds: int,
     seconds: float = math.inf,
     start: StartProcess = start_interpreter,
-    note: Callable[[dict[str, Any]], None] = lambda _: None,
+    on_progress: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Time all contenders in turn, each in its own process, which warms up and times itself.
 
@@ -54,14 +54,14 @@ def measure(
         rounds: most rounds; fewer if time runs out.
         seconds: time limit for everything.
         start: function that starts processes.
-        note: called with the record so far after each process.
+        on_progress: called with the record so far after each process.
     """
     batch, crop, steps = sizes
     arguments = [str(batch), str(crop), str(steps)]
 
     warnings: dict[str, list[str]] = {}
 
-    def taken(name: str, left: float) -> float:
+    def time_contender(name: str, left: float) -> float:
         ended = race.run_limited(["-m", "bench.contenders.training_step", contenders[name], *arguments], left, start)
         if problem_lines := race.warnings(ended):
             warnings[name] = problem_lines
@@ -82,7 +82,9 @@ def measure(
             "warnings": warnings,
         }
 
-    done = race.measure_in_turn(list(contenders), taken, rounds, seconds, lambda done: note(record(done)))
+    done = race.measure_in_turn(
+        list(contenders), time_contender, rounds, seconds, lambda done: on_progress(record(done))
+    )
     return record(done)
 
 

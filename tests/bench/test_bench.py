@@ -131,7 +131,7 @@ def test_a_failure_stops_no_other_contender_and_is_recorded_at_once() -> None:
             raise InputError("broken")
         return len(calls)
 
-    done = race.measure_in_turn(["good", "bad", "late"], measure, 2, note=notes.append)
+    done = race.measure_in_turn(["good", "bad", "late"], measure, 2, on_progress=notes.append)
     assert calls == ["good", "bad", "late", "good", "late"]
     assert done.results == {"good": [1, 4], "late": [3, 5]}
     assert done.failed == {"bad": "broken"}
@@ -247,7 +247,7 @@ def test_predictions_are_compared_before_a_later_round_empties_a_folder(
     monkeypatch.setattr(prediction._Workspace, "time_contender", time_contender)
     monkeypatch.setattr(prediction, "_populate", lambda *_: None)
     notes: list[dict[str, Any]] = []
-    record = prediction.measure(tmp_path, "cpu", (4, 2), "none", rounds=2, note=notes.append)
+    record = prediction.measure(tmp_path, "cpu", (4, 2), "none", rounds=2, on_progress=notes.append)
     assert calls == 2 * ["original", "ours", "our forward alone", "PNGs alone"]
     assert [note["equal_pixels"] for note in notes] == [None, *7 * [0.5]]
     assert (record["equal_pixels"], len(record["failed"])) == (0.5, 4)

@@ -85,7 +85,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Machine:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Callable[..., PartSettings]:
+def make_settings(tmp_path: Path) -> Callable[..., PartSettings]:
     scenes.draw_camvid(tmp_path / "data", (32, 32), train=1, val=1, test=1)
 
     def build(seconds: float, seeds: int = 3) -> PartSettings:
@@ -101,14 +101,14 @@ def stage(tmp_path: Path) -> Callable[..., PartSettings]:
     return build
 
 
-def result_of(stage: PartSettings) -> tuple[list[str], dict[str, Any]]:
+def result_of(given: PartSettings) -> tuple[list[str], dict[str, Any]]:
     kept: list[str] = []
-    failed = gpu_camvid.run(stage, lambda result: kept.append(json.dumps(result)))
+    failed = gpu_camvid.run(given, lambda result: kept.append(json.dumps(result)))
     return failed, json.loads(kept[-1])
 
 
-def test_all_seeds_get_as_many_epochs_as_fit(machine: Machine, stage: Callable[..., PartSettings]) -> None:
-    failed, result = result_of(stage(400))
+def test_all_seeds_get_as_many_epochs_as_fit(machine: Machine, make_settings: Callable[..., PartSettings]) -> None:
+    failed, result = result_of(make_settings(400))
     assert failed == []
     trainings = [row for row in result["trainings"] if row["network"] == "fcn8s"]
     assert [row["seed"] for row in trainings] == [0, 1, 2]
@@ -120,9 +120,11 @@ def test_all_seeds_get_as_many_epochs_as_fit(machine: Machine, stage: Callable[.
     assert 0 < len(trainings[0]["history"]["val_miou"]) <= 21
 
 
-def test_the_remaining_time_goes_to_the_other_network(machine: Machine, stage: Callable[..., PartSettings]) -> None:
+def test_the_remaining_time_goes_to_the_other_network(
+    machine: Machine, make_settings: Callable[..., PartSettings]
+) -> None:
     machine.epoch_seconds = 0.05
-    _, result = result_of(stage(1000))
+    _, result = result_of(make_settings(1000))
     assert [(row["network"], row["seed"]) for row in result["trainings"]] == [
         ("fcn8s", 0),
         ("fcn8s", 1),
@@ -133,10 +135,10 @@ def test_the_remaining_time_goes_to_the_other_network(machine: Machine, stage: C
 
 
 def test_speed_flags_that_fail_are_reported_and_the_next_ones_used(
-    machine: Machine, stage: Callable[..., PartSettings]
+    machine: Machine, make_settings: Callable[..., PartSettings]
 ) -> None:
     machine.broken = "true"  # --cuda_graph
-    failed, result = result_of(stage(300, seeds=1))
+    failed, result = result_of(make_settings(300, seeds=1))
     assert "the trial with --data_on device --cuda_graph true ended with code 1" in failed[0]
     assert result["trials"][0]["error"] == "RuntimeError: no graph"
     assert result["trainings"][0]["speed_flags"] == "--data_on device --cuda_graph false"
@@ -144,7 +146,7 @@ def test_speed_flags_that_fail_are_reported_and_the_next_ones_used(
 
 
 def test_a_training_slower_than_its_trial_is_stopped_and_kept(
-    machine: Machine, stage: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch
+    machine: Machine, make_settings: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = gpu_camvid._CamVid._schedule
 
@@ -154,7 +156,7 @@ def test_a_training_slower_than_its_trial_is_stopped_and_kept(
         return schedule
 
     monkeypatch.setattr(gpu_camvid._CamVid, "_schedule", slow)
-    failed, result = result_of(replace(stage(300), networks=("fcn8s",)))
+    failed, result = result_of(replace(make_settings(300), networks=("fcn8s",)))
     first = result["trainings"][0]
     assert 0 < first["epochs_done"] < first["epochs"]
     assert "ended with code None" in failed[0]
@@ -164,28 +166,28 @@ def test_a_training_slower_than_its_trial_is_stopped_and_kept(
     assert machine.now < 300
 
 
-def test_too_little_time_trains_nothing(machine: Machine, stage: Callable[..., PartSettings]) -> None:
+def test_too_little_time_trains_nothing(machine: Machine, make_settings: Callable[..., PartSettings]) -> None:
     del machine
-    failed, result = result_of(replace(stage(50), networks=("fcn8s",)))
+    failed, result = result_of(replace(make_settings(50), networks=("fcn8s",)))
     assert (failed, result["trainings"]) == ([], [])
     assert "no training of 2 epochs or more worked or fitted" in result["notes"][0]
 
 
 def test_no_more_files_are_saved_than_can_be_copied_back(
-    machine: Machine, stage: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch
+    machine: Machine, make_settings: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del machine
     monkeypatch.setattr(gpu_settings, "FILES_BACK", 3)
-    here = stage(400)
+    here = make_settings(400)
     _, result = result_of(here)
     assert [len(row["files"]) for row in result["trainings"]] == [1, 1, 0, 0]
     assert "take more files than can still be copied back" in result["notes"][0]
     assert len(list(here.output.iterdir())) == 2
 
 
-def test_only_test_images_may_be_missing(machine: Machine, stage: Callable[..., PartSettings]) -> None:
+def test_only_test_images_may_be_missing(machine: Machine, make_settings: Callable[..., PartSettings]) -> None:
     del machine
-    here = stage(300, seeds=1)
+    here = make_settings(300, seeds=1)
     assert here.root is not None
     shutil.rmtree(here.root / "CamVid" / "test")
     _, result = result_of(here)

@@ -24,7 +24,7 @@ class Kept(list[dict[str, Any]]):
 
 
 @pytest.fixture
-def stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., PartSettings]:
+def make_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., PartSettings]:
     """Settings for chains of small programs, which run in new interpreters, because this process uses threads."""
     monkeypatch.setattr(PartSettings, "start", property(lambda _: None))
     monkeypatch.setattr(gpu_smoke, "Job", lambda arguments, limit, *_: Job(arguments, limit))
@@ -40,11 +40,14 @@ def program(text: str) -> str:
     return shlex.join(["-c", text])
 
 
-def test_a_chain_ends_with_its_first_failure_and_the_others_continue(stage: Callable[..., PartSettings]) -> None:
+def test_a_chain_ends_with_its_first_failure_and_the_others_continue(
+    make_settings: Callable[..., PartSettings],
+) -> None:
     fails = program("import sys; print('trouble in {work}', file=sys.stderr); sys.exit(3)")
     save_result = Kept()
     failed = gpu_smoke.run(
-        stage(60, first=(program("1"), fails, program("2")), second=(program("'{chain}'"), program("3"))), save_result
+        make_settings(60, first=(program("1"), fails, program("2")), second=(program("'{chain}'"), program("3"))),
+        save_result,
     )
     rows = save_result[-1]["commands"]
     assert [(row["chain"], row["code"]) for row in rows if row["chain"] == "first"] == [("first", 0), ("first", 3)]
@@ -57,11 +60,11 @@ def test_a_chain_ends_with_its_first_failure_and_the_others_continue(stage: Call
     assert [len(result["commands"]) for result in save_result] == [1, 2, 3, 4, 4], "each as soon as it ended"
 
 
-def test_commands_without_time_are_reported(stage: Callable[..., PartSettings]) -> None:
+def test_commands_without_time_are_reported(make_settings: Callable[..., PartSettings]) -> None:
     save_result = Kept()
     sleeps = (program("import time; time.sleep(60)"),)
     failed = gpu_smoke.run(
-        stage(1.0, slow=sleeps, slower=sleeps, never=(program("1"),), quick=(program("1"),)), save_result
+        make_settings(1.0, slow=sleeps, slower=sleeps, never=(program("1"),), quick=(program("1"),)), save_result
     )
     assert save_result[-1]["not_ended"] == ["slow", "slower", "never", "quick"]
     assert len(failed) == 4
@@ -69,7 +72,7 @@ def test_commands_without_time_are_reported(stage: Callable[..., PartSettings]) 
 
 
 def test_results_are_saved_before_anything_is_killed(
-    stage: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch
+    make_settings: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Processes on a GPU may take longer to end than there is time."""
     save_result, kept = Kept(), []
@@ -79,15 +82,18 @@ def test_results_are_saved_before_anything_is_killed(
         kill_all(jobs)
 
     monkeypatch.setattr(gpu_smoke, "kill_all", kill)
-    gpu_smoke.run(stage(1.0, slow=(program("import time; time.sleep(60)"),)), save_result)
+    gpu_smoke.run(make_settings(1.0, slow=(program("import time; time.sleep(60)"),)), save_result)
     assert kept == [(1, {"commands": [], "not_ended": ["slow"]})]
 
 
-def test_a_command_that_hangs_is_killed(stage: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_that_hangs_is_killed(
+    make_settings: Callable[..., PartSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(gpu_smoke, "_COMMAND_SECONDS", 2.0)
     save_result = Kept()
     chains = {"hangs": (program("import time; time.sleep(60)"),), "works": (program("1"),)}
-    assert ["killed at its deadline" in line for line in gpu_smoke.run(stage(60, **chains), save_result)] == [True]
+    (message,) = gpu_smoke.run(make_settings(60, **chains), save_result)
+    assert "killed at its deadline" in message
     assert sorted((row["chain"], row["code"]) for row in save_result[-1]["commands"]) == [("hangs", None), ("works", 0)]
 
 
