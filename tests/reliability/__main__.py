@@ -1,6 +1,6 @@
-"""Torment every command and parser, and record how each case ended: `make torture`.
+"""Disturb every command and parser, and record how each case ended: `make torture`.
 
-It works in batches, two at a time; what was done when it was stopped is not done again.
+The cases are run in batches, one per worker; finished batches of a stopped run are not repeated.
 """
 
 import argparse
@@ -29,13 +29,13 @@ from tests.reliability.world import build_world
 
 @command
 def main(argv: Sequence[str] | None = None) -> int:
-    """Torment, print and record; code 1 if any case was not answered well."""
+    """Run all cases, print and record them; exit code 1 if any verdict is bad."""
     options = _parser().parse_args(argv)
     if not 0 < options.share <= 1:
         raise InputError(f"--share {options.share}: expected more than 0, up to 1")
     if guided.version() is None:
         print("atheris is not installed: all random files are from seeded mutations, none is guided by coverage")
-    os.environ["PYTHONWARNINGS"] = "ignore::UserWarning:multiprocessing.resource_tracker"  # of semaphores of the killed
+    os.environ["PYTHONWARNINGS"] = "ignore::UserWarning:multiprocessing.resource_tracker"  # of killed processes
     began = time.monotonic()
     todo = [batch for batch in batches(options.share) if options.only in (None, batch.kind)]
     partial = options.output.with_suffix(f".{options.share:g}.part.jsonl")
@@ -71,7 +71,7 @@ def _require(outcome: Any) -> None:
 
 
 def _done(partial: Path, todo: Sequence[Batch], commit: str | None) -> dict[str, dict[str, Any]]:
-    """What an earlier start of the same commit has done of these batches."""
+    """Batch -> totals, for batches that an earlier run on the same commit has finished."""
     if not partial.is_file():
         return {}
     keys = {batch.key for batch in todo}
@@ -92,17 +92,21 @@ def _tell(batch: Batch, totals: dict[str, Any], done: int, of: int, seconds: flo
 def _parser() -> argparse.ArgumentParser:
     parser = tool_parser(
         "tests.reliability",
-        "Torment every command and parser: faults of the disk, kills, flipped bits, hostile and random files.",
+        "Disturb every command and parser: disk faults, kills, flipped bits, hostile and random files.",
         ["python -m tests.reliability", "python -m tests.reliability --share 0.02 --output /tmp/torture.json"],
     )
-    parser.add_argument("--share", type=float, default=1.0, help="of the cases, for a trial (%(default)s)")
-    parser.add_argument("--only", choices=("faults", "flips", "fuzz", "hostile", "kills"), help="one kind of cases")
-    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="batches at a time (all CPUs)")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the cases to run (default: %(default)s)")
+    parser.add_argument(
+        "--only", choices=("faults", "flips", "fuzz", "hostile", "kills"), help="only this class of cases"
+    )
+    parser.add_argument(
+        "--workers", type=int, default=os.cpu_count() or 1, help="batches at a time (default: all CPUs)"
+    )
     parser.add_argument(
         "--output",
         type=Path,
         default=REPOSITORY / "docs" / "results" / "torture.json",
-        help="the record (docs/results)",
+        help="file for the record (default: in docs/results)",
     )
     return parser
 

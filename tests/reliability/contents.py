@@ -1,4 +1,4 @@
-"""Files whose content or kind does harm: PNGs, JSON, YAML, pipes and devices."""
+"""Files with hostile content or of a hostile kind: PNGs, JSON, YAML, pipes and devices."""
 
 import json
 import os
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.reliability.commands import Command
-from tests.reliability.traps import CHECK, Trap, png_of, writer
+from tests.reliability.hostile_file import CHECK, HostileFile, png_of, writer
 
 
-def pngs() -> list[Trap]:
-    """Hostile PNGs in the places of masks, predictions and images."""
+def pngs() -> list[HostileFile]:
+    """Hostile PNGs instead of masks, predictions and images."""
     zeros = zlib.compress(bytes(1 << 28), 9)
     huge_text = struct.pack(">I", len(zeros) + 6) + b"zTXt" + b"a\0\0" + zeros
     made: dict[str, bytes] = {
@@ -33,19 +33,19 @@ def pngs() -> list[Trap]:
         "scored mask": (score, f"data/gtFine/val/frankfurt/{stem}_gtFine_labelIds.png"),
         "prediction": (score, f"predictions/val/frankfurt/{stem}_labelId_preds.png"),
         "label mask": (labels, f"data/gtFine/val/frankfurt/{stem}_gtFine_labelIds.png"),
-        "image looked at": (
+        "inspected image": (
             Command("cityscapes.doctor --root data"),
             f"data/leftImg8bit/val/frankfurt/{stem}_leftImg8bit.png",
         ),
     }
     return [
-        Trap(f"{place} of {what}", command, file, writer(content), harmless=place == "image looked at")
+        HostileFile(f"{place} of {what}", command, file, writer(content), harmless=place == "inspected image")
         for place, (command, file) in places.items()
         for what, content in made.items()
     ]
 
 
-def texts() -> list[Trap]:
+def texts() -> list[HostileFile]:
     """Hostile JSON, YAML and CSV."""
     generate = Command("generate_gt --root data", ("data/gtFine", "data/leftImg8bit"))
     labels = Command("generate_gt --root data --labels labels.yaml", ("data/gtFine", "data/leftImg8bit"))
@@ -87,16 +87,19 @@ def texts() -> list[Trap]:
     }
     file = "data/gtFine/val/frankfurt/frankfurt_000000_000019_gtFine_polygons.json"
     harmless = {"a million corners", "100,000 cars", "corners far away", "an image of 268 million pixels"}
-    traps = [
+    hostile_files = [
         *((f"polygons with {what}", generate, file, content, what in harmless) for what, content in polygons.items()),
         *((f"a label table with {what}", labels, "labels.yaml", content, False) for what, content in yamls.items()),
         *((f"scores with {what}", compare, "scores.json", content, False) for what, content in jsons.items()),
     ]
-    return [Trap(name, command, path, writer(content), harmless) for name, command, path, content, harmless in traps]
+    return [
+        HostileFile(name, command, path, writer(content), harmless)
+        for name, command, path, content, harmless in hostile_files
+    ]
 
 
-def kinds() -> list[Trap]:
-    """Pipes, devices, folders and links in the places of files, and names that do harm to a terminal."""
+def kinds() -> list[HostileFile]:
+    """Pipes, devices, folders and links instead of files."""
     places = {
         "polygons": (
             Command("generate_gt --root data", ("data/gtFine", "data/leftImg8bit")),
@@ -118,7 +121,7 @@ def kinds() -> list[Trap]:
         "label table": (Command("generate_gt --root data --labels labels.csv"), "labels.csv"),
         "scores": (Command("cityscapes.scoring --compare scores.json scores.json", ()), "scores.json"),
     }
-    springs: dict[str, Callable[[Path], object]] = {
+    writers: dict[str, Callable[[Path], object]] = {
         "a named pipe": os.mkfifo,
         "a link to /dev/zero": lambda path: path.symlink_to("/dev/zero"),
         "a link to itself": lambda path: path.symlink_to(path),
@@ -126,7 +129,7 @@ def kinds() -> list[Trap]:
         "a folder": Path.mkdir,
     }
     return [
-        Trap(f"{what} as {place}", command, file, spring)
+        HostileFile(f"{what} as {place}", command, file, write)
         for place, (command, file) in places.items()
-        for what, spring in springs.items()
+        for what, write in writers.items()
     ]

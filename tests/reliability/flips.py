@@ -1,4 +1,4 @@
-"""One bit of a file is turned over; the command that reads it must see it, or give the result that is right."""
+"""Flips: one bit of a file flips; the command that reads it must report it, or give the right result."""
 
 import random
 import shutil
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tests.reliability.commands import COMMANDS
-from tests.reliability.faults import Undisturbed, names_of, run_alone
+from tests.reliability.faults import Undisturbed, names_of, run_undisturbed
 from tests.reliability.record import Case
 from tests.reliability.stage import Outcome, perform
 from tests.reliability.verdict import Verdict, differences, harm, of_ending, state
@@ -18,11 +18,11 @@ class Target(NamedTuple):
 
     command: str
     pattern: str
-    """Of the files, below the folder of the command."""
+    """Pattern of the files, relative to the folder of the command."""
     text: bool = False
-    """Whether it is text, whose damage may make a valid file of other content: it has no checksum."""
+    """Whether it is text, which has no checksum, so that damage may make another valid file."""
     made: str = ""
-    """The folder of such files that the command makes itself and finds when it runs again."""
+    """Folder of such files that the command itself makes, and reads when it runs again."""
 
 
 TARGETS: dict[str, Target] = {
@@ -54,12 +54,12 @@ TARGETS: dict[str, Target] = {
 def run(name: str, start: int, stop: int, world: Path, scratch: Path) -> Iterator[Case]:
     """Flip bits of one kind of file, one at a time, each in a new folder."""
     target = TARGETS[name]
-    alone = run_alone(COMMANDS[target.command], world, scratch)
+    undisturbed = run_undisturbed(COMMANDS[target.command], world, scratch)
     for number in range(start, stop):
-        yield _flip(name, target, number, alone, world, scratch)
+        yield _flip(name, target, number, undisturbed, world, scratch)
 
 
-def _flip(name: str, target: Target, number: int, alone: Undisturbed, world: Path, scratch: Path) -> Case:
+def _flip(name: str, target: Target, number: int, undisturbed: Undisturbed, world: Path, scratch: Path) -> Case:
     folder, command = scratch / "work", COMMANDS[target.command]
     command.lay_out(world, folder)
     if target.made:
@@ -73,7 +73,7 @@ def _flip(name: str, target: Target, number: int, alone: Undisturbed, world: Pat
     before = state(folder)
     outcome = perform(command.work(), folder)
     flipped = path.relative_to(folder).as_posix()
-    verdict, why = _judge(target, flipped, outcome, alone, before, state(folder))
+    verdict, why = _judge(target, flipped, outcome, undisturbed, before, state(folder))
     shutil.rmtree(folder)
     return Case(f"{target.command}: bit {bit} of byte {place} of {flipped}", verdict, why, outcome.seconds, outcome.mib)
 
@@ -82,20 +82,20 @@ def _judge(
     target: Target,
     flipped: str,
     outcome: Outcome,
-    alone: Undisturbed,
+    undisturbed: Undisturbed,
     before: dict[str, str],
     now: dict[str, str],
 ) -> tuple[Verdict, str]:
     names = [*names_of(flipped), Path(flipped).parent.name] if target.text else names_of(flipped)
-    verdict = of_ending(outcome, alone.outcome.code, names)
+    verdict = of_ending(outcome, undisturbed.outcome.code, names)
     if verdict != Verdict.ANSWERED:
         return verdict, f"code {outcome.code}\n{outcome.text}"
-    if lost := harm({**alone.before, flipped: before.get(flipped, "")}, now, alone.end):
+    if lost := harm({**undisturbed.before, flipped: before.get(flipped, "")}, now, undisturbed.end):
         return Verdict.LOST, lost
-    if outcome.code != alone.outcome.code or any(name in outcome.text for name in names):
+    if outcome.code != undisturbed.outcome.code or any(name in outcome.text for name in names):
         return verdict, ""
-    changed = [name for name in differences(now, alone.end) if name != flipped]
-    if changed or (COMMANDS[target.command].speaks and outcome.text != alone.outcome.text):
+    changed = [name for name in differences(now, undisturbed.end) if name != flipped]
+    if changed or (COMMANDS[target.command].speaks and outcome.text != undisturbed.outcome.text):
         why = f"code {outcome.code}, but differ: {', '.join(changed)}\n{outcome.text}"
         return (Verdict.VALID if target.text else Verdict.SILENT), why
     return verdict, ""

@@ -1,4 +1,4 @@
-"""Every parser reads files that are damaged at random; a file, not the parser, decides what the n-th input is."""
+"""Fuzzing: every parser reads randomly damaged files; the n-th input depends on its number only."""
 
 import json
 import mmap
@@ -20,16 +20,16 @@ from tests.reliability.stage import perform
 from tests.reliability.verdict import Verdict
 
 _LONGEST = 10
-"""Seconds that an input may take."""
+"""Seconds after which an input counts as a hang."""
 _BATCH_LIMIT = 900
 
 
 class _TooLong(BaseException):
-    """An input took too long; no parser catches it."""
+    """Raised when an input takes too long; a BaseException, so that no parser catches it."""
 
 
 def run(name: str, start: int, stop: int, world: Path, scratch: Path) -> Totals:
-    """Try a parser with so many inputs, in a process of its own that may crash."""
+    """Try a parser with some inputs, in a new process, which may crash."""
     parser, totals = PARSERS[name], Totals()
     results = scratch / "totals.json"
     with (scratch / "progress").open("w+b") as file:
@@ -58,7 +58,7 @@ def run(name: str, start: int, stop: int, world: Path, scratch: Path) -> Totals:
 
 
 def run_guided(name: str, start: int, stop: int, world: Path, scratch: Path) -> Totals:
-    """As `run`, with inputs that atheris looks for."""
+    """Try a parser as `run` does, with inputs that atheris chooses."""
     results = scratch / "totals.json"
     words = [sys.executable, "-m", "tests.reliability.guided", name, stop - start, start, world, results]
     began, text = time.monotonic(), ""
@@ -80,7 +80,7 @@ def run_guided(name: str, start: int, stop: int, world: Path, scratch: Path) -> 
 
 
 def content_of(name: str, number: int, world: Path) -> bytes:
-    """The n-th input of a parser, to look at what it failed on."""
+    """The n-th input of a parser, to inspect a failure."""
     rng = random.Random(f"{name} {number}")
     return PARSERS[name].mutate(rng.choice(PARSERS[name].seeds(world)), rng)
 

@@ -1,6 +1,6 @@
-"""Coverage-guided fuzzing of one parser by atheris, which looks for inputs that reach new lines of its source.
+"""Coverage-guided fuzzing of one parser by atheris, which searches inputs that reach new lines of code.
 
-It runs in a process of its own, because libFuzzer ends it:
+It runs in its own process, because libFuzzer ends the process:
 `python -m tests.reliability.guided PARSER RUNS SEED WORLD TALLY`.
 """
 
@@ -16,9 +16,9 @@ from tests.reliability.parsers import PARSERS, attempt
 from tests.reliability.record import Totals
 
 _INSTRUMENTED = ["cityscapes", "engine", "yaml", "torch._weights_only_unpickler"]
-"""Packages and modules whose lines count."""
+"""Packages and modules whose coverage is measured."""
 _SAVED_EVERY = 250
-"""Inputs after which the totals is written: there is no word at the end."""
+"""Number of inputs after which totals are written, because the end of the process is not announced."""
 
 
 def version() -> str | None:
@@ -27,7 +27,7 @@ def version() -> str | None:
 
 
 def main(name: str, runs: int, seed: int, world: Path, results: Path) -> None:
-    """Try a parser with so many inputs; never returns."""
+    """Try a parser with `runs` inputs; this function never returns."""
     import atheris
 
     parser, totals = PARSERS[name], Totals()
@@ -37,10 +37,10 @@ def main(name: str, runs: int, seed: int, world: Path, results: Path) -> None:
     with atheris.instrument_imports(include=_INSTRUMENTED):
         for number, content in enumerate(parser.seeds(world)):
             (corpus / str(number)).write_bytes(content)
-            attempt(parser, content, path, world, "whole")  # which imports the parser
+            attempt(parser, content, path, world, "whole")  # imports the parser
 
     def one(content: bytes) -> None:
-        totals.add([attempt(parser, content, path, world, f"{name}, guided, seed {seed}")])  # not timed: it is watched
+        totals.add([attempt(parser, content, path, world, f"{name}, guided, seed {seed}")])  # not timed
         tried = sum(totals.verdicts.values())
         if tried % _SAVED_EVERY == 0 or tried >= runs:
             results.write_text(json.dumps(totals.plain()))
@@ -51,7 +51,7 @@ def main(name: str, runs: int, seed: int, world: Path, results: Path) -> None:
             return bytes(atheris.Mutate(content, most))
         try:
             return parser.mutate(content, rng)[:most]
-        except Exception:  # ours are for whole files
+        except Exception:  # our mutations need undamaged files
             return bytes(atheris.Mutate(content, most))
 
     words = [

@@ -1,4 +1,4 @@
-"""Damage content in ways that parsers trip over; the same random numbers give the same damage."""
+"""Random damage of content; the same random numbers give the same damage."""
 
 import copy
 import io
@@ -16,7 +16,7 @@ HOSTILE: tuple[Any, ...] = (
     *(float("nan"), float("inf"), -float("inf"), "", "car", "road", "\0", "\ud800", "\x1b[31m", "../x", "a" * 70000),
     *([], {}, [[]], [[0, 0]], [None], {"label": "car"}, [[[[[[[[]]]]]]]], "1", "NaN", "\u202e", "0x7f", "1_000"),
 )
-"""Values that are of the wrong type, at an edge or beyond it."""
+"""Values of a wrong type, at a limit, or beyond it."""
 TOKENS = (
     *(b"NaN", b"Infinity", b"-", b"1e999", b"9" * 5000, b"null", b"true", b"~", b"\0", b"\xff\xfe", b"\xef\xbb\xbf"),
     *(
@@ -47,14 +47,14 @@ TOKENS = (
     ),
     *(b"\xed\xa0\x80", b"\\ud800", b"|\n", b">-\n", b"25:61:61", b"0o777", b"deleted", b'"deleted": 1,', b"=1+1"),
 )
-"""Pieces of text with a meaning in some format."""
+"""Pieces of text with a special meaning in a format."""
 _WORD = re.compile(rb'-?\d+(?:\.\d+)?|"[^"\n]*"|\w+|[^\w\s]')
 
 Random = random.Random
 
 
 def text(content: bytes, rng: Random) -> bytes:
-    """Text with some of its words deleted, doubled, exchanged or replaced."""
+    """Text with some words deleted, repeated, exchanged or replaced."""
     for _ in range(_few(rng)):
         words = list(_WORD.finditer(content))
         if not words:
@@ -66,7 +66,7 @@ def text(content: bytes, rng: Random) -> bytes:
 
 
 def raw(content: bytes, rng: Random) -> bytes:
-    """Bytes with bits flipped, slices deleted, doubled or moved, or the end cut off."""
+    """Bytes with flipped bits, slices deleted, repeated or replaced, or the end cut off."""
     changed = bytearray(content)
     for _ in range(_few(rng)):
         start = rng.randrange(len(changed) + 1)
@@ -92,7 +92,7 @@ def raw(content: bytes, rng: Random) -> bytes:
 
 
 def document(value: Any, rng: Random) -> Any:
-    """JSON content with some of its parts replaced by hostile ones, deleted or doubled."""
+    """JSON content with some parts replaced by hostile values, deleted or repeated."""
     value = json.loads(json.dumps(value))
     for _ in range(_few(rng)):
         parent: Any = None
@@ -109,7 +109,7 @@ def document(value: Any, rng: Random) -> Any:
             case 1 if isinstance(parent, list):
                 parent.insert(key, copy.deepcopy(node))
             case _:
-                parent[key] = copy.deepcopy(rng.choice(HOSTILE))  # it may be damaged in turn
+                parent[key] = copy.deepcopy(rng.choice(HOSTILE))  # a copy, because it may be damaged again
     return value
 
 
@@ -121,7 +121,7 @@ def json_text(content: bytes, rng: Random) -> bytes:
 
 
 def png(content: bytes, rng: Random) -> bytes:
-    """A PNG with damaged chunks, whose checksums are put right in most cases."""
+    """A PNG with damaged chunks, mostly with right checksums."""
     if rng.random() < 0.3:
         return raw(content, rng)
     chunks, place = [], 8
@@ -167,12 +167,12 @@ def _inflated(content: bytes) -> bytes:
 
 
 def archive(content: bytes, rng: Random, inside: Callable[[str, bytes, Random], bytes]) -> bytes:
-    """A zip whose members are damaged, renamed, doubled or dropped, packed with right checksums; or damaged bytes.
+    """A zip whose members are damaged, renamed, repeated or removed, with right checksums; or damaged bytes.
 
     Args:
         content: a zip.
-        rng: says what is damaged.
-        inside: damages a member, given its name and content.
+        rng: random numbers that choose the damage.
+        inside: function that damages a member, from its name and content.
     """
     if rng.random() < 0.3:
         return raw(content, rng)
@@ -202,7 +202,7 @@ def archive(content: bytes, rng: Random, inside: Callable[[str, bytes, Random], 
 
 
 def _few(rng: Random) -> int:
-    """Mostly one, seldom more than three."""
+    """A small random number, mostly one, rarely more than three."""
     return 1 + int(rng.expovariate(1))
 
 

@@ -1,7 +1,7 @@
-"""Watch every file operation of this process below a folder, and let chosen ones fail.
+"""Fault injection: record the file operations of this process in a folder, and let chosen ones fail.
 
-Watched is what goes through Python: `open` and what it gives, and the functions of `os` that pathlib, shutil, zipfile,
-Pillow, NumPy and torch use. A library that opens files in C++ of its own (OpenVINO's) is not seen.
+It covers operations through Python: `open` and its files, and the functions of `os` that pathlib, shutil, zipfile,
+Pillow, NumPy and torch use. Files that a library opens in C++ code, such as OpenVINO, are not covered.
 """
 
 import builtins
@@ -30,45 +30,45 @@ _ERRORS = {
     "fsync": (errno.EIO, errno.ENOSPC),
     "mkdir": (errno.ENOSPC, errno.EACCES, errno.EIO),
 }
-"""Kind of operation -> what it can fail with; the others like `rename`, with EIO or EACCES."""
+"""Kind of operation -> its possible errors; all others, such as `rename`, fail with EIO or EACCES."""
 _TAKES_ROOM = {"create", "write", "fsync", "mkdir"}
 
 
 class Operation(NamedTuple):
-    """One operation of a command, the same in every run of it."""
+    """One file operation of a command, the same in each run of it."""
 
     kind: str
-    """A function of `os`, or open, create, read, write."""
+    """Name of a function of `os`, or open, create, read, write."""
     path: str
-    """Below the folder, a process id in it as PID."""
+    """Path relative to the folder, with PID instead of a process id."""
     number: int
-    """How many of this kind there were on this path before."""
+    """Number of earlier operations of this kind on this path."""
 
     def errors(self) -> tuple[int, ...]:
-        """What the operation can fail with."""
+        """The possible errors of the operation."""
         return _ERRORS.get(self.kind, (errno.EIO, errno.EACCES))
 
 
 @dataclass(frozen=True)
 class Fault:
-    """An operation that fails, and with it what fails for the same reason from then on.
+    """A failing operation, and all later operations that fail for the same reason.
 
-    A full disk stays full: nothing takes room any more. What is broken or forbidden stays so: operations of the same
-    kind on the same path.
+    A full disk stays full, so all later operations that need space fail. After other errors, all later operations of
+    the same kind on the same path fail.
     """
 
     operation: Operation
     error: int
 
-    def strikes(self, operation: Operation) -> bool:
-        """Whether another operation, after this one, fails too."""
+    def applies_to(self, operation: Operation) -> bool:
+        """Whether a later operation fails too."""
         if self.error == errno.ENOSPC:
             return operation.kind in _TAKES_ROOM
         return operation[:2] == self.operation[:2]
 
 
-class Watch:
-    """The operations below a folder since `install`, in their order, and the fault that strikes one of them."""
+class FaultInjector:
+    """Records the operations in a folder since `install`, in their order, and injects a fault."""
 
     def __init__(self, folder: Path, fault: Fault | None = None, note: Callable[[Operation], object] | None = None):
         self._folder = os.path.realpath(folder) + os.sep
@@ -79,7 +79,7 @@ class Watch:
         self._open: dict[int, str] = {}
 
     def install(self) -> None:
-        """Watch from now until this process ends."""
+        """Patch the functions of this process until it ends."""
         for name in _OF_PATHS:
             self._patch(name, place=0)
         for name in _OF_TWO_PATHS:
@@ -102,7 +102,7 @@ class Watch:
 
         def watched(*args: Any, **options: Any) -> Any:
             if len(args) > place and "dir_fd" not in options:
-                self.meet(name, args[place])
+                self.on_operation(name, args[place])
             return usual(*args, **options)
 
         setattr(os, name, watched)
@@ -112,18 +112,18 @@ class Watch:
 
         def watched_open(path: Any, flags: int, *args: Any, **options: Any) -> int:
             writes = flags & (os.O_WRONLY | os.O_RDWR)
-            self.meet("create" if writes else "open", path)
+            self.on_operation("create" if writes else "open", path)
             descriptor = open_(path, flags, *args, **options)
             if (known := self._watched(path)) is not None:
                 self._open[descriptor] = known
             return descriptor
 
         def watched_read(descriptor: int, size: int) -> bytes:
-            self.meet("read", self._open.get(descriptor), named=False)
+            self.on_operation("read", self._open.get(descriptor), named=False)
             return read(descriptor, size)
 
         def watched_fsync(descriptor: int) -> None:
-            self.meet("fsync", _path_of(descriptor), named=False)
+            self.on_operation("fsync", _path_of(descriptor), named=False)
             fsync(descriptor)
 
         def watched_close(descriptor: int) -> None:
@@ -135,14 +135,14 @@ class Watch:
             setattr(os, name, function)
 
     def _watched(self, path: Any) -> str | None:
-        """The full path, if it is below the folder."""
+        """The full path, if it is in the folder; otherwise None."""
         if path is None or isinstance(path, int):
             return None
         full = os.path.abspath(os.fsdecode(path))  # noqa: PTH100
         return full if full.startswith(self._folder) else None
 
-    def meet(self, kind: str, path: Any, *, named: bool = True) -> None:
-        """Note an operation; raise OSError if it is to fail, with the file's name where the system gives one."""
+    def on_operation(self, kind: str, path: Any, *, named: bool = True) -> None:
+        """Record an operation; raise OSError if it fails, with the file name if the system would give it."""
         full = self._watched(path)
         if full is None:
             return
@@ -155,7 +155,7 @@ class Watch:
             if self._fault is None:
                 return
             self._broken |= operation == self._fault.operation
-            if not self._broken or not (operation == self._fault.operation or self._fault.strikes(operation)):
+            if not self._broken or not (operation == self._fault.operation or self._fault.applies_to(operation)):
                 return
             error = self._fault.error
         raise OSError(error, os.strerror(error), *([path] if named else []))
@@ -172,11 +172,11 @@ class Watch:
         closefd: bool = True,
         opener: Any = None,
     ) -> Any:
-        """As `open` gives it, over a file whose reads and writes are watched."""
+        """A file like that of `open`, whose reads and writes are recorded."""
         writes = any(letter in mode for letter in "wxa+")
         if not isinstance(file, int):
-            self.meet("create" if writes else "open", file)
-        raw = _Watched(self, path, file, mode.replace("b", "").replace("t", ""), closefd, opener)
+            self.on_operation("create" if writes else "open", file)
+        raw = _InjectedFile(self, path, file, mode.replace("b", "").replace("t", ""), closefd, opener)
         if buffering == 0:
             return raw
         kind = io.BufferedRandom if "+" in mode else io.BufferedWriter if writes else io.BufferedReader
@@ -186,28 +186,28 @@ class Watch:
         return io.TextIOWrapper(buffer, encoding, errors, newline, line_buffering=buffering == 1)
 
 
-class _Watched(io.FileIO):
-    """A file whose reads and writes are watched."""
+class _InjectedFile(io.FileIO):
+    """A file whose reads and writes are recorded, and may fail."""
 
-    def __init__(self, watch: Watch, path: str, file: Any, mode: str, closefd: bool, opener: Any) -> None:
+    def __init__(self, watch: FaultInjector, path: str, file: Any, mode: str, closefd: bool, opener: Any) -> None:
         super().__init__(file, mode, closefd, opener)
         self._watch, self._path = watch, path
 
     def readinto(self, buffer: Any) -> int | None:
-        self._watch.meet("read", self._path, named=False)
+        self._watch.on_operation("read", self._path, named=False)
         return super().readinto(buffer)
 
     def readall(self) -> bytes:
-        self._watch.meet("read", self._path, named=False)
+        self._watch.on_operation("read", self._path, named=False)
         return super().readall()
 
     def write(self, content: Any) -> int:
-        self._watch.meet("write", self._path, named=False)
+        self._watch.on_operation("write", self._path, named=False)
         return super().write(content)
 
 
 def _path_of(descriptor: int) -> str | None:
-    """The path of an open file, where the system tells it."""
+    """The path of an open file; None if the system does not report it."""
     try:
         return os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115
     except OSError:

@@ -1,4 +1,4 @@
-"""What reads files of any origin, the files that it is tried with, and what it must never do."""
+"""Parsers of files of unknown origin: their test files, their mutations, and checks of their results."""
 
 import json
 import random
@@ -17,19 +17,19 @@ from tests.reliability.verdict import Verdict
 
 
 class SilentError(Exception):
-    """Damaged content was taken for whole."""
+    """Raised if a parser accepts damaged content."""
 
 
 @dataclass(frozen=True)
 class Parser:
-    """A reader of files."""
+    """A reader of files, with its test files."""
 
     suffix: str
     seeds: Callable[[Path], Sequence[bytes]]
-    """Whole files, given the world."""
+    """Function from the data folder of the tests to contents of undamaged files."""
     mutate: Callable[[bytes, random.Random], bytes]
     read: Callable[[Path, Path], object]
-    """Reads a file, given also the world; raises InputError, or SilentError if it took what is damaged."""
+    """Reads a file, with the data folder; raises InputError, or SilentError if it accepts damaged content."""
     heavy: bool = False
     """Whether it needs torch."""
 
@@ -41,7 +41,7 @@ def attempt(parser: Parser, content: bytes, path: Path, world: Path, what: str) 
     path.write_bytes(content)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # they would be printed among the messages
+            warnings.simplefilter("error")  # warnings would be printed between the messages
             parser.read(path, world)
     except (InputError, SystemExit) as error:
         if isinstance(error, InputError) and path.name not in str(error) and not str(error).startswith("--"):
@@ -49,12 +49,12 @@ def attempt(parser: Parser, content: bytes, path: Path, world: Path, what: str) 
     except SilentError as error:
         return Case(what, Verdict.SILENT, str(error))
     except Exception as error:
-        return Case(what, Verdict.TRACEBACK, f"{type(error).__name__}: {error}{_place(error)}")
+        return Case(what, Verdict.TRACEBACK, f"{type(error).__name__}: {error}{_origin(error)}")
     return Case(what, Verdict.ANSWERED)
 
 
-def _place(error: BaseException) -> str:
-    """Where an error was raised: the last lines of ours, and the last of all."""
+def _origin(error: BaseException) -> str:
+    """Origin of an error: the last four lines of its traceback."""
     import traceback
 
     frames = traceback.extract_tb(error.__traceback__)
@@ -66,7 +66,7 @@ def _files(world: Path, *patterns: str) -> list[bytes]:
 
 
 def _short(polygons: bytes) -> bytes:
-    """A polygon file with the first objects only, which is soon read."""
+    """A polygon file with its first eight objects, which is read faster."""
     content = json.loads(polygons)
     return json.dumps({**content, "objects": content["objects"][:8]}).encode()
 
@@ -92,7 +92,7 @@ def _read_png(path: Path, _: Path) -> None:
         except InputError as error:
             faults.append(error)
         else:
-            stream = read is images.read_ids  # of photographs, only the checksums of chunks are compared
+            stream = read is images.read_ids  # for photographs only the checksums of chunks are compared
             if read is not images.image_size and (damage := png_damage(path.read_bytes(), stream=stream)):
                 raise SilentError(f"{read.__name__} took a PNG with {damage}")
     if faults:
@@ -100,7 +100,7 @@ def _read_png(path: Path, _: Path) -> None:
 
 
 def png_damage(content: bytes, *, stream: bool = True) -> str | None:
-    """What is wrong with a PNG by the checksums of its chunks and stream, None if nothing is or if it is no PNG."""
+    """The damage of a PNG by the checksums of its chunks and stream; None without damage, or if it is not a PNG."""
     place, packed = 8, []
     if content[:8] != b"\x89PNG\r\n\x1a\n":
         return None
@@ -133,7 +133,7 @@ def _read_checkpoint(path: Path, _: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
     except zipfile.BadZipFile:
-        damaged = None  # torch's older format has no checksums
+        damaged = None  # the older format of torch has no checksums
     if damaged:
         raise SilentError(f"took a checkpoint with a wrong checksum in {damaged}")
     for name, tensor in content.weights.items():
@@ -152,7 +152,7 @@ def _read_yaml(path: Path, _: Path) -> None:
 def _require_plain(value: Any) -> None:
     if isinstance(value, dict):
         if not all(isinstance(key, str) for key in value):
-            raise SilentError("took a key that is no text")
+            raise SilentError("accepted a key that is not a string")
         for inner in value.values():
             _require_plain(inner)
     elif isinstance(value, list):
@@ -210,7 +210,7 @@ def _png_of_zip(name: str, content: bytes, rng: random.Random) -> bytes:
 
 
 def _part_of_checkpoint(name: str, content: bytes, rng: random.Random) -> bytes:
-    """The pickle or a tensor of a checkpoint, damaged."""
+    """A damaged pickle or tensor of a checkpoint."""
     if name.endswith(".pkl"):
         swaps = (
             b"FloatStorage",

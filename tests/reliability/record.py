@@ -1,4 +1,4 @@
-"""What was tried and how it ended: tallies, and the record of them all."""
+"""The record of all cases: verdicts, totals, and a table."""
 
 import re
 from collections import Counter
@@ -9,7 +9,7 @@ from typing import Any
 from tests.reliability.verdict import GOOD, Verdict
 
 _SHOWN = 700
-"""Letters of the beginning and of the end of what a bad case said."""
+"""Characters that are kept from the start and from the end of the output of a bad case."""
 
 
 @dataclass(frozen=True)
@@ -17,10 +17,10 @@ class Case:
     """One disturbed command or parser."""
 
     what: str
-    """The case, so that it can be repeated."""
+    """Description with which the case can be repeated."""
     verdict: Verdict
     why: str = ""
-    """What it said, where it is not answered well."""
+    """Output of a case with a bad verdict."""
     seconds: float = 0
     mib: float = 0
 
@@ -31,14 +31,14 @@ def _shortened(text: str) -> str:
 
 @dataclass
 class Totals:
-    """Cases of one class, counted."""
+    """Totals over the cases of one class."""
 
     verdicts: Counter[str] = field(default_factory=Counter)
     bad: list[dict[str, str]] = field(default_factory=list)
     seconds: float = 0
-    """The most that a case took."""
+    """Longest time of a case in seconds."""
     mib: float = 0
-    """The most memory that a case had."""
+    """Largest memory of a case in MiB."""
 
     def add(self, cases: Iterable[Case]) -> "Totals":
         """Count more cases."""
@@ -50,14 +50,14 @@ class Totals:
         return self
 
     def merge(self, other: Mapping[str, Any]) -> "Totals":
-        """Add another totals, as JSON content."""
+        """Add other totals, given as JSON content."""
         self.verdicts.update(other["verdicts"])
         self.bad += other["bad"]
         self.seconds, self.mib = max(self.seconds, other["seconds"]), max(self.mib, other["mib"])
         return self
 
     def plain(self) -> dict[str, Any]:
-        """As JSON content."""
+        """The totals as JSON content."""
         return {
             "verdicts": dict(self.verdicts),
             "bad": self.bad,

@@ -1,4 +1,4 @@
-"""Perform work in a process of its own, and tell how it ended, how long it took and how much memory."""
+"""Run work in a forked process, and measure its exit code, output, time and memory."""
 
 import contextlib
 import multiprocessing
@@ -16,50 +16,50 @@ from pathlib import Path
 import psutil
 
 Work = Callable[[], int]
-"""Something to do that gives an exit code."""
+"""Function that returns an exit code."""
 
 _MEMORY = 8 << 30
-"""Bytes that work may ask for, before it is refused more; without it, reading /dev/zero takes down the machine."""
+"""Memory limit in bytes; without it, a command that reads /dev/zero would exhaust the machine."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How work ended."""
+    """Outcome of work: exit code, output, time and memory."""
 
     code: int | None
-    """The exit code, less than 0 for a signal; None if it took too long and was killed."""
+    """Exit code, negative for a signal; None if the work was killed at the time limit."""
     text: str
-    """What it said on stdout and stderr, in their order."""
+    """Output on stdout and stderr, in their order."""
     seconds: float
     mib: float
-    """The most memory that it had, what it shares with this process included."""
+    """Peak memory in MiB, with memory shared with this process."""
     orphans: int = 0
-    """How many processes it left behind."""
+    """Number of processes that it left behind."""
 
 
 @dataclass(frozen=True)
 class Kill:
-    """A signal and when it comes, in seconds."""
+    """A signal, and the seconds after which it is sent."""
 
     number: signal.Signals
     after: float
 
 
 def perform(work: Work, folder: Path, *, limit: float = 60, kill: Kill | None = None, patience: float = 8) -> Outcome:
-    """Fork, do the work in a folder, and wait for its end.
+    """Fork a process, do the work there in a folder, and wait for its end.
 
-    The fork has all modules at once: a command takes milliseconds to start. Nothing here may have started threads.
+    The fork has all modules loaded, so a command starts in milliseconds. This process must not have threads.
 
     Args:
-        work: what to do.
-        folder: the working folder.
-        limit: seconds until it is killed.
-        kill: a signal to send it.
-        patience: seconds that its processes may outlive it; torch's look every five for the one that they load for.
+        work: to do.
+        folder: working folder.
+        limit: seconds after which the process is killed.
+        kill: signal to send to it.
+        patience: seconds that its own processes may outlive it; torch's workers check every five for their parent.
     """
     with tempfile.TemporaryFile() as said:
         ready, tells = os.pipe()
-        usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # until the fork has begun its work
+        usual = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # blocked until the fork starts its work
         process = os.fork()
         if process == 0:
             _perform(work, folder, said.fileno(), tells, usual)
@@ -80,7 +80,7 @@ def perform(work: Work, folder: Path, *, limit: float = 60, kill: Kill | None = 
 
 
 def _perform(work: Work, folder: Path, output: int, tells: int, signals: Iterable[int]) -> None:
-    """In the forked process: never returns."""
+    """Do the work in the forked process; this function never returns."""
     code = 1
     try:
         os.setsid()
@@ -97,7 +97,7 @@ def _perform(work: Work, folder: Path, output: int, tells: int, signals: Iterabl
         os.close(tells)  # ready
         try:
             code = work()
-        except SystemExit as end:  # as argparse does
+        except SystemExit as end:  # raised by argparse
             code = end.code if isinstance(end.code, int) else 1
         except BaseException:
             traceback.print_exc()
@@ -109,7 +109,7 @@ def _perform(work: Work, folder: Path, output: int, tells: int, signals: Iterabl
 
 
 def _end_children() -> None:
-    """End the processes that this one has started as Python does at its end: it waits for those that do not obey."""
+    """End child processes like Python at its exit, which waits for children that ignore the signal."""
     children = multiprocessing.active_children()
     for child in children:
         child.terminate()
@@ -118,7 +118,7 @@ def _end_children() -> None:
 
 
 def _wait(process: int, began: float, limit: float, kill: Kill | None) -> tuple[int, float] | None:
-    """Exit status and memory in MiB; None after the limit."""
+    """Exit status and peak memory in MiB; None after the time limit."""
     pause = 0.001
     while True:
         found, status, usage = os.wait4(process, os.WNOHANG)
@@ -137,7 +137,7 @@ def _wait(process: int, began: float, limit: float, kill: Kill | None) -> tuple[
 
 
 def _end_group(process: int, patience: float) -> int:
-    """End what a process left behind, and count it."""
+    """Kill the processes that a process left behind, and return their number."""
     deadline = time.monotonic() + patience
     while left := _members(process):
         if time.monotonic() > deadline:
@@ -151,12 +151,12 @@ def _end_group(process: int, patience: float) -> int:
 
 
 def _members(group: int) -> int:
-    """Processes of a group that are alive."""
+    """Number of live processes of a group."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return 0
-    except PermissionError:  # macOS says so of zombies
+    except PermissionError:  # macOS raises it for zombies
         return 0
     number = 0
     for process in psutil.process_iter():

@@ -1,4 +1,4 @@
-"""Every parser with files in which hypothesis changes some bytes; what fails, it makes as small as it can."""
+"""Every parser on files in which hypothesis changes some bytes; it minimises failing files."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A sample of what `make torture` does in full: every way to disturb a command, and every parser."""
+"""A sample of `make torture`: all classes of disturbances, and all parsers."""
 
 import json
 import subprocess
@@ -13,7 +13,7 @@ from bench import REPOSITORY
 
 @pytest.fixture(scope="module")
 def record(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """In processes of its own, because commands are forked, and torch's threads here would not live in a fork."""
+    """The record of a small share, from a new process, because threads of torch would not survive a fork."""
     path = tmp_path_factory.mktemp("torture") / "torture.json"
     words = ["-m", "tests.reliability", "--share", "0.002", "--workers", "2", "--output", str(path)]
     done = subprocess.run([sys.executable, *words], cwd=REPOSITORY, capture_output=True, text=True, check=False)

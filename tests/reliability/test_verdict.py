@@ -1,4 +1,4 @@
-"""The judge: each way to end badly is seen."""
+"""The verdicts: each bad end is detected."""
 
 import errno
 import multiprocessing
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.reliability.operations import Fault, Operation, Watch
+from tests.reliability.operations import Fault, FaultInjector, Operation
 from tests.reliability.stage import Kill, Outcome, perform
 from tests.reliability.verdict import Verdict, differences, harm, of_ending, state
 
@@ -55,13 +55,13 @@ def test_half_a_file_is_harm_and_a_part_is_none(tmp_path: Path) -> None:
 
 
 def test_work_is_measured_killed_and_its_orphans_found(tmp_path: Path) -> None:
-    """In a process without threads, which can be forked."""
+    """Runs in a process without threads, which can be forked."""
     words = [sys.executable, "-c", "from tests.reliability.test_verdict import forked; forked()"]
     subprocess.run(words, check=True, cwd=Path(__file__).parents[2], env={**os.environ, "TMPDIR": str(tmp_path)})
 
 
 def forked() -> None:
-    """What the test above does."""
+    """Body of the test above."""
     here = Path.cwd()
 
     def say() -> int:
@@ -96,7 +96,7 @@ def forked() -> None:
 
 def test_the_nth_operation_fails_and_what_follows_from_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("stat", "lstat", "scandir", "listdir", "mkdir", "rmdir", "unlink", "remove", "utime", "truncate"):
-        monkeypatch.setattr(os, name, getattr(os, name))  # and is put back in the end
+        monkeypatch.setattr(os, name, getattr(os, name))  # so that it is restored at the end
     for name in ("rename", "replace", "link", "symlink", "open", "read", "fsync", "close"):
         monkeypatch.setattr(os, name, getattr(os, name))
     monkeypatch.setattr("builtins.open", open)
@@ -104,7 +104,7 @@ def test_the_nth_operation_fails_and_what_follows_from_it(tmp_path: Path, monkey
     path = tmp_path / "a.txt"
     path.write_text("whole")
     met: list[Operation] = []
-    Watch(tmp_path, Fault(Operation("read", "a.txt", 1), errno.EIO), met.append).install()
+    FaultInjector(tmp_path, Fault(Operation("read", "a.txt", 1), errno.EIO), met.append).install()
     assert path.read_text() == "whole"
     for _ in range(2):
         with pytest.raises(OSError, match="Input/output error") as caught, path.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What became of a command that was disturbed: was it answered well?"""
+"""Verdicts on disturbed commands."""
 
 import hashlib
 import json
@@ -13,37 +13,37 @@ from tests.reliability.stage import Outcome
 
 BAD_INPUT = 2
 _CLOCKS = {"images_per_second", "seconds", "data_wait", "process_memory_mib", "commit", "environment", "lr"}
-"""Figures that differ from run to run; `lr` of an optimizer is that of its last step, set anew before the next."""
+"""Figures that differ between runs; `lr` of an optimizer is set again before each step."""
 _UNEQUAL = ("environment.json", "profile.json", "curves.png", "tensorboard", "history.csv", "README.md")
-"""Files that hold times or the machine; only that they are whole is compared."""
+"""Files with times or names of the machine, of which only completeness is compared."""
 
 
 class Verdict(StrEnum):
-    """How a disturbed command ended."""
+    """Verdict on the end of a disturbed command."""
 
     ANSWERED = "answered"
-    """The right result, or exit code 2 and a message that names the file."""
+    """The right result, or exit code 2 with a message that names the file."""
     VALID = "valid"
-    """The damage is no damage that anybody could see: the file is a valid one of other content."""
+    """The damage cannot be detected, because the file is another valid file."""
     UNCLEAR = "unclear"
     """Exit code 2, but no message names the file."""
     TRACEBACK = "traceback"
-    """A traceback, a crash, or an exit code that means nothing."""
+    """A traceback, a crash, or an undefined exit code."""
     HANG = "hang"
-    """It took too long, or left processes behind."""
+    """The command took too long, or left processes behind."""
     SILENT = "silent"
-    """A wrong result without a word."""
+    """A wrong result without a message."""
     LOST = "lost"
-    """A file that was whole before is damaged or gone, half a file has its final name, or a rerun is not equal."""
+    """A complete file is damaged or missing, a partial file has its final name, or a rerun gives another result."""
 
 
 GOOD = {Verdict.ANSWERED, Verdict.VALID}
 State = Mapping[str, str]
-"""Path below a folder -> what it holds, equal for results that are equal; `broken: why` for half a file."""
+"""Path relative to a folder -> a text that is equal for equal results; `broken: reason` for a partial file."""
 
 
 def state(folder: Path) -> dict[str, str]:
-    """The files of a folder, but for what is being written and locks."""
+    """The files of a folder, without unfinished files and locks."""
     found = {}
     for path in sorted(folder.rglob("*")):
         inside = path.relative_to(folder)
@@ -51,13 +51,13 @@ def state(folder: Path) -> dict[str, str]:
             name = inside.as_posix()
             try:
                 found[re.sub(r"events\..*", "events", name)] = _content(path)
-            except Exception as error:  # half a file fails in many ways
+            except Exception as error:  # a partial file can raise any exception
                 found[name] = f"broken: {type(error).__name__} {error}"
     return found
 
 
 def _content(path: Path) -> str:
-    """What a file holds; raises anything if it is not whole."""
+    """A hash of the content of a file; raises any exception if it is not complete."""
     content: Any = path.read_bytes()
     match path.suffix:
         case ".pth" | ".pt":
@@ -66,7 +66,7 @@ def _content(path: Path) -> str:
             with zipfile.ZipFile(path) as archive:
                 if damaged := archive.testzip():
                     raise ValueError(damaged)
-                if path.suffix == ".pt2":  # whose first folder has the name that the file had while it was written
+                if path.suffix == ".pt2":  # its first folder has the temporary name of the file
                     content = sorted((info.filename.partition("/")[2], info.CRC) for info in archive.infolist())
         case ".png":
             from PIL import Image
@@ -93,7 +93,7 @@ def _of_checkpoint(path: Path) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A checkpoint's content with bytes in place of tensors, and without clocks."""
+    """The content of a checkpoint with bytes instead of tensors, and without clocks."""
     import torch
 
     if isinstance(value, torch.Tensor):
@@ -114,12 +114,12 @@ def _without_clocks(value: Any) -> Any:
 
 
 def of_ending(outcome: Outcome, usual: int | None, named: Collection[str]) -> Verdict:
-    """The verdict on exit code and words alone.
+    """The verdict on exit code and output alone.
 
     Args:
         outcome: of the disturbed command.
-        usual: the exit code of the undisturbed one; None where only a message is right.
-        named: a message must name one of these.
+        usual: exit code of the undisturbed command; None if only a message is right.
+        named: texts of which a message must contain one.
     """
     if outcome.code is None or outcome.orphans:
         return Verdict.HANG
@@ -131,7 +131,7 @@ def of_ending(outcome: Outcome, usual: int | None, named: Collection[str]) -> Ve
 
 
 def harm(before: State, now: State, end: State) -> str | None:
-    """What was lost, if anything: each file must be as it was before or as it is at the end, or at least be whole."""
+    """The loss, if any: each file must be as before or as at the undisturbed end, or at least be complete."""
     for name in before.keys() - now.keys():
         if name in end:
             return f"{name} is gone"
@@ -144,5 +144,5 @@ def harm(before: State, now: State, end: State) -> str | None:
 
 
 def differences(now: State, end: State) -> list[str]:
-    """The files that are not as in the undisturbed end."""
+    """The files that differ from the undisturbed end."""
     return sorted(name for name in now.keys() | end.keys() if now.get(name) != end.get(name))

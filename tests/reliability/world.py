@@ -1,4 +1,4 @@
-"""The tiny folder that all commands are tried in: data of each kind, and what commands made of it."""
+"""The small data folder for all commands: data of each kind, and results of commands."""
 
 import shutil
 import tarfile
@@ -9,7 +9,7 @@ from tests.reliability.stage import Outcome, perform
 
 
 def build_world(world: Path) -> None:
-    """Draw a data set of 64 x 32 pixels, and make all else from it by the commands themselves."""
+    """Draw a data set of 64 x 32 pixels, and make all other files from it by the commands themselves."""
     world.mkdir(parents=True)
     _make("cityscapes.demo --root data --size 32x64 --train 2 --val 2 --test 2", world)
     _make("generate_gt --root data", world)

@@ -1,4 +1,4 @@
-"""What a hostile file is, and the pieces that several are made of."""
+"""Hostile files: their description, and functions that several of them use."""
 
 import struct
 import zlib
@@ -11,23 +11,23 @@ from tests.reliability.commands import Command
 CHECK = Command("cityscapes.submission check packed.zip --root data", ("data", "packed.zip"))
 
 
-class Trap(NamedTuple):
-    """A hostile file, and the command that meets it."""
+class HostileFile(NamedTuple):
+    """A hostile file, and the command that reads it."""
 
     name: str
     command: Command
     file: str
-    """Below the folder of the command; the message must name it."""
-    spring: Callable[[Path], object]
-    """Makes the file, given its path."""
+    """Path relative to the folder of the command; messages must name it."""
+    write: Callable[[Path], object]
+    """Function that writes the file, from its path."""
     harmless: bool = False
-    """Whether exit code 0 is right too."""
+    """Whether exit code 0 is also right."""
     named: str = ""
-    """What a message may name in place of the file."""
+    """Text that a message may contain instead of the name of the file."""
 
 
 def png_of(width: int, height: int, bits: int, packed: bytes, extra: bytes = b"") -> bytes:
-    """A grey PNG of any header, pixels and further chunk, with right checksums."""
+    """A grey PNG with any header, pixels and extra chunk, with right checksums."""
 
     def chunk(kind: bytes, inside: bytes) -> bytes:
         return struct.pack(">I", len(inside)) + kind + inside + struct.pack(">I", zlib.crc32(kind + inside))
@@ -37,5 +37,5 @@ def png_of(width: int, height: int, bits: int, packed: bytes, extra: bytes = b""
 
 
 def writer(content: bytes) -> Callable[[Path], object]:
-    """What writes content to a file."""
+    """A function that writes content to a path."""
     return lambda path: path.write_bytes(content)
