@@ -13,7 +13,7 @@ GREY = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in the grey value of a pixel."""
 _YIQ = np.array([GREY, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)])
 """Matrix from RGB to YIQ: luma and the two axes of the colour plane (NTSC)."""
-_LUMA, _CHROMA, _TURNED = (
+_LUMA, _CHROMA, _ROTATED = (
     np.linalg.inv(_YIQ) @ np.array(part) @ _YIQ
     for part in (
         [[1.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]],
@@ -49,7 +49,7 @@ class ColorAdjustment(NamedTuple):
     def matrix(self) -> npt.NDArray[np.float32]:
         """Matrix (3, 3) that is applied to the RGB values of each pixel."""
         cosine, sine = self.saturation * math.cos(self.hue_angle), self.saturation * math.sin(self.hue_angle)
-        colors = self.contrast * self.brightness * (_LUMA + cosine * _CHROMA + sine * _TURNED)
+        colors = self.contrast * self.brightness * (_LUMA + cosine * _CHROMA + sine * _ROTATED)
         matrix: npt.NDArray[np.float32] = colors[list(self.order)].astype(np.float32)
         return matrix
 
@@ -61,9 +61,9 @@ class ColorAdjustment(NamedTuple):
         """Weights of the pixels at distance 0, 1 and 2 in the blur, None for no blur."""
         if self.blur_sigma is None:
             return None
-        near, next_to_it, far = (math.exp(-0.5 * (place / self.blur_sigma) ** 2) for place in range(3))
-        total = near + 2 * next_to_it + 2 * far
-        return near / total, next_to_it / total, far / total
+        center, near, far = (math.exp(-0.5 * (distance / self.blur_sigma) ** 2) for distance in range(3))
+        total = center + 2 * near + 2 * far
+        return center / total, near / total, far / total
 
     def apply(self, image: torch.Tensor) -> torch.Tensor:
         """Apply the change to a (3, H, W) uint8 image."""

@@ -193,9 +193,8 @@ class Trainer:
         precision = precision_of(self.fabric)
         if not measured.finite and self.learner.evaluation_precision not in {precision, "32-true"}:
             self.fabric.print(
-                f"warning: the activations of this network exceed the range of fp16, so it is validated in "
-                f"{precision} from now on; "
-                f"predict with --precision {precision}"
+                f"warning: the activations of this network exceed the range of fp16, so it is validated in {precision} "
+                f"from now on; predict with --precision {precision}"
             )
             self.learner.evaluation_precision = precision
             measured = self.evaluator(self.learner.evaluate, self.learner.loss, pause)
