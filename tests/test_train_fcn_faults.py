@@ -145,7 +145,7 @@ def test_a_second_command_in_the_same_run_is_refused(
 
 @pytest.mark.parametrize("name", ["", ".", "..", "../a", "/tmp/a", "a\x1b[2J"])
 def test_a_name_that_is_not_a_folder_of_a_run(tiny_training: list[str], name: str, error_of: Ending) -> None:
-    assert "expected the name of a folder below" in error_of(train_fcn.main, *tiny_training, "--name", name)
+    assert "expected the name of a folder inside" in error_of(train_fcn.main, *tiny_training, "--name", name)
 
 
 def test_oversized_batches_are_reported_before_the_work(
@@ -164,7 +164,7 @@ def test_oversized_batches_are_reported_before_the_work(
     [
         (
             "killing",
-            r"DataLoader worker \(pid \d+\) is killed by signal: Killed; .*give fewer --workers; the last state",
+            r"DataLoader worker \(pid \d+\) is killed by signal: Killed; .*give fewer --workers; the last saved state",
         ),
         ("huge", r"error: CUDA out of memory\. Tried to allocate 2\.00 GiB; give a smaller --batch_size or"),
     ],
