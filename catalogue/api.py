@@ -98,7 +98,7 @@ def _class_names(folder: Path, number: int) -> tuple[str, ...]:
     config = folder / "config.yaml"
     content = read_yaml(config) if config.is_file() else {}
     name = content.get("benchmark") if isinstance(content, dict) else None
-    with contextlib.suppress(InputError):  # a benchmark of one's own that is not here
+    with contextlib.suppress(InputError):  # a custom benchmark that cannot be imported here
         names = catalogue.benchmark(str(name)).classes.names
         if len(names) == number:
             return names

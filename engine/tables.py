@@ -50,6 +50,8 @@ class Table:
         cells = [[self._cell(name, value) for value in values] for name, values in self.columns.items()]
         rows = list(zip(*cells, strict=True))
         sides = ["right" if _is_numeric(values) else "left" for values in self.columns.values()]
+        if not rows and form != "text":
+            return tabulate([], list(self.columns), _STYLES[form])  # some versions align no column then
         if form == "text":  # as a row like the others, because tabulate makes columns wider than headings
             return _stripped(tabulate([tuple(self.columns), *rows], (), "plain", colalign=sides, disable_numparse=True))
         return tabulate(rows, list(self.columns), _STYLES[form], colalign=sides, disable_numparse=True)

@@ -68,7 +68,7 @@ def is_safetensors(path: Path, start: bytes) -> bool:
 
 
 def read_safetensors(path: Path, content: bytes) -> dict[str, Any]:
-    """What a file holds, as a checkpoint of the other format: `weights`, and in a file of ours the metadata.
+    """Content of a file under the names of a `.pth` checkpoint: `weights`, and in a file of ours the metadata.
 
     Args:
         path: of the file, for messages.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from engine.tables import Format, Table, percent, percent_2, points
+from engine.tables import FORMATS, Format, Table, percent, percent_2, points
 
 TABLE = Table(
     {"class": ["road", "sky & 50 %_"], "IoU": [0.12345678901234567, math.nan], "pixels": [3, 12]}, {"IoU": percent}
@@ -64,3 +64,8 @@ def test_text_needs_no_pandas() -> None:
         "raise SystemExit('pandas' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_table_without_rows_has_its_headings(form: Format) -> None:
+    assert "IoU" in Table({"class": [], "IoU": []}).render(form)

@@ -250,6 +250,13 @@ PARSERS: dict[str, Parser] = {
         _read_checkpoint,
         heavy=True,
     ),
+    "safetensors": Parser(
+        ".safetensors",
+        lambda world: _files(world, "saved/done/best.safetensors"),
+        mutations.raw,
+        _read_checkpoint,
+        heavy=True,
+    ),
     "yaml": Parser(".yaml", lambda _: [*_RECIPES, *_LABELS_YAML], mutations.text, _read_yaml),
     "recipe": Parser(".yaml", lambda _: _RECIPES, mutations.text, _read_recipe),
     "zip": Parser(

@@ -23,6 +23,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = {"score.weight": torch.ones(3, 2, 1, 1), "score.bias": torch.zeros(3)}
     (world / "weights").mkdir()
     checkpoints.save(world / "weights" / "w.pth", weights, About.untrained("fcn8s", 3, "cityscapes"))
+    path = world / "saved" / "done" / "best.safetensors"
+    checkpoints.save_safetensors(path, weights, About.untrained("fcn8s", 3, "cityscapes"), ["a", "b", "c"])
     (mask,) = (world / "data").glob("gtFine/val/*/*_labelIds.png")
     with zipfile.ZipFile(world / "packed.zip", "w") as archive:
         archive.write(mask, "berlin_000000_000019_labelId_preds.png")

@@ -62,6 +62,10 @@ def _content(path: Path) -> str:
     match path.suffix:
         case ".pth" | ".pt":
             content = _of_checkpoint(path)
+        case ".safetensors":
+            from engine.checkpoints.safetensors import read_safetensors
+
+            read_safetensors(path, content)  # verifies the checksum
         case ".zip" | ".pt2" | ".npz":
             with zipfile.ZipFile(path) as archive:
                 if damaged := archive.testzip():
