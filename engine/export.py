@@ -181,7 +181,7 @@ def _write_onnx(program: torch.export.ExportedProgram, path: Path, notes: dict[s
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they concern the exporter's code
         written = torch.onnx.export(program, dynamo=True, verbose=False, input_names=["image"], output_names=["ids"])
-    if written is None:  # pragma: no cover  # its type says so
+    if written is None:  # pragma: no cover  # its type allows None
         raise InputError(f"{path}: the ONNX exporter returned no model")
     written.model.metadata_props.update(notes)
     written.save(path)

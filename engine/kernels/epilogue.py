@@ -1,7 +1,7 @@
 """Epilogue of a convolution in one kernel: bias, 2 x 2 max pooling and ReLU.
 
 torch takes one pass over memory for each step, and its pooling writes an index of 8 bytes with each maximum. Without
-pooling the kernel works in index.
+pooling the kernel works in place.
 """
 
 import torch
@@ -15,7 +15,7 @@ _CHANNELS = 128
 """Most channels per pixel in a program; channels of a pixel are adjacent in memory."""
 
 
-@triton.jit(do_not_specialize=range(3, 8))  # otherwise each image size would be compiled for
+@triton.jit(do_not_specialize=range(3, 8))  # otherwise compiled for each image size
 def _epilogue(
     convolved, bias, result,
     height, width, rows, columns, results,
@@ -51,7 +51,7 @@ def _launch(convolved: torch.Tensor, bias: torch.Tensor, result: torch.Tensor, s
 
 @torch.library.custom_op("engine::bias_relu_", mutates_args=("convolved",))
 def bias_relu_(convolved: torch.Tensor, bias: torch.Tensor) -> None:
-    """Add a bias and apply ReLU, in index.
+    """Add a bias and apply ReLU, in place.
 
     Args:
         convolved: (N, C, H, W) result of a convolution, in channels_last memory.

@@ -20,7 +20,7 @@ MAX_CHANNELS = 128
 """Most output channels that the kernel supports."""
 
 
-@triton.jit(do_not_specialize=range(6, 15))  # otherwise each image size would be compiled for
+@triton.jit(do_not_specialize=range(6, 15))  # otherwise compiled for each image size
 def _first_block(
     image, weight, bias, mean, std, result,
     image_height, image_width, left, top, height, width, rows, columns, results,

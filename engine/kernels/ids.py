@@ -18,7 +18,7 @@ MAX_CLASSES = 32
 """Most classes that the kernel supports; more would need more shared memory than smaller GPUs have."""
 
 
-@triton.jit(do_not_specialize=range(5, 14))  # otherwise each image size would be compiled for
+@triton.jit(do_not_specialize=range(5, 14))  # otherwise compiled for each image size
 def _ids(
     scores, matrix, table, finite, result,
     score_height, score_width, first_row, first_column, across, blocks, offset, height, width,

@@ -18,7 +18,7 @@ _CHANNELS = 128
 """Most channels per pixel in a program; channels of a pixel are adjacent in memory."""
 
 
-@triton.jit(do_not_specialize=range(3, 8))  # otherwise each batch size would be compiled for
+@triton.jit(do_not_specialize=range(3, 8))  # otherwise compiled for each batch size
 def _forward(
     image, result, origin,
     height, width, rows, columns, results,

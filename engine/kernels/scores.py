@@ -22,7 +22,7 @@ MAX_CLASSES = 32
 """Most classes that the kernel supports; more would need more shared memory than smaller GPUs have."""
 
 
-@triton.jit(do_not_specialize=range(7, 16))  # otherwise each image size would be compiled for
+@triton.jit(do_not_specialize=range(7, 16))  # otherwise compiled for each image size
 def _scores(
     features, weight, bias, factor, coarser, upsampling, result,
     height, width, offset, coarse_height, coarse_width, padding, rows, columns, number,
