@@ -30,7 +30,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         "fcn/test_networks.py::test_the_documentation_lists_every_network_with_its_parameters",
     ),
     "or your own as `package.module:build`": (
-        "catalogue/test_import_path.py::test_an_own_network_trains_and_is_found_again",
+        "catalogue/test_import_path.py::test_a_custom_network_trains_and_is_found_again",
     ),
     "`original` trains as the original FCN8s repository did": ("test_train_fcn.py::test_the_original_recipe_trains",),
     "pass the file as `--backbone_weights FILE`": ("test_train_fcn.py::test_the_backbone_starts_from_a_file",),
@@ -57,7 +57,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         f"{SCORING}/test_scores.py::test_real_masks_have_the_official_scores",
     ),
     "The checker's messages for 35 faults": (f"{SUBMISSION}/test_faults.py::test_fault_gets_the_documented_message",),
-    "or your own ([docs/datasets.md]": ("catalogue/test_import_path.py::test_an_own_benchmark_is_found",),
+    "or your own ([docs/datasets.md]": ("catalogue/test_import_path.py::test_a_custom_benchmark_is_found",),
     "`--help` ends with examples": ("test_documentation.py::test_help_ends_with_examples",),
     "keep working, with its arguments": (
         "fcn/test_compatibility.py::test_the_steps_of_the_original_test_fcn_give_predictions_to_submit",

@@ -70,7 +70,7 @@ def test_a_compiled_network_learns_the_same(demo_root: Path, tmp_path: Path) -> 
     assert all(torch.allclose(plain[name], compiled_too[name], atol=1e-5) for name in plain)
 
 
-def test_an_own_network_trains_and_is_found_again(demo_root: Path, tmp_path: Path) -> None:
+def test_a_custom_network_trains_and_is_found_again(demo_root: Path, tmp_path: Path) -> None:
     arguments = "--network own_package.parts:build --epochs 1 --batch_size 2 --crop_size 32 --workers 0"
     places = ["--root", str(demo_root), "--accelerator", "cpu"]
     saved = ["--saved", str(tmp_path / "saved"), "--name", "a"]
@@ -99,12 +99,12 @@ def test_an_own_network_trains_and_is_found_again(demo_root: Path, tmp_path: Pat
         ("own_package.parts:picky", r"fails on an image of \(1, 3, 65, 97\).*fcn.padding.Padded"),
     ],
 )
-def test_what_is_wrong_with_an_own_network_is_said(path: str, message: str) -> None:
+def test_faults_of_custom_networks_are_reported(path: str, message: str) -> None:
     with pytest.raises(InputError, match=message):
         catalogue.network(path, 5)
 
 
-def test_an_own_benchmark_is_found() -> None:
+def test_a_custom_benchmark_is_found() -> None:
     for path in ("own_package.parts", "own_package.parts:Mine"):
         assert catalogue.benchmark(path).name == "mine"
     Path("own_package/instance.py").write_text("from own_package.parts import Mine\nBENCHMARK = Mine()")
@@ -112,7 +112,7 @@ def test_an_own_benchmark_is_found() -> None:
     assert isinstance(catalogue.benchmark("cityscapes"), CityscapesBenchmark)
 
 
-def test_what_is_wrong_with_an_own_benchmark_is_said() -> None:
+def test_faults_of_custom_benchmarks_are_reported() -> None:
     assert f"{Benchmark.__module__}.{Benchmark.__qualname__}" == "engine.benchmark.Benchmark", "messages name it"
     Path("own_package/two.py").write_text("from own_package.parts import *")
     with pytest.raises(InputError, match=r"0 subclasses of engine.benchmark.Benchmark are defined in"):
@@ -122,6 +122,6 @@ def test_what_is_wrong_with_an_own_benchmark_is_said() -> None:
 
 
 @pytest.mark.parametrize("path", ["os:_exit", "sys:exit", "os.path:exists", "time:sleep", "builtins:range"])
-def test_a_weights_file_cannot_call_what_every_machine_has(path: str) -> None:
+def test_a_weights_file_cannot_call_the_standard_library(path: str) -> None:
     with pytest.raises(InputError, match="a module of Python's standard library"):
         import_path.network(path, 19)

@@ -44,7 +44,7 @@ def tiny_state() -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize("dtype", [torch.int8, torch.uint8, torch.bool, torch.int64])
-def test_whole_numbers_in_place_of_floats(tmp_path: Path, dtype: torch.dtype) -> None:
+def test_integers_instead_of_floats(tmp_path: Path, dtype: torch.dtype) -> None:
     name = name_of_a_weight()
     path = saved(tmp_path / "x.pth", **{name: tiny_state()[name].to(dtype)})
     kind = str(dtype).removeprefix("torch.")
@@ -92,7 +92,7 @@ def test_known_names_with_impossible_tensors(tmp_path: Path, weights: dict[str, 
         load_network(tmp_path / "x.pth")
 
 
-def test_a_backbone_of_whole_numbers_or_with_odd_names(
+def test_a_backbone_of_integers_or_with_odd_names(
     tmp_path: Path, pretrained: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     network = catalogue.network("fcn32s", 3)

@@ -35,7 +35,9 @@ def test_classes_and_void_are_read(tmp_path: Path, void: int) -> None:
         (np.arange(19, 40, dtype=np.uint8)[None], "id 19, 20, 21, 22, 23, 24, 25, 26, ...", 21),
     ],
 )
-def test_an_id_that_is_no_class_is_told_with_its_file(tmp_path: Path, ids: IdArray, named: str, pixels: int) -> None:
+def test_an_id_that_is_not_a_class_is_reported_with_its_file(
+    tmp_path: Path, ids: IdArray, named: str, pixels: int
+) -> None:
     path = tmp_path / "m.png"
     write_png(path, ids)
     with pytest.raises(InputError) as caught:

@@ -15,7 +15,7 @@ def test_the_command_names_no_folder_of_the_machine(monkeypatch: pytest.MonkeyPa
     assert environment.describe()["command"] == expected
 
 
-def test_a_module_without_a_distribution_of_its_own_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_bundled_in_another_distribution_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
     """pytorch-lightning brings lightning_fabric so."""
     version = metadata.version
 

@@ -16,13 +16,13 @@ from engine.errors import ErrorCollector, InputError, printable
         ("\x9b31m", "\\x9b31m"),
     ],
 )
-def test_what_a_terminal_would_obey_is_escaped(text: str, shown: str) -> None:
+def test_control_characters_are_escaped(text: str, shown: str) -> None:
     assert printable(text) == shown
     assert InputError(text).messages == (shown,)
     shown.encode()
 
 
-def test_faults_of_several_attempts_are_collected() -> None:
+def test_errors_of_several_steps_are_collected() -> None:
     faults = ErrorCollector()
     for messages in (("a", "b"), (), ("b", "c")):
         with faults.collect():

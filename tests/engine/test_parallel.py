@@ -39,7 +39,7 @@ def shout(text: str) -> str:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_each_keeps_order_and_faults(workers: int) -> None:
+def test_parallel_map_keeps_order_and_errors(workers: int) -> None:
     words = ["a", "bad", "c", "d"] * 10
     done = list(parallel_map(shout, words, workers=workers, title=""))
     assert [item for item, _ in done] == words
@@ -47,7 +47,7 @@ def test_each_keeps_order_and_faults(workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_what_is_no_bad_input_is_raised_as_it_was(workers: int) -> None:
+def test_other_errors_are_raised_unchanged(workers: int) -> None:
     with pytest.raises(OSError, match="No space left") as raised:
         list(parallel_map(shout, ["a", "broken", "c"] * 5, workers=workers, title=""))
     assert raised.value.filename == "a.png"
@@ -59,7 +59,7 @@ def test_a_killed_worker_ends_the_work() -> None:
         list(parallel_map(shout, ["a", "b", "deadly", "d"] * 5, workers=2, title=""))
 
 
-def test_who_stops_listening_stops_the_workers() -> None:
+def test_workers_stop_when_results_are_no_longer_read() -> None:
     results = parallel_map(shout, ["a"] * 1000, workers=2, title="")
     assert next(results) == ("a", "A")
     results.close()  # type: ignore[attr-defined]  # a generator
@@ -86,7 +86,7 @@ def test_ctrl_c_ends_the_workers_without_their_tracebacks() -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("started_by", [[], ["a server"]], ids=["forked", "started by a server"])
-def test_workers_end_with_the_process_that_gives_them_work(number: signal.Signals, started_by: list[str]) -> None:
+def test_workers_end_with_their_parent(number: signal.Signals, started_by: list[str]) -> None:
     pipe = subprocess.PIPE
     with subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *started_by], stdout=pipe, stderr=pipe, text=True, start_new_session=True

@@ -29,7 +29,7 @@ def test_a_range_without_its_ends() -> None:
     assert str(open_range) == "more than 0 and less than 1"
 
 
-def test_every_number_that_is_out_is_told() -> None:
+def test_all_numbers_out_of_range_are_reported() -> None:
     ranges = {"a": Range(0, 1e-12), "b": Range(1, 1024), "c": Range(0, 9)}
     assert out_of_range({"a": 1, "b": 0, "c": 5, "d": "x"}, ranges) == [
         "--a 1: expected at least 0 and at most 1e-12",

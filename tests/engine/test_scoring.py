@@ -44,7 +44,7 @@ def test_equals_the_metrics_of_training(tmp_path: Path, workers: int) -> None:
     assert scores.iou == pytest.approx(metrics.iou, nan_ok=True)
 
 
-def test_a_class_that_occurs_nowhere_has_no_score(tmp_path: Path) -> None:
+def test_a_class_that_does_not_occur_has_no_score(tmp_path: Path) -> None:
     scores = score(CONFIG, draw(tmp_path, 2), tmp_path / "predictions")
     assert scores.to_json()["classes"]["d"] == {"iou": None, "dice": None, "pixel_accuracy": None}
     assert "mean of 3" in table(scores)
@@ -61,7 +61,7 @@ def test_the_dataframe_has_the_scores_of_classes_and_their_means(tmp_path: Path)
     assert frame.iloc[-1, 1:].tolist() == pytest.approx(expected, abs=0)
 
 
-def test_every_fault_is_told(tmp_path: Path) -> None:
+def test_every_fault_is_reported(tmp_path: Path) -> None:
     samples = draw(tmp_path, 6)
     folder = tmp_path / "predictions" / "city"
     (folder / "0_preds.png").unlink()
@@ -91,7 +91,7 @@ def test_many_faults_of_a_kind_are_counted(tmp_path: Path) -> None:
     assert caught.value.messages[-1] == "and 25 more like these; predict every image of the split"
 
 
-def test_masks_of_void_alone_are_told(tmp_path: Path) -> None:
+def test_masks_of_only_void_are_reported(tmp_path: Path) -> None:
     samples = draw(tmp_path, 1)
     write_png(tmp_path / "masks" / "0.png", np.full((9, 13), 255, np.uint8))
     with pytest.raises(InputError, match="has a class"):
@@ -112,7 +112,7 @@ def test_predictions_in_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
         (101, "over 2 images, not the official 101: compare with no published scores"),
     ],
 )
-def test_what_differs_from_the_official_split_is_said(tmp_path: Path, official: int | None, expected: str) -> None:
+def test_deviations_from_the_official_split_are_reported(tmp_path: Path, official: int | None, expected: str) -> None:
     scores = score(CONFIG, draw(tmp_path, 2), tmp_path / "predictions", official=official)
     assert table(scores).endswith(expected)
     assert scores.to_json()["official_images"] == official

@@ -114,7 +114,7 @@ def test_a_unet_of_grey_images_has_the_papers_number_of_parameters() -> None:
     assert count - 2 * 9 * 64 == 31_030_658
 
 
-def test_the_last_upsampling_is_fixed_unless_it_is_to_be_learned() -> None:
+def test_the_last_upsampling_is_fixed_by_default() -> None:
     fixed, learned = PaperFCN(2, fc_channels=4), PaperFCN(2, fc_channels=4, learn_upsampling=True)
     assert [name for name, p in fixed.named_parameters() if not p.requires_grad] == ["upscore_8.weight"]
     assert all(parameter.requires_grad for parameter in learned.parameters())

@@ -208,7 +208,7 @@ def test_the_papers_form(
             assert_equal_logits(network(normalize(pixels)), caffe_reference(theirs, weights, stride, scales))
 
 
-def test_fcn8s_at_once_is_told_by_the_name_of_its_file() -> None:
+def test_fcn8s_at_once_is_identified_by_its_file_name() -> None:
     weights = {"conv1_1.weight": torch.zeros(64, 3, 3, 3), **caffe_head(8)}
     for hint, expected in (("fcn8s-atonce_from_caffe", "fcn8s_paper_at_once"), ("fcn8s_from_caffe", "fcn8s_paper")):
         kind = identify(weights, hint)

@@ -40,7 +40,7 @@ def saved(path: Path, about: Any, **more: Any) -> Path:
     return path
 
 
-def test_values_that_cannot_be_true(tmp_path: Path) -> None:
+def test_impossible_values(tmp_path: Path) -> None:
     for name, values in WRONG.items():
         for value in values:
             path = saved(tmp_path / "x.pth", ABOUT | {name: value})
@@ -51,7 +51,7 @@ def test_values_that_cannot_be_true(tmp_path: Path) -> None:
             assert len(message) < 500
 
 
-def test_every_wrong_value_is_told(tmp_path: Path) -> None:
+def test_every_wrong_value_is_reported(tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         checkpoints.load(saved(tmp_path / "x.pth", ABOUT | {"num_classes": -1, "epoch": None}))
     assert len(caught.value.messages) == 2
@@ -63,7 +63,7 @@ def test_metadata_of_another_kind(tmp_path: Path, about: Any) -> None:
         checkpoints.load(saved(tmp_path / "x.pth", about))
 
 
-def test_what_may_be_unknown(tmp_path: Path) -> None:
+def test_values_that_may_be_unknown(tmp_path: Path) -> None:
     found = checkpoints.load(saved(tmp_path / "x.pth", ABOUT | {"benchmark": None, "miou": NAN, "epoch": 0})).about
     assert found is not None
     assert found.benchmark is None
@@ -71,12 +71,12 @@ def test_what_may_be_unknown(tmp_path: Path) -> None:
     assert checkpoints.load(saved(tmp_path / "x.pth", ABOUT)).about == About(**{**ABOUT, "std": (0.2, 0.2, 0.3)})  # type: ignore[arg-type]
 
 
-def test_other_programs_may_say_what_they_like(tmp_path: Path) -> None:
+def test_metadata_of_other_programs_are_not_checked(tmp_path: Path) -> None:
     torch.save({"about": "a good one", "state_dict": {"a": torch.ones(2)}, "arch": 5}, tmp_path / "x.pth")
     found = checkpoints.load(tmp_path / "x.pth")
     assert (found.about, found.arch, found.more) == (None, None, {})
 
 
-def test_names_that_are_unknown_are_shown_shortly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_names_are_shortened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoints.load(saved(tmp_path / "x.pth", {**ABOUT, **{f"new{number}": 1 for number in range(50)}, 5: 1}))
     assert capsys.readouterr().err.count("new") == 4

@@ -16,7 +16,7 @@ from engine.normalization import IMAGENET_MEAN, IMAGENET_STD
 ABOUT = About("fcn8s", 19, "cityscapes", (0.0, 0.1, 0.2), (1.0, 0.5, 1.0), 3, 0.5)
 
 
-def test_checkpoints_come_back_as_they_were(tmp_path: Path) -> None:
+def test_checkpoints_are_read_back_unchanged(tmp_path: Path) -> None:
     weights = {"a": torch.arange(3.0)}
     checkpoints.save(tmp_path / "x.pth", weights, ABOUT, row=None, step=5)
     content = checkpoints.load(tmp_path / "x.pth")
@@ -34,7 +34,7 @@ def test_state_dicts_of_other_programs(tmp_path: Path, nest: str | None) -> None
 
 
 @pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04 no zip", b"\x80\x02}q\x00."])
-def test_a_file_that_is_no_checkpoint(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_checkpoint(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.pth"
     path.write_bytes(content)
     with pytest.raises(InputError, match=re.escape(str(path))):
@@ -68,7 +68,7 @@ def test_a_missing_file_and_a_folder(tmp_path: Path) -> None:
         checkpoints.load(tmp_path)
 
 
-def test_untrained_weights_say_so() -> None:
+def test_metadata_of_untrained_weights() -> None:
     about = About.untrained("fcn8s", 19, None)
     assert about == About("fcn8s", 19, None, IMAGENET_MEAN, IMAGENET_STD, 0, None)
 
@@ -86,11 +86,11 @@ def written(path: Path, *, about: dict[str, Any] | None = None, lacking: str = "
     return path
 
 
-def test_a_file_says_its_version(tmp_path: Path) -> None:
+def test_a_file_contains_its_version(tmp_path: Path) -> None:
     assert torch.load(written(tmp_path / "x.pth"), weights_only=True)["format_version"] == FORMAT_VERSION
 
 
-def test_a_file_from_before_there_were_versions_is_of_the_first(tmp_path: Path) -> None:
+def test_a_file_without_a_version_has_the_first_one(tmp_path: Path) -> None:
     path = written(tmp_path / "x.pth")
     content = torch.load(path, weights_only=True)
     del content["format_version"]
@@ -112,7 +112,7 @@ def test_a_newer_format_is_used_as_far_as_it_is_known(tmp_path: Path, capsys: py
     assert f"note: {path}: of format version {FORMAT_VERSION + 1}" in capsys.readouterr().err
 
 
-def test_nothing_is_said_of_a_file_of_this_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_file_of_this_version_gets_no_note(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     checkpoints.load(written(tmp_path / "x.pth"))
     assert capsys.readouterr().err == ""
 
@@ -124,14 +124,14 @@ def test_nothing_is_said_of_a_file_of_this_version(tmp_path: Path, capsys: pytes
         (7, "a newer version of this program wrote"),
     ],
 )
-def test_a_file_without_a_field_that_is_needed(tmp_path: Path, version: int, remedy: str) -> None:
+def test_a_file_without_a_required_field(tmp_path: Path, version: int, remedy: str) -> None:
     path = written(tmp_path / "x.pth", lacking="num_classes", format_version=version)
     with pytest.raises(InputError, match=f"{re.escape(str(path))}: lacks num_classes; .*{remedy}"):
         checkpoints.load(path)
 
 
 @pytest.mark.parametrize("version", ["2", None, True, 1.5])
-def test_a_version_that_is_no_integer(tmp_path: Path, version: object) -> None:
+def test_a_version_that_is_not_an_integer(tmp_path: Path, version: object) -> None:
     with pytest.raises(InputError, match="expected an integer"):
         checkpoints.load(written(tmp_path / "x.pth", format_version=version))
 

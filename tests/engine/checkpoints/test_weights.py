@@ -31,7 +31,7 @@ with warnings.catch_warnings(action="ignore"):  # some of these kinds are on the
     }
 
 
-def test_what_is_no_weight_of_a_network(tmp_path: Path) -> None:
+def test_tensors_that_are_not_weights(tmp_path: Path) -> None:
     path = tmp_path / "x.pth"
     for kind, (tensor, message) in REFUSED.items():
         torch.save({"fine": torch.ones(2), "w": tensor}, path)
@@ -61,7 +61,7 @@ def test_floats_of_any_width_and_counters_are_taken(tmp_path: Path, dtype: torch
         None,
     ],
 )
-def test_what_is_no_state_dict(tmp_path: Path, content: Any) -> None:
+def test_content_that_is_not_a_state_dict(tmp_path: Path, content: Any) -> None:
     torch.save(content, tmp_path / "x.pth")
     with pytest.raises(InputError, match="expected a state dict: names and tensors"):
         checkpoints.load(tmp_path / "x.pth")

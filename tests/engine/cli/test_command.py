@@ -26,7 +26,7 @@ exit_process(main())
 """
 
 
-def test_leaving_keeps_the_code_what_was_printed_and_what_was_left_to_do() -> None:
+def test_exit_process_keeps_the_code_the_output_and_the_exit_handlers() -> None:
     ended = subprocess.run([sys.executable, "-c", PROGRAM], check=False, capture_output=True, text=True)
     assert (ended.returncode, ended.stdout, ended.stderr) == (7, "done\ntidied\n", "")
 
@@ -44,13 +44,13 @@ ready.wait()
 """
 
 
-def test_leaving_waits_for_no_process_that_goes_on() -> None:
+def test_exit_process_kills_remaining_processes() -> None:
     """Python does, for ever: a training ended with its message, but not its processes, which ignored the signal."""
     ended = subprocess.run([sys.executable, "-c", LEFT_BEHIND + PROGRAM], check=False, stdout=-1, text=True, timeout=60)
     assert (ended.returncode, ended.stdout) == (7, "done\ntidied\n")
 
 
-def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "import time; time.sleep(1)" + PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
@@ -74,7 +74,7 @@ def test_ctrl_c_inside_a_lock_is_an_interruption_too(capsys: pytest.CaptureFixtu
     assert capsys.readouterr().err.startswith("\ninterrupted;")
 
 
-def test_a_fault_of_ours_keeps_its_traceback() -> None:
+def test_a_bug_keeps_its_traceback() -> None:
     @command
     def main(argv: Sequence[str] | None = None) -> int:
         raise RuntimeError("cannot release un-acquired lock")
@@ -130,7 +130,7 @@ def test_errors_of_the_system_are_messages(
     assert re.match(f"error: {told}", capsys.readouterr().err)
 
 
-def test_nothing_that_catches_errors_keeps_a_signal_from_stopping_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_except_clause_keeps_a_signal_from_stopping_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     @command
     def main(argv: Sequence[str] | None = None) -> int:
         try:

@@ -52,7 +52,7 @@ def test_flags(recipes: Path) -> None:
     assert not parse(recipes, "--redo", "false").redo
 
 
-def test_a_recipe_gives_way_to_flags(recipes: Path) -> None:
+def test_flags_take_precedence_over_a_recipe(recipes: Path) -> None:
     expected = Some(root=Path("elsewhere"), rate=1e-3, kind="b")
     assert parse(recipes, "--recipe", "fast") == expected
     assert parse(recipes, "--rate", "3", "--recipe", str(recipes / "fast.yaml")).rate == 3
@@ -99,7 +99,7 @@ HOSTILE = {
 }
 
 
-def test_recipes_of_any_content_end_with_a_message_and_soon(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recipes_of_any_content_are_answered_quickly(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "hostile.yaml"
     for kind, content in HOSTILE.items():
         path.write_bytes(content)
@@ -131,7 +131,7 @@ def test_recipes_of_any_content_end_with_a_message_and_soon(tmp_path: Path, caps
         (["--redo", "x" * 100_000], "xxx... (see"),
     ],
 )
-def test_a_wrong_command_line_is_told_in_a_line(
+def test_a_wrong_command_line_is_reported_in_one_line(
     recipes: Path, argv: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
@@ -163,24 +163,24 @@ def test_a_wrong_value_in_a_recipe_names_the_recipe(recipes: Path, capsys: pytes
 
 
 @pytest.mark.parametrize("text", ["9" * 5000, "9" * 19, "-" + "9" * 19, "1.5", "nan", "", "x"])
-def test_what_is_no_integer(text: str) -> None:
+def test_texts_that_are_not_integers(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="expected a"):
         whole(text)
 
 
 @pytest.mark.parametrize("text", ["-3", "1025", "nan", "1.5"])
-def test_a_number_of_processes_that_makes_no_sense(text: str) -> None:
+def test_an_invalid_number_of_processes(text: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="expected a"):
         process_count(text)
 
 
 @pytest.mark.parametrize("text", ["1x2x3", "0x2", "ax2", "9" * 5000 + "x1", "-1x2", "x", ""])
-def test_what_is_no_size(text: str) -> None:
+def test_texts_that_are_not_sizes(text: str) -> None:
     with pytest.raises(InputError, match="expected height x width"):
         options.size(text, "--size")
 
 
-def test_values_go_by_other_names_too(recipes: Path) -> None:
+def test_values_have_aliases(recipes: Path) -> None:
     assert parse(recipes, "--precision", "fp16") == parse(recipes, "--precision", "16-mixed")
     assert parse(recipes, "--precision", "fp32") == Some()
 
@@ -196,7 +196,7 @@ def test_wrong_flags_end_with_code_2(recipes: Path, argv: list[str], capsys: pyt
     assert "error:" in capsys.readouterr().err
 
 
-def test_help_says_defaults_and_ends_with_examples(recipes: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_has_defaults_and_ends_with_examples(recipes: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         parse(recipes, "--help")
     assert caught.value.code == 0
@@ -231,7 +231,7 @@ class Command(Library):
     """of the command"""
 
 
-def test_a_command_extends_what_its_library_takes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_extends_the_options_of_its_library(capsys: pytest.CaptureFixture[str]) -> None:
     def command(*argv: str) -> Command:
         return options.parse(Command, argv, prog="some.py", description="", examples=["some.py"])
 
@@ -245,7 +245,7 @@ def test_a_command_extends_what_its_library_takes(capsys: pytest.CaptureFixture[
     assert text.index("\n  --root") < text.index("\n  --depth"), "its own options come first"
 
 
-def test_an_output_file_needs_a_name_of_its_own_and_a_folder_to_write_to(tmp_path: Path) -> None:
+def test_an_output_file_needs_a_name_and_a_writable_folder(tmp_path: Path) -> None:
     options.require_output_file(tmp_path / "new" / "scores.json", "scores.json")
     assert not list((tmp_path / "new").iterdir())
     with pytest.raises(InputError, match=f"^--output {tmp_path}: is a folder; give .*, for example {tmp_path}/a.json$"):

@@ -37,14 +37,14 @@ def test_a_full_stdout_is_reported(end: str, tmp_path: Path) -> None:
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_closed_stdout_takes_no_file_s_place(tmp_path: Path) -> None:
+def test_no_file_gets_the_descriptor_of_a_closed_stdout(tmp_path: Path) -> None:
     ended = shell(">&-", tmp_path)
     assert ended.returncode == 0
     assert ended.stderr == "note: stdout is closed; results go to files only\n"
     assert (tmp_path / "out.txt").read_text() == "a file"
 
 
-def test_errors_are_printed_on_stdout_where_stderr_is_closed(tmp_path: Path) -> None:
+def test_errors_are_printed_on_stdout_if_stderr_is_closed(tmp_path: Path) -> None:
     ended = shell("2>&-", tmp_path, "bad")
     assert ended.returncode == 2
     assert ended.stdout == "results \\udc80\nerror: bad\\x1b[31m.png: damaged\n"

@@ -190,7 +190,7 @@ def test_one_task_of_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (fabric.world_size, fabric.global_rank) == (1, 0)
 
 
-def test_sums_over_processes_leave_their_parts_as_they_are() -> None:
+def test_sums_over_processes_do_not_change_their_arguments() -> None:
     """As Fabric's `all_reduce` works in place, a second save within an epoch counted everything twice."""
     processes = tasks("-c", PROGRAM)
     errors = [process.communicate(timeout=600)[1] for process in processes]

@@ -30,7 +30,7 @@ MIB = 1 << 20
     ],
     ids=lambda error: str(error)[:40],
 )
-def test_memory_that_is_refused_is_known_in_all_words(error: RuntimeError) -> None:
+def test_failed_allocations_are_recognised_in_all_wordings(error: RuntimeError) -> None:
     assert memory.is_out_of_memory(error)
 
 
@@ -45,11 +45,11 @@ def test_memory_that_is_refused_is_known_in_all_words(error: RuntimeError) -> No
     ],
     ids=lambda error: str(error)[:40],
 )
-def test_other_errors_are_not_taken_for_it(error: RuntimeError) -> None:
+def test_other_errors_are_not_failed_allocations(error: RuntimeError) -> None:
     assert not memory.is_out_of_memory(error)
 
 
-def test_the_system_that_refuses_a_cpus_memory_is_known() -> None:
+def test_a_failed_allocation_of_the_system_is_recognised() -> None:
     with pytest.raises(RuntimeError) as caught:
         torch.empty(1 << 60, dtype=torch.uint8)
     assert memory.is_out_of_memory(caught.value)
@@ -81,13 +81,13 @@ class Card:
         self.reserved_peak = max(self.reserved_peak, self.reserved)
 
 
-def test_the_peak_of_a_gpu_has_nothing_of_what_was_searched_before(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_peak_of_a_gpu_excludes_earlier_searches(monkeypatch: pytest.MonkeyPatch) -> None:
     card = Card(monkeypatch)
     found = memory.peak_of(GPU, lambda: card.take(250))
     assert found == {"allocated": 350, "reserved": 350, "process": 1500}
 
 
-def test_the_first_run_tells_what_a_replayed_graph_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_first_run_counts_tensors_of_a_replayed_graph(monkeypatch: pytest.MonkeyPatch) -> None:
     card = Card(monkeypatch)
     first = memory.first_allocated(GPU, lambda: card.take(250))
     assert first == 350

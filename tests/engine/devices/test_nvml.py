@@ -31,7 +31,7 @@ def test_memory_is_that_of_this_process(monkeypatch: pytest.MonkeyPatch) -> None
     assert listed(monkeypatch, (os.getpid() + 1, 7 << 20), (os.getpid(), 9 << 20)) == nvml.Reading(9.0)
 
 
-def test_what_the_driver_does_not_tell_has_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_values_of_the_driver_have_a_reason(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "does not list this process, as in containers" in str(
         listed(monkeypatch, (os.getpid() + 1, 7 << 20)).missing
     )
@@ -47,7 +47,7 @@ def test_what_the_driver_does_not_tell_has_a_reason(monkeypatch: pytest.MonkeyPa
         assert "Not Supported" in str(reading.missing)
 
 
-def test_a_cpu_has_nothing_and_no_reason_is_given() -> None:
+def test_a_cpu_has_neither_value_nor_reason() -> None:
     cpu = torch.device("cpu")
     assert nvml.process_memory(cpu) == nvml.joules(cpu) == nvml.joules_at_step(cpu) == nvml.Reading(None)
 

@@ -31,13 +31,13 @@ def test_emulated_bf16_does_not_count(card: Card) -> None:
     assert device.choose("auto", "auto") == ("cuda", "bf16-mixed")
 
 
-def test_what_was_asked_for_is_kept(card: Card) -> None:
+def test_a_requested_precision_is_kept(card: Card) -> None:
     card(False)
     assert device.choose("gpu", "bf16-mixed") == ("cuda", "bf16-mixed")
     assert device.choose("gpu", "32-true") == ("cuda", "32-true")
 
 
-def test_cudnn_does_not_search_unless_somebody_says_so(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cudnn_does_not_search_by_default(card: Card, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "benchmark", False)
     card(True)
     device.choose("gpu", "auto")

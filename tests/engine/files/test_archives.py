@@ -29,7 +29,7 @@ def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
         ("namelist", ["a"], "its listing is damaged when it is read back"),
     ],
 )
-def test_a_zip_that_reads_back_wrongly_replaces_nothing(
+def test_a_zip_that_is_damaged_when_read_back_replaces_nothing(
     method: str, found: object, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive, about = tmp_path / "x.zip", tmp_path / "x.zip.json"
@@ -44,7 +44,7 @@ def test_a_zip_that_reads_back_wrongly_replaces_nothing(
     }
 
 
-def test_the_complete_zip_can_be_read_before_it_takes_its_name(tmp_path: Path) -> None:
+def test_the_complete_zip_can_be_read_before_it_gets_its_name(tmp_path: Path) -> None:
     archive, seen = tmp_path / "x.zip", []
 
     def complete(part: Path) -> None:

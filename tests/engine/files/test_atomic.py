@@ -15,7 +15,7 @@ from engine.files.atomic import replacing, require_writable, require_writable_fi
 from engine.files.images import image_size, note_of, open_image, read_ids, read_image, write_png
 
 
-def test_a_file_is_whole_or_as_it_was(tmp_path: Path) -> None:
+def test_a_file_is_complete_or_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "a.txt"
     write_text(path, "old")
     with pytest.raises(RuntimeError), replacing(path) as file:  # noqa: PT012
@@ -36,7 +36,7 @@ def test_a_folder_that_cannot_be_written_to(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_ids_come_back_as_they_were(tmp_path: Path, dtype: type[np.uint8 | np.uint16]) -> None:
+def test_written_ids_are_read_back_unchanged(tmp_path: Path, dtype: type[np.uint8 | np.uint16]) -> None:
     ids: npt.NDArray[Any] = (np.arange(200).reshape(10, 20) * (1 if dtype is np.uint8 else 300)).astype(dtype)
     write_png(tmp_path / "a.png", ids, notes={"Software": "test"})
     assert np.array_equal(read_ids(tmp_path / "a.png"), ids)
@@ -53,7 +53,7 @@ def test_ids_of_a_palette_image_are_its_indices(tmp_path: Path) -> None:
     assert note_of(tmp_path / "a.png", "Software") is None
 
 
-def test_a_colour_image_holds_no_ids(tmp_path: Path) -> None:
+def test_a_colour_image_is_not_read_as_ids(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8))
     assert read_image(tmp_path / "a.png").shape == (4, 4, 3)
     with pytest.raises(InputError, match="expected one channel of ids, got a RGB image"):
@@ -64,7 +64,7 @@ def test_a_colour_image_holds_no_ids(tmp_path: Path) -> None:
     ("content", "message"),
     [(b"", "the file is empty"), (b"hello", r"the file \(5 bytes\) is not an image"), (None, "no such file")],
 )
-def test_a_file_that_is_no_image(tmp_path: Path, content: bytes | None, message: str) -> None:
+def test_a_file_that_is_not_an_image(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "a.png"
     if content is not None:
         path.write_bytes(content)
@@ -120,7 +120,7 @@ def test_a_failed_write_names_the_file_and_keeps_the_older_one(tmp_path: Path, n
     assert path.read_text() == "old"
 
 
-def test_a_name_that_is_too_long_is_told_by_itself(tmp_path: Path) -> None:
+def test_a_name_that_is_too_long_is_reported_as_such(tmp_path: Path) -> None:
     path = tmp_path / f"{'a' * 245}.json"
     with pytest.raises(InputError, match=r"aaa.json: cannot write it .*File name too long.*Give a shorter name"):
         write_text(path, "")
@@ -128,7 +128,7 @@ def test_a_name_that_is_too_long_is_told_by_itself(tmp_path: Path) -> None:
         require_writable_file(path)
 
 
-def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
+def test_files_of_killed_processes_are_removed(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     gone = tmp_path / f".a.json.{2**22 + 1}.part"  # beyond the numbers that Linux gives
     alive, other = tmp_path / f".a.json.{os.getppid()}.part", tmp_path / f".b.json.{2**22 + 1}.part"

@@ -26,7 +26,7 @@ def test_links_are_followed(tmp_path: Path) -> None:
         read_bytes(tmp_path / "broken")
 
 
-def test_what_is_no_file_is_refused_without_waiting(tmp_path: Path) -> None:
+def test_pipes_and_devices_are_refused_without_waiting(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "zero").symlink_to("/dev/zero")
     (tmp_path / "folder").mkdir()
@@ -51,6 +51,6 @@ def test_a_failing_disk_names_the_file(tmp_path: Path) -> None:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
 
-def test_faults_of_other_files_keep_their_names(tmp_path: Path) -> None:
+def test_errors_about_other_files_keep_their_names(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="other"), naming(tmp_path / "a"):
         raise OSError(errno.EIO, "Input/output error", "other")

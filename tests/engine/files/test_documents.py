@@ -9,7 +9,7 @@ from engine.errors import InputError
 from engine.files.documents import read_json, read_yaml
 
 
-def test_what_recipes_and_label_tables_hold(tmp_path: Path) -> None:
+def test_yaml_of_recipes_and_label_tables_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("name: 2026-13-45\nrate: 5e-4\nn: 3\nflag: true\nnone: null\nlist: [{a: 1}, {a: .nan}]\n")
     content = read_yaml(path)

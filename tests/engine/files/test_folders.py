@@ -40,12 +40,12 @@ def test_names_and_depths(folder: Path) -> None:
     assert names(folder, find(folder, "[e-z]*", levels=0)) == ["linked", "other"]
 
 
-def test_a_circle_of_links_is_walked_once(folder: Path) -> None:
+def test_a_cycle_of_links_is_followed_once(folder: Path) -> None:
     (folder / "city" / "circle").symlink_to(folder)
     assert len(find(folder, "*.png")) == 3
 
 
-def test_no_folder_has_no_files(folder: Path) -> None:
+def test_a_missing_folder_has_no_files(folder: Path) -> None:
     assert find(folder / "nothing", "*") == []
     assert find(folder / "a.png", "*") == []
 

@@ -60,7 +60,7 @@ def test_ids_are_the_same_with_and_without_the_decoder(
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(3, "RGB"), (4, "RGBA")])
-def test_images_are_no_ids(channels: int, mode: str, tmp_path: Path) -> None:
+def test_images_are_not_read_as_ids(channels: int, mode: str, tmp_path: Path) -> None:
     Image.fromarray(random_pixels(7, 9, channels)).save(tmp_path / "ids.png")
     with pytest.raises(InputError, match=f"ids.png: expected one channel of ids, got a {mode} image"):
         read_ids(tmp_path / "ids.png")
@@ -167,7 +167,7 @@ def test_no_flipped_bit_gives_other_pixels(
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])
-def test_grey_that_pillow_would_spread_is_refused(bits: int, tmp_path: Path) -> None:
+def test_grey_that_pillow_would_scale_is_refused(bits: int, tmp_path: Path) -> None:
     path = tmp_path / "ids.png"
     Image.fromarray(np.zeros((3, 3), np.uint8)).save(path)
     content = bytearray(path.read_bytes())
@@ -193,7 +193,7 @@ def test_ids_of_another_format_do_not_wrap(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("side", [16_384, 20_000, 60_000, 2**31 - 1])
-def test_a_header_of_a_giant_is_refused_at_once(side: int, tmp_path: Path) -> None:
+def test_a_header_of_a_giant_image_is_refused_at_once(side: int, tmp_path: Path) -> None:
     path = tmp_path / "bomb.png"
     head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
     parts = [(b"IHDR", head), (b"IDAT", zlib.compress(b"\0" * 1000)), (b"IEND", b"")]
@@ -203,7 +203,7 @@ def test_a_header_of_a_giant_is_refused_at_once(side: int, tmp_path: Path) -> No
             read(path)
 
 
-def test_what_never_ends_is_no_image(tmp_path: Path) -> None:
+def test_an_endless_file_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.png")
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     for read in (read_ids, read_image, image_size):
@@ -213,7 +213,7 @@ def test_what_never_ends_is_no_image(tmp_path: Path) -> None:
     assert note_of(tmp_path / "pipe.png", "Software") is None
 
 
-def test_the_disk_is_named_apart_from_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_errors_are_distinguished_from_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(random_pixels(7, 9)).save(path)
 

@@ -50,7 +50,7 @@ def test_a_second_command_gets_a_message_until_the_first_has_ended(tmp_path: Pat
         pass
 
 
-def test_the_same_command_may_come_again(tmp_path: Path) -> None:
+def test_the_lock_can_be_taken_again(tmp_path: Path) -> None:
     for _ in range(2):
         with exclusive(tmp_path, "-", patience=0):
             pass

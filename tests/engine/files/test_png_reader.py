@@ -171,12 +171,12 @@ def moving(kind: int, size: tuple[int, int]) -> bytes:
         pytest.param(encoded(Image.fromarray(random_ids(8, (5, 6 * 4)).reshape(5, 6, 4))), id="RGBA"),
     ],
 )
-def test_what_is_not_plain_is_left_to_pillow(content: bytes) -> None:
+def test_other_kinds_of_png_are_left_to_pillow(content: bytes) -> None:
     assert decoded(content) is None
     by_pillow(content)
 
 
-def test_ids_are_no_colours() -> None:
+def test_ids_are_not_decoded_as_colours() -> None:
     grey, colour = (joined(png(*KINDS[name], (5, 6))) for name in ("grey", "rgb"))
     assert png_reader.decode_rgb(grey) is None
     assert png_reader.decode_ids(colour) is None
@@ -223,7 +223,7 @@ def test_two_headers_are_damage() -> None:
         png_reader.verify(content[:8] + empty + content[8:])
 
 
-def test_a_whole_png_passes() -> None:
+def test_an_undamaged_png_passes() -> None:
     content = encoded(Image.fromarray(np.zeros((5, 4, 3), np.uint8)))
     assert png_reader.inspect(content + b"junk after the end")[:4] == (4, 5, 8, 2)
 
@@ -253,12 +253,12 @@ def test_pixels_that_do_not_fit_are_left_to_pillow_although_the_checksums_of_chu
     "size", [(0, 0), (0, 5), (5, 0), (100_000, 100_000), (2**31 - 1, 2**31 - 1), (1 << 14, 1 << 14)]
 )
 @pytest.mark.parametrize("kind", [0, 2])
-def test_a_header_that_lies_takes_no_memory(kind: int, size: tuple[int, int]) -> None:
+def test_a_header_with_a_wrong_size_takes_no_memory(kind: int, size: tuple[int, int]) -> None:
     content = joined(png(kind, 8, size, zlib.compress(bytes(1000))))
     assert peak(lambda: decoded(content)) < 1 << 20
 
 
-def test_a_stream_without_end_takes_no_memory() -> None:
+def test_an_endless_stream_takes_no_memory() -> None:
     content = joined(png(0, 8, (3, 4), zlib.compress(bytes(100 << 20))))
     assert peak(lambda: decoded(content)) < 1 << 20
 
@@ -376,7 +376,7 @@ def spoilt_rows(chunks: Chunks, rng: np.random.Generator) -> Chunks:
 
 
 @pytest.mark.parametrize("name", KINDS)
-def test_whatever_happens_to_a_file_it_is_refused_or_decoded_as_pillow_does(name: str) -> None:
+def test_a_changed_file_is_refused_or_decoded_as_pillow_does(name: str) -> None:
     rng = np.random.default_rng(0)
     same = refused = 0
     for _ in range(600):

@@ -25,7 +25,7 @@ def blocks(seed: int, height: int, width: int) -> npt.NDArray[np.uint8]:
 
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 1000), st.integers(1, 20), st.integers(1, 20))
-def test_what_is_encoded_decodes(seed: int, height: int, width: int) -> None:
+def test_encoded_ids_decode_unchanged(seed: int, height: int, width: int) -> None:
     image = blocks(seed, height, width)
     rng = np.random.default_rng(seed)
     ids, colors = rng.integers(0, 256, 256).astype(np.uint8), rng.integers(0, 256, (256, 3)).astype(np.uint8)
@@ -53,7 +53,7 @@ def test_opens_as_ids_and_as_colours() -> None:
 
 
 @pytest.mark.parametrize("note", [None, "somebody"])
-def test_says_what_made_it(tmp_path: Path, note: str | None) -> None:
+def test_the_file_names_its_software(tmp_path: Path, note: str | None) -> None:
     path = tmp_path / "mask.png"
     path.write_bytes(png_writer.encode(blocks(3, 2, 2), {} if note is None else {"Software": note}))
     assert note_of(path, "Software") == note

@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.mark.parametrize("name", ["fcn8s", "unet", "fcn32s_vgg16", "unet_valid"])
-def test_costs_are_those_of_torchs_own_counter(name: str) -> None:
+def test_flops_equal_those_of_torchs_counter(name: str) -> None:
     network = catalogue.network(name, 19).eval()
     flop_count = flops.count(network, SIZE)
     with FlopCounterMode(display=False) as counter, torch.device("meta"), torch.no_grad():
@@ -30,7 +30,7 @@ def test_costs_are_those_of_torchs_own_counter(name: str) -> None:
     assert flop_count.parameters == sum(parameter.numel() for parameter in network.parameters())
 
 
-def test_costs_of_a_convolution_by_hand() -> None:
+def test_flops_of_a_convolution_by_hand() -> None:
     flop_count = flops.count(nn.Conv2d(3, 8, 3, padding=1, bias=False), SIZE)
     pixels = SIZE[0] * SIZE[1]
     assert flop_count == FlopCount(216, (Layer(2 * 216 * pixels, 3 * pixels + 216 + 8 * pixels),))
@@ -38,7 +38,7 @@ def test_costs_of_a_convolution_by_hand() -> None:
     assert flop_count.floor_seconds(1e12, 1.0, 4) == 4 * (11 * pixels + 216)
 
 
-def test_costs_of_a_network_that_looks_at_values() -> None:
+def test_flops_of_a_network_with_data_dependent_control_flow() -> None:
     class Fickle(nn.Conv2d):
         def forward(self, image: torch.Tensor) -> torch.Tensor:
             return super().forward(image if image.mean().item() >= 0 else -image)
@@ -46,7 +46,7 @@ def test_costs_of_a_network_that_looks_at_values() -> None:
     assert flops.count(Fickle(3, 4, 1), SIZE).flops == 2 * 12 * SIZE[0] * SIZE[1]
 
 
-def test_memory_that_is_taken_is_seen() -> None:
+def test_allocated_memory_is_measured() -> None:
     def take(mib: int) -> memory.Memory:
         return memory.peak_of(CPU, lambda: torch.ones(mib, 1 << 20, dtype=torch.uint8).max())
 
@@ -59,7 +59,7 @@ def test_memory_that_is_taken_is_seen() -> None:
         assert large["process"] > large["reserved"]
 
 
-def test_ceilings_are_positive() -> None:
+def test_peaks_are_positive() -> None:
     assert min(roofline.measure(CPU, "32-true", tries=1, side=64)) > 0
 
 
@@ -137,7 +137,7 @@ def decoded() -> torch.Tensor:
     return torch.zeros(*SIZE, 3, dtype=torch.uint8).permute(2, 0, 1)[None]
 
 
-def test_energy_is_measured_for_longer_than_the_drivers_counter_stands_still(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_energy_is_measured_for_longer_than_a_step_of_the_counter(monkeypatch: pytest.MonkeyPatch) -> None:
     pretended = Pretended(monkeypatch)
     pretended.passing(0.05, 100)
     found = networks._rate(pretended, decoded(), 20, 3.0)  # type: ignore[arg-type]
@@ -146,7 +146,7 @@ def test_energy_is_measured_for_longer_than_the_drivers_counter_stands_still(mon
     assert pretended.now > 3
 
 
-def test_images_of_a_batch_lie_in_memory_as_the_first_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_of_a_batch_are_channels_last(monkeypatch: pytest.MonkeyPatch) -> None:
     pretended = Pretended(monkeypatch)
     settings = ProfileSettings(SIZE, "cpu", "auto", compiled=False, repeats=2, largest_batch=4)
     tried = networks._throughput(pretended, decoded(), settings, None)  # type: ignore[arg-type]
@@ -155,14 +155,14 @@ def test_images_of_a_batch_lie_in_memory_as_the_first_one(monkeypatch: pytest.Mo
     assert pretended.now < 1, "the seconds are those of GPUs"
 
 
-def test_throughput_ends_where_memory_is_refused_in_whatever_words(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_throughput_ends_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -> None:
     pretended = Pretended(monkeypatch, most=2)
     settings = ProfileSettings(SIZE, "cpu", "auto", compiled=False, repeats=2, largest_batch=8)
     tried = networks._throughput(pretended, decoded(), settings, None)  # type: ignore[arg-type]
     assert [batch.stopped for batch in tried] == [None, None, "memory"]
 
 
-def test_copies_are_measured_on_data(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_are_measured_on_random_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU may move zeros faster."""
     sources: list[torch.Tensor] = []
 
@@ -176,7 +176,7 @@ def test_copies_are_measured_on_data(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len({*sources[-1].tolist()}) == 256
 
 
-def test_what_cannot_be_profiled(error_of: Callable[..., str], tmp_path: Path) -> None:
+def test_wrong_options_are_refused(error_of: Callable[..., str], tmp_path: Path) -> None:
     message = error_of(
         profile_fcn.main, "--network", "fcn8s, no", "--precision", "8", "--repeats", "0", "--output", tmp_path
     )

@@ -41,7 +41,7 @@ PROFILE = NetworkProfile(
 )
 
 
-def test_a_latency_against_the_ceilings() -> None:
+def test_a_latency_compared_with_the_peaks() -> None:
     found = PROFILE.roofline
     assert found.least_bytes == 160
     assert found.achieved_flops_per_second == pytest.approx(500_000)

@@ -48,9 +48,7 @@ def test_memory_on_a_gpu_has_all_three_definitions_and_the_hosts(monkeypatch: py
     ]
 
 
-def test_a_profile_leaves_nothing_behind_wherever_it_is_killed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_killed_profile_leaves_no_file_behind(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     scratch = tmp_path / ".profile.part"
     seen: list[list[Path]] = []
     ids = torch.zeros(4, 6, dtype=torch.uint8)
