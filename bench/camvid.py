@@ -165,7 +165,7 @@ def _training_flags(options: argparse.Namespace, trial: Trial, epochs: int) -> l
 
 
 def _run(script: str, *flags: str) -> None:
-    """Run one of our commands.
+    """Run a command of this project.
 
     Raises:
         InputError: if it fails.

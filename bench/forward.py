@@ -27,7 +27,7 @@ CONTENDERS = {
     "ours, bf16": "bf16",
 }
 AVX2_ONLY = {"ONEDNN_MAX_CPU_ISA": "AVX2", "ATEN_CPU_CAPABILITY": "avx2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"}
-"""Environment variables that limit libraries to AVX2, to measure what processors without AVX-512 would take."""
+"""Environment variables that limit libraries to AVX2, as on processors without AVX-512."""
 SIZE = (1024, 2048)
 TILED_SIZES = (SIZE, (3000, 4001))
 BUDGET_DIVISOR = 4

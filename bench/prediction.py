@@ -215,8 +215,8 @@ def table(record: dict[str, Any]) -> str:
             f"loop), {record['cores']} cores, medians of {record['rounds']} rounds",
             *rows,
             f"  our prediction is {record['times_as_fast_as_original'][OURS]} times as fast as by the original loop, "
-            f"{record['times_the_slowest_stage']} times the slower stage alone ({record['slowest_stage']}), "
-            f"equal pixels {equal}",
+            f"takes {record['times_the_slowest_stage']} times as long as its slower stage alone "
+            f"({record['slowest_stage']}), equal pixels {equal}",
             *race.problem_lines(record),
         ]
     )
@@ -251,7 +251,7 @@ def _populate(workspace: _Workspace, samples: Path, many: int, few: int) -> None
 
 
 def _agreement(workspace: _Workspace) -> float | None:
-    """Share of equal pixels in the predictions of both loops for the same images; None if there are none."""
+    """Share of equal pixels in our predictions and those of the original loop; None if they have no image in common."""
     ours = {path.name: path for path in workspace.predictions(OURS).rglob("*.png")}
     paths = [path for path in workspace.predictions(ORIGINAL).rglob("*.png") if path.name in ours]
     shares = [float((read_ids(path) == read_ids(ours[path.name])).mean()) for path in sorted(paths)]

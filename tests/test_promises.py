@@ -1,4 +1,4 @@
-"""What the README promises, sentence by sentence, and the tests that hold it to that."""
+"""The promises of the README, sentence by sentence, and the tests that check them."""
 
 import ast
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Programs that the benches run and time: reference tools, the original FCN8s repository, and ours in a bare form."""
+"""Programs that the benches run and time: reference tools, code of the original FCN8s repository, and ours."""

@@ -42,7 +42,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "bf16": {"precision": "bf16-mixed"},
     "compiled": {"precision": "auto", "compiled": True},
 }
-"""Contender -> options of our network; ignored for the original one."""
+"""Contender -> options of our network; empty for the original network, which `original_network` builds."""
 WARM_UP = {"cpu": 1, "gpu": 5}
 """Device -> number of predictions before the timing begins."""
 
