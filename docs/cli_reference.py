@@ -64,7 +64,7 @@ def _title(module: str, action: str) -> str:
 
 
 def help_of(module: str, action: str = "") -> str:
-    """What a command prints for `--help`."""
+    """Output of a command for `--help`."""
     printed = io.StringIO()
     width = patch.dict(os.environ, COLUMNS=COLUMNS)
     with width, contextlib.redirect_stdout(printed), contextlib.suppress(SystemExit):
