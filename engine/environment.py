@@ -11,6 +11,7 @@ import psutil
 import torch
 
 _PACKAGES = {
+    "cityscapes-fcn": "engine",
     "torch": "torch",
     "torchvision": "torchvision",
     "lightning-fabric": "lightning_fabric",
@@ -76,8 +77,10 @@ def _cpu_info(name: str) -> str | None:
 
 
 def commit() -> str | None:
-    """Commit of this source tree, with a `+` if files differ from it; None outside git."""
+    """Commit of this source tree, with a `+` if files differ from it; None outside git, and where it is installed."""
     here = Path(__file__).parent
+    if not (here.parent / "pyproject.toml").is_file():  # the environment may lie in somebody else's repository
+        return None
     try:
         answer = subprocess.run(
             ["git", "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"],

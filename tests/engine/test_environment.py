@@ -1,6 +1,7 @@
 import subprocess
 import sys
 from importlib import metadata
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -45,3 +46,10 @@ def test_absent_packages_are_described_as_none_and_nothing_is_imported_for_that(
         "assert not {'lightning_fabric', 'torchvision'} & {*sys.modules}\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_an_installed_copy_has_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder may lie in a repository of somebody else, whose commit it is not."""
+    assert environment.commit() is not None
+    monkeypatch.setattr(environment, "__file__", str(Path(__file__)))
+    assert environment.commit() is None
