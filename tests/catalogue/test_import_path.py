@@ -1,4 +1,4 @@
-"""People's own networks and benchmarks, by import path."""
+"""Custom networks and benchmarks, by import path."""
 
 import shutil
 import sys
@@ -44,7 +44,7 @@ class Mine(CityscapesBenchmark):
 
 @pytest.fixture(autouse=True)
 def own_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A package in the current directory, forgotten afterwards."""
+    """A package in the current directory, whose modules are removed afterwards."""
     package = tmp_path / "here" / "own_package"
     package.mkdir(parents=True)
     (package / "parts.py").write_text(SOURCE)

@@ -19,7 +19,7 @@ BENCHMARK = catalogue.benchmark("camvid")
 
 
 def saved(path: Path, **changes: Any) -> Path:
-    """A small network's weights, some of them changed."""
+    """Weights of a small network, some of them changed."""
     torch.manual_seed(0)
     weights = tiny.build(11).state_dict()
     checkpoints.save(path, {**weights, **changes}, About.untrained(tiny.NAME, 11, "camvid"))
@@ -107,7 +107,7 @@ def test_a_backbone_of_integers_or_with_odd_names(
 def test_imagenet_weights_that_were_damaged_in_the_cache(
     tmp_path: Path, pretrained: dict[str, torch.Tensor], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """torch compares the hash in their name only when it downloads them."""
+    """torch compares the hash in the file name only when it downloads the file."""
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     path = cached_imagenet("vgg11_bn")
     path.parent.mkdir()

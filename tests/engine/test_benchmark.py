@@ -1,4 +1,4 @@
-"""What every benchmark inherits: masks are checked whoever reads them."""
+"""Code that every benchmark inherits: masks are always checked."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from engine.files.images import write_png
 
 
 class OfOnesOwn(CityscapesBenchmark):
-    """Reads masks in a way of its own, and checks nothing."""
+    """A benchmark with its own reader of masks, which checks nothing."""
 
     def read_mask(self, path: Path) -> np.ndarray[tuple[int, int], np.dtype[np.uint8]]:
         return np.full((2, 3), int(path.name), np.uint8)

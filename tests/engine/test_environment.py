@@ -17,7 +17,7 @@ def test_the_command_names_no_folder_of_the_machine(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_module_bundled_in_another_distribution_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
-    """pytorch-lightning brings lightning_fabric so."""
+    """pytorch-lightning installs lightning_fabric in this way."""
     version = metadata.version
 
     def of_others(name: str) -> str:

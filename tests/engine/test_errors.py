@@ -1,4 +1,4 @@
-"""Messages for people."""
+"""Error messages."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Weights for networks written a second time."""
+"""Random weights for the reference implementations of networks."""
 
 import torch
 

@@ -63,7 +63,7 @@ def test_metrics_of_a_batch_are_counted_per_class() -> None:
 
 
 TABLES = {f"name_to_{kind}_path": f"./cityscapes/name_to_{kind}.json" for kind in ("trainId", "color", "labelId")}
-"""The arguments of the original repository's own scripts, which are run where they lie."""
+"""Arguments of the scripts of the original repository, which run in their own folder."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What every network of the catalogue keeps to."""
+"""The contract of all networks of the catalogue."""
 
 import re
 from pathlib import Path
@@ -17,7 +17,7 @@ SIZES = [(1, 1), (33, 65), (64, 47)]
 
 
 def build(name: str, num_classes: int) -> nn.Module:
-    """A network with its wide layers made narrow, which changes nothing else."""
+    """A network whose wide layers are made narrow, without other changes."""
     narrow: dict[str, Any] = {}
     if "paper" in name:
         narrow = {"fc_channels": 16}
@@ -38,13 +38,13 @@ def test_logits_have_the_size_of_the_image(name: str, size: tuple[int, int]) -> 
 
 @pytest.mark.parametrize("name", catalogue.NETWORKS)
 def test_gradients_reach_every_parameter(name: str) -> None:
-    """The paper's scores start at zero, which keeps gradients from what lies below: here they do not."""
+    """Scores of the paper's networks start at zero, which blocks gradients; here they start with other values."""
     torch.manual_seed(0)
     network = build(name, 4).train()
     for parameter_name, parameter in network.named_parameters():
         if parameter_name.startswith("score"):
             nn.init.normal_(parameter, std=0.1)
-    side = 8 if "paper" in name else 32  # which the paper's networks pad by 100
+    side = 8 if "paper" in name else 32  # the paper's networks pad it by 100
     network(torch.randn(2, 3, side, side)).square().sum().backward()
     for parameter_name, parameter in network.named_parameters():
         if not parameter.requires_grad:
@@ -52,7 +52,7 @@ def test_gradients_reach_every_parameter(name: str) -> None:
             continue
         assert parameter.grad is not None, parameter_name
         cancelled = has_batch_norm(network) and parameter_name.startswith("vgg.") and parameter_name.endswith("bias")
-        if not cancelled:  # batch norm cancels biases before it
+        if not cancelled:  # batch normalisation cancels preceding biases
             assert parameter.grad.any(), parameter_name
 
 
@@ -107,7 +107,7 @@ def test_the_documentation_lists_every_network_with_its_parameters() -> None:
 
 
 def test_a_unet_of_grey_images_has_the_papers_number_of_parameters() -> None:
-    """The paper's has one input channel and two classes: 31.03 M with biases and without batch norm."""
+    """The network of the paper has one input channel and two classes: 31.03 M with biases, without batch norm."""
     with torch.device("meta"):
         network = UNet(2, valid=True)
     count = sum(parameter.numel() for parameter in network.parameters())

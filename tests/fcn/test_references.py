@@ -1,4 +1,4 @@
-"""Every architecture against a second one, written from its paper, on weights that were loaded as foreign ones."""
+"""Every architecture against a reference written from its paper, with weights that are loaded as foreign ones."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +28,7 @@ WIDTHS = (64, 128, 256, 512, 512)
 def vgg_features(
     image: torch.Tensor, convolutions: Iterator[Weights], per_stage: tuple[int, ...], *, pad: int, ceil: bool
 ) -> list[torch.Tensor]:
-    """What each of the five poolings gives, by VGG's table 1; the first convolution pads by `pad`."""
+    """The outputs of the five poolings, by VGG's table 1; the first convolution pads by `pad`."""
     pools = []
     features, padding = image, pad
     for count in per_stage:
@@ -124,7 +124,7 @@ def test_the_light_form(backbone: str, stride: int, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def caffe_backbone() -> Weights:
-    """Random VGG16 with fc6 and fc7 of full width; the first filters expect values of a hundred."""
+    """Random VGG16 with fc6 and fc7 of full width; the first filters are scaled for values of about a hundred."""
     torch.manual_seed(1)
     weights: Weights = {}
     channels = 3
@@ -150,7 +150,7 @@ def caffe_head(stride: int) -> Weights:
 
 
 def caffe_reference(image: torch.Tensor, w: Weights, stride: int, pool_scales: tuple[float, float]) -> torch.Tensor:
-    """Blue, green and red of 0 to 255 with the mean taken off -> scores, by the prototxt of the authors."""
+    """BGR images from 0 to 255 minus the mean -> scores, by the prototxt of the authors."""
     height, width = image.shape[-2:]
 
     def conv(features: torch.Tensor, name: str) -> torch.Tensor:
@@ -194,7 +194,7 @@ def test_the_papers_form(
     torch.manual_seed(2)
     weights = caffe_backbone | caffe_head(stride)
     content = {"epoch": 3, "arch": arch, "model_state_dict": weights}
-    monkeypatch.setattr(torch, "load", lambda *_, **__: content)  # half a gigabyte that need not touch the disk
+    monkeypatch.setattr(torch, "load", lambda *_, **__: content)  # half a gigabyte in memory instead of on the disk
     (tmp_path / "model_best.pth.tar").touch()
     network, about, _ = catalogue.weights.load_network(tmp_path / "model_best.pth.tar")
     assert (about.network, about.num_classes, about.benchmark) == (name, CLASSES, None)

@@ -1,4 +1,4 @@
-"""U-Net against the same network written a second time."""
+"""U-Net against a reference implementation."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def unet_weights(valid: bool) -> Weights:
 
 
 def unet_reference(image: torch.Tensor, w: Weights, valid: bool) -> torch.Tensor:
-    """Figure 1 of the paper, on an image whose sides suit it."""
+    """Figure 1 of the paper, for an image whose sides fit."""
 
     def block(features: torch.Tensor, prefix: str) -> torch.Tensor:
         if valid:
@@ -77,7 +77,7 @@ def test_unet(valid: bool, tmp_path: Path) -> None:
     network, about, _ = catalogue.weights.load_network(tmp_path / "foreign.pth")
     assert about.network == ("unet_valid" if valid else "unet")
     network.eval()
-    # In the paper's form, sides are larger than the border: then mirroring is what functional.pad calls reflect.
+    # In the paper's form sides are larger than the border, so mirroring equals `reflect` of functional.pad.
     for height, width in [(99, 100), (107, 116)] if valid else SIZES:
         image = torch.randn(1, 3, height, width)
         if valid:

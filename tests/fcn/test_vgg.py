@@ -14,7 +14,7 @@ from fcn.vgg import VGG
 
 
 def with_random_scores(network: FCN) -> FCN:
-    """FCNs of the paper's form begin with scores of zero, which would compare nothing."""
+    """The network with random scoring layers; in the paper's form they are zero, and would compare nothing."""
     for key, value in network.state_dict().items():
         if key.startswith("score"):
             nn.init.normal_(value, std=0.1)

@@ -1,4 +1,4 @@
-"""What a file says of itself must be possible."""
+"""Metadata of checkpoints must have possible values."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ ABOUT = {
 NAN = float("nan")
 DEEP: list[Any] = []
 for _ in range(100):
-    DEEP = [DEEP, DEEP]  # 2^100 items, were they written down
+    DEEP = [DEEP, DEEP]  # 2^100 items if it were expanded
 
 WRONG: dict[str, list[Any]] = {
     "network": [5, None, [], "", "x" * 1000, "\x1b[31m", DEEP],

@@ -77,7 +77,7 @@ def test_metadata_of_untrained_weights() -> None:
 
 
 def written(path: Path, *, about: dict[str, Any] | None = None, lacking: str = "", **changes: Any) -> Path:
-    """A checkpoint with changes in its `about` and beside it."""
+    """A checkpoint with changes in its metadata and its other content."""
     checkpoints.save(path, {"a": torch.ones(2)}, ABOUT)
     content: dict[str, Any] = torch.load(path, weights_only=True)
     content = {**content, **changes, "about": {**content["about"], **(about or {})}}
@@ -145,7 +145,7 @@ def test_the_hash_is_that_of_the_bytes(tmp_path: Path) -> None:
 
 
 def test_a_changed_byte_is_found_or_changes_nothing(tmp_path: Path) -> None:
-    """Between the records of the archive there is padding, where it does no harm."""
+    """In the padding between the records of the archive, a changed byte has no effect."""
     path = tmp_path / "x.pth"
     weights = {"a": torch.arange(40.0), "b": torch.arange(5)}
     checkpoints.save(path, weights, ABOUT)
@@ -165,7 +165,7 @@ def test_a_changed_byte_is_found_or_changes_nothing(tmp_path: Path) -> None:
 
 
 def test_a_record_that_is_marked_as_a_folder(tmp_path: Path) -> None:
-    """torch.load leaves its tensor as the memory was, without a word."""
+    """torch.load leaves its tensor uninitialised, without an error."""
     path = tmp_path / "x.pth"
     torch.save({"a": torch.ones(3)}, path)
     content = bytearray(path.read_bytes())

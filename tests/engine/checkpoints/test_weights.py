@@ -11,7 +11,7 @@ import torch
 from engine import checkpoints
 from engine.errors import InputError
 
-with warnings.catch_warnings(action="ignore"):  # some of these kinds are on their way out of PyTorch
+with warnings.catch_warnings(action="ignore"):  # some of these kinds are deprecated in PyTorch
     REFUSED: dict[str, tuple[torch.Tensor, str]] = {
         "float8": (torch.ones(3).to(torch.float8_e4m3fn), "w: float8_e4m3fn"),
         "complex": (torch.ones(3, dtype=torch.complex64), "w: complex64"),

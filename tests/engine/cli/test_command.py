@@ -1,4 +1,4 @@
-"""How commands end."""
+"""The end of commands: messages and exit codes."""
 
 import errno
 import re
@@ -45,7 +45,7 @@ ready.wait()
 
 
 def test_exit_process_kills_remaining_processes() -> None:
-    """Python does, for ever: a training ended with its message, but not its processes, which ignored the signal."""
+    """Python waits for them forever: a training printed its message, but its processes ignored the signal."""
     ended = subprocess.run([sys.executable, "-c", LEFT_BEHIND + PROGRAM], check=False, stdout=-1, text=True, timeout=60)
     assert (ended.returncode, ended.stdout) == (7, "done\ntidied\n")
 
@@ -68,7 +68,7 @@ def test_ctrl_c_inside_a_lock_is_an_interruption_too(capsys: pytest.CaptureFixtu
         try:
             raise KeyboardInterrupt
         finally:
-            lock.release()  # which nobody holds
+            lock.release()  # a lock that is not held
 
     assert main() == INTERRUPTED
     assert capsys.readouterr().err.startswith("\ninterrupted;")

@@ -16,15 +16,15 @@ class Some:
     root: Path = Path("data")
     """folder of the data set"""
     rate: float = 0.5
-    """of learning"""
+    """learning rate"""
     kind: Literal["a", "b"] = "a"
-    """one of two"""
+    """kind, one of two"""
     redo: bool = False
-    """do it again"""
+    """repeat the work"""
     name: str | None = None
-    """of the run"""
+    """name of the run"""
     precision: Annotated[Literal["32-true", "16-mixed"], {"fp32": "32-true", "fp16": "16-mixed"}] = "32-true"
-    """of numbers"""
+    """precision of numbers"""
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ HOSTILE = {
     "python": b"name: !!python/object/apply:os.getcwd []",
     "no UTF-8": b"name: \xff",
     "zero byte": b"name: \0",
-    "no number": b"rate: 25:61:61",
+    "a time": b"rate: 25:61:61",
     "NaN": b"rate: .nan",
     "infinite": b"rate: -.inf",
     "empty": b"",
@@ -215,12 +215,12 @@ def test_options_written_as_a_recipe_read_back(recipes: Path) -> None:
 
 @dataclass(frozen=True)
 class Library:
-    """What a library takes."""
+    """Options of a library."""
 
     depth: int = 3
-    """how deep to go"""
+    """depth of the search"""
     rate: float = 0.5
-    """of the library"""
+    """option of the library"""
 
 
 @dataclass(frozen=True)
@@ -228,7 +228,7 @@ class Command(Library):
     root: Path = Path("data")
     """folder of the data set"""
     rate: float = 2.0
-    """of the command"""
+    """option of the command"""
 
 
 def test_a_command_extends_the_options_of_its_library(capsys: pytest.CaptureFixture[str]) -> None:
@@ -239,9 +239,9 @@ def test_a_command_extends_the_options_of_its_library(capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit):
         command("--help")
     text = capsys.readouterr().out
-    assert "how deep to go (default: 3)" in text
-    assert "of the command (default: 2.0)" in text
-    assert "of the library" not in text
+    assert "depth of the search (default: 3)" in text
+    assert "option of the command (default: 2.0)" in text
+    assert "option of the library" not in text
     assert text.index("\n  --root") < text.index("\n  --depth"), "its own options come first"
 
 

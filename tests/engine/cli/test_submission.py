@@ -1,4 +1,4 @@
-"""How a pack ends where its images are not the official ones."""
+"""The end of `pack` for images that are not the official ones."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Several processes that work as one, started by torchrun and by SLURM's srun."""
+"""Distributed training with several processes, started by torchrun and by SLURM's srun."""
 
 import json
 import math
@@ -54,14 +54,14 @@ exit_process(0)  # as commands end: gloo's threads may abort a process that tear
 
 
 def last_row(run: Path) -> dict[str, Any]:
-    """The last row of a run's history."""
+    """The last row of the history of a run."""
     row: dict[str, Any] = json.loads((run / "history.jsonl").read_text().splitlines()[-1])
     return row
 
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """As in each of several processes here."""
+    """One thread, as in each of the processes here."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -71,7 +71,7 @@ def one_thread() -> Iterator[None]:
 
 
 def evaluated_by_one(run: Path, root: Path, loss: str = "cross_entropy") -> dict[str, Any]:
-    """What this one process measures with the weights of a run."""
+    """Metrics that one process measures with the weights of a run."""
     fabric = make_fabric("cpu", "32-true")
     network, about, _ = catalogue.weights.load_network(run / "best.pth")
     network = network.to(memory_format=torch.channels_last).eval()
@@ -87,7 +87,7 @@ def evaluated_by_one(run: Path, root: Path, loss: str = "cross_entropy") -> dict
 
 
 def tasks(*words: str) -> "list[subprocess.Popen[str]]":
-    """Start two processes as SLURM's srun does."""
+    """Start two processes like SLURM's srun."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -118,7 +118,7 @@ def tasks(*words: str) -> "list[subprocess.Popen[str]]":
 
 
 def test_two_processes_train_and_evaluate_as_one(demo_root: Path, tmp_path: Path) -> None:
-    """Each of the three validation images counts once, though three is odd."""
+    """Each of the three validation images counts once, although three is odd."""
     assert len(scenes_with_image(demo_root, "val")) == 3
     arguments = [
         *("--root", str(demo_root), "--saved", str(tmp_path), "--network", "tests.networks:plain", "--epochs", "1"),
@@ -149,7 +149,7 @@ def quick(tmp_path: Path) -> list[str]:
 
 
 def test_tasks_of_slurm_share_the_work(demo_root: Path, quick: list[str], tmp_path: Path) -> None:
-    """With batch statistics, which differ from process to process and must not when they evaluate."""
+    """Batch statistics differ between processes in training, but must be equal in evaluation."""
     processes = tasks("train_fcn.py", *quick, "--root", str(demo_root))
     printed = [process.communicate(timeout=600) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], printed
@@ -191,7 +191,7 @@ def test_one_task_of_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sums_over_processes_do_not_change_their_arguments() -> None:
-    """As Fabric's `all_reduce` works in place, a second save within an epoch counted everything twice."""
+    """With Fabric's `all_reduce`, which works in place, a second save within an epoch counted everything twice."""
     processes = tasks("-c", PROGRAM)
     errors = [process.communicate(timeout=600)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors

@@ -1,4 +1,4 @@
-"""What counts as out of memory, and which run tells the peak of a GPU."""
+"""Recognition of failed allocations, and peak memory."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -56,7 +56,7 @@ def test_a_failed_allocation_of_the_system_is_recognised() -> None:
 
 
 class Card:
-    """A GPU whose allocator counts what a test says."""
+    """A fake GPU whose allocator reports given values."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.allocated, self.reserved = 100, 900

@@ -1,4 +1,4 @@
-"""What the driver counts, by a driver that is only pretended."""
+"""Memory and energy from a fake driver."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""What a process computes on and in: on GPUs that are only pretended."""
+"""Device and precision of a process, on fake GPUs."""
 
 from collections.abc import Callable
 
@@ -12,7 +12,7 @@ Card = Callable[[bool], None]
 
 @pytest.fixture
 def card(monkeypatch: pytest.MonkeyPatch) -> Card:
-    """Pretend a GPU that computes in bf16 by itself, or, as all since Maxwell, by emulation."""
+    """A fake GPU with bf16 in hardware, or, like all since Maxwell, by emulation."""
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch, "set_float32_matmul_precision", lambda _: None)
 

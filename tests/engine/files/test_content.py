@@ -1,4 +1,4 @@
-"""Reading files of any kind, from disks that fail."""
+"""Reading of files of all kinds, also from failing disks."""
 
 import errno
 import os

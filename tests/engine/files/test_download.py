@@ -1,4 +1,4 @@
-"""Archives of data sets that are damaged, encrypted, or on a failing disk."""
+"""Archives of data sets, also damaged, encrypted, or on a failing disk."""
 
 import io
 import tarfile
@@ -42,7 +42,7 @@ def test_an_encrypted_zip_and_a_folder(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_fails_names_the_archive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not the file that was about to be written, which is whole or not there."""
+    """And not the file that is written, which is complete or not there."""
 
     class Failing(io.BytesIO):
         def read(self, size: int | None = -1, /) -> bytes:

@@ -1,4 +1,4 @@
-"""Finding files so that nothing is left out in silence."""
+"""Search for files, in which unreadable folders are errors."""
 
 import errno
 import os

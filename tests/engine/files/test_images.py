@@ -163,7 +163,7 @@ def test_no_flipped_bit_gives_other_pixels(
             np.testing.assert_array_equal(read(path), right)
         except InputError:
             refused += 1
-    assert refused > 190  # the others are in the names of chunks that say nothing of pixels
+    assert refused > 190  # the others are in names of chunks without influence on pixels
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4])

@@ -57,7 +57,7 @@ def test_the_lock_can_be_taken_again(tmp_path: Path) -> None:
 
 
 def test_a_file_is_locked_by_itself(tmp_path: Path) -> None:
-    """And not the folder that it is in, which may be any."""
+    """Its folder, which may be any, is not locked."""
     archive = tmp_path / "a.zip"
     with held(archive):
         with (

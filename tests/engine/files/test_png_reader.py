@@ -22,9 +22,9 @@ from engine.files import png_reader
 
 Ids = npt.NDArray[np.uint8 | np.uint16]
 Chunks = list[tuple[bytes, bytes]]
-"""Name and content of each."""
+"""Name and content of each PNG."""
 KINDS = {"grey": (0, 8), "deep": (0, 16), "rgb": (2, 8), "palette": (3, 8)}
-"""Kind of colour and bits of what is decoded here."""
+"""Colour types and bits that are decoded here."""
 
 
 def encoded(image: Image.Image) -> bytes:
@@ -52,7 +52,7 @@ def joined(chunks: Chunks) -> bytes:
 
 
 def png(kind: int, bits: int, size: tuple[int, int], stream: bytes | None = None, interlacing: int = 0) -> Chunks:
-    """A PNG of random pixels whose rows have random filters, or of the given stream of pixels."""
+    """A PNG with random pixels and random row filters, or with a given stream of pixels."""
     height, width = size
     if stream is None:
         rows = np.random.default_rng(0).integers(
@@ -69,7 +69,7 @@ def png(kind: int, bits: int, size: tuple[int, int], stream: bytes | None = None
 
 
 def decoded(content: bytes) -> Ids | None:
-    """What the reader decodes of a PNG, by the function that is for its kind of colour."""
+    """The pixels of a PNG, decoded by the function for its colour type."""
     ids, pixels = png_reader.decode_ids(content), png_reader.decode_rgb(content)
     assert ids is None or pixels is None
     return pixels if ids is None else ids
@@ -216,7 +216,7 @@ def test_damage_is_found_without_decoding(spoil: Callable[[bytes], bytes], expec
 
 
 def test_two_headers_are_damage() -> None:
-    """Pillow takes the last, and a first one without pixels would keep the stream from being checked."""
+    """Pillow uses the last header; a first header without pixels would disable the check of the stream."""
     content = encoded(Image.fromarray(random_ids(8)))
     empty = chunk(b"IHDR", bytes(8) + content[24:29])
     with pytest.raises(png_reader.DamagedError, match="more than one header"):
@@ -264,7 +264,7 @@ def test_an_endless_stream_takes_no_memory() -> None:
 
 
 def peak(work: Callable[[], object]) -> int:
-    """Bytes that a decoding takes which gives nothing."""
+    """Bytes that a refused decoding takes."""
     png_reader.keep_freed_memory()
     tracemalloc.start()
     try:
@@ -275,7 +275,7 @@ def peak(work: Callable[[], object]) -> int:
 
 
 class PanicException(BaseException):
-    """As pyo3's, which no module exports."""
+    """A stand-in for the class of pyo3, which no module exports."""
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_a_panic_of_the_decoder_is_a_refusal(
 
 @pytest.mark.parametrize("others", [0, 1])
 def test_ctrl_c_waits_for_the_decoder(others: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Raised within it, where it runs Python, it became a panic and was lost; also where another thread gets it."""
+    """An exception inside its Python code became a panic and was lost, also if another thread got the signal."""
     steps = []
     done = threading.Event()
     threads = [threading.Thread(target=done.wait) for _ in range(others)]
@@ -309,7 +309,7 @@ def test_ctrl_c_waits_for_the_decoder(others: int, monkeypatch: pytest.MonkeyPat
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.1)  # until another thread has it
         steps.append("decoded")
-        raise PanicException  # as for what a handler raises
+        raise PanicException  # as for an exception in a handler
 
     monkeypatch.setattr(kornia_rs.io, "decode_image_png_u8", decode)
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)  # also where the tests run in the background
@@ -323,7 +323,7 @@ def test_ctrl_c_waits_for_the_decoder(others: int, monkeypatch: pytest.MonkeyPat
 
 
 def spoilt_bytes(content: bytes, rng: np.random.Generator) -> bytes:
-    """The file with bytes changed, cut out, doubled or cut off."""
+    """The file with bytes changed, removed, repeated or cut off."""
     start, stop = sorted(rng.integers(8, len(content), 2).tolist())
     stop = min(stop, start + 20)
     changed = bytes(rng.integers(0, 256, stop - start, np.uint8))
@@ -338,7 +338,7 @@ def spoilt_bytes(content: bytes, rng: np.random.Generator) -> bytes:
 
 
 def spoilt_chunks(chunks: Chunks, rng: np.random.Generator) -> Chunks:
-    """Chunks changed, dropped, doubled, exchanged, split or renamed; their checksums will be right."""
+    """Chunks changed, removed, repeated, exchanged, split or renamed; their checksums stay right."""
     spoilt = list(chunks)
     here, there = rng.integers(len(spoilt), size=2)
     name, data = spoilt[here]
@@ -358,7 +358,7 @@ def spoilt_chunks(chunks: Chunks, rng: np.random.Generator) -> Chunks:
 
 
 def spoilt_rows(chunks: Chunks, rng: np.random.Generator) -> Chunks:
-    """Other bytes in the rows, or more or fewer of them, compressed anew; sometimes with another Adler-32."""
+    """Rows with other, more or fewer bytes, compressed again; sometimes with a wrong Adler-32."""
     *front, (name, stream), end = chunks
     rows = bytearray(zlib.decompress(stream))
     place = int(rng.integers(len(rows)))

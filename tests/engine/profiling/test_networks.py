@@ -99,7 +99,7 @@ def test_csv_alone_is_on_stdout(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 class Pretended:
-    """A forward pass on a GPU that takes 3 ms and 500 W, of a driver that counts energy every 100 ms."""
+    """A fake forward pass on a GPU that takes 3 ms at 500 W; its driver counts energy every 100 ms."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, most: int = 100) -> None:
         self.now = self.joules = self.counted = 0.0
@@ -133,7 +133,7 @@ class Pretended:
 
 
 def decoded() -> torch.Tensor:
-    """An image as it comes from a file: channels together."""
+    """An image in channels-last memory format, like a decoded file."""
     return torch.zeros(*SIZE, 3, dtype=torch.uint8).permute(2, 0, 1)[None]
 
 
@@ -163,7 +163,7 @@ def test_throughput_ends_when_memory_runs_out(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_copies_are_measured_on_random_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A GPU may move zeros faster."""
+    """A GPU may copy zeros faster."""
     sources: list[torch.Tensor] = []
 
     def once(device: torch.device, tries: int, work: Callable[[], torch.Tensor]) -> float:
