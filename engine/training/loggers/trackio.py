@@ -12,10 +12,13 @@ def start(job: Job) -> Sink:
 
     project = os.environ.get("TRACKIO_PROJECT", PROJECT)
     run = trackio.init(
-        project=project, name=job.folder.name, config=dict(job.config), resume="allow" if job.run_id else "never"
+        project=project,
+        name=job.run_id or job.folder.name,
+        config=dict(job.config),
+        resume="allow" if job.run_id else "never",
     )
 
     def write(epoch: int, figures: Mapping[str, float]) -> None:
         run.log({"epoch": epoch, **figures}, step=epoch)
 
-    return Sink(job.folder.name, write, run.finish)
+    return Sink(run.name, write, run.finish)

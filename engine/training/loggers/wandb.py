@@ -16,6 +16,7 @@ def start(job: Job) -> Sink:
         id=job.run_id,
         resume="allow",
         config=dict(job.config),
+        allow_val_change=True,  # some settings may change when a run resumes, for example the number of epochs
         dir=str(job.folder),
     )
 

@@ -57,7 +57,9 @@ def trackio(install: Install, calls: Calls) -> None:
     def init(**settings: Any) -> Any:
         calls.append(("init", settings["name"], settings["resume"], settings["config"]))
         return SimpleNamespace(
-            log=lambda figures, step: calls.append(("log", step, figures)), finish=lambda: calls.append(("finish",))
+            name=settings["name"],
+            log=lambda figures, step: calls.append(("log", step, figures)),
+            finish=lambda: calls.append(("finish",)),
         )
 
     install("trackio", init=init)
@@ -181,7 +183,7 @@ def test_a_row_that_failed_is_sent_again(
             raise TimeoutError("too slow")
         calls.append(("log", step))
 
-    install("trackio", init=lambda **_: SimpleNamespace(log=log, finish=lambda: None))
+    install("trackio", init=lambda **_: SimpleNamespace(name="a", log=log, finish=lambda: None))
     send(tmp_path, "trackio", 2, 3)
     assert calls == [("log", 1), ("log", 2), ("log", 3)]
     assert "too slow); its rows are sent again with the next ones" in capsys.readouterr().err
