@@ -82,7 +82,7 @@ def test_results_are_saved_before_anything_is_killed(
         kill_all(jobs)
 
     monkeypatch.setattr(gpu_smoke, "kill_all", kill)
-    gpu_smoke.run(make_settings(1.0, slow=(program("import time; time.sleep(60)"),)), save_result)
+    gpu_smoke.run(make_settings(3.0, slow=(program("import time; time.sleep(60)"),)), save_result)
     assert kept == [(1, {"commands": [], "not_ended": ["slow"]})]
 
 
