@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.cli import interrupts
+
 REPOSITORY = Path(__file__).parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 PACKAGES = ("camvid", "catalogue", "cityscapes", "engine", "fcn", "kitti_road", "pascal_voc", "recipes")
@@ -101,6 +103,15 @@ def test_every_import_has_its_dependency_and_every_dependency_an_import() -> Non
     known = distributions().union(*map(distributions, extras)) - {"cityscapes-fcn"}
     assert found <= known
     assert known - found <= {"onnx", "onnxscript", "tabulate", "tensorboard"}  # torch and pandas import them
+
+
+@pytest.mark.parametrize("extra", ["train", "export"])
+def test_a_missing_package_of_an_extra_is_reported_with_it(extra: str) -> None:
+    for name in distributions(extra) - {"cityscapes-fcn"}:
+        module = next((module for module, distribution in MODULES.items() if distribution == name), name)
+        message = interrupts.missing(ModuleNotFoundError(name=f"{module}.part"))
+        assert message is not None, module
+        assert f'pip install "cityscapes-fcn[{extra}]"' in message
 
 
 def test_the_base_installation_has_what_its_tools_import() -> None:

@@ -8,7 +8,19 @@ import sys
 from types import TracebackType
 
 _EXTRAS = {
-    "train": (*("lightning_fabric", "openvino", "pynvml", "scipy", "tensorboard", "torch", "torchvision", "triton"),),
+    "train": (
+        *(
+            "lightning_fabric",
+            "openvino",
+            "pynvml",
+            "safetensors",
+            "scipy",
+            "tensorboard",
+            "torch",
+            "torchvision",
+            "triton",
+        ),
+    ),
     "export": ("onnx", "onnxruntime", "onnxscript"),
 }
 """Extra of the installation -> packages that only this extra installs."""
