@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import InputError, printable
-from engine.files.atomic import write_json
+from engine.files.atomic import set_aside, write_json
 from engine.files.documents import read_json
 from engine.training.history import Row, cells
 from engine.training.loggers import mlflow, tensorboard, trackio, wandb
@@ -91,6 +91,7 @@ class RunLoggers:
             self._names.remove(name)  # a failing start may take minutes: it is not repeated
             self._sinks[name] = LOGGERS[name](Job(self._folder, config, run_id, new[0]["epoch"]))
             self._names.append(name)
+            self._sent.setdefault(name, sent)
         try:
             for row in new:
                 self._sinks[name].write(row["epoch"], _figures(row, classes))
@@ -121,7 +122,12 @@ class RunLoggers:
 
     def _journal(self) -> dict[str, Any]:
         path = self._folder / JOURNAL
-        content: Any = read_json(path) if path.is_file() else {}
+        try:
+            content = read_json(path) if path.is_file() else {}
+        except InputError as error:
+            kept = set_aside(path).name
+            print(f"note: {error}; it is kept as {kept}, and loggers get all rows again", file=sys.stderr)
+            content = {}
         return content if isinstance(content, dict) else {}
 
     def _warn(self, name: str, error: Exception) -> None:

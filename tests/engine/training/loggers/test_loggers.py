@@ -189,6 +189,33 @@ def test_a_row_that_failed_is_sent_again(
     assert "too slow); its rows are sent again with the next ones" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("mlflow")
+def test_a_run_whose_first_row_failed_is_not_begun_twice(
+    tmp_path: Path, calls: Calls, install: Install, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise TimeoutError("too slow")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys.modules["mlflow.entities"], "Metric", broken)
+        send(tmp_path, "mlflow", 1)
+    send(tmp_path, "mlflow", 1)
+    assert [call[0] for call in calls] == ["experiment", "run", "log", "finish", "resume", "log", "finish"]
+    assert "too slow" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("wandb")
+def test_a_damaged_journal_is_kept_and_all_rows_are_sent_again(
+    tmp_path: Path, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    send(tmp_path, "wandb", 1)
+    (tmp_path / "loggers.json").write_text("{")
+    send(tmp_path, "wandb", 2)
+    assert [call[1] for call in calls if call[0] == "log"] == [1, 1, 2]
+    assert (tmp_path / "loggers.json.damaged").read_text() == "{"
+    assert "it is kept as loggers.json.damaged, and loggers get all rows again" in capsys.readouterr().err
+
+
 def test_the_names_of_loggers(install: Install) -> None:
     for name in LOGGERS:
         install(name)
