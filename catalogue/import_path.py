@@ -94,8 +94,8 @@ def _attribute(path: str, default: str, flag: str) -> Any:
     imported = _import(module, flag)
     name = name or default
     if not hasattr(imported, name):
-        there = ", ".join(key for key in vars(imported) if not key.startswith("_")) or "nothing"
-        raise InputError(f"{flag}: there is no {name} in {_file(imported)}; it defines {there}")
+        defined = ", ".join(key for key in vars(imported) if not key.startswith("_")) or "nothing"
+        raise InputError(f"{flag}: there is no {name} in {_file(imported)}; it defines {defined}")
     return getattr(imported, name)
 
 
@@ -140,8 +140,8 @@ def _try(built: nn.Module, num_classes: int, size: tuple[int, int], flag: str) -
 def _reason(error: Exception) -> str:
     """An error of custom code in one line, with the file and line that raised it."""
     innermost = traceback.extract_tb(error.__traceback__)[-1]
-    place = f"{innermost.filename}, line {innermost.lineno}"
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} ({place})"
+    origin = f"{innermost.filename}, line {innermost.lineno}"
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} ({origin})"
 
 
 def _file(module: Any) -> str:

@@ -18,7 +18,9 @@ class ClassTable:
     """The classes that are trained and scored, in the order of their train ids."""
 
     names: tuple[str, ...]
+    """Names of the classes."""
     colors: tuple[tuple[int, int, int], ...]
+    """RGB colours of the classes, 0 to 255."""
     void: int = 255
     """Train id of pixels that belong to no class: they are neither trained on nor scored."""
 
@@ -39,7 +41,9 @@ class Sample:
     name: str
     """Path of the prediction without its suffix, for example `aachen/aachen_000000_000019`."""
     image: Path
+    """Path of the image."""
     mask: Path | None
+    """Path of the mask; None if the split has no masks."""
 
 
 class Benchmark(ABC):
@@ -109,7 +113,7 @@ class Benchmark(ABC):
 
     @abstractmethod
     def pack(self, predictions: Path, archive: Path, root: Path, workers: int) -> str:
-        """Check a folder of test predictions, write the archive to upload, and say what was packed.
+        """Check a folder of test predictions, write the archive to upload, and return a line that describes it.
 
         Raises:
             InputError: with every fault, if the server would not accept the archive.

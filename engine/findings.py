@@ -20,10 +20,13 @@ class Finding:
     severity: Severity
     """A fault makes the files unusable for their purpose; a note does not."""
     kind: str
+    """Short name of the problem, for example `missing`."""
     what: str
     """Description of what was found and expected, with the number of files."""
     remedy: str
+    """Advice on what to do about it."""
     count: int
+    """Number of affected files."""
     examples: tuple[str, ...]
     """The first few files, each with its details."""
 

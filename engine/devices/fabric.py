@@ -1,4 +1,4 @@
-"""Training on one or many devices by Lightning Fabric."""
+"""Work on one or many devices by Lightning Fabric."""
 
 import logging
 import os
@@ -90,7 +90,7 @@ def distributed_errors(fabric: Fabric) -> Iterator[None]:
         lost = isinstance(error, torch.distributed.DistError) or _LOST.search(str(error))
         if fabric.world_size == 1 or not lost:
             raise
-        raise InputError(f"{who}: ends because another process has ended, whose message says why") from error
+        raise InputError(f"{who}: stopped because another process has ended; see its message") from error
 
 
 def _of_memory(error: RuntimeError) -> str | None:

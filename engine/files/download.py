@@ -53,13 +53,13 @@ def require_md5(path: Path, expected: str) -> None:
         raise InputError(f"{path}: MD5 {found}, expected {expected}; download it again")
 
 
-def unpack(archive: Path, root: Path, place: Callable[[str], str | None], *, remedy: str) -> int:
+def unpack(archive: Path, root: Path, path_of: Callable[[str], str | None], *, remedy: str) -> int:
     """Write files of a zip or tar below a root, each atomically, and return their number.
 
     Args:
         archive: the zip, tar or compressed tar.
         root: folder to write to.
-        place: name of a member -> its path below the root; None for members to skip.
+        path_of: name of a member -> its path below the root; None for members to skip.
         remedy: what to do if the archive is missing, or not the expected one.
 
     Raises:
@@ -67,7 +67,7 @@ def unpack(archive: Path, root: Path, place: Callable[[str], str | None], *, rem
     """
     number = 0
     try:
-        for name, file in _members(archive, place, remedy):
+        for name, file in _members(archive, path_of, remedy):
             with replacing(root / name) as written:
                 for block in _blocks(archive, file):
                     written.write(block)
@@ -79,19 +79,19 @@ def unpack(archive: Path, root: Path, place: Callable[[str], str | None], *, rem
     return number
 
 
-def _members(archive: Path, place: Callable[[str], str | None], remedy: str) -> Iterator[tuple[str, IO[bytes]]]:
+def _members(archive: Path, path_of: Callable[[str], str | None], remedy: str) -> Iterator[tuple[str, IO[bytes]]]:
     if not archive.exists():
         raise InputError(f"{archive}: no such file; {remedy}")
     with reading(archive) as content:
         if zipfile.is_zipfile(content):
             with zipfile.ZipFile(content) as packed:
                 for info in packed.infolist():
-                    if not info.filename.endswith("/") and (name := place(info.filename)):
+                    if not info.filename.endswith("/") and (name := path_of(info.filename)):
                         yield name, packed.open(info)
         elif _is_tar(content):
             with tarfile.open(fileobj=content) as tar:
                 for member in tar:
-                    if member.isfile() and (name := place(member.name)) and (file := tar.extractfile(member)):
+                    if member.isfile() and (name := path_of(member.name)) and (file := tar.extractfile(member)):
                         yield name, file
         else:
             raise InputError(f"{archive}: neither zip nor tar; {remedy}")

@@ -100,15 +100,15 @@ def verify(content: bytes) -> Header:
 
 def note(start: bytes, key: bytes) -> str | None:
     """The text of a note (`tEXt` chunk) before the pixels of a PNG; None if `start` does not contain it."""
-    place = len(SIGNATURE)
-    while start.startswith(SIGNATURE) and place + 8 <= len(start):
-        length, name = struct.unpack_from(">I4s", start, place)
-        content = start[place + 8 : place + 8 + length]
+    position = len(SIGNATURE)
+    while start.startswith(SIGNATURE) and position + 8 <= len(start):
+        length, name = struct.unpack_from(">I4s", start, position)
+        content = start[position + 8 : position + 8 + length]
         if name == b"tEXt" and content.startswith(key + b"\0"):
             return content[len(key) + 1 :].decode("latin-1")
         if name in (b"IDAT", b"IEND"):
             break
-        place += length + 12
+        position += length + 12
     return None
 
 
@@ -235,16 +235,16 @@ def _inspect(content: bytes) -> tuple[Header, dict[bytes, list[memoryview]]]:
     head = header(content)
     view = memoryview(content)
     chunks: dict[bytes, list[memoryview]] = {}
-    place = len(SIGNATURE)
+    position = len(SIGNATURE)
     while b"IEND" not in chunks:
-        end = place + 8 + int.from_bytes(view[place : place + 4], "big")
+        end = position + 8 + int.from_bytes(view[position : position + 4], "big")
         if end + 4 > len(content):
             raise DamagedError("cut off")
-        name = bytes(view[place + 4 : place + 8])
-        if zlib.crc32(view[place + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+        name = bytes(view[position + 4 : position + 8])
+        if zlib.crc32(view[position + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
             raise DamagedError(f"wrong checksum in chunk {name.decode('latin-1')}")
-        chunks.setdefault(name, []).append(view[place + 8 : end])
-        place = end + 4
+        chunks.setdefault(name, []).append(view[position + 8 : end])
+        position = end + 4
     if b"IDAT" not in chunks:
         raise DamagedError("no pixels in it")
     return head, chunks

@@ -39,7 +39,7 @@ class Steps(NamedTuple):
     height: int
     top: UInt8Array
     """(W,) values of the first row."""
-    place: npt.NDArray[np.int64]
+    position: npt.NDArray[np.int64]
     """(S,) positions y * W + x of the pixels."""
     row: npt.NDArray[np.int64]
     """(S,) rows y of the pixels."""
@@ -51,9 +51,9 @@ class Steps(NamedTuple):
         """Find the steps of an image."""
         height, width = image.shape
         flat = image.reshape(-1)
-        place = _where(flat[width:] != flat[:-width]) + width
-        change = flat[place - width].astype(np.uint16) << 8 | flat[place]
-        return cls(width, height, image[0], place, place // width, change)
+        position = _where(flat[width:] != flat[:-width]) + width
+        change = flat[position - width].astype(np.uint16) << 8 | flat[position]
+        return cls(width, height, image[0], position, position // width, change)
 
 
 def _where(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
@@ -122,7 +122,7 @@ def lines_of(steps: Steps, lookup: Lookup) -> UInt8Array:
     lines[0, 1:] = lookup.table[steps.top].reshape(-1)
     # A view in which each byte begins a pixel, so that one assignment writes all channels.
     pixels = np.ndarray(lines.size - channels + 1, f"V{channels}", lines, strides=(1,))
-    pixels[steps.place * channels + steps.row + 1] = lookup.change[steps.change]
+    pixels[steps.position * channels + steps.row + 1] = lookup.change[steps.change]
     return lines
 
 

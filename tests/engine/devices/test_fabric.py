@@ -167,7 +167,7 @@ def test_a_process_that_fails_ends_the_job(demo_root: Path, quick: list[str], tm
     errors = [process.communicate(timeout=600)[1] for process in processes]
     assert [process.returncode for process in processes] == [2, 2], errors
     assert f"error: process 1 of 2: {damaged}: damaged image" in errors[1]
-    assert "error: process 0 of 2: ends because another process has ended" in errors[0]
+    assert "error: process 0 of 2: stopped because another process has ended" in errors[0]
     assert not any("Traceback" in error for error in errors)
 
 
