@@ -37,7 +37,9 @@ class Derived:
         if not rows:
             return
         write_text(self._folder / "history.csv", csv_of(history.to_dataframe(rows, classes)))
-        write_text(self._folder / "README.md", model_card.render(facts._replace(rows=rows)))
+        card = self._folder / "README.md"
+        if model_card.may_replace(card):
+            write_text(card, model_card.render(facts._replace(rows=rows)))
         if self._loggers is None:
             self._loggers = RunLoggers(self._folder, loggers.parse(logger))
         self._loggers.write(rows, classes, facts.config)

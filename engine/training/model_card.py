@@ -1,8 +1,9 @@
 """Model card of a run: README.md in its folder, with front matter that model hubs read."""
 
+import os
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import yaml
@@ -14,6 +15,8 @@ from engine.training.history import Row
 
 _PRIVATE = ("root", "saved", "cache", "name", "verbose")
 """Options that do not affect the weights."""
+_WRITTEN_BY = "was written by `train_fcn.py`"
+"""Words by which a model card is recognised."""
 _IMAGENET = (
     "If the backbone began from ImageNet weights (`backbone_weights: imagenet`, which `auto` means for networks with a "
     "VGG), the terms of ImageNet apply as well: research and education, not commercial use."
@@ -45,13 +48,20 @@ def render(facts: CardFacts) -> str:
         f"# {facts.name}",
         f"`{network}` for semantic segmentation, trained on the {facts.config.get('train_split', 'train')} split of "
         f"`{data}` for {facts.rows[-1]['epoch']} of {facts.config.get('epochs', facts.rows[-1]['epoch'])} epochs. "
-        f"This page was written by `train_fcn.py` on {datetime.now(UTC):%Y-%m-%d}.",
+        f"This page {_WRITTEN_BY} on {datetime.now(UTC):%Y-%m-%d}.",
         f"## Scores\n\n{_scores(facts)}",
         f"## Use\n\n{_use(facts)}",
         f"## Training\n\n{_training(facts)}",
         f"## Terms of use\n\n{_terms(facts)}",
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def may_replace(path: Path) -> bool:
+    """Whether a model card may be written to a path: there is nothing yet, or an earlier card, not the user's notes."""
+    if not os.path.lexists(path):
+        return True
+    return path.is_file() and _WRITTEN_BY in path.read_text(errors="replace")
 
 
 def _network(facts: CardFacts) -> str:
@@ -106,7 +116,8 @@ def _scores(facts: CardFacts) -> str:
 def _use(facts: CardFacts) -> str:
     weights = f"saved/{facts.name}/best"
     split = facts.config.get("val_split", "val")
-    flag = "" if facts.benchmark.name == "cityscapes" else f" --benchmark {facts.benchmark.name}"
+    benchmark = facts.config.get("benchmark", facts.benchmark.name)
+    flag = "" if benchmark == "cityscapes" else f" --benchmark {benchmark}"
     return f"""`best.pth` and `best.safetensors` contain the same weights, those of the best epoch.
 
 ```sh
@@ -114,12 +125,10 @@ python test_fcn.py --model_weights_path {weights}.safetensors --root data --spli
 ```
 
 ```python
-from pathlib import Path
-
 import fcn
 
-loaded = fcn.load_network(Path("{weights}.safetensors"))
-train_ids = fcn.predict(loaded, Path("image.png"))  # (H, W) uint8
+loaded = fcn.load_network("{weights}.safetensors")
+train_ids = fcn.predict(loaded, "image.png")  # (H, W) uint8
 ```"""
 
 

@@ -1,3 +1,4 @@
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -6,7 +7,7 @@ import yaml
 
 import catalogue
 from engine.benchmark import Benchmark
-from engine.training.model_card import CardFacts, render
+from engine.training.model_card import CardFacts, may_replace, render
 
 BEST = {
     "epoch": 2,
@@ -75,3 +76,20 @@ def test_each_benchmark_states_its_terms(name: str) -> None:
     benchmark = catalogue.benchmark(name)
     assert len(benchmark.terms) > 50
     assert benchmark.terms in render(FACTS._replace(benchmark=benchmark, best=None))
+
+
+def test_only_an_earlier_card_is_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    assert may_replace(path)
+    path.write_text(render(FACTS))
+    assert may_replace(path)
+    path.write_text("My notes.\n")
+    assert not may_replace(path)
+    path.unlink()
+    path.mkdir()
+    assert not may_replace(path)
+
+
+def test_the_command_on_a_card_names_a_custom_benchmark_by_its_import_path() -> None:
+    card = render(FACTS._replace(config={**FACTS.config, "benchmark": "my.pets"}))
+    assert "--split val --benchmark my.pets\n" in card
