@@ -77,8 +77,8 @@ def test_a_custom_network_trains_and_is_found_again(demo_root: Path, tmp_path: P
     assert train_fcn.main([*arguments.split(), *places, *saved]) == 0
     best = tmp_path / "saved" / "a" / "best.pth"
     assert torch.load(best, weights_only=True)["about"]["network"] == "own_package.parts:build"
-    told = ["--model_weights_path", str(best), "--output", str(tmp_path / "outputs"), "--workers", "1"]
-    assert test_fcn.main([*told, *places, "--split", "val", "--profile_images", "0"]) == 0
+    predicting = ["--model_weights_path", str(best), "--output", str(tmp_path / "outputs"), "--workers", "1"]
+    assert test_fcn.main([*predicting, *places, "--split", "val", "--profile_images", "0"]) == 0
     assert (tmp_path / "outputs" / "a" / "val" / "scores.json").is_file()
 
 

@@ -50,8 +50,8 @@ def test_integers_instead_of_floats(tmp_path: Path, dtype: torch.dtype) -> None:
     kind = str(dtype).removeprefix("torch.")
     with pytest.raises(InputError, match=f"wrong type: {name} is {kind}, expected float32"):
         load_network(path)
-    _, told = transfer(tiny.build(11), path)
-    assert f"skipped: {name}\n" in told
+    _, report = transfer(tiny.build(11), path)
+    assert f"skipped: {name}\n" in report
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])

@@ -71,7 +71,7 @@ def test_every_fault_is_reported(tmp_path: Path) -> None:
     write_png(folder / "again" / "4_preds.png", np.zeros((9, 13), np.uint8))
     with pytest.raises(InputError) as caught:
         score(CONFIG, samples, tmp_path / "predictions")
-    told = str(caught.value)
+    text = str(caught.value)
     for part in (
         "0_preds.png: no such prediction",
         "1_preds.png: the file is empty",
@@ -79,7 +79,7 @@ def test_every_fault_is_reported(tmp_path: Path) -> None:
         "3_preds.png: id 7 on 117 pixels, expected 0 to 3 (or 255 for no class); write class ids",
         "2 files 4_preds.png; keep one",
     ):
-        assert part in told
+        assert part in text
 
 
 def test_many_faults_of_a_kind_are_counted(tmp_path: Path) -> None:

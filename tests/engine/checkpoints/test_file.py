@@ -161,7 +161,7 @@ def test_a_changed_byte_is_found_or_changes_nothing(tmp_path: Path) -> None:
             assert found.about == ABOUT
             assert all(map(torch.equal, found.weights.values(), weights.values()))
     assert len(messages) > len(whole) / 7 / 4
-    assert all(len(told) == 1 and len(told[0]) < 600 for told in messages)
+    assert all(len(lines) == 1 and len(lines[0]) < 600 for lines in messages)
 
 
 def test_a_record_that_is_marked_as_a_folder(tmp_path: Path) -> None:

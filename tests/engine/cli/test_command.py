@@ -106,7 +106,7 @@ def test_a_limit_of_the_system_is_reported_with_a_remedy() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "expected"),
     [
         (
             ModuleNotFoundError("No module named 'onnx'", name="onnx"),
@@ -119,7 +119,7 @@ def test_a_limit_of_the_system_is_reported_with_a_remedy() -> None:
     ],
 )
 def test_errors_of_the_system_are_messages(
-    error: BaseException, told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    error: BaseException, expected: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @command
     def main(argv: Sequence[str] | None = None) -> int:
@@ -127,7 +127,7 @@ def test_errors_of_the_system_are_messages(
 
     monkeypatch.setattr(streams, "stdout_is_writable", lambda: True)
     assert main() == BAD_INPUT
-    assert re.match(f"error: {told}", capsys.readouterr().err)
+    assert re.match(f"error: {expected}", capsys.readouterr().err)
 
 
 def test_no_except_clause_keeps_a_signal_from_stopping_a_command(capsys: pytest.CaptureFixture[str]) -> None:

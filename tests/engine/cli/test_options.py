@@ -107,11 +107,11 @@ def test_recipes_of_any_content_are_answered_quickly(tmp_path: Path, capsys: pyt
         try:
             parse(tmp_path, "--recipe", "hostile")
         except (InputError, SystemExit) as error:
-            told = str(error) if isinstance(error, InputError) else capsys.readouterr().err
+            printed = str(error) if isinstance(error, InputError) else capsys.readouterr().err
         else:
-            told = "nothing"
-        assert "hostile" in told, kind
-        assert len(told) < 700, kind
+            printed = "nothing"
+        assert "hostile" in printed, kind
+        assert len(printed) < 700, kind
         assert time.process_time() - started < 1, kind
 
 
@@ -136,11 +136,11 @@ def test_a_wrong_command_line_is_reported_in_one_line(
 ) -> None:
     with pytest.raises(SystemExit):
         parse(recipes, *argv)
-    told = capsys.readouterr().err
-    assert message in told
-    assert told.startswith("error: ")
-    assert told.count("\n") == 1
-    assert len(told) < 600
+    printed = capsys.readouterr().err
+    assert message in printed
+    assert printed.startswith("error: ")
+    assert printed.count("\n") == 1
+    assert len(printed) < 600
 
 
 def test_a_wrong_flag_of_a_subcommand(capsys: pytest.CaptureFixture[str]) -> None:

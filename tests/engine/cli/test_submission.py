@@ -15,8 +15,8 @@ def test_only_unaccepted_deviations_give_an_exit_code(
     deviation: str, subset: bool, code: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert packed(Path("a.zip"), deviation, "the official test set", subset=subset) == code
-    told = "error: a.zip: not of the official test set; --subset accepts that\n"
-    assert capsys.readouterr().err == (told if code else "")
+    expected = "error: a.zip: not of the official test set; --subset accepts that\n"
+    assert capsys.readouterr().err == (expected if code else "")
 
 
 def test_deviating_images_are_not_for_the_server() -> None:

@@ -172,12 +172,12 @@ def test_a_process_that_fails_ends_the_job(demo_root: Path, quick: list[str], tm
 
 
 @pytest.mark.parametrize(
-    ("missing", "told"), [("SLURM_STEP_ID", "without srun"), ("SLURM_NTASKS_PER_NODE", "--ntasks-per-node")]
+    ("missing", "expected"), [("SLURM_STEP_ID", "without srun"), ("SLURM_NTASKS_PER_NODE", "--ntasks-per-node")]
 )
-def test_slurm_settings_that_would_hang(missing: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slurm_settings_that_would_hang(missing: str, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in {"SLURM_NTASKS", "SLURM_STEP_ID", "SLURM_NTASKS_PER_NODE"} - {missing}:
         monkeypatch.setenv(name, "2")
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=expected):
         make_fabric("cpu", "32-true")
 
 

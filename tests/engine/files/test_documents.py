@@ -28,7 +28,7 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("1: 2", "expected a string as key, got '1'"),
         ("yes: 3", "expected a string as key, got 'yes'"),
@@ -48,19 +48,19 @@ BOMB = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     ],
     ids=lambda value: value[:20] if isinstance(value, str) else None,
 )
-def test_other_yaml_is_refused(text: str, told: str, tmp_path: Path) -> None:
+def test_other_yaml_is_refused(text: str, expected: str, tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text(text)
     with pytest.raises(InputError) as raised:
         read_yaml(path)
     (message,) = raised.value.messages
     assert message.startswith(f"{path}: ")
-    assert told in message
+    assert expected in message
     assert len(message) < 500
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "expected"),
     [
         (b"", "not valid JSON"),
         (b"{", "not valid JSON"),
@@ -71,10 +71,10 @@ def test_other_yaml_is_refused(text: str, told: str, tmp_path: Path) -> None:
     ],
     ids=lambda value: repr(value)[:20],
 )
-def test_other_json_is_refused(content: bytes, told: str, tmp_path: Path) -> None:
+def test_other_json_is_refused(content: bytes, expected: str, tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_bytes(content)
-    with pytest.raises(InputError, match=told):
+    with pytest.raises(InputError, match=expected):
         read_json(path)
 
 
