@@ -91,7 +91,7 @@ def test_every_flipped_bit_is_noticed(path: Path) -> None:
     ("weights", "expected"),
     [
         ({"a": torch.tensor([1.0, float("nan")])}, "NaN or infinite"),
-        ({"a": torch.ones(2, dtype=torch.complex64)}, "no weights of a network"),
+        ({"a": torch.ones(2, dtype=torch.complex64)}, "are not weights of a network"),
         ({}, "without network weights"),
     ],
 )
