@@ -152,9 +152,9 @@ def test_oversized_batches_are_reported_before_the_work(
     tiny_training: list[str], capsys: pytest.CaptureFixture[str], error_of: Ending
 ) -> None:
     assert train_fcn.main([*tiny_training, "--epochs", "0", "--batch_size", "50", "--crop_size", "2048"]) == 0
-    told = capsys.readouterr().out
-    assert "warning: each step takes 50 crops of" in told
-    assert "warning: --crop_size 2048 is more than twice the longest side of all images" in told
+    printed = capsys.readouterr().out
+    assert "warning: each step takes 50 crops of" in printed
+    assert "warning: --crop_size 2048 is more than twice the longest side of all images" in printed
     message = error_of(train_fcn.main, *tiny_training, "--batch_size", "60000", "--crop_size", "16000")
     assert "the crops of one step take 245760 GB, but there are" in message
 

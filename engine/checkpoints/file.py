@@ -99,7 +99,7 @@ def _unpickled(path: Path, file: IO[bytes]) -> Any:
         with warnings.catch_warnings(action="ignore"):  # about formats that are refused below
             return torch.load(file, map_location="cpu", weights_only=True)
     except OSError as error:
-        if error.errno != errno.EINVAL:  # EINVAL: a seek beyond the end of the file
+        if error.errno != errno.EINVAL:  # EINVAL: an invalid position in the file
             raise
         reason = "it ends too early"
     except Exception as error:  # a damaged file can raise any exception

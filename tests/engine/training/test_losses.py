@@ -232,7 +232,7 @@ def test_ties_between_pixels_do_not_change_the_loss(name: str, void: float) -> N
         assert torch.allclose(gradient.sum((0, 2, 3)), expected_gradient.sum((0, 2, 3)), atol=1e-6)
 
 
-def test_ohem_keeps_the_share_of_equally_hard_pixels() -> None:
+def test_ohem_keeps_its_share_of_pixels_with_equal_losses() -> None:
     """Ties at the end of the kept share, including easy pixels whose loss is zero."""
     logits = torch.zeros(1, 2, 1, 64)
     logits[:, 0] = 200.0
