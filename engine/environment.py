@@ -77,9 +77,9 @@ def _cpu_info(name: str) -> str | None:
 
 
 def commit() -> str | None:
-    """Commit of this source tree, with a `+` if files differ from it; None outside git, and where it is installed."""
+    """Commit of this source tree, with a `+` if files differ from it; None outside git and in an installed copy."""
     here = Path(__file__).parent
-    if not (here.parent / "pyproject.toml").is_file():  # the environment may lie in somebody else's repository
+    if not (here.parent / "pyproject.toml").is_file():  # an environment may be inside another repository
         return None
     try:
         answer = subprocess.run(

@@ -126,7 +126,7 @@ def download_imagenet(variant: str) -> StateDict:
     """The ImageNet weights of a torchvision network, downloaded into torch's cache and verified.
 
     Raises:
-        OSError: if they are neither cached nor can be downloaded.
+        OSError: if they are not cached and cannot be downloaded.
     """
     weights: StateDict = _imagenet(variant).get_state_dict(check_hash=True, progress=True)
     return weights

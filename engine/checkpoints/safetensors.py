@@ -21,7 +21,7 @@ SUFFIX = ".safetensors"
 
 _TEXTS = ("network", "benchmark")
 """Fields that are texts already; the others are JSON."""
-_REMEDY = "copy it again from where it came, or give the .pth file beside it"
+_REMEDY = "copy it again from where it came, or give the .pth file next to it"
 _MOST_METADATA = 100_000_000
 """Bytes of a header at most, as the format says."""
 

@@ -26,10 +26,10 @@ def exclusive(path: Path, remedy: str, *, patience: float | None = None) -> Iter
     Raises:
         InputError: if another command holds the lock.
     """
-    import filelock  # imported late: it takes longer than drawing a mask
+    import filelock  # imported late, because its import takes longer than drawing a mask
 
     is_folder = path.is_dir()
-    with suppress(OSError):  # whoever writes there says what is wrong
+    with suppress(OSError):  # the later write reports the error
         path.parent.mkdir(parents=True, exist_ok=True)
     file = path / ".lock" if is_folder else path.with_name(f".{path.name}.lock")
     lock = filelock.FileLock(file, timeout=PATIENCE if patience is None else patience)
