@@ -85,7 +85,7 @@ def test_an_id_that_is_not_a_class(
     assert message.count("error:") == 1
 
 
-def test_nothing_but_void_to_validate_on(changed_root: Path, tiny_training: list[str], error_of: Ending) -> None:
+def test_validation_masks_of_void_alone(changed_root: Path, tiny_training: list[str], error_of: Ending) -> None:
     for path in (changed_root / "generated_gt" / "val").rglob("*_trainId.png"):
         write_png(path, np.full_like(read_ids(path), 255))
     message = error_of(train_fcn.main, *tiny_training, "--root", changed_root)
@@ -97,7 +97,7 @@ def test_a_folder_that_cannot_be_written_to(tiny_training: list[str], tmp_path: 
     assert "cannot write here" in error_of(train_fcn.main, *tiny_training)
 
 
-def test_senseless_numbers_are_all_listed(error_of: Ending) -> None:
+def test_numbers_out_of_range_are_all_listed(error_of: Ending) -> None:
     message = error_of(train_fcn.main, "--batch_size", "0", "--epochs", "-1", "--learning_rate", "0")
     assert message.count("error:") == 3
 

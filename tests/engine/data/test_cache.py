@@ -137,7 +137,7 @@ def test_an_intact_file_of_another_sample_is_not_used(samples: list[Sample], tmp
 
 
 @pytest.mark.parametrize("content", [b"", b"junk", b"\x93NUMPY", b"PK\x03\x04", "cut"])
-def test_a_file_that_is_damaged_while_it_is_in_use(samples: list[Sample], tmp_path: Path, content: bytes | str) -> None:
+def test_a_file_damaged_while_in_use(samples: list[Sample], tmp_path: Path, content: bytes | str) -> None:
     cache = Cache(tmp_path / "cache", READER)
     cache.fill(samples, 1)
     path = cache.path(samples[0])

@@ -37,7 +37,7 @@ def test_order_and_seeds_follow_from_seed_and_epoch_alone() -> None:
     assert len(set(seeds)) == len(seeds)
 
 
-def test_processes_share_out_what_one_would_see() -> None:
+def test_processes_share_the_samples_of_one() -> None:
     whole = sampler(1, batch_size=4)
     parts = [sampler(1, batch_size=2, rank=rank, world_size=2) for rank in (0, 1)]
     for batch, left, right in zip(whole, *parts, strict=True):

@@ -120,7 +120,7 @@ def test_real_images_at_real_size(name: str, real_data: Path) -> None:
 
 
 @pytest.mark.parametrize("name", AUGMENTATIONS)
-def test_what_is_drawn_is_what_the_cpu_draws(name: str) -> None:
+def test_parameters_are_those_drawn_on_the_cpu(name: str) -> None:
     """For hundreds of seeds: an image of coordinates shows which crop it was, a grey image how its colours changed."""
     size = 32
     augmentation, reference = DeviceAugmentation(name, size, VOID), AUGMENTATIONS[name](size, VOID)
@@ -145,7 +145,7 @@ def test_drawing_leaves_the_state_of_the_process_alone() -> None:
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_a_number_that_float32_does_not_hold_is_refused() -> None:
+def test_an_index_beyond_float32_is_refused() -> None:
     augmentation = DeviceAugmentation("none", 8, VOID)
     assert augmentation.draw(2**24, 9, 9, 0)[0] == 2**24
     with pytest.raises(InputError, match="at most 16777216 samples"):

@@ -38,7 +38,7 @@ def test_area_regions_are_those_of_torchvision(height: int, width: int) -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(10, 400), (400, 10), (100, 120)])
-def test_where_no_shape_fits_the_region_is_central(height: int, width: int) -> None:
+def test_the_region_is_central_if_no_shape_fits(height: int, width: int) -> None:
     ours, theirs = AreaRegions((1.1, 1.2)), v2.RandomResizedCrop(50, scale=(1.1, 1.2))
     region, expected = both(0, ours, theirs, height, width)
     assert region._asdict() == expected

@@ -138,15 +138,13 @@ def test_rows_need_seeds(samples: list[Sample]) -> None:
         rows[SampleRequest(2)]
 
 
-def test_what_draws_can_be_sent_to_workers_that_start_anew() -> None:
+def test_parameter_rows_can_be_pickled_for_spawned_workers() -> None:
     rows = ParameterRows(SIZES, DeviceAugmentation("original", 8, VOID))
     again = pickle.loads(pickle.dumps(rows))
     assert np.array_equal(again[SampleRequest(1, 3)], rows[SampleRequest(1, 3)])
 
 
-def test_samples_fit_on_a_gpu_of_which_they_take_two_fifths(
-    samples: list[Sample], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_samples_may_take_two_fifths_of_a_gpu(samples: list[Sample], monkeypatch: pytest.MonkeyPatch) -> None:
     needed = bytes_needed(samples)
     cuda = torch.device("cuda", 0)
     for total, fits in ((needed * 5 // 2, True), (needed * 5 // 2 - 10, False)):

@@ -35,7 +35,7 @@ def test_image_and_mask_stay_aligned_at_any_scale() -> None:
         assert difference.max() <= 2
 
 
-def test_what_lies_outside_the_image_is_void() -> None:
+def test_the_area_outside_the_image_is_void() -> None:
     image, mask = coordinates(40, 40)
     cut, cut_mask = scaled_crop(80, (1.0, 1.0))(image, mask)
     assert (cut_mask == 255).sum() == 80 * 80 - 40 * 40

@@ -52,7 +52,7 @@ def test_both_give_the_same_crops_in_the_same_order(
         assert (difference > 0).float().mean() < 0.01
 
 
-def test_one_stream_goes_through_all_epochs_that_are_left() -> None:
+def test_one_stream_covers_all_remaining_epochs() -> None:
     sampler = EpochSampler(4, 2, 0)
     sampler.epoch, sampler.start = 2, 1
     stream = list(RemainingEpochs(sampler, 3))

@@ -48,7 +48,7 @@ def test_all_numbers_out_of_range_are_listed() -> None:
     assert len(caught.value.messages) == 4
 
 
-def test_what_may_change_is_an_option() -> None:
+def test_changeable_names_are_options() -> None:
     assert {field.name for field in dataclasses.fields(TrainOptions)} >= TrainOptions.CHANGEABLE
 
 

@@ -47,7 +47,7 @@ def test_settings_that_cannot_be_compared(tmp_path: Path) -> None:
         assert (tmp_path / "config.yaml").read_bytes() == content, "kept as it is"
 
 
-def test_settings_that_are_missing_beside_a_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_missing_next_to_a_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     training(tmp_path, Scores([0.1]), epochs=1).fit()
     (tmp_path / "config.yaml").unlink()
     capsys.readouterr()
@@ -151,7 +151,7 @@ def test_an_unfinished_line_is_removed_without_a_note(tmp_path: Path, capsys: py
     assert capsys.readouterr().err == ""
 
 
-def test_an_epoch_with_other_columns_is_in_no_figure(tmp_path: Path) -> None:
+def test_an_epoch_with_other_columns_is_left_out(tmp_path: Path) -> None:
     training(tmp_path, Scores([0.1, 0.2]), epochs=2).fit()
     path = tmp_path / "history.jsonl"
     first, second = rows(tmp_path)
@@ -160,7 +160,7 @@ def test_an_epoch_with_other_columns_is_in_no_figure(tmp_path: Path) -> None:
         training(tmp_path, Scores([]), epochs=2, curves="png").fit()
 
 
-def test_what_is_missing_beside_a_state_is_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_files_next_to_a_state_are_noted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     training(tmp_path, Scores([0.3, 0.2, 0.1]), epochs=3).fit()
     (tmp_path / "history.jsonl").unlink()
     (tmp_path / "best.pth").unlink()
@@ -233,7 +233,7 @@ def test_a_state_with_odd_content_resumes_or_ends_in_a_message(
     assert len(messages) > 2 * len(taken) > 0
 
 
-def test_a_state_that_is_that_of_another_network(tmp_path: Path) -> None:
+def test_a_state_of_another_network(tmp_path: Path) -> None:
     stopped_within_an_epoch(tmp_path)
     state = saved(tmp_path / "last.pth")
     for weights in ({"other": torch.ones(1)}, {**state["weights"], "weight": torch.ones(2, 3, 3, 3)}):

@@ -33,7 +33,7 @@ def test_it_averages_like_the_class_of_torch() -> None:
     assert all(torch.equal(tensor, expected[name]) for name, tensor in ema.network.state_dict().items())
 
 
-def test_all_of_it_lies_on_the_device_of_the_network() -> None:
+def test_every_tensor_is_on_the_device_of_the_network() -> None:
     """A buffer that stays on the CPU, like the counter of torch, cannot be broadcast by NCCL."""
     ema = ExponentialMovingAverage(network().to("meta"), 0.9)
     assert {tensor.device.type for tensor in ema.network.buffers()} == {"meta"}

@@ -73,7 +73,7 @@ def test_its_processes_end_after_a_damaged_file(changed_root: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_logits_beyond_the_range_are_noticed(demo_root: Path, value: float) -> None:
+def test_infinite_logits_are_noticed(demo_root: Path, value: float) -> None:
     def spoilt(images: torch.Tensor) -> torch.Tensor:
         logits = forward(images)
         logits[0, 3, 5, 5] = value
@@ -122,7 +122,7 @@ def test_processes_pause_at_the_images_that_all_of_them_have(
     assert (seen, paused) == ([*range(measured)], [0, 1])
 
 
-def test_what_a_pause_raises_ends_the_evaluation(demo_root: Path) -> None:
+def test_an_exception_in_pause_ends_the_evaluation(demo_root: Path) -> None:
     evaluator = Evaluator(fabric(), BENCHMARK, BENCHMARK.samples(demo_root, "val"), workers=0)
     seen = []
 

@@ -10,7 +10,7 @@ from engine.training.metrics import Metrics
 ROW = {"epoch": 1, "val_miou": 0.5, "train_miou": 0.25, "val_iou": [0.5, None], "train_iou": [0.25, 0.125]}
 
 
-def test_an_epoch_class_by_class() -> None:
+def test_a_table_of_the_classes_of_an_epoch() -> None:
     assert by_class(ROW, ["road", "rail track"]).render().splitlines() == [
         "IoU           val  train",
         "road        50.00  25.00",
@@ -30,7 +30,7 @@ def test_a_class_that_does_not_occur_has_no_figure() -> None:
     }
 
 
-def test_what_has_no_value_is_null_in_json() -> None:
+def test_missing_values_are_null_in_json() -> None:
     """If every pixel is void, metrics have no value."""
     row = columns("train", 0.0, Metrics(math.nan, math.nan, math.nan, math.nan, [math.nan]))
     assert json.loads(json.dumps(row, allow_nan=False)) == {

@@ -55,7 +55,7 @@ def test_a_class_that_is_predicted_but_absent_counts_zero() -> None:
     assert matrix.reduce().iou == [0.5, 0.0]
 
 
-def test_no_class_predicted_is_a_miss_but_no_false_positive() -> None:
+def test_no_class_predicted_is_a_miss_but_not_a_false_positive() -> None:
     matrix = ConfusionMatrix(2)
     matrix.update(torch.tensor([0, 2, 255, 1]), torch.tensor([0, 0, 0, 1]))
     metrics = matrix.reduce()

@@ -42,7 +42,7 @@ def test_an_unfinished_line_is_not_an_epoch(tmp_path: Path, cut: int) -> None:
     assert [row["epoch"] for row in run.history()] == [1, 2, 3]
 
 
-def test_rewinding_forgets_what_is_trained_again(tmp_path: Path) -> None:
+def test_rewinding_removes_epochs_that_are_trained_again(tmp_path: Path) -> None:
     for epoch in (1, 2, 3):
         Run(tmp_path).append({"epoch": epoch, "loss": 2.0})
     run = Run(tmp_path)
@@ -223,7 +223,7 @@ def test_a_full_disk_loses_nothing_saved_before(tmp_path: Path, what: str, file:
     assert not list(tmp_path.glob(".*"))
 
 
-def test_what_a_killed_process_was_writing_is_removed(tmp_path: Path) -> None:
+def test_unfinished_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
     (tmp_path / ".last.pth.17.part").write_bytes(b"half")
     Run(tmp_path).start({}, set())
     assert not list(tmp_path.glob(".*"))
