@@ -124,7 +124,7 @@ def test_compiled_steps_give_the_same(name: str) -> None:
 def test_compiling_needs_a_compiler(monkeypatch: pytest.MonkeyPatch, error_of: Callable[..., str]) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
     for main in (train_fcn.main, profile_fcn.main):
-        assert "there is no no-such-compiler; install g++" in error_of(main, "--compile", "true")
+        assert "no-such-compiler was not found; install g++" in error_of(main, "--compile", "true")
     assert "install g++" in error_of(test_fcn.main, "--model_weights_path", "x.pth", "--compile", "true")
 
 
