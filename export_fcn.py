@@ -32,7 +32,8 @@ class ExportOptions:
     """Options of `export_fcn.py`."""
 
     model_weights_path: Path
-    """weights: a checkpoint of train_fcn.py (saved/<run>/best.pth), or a state dict of a built-in network"""
+    """weights: a checkpoint of train_fcn.py (saved/<run>/best.pth or best.safetensors), or a state dict of a
+    built-in network"""
     format: Literal["onnx", "torch"] = "onnx"
     """file format: onnx for onnxruntime and others, torch for torch.export.load"""
     benchmark: str = "cityscapes"

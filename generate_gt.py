@@ -52,7 +52,7 @@ class GenerateOptions:
     redo: bool = False
     """draw all masks again, even those that are up to date"""
     workers: int = available_cpus()
-    """number of processes"""
+    """number of processes; by default one per CPU"""
 
 
 @command

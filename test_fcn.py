@@ -54,7 +54,8 @@ class PredictionOptions:
     """Options of `test_fcn.py`."""
 
     model_weights_path: Path
-    """weights: a checkpoint of train_fcn.py (saved/<run>/best.pth), or a state dict of a built-in network"""
+    """weights: a checkpoint of train_fcn.py (saved/<run>/best.pth or best.safetensors), or a state dict of a
+    built-in network"""
     root: Path = Path("data")
     """folder of the data set"""
     benchmark: str = "cityscapes"

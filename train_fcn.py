@@ -31,6 +31,7 @@ from engine.files.lock import exclusive
 from engine.findings import counted
 from engine.training import history, loggers
 from engine.training.config import TrainingConfig, batch_warnings
+from engine.training.losses import loss_names
 from engine.training.optimization import choose_trained_parts
 from engine.training.run import Row, Run, find_run, named_folder
 from engine.training.setup import prepare_training
@@ -54,7 +55,8 @@ class TrainOptions(TrainingConfig):
     root: Path = Path("data")
     """root folder of the data set"""
     benchmark: str = "cityscapes"
-    """data set: cityscapes, camvid, pascal_voc, kitti_road, or the import path of your own, package.module"""
+    """data set: cityscapes, camvid, camvid32, pascal_voc, kitti_road, kitti_lane, or the import path of your own,
+    package.module"""
     train_split: str = "train"
     """split to train on"""
     val_split: str = "val"
@@ -100,6 +102,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipes=RECIPES,
     )
     loggers.parse(chosen.logger)  # refuses loggers that are not installed
+    loss_names(chosen.loss, class_weights=chosen.class_weights != "none", label_smoothing=chosen.label_smoothing > 0)
     if chosen.compile:
         require_compiler()
     benchmark = catalogue.benchmark(chosen.benchmark)

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         ],
         f"<name of the image>{SUFFIX}, at any depth",
     )
-    parser.add_argument("--split", choices=layout.SPLITS, default="test", help="default: test")
+    parser.add_argument("--split", choices=layout.SPLITS, default="test", help="split to score (default: test)")
     parser.add_argument(
         "--benchmark",
         choices=CONFIGS,

@@ -63,7 +63,9 @@ class Scores(ClassScores):
             return counted(self.images, "image")
         if self.images == self.official:
             return f"{counted(self.images, 'image')}, as in the official split"
-        return f"{counted(self.images, 'image')}, not the official {self.official}: compare with no published scores"
+        return (
+            f"{counted(self.images, 'image')}, not the official {self.official}: do not compare with published scores"
+        )
 
     def summary(self) -> dict[str, float]:
         """Name -> average; means are over the classes that occur."""
@@ -204,7 +206,7 @@ def _find(
         else:
             faults.append(f"{predictions}: {len(paths)} files {name}; keep one prediction of each image")
     if others := sorted(by_name.keys() - {f"{Path(sample.name).name}{config.suffix}" for sample in samples}):
-        what = f"{counted(len(others), 'file')} of no image of this split, not scored"
+        what = f"{counted(len(others), 'file')} not scored, because no image of this split has that name"
         shown = ", ".join([*others[:3], *(["..."] if len(others) > 3 else [])])
         print(printable(f"warning: {predictions}: {what} ({shown})"), file=sys.stderr)
     return found, faults

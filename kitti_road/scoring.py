@@ -225,7 +225,7 @@ def _parser() -> argparse.ArgumentParser:
         type=process_count,
         default=available_cpus(),
         metavar="N",
-        help="number of processes (default: all CPUs)",
+        help="number of processes (default: all CPUs, %(default)s)",
     )
     add_format(parser)
     return parser

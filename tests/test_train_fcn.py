@@ -195,6 +195,21 @@ def test_a_frozen_backbone_is_that_of_the_file(
     assert not (tmp_path / "saved" / "b").exists()
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("--loss hinge", "--loss hinge: no loss hinge; choose from cross_entropy"),
+        ("--loss dice --label_smoothing 0.1", "does not support label smoothing; leave out --label_smoothing"),
+        ("--loss dice --class_weights inverse_log", "does not support class weights; leave out --class_weights"),
+    ],
+)
+def test_a_wrong_loss_is_refused_before_there_is_a_run(
+    arguments: str, expected: str, tiny_training: list[str], tmp_path: Path, error_of: Ending
+) -> None:
+    assert expected in error_of(train_fcn.main, *tiny_training, *arguments.split())
+    assert not (tmp_path / "saved").exists()
+
+
 def test_a_network_without_vgg_starts_from_random_weights(
     tiny_training: list[str], error_of: Ending, monkeypatch: pytest.MonkeyPatch
 ) -> None:

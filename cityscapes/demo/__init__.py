@@ -177,6 +177,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     height, width = size(args.size, "--size")
     options = DemoOptions(width, height, args.train, args.val, args.test, args.seed)
     draw_dataset(args.root, options, workers=args.workers)
-    print(f"{args.root}: {args.train} train, {args.val} val and {args.test} test scenes of {width} x {height} pixels")
+    counts = f"{args.train} train, {args.val} val and {args.test} test scenes"
+    print(f"{args.root}: {counts}, {width} pixels wide and {height} high")
     print(spelled(f"next: python generate_gt.py --root {args.root}"))
     return 0

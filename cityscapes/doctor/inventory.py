@@ -128,7 +128,7 @@ def _require_set(root: Path) -> None:
             raise InputError(f"{root}: this is only a part of a data set; give the folder above it, {root.parent}")
         inner = [path for path in _entries(root) for folder in ARCHIVES if (path / folder).is_dir()]
         if inner:
-            raise InputError(f"{root}: no {' or '.join(ARCHIVES)} in it, but in {inner[0]}; give that folder")
+            raise InputError(f"{root}: no {' or '.join(ARCHIVES)} in it, but in {inner[0]}; give --root {inner[0]}")
     require_root(root)
 
 

@@ -64,7 +64,10 @@ def _parser() -> argparse.ArgumentParser:
         )
     for action in (checking, fixing, packing):
         action.add_argument(
-            "--workers", type=process_count, default=available_cpus(), help="number of processes (default: %(default)s)"
+            "--workers",
+            type=process_count,
+            default=available_cpus(),
+            help="number of processes (default: all CPUs, %(default)s)",
         )
     return parser
 

@@ -65,13 +65,13 @@ def sizes(plans: Sequence[FilePlan], data: DataFolder) -> Iterator[Finding]:
     """
     wrong: dict[str, list[str]] = {}
     faults = ErrorCollector()
-    official = "the official images, because --root does not have theirs" if data.root else "the official images"
+    official = "the official one, because --root does not have the image" if data.root else "the official one"
     for plan in plans:
         path, got = data.file_with_size(plan.stem), plan.mask.size
         with faults.collect():
             right = image_size(path) if path else IMAGE_SIZE
             if got is not None and got != right:
-                whose = "their images under --root" if path else official
+                whose = "the image under --root" if path else official
                 detail = f"{plan.entry.name}: got {got[0]} x {got[1]}, expected {right[0]} x {right[1]}"
                 wrong.setdefault(whose, []).append(detail)
     faults.raise_if_any()

@@ -71,7 +71,7 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
     """Appends the default of each flag to its help, and keeps the line breaks of the examples."""
 
     def _get_help_string(self, action: argparse.Action) -> str:
-        has_default = action.default not in (None, argparse.SUPPRESS)
+        has_default = action.default not in (None, "", argparse.SUPPRESS)
         return f"{action.help}{' (default: %(default)s)' if has_default else ''}"
 
 

@@ -25,7 +25,7 @@ def scoring_parser(module: str, description: str, examples: Sequence[str], names
         type=process_count,
         default=available_cpus(),
         metavar="N",
-        help="processes to start (default: all CPUs)",
+        help="number of processes (default: all CPUs, %(default)s)",
     )
     add_format(parser)
     return parser

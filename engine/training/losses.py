@@ -192,6 +192,36 @@ LOSSES: dict[str, Callable[[int], nn.Module]] = {
 """Losses by name, without class weights and label smoothing; each is built from the void train id."""
 
 
+def loss_names(names: str, *, class_weights: bool, label_smoothing: bool) -> list[str]:
+    """Names of the losses that a value of `--loss` adds up, for example `cross_entropy+lovasz`.
+
+    Args:
+        names: names of `LOSSES`, joined by +.
+        class_weights: whether class weights are given.
+        label_smoothing: whether label smoothing is given.
+
+    Raises:
+        InputError: if there is no such loss, or if none of them supports the class weights or label smoothing given.
+    """
+    parts = names.split("+")
+    if unknown := [name for name in parts if name not in LOSSES]:
+        raise InputError(
+            f"--loss {names}: no loss {', '.join(unknown)}; choose from {', '.join(LOSSES)}, or join several with +"
+        )
+    if not set(parts) & set(CROSS_ENTROPIES):
+        unsupported = [("class weights", "--class_weights")] if class_weights else []
+        unsupported += [("label smoothing", "--label_smoothing")] if label_smoothing else []
+        if unsupported:
+            raise InputError(
+                *(
+                    f"--loss {names}: does not support {feature}; leave out {flag}, or add one of "
+                    f"{', '.join(CROSS_ENTROPIES)} to the loss"
+                    for feature, flag in unsupported
+                )
+            )
+    return parts
+
+
 def build_loss(
     names: str, void: int, class_weights: torch.Tensor | None = None, label_smoothing: float = 0.0
 ) -> nn.Module:
@@ -206,22 +236,7 @@ def build_loss(
     Raises:
         InputError: if there is no such loss, or if none of them supports the class weights or label smoothing given.
     """
-    parts = names.split("+")
-    if unknown := [name for name in parts if name not in LOSSES]:
-        raise InputError(
-            f"--loss {names}: no loss {', '.join(unknown)}; choose from {', '.join(LOSSES)}, or join several with +"
-        )
-    if not set(parts) & set(CROSS_ENTROPIES):
-        unsupported = [("class weights", "--class_weights")] if class_weights is not None else []
-        unsupported += [("label smoothing", "--label_smoothing")] if label_smoothing else []
-        if unsupported:
-            raise InputError(
-                *(
-                    f"--loss {names}: does not support {feature}; leave out {flag}, or add one of "
-                    f"{', '.join(CROSS_ENTROPIES)} to the loss"
-                    for feature, flag in unsupported
-                )
-            )
+    parts = loss_names(names, class_weights=class_weights is not None, label_smoothing=label_smoothing > 0)
     losses = [
         CROSS_ENTROPIES[name](void, class_weights, label_smoothing) if name in CROSS_ENTROPIES else LOSSES[name](void)
         for name in parts

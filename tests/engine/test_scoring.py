@@ -109,7 +109,7 @@ def test_predictions_in_a_folder_that_cannot_be_listed(tmp_path: Path) -> None:
     [
         (None, "over 2 images"),
         (2, "over 2 images, as in the official split"),
-        (101, "over 2 images, not the official 101: compare with no published scores"),
+        (101, "over 2 images, not the official 101: do not compare with published scores"),
     ],
 )
 def test_deviations_from_the_official_split_are_reported(tmp_path: Path, official: int | None, expected: str) -> None:
@@ -122,6 +122,6 @@ def test_predictions_that_are_not_scored_get_a_warning(tmp_path: Path, capsys: p
     samples = draw(tmp_path, 6)
     score(CONFIG, samples[:2], tmp_path / "predictions")
     assert capsys.readouterr().err == (
-        f"warning: {tmp_path / 'predictions'}: 4 files of no image of this split, not scored "
+        f"warning: {tmp_path / 'predictions'}: 4 files not scored, because no image of this split has that name "
         "(2_preds.png, 3_preds.png, 4_preds.png, ...)\n"
     )

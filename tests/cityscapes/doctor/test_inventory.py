@@ -118,7 +118,7 @@ def test_nested_folders(outer: str, root: Path, run_doctor: RunDoctor) -> None:
         ("nowhere", "nowhere: no such folder; give the folder that has leftImg8bit/ and gtFine/"),
         ("gtFine/val", "neither leftImg8bit/ nor gtFine/ in it"),
         ("gtFine", "this is only a part of a data set; give the folder above it"),
-        ("..", "but in "),
+        ("..", "; give --root "),
     ],
 )
 def test_wrong_root(folder: str, expected: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -231,7 +231,7 @@ def test_sizes_of_images_outside_the_root_are_compared_with_the_official_size(
     assert main(["fix", str(folder), str(tmp_path / "new"), "--root", str(root)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert (
-        "got 1 prediction of a different size than the official images, because --root does not have theirs (" in line
+        "got 1 prediction of a different size than the official one, because --root does not have the image (" in line
     )
 
 
