@@ -38,6 +38,8 @@ class CardFacts(NamedTuple):
     """Options of the run: plain names and values."""
     environment: Mapping[str, Any]
     """Commit, versions and hardware of the last start, from `environment.describe`."""
+    images: int
+    """Number of training images."""
 
 
 def render(facts: CardFacts) -> str:
@@ -47,7 +49,8 @@ def render(facts: CardFacts) -> str:
         f"---\n{yaml.safe_dump(_front_matter(facts), sort_keys=False, allow_unicode=True)}---",
         f"# {facts.name}",
         f"`{network}` for semantic segmentation, trained on the {facts.config.get('train_split', 'train')} split of "
-        f"`{data}` for {facts.rows[-1]['epoch']} of {facts.config.get('epochs', facts.rows[-1]['epoch'])} epochs. "
+        f"`{data}` (images: {facts.images}) for {facts.rows[-1]['epoch']} of "
+        f"{facts.config.get('epochs', facts.rows[-1]['epoch'])} epochs. "
         f"This page {_WRITTEN_BY} on {datetime.now(UTC):%Y-%m-%d}.",
         f"## Scores\n\n{_scores(facts)}",
         f"## Use\n\n{_use(facts)}",
@@ -153,5 +156,6 @@ def _public(value: Any) -> str:
 
 def _terms(facts: CardFacts) -> str:
     data = facts.benchmark.terms or f"`{facts.benchmark.name}` states no terms here: ask the authors of the data."
-    code = "The code is under the MIT license. The weights depend on the data that they were trained on."
-    return "\n\n".join([code, data, _IMAGENET])
+    code = "The code is under the MIT license. The terms of the training data may apply to the weights too:"
+    random = facts.config.get("backbone_weights") == "none" and facts.config.get("initial_weights") is None
+    return "\n\n".join([code, data] if random else [code, data, _IMAGENET])

@@ -186,16 +186,17 @@ class Run:
         """File of the curves, for a format: png, svg or pdf."""
         return self._derived.curves(kind)
 
-    def publish(self, benchmark: Benchmark, best: Row | None, *, curves: str, logger: str) -> None:
+    def publish(self, benchmark: Benchmark, images: int, best: Row | None, *, curves: str, logger: str) -> None:
         """Update everything that is derived from the history: table, model card, curves and the rows of loggers.
 
         Args:
             benchmark: benchmark of the samples.
+            images: number of training images.
             best: row of the best epoch so far; None if no epoch was validated.
             curves: file format of the curves: png, svg, pdf or none.
             logger: loggers that receive new rows, a value of `--logger`.
         """
-        facts = CardFacts(self.folder.name, benchmark, self.history(), best, self._settings, self._described)
+        facts = CardFacts(self.folder.name, benchmark, self.history(), best, self._settings, self._described, images)
         self._derived.write(facts, curves=curves, logger=logger)
 
     def close(self) -> None:

@@ -225,7 +225,9 @@ class Trainer:
             print(history.line(row, self.best, self.config.epochs), flush=True)
 
     def _publish(self) -> None:
-        self.run.publish(self.benchmark, self.best, curves=self.config.curves, logger=self.config.logger)
+        options = self.config
+        images = len(self.data.samples)
+        self.run.publish(self.benchmark, images, self.best, curves=options.curves, logger=options.logger)
 
     def _due_after_epoch(self) -> bool:
         """Whether it is time to save after an epoch, where all processes meet anyway."""

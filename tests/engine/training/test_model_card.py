@@ -30,6 +30,7 @@ FACTS = CardFacts(
     BEST,
     {"network": "fcn8s", "epochs": 5, "root": "/home/me/data", "initial_weights": "/home/me/w.pth", "loss": "ohem"},
     {"commit": "abc123", "python": "3.12.1", "packages": {"torch": "2.11.0", "openvino": None}, "gpus": [], "cpu": "X"},
+    7,
 )
 
 
@@ -51,7 +52,7 @@ def test_the_front_matter_is_what_model_hubs_read() -> None:
 
 def test_a_card_says_scores_settings_versions_and_terms() -> None:
     card = render(FACTS)
-    assert "trained on the train split of `pets` for 2 of 5 epochs" in card
+    assert "trained on the train split of `pets` (images: 7) for 2 of 5 epochs" in card
     assert "|       2 |  51.23 |" in card
     assert "| dog   |     - |   25.00 |" in card
     assert "Commit abc123, Python 3.12.1, torch 2.11.0; X." in card
@@ -93,3 +94,9 @@ def test_only_an_earlier_card_is_replaced(tmp_path: Path) -> None:
 def test_the_command_on_a_card_names_a_custom_benchmark_by_its_import_path() -> None:
     card = render(FACTS._replace(config={**FACTS.config, "benchmark": "my.pets"}))
     assert "--split val --benchmark my.pets\n" in card
+
+
+@pytest.mark.parametrize(("start", "applies"), [("none", False), ("auto", True), ("imagenet", True)])
+def test_the_terms_of_imagenet_are_left_out_if_the_weights_began_random(start: str, applies: bool) -> None:
+    config = {**FACTS.config, "initial_weights": None, "backbone_weights": start}
+    assert ("terms of ImageNet" in render(FACTS._replace(config=config))) is applies

@@ -238,7 +238,7 @@ def test_the_history_is_a_table_too(tmp_path: Path) -> None:
     run.append(ROW | {"epoch": 2, "val_iou": [0.75, 0.5]})
     classes = SimpleNamespace(names=("road", "rail track"))
     benchmark = cast("Benchmark", SimpleNamespace(name="some", classes=classes, terms=""))
-    run.publish(benchmark, None, curves="none", logger="none")
+    run.publish(benchmark, 7, None, curves="none", logger="none")
     assert (tmp_path / "history.csv").read_text().splitlines() == [
         "epoch,val_miou,train_miou,val_iou_road,val_iou_rail_track,train_iou_road,train_iou_rail_track",
         "1,0.5,0.25,0.5,,0.25,0.125",
