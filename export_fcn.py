@@ -16,8 +16,8 @@ from engine.export import FORMATS, ImageToIds, export, format_checks, metadata
 from engine.files.atomic import require_writable
 
 EXAMPLES = (
-    "python export_fcn.py --model_weights_path saved/x.pth",
-    "python export_fcn.py --model_weights_path saved/x.pth --format torch --size 512x1024",
+    "python export_fcn.py --model_weights_path saved/x/best.pth",
+    "python export_fcn.py --model_weights_path saved/x/best.pth --format torch --size 512x1024",
 )
 
 _RUN = {

@@ -34,10 +34,10 @@ from engine.profiling import stages
 from engine.ranges import WORKERS, Range, out_of_range
 
 EXAMPLES = (
-    "python test_fcn.py --model_weights_path saved/x.pth",
-    "python test_fcn.py --model_weights_path saved/x.pth --split val --root /data/cityscapes",
-    "python test_fcn.py --model_weights_path saved/x.pth --images holiday/",
-    "python test_fcn.py --model_weights_path saved/x.pth --split val --scales 0.75,1,1.25 --flip",
+    "python test_fcn.py --model_weights_path saved/x/best.pth",
+    "python test_fcn.py --model_weights_path saved/x/best.pth --split val --root /data/cityscapes",
+    "python test_fcn.py --model_weights_path saved/x/best.pth --images holiday/",
+    "python test_fcn.py --model_weights_path saved/x/best.pth --split val --scales 0.75,1,1.25 --flip",
 )
 
 RANGES = {
