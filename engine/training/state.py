@@ -46,6 +46,10 @@ class State:
     """Fingerprint of the data (`data_state.fingerprint`); None in files of versions that did not save it."""
 
 
+_RENAMED = {"average": "ema", "place": "steps_done", "tally": "epoch_metrics"}
+"""Name of a field in files of earlier versions -> its name in `State`."""
+
+
 def read_state(path: Path) -> State:
     """Read a state from a file.
 
@@ -55,12 +59,13 @@ def read_state(path: Path) -> State:
     remedy = _remedy(path)
     try:
         found = checkpoints.load(path)
-        for part in (found.more.get("network"), _network_of(found.more.get("ema"))):
+        content = {_RENAMED.get(name, name): value for name, value in found.more.items()}
+        for part in (content.get("network"), _network_of(content.get("ema"))):
             if isinstance(part, dict) and (weights := checkpoints.find_weights(part)) is not None:
                 checkpoints.require_usable(path, weights)
     except InputError as error:
         raise InputError(*(f"{message}. To resume, {remedy}" for message in error.messages)) from error
-    content = {**found.more, "weights": found.weights}
+    content["weights"] = found.weights
     content |= {} if found.about is None else {"about": found.about}
     state = checkpoints.fill(
         State, content, path, found.version, remedy=f"the file is damaged, or not a training state; {remedy}"

@@ -153,6 +153,19 @@ def test_a_state_from_before_there_were_versions(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().err == ""
 
 
+def test_a_state_with_the_field_names_of_an_earlier_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = Run(tmp_path)
+    run.save(STATE)
+    content = torch.load(run.last, weights_only=True)
+    earlier = {"ema": "average", "steps_done": "place", "epoch_metrics": "tally"}
+    assert earlier.keys() <= content.keys()
+    torch.save({earlier.get(name, name): value for name, value in content.items()}, run.last)
+    state = run.load()
+    assert state is not None
+    assert state.steps_done == 5
+    assert capsys.readouterr().err == ""
+
+
 def test_a_state_of_a_later_version(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changed_state(Run(tmp_path), phase=3, format_version=2)
     state = Run(tmp_path).load()
