@@ -38,7 +38,6 @@ _REMEDIES = {
     "bit depth": "write the label ids as uint8",
     "ids": "write label ids, because the meaning of these is unknown",
     "name": "include the name of the image, for example berlin_000000_000019.png",
-    "several": "keep one of each image",
 }
 
 
@@ -142,7 +141,9 @@ def _one_per_image(plans: Sequence[FilePlan]) -> tuple[list[FilePlan], list[Find
     for plan in plans:
         by_stem.setdefault(plan.stem, []).append(plan)
     doubled = [" and ".join(plan.entry.name for plan in same) for same in by_stem.values() if len(same) > 1]
-    return [same[0] for same in by_stem.values()], [_refused("several", doubled)] if doubled else []
+    what = f"got more than one prediction for {counted(len(doubled), 'image')}, expected one prediction"
+    faults = [fault("duplicates", what, "keep the one with label ids", doubled)] if doubled else []
+    return [same[0] for same in by_stem.values()], faults
 
 
 def _table(plans: Sequence[FilePlan], kind: IdKind) -> tuple[npt.NDArray[np.uint8], str]:

@@ -161,7 +161,11 @@ def test_processes_write_the_same(folder: Path, tmp_path: Path) -> None:
         ("{}.png", LABEL_IDS > 8, "bit depth: got 1 file ("),
         ("{}.png", np.full((16, 32), 77, np.uint8), "ids: got 1 file ("),
         ("0001.png", LABEL_IDS, "name: got 1 file (0001.png); include the name of the image"),
-        ("again/{}.png", LABEL_IDS, "several: got 1 file (again/"),
+        (
+            "again/{}.png",
+            LABEL_IDS,
+            "duplicates: got more than one prediction for 1 image, expected one prediction (",
+        ),
     ],
 )
 def test_what_cannot_be_fixed(
