@@ -43,8 +43,8 @@ def read_truth(path: Path) -> UInt8Array:
     image = open_image(path)
     if image.mode != "RGB":
         raise InputError(
-            f"{path}: got a {image.mode} image, expected 8-bit RGB (red background, magenta road, black outside the "
-            "evaluation area); unpack data_road.zip again"
+            f"{path}: got an image of mode {image.mode}, expected 8-bit RGB (red background, magenta road, "
+            "black outside the evaluation area); unpack data_road.zip again"
         )
     pixels = np.asarray(image)
     inside, positive = pixels[..., 0] > 0, pixels[..., 2] > 0
@@ -76,7 +76,7 @@ def read_confidence(path: Path) -> UInt8Array:
     if image.mode != "L":
         bits = " (16 bits per pixel)" if image.mode.startswith("I") else ""
         raise InputError(
-            f"{path}: got a {image.mode} image{bits}, expected one channel with 8 bits of confidence, 0 to 255; "
-            "write the confidences as uint8 with one channel"
+            f"{path}: got an image of mode {image.mode}{bits}, expected one channel with 8 bits of confidence, "
+            "0 to 255; write the confidences as uint8 with one channel"
         )
     return np.asarray(image)

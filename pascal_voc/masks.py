@@ -61,7 +61,7 @@ def _read_png(path: Path) -> npt.NDArray[Any]:
     image = open_image(path)
     if image.mode in ("RGB", "RGBA"):
         raise InputError(
-            f"{path}: expected a palette PNG of class indices, got an {image.mode} image; another program "
+            f"{path}: expected a palette PNG of class indices, got an image of mode {image.mode}; another program "
             f"replaced the indices by colours when it saved the file: {_RECOVER_INDICES}"
         )
     if image.mode != "P":

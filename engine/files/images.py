@@ -102,7 +102,7 @@ def read_ids(path: Path) -> IdArray:
     if image.mode in ("1", "L"):
         raise InputError(f"{path}: grey of less than 8 bits a pixel, expected 8 or 16; write it with 8 bits")
     raise InputError(
-        f"{path}: expected one channel of ids, got a {image.mode} image; "
+        f"{path}: expected one channel of ids, got an image of mode {image.mode}; "
         "this looks like a colour mask, give the id mask instead"
     )
 

@@ -223,15 +223,15 @@ def test_every_bad_file_is_named(predictions: Path, road_root: Path, error_of: E
     write_png(grey, np.zeros((66, 101), np.uint8))
     message = error_of(scoring.main, *run(predictions, road_root, "--split", "training"))
     for expected in (
-        "um_road_000000.png: got a I;16 image (16 bits per pixel), expected one channel with 8 bits",
-        "um_road_000001.png: got a RGB image, expected one channel with 8 bits",
+        "um_road_000000.png: got an image of mode I;16 (16 bits per pixel), expected one channel with 8 bits",
+        "um_road_000001.png: got an image of mode RGB, expected one channel with 8 bits",
         "um_road_000002.png: got 400 x 800 pixels, expected 101 x 66",
         "this is a bird's-eye view",
         "um_road_000003.png: got 20 x 10 pixels, expected 96 x 64",
         "um_road_000004.png: the file (8 bytes) is not an image",
         "um_road_000005.png: ",
         "red and blue are swapped",
-        "um_lane_000005.png: got a L image, expected 8-bit RGB",
+        "um_lane_000005.png: got an image of mode L, expected 8-bit RGB",
     ):
         assert expected in message
     assert message.count("not scored because of the errors above") == 2

@@ -121,8 +121,8 @@ def test_every_fault_of_a_folder_is_reported(
         message = error_of(submission.main, *action, "--root", road_root)
         for expected in (
             "um_lane_000000.png: got 400 x 800 pixels, expected 96 x 64",
-            "um_lane_000001.png: got a I;16 image (16 bits per pixel)",
-            "umm_road_000001.png: got a RGB image",
+            "um_lane_000001.png: got an image of mode I;16 (16 bits per pixel)",
+            "umm_road_000001.png: got an image of mode RGB",
             "missing: got no prediction for 1 test image, although their sets have others (um_road_000001.png)",
             "not in the test set: got 1 prediction for images outside the test set (um_road_000007.png)",
             "name: got 1 PNG in a folder, or not named <category>_<task>_<6 digits>.png (um_000000.png)",

@@ -93,7 +93,7 @@ def test_a_palette_png_read_as_rgb(pascal_voc_root: Path, error_of: Ending) -> N
         rgb = Image.open(other).convert("RGB")
         rgb.save(other)
     errors = error_of(train_fcn.main, *train(pascal_voc_root))
-    assert "expected a palette PNG of class indices, got an RGB image" in errors
+    assert "expected a palette PNG of class indices, got an image of mode RGB" in errors
     assert "indices_of_colors" in errors
     assert np.array_equal(masks.indices_of_colors(np.asarray(Image.open(path))), indices)
     # Converted to a palette image again, it has the right colours at other indices.

@@ -56,7 +56,7 @@ IDS = (
         ),
         (
             colour_mask,
-            UNREADABLE.format("gtFine", "gtFine_labelIds.png: expected one channel of ids, got a RGB image)"),
+            UNREADABLE.format("gtFine", "gtFine_labelIds.png: expected one channel of ids, got an image of mode RGB)"),
         ),
         (lambda root: FIRST.polygons(root).write_text('{"imgWidth": 32'), POLYGONS.format("broken JSON (")),
         (unknown_label, POLYGONS.format("object 1: unknown label 'unicorn'); unpack gtFine_trainvaltest.zip")),

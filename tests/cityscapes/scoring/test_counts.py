@@ -23,7 +23,7 @@ def test_a_colour_mask_is_refused(folder: Folder, capsys: pytest.CaptureFixture[
     pair = folder.add()
     write_png(pair.prediction, np.zeros((30, 41, 3), np.uint8))
     (line,) = fault_lines(folder, capsys)
-    assert line.startswith(f"{pair.prediction}: expected one channel of ids, got a RGB image; ")
+    assert line.startswith(f"{pair.prediction}: expected one channel of ids, got an image of mode RGB; ")
     assert "colour mask" in line
 
 

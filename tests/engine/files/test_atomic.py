@@ -56,7 +56,7 @@ def test_ids_of_a_palette_image_are_its_indices(tmp_path: Path) -> None:
 def test_a_colour_image_is_not_read_as_ids(tmp_path: Path) -> None:
     write_png(tmp_path / "a.png", np.zeros((4, 4, 3), np.uint8))
     assert read_image(tmp_path / "a.png").shape == (4, 4, 3)
-    with pytest.raises(InputError, match="expected one channel of ids, got a RGB image"):
+    with pytest.raises(InputError, match="expected one channel of ids, got an image of mode RGB"):
         read_ids(tmp_path / "a.png")
 
 

@@ -62,7 +62,7 @@ def test_ids_are_the_same_with_and_without_the_decoder(
 @pytest.mark.parametrize(("channels", "mode"), [(3, "RGB"), (4, "RGBA")])
 def test_images_are_not_read_as_ids(channels: int, mode: str, tmp_path: Path) -> None:
     Image.fromarray(random_pixels(7, 9, channels)).save(tmp_path / "ids.png")
-    with pytest.raises(InputError, match=f"ids.png: expected one channel of ids, got a {mode} image"):
+    with pytest.raises(InputError, match=f"ids.png: expected one channel of ids, got an image of mode {mode}"):
         read_ids(tmp_path / "ids.png")
 
 
