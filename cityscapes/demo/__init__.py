@@ -97,16 +97,20 @@ def _check(options: DemoOptions) -> None:
 
 def _require_own_folder(root: Path, options: DemoOptions) -> None:
     """Refuse a folder that contains another data set than this one."""
-    marker, remedy = root / MARKER, "choose another --root, or remove that folder first"
+    marker = root / MARKER
     if marker.exists():
         there, asked = _read_marker(marker), asdict(options)
         if there != asked:
             have, want = (" ".join(f"{name}={value}" for name, value in some.items()) for some in (there, asked))
-            raise InputError(f"{root}: contains a demo with {have}, asked for {want}; {remedy}")
+            raise InputError(
+                f"{root}: contains a demo with {have}, asked for {want}; choose another --root, or remove it first"
+            )
     else:
         for folder in (IMAGES, ANNOTATIONS):
             if (root / folder).exists():
-                raise InputError(f"{root}: has a {folder}/ that was not drawn by this command (no {MARKER}); {remedy}")
+                raise InputError(
+                    f"{root}: has a {folder}/ that was not drawn by this command (no {MARKER}); choose another --root"
+                )
 
 
 def _read_marker(marker: Path) -> dict[str, Any]:
