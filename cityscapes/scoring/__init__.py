@@ -120,12 +120,18 @@ def _score_scene(pair: Pair, *, with_borders: bool) -> _SceneResult:
     return _SceneResult(counts, boundary.borders(masks) if with_borders else None, (width, height))
 
 
+_SCORING_ONLY = ("predictions", "output", "details", "boundary")
+"""Options that --compare does not use."""
+
+
 @command
 def main(argv: Sequence[str] | None = None) -> int:
     """Score a folder of predictions, print the table and write the figures, or compare two results."""
     parser = _parser()
     options = parser.parse_args(argv)
     if options.compare is not None:
+        if unused := [name for name in _SCORING_ONLY if getattr(options, name)]:
+            parser.error(f"--compare reads two files of --output and writes none; leave out --{', --'.join(unused)}")
         compared = comparison.compare(*options.compare)
         if options.format == "text":
             print(compared)

@@ -95,3 +95,10 @@ def test_predictions_or_a_comparison_must_be_given(capsys: pytest.CaptureFixture
     with pytest.raises(SystemExit, match="2"):
         main([])
     assert "give --predictions DIR, or --compare" in capsys.readouterr().err
+
+
+def test_a_comparison_refuses_options_that_it_would_ignore(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = [str(data / "bad.json"), str(data / "good.json")]
+    with pytest.raises(SystemExit, match="2"):
+        main(["--compare", *files, "--boundary", "--output", "c.json"])
+    assert "leave out --output, --boundary (see" in capsys.readouterr().err
