@@ -10,13 +10,13 @@ from pathlib import Path
 
 from engine.cli.command import BAD_INPUT, command, report
 from engine.cli.options import require_output_file, tool_parser
-from engine.cli.parser import process_count
+from engine.cli.parser import add_workers
 from engine.cli.scoring import add_format, following, remark
 from engine.errors import InputError
 from engine.files.atomic import write_json
 from engine.files.folders import find
 from engine.findings import counted
-from engine.parallel import available_cpus, parallel_map
+from engine.parallel import parallel_map
 from kitti_road.counts import NONE, Counts, Pair, count
 from kitti_road.labels import CATEGORIES_OF, TASKS
 from kitti_road.layout import TRUTHS, Frame, labelled_frames, parse, require_root
@@ -220,13 +220,7 @@ def _parser() -> argparse.ArgumentParser:
         help="score in the image, or in the bird's-eye view (bev), as the server does (default: image)",
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write all figures to this JSON file")
-    parser.add_argument(
-        "--workers",
-        type=process_count,
-        default=available_cpus(),
-        metavar="N",
-        help="number of processes (default: all CPUs, %(default)s)",
-    )
+    add_workers(parser)
     add_format(parser)
     return parser
 

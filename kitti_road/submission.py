@@ -9,13 +9,13 @@ from pathlib import Path
 
 from engine.cli import command
 from engine.cli.options import tool_parser
-from engine.cli.parser import process_count
+from engine.cli.parser import add_workers
 from engine.cli.submission import add_subset, next_line, packed
 from engine.errors import InputError, printable
 from engine.files import folders
 from engine.files.archives import write_zip
 from engine.findings import Finding, counted, fault, of_severity
-from engine.parallel import available_cpus, parallel_map
+from engine.parallel import parallel_map
 from kitti_road import archive as zips
 from kitti_road import completeness
 from kitti_road.birds_eye import COLUMNS, ROWS, WarpJob, warped_png
@@ -178,12 +178,7 @@ def _parser() -> argparse.ArgumentParser:
         "--root", type=Path, default=Path("data/data_road"), help="data_road (default: data/data_road)"
     )
     for action in (checking, packing):
-        action.add_argument(
-            "--workers",
-            type=process_count,
-            default=available_cpus(),
-            help="number of processes (default: all CPUs, %(default)s)",
-        )
+        add_workers(action)
     return parser
 
 

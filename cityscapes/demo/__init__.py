@@ -20,12 +20,12 @@ from engine.arrays import Size
 from engine.cli.command import command
 from engine.cli.invocation import spelled
 from engine.cli.options import size, tool_parser
-from engine.cli.parser import process_count, whole, within
+from engine.cli.parser import add_workers, whole, within
 from engine.errors import InputError
 from engine.files.atomic import require_writable, write_json
 from engine.files.images import write_png
 from engine.files.lock import exclusive
-from engine.parallel import available_cpus, parallel_map
+from engine.parallel import parallel_map
 from engine.ranges import Range
 
 MARKER = "demo.json"
@@ -170,12 +170,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             help=f"number of {split} scenes (default: %(default)s)",
         )
     parser.add_argument("--seed", type=whole, default=usual.seed, help="random seed (default: %(default)s)")
-    parser.add_argument(
-        "--workers",
-        type=process_count,
-        default=available_cpus(),
-        help="number of processes (default: all CPUs, %(default)s)",
-    )
+    add_workers(parser)
     args = parser.parse_args(argv)
 
     height, width = size(args.size, "--size")

@@ -17,10 +17,10 @@ from engine.cli import command
 from engine.cli.command import BAD_INPUT
 from engine.cli.invocation import spelled
 from engine.cli.options import tool_parser
-from engine.cli.parser import process_count
+from engine.cli.parser import add_workers
 from engine.errors import InputError
 from engine.findings import Finding, counted, fault, note, of_severity
-from engine.parallel import available_cpus, parallel_map
+from engine.parallel import parallel_map
 
 SIZE = "size"
 """Kind of the findings about image sizes."""
@@ -226,12 +226,7 @@ def _parser() -> argparse.ArgumentParser:
         ],
     )
     parser.add_argument("--root", type=Path, default=Path("data"), help="data folder (default: %(default)s)")
-    parser.add_argument(
-        "--workers",
-        type=process_count,
-        default=available_cpus(),
-        help="number of processes (default: all CPUs, %(default)s)",
-    )
+    add_workers(parser)
     parser.add_argument("--json", action="store_true", help="print the diagnosis as JSON")
     return parser
 

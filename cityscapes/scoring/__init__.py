@@ -20,12 +20,12 @@ from cityscapes.scoring.result import ScoringResult, write_details
 from cityscapes.scoring.scores import CityscapesScores, mean, scores_of, table
 from engine.cli.command import command
 from engine.cli.options import require_output_file, tool_parser
-from engine.cli.parser import process_count
+from engine.cli.parser import add_workers
 from engine.cli.scoring import add_format, remark
 from engine.errors import InputError
 from engine.files.atomic import remove_all_unfinished, require_writable, write_json
 from engine.findings import counted, grouped
-from engine.parallel import available_cpus, parallel_map
+from engine.parallel import parallel_map
 
 __all__ = ["CityscapesScores", "ScoringResult", "main", "mean", "measure", "score", "scores_of", "table"]
 
@@ -209,12 +209,6 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--compare", type=Path, nargs=2, metavar=("A", "B"), help="compare two files of --output, instead of scoring"
     )
-    parser.add_argument(
-        "--workers",
-        type=process_count,
-        default=available_cpus(),
-        metavar="N",
-        help="number of processes (default: all CPUs, %(default)s)",
-    )
+    add_workers(parser)
     add_format(parser)
     return parser

@@ -12,11 +12,10 @@ from cityscapes.submission.fixing import FixReport, fix
 from engine.cli import command
 from engine.cli.invocation import spelled
 from engine.cli.options import tool_parser
-from engine.cli.parser import process_count
+from engine.cli.parser import add_workers
 from engine.cli.submission import add_subset, packed
 from engine.errors import InputError, printable
 from engine.findings import Finding, counted
-from engine.parallel import available_cpus
 
 MODULE = "cityscapes.submission"
 _UPLOAD = "upload {} at cityscapes-dataset.com"
@@ -63,12 +62,7 @@ def _parser() -> argparse.ArgumentParser:
             "--root", type=Path, help="data folder, with leftImg8bit/test (default: expect the official 1525 images)"
         )
     for action in (checking, fixing, packing):
-        action.add_argument(
-            "--workers",
-            type=process_count,
-            default=available_cpus(),
-            help="number of processes (default: all CPUs, %(default)s)",
-        )
+        add_workers(action)
     return parser
 
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from engine.cli.invocation import spelled
 from engine.errors import printable
+from engine.parallel import available_cpus
 from engine.ranges import WORKERS, Range
 
 _LONGEST = 400
@@ -82,5 +83,12 @@ def within(allowed: Range, text: str) -> int:
     return number
 
 
-process_count = partial(within, WORKERS)
-"""The type of the flag `--workers`."""
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Add the flag `--workers`, a number of processes."""
+    parser.add_argument(
+        "--workers",
+        type=partial(within, WORKERS),
+        default=available_cpus(),
+        metavar="N",
+        help="number of processes (default: all CPUs, %(default)s)",
+    )

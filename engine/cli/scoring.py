@@ -7,9 +7,8 @@ from pathlib import Path
 
 from engine.cli.invocation import spelled
 from engine.cli.options import require_output_file, tool_parser
-from engine.cli.parser import process_count
+from engine.cli.parser import add_workers
 from engine.files.atomic import write_json
-from engine.parallel import available_cpus
 from engine.scoring import Scores
 from engine.tables import FORMATS, Format
 
@@ -20,13 +19,7 @@ def scoring_parser(module: str, description: str, examples: Sequence[str], names
     parser.add_argument("--predictions", type=Path, required=True, metavar="DIR", help=f"PNGs of class ids: {names}")
     parser.add_argument("--root", type=Path, default=Path("data"), metavar="DIR", help="data folder (default: data)")
     parser.add_argument("--output", type=Path, metavar="FILE", help="JSON file for all figures")
-    parser.add_argument(
-        "--workers",
-        type=process_count,
-        default=available_cpus(),
-        metavar="N",
-        help="number of processes (default: all CPUs, %(default)s)",
-    )
+    add_workers(parser)
     add_format(parser)
     return parser
 

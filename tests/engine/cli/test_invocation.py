@@ -11,12 +11,12 @@ from engine.cli.parser import Parser
 COMMANDS = {"train_fcn": "fcn-train", "cityscapes.scoring": "cityscapes-score"}
 
 TEXT = """next: python train_fcn.py --root data/demo
-names of train_fcn.py's --network, or /work/train_fcn.py
+names of train_fcn.py's --network, or /home/me/train_fcn.py
 torchrun --nproc_per_node 4 train_fcn.py --batch_size 4
 run `python -m cityscapes.scoring --compare`, not python -m cityscapes.scoring.pairs or python -m camvid.scoring"""
 
 SPELLED = """next: fcn-train --root data/demo
-names of fcn-train's --network, or /work/train_fcn.py
+names of fcn-train's --network, or /home/me/train_fcn.py
 torchrun --nproc_per_node 4 -m train_fcn --batch_size 4
 run `cityscapes-score --compare`, not python -m cityscapes.scoring.pairs or python -m camvid.scoring"""
 

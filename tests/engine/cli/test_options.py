@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import pytest
 
 from engine.cli import options
-from engine.cli.parser import process_count, whole
+from engine.cli.parser import Parser, add_workers, whole
 from engine.errors import InputError
 
 
@@ -169,9 +169,12 @@ def test_texts_that_are_not_integers(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["-3", "1025", "nan", "1.5"])
-def test_an_invalid_number_of_processes(text: str) -> None:
-    with pytest.raises(argparse.ArgumentTypeError, match="expected a"):
-        process_count(text)
+def test_an_invalid_number_of_processes(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = Parser(prog="tool")
+    add_workers(parser)
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--workers", text])
+    assert "argument --workers: got" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["1x2x3", "0x2", "ax2", "9" * 5000 + "x1", "-1x2", "x", ""])
