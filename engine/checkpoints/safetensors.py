@@ -23,16 +23,16 @@ _TEXTS = ("network", "benchmark")
 """Fields that are texts already; the others are JSON."""
 _REMEDY = "copy it again from where it came, or give the .pth file next to it"
 _MOST_METADATA = 100_000_000
-"""Bytes of a header at most, as the format says."""
+"""Largest number of bytes in a header, according to the format."""
 
 
 def save_safetensors(path: Path, weights: StateDict, about: About, classes: Sequence[str] = ()) -> None:
     """Write weights and their metadata, whole or not at all.
 
     Args:
-        path: of the file.
-        weights: of a network, on any device.
-        about: what they belong to.
+        path: path of the file.
+        weights: state dict of a network, on any device.
+        about: metadata of the weights.
         classes: the names of the classes, in the order of the network's channels.
     """
     import safetensors.torch
@@ -71,8 +71,8 @@ def read_safetensors(path: Path, content: bytes) -> dict[str, Any]:
     """Content of a file under the names of a `.pth` checkpoint: `weights`, and in a file of ours the metadata.
 
     Args:
-        path: of the file, for messages.
-        content: all its bytes.
+        path: path of the file, for messages.
+        content: all bytes of the file.
 
     Raises:
         InputError: if it is not of this format, or is damaged.

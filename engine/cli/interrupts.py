@@ -9,17 +9,15 @@ from types import TracebackType
 
 _EXTRAS = {
     "train": (
-        *(
-            "lightning_fabric",
-            "openvino",
-            "pynvml",
-            "safetensors",
-            "scipy",
-            "tensorboard",
-            "torch",
-            "torchvision",
-            "triton",
-        ),
+        "lightning_fabric",
+        "openvino",
+        "pynvml",
+        "safetensors",
+        "scipy",
+        "tensorboard",
+        "torch",
+        "torchvision",
+        "triton",
     ),
     "export": ("onnx", "onnxruntime", "onnxscript"),
 }
