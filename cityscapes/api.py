@@ -10,8 +10,8 @@ from cityscapes.ground_truth import polygons
 from cityscapes.ground_truth.polygons import Masks
 from cityscapes.labels import CLASSES, LABEL_ID_OF, OFFICIAL
 from cityscapes.scoring import ScoringResult
-from cityscapes.scoring.comparison import Comparison, result_of
-from cityscapes.scoring.comparison import read as read_result
+from cityscapes.scoring.pixel.comparison import Comparison, result_of
+from cityscapes.scoring.pixel.comparison import read as read_result
 from cityscapes.submission import Report
 from engine.arrays import UInt8Array
 from engine.errors import InputError

@@ -53,8 +53,8 @@ PROMISES: dict[str, tuple[str, ...]] = {
     "and checks it": ("engine/test_export.py::test_a_file_with_other_results_is_not_kept",),
     "None of these imports torch": ("test_architecture.py::test_torch_free_rooms_start_without_torch",),
     "agree with the official scorer to 1e-9 in every figure": (
-        f"{SCORING}/test_scores.py::test_scores_are_the_official_ones",
-        f"{SCORING}/test_scores.py::test_real_masks_have_the_official_scores",
+        f"{SCORING}/pixel/test_scores.py::test_scores_are_the_official_ones",
+        f"{SCORING}/pixel/test_scores.py::test_real_masks_have_the_official_scores",
     ),
     "The checker's messages for 35 faults": (f"{SUBMISSION}/test_faults.py::test_fault_gets_the_documented_message",),
     "or your own ([docs/datasets.md]": ("catalogue/test_import_path.py::test_a_custom_benchmark_is_found",),

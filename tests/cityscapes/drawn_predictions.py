@@ -15,7 +15,7 @@ import pytest
 from cityscapes.labels import BY_ID
 from cityscapes.layout import Scene
 from cityscapes.scoring import main
-from cityscapes.scoring.counts import SCORED, Pair
+from cityscapes.scoring.pixel.counts import SCORED, Pair
 from engine.files.images import write_png
 
 Mask = npt.NDArray[np.uint8]

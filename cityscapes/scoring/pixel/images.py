@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityscapes.labels import BY_ID
-from cityscapes.scoring.counts import SCORED
+from cityscapes.scoring.pixel.counts import SCORED
 from engine.arrays import Float64Array, Int64Array
 
 RESAMPLES = 2000

@@ -12,7 +12,7 @@ from PIL import Image
 
 from cityscapes.layout import scenes_with_label_ids
 from cityscapes.scoring import main, measure, score, scores_of, table
-from cityscapes.scoring.counts import Pair, count, read
+from cityscapes.scoring.pixel.counts import Pair, count, read
 from engine.files.atomic import strict
 from engine.files.images import read_ids, write_png
 from tests.cityscapes.drawn_predictions import (
@@ -163,4 +163,4 @@ def test_help_ends_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_torch_is_not_needed() -> None:
     program = "import sys, cityscapes.scoring; raise SystemExit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=Path(__file__).parents[3]).returncode == 0
+    assert subprocess.run([sys.executable, "-c", program], check=False, cwd=Path(__file__).parents[4]).returncode == 0

@@ -13,7 +13,7 @@ from cityscapes.layout import (
     scenes_with_label_ids,
 )
 from cityscapes.predictions import ORIGIN_KEY, WEIGHTS_KEY, PredictionFiles, find
-from cityscapes.scoring.counts import Pair
+from cityscapes.scoring.pixel.counts import Pair
 from engine.errors import ErrorCollector, InputError
 from engine.files.images import note_of
 from engine.findings import counted

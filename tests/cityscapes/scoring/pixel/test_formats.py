@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cityscapes.scoring import comparison, images, main, measure
+from cityscapes.scoring import main, measure
+from cityscapes.scoring.pixel import comparison, images
 from engine.files.atomic import write_json
 from tests.cityscapes.drawn_predictions import argv
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cityscapes.scoring import confusion, images
-from cityscapes.scoring.boundary import BorderCounts
 from cityscapes.scoring.coverage import Coverage
-from cityscapes.scoring.images import ImageCounts
-from cityscapes.scoring.scores import MEAN, CityscapesScores, mean, table
+from cityscapes.scoring.pixel import confusion, images
+from cityscapes.scoring.pixel.boundary import BorderCounts
+from cityscapes.scoring.pixel.images import ImageCounts
+from cityscapes.scoring.pixel.scores import MEAN, CityscapesScores, mean, table
 from engine.files.atomic import write_text
 from engine.files.lock import exclusive
 from engine.findings import counted
@@ -85,19 +85,18 @@ class ScoringResult:
         )
         return f"{spread}\n{self.coverage}"
 
+    def write_details(self, folder: Path) -> list[Path]:
+        """Write the scores of single images and the confusion matrix, and return the paths of the files."""
+        paths = [folder / name for name in ("images.csv", "confusion.csv", "confusion.txt", "confusion.png")]
+        with exclusive(folder, "give another --details"):  # so that all files are of one result
+            _write(paths, self)
+        return paths
+
 
 def _with_mean(borders: BorderCounts) -> dict[str, float]:
     """Boundary IoU by class, followed by their mean."""
     scores = borders.scores()
     return {**scores, MEAN: mean(scores.values())}
-
-
-def write_details(folder: Path, result: ScoringResult) -> list[Path]:
-    """Write the scores of single images and the confusion matrix, and return the paths of the files."""
-    paths = [folder / name for name in ("images.csv", "confusion.csv", "confusion.txt", "confusion.png")]
-    with exclusive(folder, "give another --details"):  # so that all files are of one result
-        _write(paths, result)
-    return paths
 
 
 def _write(paths: Sequence[Path], result: ScoringResult) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cityscapes.scoring import confusion
+from cityscapes.scoring.pixel import confusion
 
 
 def test_the_confusion_table_has_percent_of_rows() -> None:
@@ -18,4 +18,4 @@ def test_the_confusion_table_has_percent_of_rows() -> None:
 
 def test_matplotlib_is_imported_only_for_pictures() -> None:
     program = "import sys, cityscapes.scoring; raise SystemExit('matplotlib' in sys.modules)"
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[4])

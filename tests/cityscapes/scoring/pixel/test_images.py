@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 
 from cityscapes.layout import Scene
-from cityscapes.scoring import confusion, images, main, measure
+from cityscapes.scoring import main, measure
+from cityscapes.scoring.pixel import confusion, images
 from engine.files.images import write_png
 from tests.cityscapes.drawn_predictions import argv, patches
 
@@ -82,7 +83,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
             capture_output=True,
             text=True,
             check=True,
-            cwd=Path(__file__).parents[3],
+            cwd=Path(__file__).parents[4],
         )
         peaks.append(int(done.stdout.split()[-1]))
     assert peaks[1] - peaks[0] < 16 * 1024, "in KiB; one image kept whole is 512"

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from cityscapes.scoring import images, main, measure
+from cityscapes.scoring import main, measure
+from cityscapes.scoring.pixel import images
 from engine.files.atomic import write_json
 from tests.cityscapes.drawn_predictions import argv
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cityscapes.labels import BY_NAME
-from cityscapes.scoring import images
-from cityscapes.scoring.images import ImageCounts
-from cityscapes.scoring.result import ScoringResult
-from cityscapes.scoring.scores import MEAN, mean
+from cityscapes.scoring.pixel import images
+from cityscapes.scoring.pixel.images import ImageCounts
+from cityscapes.scoring.pixel.result import ScoringResult
+from cityscapes.scoring.pixel.scores import MEAN, mean
 from engine.errors import InputError
 from engine.files.documents import read_json
 from engine.tables import Table, percent, points

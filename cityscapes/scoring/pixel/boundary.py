@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from cityscapes.labels import BY_ID
 from cityscapes.predictions import LABEL_IDS
-from cityscapes.scoring.counts import SCORED, Masks
+from cityscapes.scoring.pixel.counts import SCORED, Masks
 from engine.arrays import Int64Array
 
 DISTANCE = 0.005

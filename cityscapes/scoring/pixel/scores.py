@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityscapes.labels import BY_NAME, CATEGORIES, LABELS
-from cityscapes.scoring.counts import INSTANCE_SIZE, SCORED, WITH_INSTANCES, Counts
+from cityscapes.scoring.pixel.counts import INSTANCE_SIZE, SCORED, WITH_INSTANCES, Counts
 from engine.arrays import Float64Array, Int64Array
 from engine.tables import Table, percent
 

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cityscapes.scoring import boundary, images, main
-from cityscapes.scoring.counts import SCORED, Masks
+from cityscapes.scoring import main
+from cityscapes.scoring.pixel import boundary, images
+from cityscapes.scoring.pixel.counts import SCORED, Masks
 from tests.cityscapes.drawn_predictions import CLASSES, argv, patches
 
 

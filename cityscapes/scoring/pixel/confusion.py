@@ -7,7 +7,7 @@ import numpy as np
 
 from cityscapes.labels import BY_ID
 from cityscapes.predictions import LABEL_IDS
-from cityscapes.scoring.counts import SCORED
+from cityscapes.scoring.pixel.counts import SCORED
 from engine.arrays import Float64Array, Int64Array
 from engine.files.atomic import replacing
 from engine.tables import Table

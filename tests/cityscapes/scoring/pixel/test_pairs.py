@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cityscapes.scoring import main, score, scores_of
-from cityscapes.scoring.counts import count, read
+from cityscapes.scoring.pixel.counts import count, read
 from engine.errors import InputError
 from engine.files.images import write_png
 from tests.cityscapes.drawn_predictions import Folder, fault_lines
