@@ -9,9 +9,8 @@ from cityscapes import scoring, submission
 from cityscapes.ground_truth import polygons
 from cityscapes.ground_truth.polygons import Masks
 from cityscapes.labels import CLASSES, LABEL_ID_OF, OFFICIAL
-from cityscapes.scoring import ScoringResult
-from cityscapes.scoring.pixel.comparison import Comparison, result_of
-from cityscapes.scoring.pixel.comparison import read as read_result
+from cityscapes.scoring import ScoringResult, tasks
+from cityscapes.scoring.comparison import Comparison
 from cityscapes.submission import Report
 from engine.arrays import UInt8Array
 from engine.errors import InputError
@@ -63,11 +62,8 @@ def compare(first: ScoringResult | str | Path, second: ScoringResult | str | Pat
     Raises:
         InputError: if a file is missing or is not a result file.
     """
-    read = [
-        result_of(result, name) if isinstance(result, ScoringResult) else read_result(Path(result))
-        for result, name in ((first, "A"), (second, "B"))
-    ]
-    return Comparison(*read)
+    sources = (source if isinstance(source, ScoringResult) else Path(source) for source in (first, second))
+    return tasks.compare(*sources)
 
 
 def check(predictions: str | Path, root: str | Path | None = None, *, workers: int = 1) -> Report:

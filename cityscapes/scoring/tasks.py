@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-from cityscapes.scoring import pixel
-from cityscapes.scoring.pixel import comparison
+from cityscapes.scoring import comparison, pixel
+from cityscapes.scoring.comparison import Comparison
+from engine.errors import InputError
+from engine.files.documents import read_json
 from engine.tables import Table
 
 if TYPE_CHECKING:
@@ -13,6 +15,9 @@ if TYPE_CHECKING:
 Task = Literal["pixel"]
 TASKS: tuple[Task, ...] = get_args(Task)
 PIXEL: Task = "pixel"
+
+_KEYS: dict[str, Task] = {"classScores": PIXEL}
+"""Key that only the result files of a task have -> the task."""
 
 
 class Result(Protocol):
@@ -37,22 +42,6 @@ class Result(Protocol):
         """Write the figures of single images and the confusion of classes, and return the paths of the files."""
 
 
-class Compared(Protocol):
-    """Comparison of two results of the same task."""
-
-    def table(self) -> Table:
-        """The scores of both results and their differences, by class and on average."""
-
-    def to_dataframe(self) -> "pd.DataFrame":
-        """The scores from 0 to 1 and their differences, see `table`."""
-
-    def heading(self) -> str:
-        """The paths of the files A and B."""
-
-    def verdict(self) -> str:
-        """Whether the difference of the averages may be chance, with its interval."""
-
-
 def measure(
     task: Task, predictions: Path, root: Path, split: str, *, workers: int, with_borders: bool = False
 ) -> Result:
@@ -72,10 +61,28 @@ def measure(
     return pixel.measure(predictions, root, split, workers=workers, with_borders=with_borders)
 
 
-def compare(first: Path, second: Path) -> Compared:
-    """Compare two result files of the same task, which is recognised by their keys.
+def compare(first: Result | Path, second: Result | Path) -> Comparison:
+    """Compare two results of the same task: result files, whose task is recognised by their keys, or just measured.
 
     Raises:
         InputError: if a file is missing or is not a result file, or if the tasks differ.
     """
-    return comparison.compare(first, second)
+    sources = [
+        (source, read_json(source)) if isinstance(source, Path) else (Path(name), source.to_json())
+        for name, source in (("A", first), ("B", second))
+    ]
+    tasks = [_task_of(path, content) for path, content in sources]
+    if tasks[0] != tasks[1]:
+        named = " and ".join(f"{path} is of the {task} task" for (path, _), task in zip(sources, tasks, strict=True))
+        raise InputError(f"{named}; compare two results of the same task")
+    from cityscapes.scoring.pixel import comparison as of_pixels
+
+    return of_pixels.compare(*(of_pixels.read(path, content) for path, content in sources))
+
+
+def _task_of(path: Path, content: Any) -> Task:
+    """The task of the content of a result file."""
+    for key, task in _KEYS.items():
+        if isinstance(content, dict) and key in content:
+            return task
+    raise InputError(f"{path}: not the result of a scorer, which has the key {' or '.join(_KEYS)}; {comparison.REMEDY}")

@@ -1,21 +1,16 @@
 """Scores of single images, and a bootstrap interval of the mean IoU over images."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from cityscapes.labels import BY_ID
+from cityscapes.scoring import bootstrap
+from cityscapes.scoring.bootstrap import Figure, Interval, means
 from cityscapes.scoring.pixel.counts import SCORED
 from engine.arrays import Float64Array, Int64Array
-
-RESAMPLES = 2000
-LEVEL = 0.95
-_SEED = 0
-_BLOCK = 100
-"""Number of resamples drawn at a time, which bounds memory."""
 
 _MAX_PIXELS = 1 << 32
 """Maximum pixel count of a class in an image of a result file, so that sums over many images fit into 64 bits."""
@@ -43,13 +38,6 @@ class ImageCounts(NamedTuple):
         return {"hits": self.hits.tolist(), "unions": self.union.tolist()}
 
 
-class Interval(NamedTuple):
-    """Interval that contains the middle `LEVEL` of the bootstrap resamples of a figure."""
-
-    low: float
-    high: float
-
-
 def count(stem: str, confusion: Int64Array) -> ImageCounts:
     """Reduce the (34, 34) confusion matrix of an image."""
     among = confusion[np.ix_(SCORED, SCORED)]
@@ -59,7 +47,7 @@ def count(stem: str, confusion: Int64Array) -> ImageCounts:
 
 def mean_score(image: ImageCounts) -> float:
     """Mean IoU of the classes that occur in an image; NaN if none occurs."""
-    return float(_means(image.hits[None], image.union[None])[0])
+    return float(means(image.scores()[None])[0])
 
 
 def total_scores(images: Sequence[ImageCounts]) -> Float64Array:
@@ -68,17 +56,16 @@ def total_scores(images: Sequence[ImageCounts]) -> Float64Array:
 
 
 def interval(images: Sequence[ImageCounts]) -> Interval:
-    """Bootstrap interval of the mean IoU: images are drawn with replacement, with a fixed seed.
+    """Bootstrap interval of the mean IoU.
 
     A class that occurs in no drawn image is left out of the mean of that resample.
     """
-    (means,) = zip(*_resampled([images]), strict=True)
-    return _interval(np.concatenate(means))
+    return bootstrap.interval(len(images), _mean_iou(images))
 
 
 def difference(first: Sequence[ImageCounts], second: Sequence[ImageCounts]) -> Interval:
-    """Bootstrap interval of the difference, second minus first; each resample draws the same images for both."""
-    return _interval(np.concatenate([after - before for before, after in _resampled([first, second])]))
+    """Bootstrap interval of the difference of the mean IoUs, second minus first, of the same images."""
+    return bootstrap.difference(len(first), _mean_iou(first), _mean_iou(second))
 
 
 def from_json(content: Mapping[str, Mapping[str, Sequence[int]]]) -> list[ImageCounts]:
@@ -101,36 +88,14 @@ def _pixels(hits: Sequence[int], unions: Sequence[int]) -> tuple[Int64Array, Int
     return np.array(hits, np.int64), np.array(unions, np.int64)
 
 
-def _resampled(results: Sequence[Sequence[ImageCounts]]) -> Iterator[list[Float64Array]]:
-    """Blocks of resampled mean IoUs of each result; the same images are drawn for all results."""
-    rng = np.random.default_rng(_SEED)
-    pixels = [
-        (np.array([image.hits for image in images]), np.array([image.union for image in images])) for images in results
-    ]
-    number = len(results[0])
-    for _ in range(RESAMPLES // _BLOCK):
-        drawn = rng.multinomial(number, np.full(number, 1 / number), _BLOCK)  # (block, images)
-        yield [_means(drawn @ hits, drawn @ unions) for hits, unions in pixels]
+def _mean_iou(images: Sequence[ImageCounts]) -> Figure:
+    """The mean IoU of resamples of these images."""
+    hits = np.array([image.hits for image in images])
+    unions = np.array([image.union for image in images])
+    return lambda drawn: means(_ious(drawn @ hits, drawn @ unions))
 
 
 def _ious(hits: Int64Array, unions: Int64Array) -> Float64Array:
     ious = np.full(unions.shape, math.nan)
     np.divide(hits, unions, out=ious, where=unions > 0)
     return ious
-
-
-def _means(hits: Int64Array, unions: Int64Array) -> Float64Array:
-    """(n,) means of the (n, 19) IoUs, without those that are NaN."""
-    ious = _ious(hits, unions)
-    valid = ~np.isnan(ious)
-    means = np.full(len(ious), math.nan)
-    np.divide(np.where(valid, ious, 0).sum(1), valid.sum(1), out=means, where=valid.any(1))
-    return means
-
-
-def _interval(values: npt.NDArray[np.float64]) -> Interval:
-    values = values[~np.isnan(values)]
-    if not values.size:
-        return Interval(math.nan, math.nan)
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(low), float(high))

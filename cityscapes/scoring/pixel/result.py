@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cityscapes.scoring import bootstrap
 from cityscapes.scoring.coverage import Coverage
 from cityscapes.scoring.pixel import confusion, images
 from cityscapes.scoring.pixel.boundary import BorderCounts
@@ -80,7 +81,7 @@ class ScoringResult:
         """The bootstrap interval of the mean IoU, and the coverage."""
         low, high = images.interval(self.images)
         spread = (
-            f"mean IoU {100 * low:.1f} to {100 * high:.1f} in {images.LEVEL:.0%} of {images.RESAMPLES} resamples "
+            f"mean IoU {100 * low:.1f} to {100 * high:.1f} in {bootstrap.LEVEL:.0%} of {bootstrap.RESAMPLES} resamples "
             f"of {counted(len(self.images), 'image')}"
         )
         return f"{spread}\n{self.coverage}"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cityscapes.scoring import main, measure
-from cityscapes.scoring.pixel import comparison, images
+from cityscapes.scoring import main, measure, tasks
+from cityscapes.scoring.pixel import images
 from engine.files.atomic import write_json
 from tests.cityscapes.drawn_predictions import argv
 
@@ -49,7 +49,7 @@ def test_comparisons_in_each_format(data: Path, capsys: pytest.CaptureFixture[st
     for name in ("bad", "good"):
         paths.append(data / f"{name}.json")
         write_json(paths[-1], measure(data / name, data / "data", "val").to_json())
-    frame = comparison.compare(*paths).to_dataframe()
+    frame = tasks.compare(*paths).to_dataframe()
     assert list(frame.columns) == ["class", "IoU A", "IoU B", "IoU B - A", "iIoU A", "iIoU B", "iIoU B - A"]
     assert frame["class"].tolist() == [*images.NAMES, "mean"]
     assert (frame["IoU B"] - frame["IoU A"]).tolist() == pytest.approx(frame["IoU B - A"].tolist(), nan_ok=True)

@@ -1,0 +1,56 @@
+"""Bootstrap intervals over images: the resampling that all tasks share (Efron, 1979).
+
+Each resample draws as many images as were scored, with replacement, so that it counts some images twice or more and
+leaves others out. A task computes its figure for each resample; the interval holds the middle of these figures.
+"""
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.arrays import Float64Array, Int64Array
+
+RESAMPLES = 2000
+LEVEL = 0.95
+_SEED = 0
+_BLOCK = 100
+"""Number of resamples drawn at a time, which bounds memory."""
+
+Figure = Callable[[Int64Array], Float64Array]
+"""Function from a (n, images) array, the number of times that each image was drawn, to the (n,) figures of these
+resamples; NaN for a resample without a score."""
+
+
+class Interval(NamedTuple):
+    """Interval that contains the middle `LEVEL` of the bootstrap resamples of a figure."""
+
+    low: float
+    high: float
+
+
+def interval(images: int, figure: Figure) -> Interval:
+    """Bootstrap interval of a figure of so many images; the seed is fixed, and NaN if no resample has a score."""
+    rng = np.random.default_rng(_SEED)
+    values = np.concatenate(
+        [figure(rng.multinomial(images, np.full(images, 1 / images), _BLOCK)) for _ in range(RESAMPLES // _BLOCK)]
+    )
+    values = values[~np.isnan(values)]
+    if not values.size:
+        return Interval(math.nan, math.nan)
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high))
+
+
+def difference(images: int, first: Figure, second: Figure) -> Interval:
+    """Bootstrap interval of the difference, second minus first; each resample draws the same images for both."""
+    return interval(images, lambda drawn: second(drawn) - first(drawn))
+
+
+def means(scores: Float64Array) -> Float64Array:
+    """(n,) means of (n, classes) scores, without those that are NaN; NaN where all are."""
+    valid = ~np.isnan(scores)
+    found = np.full(len(scores), math.nan)
+    np.divide(np.where(valid, scores, 0).sum(1), valid.sum(1), out=found, where=valid.any(1))
+    return found
