@@ -33,6 +33,11 @@ COARSE_SPLITS = tuple(f"{COARSE_PREFIX}{split}" for split in ("train", "train_ex
 """Names of the splits with masks of gtCoarse instead of gtFine; images of train_extra have no other masks."""
 
 _FRAME = re.compile(r"[^_]+_\d{6}_\d{6}")
+_FRAME_INSIDE = re.compile(r"(?<![^_\W])(?<![^_\W]-)[^_\W]++(?:-[^_\W]++)*+_\d{6}_\d{6}")
+"""`<city>_<6 digits>_<6 digits>` anywhere in a name.
+
+Matching takes linear time, because cities match only from their beginnings, and possessively.
+"""
 
 
 @dataclass(frozen=True)
@@ -131,6 +136,12 @@ def frame_of(name: str) -> str | None:
     """
     match = _FRAME.match(name)
     return match.group() if match else None
+
+
+def stem_in(name: str) -> str:
+    """Stem of the image anywhere in the name of a file; empty if there is none."""
+    found = _FRAME_INSIDE.search(re.split(r"[/\\]", name)[-1])
+    return found.group() if found else ""
 
 
 def require_root(root: Path) -> None:

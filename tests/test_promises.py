@@ -56,7 +56,9 @@ PROMISES: dict[str, tuple[str, ...]] = {
         f"{SCORING}/pixel/test_scores.py::test_scores_are_the_official_ones",
         f"{SCORING}/pixel/test_scores.py::test_real_masks_have_the_official_scores",
     ),
-    "The checker's messages for 35 faults": (f"{SUBMISSION}/test_faults.py::test_fault_gets_the_documented_message",),
+    "The checker's messages for 35 faults": (
+        f"{SUBMISSION}/pixel/test_faults.py::test_fault_gets_the_documented_message",
+    ),
     "or your own ([docs/datasets.md]": ("catalogue/test_import_path.py::test_a_custom_benchmark_is_found",),
     "`--help` ends with examples": ("test_documentation.py::test_help_ends_with_examples",),
     "keep working, with its arguments": (

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cityscapes.submission import archive as archives
-from cityscapes.submission.checking import Report, check, messages, pack
-from cityscapes.submission.fixing import FixReport, fix
+from cityscapes.submission.pixel.checking import check, pack
+from cityscapes.submission.pixel.fixing import fix
+from cityscapes.submission.report import FixReport, Report, messages
 from engine.cli import command
 from engine.cli.invocation import spelled
 from engine.cli.options import tool_parser

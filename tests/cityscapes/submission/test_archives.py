@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from cityscapes.layout import stem_in
 from cityscapes.submission import archive_reader
-from cityscapes.submission.fix_plan import stem_in
 from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, CheckErrors, png, prediction, zipped
 
 

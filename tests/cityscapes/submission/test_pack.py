@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from cityscapes.submission import archive as archives
-from cityscapes.submission import check, checking, main, pack
+from cityscapes.submission import check, main, pack
+from cityscapes.submission.pixel import checking
 from engine.errors import InputError
 from tests.cityscapes.drawn_submission import STEMS, TRAIN_IDS, prediction, save
 

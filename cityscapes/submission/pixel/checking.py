@@ -1,58 +1,19 @@
 """Check the predictions in a folder or zip, and pack those of a folder."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from cityscapes.layout import IMAGES, frame_of
+from cityscapes.layout import frame_of
 from cityscapes.predictions import FIX_COMMAND, kind_of_name
-from cityscapes.submission import archive as archives
-from cityscapes.submission import archive_reader, completeness, id_check, pngs
+from cityscapes.submission import archive_reader, completeness, packing
 from cityscapes.submission.archive_reader import Entry
-from cityscapes.submission.completeness import Prediction
-from engine.cli.submission import next_line
+from cityscapes.submission.pixel import id_check, pngs, predictions
+from cityscapes.submission.pixel.predictions import Prediction
+from cityscapes.submission.report import HARMLESS, Report
 from engine.errors import InputError
-from engine.files.lock import exclusive
 from engine.findings import Finding, counted, fault, note, of_severity
 from engine.parallel import parallel_map
-
-_HARMLESS = "harmless, because the server ignores them; `python -m cityscapes.submission pack` leaves them out"
-
-
-@dataclass(frozen=True)
-class Report:
-    """Result of a check."""
-
-    predictions: int
-    """Number of PNG files that the server would read as predictions."""
-    faults: tuple[Finding, ...]
-    """Reasons why the server would refuse the submission or score it wrongly; empty if there are none."""
-    warnings: tuple[Finding, ...]
-    """Findings that do not prevent a submission."""
-    deviation: str = ""
-    """Differences in number and size between the expected images and the official test set; empty if there are none.
-
-    The server would refuse predictions of other images; they are for demos and experiments."""
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is no fault; the images may still differ from the official test set."""
-        return not self.faults
-
-    def verdict(self, root: Path | None) -> str:
-        """The result in one line, with every deviation from the official test set."""
-        predictions = counted(self.predictions, "prediction")
-        if not self.deviation or root is None:
-            return f"ok: {predictions}, one for each test image, all of label ids"
-        return (
-            f"not for the server: {predictions}, one for each image of {root / IMAGES / 'test'}, all of label ids; "
-            f"that is not the official test set: {self.deviation}"
-        )
-
-    def next_step(self, usual: str) -> str:
-        """The line that suggests the next step: `usual`, unless the images deviate."""
-        return next_line(self.deviation, usual, "test images of leftImg8bit_trainvaltest.zip")
 
 
 class _FilesByName(NamedTuple):
@@ -94,16 +55,7 @@ def pack(
     Raises:
         InputError: with every fault; no zip is written in that case.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give the folder that the predictions were written to")
-    if archive.suffix.lower() != ".zip" or archive.is_dir():
-        raise InputError(f"{archive}: expected the name of a file ending in .zip; choose another")
-    report, digests = _check(folder, root, workers)
-    if report.faults:
-        raise InputError(*messages(folder, report.faults))
-    with exclusive(archive, "choose another name"):  # so that zip and manifest belong together
-        archives.write(folder, digests, archive, made_with or {}, report.deviation)
-    return report
+    return packing.pack(folder, archive, lambda: _check(folder, root, workers), made_with)
 
 
 def _check(path: Path, root: Path | None, workers: int) -> tuple[Report, dict[str, str]]:
@@ -114,15 +66,15 @@ def _check(path: Path, root: Path | None, workers: int) -> tuple[Report, dict[st
         raise InputError(f"{path}: got no file at all, expected PNG predictions; predict the test split first")
     files = _sort_by_name(entries)
     findings = [*archive_reader.faults_of(entries), *_name_findings(files), *_zip_findings(path, entries, files)]
-    predictions = _read(path, files.predictions, workers)
-    if predictions:
-        findings += [*completeness.findings(predictions, images), *id_check.findings(predictions)]
+    found = _read(path, files.predictions, workers)
+    if found:
+        findings += [*predictions.findings(found, images), *id_check.findings(found)]
     elif not files.misnamed:
         what = f"got no PNG among {counted(len(entries), 'file')}, expected one for each test image"
         findings.append(fault("no predictions", what, "predict the test split first", []))
     faults, notes = of_severity("fault", findings), of_severity("note", findings)
-    digests = {prediction.name: prediction.mask.sha256 for prediction in predictions}
-    return Report(len(predictions), faults, notes, images.deviation), digests
+    digests = {prediction.name: prediction.mask.sha256 for prediction in found}
+    return Report(len(found), faults, notes, images.deviation), digests
 
 
 def _sort_by_name(entries: Sequence[Entry]) -> _FilesByName:
@@ -148,10 +100,10 @@ def _name_findings(files: _FilesByName) -> Iterator[Finding]:
         yield fault("suffix", what, f"rename them: {FIX_COMMAND}", files.uppercase)
     if files.others:
         what = f"got {counted(len(files.others), 'file')} of other types than PNG"
-        yield note("not a prediction", what, _HARMLESS, files.others)
+        yield note("not a prediction", what, HARMLESS, files.others)
     if files.hidden:
         what = f"got {counted(len(files.hidden), 'hidden file')}, for example those that macOS creates"
-        yield note("hidden", what, _HARMLESS, files.hidden)
+        yield note("hidden", what, HARMLESS, files.hidden)
 
 
 def _zip_findings(path: Path, entries: Sequence[Entry], files: _FilesByName) -> Iterator[Finding]:
@@ -188,8 +140,3 @@ def _inspect_batch(batch: tuple[Path, Sequence[Entry]]) -> list[pngs.MaskInfo]:
         pngs.MaskInfo("damaged", str(content)) if isinstance(content, InputError) else pngs.inspect(content)
         for content in archive_reader.read(*batch)
     ]
-
-
-def messages(path: Path, findings: Sequence[Finding]) -> list[str]:
-    """One line for each finding about a folder or zip."""
-    return [f"{path}: {finding}" for finding in findings]

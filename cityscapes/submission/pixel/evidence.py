@@ -14,8 +14,9 @@ from cityscapes.labels import BY_ID
 from cityscapes.layout import IMAGE_SIZE, SPLITS, Scene, require_root, scenes_with_image, scenes_with_label_ids
 from cityscapes.official_counts import SPLIT_OF
 from cityscapes.predictions import SUBTRACT_ONE
-from cityscapes.submission import archive_reader, id_check, pngs
-from cityscapes.submission.fix_plan import FilePlan, as_grey
+from cityscapes.submission import archive_reader
+from cityscapes.submission.pixel import id_check, pngs
+from cityscapes.submission.pixel.fix_plan import FilePlan, as_grey
 from engine.errors import ErrorCollector, InputError
 from engine.files.images import image_size, read_ids
 from engine.findings import Finding, counted, fault

@@ -8,7 +8,7 @@ import numpy as np
 from cityscapes.id_kind import NEVER_SCORED, IdKind, by_frequency, unlikely_label_ids
 from cityscapes.labels import BY_ID, LABELS, VOID
 from cityscapes.predictions import FIX_COMMAND, SUBTRACT_ONE
-from cityscapes.submission.completeness import Prediction, colour_duplicates
+from cityscapes.submission.pixel.predictions import Prediction, colour_duplicates
 from engine.findings import Finding, counted, fault, note
 
 _HIGHEST = max(BY_ID)

@@ -10,13 +10,11 @@ import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from cityscapes.predictions import ORIGIN_KEY, WEIGHTS_KEY
+from cityscapes.submission.completeness import Size
 from engine.arrays import IdArray
 from engine.files import png_reader
 from engine.files.images import quiet_pillow
 from engine.findings import counted
-
-Size = tuple[int, int]
-"""Width and height."""
 
 _CHANNELS = {2: "RGB", 4: "grey and alpha", 6: "RGBA"}
 _START = 1024

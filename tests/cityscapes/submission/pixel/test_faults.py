@@ -24,7 +24,7 @@ Ids = npt.NDArray[Any]
 Spoil = Callable[[Path], None]
 """Function that spoils a folder of good predictions, or writes a spoilt zip of it."""
 
-DOCS = Path(__file__).parents[3] / "docs/submission.md"
+DOCS = Path(__file__).parents[4] / "docs/submission.md"
 STEMS = [f"{city}_000000_{frame:06d}" for city in ("berlin", "bonn") for frame in (19, 20)]
 FIRST = f"{STEMS[0]}.png"
 

@@ -1,10 +1,7 @@
 """Predictions with faults -> a new folder of fixed predictions, if their meaning is certain."""
 
-import os
-import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +9,17 @@ import numpy.typing as npt
 
 from cityscapes.id_kind import IdKind
 from cityscapes.labels import BY_ID, CLASSES, LABEL_ID_OF, VOID
+from cityscapes.layout import stem_in
 from cityscapes.predictions import kind_of_name
-from cityscapes.submission import archive_reader, completeness, evidence, id_check, pngs
+from cityscapes.submission import archive_reader, completeness
 from cityscapes.submission.archive_reader import Entry
-from cityscapes.submission.completeness import Prediction
-from cityscapes.submission.evidence import Ids
-from cityscapes.submission.fix_plan import FilePlan, as_grey, plan_files, stem_in
+from cityscapes.submission.new_folder import complete_folder, require_new
+from cityscapes.submission.pixel import evidence, id_check, pngs, predictions
+from cityscapes.submission.pixel.evidence import Ids
+from cityscapes.submission.pixel.fix_plan import FilePlan, as_grey, plan_files
+from cityscapes.submission.pixel.predictions import Prediction
+from cityscapes.submission.report import FixReport
 from engine.errors import InputError
-from engine.files.atomic import require_writable
 from engine.files.images import write_png
 from engine.findings import Finding, counted, fault, of_severity
 from engine.parallel import parallel_map
@@ -41,20 +41,6 @@ _REMEDIES = {
 }
 
 
-@dataclass(frozen=True)
-class FixReport:
-    """Result of a fix."""
-
-    predictions: int
-    """Number of predictions written."""
-    changes: dict[str, int]
-    """Description of a change -> number of files."""
-    remaining: tuple[Finding, ...]
-    """Faults that only other predictions can fix; empty if the images are not known."""
-    split: str = "test"
-    """Split that most predictions belong to."""
-
-
 def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", workers: int = 1) -> FixReport:
     """Write fixed copies of the predictions in a folder or zip to a new folder.
 
@@ -72,7 +58,7 @@ def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", w
     Raises:
         InputError: with everything that cannot be fixed with certainty; nothing is written in that case.
     """
-    _require_new(path, new)
+    require_new(path, new)
     entries = [entry for entry in archive_reader.entries(path) if kind_of_name(entry.name) != "hidden"]
     data = evidence.DataFolder(root)
     plans, findings = _planned_files(path, entries, workers)
@@ -92,14 +78,6 @@ def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", w
     changes.update({ids_change: len(plans)} if ids_change else {})
     changes["renamed or moved"] = sum(plan.entry.name != _name(plan.stem) for plan in plans)
     return FixReport(len(plans), {change: number for change, number in changes.items() if number}, remaining, split)
-
-
-def _require_new(path: Path, new: Path) -> None:
-    if new.exists() and (not new.is_dir() or any(new.iterdir())):
-        raise InputError(f"{new}: already exists; choose a new folder, because existing files are never changed")
-    if path.is_dir() and new.resolve().is_relative_to(path.resolve()):
-        raise InputError(f"{new}: is inside {path}, which is only read; choose a new folder outside it")
-    require_writable(new.parent)
 
 
 def _name(stem: str) -> str:
@@ -172,24 +150,17 @@ def _remaining(plans: Sequence[FilePlan], root: Path | None) -> tuple[Finding, .
     """Faults that other predictions of the test set must fix."""
     if root is None:
         return ()
-    predictions = [Prediction(plan.stem, _name(plan.stem), plan.mask) for plan in plans]
-    return of_severity("fault", completeness.findings(predictions, completeness.expected_images(root)))
+    fixed = [Prediction(plan.stem, _name(plan.stem), plan.mask) for plan in plans]
+    return of_severity("fault", predictions.findings(fixed, completeness.expected_images(root)))
 
 
 def _write(path: Path, new: Path, plans: Sequence[FilePlan], table: npt.NDArray[np.uint8], workers: int) -> None:
-    """Write all files to a temporary folder, which is renamed when it is complete."""
-    part = new.with_name(f".{new.name}.{os.getpid()}.part")
-    batches = [(path, part, batch, table) for batch in archive_reader.batches(plans, workers)]
-    try:
+    """Write all files to the new folder."""
+    with complete_folder(new) as part:
+        batches = [(path, part, batch, table) for batch in archive_reader.batches(plans, workers)]
         for _, done in parallel_map(_write_batch, batches, workers=workers, title="fix"):
             if isinstance(done, InputError):
                 raise done
-        part.replace(new)
-    except BaseException as error:
-        shutil.rmtree(part, ignore_errors=True)
-        if isinstance(error, InputError):  # the user knows only the name of the new folder
-            raise InputError(*(message.replace(str(part), str(new)) for message in error.messages)) from error
-        raise
 
 
 def _write_batch(batch: tuple[Path, Path, Sequence[FilePlan], npt.NDArray[np.uint8]]) -> None:

@@ -1,6 +1,5 @@
 """Plan for fixing each prediction file: the change that makes it an 8-bit mask of ids."""
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -8,16 +7,12 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cityscapes.submission import archive_reader, pngs
+from cityscapes.layout import stem_in
+from cityscapes.submission import archive_reader
 from cityscapes.submission.archive_reader import Entry
+from cityscapes.submission.pixel import pngs
 from engine.errors import InputError
 from engine.parallel import parallel_map
-
-_FRAME = re.compile(r"(?<![^_\W])(?<![^_\W]-)[^_\W]++(?:-[^_\W]++)*+_\d{6}_\d{6}")
-"""`<city>_<6 digits>_<6 digits>` anywhere in a name.
-
-Matching takes linear time, because cities match only from their beginnings, and possessively.
-"""
 
 
 class FilePlan(NamedTuple):
@@ -47,12 +42,6 @@ def _plan_batch(batch: tuple[Path, Sequence[Entry]]) -> list[FilePlan]:
         FilePlan(entry, stem_in(entry.name), *_planned(content))
         for entry, content in zip(batch[1], archive_reader.read(*batch), strict=True)
     ]
-
-
-def stem_in(name: str) -> str:
-    """Stem of the image in the name of a file; empty if there is none."""
-    found = _FRAME.search(re.split(r"[/\\]", name)[-1])
-    return found.group() if found else ""
 
 
 def _planned(content: bytes | InputError) -> tuple[pngs.MaskInfo, str]:

@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from cityscapes.labels import LABEL_ID_OF, TRAIN_ID_OF
-from cityscapes.submission import check, evidence, fix, main, pack
+from cityscapes.submission import check, fix, main, pack
+from cityscapes.submission.pixel import evidence
 from engine.errors import InputError
 from engine.files.images import read_ids
 from tests.cityscapes.drawn_submission import LABEL_IDS, TRAIN_IDS
@@ -372,10 +373,10 @@ def test_a_failed_write_leaves_nothing(folder: Path, tmp_path: Path, monkeypatch
     def fail_named(path: Path, _: Ids) -> None:
         raise InputError(f"{path}: no room")
 
-    monkeypatch.setattr("cityscapes.submission.fixing.write_png", fail)
+    monkeypatch.setattr("cityscapes.submission.pixel.fixing.write_png", fail)
     with pytest.raises(OSError, match="No space"):
         fix(folder, tmp_path / "new")
-    monkeypatch.setattr("cityscapes.submission.fixing.write_png", fail_named)
+    monkeypatch.setattr("cityscapes.submission.pixel.fixing.write_png", fail_named)
     with pytest.raises(InputError, match=rf"^{tmp_path}/new/berlin/berlin_000000_000019\.png: no room$"):
         fix(folder, tmp_path / "new")
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["old"]
