@@ -46,7 +46,11 @@ def open_image(path: Path) -> "Image.Image":
     Raises:
         InputError: if the file is missing, empty, truncated, damaged, far too large, or not an image.
     """
-    content = read_bytes(path)
+    return decode_image(path, read_bytes(path))
+
+
+def decode_image(path: Path, content: bytes) -> "Image.Image":
+    """Decode the content of an image file, see `open_image`; messages name its path."""
     _require_whole(path, content, png_reader.verify)
     return _decoded(path, content)
 

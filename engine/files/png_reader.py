@@ -31,6 +31,10 @@ CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, 4: 2, 6: 4}
 """Colour type -> samples per pixel."""
 _IDS, _COLOURS = {(GREY, 8), (GREY, 16), (PALETTE, 8)}, {(RGB, 8)}
 """Colour types with bits per sample that are decoded here."""
+_BYTES = {(GREY, 8)}
+_LAST_FILTER = 4
+"""Number of PNG's filters, without the one that leaves a row as it is."""
+_WRONG_PIXELS = "the compressed pixels are damaged"
 _NOT_PLAIN = {b"tRNS", b"acTL", b"fcTL"}
 """Chunks of transparent or animated images."""
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
@@ -39,6 +43,9 @@ _PIECE = 1 << 16
 """Compressed bytes inflated at a time, so that an endless stream takes little memory."""
 MAX_PIXELS = 1 << 28
 """Largest image that is decoded, 268 megapixels; larger ones are refused."""
+
+
+_Chunks = dict[bytes, list[memoryview]]
 
 
 class Header(NamedTuple):
@@ -94,7 +101,7 @@ def verify(content: bytes) -> Header:
     if len(chunks[b"IHDR"]) > 1 or not head.width * head.height:  # Pillow would use the last header
         raise DamagedError("more than one header, or no pixels")
     if head.kind in CHANNELS and 0 < head.width * head.height <= MAX_PIXELS and not _inflates(chunks[b"IDAT"], head):
-        raise DamagedError("the compressed pixels are damaged")
+        raise DamagedError(_WRONG_PIXELS)
     return head
 
 
@@ -132,6 +139,26 @@ def decode_rgb(content: bytes) -> UInt8Array | None:
     return None if pixels is None else pixels.astype(np.uint8, copy=False)
 
 
+def grey_rows(content: bytes) -> UInt8Array | None:
+    """The rows of an undamaged grey PNG of 8 bits as they are stored: filtered; None for all others.
+
+    A row that equals the row above, and an empty one, often has only zeros here. So areas are found without decoding.
+
+    Returns:
+        (H, 1 + W) uint8: of each row the byte that names its filter, 0 to 4, and the filtered pixels.
+    """
+    keep_freed_memory()
+    try:
+        head, chunks = _inspect(content)
+        if not _is_plain(head, chunks, _BYTES):
+            return None
+        stream = b"".join(_inflated(chunks[b"IDAT"], head))
+    except DamagedError:
+        return None
+    rows = np.frombuffer(stream, np.uint8).reshape(head.height, 1 + head.width)
+    return rows if rows[:, 0].max() <= _LAST_FILTER else None
+
+
 def _decoded(content: bytes, plain: Collection[tuple[int, int]]) -> IdArray | None:
     """(H, W, channels) of an undamaged PNG with one of these colour types and bits; None for all others.
 
@@ -151,27 +178,47 @@ def _plain(content: bytes, plain: Collection[tuple[int, int]]) -> Header | None:
         head, chunks = _inspect(content)
     except DamagedError:
         return None
+    return head if _is_plain(head, chunks, plain) and _inflates(chunks[b"IDAT"], head) else None
+
+
+def _is_plain(head: Header, chunks: _Chunks, plain: Collection[tuple[int, int]]) -> bool:
+    """Whether a PNG has one of these colour types and bits, and neither interlacing, transparency nor animation."""
     if (head.kind, head.bits) not in plain or head.interlacing or not 0 < head.width * head.height <= MAX_PIXELS:
-        return None
-    if len(chunks[b"IHDR"]) > 1 or not chunks.keys().isdisjoint(_NOT_PLAIN):
-        return None
-    return head if _inflates(chunks[b"IDAT"], head) else None
+        return False
+    return len(chunks[b"IHDR"]) == 1 and chunks.keys().isdisjoint(_NOT_PLAIN)
 
 
 def _inflates(stream: Sequence[memoryview], head: Header) -> bool:
     """Whether a stream inflates to the size from the header with the right Adler-32, which kornia-rs ignores."""
+    try:
+        for _ in _inflated(stream, head):
+            pass
+    except DamagedError:
+        return False
+    return True
+
+
+def _inflated(stream: Sequence[memoryview], head: Header) -> Iterator[bytes]:
+    """The parts of a stream, inflated.
+
+    Raises:
+        DamagedError: after the last part, if the size differs from that of the header, or the Adler-32 is wrong.
+    """
     size = _bytes_of_rows(head)
     inflater = zlib.decompressobj()
     inflated = 0
     try:
         for part in stream:
             for start in range(0, len(part), _PIECE):
-                inflated += len(inflater.decompress(part[start : start + _PIECE], size + 1 - inflated))
+                piece = inflater.decompress(part[start : start + _PIECE], size + 1 - inflated)
+                inflated += len(piece)
                 if inflated > size:
-                    return False
-    except zlib.error:  # type: ignore[misc]  # isal's stub says an instance
-        return False
-    return inflated == size and bool(inflater.eof)
+                    raise DamagedError(_WRONG_PIXELS)
+                yield piece
+    except zlib.error as error:  # type: ignore[misc]  # isal's stub says an instance
+        raise DamagedError(_WRONG_PIXELS) from error
+    if inflated != size or not inflater.eof:
+        raise DamagedError(_WRONG_PIXELS)
 
 
 def _bytes_of_rows(head: Header) -> int:
@@ -230,11 +277,11 @@ def _signals_held() -> Iterator[None]:
             handlers[signal.Signals(number)](number, frame)
 
 
-def _inspect(content: bytes) -> tuple[Header, dict[bytes, list[memoryview]]]:
+def _inspect(content: bytes) -> tuple[Header, _Chunks]:
     """The header, and name -> contents of the chunks, up to the end mark."""
     head = header(content)
     view = memoryview(content)
-    chunks: dict[bytes, list[memoryview]] = {}
+    chunks: _Chunks = {}
     position = len(SIGNATURE)
     while b"IEND" not in chunks:
         end = position + 8 + int.from_bytes(view[position : position + 4], "big")

@@ -110,6 +110,12 @@ def with_note(content: bytes, key: str, text: str) -> bytes:
     return content[:end] + _note(key, text) + content[end:]
 
 
+def encode_rows(rows: UInt8Array) -> bytes:
+    """Encode (H, 1 + W) rows that are filtered already, see `png_reader.grey_rows`, as a grey PNG of 8 bits."""
+    height, width = rows.shape
+    return _file(width - 1, height, 8, _GREY, rows, _NO_NOTES)
+
+
 def lines_of(steps: Steps, lookup: Lookup) -> UInt8Array:
     """The rows of the looked-up image as differences from the row above, each after the byte of the filter `Up`.
 

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from engine.files import png_reader
+from engine.files import png_reader, png_writer
 
 Ids = npt.NDArray[np.uint8 | np.uint16]
 Chunks = list[tuple[bytes, bytes]]
@@ -401,3 +401,25 @@ def test_without_the_decoder_all_is_left_to_pillow(monkeypatch: pytest.MonkeyPat
     assert decoded(content) is not None
     monkeypatch.setitem(sys.modules, "kornia_rs", None)
     assert decoded(content) is None
+
+
+@pytest.mark.parametrize("filters", [[0], [1], [2], [3], [4], [4, 0, 1, 3, 2]])
+def test_filtered_rows_are_a_png_again(filters: list[int]) -> None:
+    ids = random_ids(8)
+    rows = png_reader.grey_rows(filtered(ids, filters))
+    assert rows is not None
+    assert rows[:, 0].tolist() == [filters[row % len(filters)] for row in range(len(ids))]
+    np.testing.assert_array_equal(by_pillow(png_writer.encode_rows(rows)), ids)
+
+
+def test_filtered_rows_are_of_undamaged_grey_of_8_bits_only() -> None:
+    content = filtered(random_ids(8), [0])
+    assert png_reader.grey_rows(content) is not None
+    refused = [content[:-13], content[:50] + content[51:], with_chunk(content, b"tRNS", b"\0\0"), b""]
+    refused += [joined(png(kind, bits, (7, 9))) for name, (kind, bits) in KINDS.items() if name != "grey"]
+    refused.append(joined(png(0, 8, (7, 9), zlib.compress(bytes(7 * 10 - 1)))))
+    refused.append(joined(png(0, 8, (7, 9), zlib.compress(bytes(7 * 10 + 1)))))
+    refused.append(joined(png(0, 8, (7, 9), zlib.compress(bytes(7 * 10))[:-1] + b"x")))
+    refused.append(joined(png(0, 8, (7, 9), zlib.compress(b"\5" + bytes(7 * 10 - 1)))))
+    for other in refused:
+        assert png_reader.grey_rows(other) is None

@@ -1,0 +1,1 @@
+"""File formats of the benchmark's predictions: instances as text files with masks, and COCO panoptic."""
