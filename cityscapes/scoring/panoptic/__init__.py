@@ -1,0 +1,1 @@
+"""The panoptic task: predicted and annotated segments -> panoptic quality (PQ), exactly as the server."""
