@@ -104,6 +104,29 @@ def encode_lookup(steps: Steps, lookup: Lookup, notes: Mapping[str, str] = _NO_N
     return _file(steps.width, steps.height, 8, kind, lines_of(steps, lookup), notes)
 
 
+def encode_id_colors(ids: npt.NDArray[np.uint16 | np.uint32], notes: Mapping[str, str] = _NO_NOTES) -> bytes:
+    """Encode ids as an RGB PNG, in which red + 256 x green + 65,536 x blue is the id, as in COCO panoptic.
+
+    Args:
+        ids: (H, W), 0 to 16,777,215.
+        notes: see `encode_lookup`.
+    """
+    height, width = ids.shape
+    flat = ids.reshape(-1)
+    position = _where(flat[width:] != flat[:-width]) + width
+    lines = np.zeros((height, 1 + 3 * width), np.uint8)
+    lines[:, 0] = _UP
+    lines[0, 1:] = _id_colors(flat[:width]).reshape(-1)
+    change = _id_colors(flat[position]) - _id_colors(flat[position - width])
+    _put(lines, position, position // width, change.view("V3").reshape(-1))
+    return _file(width, height, 8, _RGB, lines, notes)
+
+
+def _id_colors(ids: npt.NDArray[np.uint16 | np.uint32]) -> UInt8Array:
+    """(N, 3) lowest three bytes of (N,) ids, the lowest byte first."""
+    return np.ascontiguousarray(ids.astype("<u4").view(np.uint8).reshape(-1, 4)[:, :3])
+
+
 def with_note(content: bytes, key: str, text: str) -> bytes:
     """The PNG with one more note after its pixels."""
     end = len(content) - _END
@@ -122,14 +145,21 @@ def lines_of(steps: Steps, lookup: Lookup) -> UInt8Array:
     Returns:
         (H, 1 + W * channels).
     """
-    channels = lookup.channels
-    lines = np.zeros((steps.height, 1 + steps.width * channels), np.uint8)
+    lines = np.zeros((steps.height, 1 + steps.width * lookup.channels), np.uint8)
     lines[:, 0] = _UP
     lines[0, 1:] = lookup.table[steps.top].reshape(-1)
+    _put(lines, steps.position, steps.row, lookup.change[steps.change])
+    return lines
+
+
+def _put(
+    lines: UInt8Array, position: npt.NDArray[np.int64], row: npt.NDArray[np.int64], change: npt.NDArray[np.void]
+) -> None:
+    """Write the (S,) changed pixels, each of one byte per channel, into rows that begin with the byte of the filter."""
+    channels = change.itemsize
     # A view in which each byte begins a pixel, so that one assignment writes all channels.
     pixels = np.ndarray(lines.size - channels + 1, f"V{channels}", lines, strides=(1,))
-    pixels[steps.position * channels + steps.row + 1] = lookup.change[steps.change]
-    return lines
+    pixels[position * channels + row + 1] = change
 
 
 def compressed(lines: UInt8Array) -> bytes:
