@@ -16,7 +16,7 @@ MAX_BYTES = 1 << 27
 MAX_VALUES = 1 << 22
 """Largest number of values in a JSON file; they take 1 GB in the worst case."""
 MAX_FAULTS = 100_000
-"""Largest number of faults that are listed."""
+"""Largest number of faults that are listed; after the image with the next one, reading ends."""
 
 _MAX_AREA = 1 << 28
 
@@ -70,7 +70,13 @@ def parse(content: bytes, *, truth: bool = False, train_ids: bool = False) -> tu
     if broken is not None:
         return [], [broken]
     reader = _Reader(truth=truth, train_ids=train_ids)
-    images = [image for number, entry in enumerate(annotations) if (image := reader.image(number, entry))]
+    images = []
+    for number, entry in enumerate(annotations):
+        image = reader.image(number, entry)
+        if image is not None:
+            images.append(image)
+        if len(reader.faults) > MAX_FAULTS:
+            break
     return images, reader.all_faults()
 
 
@@ -120,9 +126,8 @@ class _Reader:
         return faults
 
     def add(self, kind: str, where: str, what: str) -> None:
-        """Record a fault, unless there are far too many."""
-        if len(self.faults) <= MAX_FAULTS:
-            self.faults.append(Fault(kind, where, what))
+        """Record a fault."""
+        self.faults.append(Fault(kind, where, what))
 
     def image(self, number: int, entry: Any) -> AnnotatedImage | None:
         """One annotation with the segments that have an id and a category; None if it cannot be used."""
