@@ -96,7 +96,7 @@ def parse(content: bytes, folder: str = "") -> tuple[list[InstanceLine], list[Li
     return lines, faults
 
 
-def place(mask: str, folder: str = "") -> str | None:
+def path_within(mask: str, folder: str = "") -> str | None:
     """The path of a mask within the folder of all predictions; None if it leads out of that folder.
 
     Args:
@@ -133,7 +133,7 @@ def _path_faults(mask: str, folder: str) -> list[tuple[str, str]]:
         return [("path", f"got {_quoted(mask)}, expected the path of a mask")]
     if posixpath.isabs(mask):
         return [("absolute path", f"got the absolute path {_quoted(mask)}, expected one relative to the text file")]
-    if place(mask, folder) is None:
+    if path_within(mask, folder) is None:
         return [("outside", f"got {_quoted(mask)}, expected a mask within the folder of the predictions")]
     return []
 

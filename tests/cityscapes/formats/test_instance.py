@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from cityscapes.formats import instance
-from cityscapes.formats.instance import BoxedMask, InstanceLine, LineFault, parse, place, read_mask
+from cityscapes.formats.instance import BoxedMask, InstanceLine, LineFault, parse, path_within, read_mask
 from engine.errors import InputError
 from engine.files import png_reader
 
@@ -296,14 +296,14 @@ def test_long_fields_are_shortened() -> None:
 @given(st.binary())
 def test_any_bytes_are_read(content: bytes) -> None:
     lines, faults = parse(content, "berlin")
-    assert all(place(line.mask, "berlin") is not None for line in lines)
+    assert all(path_within(line.mask, "berlin") is not None for line in lines)
     assert all(fault.what for fault in faults)
 
 
 @given(st.text(alphabet="a./"), st.sampled_from(["", "b", "b/c"]))
 def test_places_are_those_that_the_system_finds(mask: str, folder: str) -> None:
     assume(not mask.startswith("/"))
-    path = place(mask, folder)
+    path = path_within(mask, folder)
     found = os.path.normpath("/".join(["/x/y", *filter(None, [folder]), mask]))
     if path is None:
         assert not (found + "/").startswith("/x/y/")
