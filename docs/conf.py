@@ -32,6 +32,7 @@ CONTENTS = {
     "Data": ["docs/ground_truth", "docs/datasets"],
     "Networks": ["docs/networks", "docs/training", "docs/scaling", "docs/inference", "docs/export"],
     "Results": ["docs/scoring", "docs/submission", "docs/profiling"],
+    "Coming from another program": ["docs/coming_from/README", "docs/coming_from/*"],
     "Reference": ["build/commands", "docs/api"],
     "The project": ["docs/architecture", "docs/reliability", "docs/gpu", "docs/gpu_bench", "CONTRIBUTING", "CHANGELOG"],
     "Decisions": ["docs/decisions/*"],

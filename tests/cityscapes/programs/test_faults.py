@@ -1,0 +1,107 @@
+"""Frequent mistakes with the files of each program: the message that names them, and the fix of the page."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.cityscapes.programs import mmsegmentation, nvidia, paddleseg, ultralytics
+from tests.cityscapes.programs.drawn import SPLITS, Predicted, predict
+from tests.cityscapes.programs.pages import Done, commands, run, section
+from tests.cityscapes.programs.test_pixel import PROGRAMS, Program
+
+Capture = pytest.CaptureFixture[str]
+Write = Callable[[Path, Sequence[Predicted]], None]
+
+SCORE = ["python", "-m", "cityscapes.scoring", "--root", "data", "--predictions"]
+CHECK = ["python", "-m", "cityscapes.submission", "check", "--root", "data"]
+FIX = ["python", "-m", "cityscapes.submission", "fix", "--root", "data"]
+MEAN_IS_100 = "mean of 19     100.0"
+
+
+def scored(folder: str, capsys: Capture, expected: int = 0) -> Done:
+    return run([*SCORE, folder], capsys, expected=expected)
+
+
+@pytest.mark.parametrize(
+    ("write", "inside"),
+    [
+        (partial(ultralytics.write, label_mapping=False), ""),
+        (partial(mmsegmentation.write, metric="IoUMetric"), ""),
+        (paddleseg.write, "/pseudo_color_prediction"),
+    ],
+    ids=["ultralytics", "mmsegmentation", "paddleseg"],
+)
+def test_train_ids_are_recognised_and_converted(write: Write, inside: str, root: Path, capsys: Capture) -> None:
+    for split in SPLITS:
+        write(Path(split), predict(split))
+    warning = scored(f"val{inside}", capsys).errors
+    assert "read as train ids 100% of the pixels are right" in warning
+    assert "python -m cityscapes.submission fix PATH NEW" in warning
+    fault = run([*CHECK, f"test{inside}"], capsys, expected=2).errors
+    assert "these are train ids, expected label ids, 0 to 33" in fault
+    for split in SPLITS:
+        assert "train ids to label ids" in run([*FIX, f"{split}{inside}", f"fixed/{split}"], capsys).output
+    assert MEAN_IS_100 in scored("fixed/val", capsys).output
+    run([*CHECK, "fixed/test"], capsys)
+
+
+@pytest.mark.parametrize("page", ["ultralytics", "mmsegmentation"])
+def test_the_fix_of_the_page_parses_its_folder(page: str, root: Path, capsys: Capture) -> None:
+    heading = {"ultralytics": "What to change", "mmsegmentation": "The most frequent mistake"}[page]
+    (words,) = commands(section(page, heading))
+    folder = Path(words[4])
+    if page == "ultralytics":
+        ultralytics.write(folder, predict("val"), label_mapping=False)
+    else:
+        mmsegmentation.write(folder, predict("val"), metric="IoUMetric")
+    run(words, capsys)
+    assert MEAN_IS_100 in scored(words[5], capsys).output
+
+
+def test_old_mmsegmentation_writes_a_palette_of_colours(root: Path, capsys: Capture) -> None:
+    for split in SPLITS:
+        mmsegmentation.write(Path(split), predict(split), metric="0.x")
+    assert MEAN_IS_100 in scored("val", capsys).output
+    assert "palette" in run([*CHECK, "test"], capsys).errors
+
+
+def test_all_folders_of_paddleseg_at_once(root: Path, capsys: Capture) -> None:
+    for split in SPLITS:
+        paddleseg.write(Path(split), predict(split))
+    assert "2 predictions in val (added_prediction/" in scored("val", capsys, expected=2).errors
+    assert "colour and ids" in run([*CHECK, "test"], capsys, expected=2).errors
+    for split in SPLITS:
+        run([*FIX, split, f"fixed/{split}"], capsys)
+    assert MEAN_IS_100 in scored("fixed/val", capsys).output
+    run([*CHECK, "fixed/test"], capsys)
+
+
+def test_the_converter_of_paddleseg(root: Path, capsys: Capture) -> None:
+    for split in SPLITS:
+        paddleseg.convert_to_label_ids(Path(split), predict(split))
+    assert MEAN_IS_100 in scored("val/convert_to_labelid", capsys).output
+    run([*CHECK, "test/convert_to_labelid"], capsys)
+
+
+def test_the_images_for_people_of_nvidia(root: Path, capsys: Capture) -> None:
+    for split in SPLITS:
+        nvidia.write_best_images(Path(split), predict(split))
+    errors = scored("val", capsys, expected=2).errors
+    assert "3 predictions in val (frankfurt_000000_000294_leftImg8bit_gt.png" in errors
+    assert "colour and ids" in run([*CHECK, "test"], capsys, expected=2).errors
+
+
+@pytest.mark.parametrize("program", PROGRAMS, ids=[program.page for program in PROGRAMS])
+def test_a_prediction_of_half_the_size(program: Program, root: Path, capsys: Capture) -> None:
+    for split in SPLITS:
+        half = [
+            predicted._replace(train_ids=np.ascontiguousarray(predicted.train_ids[::2, ::2]), instances=())
+            for predicted in predict(split)
+        ]
+        program.write(Path(split), half)
+    inside = "/pseudo_color_prediction" if program.page == "paddleseg" else ""
+    assert "got 128 x 64 pixels, expected 256 x 128" in scored(f"val{inside}", capsys, expected=2).errors
+    assert "size: " in run([*CHECK, f"test{inside}"], capsys, expected=2).errors
