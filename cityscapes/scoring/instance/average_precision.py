@@ -73,7 +73,7 @@ def detections(matches: ImageMatches) -> ImageDetections:
     nothing and more than that share of its pixels is void, in a group, or in a small instance.
     """
     outcomes = _outcomes(matches)
-    counted = _counted(matches)
+    counted = is_counted(matches)
     of_class = [matches.predictions.class_index == number for number in range(len(CLASSES))]
     instances = np.bincount(matches.instances.class_index[counted], minlength=len(CLASSES)).tolist()
     return ImageDetections(
@@ -85,7 +85,7 @@ def detections(matches: ImageMatches) -> ImageDetections:
     )
 
 
-def _counted(matches: ImageMatches) -> npt.NDArray[np.bool_]:
+def is_counted(matches: ImageMatches) -> npt.NDArray[np.bool_]:
     """(n,) whether an instance counts: it is a single object, and large enough."""
     return (matches.instances.instance_id >= FIRST_INSTANCE) & (matches.instances.pixels >= MIN_PIXELS)
 
@@ -108,7 +108,7 @@ def _outcomes(matches: ImageMatches) -> npt.NDArray[np.int8]:
     # Above an overlap of 0.5, a prediction has at most one partner, because instances do not overlap each other.
     union = instances.pixels[instance] + predictions.pixels[prediction] - shared
     pair, overlap = np.nonzero((shared / union)[:, None] > OVERLAPS)
-    counts = _counted(matches)[instance[pair]]
+    counts = is_counted(matches)[instance[pair]]
     outcomes[prediction[pair], overlap] = np.where(counts, FALSE_POSITIVE, IGNORED)
 
     # In the order of rising confidence, so that the most confident prediction of an instance remains.

@@ -1,0 +1,98 @@
+"""Figures of single images, and a bootstrap interval of the mean AP over images."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cityscapes.scoring import bootstrap
+from cityscapes.scoring.bootstrap import Figure, Interval, means
+from cityscapes.scoring.instance.average_precision import (
+    FALSE_POSITIVE,
+    IGNORED,
+    OVERLAPS,
+    TRUE_POSITIVE,
+    Detections,
+    ImageDetections,
+    merged,
+)
+from cityscapes.scoring.instance.matching import CLASSES
+from cityscapes.scoring.instance.resampling import ClassDetections, class_aps
+from engine.arrays import Float64Array
+from engine.tables import Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_HALF = 0
+"""Index of the overlap of 50 %."""
+_ALL = range(len(OVERLAPS))
+
+
+def interval(images: Sequence[ImageDetections]) -> Interval:
+    """Bootstrap interval of the AP, averaged over classes and overlaps.
+
+    A class without an instance in the drawn images is left out of the mean of that resample.
+    """
+    return bootstrap.interval(len(images), _mean_ap(images))
+
+
+def difference(first: Sequence[ImageDetections], second: Sequence[ImageDetections]) -> Interval:
+    """Bootstrap interval of the difference of the mean APs, second minus first, of the same images."""
+    return bootstrap.difference(len(first), _mean_ap(first), _mean_ap(second))
+
+
+def by_class(images: Sequence[ImageDetections]) -> list[ClassDetections]:
+    """The detections of all images, by class."""
+    return [_of_class([image.classes[number] for image in images]) for number in range(len(CLASSES))]
+
+
+def _of_class(parts: Sequence[Detections]) -> ClassDetections:
+    together = merged(parts)
+    return ClassDetections(
+        np.repeat(np.arange(len(parts)), [part.confidences.size for part in parts]),
+        together.confidences,
+        together.outcomes,
+        np.array([part.instances for part in parts], np.int64),
+    )
+
+
+def _mean_ap(images: Sequence[ImageDetections]) -> Figure:
+    """The mean AP of resamples of these images."""
+    aps = class_aps(by_class(images), _ALL)
+    return lambda drawn: means(aps(drawn))
+
+
+def to_dataframe(images: Sequence[ImageDetections]) -> "pd.DataFrame":
+    """Figures of each image, worst image first; images without an instance come last.
+
+    Columns: image; AP and AP50% from 0 to 1 within this image, NaN without an instance; instances, the number of those
+    that count; true positives, false positives, missed and ignored at an overlap of 50 %; AP50% of each class.
+    """
+    classes = by_class(images)
+    alone = np.eye(len(images), dtype=np.int64)  # one resample for each image, which draws that image once
+    half = class_aps(classes, [_HALF])(alone)
+    columns = {
+        "image": [image.stem for image in images],
+        "AP": means(class_aps(classes, _ALL)(alone)),
+        "AP50%": means(half),
+        "instances": [sum(found.instances for found in image.classes) for image in images],
+        "true positives": _number(images, TRUE_POSITIVE),
+        "false positives": _number(images, FALSE_POSITIVE),
+        "missed": [sum(int(found.missed()[_HALF]) for found in image.classes) for image in images],
+        "ignored": _number(images, IGNORED),
+        **dict(zip(CLASSES, half.T, strict=True)),
+    }
+    frame = Table(columns).to_dataframe()
+    return frame.sort_values(["AP50%", "AP", "image"], na_position="last", ignore_index=True)
+
+
+def _number(images: Sequence[ImageDetections], outcome: int) -> list[int]:
+    """Number of predictions of each image with an outcome at an overlap of 50 %."""
+    return [sum(int((found.outcomes[:, _HALF] == outcome).sum()) for found in image.classes) for image in images]
+
+
+def total_scores(images: Sequence[ImageDetections]) -> Float64Array:
+    """(2, 8) AP and AP50% of each class over all images."""
+    classes, once = by_class(images), np.ones((1, len(images)), np.int64)
+    return np.concatenate([class_aps(classes, overlaps)(once) for overlaps in (_ALL, [_HALF])])
