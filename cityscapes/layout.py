@@ -108,6 +108,11 @@ def scenes_with_label_ids(root: Path, split: str, annotations: str = ANNOTATIONS
     return _scenes(root, annotations, split, f"_{annotations}_labelIds.png")
 
 
+def scenes_with_instance_ids(root: Path, split: str) -> list[Scene]:
+    """The scenes of a split that have the official instance-id mask, sorted; empty if there is none."""
+    return _scenes(root, ANNOTATIONS, split, f"_{ANNOTATIONS}_instanceIds.png")
+
+
 def scenes_with_annotation(root: Path, split: str, annotations: str = ANNOTATIONS) -> list[Scene]:
     """The scenes of a split that have polygons or any of the official masks of ids, sorted; empty if there is none."""
     kinds = ("polygons.json", "labelIds.png", "instanceIds.png")

@@ -47,7 +47,7 @@ def kind_of_name(name: str) -> NameKind:
 
 
 class PredictionFiles(NamedTuple):
-    """The PNG files in a folder."""
+    """The PNG files, or the text files, in a folder."""
 
     by_stem: dict[str, list[Path]]
     """Stem of a scene -> its files, sorted; several are a fault, which the caller reports."""
@@ -55,24 +55,30 @@ class PredictionFiles(NamedTuple):
     """Files whose names do not start with `<city>_<6 digits>_<6 digits>`, sorted."""
 
 
-def find(folder: Path) -> PredictionFiles:
-    """All PNG files in a folder and its subfolders, by the scene that their names start with.
+FileKind = Literal["PNG file", "text file"]
+"""Kind of the prediction files: the pixel task has a PNG per scene, and the instance task a text file."""
+
+_PATTERNS: dict[FileKind, str] = {"PNG file": "*.png", "text file": "*.txt"}
+
+
+def find(folder: Path, kind: FileKind = "PNG file") -> PredictionFiles:
+    """All files of a kind in a folder and its subfolders, by the scene that their names start with.
 
     Hidden files are left out, and links to folders are not followed, as in the official scorer.
 
     Raises:
-        InputError: if there is no such folder, no PNG file in it, or a folder in it that cannot be listed.
+        InputError: if there is no such folder, no such file in it, or a folder in it that cannot be listed.
     """
     if not folder.is_dir():
-        kind = "is a file" if folder.exists() else "no such folder"
-        raise InputError(f"{folder}: {kind}; give the folder that the predictions were written to")
+        reason = "is a file" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {reason}; give the folder that the predictions were written to")
     found = PredictionFiles({}, [])
-    for path in folders.find(folder, "*.png"):
+    for path in folders.find(folder, _PATTERNS[kind]):
         if kind_of_name(path.relative_to(folder).as_posix()) != "hidden" and not path.is_dir():
             stem = frame_of(path.name)
             (found.unknown if stem is None else found.by_stem.setdefault(stem, [])).append(path)
     if not found.by_stem and not found.unknown:
-        raise InputError(f"{folder}: no PNG file in it; give the folder that the predictions were written to")
+        raise InputError(f"{folder}: no {kind} in it; give the folder that the predictions were written to")
     return found
 
 

@@ -14,9 +14,10 @@ from cityscapes.scoring.pixel import boundary, images
 from cityscapes.scoring.pixel.boundary import BorderCounts
 from cityscapes.scoring.pixel.counts import SCORED, Counts, Pair, count, read
 from cityscapes.scoring.pixel.images import ImageCounts
-from cityscapes.scoring.pixel.pairs import masks_remedy, pair_files
+from cityscapes.scoring.pixel.pairs import pair_files
 from cityscapes.scoring.pixel.result import ScoringResult
 from cityscapes.scoring.pixel.scores import CityscapesScores, scores_of
+from cityscapes.scoring.scene_files import masks_remedy
 from engine.errors import InputError
 from engine.findings import counted, grouped
 from engine.parallel import parallel_map
