@@ -12,9 +12,10 @@ from engine.tables import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-Task = Literal["pixel"]
+Task = Literal["pixel", "panoptic"]
 TASKS: tuple[Task, ...] = get_args(Task)
 PIXEL: Task = "pixel"
+PANOPTIC: Task = "panoptic"
 
 _KEYS: dict[str, Task] = {"classScores": PIXEL}
 """Key that only the result files of a task have -> the task."""
@@ -58,6 +59,10 @@ def measure(
     Raises:
         InputError: with the faults of all files.
     """
+    if task == PANOPTIC:
+        from cityscapes.scoring import panoptic
+
+        return panoptic.measure(predictions, root, split, workers=workers)
     return pixel.measure(predictions, root, split, workers=workers, with_borders=with_borders)
 
 

@@ -222,10 +222,13 @@ def load_official() -> Any:
         return pytest.importorskip("cityscapesscripts.evaluation.evalPanopticSemanticLabeling")
 
 
-def official_quality(folder: PanopticFolder) -> dict[str, Any]:
-    """The result file of the official scorer; None where it divides by zero, because no class occurs."""
+def official_quality(folder: PanopticFolder, truth: Path | None = None) -> dict[str, Any]:
+    """The result file of the official scorer; None where it divides by zero, because no class occurs.
+
+    Its ground truth is that of the official converter.
+    """
     official = load_official()
-    truth = folder.convert(folder.root.parent / "official")
+    truth = truth or folder.convert(folder.root.parent / "official")
 
     def averages(counts: Any, categories: dict[int, Any]) -> dict[str, Any]:
         found: dict[str, Any] = {"per_class": {}}

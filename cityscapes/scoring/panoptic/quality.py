@@ -24,11 +24,11 @@ class Qualities(NamedTuple):
     """Quality of each class, (..., 19) each, from 0 to 1; NaN for a class that is neither annotated nor predicted."""
 
     pq: Float64Array
-    """Panoptic quality."""
+    """Panoptic quality of each class."""
     sq: Float64Array
-    """Segmentation quality: mean IoU of the matches; 0 for a class without a match."""
+    """Segmentation quality of each class: mean IoU of its matches; 0 for a class without a match."""
     rq: Float64Array
-    """Recognition quality: F1 score of the segments."""
+    """Recognition quality of each class: F1 score of its segments."""
 
 
 class Average(NamedTuple):
