@@ -1,7 +1,7 @@
 """Run benches by name, print their results and record them; `python -m bench gpu` has its own options.
 
-A bench is a module with two functions. `run(samples) -> record` measures: samples is the folder of real data, which may
-be missing, and the record is JSON content. `table(record)` returns the text to print.
+A bench is a module or package with two functions. `run(samples) -> record` measures: samples is the folder of real
+data, which may be missing, and the record is JSON content. `table(record)` returns the text to print.
 """
 
 import argparse
@@ -33,6 +33,8 @@ BENCHES = (
     "forward_gpu",
 )
 """Names of the benches, which are modules of this package."""
+_OF_SCORING = ("parts", "images", "rounds", "minutes")
+"""Options of the bench `scoring`."""
 NEED_GPU = {"forward_gpu"}
 """Benches that are left out by default if there is no GPU."""
 
@@ -47,6 +49,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     names = options.names or [name for name in BENCHES if torch.cuda.is_available() or name not in NEED_GPU]
     if unknown := sorted(set(names) - set(BENCHES)):
         raise InputError(f"unknown bench {', '.join(unknown)}; choose from: {', '.join(BENCHES)}")
+    own = {name: getattr(options, name) for name in _OF_SCORING if getattr(options, name) is not None}
+    if own and names != ["scoring"]:
+        raise InputError(f"--{', --'.join(own)}: for the bench scoring alone; run: python -m bench scoring ...")
     for name in names:
         bench = importlib.import_module(f"bench.{name}")
         print(f"--- {name}", flush=True)
@@ -54,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             "bench": name,
             "load_average_before": round(os.getloadavg()[0], 1),
             "command": f"python -m bench {name}",
-            **bench.run(options.samples),
+            **bench.run(options.samples, **own),
             "environment": environment.describe(),
         }
         print(bench.table(record), flush=True)
@@ -66,7 +71,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = tool_parser(
         "bench",
         "Run side-by-side measurements against reference tools, and record the results.",
-        ["python -m bench", "python -m bench ground_truth --output outputs/bench", "python -m bench gpu --rehearse"],
+        [
+            "python -m bench",
+            "python -m bench ground_truth --output outputs/bench",
+            "python -m bench scoring --parts instance panoptic --images 15 --output outputs/bench",
+            "python -m bench gpu --rehearse",
+        ],
     )
     parser.add_argument(
         "names",
@@ -87,6 +97,16 @@ def _parser() -> argparse.ArgumentParser:
         default=REPOSITORY / "docs" / "results",
         help="output folder for NAME.json (default: docs/results)",
     )
+    scoring = parser.add_argument_group("options of the bench scoring")
+    scoring.add_argument(
+        "--parts",
+        nargs="+",
+        metavar="PART",
+        help="parts to measure: pixel, instance, panoptic, panoptic_gt (default: all)",
+    )
+    scoring.add_argument("--images", type=int, metavar="N", help="images of each part (default: 30 to 200)")
+    scoring.add_argument("--rounds", type=int, metavar="N", help="most rounds after the warm-up (default: 3 or 5)")
+    scoring.add_argument("--minutes", type=float, metavar="N", help="time limit for everything (default: 12)")
     return parser
 
 

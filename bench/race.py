@@ -130,14 +130,19 @@ def speedups(seconds: Seconds, reference: str) -> dict[str, float]:
     }
 
 
-def run_limited(arguments: Sequence[str], seconds: float, start: StartProcess = start_interpreter) -> ProcessResult:
-    """Run a Python process with a time limit in seconds, and return its result.
+def run_limited(
+    arguments: Sequence[str],
+    seconds: float,
+    start: StartProcess = start_interpreter,
+    variables: Mapping[str, str] | None = None,
+) -> ProcessResult:
+    """Run a Python process with a time limit in seconds and more environment variables, and return its result.
 
     Raises:
         OutOfTimeError: if it takes longer.
         InputError: if it fails.
     """
-    ended = Job(arguments, seconds, start=start).wait()
+    ended = Job(arguments, seconds, variables, start).wait()
     command, said = " ".join(arguments[:3]), ended.error.strip()[-1500:]
     if ended.code is None:
         raise OutOfTimeError(f"{command}: killed after {ended.seconds:.0f} s: {said}")
