@@ -69,14 +69,15 @@ class Agreement:
 
 def compare(job: Job, drawn: IdArray, official: IdArray) -> Agreement:
     """Compare two (H, W) masks of label ids of the same size."""
-    differing = drawn != official
-    boundary = boundaries(official)
-    code = (
-        official.astype(np.uint32) + (differing.astype(np.uint32) << 16) + (boundary.astype(np.uint32) << 17)
-    ).ravel()
+    # Each pixel as label id, whether it differs, and whether it is at a boundary, in as few bits as possible.
+    bits = 8 * official.itemsize
+    code: npt.NDArray[np.unsignedinteger] = official.astype(np.uint16 if bits == 8 else np.uint32)
+    code |= (drawn != official).astype(code.dtype) << bits
+    code |= boundaries(official).astype(code.dtype) << bits + 1
+    code = code.ravel()
     starts = np.concatenate(([0], np.flatnonzero(code[1:] != code[:-1]) + 1))  # of runs, which are fewer than pixels
-    sums = np.bincount(code[starts], weights=np.diff(starts, append=code.size), minlength=1 << 18)
-    count = sums.astype(np.int64).reshape(2, 2, 1 << 16)  # boundary, differing, label id
+    sums = np.bincount(code[starts], weights=np.diff(starts, append=code.size), minlength=4 << bits)
+    count = sums.astype(np.int64).reshape(2, 2, 1 << bits)  # boundary, differing, label id
     labels = {
         int(label_id): PixelCounts(
             int(count[:, :, label_id].sum()),
