@@ -23,6 +23,7 @@ from engine.ranges import WORKERS, out_of_range
 
 EXAMPLES = (
     "python generate_gt.py",
+    "python generate_gt.py --panoptic",
     "python generate_gt.py --root /data/cityscapes --official_names --instance_ids",
     "python generate_gt.py --root /data/cityscapes --annotations gtCoarse",
     "python generate_gt.py --polygons my_annotations --labels my_labels.csv",
@@ -49,6 +50,10 @@ class GenerateOptions:
     """also write *_gtFine_labelIds.png, *_labelTrainIds.png and *_color.png next to the polygons, for other tools; official masks are never overwritten"""  # noqa: E501
     instance_ids: bool = False
     """also write masks of instance ids, *_instanceId.png"""
+    panoptic: bool = False
+    """also write panoptic ground truth, cityscapes_panoptic_<split>.json and its folder of PNGs; with --from_labels from the official *_instanceIds.png, with --official_names also in gtFine/"""  # noqa: E501
+    panoptic_train_ids: bool = False
+    """also write panoptic ground truth whose category ids are train ids, cityscapes_panoptic_<split>_trainId"""
     redo: bool = False
     """draw all masks again, even those that are up to date"""
     workers: int = available_cpus()
@@ -72,12 +77,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _generate(chosen: GenerateOptions) -> int:
     """Draw the masks and print the report; the exit code says whether there were faults."""
+    _require_panoptic_is_possible(chosen)
     mask_options = ground_truth.MaskOptions(
         fill=chosen.fill,
         table=_table(chosen.labels),
         from_labels=chosen.from_labels,
         official_names=chosen.official_names,
         instance_ids=chosen.instance_ids,
+        panoptic=chosen.panoptic,
+        panoptic_train_ids=chosen.panoptic_train_ids,
         redo=chosen.redo,
     )
     if chosen.polygons is None:
@@ -100,11 +108,33 @@ def _generate(chosen: GenerateOptions) -> int:
         f"{folder}: {counted(result.drawn, 'scene')} drawn, {result.up_to_date} were up to date, {faulty} faulty; "
         f"{counted(result.written, 'mask')} written{where}"
     )
-    for line in [*coverage, *agreed]:
+    for line in [*coverage, *agreed, *result.documents]:
         print(line)
     report(grouped([*lacking, *result.faults], shown=50))  # on a full disk, thousands of files fail alike
-    print(spelled(f"next: {_next(chosen, faulty > 0)}"))
-    return BAD_INPUT if faulty else 0
+    failed = bool(lacking or result.faults)
+    print(spelled(f"next: {_next(chosen, failed)}"))
+    return BAD_INPUT if failed else 0
+
+
+def _require_panoptic_is_possible(chosen: GenerateOptions) -> None:
+    """Refuse panoptic ground truth of annotations that the official tools do not convert.
+
+    Raises:
+        InputError: for each option that excludes it.
+    """
+    if not chosen.panoptic and not chosen.panoptic_train_ids:
+        return
+    others = {
+        "--polygons": chosen.polygons is not None,
+        "--labels": chosen.labels is not None,
+        "--annotations gtCoarse": chosen.annotations == layout.COARSE,
+    }
+    given = [option for option, is_given in others.items() if is_given]
+    if given:
+        raise InputError(
+            f"panoptic ground truth is that of gtFine with the official labels, got {' and '.join(given)}; "
+            "leave out --panoptic and --panoptic_train_ids, or these options"
+        )
 
 
 def _next(chosen: GenerateOptions, faulty: bool) -> str:

@@ -59,11 +59,24 @@ def segments_of(instance_ids: IdArray, *, train_ids: bool = False) -> list[Segme
     Raises:
         InputError: if there are ids that are not instance ids of Cityscapes.
     """
-    return segments_of_runs(Runs.of(instance_ids), train_ids=train_ids)
+    return _segments(Runs.of(instance_ids), train_ids=train_ids)
 
 
-def segments_of_runs(runs: Runs, *, train_ids: bool = False) -> list[Segment]:
-    """The segments of an image of instance ids, given as runs, see `segments_of`."""
+def of_instance_ids(instance_ids: IdArray) -> tuple[npt.NDArray[np.uint16], list[Segment]]:
+    """The (H, W) segment ids of a (H, W) mask of instance ids, 0 for classes that are not scored, and the segments.
+
+    Raises:
+        InputError: if there are ids that are not instance ids of Cityscapes.
+    """
+    runs = Runs.of(instance_ids)
+    segments = _segments(runs)
+    scored = np.zeros(1 + int(runs.id.max()), np.uint16)
+    ids = [segment.id for segment in segments]
+    scored[ids] = ids
+    return np.repeat(scored[runs.id], runs.length).reshape(instance_ids.shape), segments
+
+
+def _segments(runs: Runs, *, train_ids: bool = False) -> list[Segment]:
     order = np.argsort(runs.id, kind="stable")
     ids = runs.id[order]
     begin = np.flatnonzero(np.diff(ids, prepend=-1))

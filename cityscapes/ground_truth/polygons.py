@@ -82,7 +82,7 @@ class Masks:
         many = (self.instance_of >= INSTANCES) & (self.instance_of // INSTANCES != self.label_of)
         if many.any():
             number = np.bincount(self.label_of[self.instance_of >= INSTANCES], minlength=256)
-            remedy = "there are no ids for more; leave out --instance_ids, or cut the image into parts"
+            remedy = "there are no ids for more; leave out --instance_ids and --panoptic, or cut the image into parts"
             raise InputError(
                 *(
                     f"{number[of]} objects of {self.table.names[of]}, expected at most {INSTANCES} of a label: {remedy}"
