@@ -12,9 +12,10 @@ from engine.tables import Table
 if TYPE_CHECKING:
     import pandas as pd
 
-Task = Literal["pixel", "panoptic"]
+Task = Literal["pixel", "instance", "panoptic"]
 TASKS: tuple[Task, ...] = get_args(Task)
 PIXEL: Task = "pixel"
+INSTANCE: Task = "instance"
 PANOPTIC: Task = "panoptic"
 
 _KEYS: dict[str, Task] = {"classScores": PIXEL}
@@ -59,6 +60,10 @@ def measure(
     Raises:
         InputError: with the faults of all files.
     """
+    if task == INSTANCE:
+        from cityscapes.scoring import instance
+
+        return instance.measure(predictions, root, split, workers=workers)
     if task == PANOPTIC:
         from cityscapes.scoring import panoptic
 
