@@ -1,7 +1,7 @@
-"""Panoptic ground truth: a PNG for each scene and a JSON file for each split, as `createPanopticImgs.py` makes them.
+"""Panoptic ground truth: a PNG for each scene and a JSON file for each split, equal to the official ones.
 
-A PNG contains a note with the segments of its scene. So the JSON file follows from the PNGs alone, and a rerun decodes
-none of those that are up to date.
+`createPanopticImgs.py` of cityscapesScripts makes the official ones. Here a PNG also contains a note with the segments
+of its scene. So the JSON file follows from the PNGs alone, and a rerun decodes none of those that are up to date.
 """
 
 from collections.abc import Callable, Iterator, Sequence
