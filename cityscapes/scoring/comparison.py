@@ -1,10 +1,10 @@
 """Comparison of two results, for all tasks: their files, their differences by class, and an interval of the average."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from cityscapes.scoring.bootstrap import LEVEL, Interval
 from engine.errors import InputError
@@ -17,46 +17,74 @@ REMEDY = "give a file written by `python -m cityscapes.scoring --output FILE` or
 _ROUNDING = 1e-9
 """Rounding error by which a score may exceed 1 or differ from the sum over images."""
 
-Parsed = TypeVar("Parsed")
+
+class Image(Protocol):
+    """Figures of one image, as any task has them."""
+
+    @property
+    def stem(self) -> str:
+        """Name of the scene."""
+
+
+AnyImage = TypeVar("AnyImage", bound=Image)
+
+
+@dataclass(frozen=True)
+class ResultFile(Generic[AnyImage]):
+    """Content of a result file."""
+
+    path: Path
+    """Path of the file, or the name of a result that was just measured."""
+    figures: Mapping[str, Mapping[str, float]]
+    """Name of each figure, for example IoU -> its scores from 0 to 1 by class, then on average; NaN means no score."""
+    images: Sequence[AnyImage]
+    """Figures of the images, sorted by name; empty for a file of the official scorer."""
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Comparison of the results A and B of the same task, by class and on average."""
 
-    paths: tuple[Path, Path]
-    """Files of A and B, or the names of results that were just measured."""
-    scores: Table
-    """Scores of both results and their differences."""
+    first: ResultFile[Any]
+    second: ResultFile[Any]
     average: str
     """Name of the average whose difference has an interval, for example `mean IoU`."""
-    images: tuple[Sequence[str], Sequence[str]]
-    """Names of the images whose figures each result has, in the same order; empty for the official scorer."""
-    difference: Callable[[], Interval]
-    """Function that computes the interval of the difference of the averages, if the images are the same."""
+    difference: Callable[[Any, Any], Interval]
+    """Function that computes the interval from the images of both results, which are the same."""
 
     def table(self) -> Table:
-        """The scores of both results and their differences, with rows for the classes and for averages."""
-        return self.scores
+        """The scores of both results and their differences: one row per class or average, three columns per figure."""
+        figures = self.first.figures
+        rows = list(next(iter(figures.values())))
+        columns: dict[str, list[Any]] = {"class": rows}
+        for figure in figures:
+            before, after = (
+                [result.figures[figure].get(name, math.nan) for name in rows] for result in (self.first, self.second)
+            )
+            gains = [new - old for old, new in zip(before, after, strict=True)]
+            columns |= {f"{figure} A": before, f"{figure} B": after, f"{figure} B - A": gains}
+        return Table(
+            columns, {name: points if name.endswith("B - A") else percent for name in columns if name != "class"}
+        )
 
     def to_dataframe(self) -> "pd.DataFrame":
         """The scores from 0 to 1 and their differences, see `table`; NaN where there is no score."""
-        return self.scores.to_dataframe()
+        return self.table().to_dataframe()
 
     def heading(self) -> str:
         """The paths of the files A and B."""
-        return "\n".join(f"{name}  {path}" for name, path in zip("AB", self.paths, strict=True))
+        return f"A  {self.first.path}\nB  {self.second.path}"
 
     def verdict(self) -> str:
         """Whether the difference of the averages may be chance, with its interval."""
-        first, second = self.images
+        first, second = self.first.images, self.second.images
         if not first or not second:
             return (
                 "no interval: both files must have been written by this command, which records the counts of each image"
             )
-        if first != second:
+        if [image.stem for image in first] != [image.stem for image in second]:
             return f"no interval: A and B have different images ({len(first)} and {len(second)})"
-        low, high = self.difference()
+        low, high = self.difference(first, second)
         verdict = "more than chance" if low > 0 or high < 0 else "may be chance"
         return (
             f"{self.average}, B - A: {100 * low:+.2f} to {100 * high:+.2f} points in {LEVEL:.0%} of the resamples "
@@ -64,32 +92,30 @@ class Comparison:
         )
 
     def __str__(self) -> str:
-        return "\n\n".join([self.heading(), self.scores.render(), self.verdict()])
+        return "\n\n".join([self.heading(), self.table().render(), self.verdict()])
 
 
-def side_by_side(rows: Sequence[str], figures: Mapping[str, tuple[Sequence[float], Sequence[float]]]) -> Table:
-    """The table of a comparison: one row per class or average, three columns per figure.
+def parse(
+    path: Path,
+    content: Any,
+    figures: Callable[[Any], Mapping[str, Mapping[str, float]]],
+    images: Callable[[Any], Iterable[AnyImage]],
+) -> ResultFile[AnyImage]:
+    """The content of a result file.
 
     Args:
-        rows: names of the classes and averages.
-        figures: name of each figure -> its scores in A and in B, from 0 to 1, one per row; NaN means no score.
-    """
-    columns: dict[str, Sequence[Any]] = {"class": rows}
-    for figure, (before, after) in figures.items():
-        gains = [new - old for old, new in zip(before, after, strict=True)]
-        columns |= {f"{figure} A": before, f"{figure} B": after, f"{figure} B - A": gains}
-    return Table(columns, {name: points if name.endswith("B - A") else percent for name in columns if name != "class"})
-
-
-def parse(path: Path, content: Any, read: Callable[[Any], Parsed]) -> Parsed:
-    """The content of a result file as `read` understands it.
+        path: of the file.
+        content: of the file.
+        figures: reader of the figures from the content.
+        images: reader of the images from what the key `images` holds.
 
     Raises:
-        InputError: if `read` raises an error that content of another form causes.
+        InputError: if a reader raises an error that content of another form causes.
     """
     try:
-        return read(content)
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        listed = sorted(images(content.get("images", {})), key=lambda image: image.stem)
+        return ResultFile(path, figures(content), listed)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         reason = f"{type(error).__name__}: {str(error)[:100]}"
         raise InputError(f"{path}: not the result of a scorer ({reason}); {REMEDY}") from error
 
@@ -107,14 +133,23 @@ def score(value: Any) -> float:
     return float(value)
 
 
-def require_sum(path: Path, figure: str, name: str, summed: float, recorded: float, key: str) -> None:
-    """Check that the images of a result add up to a score that its file records, for example the IoU of a class.
+def require_sum(result: ResultFile[Any], figure: str, summed: Mapping[str, float], key: str) -> None:
+    """Check that the images of a result add up to the scores that its file records.
+
+    Args:
+        result: the result.
+        figure: name of the figure.
+        summed: name of each class or average -> the score from the images.
+        key: key of the recorded scores in the file.
 
     Raises:
-        InputError: if they do not: the file was edited, or combined from two results.
+        InputError: with the first score that differs: the file was edited, or combined from two results.
     """
-    if not (math.isnan(recorded) and math.isnan(summed)) and not abs(recorded - summed) <= _ROUNDING:
-        raise InputError(
-            f"{path}: its images add up to {figure} of {percent(summed)} % for {name}, but its {key} say "
-            f"{percent(recorded)} %, so it is not a single result; score the predictions again"
-        )
+    for name, score in summed.items():
+        recorded = result.figures[figure].get(name, math.nan)
+        if not (math.isnan(recorded) and math.isnan(score)) and not abs(recorded - score) <= _ROUNDING:
+            article = "an" if figure[0] in "AIiRS" else "a"
+            raise InputError(
+                f"{result.path}: its images add up to {article} {figure} of {percent(score)} % for {name}, but its "
+                f"{key} say {percent(recorded)} %, so it is not a single result; score the predictions again"
+            )

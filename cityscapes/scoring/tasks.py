@@ -1,5 +1,6 @@
 """The three tasks of the benchmark: the functions that score and compare their predictions."""
 
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
@@ -18,8 +19,8 @@ PIXEL: Task = "pixel"
 INSTANCE: Task = "instance"
 PANOPTIC: Task = "panoptic"
 
-_KEYS: dict[str, Task] = {"classScores": PIXEL}
-"""Key that only the result files of a task have -> the task."""
+_KEYS = {"classScores": "pixel", "averages": "instance", "per_class": "panoptic"}
+"""Key that only the result files of a task have -> the task, which is also the name of its package."""
 
 
 class Result(Protocol):
@@ -85,14 +86,15 @@ def compare(first: Result | Path, second: Result | Path) -> Comparison:
     if tasks[0] != tasks[1]:
         named = " and ".join(f"{path} is of the {task} task" for (path, _), task in zip(sources, tasks, strict=True))
         raise InputError(f"{named}; compare two results of the same task")
-    from cityscapes.scoring.pixel import comparison as of_pixels
+    of_task = importlib.import_module(f"cityscapes.scoring.{tasks[0]}.comparison")
+    compared: Comparison = of_task.compare(*(of_task.read(path, content) for path, content in sources))
+    return compared
 
-    return of_pixels.compare(*(of_pixels.read(path, content) for path, content in sources))
 
-
-def _task_of(path: Path, content: Any) -> Task:
+def _task_of(path: Path, content: Any) -> str:
     """The task of the content of a result file."""
     for key, task in _KEYS.items():
         if isinstance(content, dict) and key in content:
             return task
-    raise InputError(f"{path}: not the result of a scorer, which has the key {' or '.join(_KEYS)}; {comparison.REMEDY}")
+    keys = ", ".join(_KEYS)
+    raise InputError(f"{path}: not the result of a scorer, which has one of the keys {keys}; {comparison.REMEDY}")

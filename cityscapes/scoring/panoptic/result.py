@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cityscapes.scoring import bootstrap
 from cityscapes.scoring.coverage import Coverage
+from cityscapes.scoring.panoptic import images
 from cityscapes.scoring.panoptic.matching import CATEGORY_IDS, NAMES, PanopticCounts
 from cityscapes.scoring.panoptic.quality import GROUPS, Average, Qualities, average, qualities, total
 from engine.files.atomic import write_text
@@ -56,6 +58,7 @@ class PanopticResult:
             **{name: of._asdict() for name, of in self.averages.items()},
             "per_class": per_class,
             "coverage": self.coverage.to_json(),
+            "pqInterval": list(images.interval(self.images)),
             "images": {image.stem: image.to_json() for image in self.images},
         }
 
@@ -71,13 +74,11 @@ class PanopticResult:
         return self.table().to_dataframe()
 
     def images_to_dataframe(self) -> "pd.DataFrame":
-        """Figures of each image, worst image first: its PQ, and its matched, wrong and missed segments."""
-        rows = [
-            (image.stem, average(qualities(*image[1:]), GROUPS["All"]).pq, *(int(part.sum()) for part in image[2:]))
-            for image in self.images
-        ]
-        columns = zip(("image", "PQ", "TP", "FP", "FN"), zip(*rows, strict=True), strict=True)
-        return Table(dict(columns)).to_dataframe().sort_values("PQ", kind="stable", ignore_index=True)
+        """Figures of each image, worst image first: its PQ, and its matched, wrong and missed segments.
+
+        The columns are those of `cityscapes.scoring.panoptic.images.to_dataframe`.
+        """
+        return images.to_dataframe(self.images)
 
     def __str__(self) -> str:
         rows = zip(NAMES, _rows(self.classes), strict=True)
@@ -86,8 +87,9 @@ class PanopticResult:
         return "\n\n".join([classes.render(), averages.render(), self.remark()])
 
     def remark(self) -> str:
-        """The coverage."""
-        return str(self.coverage)
+        """The bootstrap interval of the mean PQ, and the coverage."""
+        spread = bootstrap.sentence("mean PQ", images.interval(self.images), len(self.images))
+        return f"{spread}\n{self.coverage}"
 
     def write_details(self, folder: Path) -> list[Path]:
         """Write the figures of single images, and return the paths of the files."""

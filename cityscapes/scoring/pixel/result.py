@@ -13,7 +13,6 @@ from cityscapes.scoring.pixel.images import ImageCounts
 from cityscapes.scoring.pixel.scores import MEAN, CityscapesScores, mean, table
 from engine.files.atomic import write_text
 from engine.files.lock import exclusive
-from engine.findings import counted
 from engine.tables import Table, csv_of, percent
 
 if TYPE_CHECKING:
@@ -79,11 +78,7 @@ class ScoringResult:
 
     def remark(self) -> str:
         """The bootstrap interval of the mean IoU, and the coverage."""
-        low, high = images.interval(self.images)
-        spread = (
-            f"mean IoU {100 * low:.1f} to {100 * high:.1f} in {bootstrap.LEVEL:.0%} of {bootstrap.RESAMPLES} resamples "
-            f"of {counted(len(self.images), 'image')}"
-        )
+        spread = bootstrap.sentence("mean IoU", images.interval(self.images), len(self.images))
         return f"{spread}\n{self.coverage}"
 
     def write_details(self, folder: Path) -> list[Path]:

@@ -188,7 +188,7 @@ def test_any_number_of_workers_gives_identical_bytes(folder: PanopticFolder, tmp
         assert main([*folder.argv("--output", str(path)), "--workers", workers]) == 0
     assert written[0].read_bytes() == written[1].read_bytes()
     content = json.loads(written[0].read_text())
-    assert content.keys() == KEYS | {"coverage", "images"}
+    assert content.keys() == KEYS | {"coverage", "pqInterval", "images"}
     assert list(content["images"]) == [annotation["image_id"] for annotation in folder.annotations]
 
 
@@ -205,7 +205,8 @@ def test_the_table_has_each_class_and_the_averages(folder: PanopticFolder, capsy
         "Things   100.0  100.0  100.0  1",
         "Stuff    100.0  100.0  100.0  1",
     ]
-    assert lines[26].startswith("1 scene of val, not the official 500 ")
+    assert lines[26] == "mean PQ 100.0 to 100.0 in 95% of 2000 resamples of 1 image"
+    assert lines[27].startswith("1 scene of val, not the official 500 ")
 
 
 def test_csv_has_all_digits(folder: PanopticFolder, capsys: pytest.CaptureFixture[str]) -> None:
@@ -224,7 +225,7 @@ def test_details_have_each_image_worst_first(folder: PanopticFolder, tmp_path: P
         folder.add(number, predict)
     assert main(folder.argv("--details", str(tmp_path / "details"))) == 0
     head, *rows = (tmp_path / "details/images.csv").read_text().splitlines()
-    assert head == "image,PQ,TP,FP,FN"
+    assert head.startswith("image,PQ,SQ,RQ,true positives,false positives,missed,road,sidewalk,")
     assert [row.split(",")[0] for row in rows] == [f"ulm_{number:06}_000019" for number in (1, 2, 0)]
 
 

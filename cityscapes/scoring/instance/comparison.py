@@ -1,0 +1,42 @@
+"""Comparison of two results of the instance task."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cityscapes.scoring.comparison import Comparison, ResultFile, parse, require_sum, score
+from cityscapes.scoring.instance import average_precision, images
+from cityscapes.scoring.instance.average_precision import ImageDetections
+from cityscapes.scoring.instance.matching import CLASSES
+from cityscapes.scoring.pixel.scores import MEAN, mean
+
+_KEYS = {"AP": "ap", "AP50%": "ap50%"}
+"""Name of a figure -> its official key."""
+
+
+def read(path: Path, content: Any) -> ResultFile[ImageDetections]:
+    """The result in the content of a file of this command or of the official script.
+
+    Raises:
+        InputError: if it is not a result, or if its images do not add up to its scores.
+    """
+    result = parse(path, content, _figures, average_precision.from_json)
+    if result.images:
+        for figure, totals in zip(_KEYS, images.total_scores(result.images).tolist(), strict=True):
+            require_sum(result, figure, dict(zip(CLASSES, totals, strict=True)), "averages")
+    return result
+
+
+def _figures(content: Any) -> dict[str, dict[str, float]]:
+    """AP and AP50% of the classes by name, with their means."""
+    classes = content["averages"]["classes"]
+    return {figure: _with_mean([score(classes[name][key]) for name in CLASSES]) for figure, key in _KEYS.items()}
+
+
+def _with_mean(scores: Sequence[float]) -> dict[str, float]:
+    return {**dict(zip(CLASSES, scores, strict=True)), MEAN: mean(scores)}
+
+
+def compare(first: ResultFile[ImageDetections], second: ResultFile[ImageDetections]) -> Comparison:
+    """Compare two results: AP and AP50% of the classes, with a last row `mean`."""
+    return Comparison(first, second, "mean AP", images.difference)
