@@ -8,7 +8,8 @@ from cityscapes.scoring.comparison import Comparison, ResultFile, parse, require
 from cityscapes.scoring.instance import average_precision, images
 from cityscapes.scoring.instance.average_precision import ImageDetections
 from cityscapes.scoring.instance.matching import CLASSES
-from cityscapes.scoring.pixel.scores import MEAN, mean
+from cityscapes.scoring.instance.result import AVERAGE
+from cityscapes.scoring.pixel.scores import mean
 
 _KEYS = {"AP": "ap", "AP50%": "ap50%"}
 """Name of a figure -> its official key."""
@@ -28,15 +29,15 @@ def read(path: Path, content: Any) -> ResultFile[ImageDetections]:
 
 
 def _figures(content: Any) -> dict[str, dict[str, float]]:
-    """AP and AP50% of the classes by name, with their means."""
+    """AP and AP50% of the classes by name, with their averages."""
     classes = content["averages"]["classes"]
-    return {figure: _with_mean([score(classes[name][key]) for name in CLASSES]) for figure, key in _KEYS.items()}
+    return {figure: _with_average([score(classes[name][key]) for name in CLASSES]) for figure, key in _KEYS.items()}
 
 
-def _with_mean(scores: Sequence[float]) -> dict[str, float]:
-    return {**dict(zip(CLASSES, scores, strict=True)), MEAN: mean(scores)}
+def _with_average(scores: Sequence[float]) -> dict[str, float]:
+    return {**dict(zip(CLASSES, scores, strict=True)), AVERAGE: mean(scores)}
 
 
 def compare(first: ResultFile[ImageDetections], second: ResultFile[ImageDetections]) -> Comparison:
-    """Compare two results: AP and AP50% of the classes, with a last row `mean`."""
-    return Comparison(first, second, "mean AP", images.difference)
+    """Compare two results: AP and AP50% of the classes, with a last row `average`."""
+    return Comparison(first, second, "average AP", images.difference)

@@ -38,7 +38,7 @@ def interval(images: Sequence[ImageDetections]) -> Interval:
 
 
 def difference(first: Sequence[ImageDetections], second: Sequence[ImageDetections]) -> Interval:
-    """Bootstrap interval of the difference of the mean APs, second minus first, of the same images."""
+    """Bootstrap interval of the difference of the average APs, second minus first, of the same images."""
     return bootstrap.difference(len(first), _mean_ap(first), _mean_ap(second))
 
 

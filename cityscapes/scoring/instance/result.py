@@ -18,7 +18,6 @@ from cityscapes.scoring.instance.matching import CLASSES
 from engine.arrays import Float64Array, Int64Array
 from engine.files.atomic import write_text
 from engine.files.lock import exclusive
-from engine.findings import counted
 from engine.tables import Table, csv_of, percent
 
 if TYPE_CHECKING:
@@ -109,11 +108,7 @@ class InstanceResult:
 
     def remark(self) -> str:
         """The bootstrap interval of the average AP, and the coverage."""
-        low, high = self.interval
-        spread = (
-            f"AP {percent(low)} to {percent(high)} in {bootstrap.LEVEL:.0%} of {bootstrap.RESAMPLES} resamples "
-            f"of {counted(len(self.images), 'image')}"
-        )
+        spread = bootstrap.sentence("average AP", self.interval, len(self.images))
         return f"{spread}\n{self.coverage}"
 
     def write_details(self, folder: Path) -> list[Path]:
