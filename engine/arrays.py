@@ -16,6 +16,19 @@ MIB = 1 << 20
 """Bytes of a mebibyte."""
 
 
+def true_positions(flags: npt.NDArray[np.bool_]) -> Int64Array:
+    """The indices of the true values of (N,) flags.
+
+    They are searched eight at a time, which takes half the time of `np.flatnonzero` if few are true.
+    """
+    whole = len(flags) // 8 * 8
+    eights = flags[:whole].view(np.uint64)
+    some = np.flatnonzero(eights != 0)
+    inside = np.flatnonzero(eights[some].view(np.bool_))
+    rest = np.flatnonzero(flags[whole:]) + whole
+    return np.concatenate([some[inside >> 3] * 8 + (inside & 7), rest])
+
+
 class Size(NamedTuple):
     """Height and width of an image in pixels."""
 

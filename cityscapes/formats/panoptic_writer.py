@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from cityscapes.formats.panoptic import AnnotatedImage, Segment, categories
 from cityscapes.labels import BY_ID
-from engine.arrays import IdArray, Int64Array
+from engine.arrays import IdArray, Int64Array, true_positions
 from engine.errors import InputError
 
 _INSTANCES = 1000
@@ -48,7 +48,7 @@ class Runs(NamedTuple):
         width = ids.shape[1]
         starts = np.ones(ids.shape, np.bool_)
         np.not_equal(ids[:, 1:], ids[:, :-1], out=starts[:, 1:])
-        start = np.flatnonzero(starts)
+        start = true_positions(starts.reshape(-1))
         row, first = np.divmod(start, width)
         return cls(ids.reshape(-1)[start].astype(np.int64), row, first, np.diff(start, append=ids.size))
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from cityscapes.ground_truth.worklist import Job
 from cityscapes.labels import LabelTable
-from engine.arrays import IdArray, UInt8Array
+from engine.arrays import IdArray, UInt8Array, true_positions
 from engine.files.atomic import write_text
 from engine.files.images import read_ids, write_png
 
@@ -69,24 +69,19 @@ class Agreement:
 
 def compare(job: Job, drawn: IdArray, official: IdArray) -> Agreement:
     """Compare two (H, W) masks of label ids of the same size."""
-    # Each pixel as label id, whether it differs, and whether it is at a boundary, in as few bits as possible.
-    bits = 8 * official.itemsize
-    code: npt.NDArray[np.unsignedinteger] = official.astype(np.uint16 if bits == 8 else np.uint32)
-    code |= (drawn != official).astype(code.dtype) << bits
-    code |= boundaries(official).astype(code.dtype) << bits + 1
-    code = code.ravel()
-    starts = np.concatenate(([0], np.flatnonzero(code[1:] != code[:-1]) + 1))  # of runs, which are fewer than pixels
-    sums = np.bincount(code[starts], weights=np.diff(starts, append=code.size), minlength=4 << bits)
-    count = sums.astype(np.int64).reshape(2, 2, 1 << bits)  # boundary, differing, label id
-    labels = {
-        int(label_id): PixelCounts(
-            int(count[:, :, label_id].sum()),
-            int(count[:, 1, label_id].sum()),
-            int(count[1, :, label_id].sum()),
-            int(count[1, 1, label_id]),
-        )
-        for label_id in count.sum(axis=(0, 1)).nonzero()[0]
-    }
+    ids, at_boundary = official.ravel(), boundaries(official).ravel()
+    differing = true_positions(drawn.ravel() != ids)
+    run = np.append(0, true_positions(ids[1:] != ids[:-1]) + 1)  # start of each run; runs are fewer than pixels
+    columns = (
+        np.bincount(ids[run], weights=np.diff(run, append=ids.size)).astype(np.int64),
+        np.bincount(ids[differing]),
+        np.bincount(ids[true_positions(at_boundary)]),
+        np.bincount(ids[differing[at_boundary[differing]]]),
+    )
+    count = np.zeros((len(columns[0]), len(columns)), np.int64)  # label id, number of PixelCounts
+    for number, column in enumerate(columns):
+        count[: len(column), number] = column
+    labels = {label_id: PixelCounts(*count[label_id].tolist()) for label_id in np.flatnonzero(count[:, 0]).tolist()}
     total = PixelCounts()
     for counts in labels.values():
         total = total.plus(counts)
