@@ -90,7 +90,6 @@ def _parser() -> argparse.ArgumentParser:
             "python -m cityscapes.scoring --predictions outputs/fcn --root data --split val",
             "python -m cityscapes.scoring --predictions outputs/fcn --root data --output outputs/scores.json",
             "python -m cityscapes.scoring --predictions outputs/fcn --root data --boundary --details outputs/scores",
-            "python -m cityscapes.scoring --task instance --predictions outputs/instances --root data --split val",
             "python -m cityscapes.scoring --task panoptic --predictions outputs/panoptic --root data --split val",
             "python -m cityscapes.scoring --compare outputs/before.json outputs/after.json",
             "python -m cityscapes.scoring --compare outputs/before.json outputs/after.json --format latex",
@@ -108,8 +107,7 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="folder of the predictions; pixel: one label-id PNG per scene, named <city>_<6 digits>_<6 digits>*.png, "
-        "in any subfolders; instance: one text file per scene, named like these, and the masks that it lists; "
-        "panoptic: cityscapes_panoptic_<split>.json and the folder of PNGs of that name",
+        "in any subfolders; panoptic: cityscapes_panoptic_<split>.json and the folder of PNGs of that name",
     )
     parser.add_argument(
         "--root", type=Path, default=Path("data"), metavar="DIR", help="data folder, with gtFine/ (default: data)"

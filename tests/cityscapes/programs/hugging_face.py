@@ -15,6 +15,9 @@ The model's `config.id2label` has the names of the classes: 19 of semantic and p
 (the data set huggingface/label-files, `cityscapes-id2label.json` and `cityscapes-instance-id2label.json`).
 """
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,12 +25,44 @@ import torch
 
 from cityscapes.labels import CLASSES
 from tests.cityscapes.programs.drawn import FIRST_THING, Predicted
+from tests.cityscapes.programs.pages import functions
 
+PAGE = "hugging_face"
 ID2LABEL = dict(enumerate(CLASSES.names))
 INSTANCE_ID2LABEL = dict(enumerate(CLASSES.names[FIRST_THING:]))
 
 
+def write_semantic(folder: Path, predictions: Sequence[Predicted]) -> None:
+    """Write files by the function of the page."""
+    for predicted in predictions:
+        functions(PAGE)["write_semantic"](str(folder), predicted.stem, semantic(predicted), ID2LABEL)
+
+
+def write_instances(folder: Path, predictions: Sequence[Predicted]) -> None:
+    """Write files by the function of the page, from a mask per instance."""
+    _write_instances(folder, predictions, binary_maps=True)
+
+
+def write_instances_of_one_map(folder: Path, predictions: Sequence[Predicted]) -> None:
+    """Write files by the function of the page, from one map of all instances."""
+    _write_instances(folder, predictions, binary_maps=False)
+
+
+def _write_instances(folder: Path, predictions: Sequence[Predicted], *, binary_maps: bool) -> None:
+    write = functions(PAGE)["write_instances"]
+    for predicted in predictions:
+        write(str(folder), predicted.stem, instances(predicted, binary_maps=binary_maps), INSTANCE_ID2LABEL)
+
+
+def write_panoptic(folder: Path, predictions: Sequence[Predicted]) -> None:
+    """Write files by the function of the page, and the list of what it returns, to a folder named as its JSON file."""
+    write = functions(PAGE)["write_panoptic"]
+    entries = [write(str(folder), predicted.stem, panoptic(predicted), ID2LABEL) for predicted in predictions]
+    folder.with_suffix(".json").write_text(json.dumps({"annotations": entries}))
+
+
 def semantic(predicted: Predicted) -> torch.Tensor:
+    """The semantic map of one image."""
     return torch.from_numpy(predicted.train_ids.astype(np.int64))
 
 

@@ -4,8 +4,11 @@ import importlib
 import json
 import re
 import shlex
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 import pytest
 
@@ -61,8 +64,14 @@ def follow(text: str, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str, Any
     return json.loads(Path("scores.json").read_text()), done
 
 
-def functions(text: str) -> dict[str, Any]:
-    """The names that the Python code of a text defines."""
+def functions(page: str, modules: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The names that the Python code of a page defines.
+
+    Args:
+        page: name of the page.
+        modules: modules that the code imports and that are not installed.
+    """
     names: dict[str, Any] = {}
-    exec(compile(code(text, "python"), "<page>", "exec"), names)
+    with patch.dict(sys.modules, modules or {}):
+        exec(compile(code((PAGES / f"{page}.md").read_text(), "python"), page, "exec"), names)
     return names

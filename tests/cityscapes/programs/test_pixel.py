@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from cityscapes.scoring.pixel.counts import Pair
 from tests.cityscapes.drawn_predictions import assert_equal, official_scores
 from tests.cityscapes.programs import detectron2, hugging_face, mmsegmentation, nvidia, paddleseg, ultralytics
 from tests.cityscapes.programs.drawn import SPLITS, Predicted, predict
-from tests.cityscapes.programs.pages import follow, functions, section
+from tests.cityscapes.programs.pages import follow, section
 
 Write = Callable[[Path, Sequence[Predicted]], None]
 
@@ -31,18 +32,11 @@ class Program(NamedTuple):
     """Section of the page with the commands; None for its beginning."""
 
 
-def _write_by_the_page(folder: Path, predictions: Sequence[Predicted]) -> None:
-    """Write the outputs of transformers by the function on its page."""
-    write = functions(section("hugging_face", SEMANTIC))["write_semantic"]
-    for predicted in predictions:
-        write(folder, predicted.stem, hugging_face.semantic(predicted), hugging_face.ID2LABEL)
-
-
 PROGRAMS = (
     Program("ultralytics", ultralytics.write, "runs/semantic/{}/results"),
     Program("mmsegmentation", mmsegmentation.write, "work_dirs/{}"),
-    Program("detectron2", detectron2.write_semantic, "predictions/{}", SEMANTIC),
-    Program("hugging_face", _write_by_the_page, "predictions/{}", SEMANTIC),
+    Program("detectron2", partial(detectron2.write, "KeptSemSegEvaluator"), "semantic/{}", SEMANTIC),
+    Program("hugging_face", hugging_face.write_semantic, "semantic/{}", SEMANTIC),
     Program("nvidia", nvidia.write, "logs/{}/submit"),
     Program("paddleseg", paddleseg.write, "output/{}"),
 )
