@@ -82,7 +82,7 @@ class CityscapesBenchmark(Benchmark):
         from cityscapes import submission
 
         made_with = origin_of(predictions) | {"commit": environment.commit()}
-        report = submission.pack(predictions, archive, root, workers=workers, made_with=made_with)
+        report = submission.pack(predictions, archive, root, task="pixel", workers=workers, made_with=made_with)
         warnings = "".join(printable(f"warning: {finding}\n") for finding in report.warnings)
         following = report.next_step(f"upload {archive} at cityscapes-dataset.com")
         return f"{warnings}{archive}: {report.verdict(root)}\n{following}"

@@ -4,8 +4,7 @@ Each task has a package: `pixel`, `instance` and `panoptic`.
 """
 
 from cityscapes.submission.commands import main
-from cityscapes.submission.pixel.checking import check, pack
-from cityscapes.submission.pixel.fixing import fix
 from cityscapes.submission.report import FixReport, Report
+from cityscapes.submission.tasks import check, fix, pack
 
 __all__ = ["FixReport", "Report", "check", "fix", "main", "pack"]

@@ -7,7 +7,8 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
@@ -21,20 +22,23 @@ from engine.findings import Finding, counted, fault
 Item = TypeVar("Item")
 
 MAX_FILES = 20_000
+"""Number of files above which a submission of the pixel or panoptic task is not read; these have one per image."""
+MAX_LISTED = 2_000_000
+"""Number of files above which nothing is read: a submission of the instance task has one mask per instance."""
 MAX_BYTES = 64 << 20
 """Size above which files are not read: a 2048 x 1024 mask has 2 MiB before compression."""
 
 _SMALLEST_BATCH, _BATCHES_EACH = 16, 8
 """Minimum number of files per batch, and number of batches per worker."""
 
-_PACK_AGAIN = "pack the folder again: python -m cityscapes.submission pack DIR ZIP"
+PACK_AGAIN = "pack the folder again: python -m cityscapes.submission pack DIR ZIP"
 _FAULTS = {
-    "unsafe name": ("names that leave the folder, absolute or with `..`", _PACK_AGAIN),
-    "no name": ("files without a name", _PACK_AGAIN),
+    "unsafe name": ("names that leave the folder, absolute or with `..`", PACK_AGAIN),
+    "no name": ("files without a name", PACK_AGAIN),
     "backslash": ("names with a backslash, expected `/` between folders", f"rename them: {FIX_COMMAND}"),
     "encrypted": ("encrypted files, which the server cannot read", "pack again without a password"),
-    "symbolic link": ("symbolic links, expected the files themselves", _PACK_AGAIN),
-    "nested archive": ("archives within the archive", f"unpack them and {_PACK_AGAIN}"),
+    "symbolic link": ("symbolic links, expected the files themselves", PACK_AGAIN),
+    "nested archive": ("archives within the archive", f"unpack them and {PACK_AGAIN}"),
     "too large": (f"files of more than {MAX_BYTES >> 20} MiB, larger than any mask", "write 8-bit PNGs of label ids"),
 }
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
@@ -82,27 +86,46 @@ def entries(source: Path) -> list[Entry]:
     else:
         kind = "is neither a folder nor a file" if source.exists() else "no such folder or zip"
         raise InputError(f"{source}: {kind}; give the folder or the zip of the predictions")
-    if len(found) > MAX_FILES:
-        raise InputError(
-            f"{source}: got {len(found)} files, expected at most {MAX_FILES}; check that this is the right path"
-        )
+    require_at_most(source, found, MAX_LISTED)
     return sorted(found)
+
+
+def require_at_most(source: Path, entries: Sequence[Entry], most: int) -> None:
+    """Check the number of files.
+
+    Raises:
+        InputError: if there are more.
+    """
+    if len(entries) > most:
+        raise InputError(
+            f"{source}: got {len(entries)} files, expected at most {most}; check that this is the right path"
+        )
 
 
 def read(source: Path, entries: Sequence[Entry]) -> Iterator[bytes | InputError]:
     """The content of each file in turn, or the error of reading it."""
-    if source.is_dir():
+    with opened(source) as read_one:
         for entry in entries:
+            yield read_one(entry)
+
+
+@contextmanager
+def opened(source: Path) -> Iterator[Callable[[Entry], bytes | InputError]]:
+    """A function that reads a file of a folder or zip, or returns the error of reading it; the zip is opened once."""
+    if source.is_dir():
+
+        def of_folder(entry: Entry) -> bytes | InputError:
             path = source / entry.name
             try:
-                yield read_bytes(path)
+                return read_bytes(path)
             except InputError as error:
-                yield InputError(str(error).removeprefix(f"{path}: "))
+                return InputError(str(error).removeprefix(f"{path}: "))
+
+        yield of_folder
         return
     with _open_zip(source) as archive:
         infos = archive.infolist()
-        for entry in entries:
-            yield _content(archive, infos[entry.position])
+        yield lambda entry: _content(archive, infos[entry.position])
 
 
 def batches(entries: Sequence[Item], workers: int) -> list[Sequence[Item]]:
@@ -154,7 +177,7 @@ def _open_zip(source: Path) -> zipfile.ZipFile:
         return zipfile.ZipFile(source)
     except _UNREADABLE as error:
         kind = "the file is empty" if source.stat().st_size == 0 else f"not a complete zip ({error})"
-        raise InputError(f"{source}: {kind}; {_PACK_AGAIN}") from error
+        raise InputError(f"{source}: {kind}; {PACK_AGAIN}") from error
 
 
 def _content(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes | InputError:

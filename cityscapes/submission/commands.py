@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cityscapes.submission import archive as archives
-from cityscapes.submission.pixel.checking import check, pack
-from cityscapes.submission.pixel.fixing import fix
+from cityscapes.submission import packing, tasks
+from cityscapes.submission.new_folder import require_new
+from cityscapes.submission.recognition import TASKS, Task
 from cityscapes.submission.report import FixReport, Report, messages
+from cityscapes.submission.tasks import Listed
 from engine.cli import command
 from engine.cli.invocation import spelled
 from engine.cli.options import tool_parser
@@ -29,6 +31,7 @@ def _parser() -> argparse.ArgumentParser:
         [
             "python -m cityscapes.submission check outputs/fcn/test --root data",
             "python -m cityscapes.submission check submission.zip",
+            "python -m cityscapes.submission check outputs/instances --task instance --root data",
             "python -m cityscapes.submission fix outputs/old outputs/new",
             "python -m cityscapes.submission pack outputs/fcn/test submission.zip --root data",
             "python -m cityscapes.submission pack outputs/fcn/test demo.zip --root data/demo --subset",
@@ -38,9 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     checking = actions.add_parser(
         "check", help="list every fault of a folder or zip", description="List every fault of a folder or zip."
     )
-    checking.add_argument("path", type=Path, metavar="PATH", help="folder or zip of label-id PNGs")
+    checking.add_argument("path", type=Path, metavar="PATH", help="folder or zip of the predictions")
     fixing = actions.add_parser("fix", help="write a fixed copy", description="Write a fixed copy to a new folder.")
-    fixing.add_argument("path", type=Path, metavar="PATH", help="folder or zip of PNGs, which is only read")
+    fixing.add_argument("path", type=Path, metavar="PATH", help="folder or zip of the predictions, which is only read")
     fixing.add_argument("new", type=Path, metavar="NEW", help="new folder to write to")
     fixing.add_argument(
         "--ids",
@@ -50,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         "refuses if neither is clear (default: auto)",
     )
     packing = actions.add_parser("pack", help="check a folder, then zip it", description="Check a folder, then zip it.")
-    packing.add_argument("path", type=Path, metavar="DIR", help="folder of label-id PNGs")
+    packing.add_argument("path", type=Path, metavar="DIR", help="folder of the predictions")
     packing.add_argument("archive", type=Path, metavar="ZIP", help="zip to write, which is replaced if it exists")
     add_subset(packing)
     fixing.add_argument(
@@ -63,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
             "--root", type=Path, help="data folder, with leftImg8bit/test (default: expect the official 1525 images)"
         )
     for action in (checking, fixing, packing):
+        action.add_argument(
+            "--task", choices=TASKS, help="task of the predictions (default: recognised by their files)"
+        )
         add_workers(action)
     return parser
 
@@ -71,26 +77,53 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Check, fix or pack a submission; code 2 for a fault, 1 if a packed zip is not of the official test set."""
     arguments = _parser().parse_args(argv)
-    path: Path = arguments.path
-    root: Path | None = arguments.root
-    if arguments.action == "fix":
-        fixed = fix(path, arguments.new, root, ids=arguments.ids, workers=arguments.workers)
-        _print_fix_report(arguments.new, root, fixed)
-        return 0
-    if arguments.action == "check":
-        report = check(path, root, workers=arguments.workers)
-        _print_report(path, root, report)
-        pack_it = _command("pack", path, "submission.zip", root=root)
-        print(spelled(report.next_step(pack_it if path.is_dir() else _UPLOAD.format(path))))
-        return 0
-    report = pack(path, arguments.archive, root, workers=arguments.workers)
-    _print_report(path, root, report)
-    print(f"packed into {arguments.archive}, listed in {archives.manifest_of(arguments.archive)}")
-    print(report.next_step(_UPLOAD.format(arguments.archive)))
-    return packed(arguments.archive, report.deviation, "the official test set", subset=arguments.subset)
+    run = {"check": _check, "fix": _fix, "pack": _pack}[arguments.action]
+    return run(arguments)
 
 
-def _print_report(path: Path, root: Path | None, report: Report) -> None:
+def _check(arguments: argparse.Namespace) -> int:
+    path, root = arguments.path, arguments.root
+    files = _listed(path, arguments.task)
+    report = tasks.check(path, root, workers=arguments.workers, files=files)
+    _print_report(path, root, report, files)
+    pack_it = _command("pack", path, "submission.zip", root=root)
+    print(spelled(report.next_step(pack_it if path.is_dir() else _UPLOAD.format(path))))
+    return 0
+
+
+def _fix(arguments: argparse.Namespace) -> int:
+    new, root = arguments.new, arguments.root
+    require_new(arguments.path, new)
+    files = _listed(arguments.path, arguments.task)
+    fixed = tasks.fix(arguments.path, new, root, ids=arguments.ids, workers=arguments.workers, files=files)
+    _print_fix_report(new, root, fixed, files.task)
+    return 0
+
+
+def _pack(arguments: argparse.Namespace) -> int:
+    folder, archive = arguments.path, arguments.archive
+    packing.require_paths(folder, archive)
+    files = _listed(folder, arguments.task)
+    report = tasks.pack(folder, archive, arguments.root, workers=arguments.workers, files=files)
+    _print_report(folder, arguments.root, report, files)
+    print(f"packed into {archive}, listed in {archives.manifest_of(archive)}")
+    print(report.next_step(_UPLOAD.format(archive)))
+    return packed(archive, report.deviation, "the official test set", subset=arguments.subset)
+
+
+def _listed(path: Path, task: Task | None) -> Listed:
+    """The files of a folder or zip. A task that was recognised by its files is printed at once, before any fault."""
+    files = tasks.listed(path, task)
+    if files.evidence and files.task != "pixel":
+        _print_task(files)
+    return files
+
+
+def _print_task(files: Listed) -> None:
+    print(printable(f"task: {files.task}, recognised by {files.evidence}"))
+
+
+def _print_report(path: Path, root: Path | None, report: Report, files: Listed) -> None:
     """Print the warnings and the verdict.
 
     Raises:
@@ -100,9 +133,11 @@ def _print_report(path: Path, root: Path | None, report: Report) -> None:
     if not report.ok:
         raise InputError(*messages(path, report.faults))
     print(report.verdict(root))
+    if files.evidence and files.task == "pixel":
+        _print_task(files)
 
 
-def _print_fix_report(new: Path, root: Path | None, report: FixReport) -> None:
+def _print_fix_report(new: Path, root: Path | None, report: FixReport, task: Task) -> None:
     """Print what was changed, the remaining faults as warnings, and the next step."""
     _warn(new, report.remaining)
     for change, number in report.changes.items():
@@ -112,6 +147,7 @@ def _print_fix_report(new: Path, root: Path | None, report: FixReport) -> None:
         print(spelled(f"next: {_command('check', new, root=root)}"))
     else:
         score = ["python", "-m", "cityscapes.scoring", "--predictions", str(new), "--split", report.split]
+        score += [] if task == "pixel" else ["--task", task]
         print(spelled(f"next: {shlex.join([*score, '--root', str(root or 'data')])}"))
 
 

@@ -12,6 +12,7 @@ from engine.files.images import image_size
 from engine.findings import Finding, counted, fault, occurrences
 
 _TEST = IMAGES_OF["test"]
+_WHOLE_SPLIT = "predict the whole test split"
 _LEAVE_OUT = "predict the test split, and pack nothing else"
 _WHOLE = "unpack leftImg8bit_trainvaltest.zip completely, or omit --root to check against the official numbers"
 
@@ -29,6 +30,10 @@ class ExpectedImages(NamedTuple):
     """City -> number of images."""
     deviation: str = ""
     """Differences in number and size from the official test set; empty if there are none."""
+
+    def size_of(self, stem: str) -> Size | None:
+        """Width and height of an image: the official ones without a data folder; None if the folder lacks the image."""
+        return IMAGE_SIZE if self.sizes is None else self.sizes.get(stem)
 
 
 def expected_images(root: Path | None) -> ExpectedImages:
@@ -72,18 +77,19 @@ def _deviation(sizes: Mapping[str, Size]) -> str:
     return "; ".join(parts)
 
 
-def findings(stems: Iterable[str], images: ExpectedImages) -> Iterator[Finding]:
+def findings(stems: Iterable[str], images: ExpectedImages, missing: str = _WHOLE_SPLIT) -> Iterator[Finding]:
     """Faults of images without a prediction, and of predictions of other images.
 
     Args:
         stems: of the images that have a prediction.
         images: the images to predict.
+        missing: remedy for missing predictions.
     """
     predicted = set(stems)
     if images.sizes is None:
-        yield from _by_number(predicted, images.cities)
+        yield from _by_number(predicted, images.cities, missing)
     else:
-        yield from _by_name(predicted, images.sizes)
+        yield from _by_name(predicted, images.sizes, missing)
     yield from _unknown_images(sorted(stem for stem in predicted if not _is_expected(stem, images)), images)
 
 
@@ -103,7 +109,7 @@ class SizeCheck:
 
     def add(self, stem: str, name: str, size: Size) -> None:
         """Compare the width and height of a file with those of its image, if that is known."""
-        right = IMAGE_SIZE if self._images.sizes is None else self._images.sizes.get(stem)
+        right = self._images.size_of(stem)
         if right is not None and size != right:
             detail = f"{name}: got {_size_text(size)}, expected {_size_text(right)}"
             (self._official if size == IMAGE_SIZE else self._wrong).append(detail)
@@ -127,21 +133,21 @@ def _is_expected(stem: str, images: ExpectedImages) -> bool:
     return _city(stem) in images.cities if images.sizes is None else stem in images.sizes
 
 
-def _by_name(predicted: Collection[str], sizes: Mapping[str, Size]) -> Iterator[Finding]:
+def _by_name(predicted: Collection[str], sizes: Mapping[str, Size], remedy: str) -> Iterator[Finding]:
     missing = sorted(set(sizes).difference(predicted))
     if missing:
         what = f"got no prediction for {len(missing)} of {counted(len(sizes), 'test image')}"
-        yield fault("missing", f"{what}: {occurrences(map(_city, missing))}", "predict the whole test split", missing)
+        yield fault("missing", f"{what}: {occurrences(map(_city, missing))}", remedy, missing)
 
 
-def _by_number(predicted: Collection[str], cities: Mapping[str, int]) -> Iterator[Finding]:
+def _by_number(predicted: Collection[str], cities: Mapping[str, int], remedy: str) -> Iterator[Finding]:
     got = Counter(map(_city, predicted))
     few = {city: number - got[city] for city, number in cities.items() if got[city] < number}
     many = {city: got[city] - number for city, number in cities.items() if got[city] > number}
     if few:
         what = f"got no prediction for {sum(few.values())} of {counted(sum(cities.values()), 'test image')}"
         lines = [f"{city} {got[city]} of {cities[city]}" for city in few]
-        yield _city_fault("missing", what, "predict the whole test split; give --root to list the images", lines, few)
+        yield _city_fault("missing", what, f"{remedy}; give --root to list the images", lines, few)
     if many:
         what = f"got predictions for {counted(sum(many.values()), 'image')} more than the test set has"
         lines = [f"{city} {got[city]}, expected {cities[city]}" for city in many]

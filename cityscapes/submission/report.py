@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from cityscapes.layout import IMAGES
 from engine.cli.submission import next_line
 from engine.findings import Finding, counted
+
+Ids = Literal["auto", "train", "label"]
+"""Kind of the ids to fix; auto decides by evidence."""
 
 HARMLESS = "harmless, because the server ignores them; `python -m cityscapes.submission pack` leaves them out"
 """Remedy of notes on files other than predictions."""

@@ -27,16 +27,17 @@ class _FilesByName(NamedTuple):
     hidden: list[str]
 
 
-def check(path: Path, root: Path | None, *, workers: int = 1) -> Report:
+def check(path: Path, root: Path | None, *, workers: int = 1, entries: Sequence[Entry] | None = None) -> Report:
     """Find every fault of the predictions in a folder or zip.
 
     The expected images are those of `<root>/leftImg8bit/test`, and the report lists their deviation from the official
-    test set. Without `root`, the official number of images per city is expected.
+    test set. Without `root`, the official number of images per city is expected. `entries` are the files, if they are
+    listed already.
 
     Raises:
         InputError: if there is nothing to check: no such path, not a zip, no files, or no test images under `root`.
     """
-    return _check(path, root, workers)[0]
+    return _check(path, root, workers, entries)[0]
 
 
 def pack(
@@ -46,6 +47,7 @@ def pack(
     *,
     workers: int = 1,
     made_with: Mapping[str, Any] | None = None,
+    entries: Sequence[Entry] | None = None,
 ) -> Report:
     """Check the predictions in a folder and zip them; the same files result in the same bytes.
 
@@ -55,15 +57,18 @@ def pack(
     Raises:
         InputError: with every fault; no zip is written in that case.
     """
-    return packing.pack(folder, archive, lambda: _check(folder, root, workers), made_with)
+    return packing.pack(folder, archive, lambda: _check(folder, root, workers, entries), made_with)
 
 
-def _check(path: Path, root: Path | None, workers: int) -> tuple[Report, dict[str, str]]:
+def _check(
+    path: Path, root: Path | None, workers: int, entries: Sequence[Entry] | None
+) -> tuple[Report, dict[str, str]]:
     """The report, and the sha256 of each prediction by name."""
     images = completeness.expected_images(root)
-    entries = archive_reader.entries(path)
+    entries = archive_reader.entries(path) if entries is None else entries
+    archive_reader.require_at_most(path, entries, archive_reader.MAX_FILES)
     if not entries:
-        raise InputError(f"{path}: got no file at all, expected PNG predictions; predict the test split first")
+        raise InputError(f"{path}: got no file at all, expected predictions; predict the test split first")
     files = _sort_by_name(entries)
     findings = [*archive_reader.faults_of(entries), *_name_findings(files), *_zip_findings(path, entries, files)]
     found = _read(path, files.predictions, workers)

@@ -1,9 +1,7 @@
 """Evidence about predictions before they are fixed: their sizes and the kind of their ids."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,51 +9,20 @@ import numpy.typing as npt
 from cityscapes import id_kind
 from cityscapes.id_kind import IdKind
 from cityscapes.labels import BY_ID
-from cityscapes.layout import IMAGE_SIZE, SPLITS, Scene, require_root, scenes_with_image, scenes_with_label_ids
-from cityscapes.official_counts import SPLIT_OF
+from cityscapes.layout import IMAGE_SIZE
 from cityscapes.predictions import SUBTRACT_ONE
 from cityscapes.submission import archive_reader
+from cityscapes.submission.data_folder import DataFolder
 from cityscapes.submission.pixel import id_check, pngs
 from cityscapes.submission.pixel.fix_plan import FilePlan, as_grey
+from cityscapes.submission.report import Ids
 from engine.errors import ErrorCollector, InputError
 from engine.files.images import image_size, read_ids
 from engine.findings import Finding, counted, fault
 
-Ids = Literal["auto", "train", "label"]
-
 _COMPARED = 20
 """Number of predictions compared with the ground truth, evenly spread over all."""
 _SETTLE = "state their kind: --ids train or --ids label"
-
-
-class DataFolder:
-    """Images and ground truth in a data folder, of all splits; empty without a data folder."""
-
-    def __init__(self, root: Path | None) -> None:
-        self.root = root
-        self._images: dict[str, Scene] = {}
-        self._masks: dict[str, Scene] = {}
-        if root is not None:
-            require_root(root)
-            for split in SPLITS:
-                self._images |= {scene.stem: scene for scene in scenes_with_image(root, split)}
-                self._masks |= {scene.stem: scene for scene in scenes_with_label_ids(root, split)}
-
-    def mask(self, stem: str) -> Path | None:
-        """The official label-id mask of an image; None if it does not exist."""
-        scene = self._masks.get(stem)
-        return scene.official_mask(self.root, "labelIds") if self.root and scene else None
-
-    def file_with_size(self, stem: str) -> Path | None:
-        """A file with the size of an image: the image or its mask; None if neither exists."""
-        scene = self._images.get(stem)
-        return scene.image(self.root) if self.root and scene else self.mask(stem)
-
-
-def split_of(plans: Sequence[FilePlan]) -> str:
-    """The split of most predictions, according to their cities; unknown cities count as test."""
-    splits = Counter(SPLIT_OF.get(plan.stem.split("_", maxsplit=1)[0], "test") for plan in plans)
-    return splits.most_common(1)[0][0]
 
 
 def sizes(plans: Sequence[FilePlan], data: DataFolder) -> Iterator[Finding]:

@@ -13,12 +13,12 @@ from cityscapes.layout import stem_in
 from cityscapes.predictions import kind_of_name
 from cityscapes.submission import archive_reader, completeness
 from cityscapes.submission.archive_reader import Entry
+from cityscapes.submission.data_folder import DataFolder, split_of
 from cityscapes.submission.new_folder import complete_folder, require_new
 from cityscapes.submission.pixel import evidence, id_check, pngs, predictions
-from cityscapes.submission.pixel.evidence import Ids
 from cityscapes.submission.pixel.fix_plan import FilePlan, as_grey, plan_files
 from cityscapes.submission.pixel.predictions import Prediction
-from cityscapes.submission.report import FixReport
+from cityscapes.submission.report import FixReport, Ids
 from engine.errors import InputError
 from engine.files.images import write_png
 from engine.findings import Finding, counted, fault, of_severity
@@ -60,7 +60,8 @@ def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", w
     """
     require_new(path, new)
     entries = [entry for entry in archive_reader.entries(path) if kind_of_name(entry.name) != "hidden"]
-    data = evidence.DataFolder(root)
+    archive_reader.require_at_most(path, entries, archive_reader.MAX_FILES)
+    data = DataFolder(root)
     plans, findings = _planned_files(path, entries, workers)
     plans, more = _one_per_image(plans)
     findings += [*more, *evidence.sizes(plans, data)]
@@ -71,7 +72,7 @@ def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", w
         raise InputError(f"{path}: got no PNG file, expected predictions; predict first")
     if findings:
         raise InputError(*(f"{path}: cannot be fixed: {finding}" for finding in findings))
-    split = evidence.split_of(plans)
+    split = split_of(plan.stem for plan in plans)
     remaining = _remaining(plans, root) if split == "test" else ()
     _write(path, new, plans, table, workers)
     changes = Counter(plan.change for plan in plans if plan.change)

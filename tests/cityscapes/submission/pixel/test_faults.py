@@ -18,13 +18,14 @@ from PIL import Image
 from cityscapes.labels import COLOR_OF
 from cityscapes.submission import archive_reader, main
 from engine.files.images import write_png
+from tests.cityscapes.documented_faults import documented, error_lines, row
 from tests.cityscapes.drawn_submission import LABEL_IDS, TRAIN_IDS
 
 Ids = npt.NDArray[Any]
 Spoil = Callable[[Path], None]
 """Function that spoils a folder of good predictions, or writes a spoilt zip of it."""
 
-DOCS = Path(__file__).parents[4] / "docs/submission.md"
+HEADING = "Faults of the pixel task"
 STEMS = [f"{city}_000000_{frame:06d}" for city in ("berlin", "bonn") for frame in (19, 20)]
 FIRST = f"{STEMS[0]}.png"
 
@@ -187,19 +188,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
-def error_lines(folder: Path, root: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """Error lines of the check of a folder, or of its zip if there is one, without the path."""
-    path = folder.with_suffix(".zip") if folder.with_suffix(".zip").exists() else folder
-    assert main(["check", str(path), "--root", str(root), "--workers", "1"]) == 2
-    lines = capsys.readouterr().err.splitlines()
-    return [line.removeprefix(f"error: {path}: ") for line in lines if line.startswith("error: ")]
-
-
-def row(title: str, lines: list[str]) -> str:
-    error_lines = "<br>".join(f"`{line.replace('`', '')}`" for line in lines)
-    return f"| {title} | {error_lines} |"
-
-
 @pytest.mark.parametrize("title", CASES)
 def test_fault_gets_the_documented_message(
     title: str, folder: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -207,15 +195,13 @@ def test_fault_gets_the_documented_message(
     CASES[title](folder)
     before = sorted(tmp_path.rglob("*"))
     lines = error_lines(folder, root, capsys)
-    assert row(title, lines) in DOCS.read_text().splitlines()
+    assert row(title, lines) in documented(HEADING)
     assert all("; " in line for line in lines), "every fault has a remedy"
     assert sorted(tmp_path.rglob("*")) == before, "a check writes nothing"
 
 
 def test_no_row_without_a_case() -> None:
-    table = DOCS.read_text().partition("| fault | message |")[2]
-    rows = [line for line in table.splitlines() if line.startswith("| ")]
-    assert [line.split(" | ")[0].removeprefix("| ") for line in rows] == list(CASES)
+    assert [line.split(" | ")[0].removeprefix("| ") for line in documented(HEADING)] == list(CASES)
 
 
 def bomb(declared: int) -> bytes:

@@ -1,0 +1,98 @@
+"""The task that the files of a folder or zip are for, by their names and, for JSON files, by their keys."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args
+
+from cityscapes.layout import frame_of
+from cityscapes.predictions import kind_of_name
+from cityscapes.submission import archive_reader
+from cityscapes.submission.archive_reader import Entry
+from engine.errors import InputError
+from engine.findings import counted
+
+Task = Literal["pixel", "instance", "panoptic"]
+TASKS: tuple[Task, ...] = get_args(Task)
+
+PANOPTIC_NAME = re.compile(r"cityscapes_panoptic_\w+\.json", re.ASCII)
+_PANOPTIC_FOLDER = re.compile(r"cityscapes_panoptic_\w+", re.ASCII)
+_PANOPTIC_KEYS = (b'"annotations"', b'"segments_info"')
+_READ = 8
+"""Number of JSON files of other names that are searched for keys."""
+
+
+class Recognised(NamedTuple):
+    """One task that a folder or zip has predictions for."""
+
+    task: Task
+    evidence: str
+    """Files that show it, for messages; empty if the task was given."""
+
+
+def recognise(path: Path, entries: Sequence[Entry], task: Task | None = None) -> Recognised:
+    """The task of the predictions in a folder or zip.
+
+    Args:
+        path: the folder or zip.
+        entries: its files.
+        task: the task if it is known; the files are then only searched for predictions of another one.
+
+    Raises:
+        InputError: if there are predictions of two tasks, which is named with an example of each.
+    """
+    found = _found(path, entries)
+    if len(found) > 1:
+        tasks = " and ".join(f"the {one.task} task ({one.evidence})" for one in found)
+        raise InputError(f"{path}: two tasks: got predictions of {tasks}; give each task a folder of its own")
+    if task is not None:
+        return Recognised(task, "")
+    return found[0] if found else Recognised("pixel", "no files of the other tasks")
+
+
+def panoptic_files(path: Path, entries: Sequence[Entry]) -> list[Entry]:
+    """The JSON files of predictions of the panoptic task: by name, otherwise by their keys."""
+    candidates = [
+        entry for entry in entries if entry.name.lower().endswith(".json") and kind_of_name(entry.name) != "hidden"
+    ]
+    named = [entry for entry in candidates if PANOPTIC_NAME.fullmatch(entry.basename)]
+    if named:
+        return named
+    searched = [entry for entry in candidates if entry.problem is None][:_READ]
+    contents = zip(searched, archive_reader.read(path, searched), strict=True) if searched else ()
+    return [
+        entry
+        for entry, content in contents
+        if not isinstance(content, InputError) and all(key in content for key in _PANOPTIC_KEYS)
+    ]
+
+
+def _found(path: Path, entries: Sequence[Entry]) -> list[Recognised]:
+    """The tasks that files clearly belong to; for the pixel task only next to files of another one."""
+    texts = [entry for entry in entries if entry.name.endswith(".txt") and frame_of(entry.basename)]
+    found = []
+    if texts:
+        found.append(Recognised("instance", f"{counted(len(texts), 'text file')}, for example {texts[0].name}"))
+    files = panoptic_files(path, entries)
+    if files:
+        found.append(Recognised("panoptic", files[0].name))
+        inside, outside = _stems_of_pngs(entries)
+        if inside and inside <= outside.keys():
+            found.insert(
+                0, Recognised("pixel", f"{counted(len(outside), 'PNG file')}, for example {min(outside.values())}")
+            )
+    return found
+
+
+def _stems_of_pngs(entries: Sequence[Entry]) -> tuple[set[str], dict[str, str]]:
+    """Stems of the images of PNGs within folders of the panoptic task, and stem -> file of those outside of them."""
+    inside: set[str] = set()
+    outside: dict[str, str] = {}
+    for entry in entries:
+        if kind_of_name(entry.name) == "prediction":
+            stem = frame_of(entry.basename) or ""
+            if any(map(_PANOPTIC_FOLDER.fullmatch, entry.name.split("/")[:-1])):
+                inside.add(stem)
+            else:
+                outside.setdefault(stem, entry.name)
+    return inside, outside

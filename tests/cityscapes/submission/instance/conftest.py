@@ -1,0 +1,26 @@
+from pathlib import Path
+
+import pytest
+
+from cityscapes.submission import completeness
+from tests.cityscapes import drawn_instance_submission
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    drawn_instance_submission.write_images(tmp_path / "data")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for stem in drawn_instance_submission.STEMS:
+        drawn_instance_submission.write(tmp_path / "results", stem)
+    return tmp_path / "results"
+
+
+@pytest.fixture
+def official(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the images of `root` the official test set."""
+    monkeypatch.setattr(completeness, "IMAGE_SIZE", drawn_instance_submission.SIZE)
+    monkeypatch.setattr(completeness, "_TEST", {"berlin": 2, "bonn": 2})
