@@ -86,17 +86,12 @@ def _read(pair: Pair) -> tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.inte
     Raises:
         InputError: if a file cannot be read, or if the sizes differ.
     """
-    read_truth = read_ids if pair.truth.segments is None else segments.read
+    size = None
     errors = ErrorCollector()
     with errors.collect():
-        true_ids = read_truth(pair.truth.path)
+        true_ids = read_ids(pair.truth.path) if pair.truth.segments is None else segments.read(pair.truth.path)
+        size = (true_ids.shape[0], true_ids.shape[1])
     with errors.collect():
-        predicted_ids = segments.read(pair.prediction.path)
+        predicted_ids = segments.read(pair.prediction.path, size)
     errors.raise_if_any()
-    if true_ids.shape != predicted_ids.shape:
-        (height, width), (got_height, got_width) = true_ids.shape, predicted_ids.shape
-        raise InputError(
-            f"{pair.prediction.path}: got {got_width} x {got_height} pixels, expected {width} x {height} like the "
-            "ground truth; predict at the size of the image: enlarge the scores before segments are formed"
-        )
     return true_ids, predicted_ids

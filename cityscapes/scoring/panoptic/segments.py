@@ -1,13 +1,14 @@
 """Segments and segment ids of one image, from instance ids or from the panoptic format."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from cityscapes.formats import panoptic, panoptic_reader
+from cityscapes.formats import panoptic, panoptic_reader, panoptic_writer
 from cityscapes.labels import BY_ID
 from cityscapes.predictions import LABEL_IDS
 from cityscapes.scoring.panoptic.matching import CATEGORY_IDS, Segments
@@ -17,11 +18,11 @@ from engine.files import png_reader
 from engine.files.content import read_bytes
 from engine.files.images import open_image
 
-_FIRST_INSTANCE = 1000
-"""Lowest id of a single object; lower ids are the label ids of all other areas."""
 _CLASS_OF = {category: index for index, category in enumerate(CATEGORY_IDS)}
 _MODES = ("RGB", "RGBA")
 """Pillow's modes that the official scorer can read; it ignores alpha."""
+_NOWHERE = (0, 0, 0, 0)
+"""Bounding box of a segment whose box is not needed."""
 _SHOWN = 20
 """Number of ids in a message."""
 
@@ -48,27 +49,34 @@ def of_instance_ids(path: Path, ids: npt.NDArray[np.integer[Any]]) -> Segments:
     Raises:
         InputError: if an id does not contain a label id.
     """
-    found: Int64Array = np.unique(ids).astype(np.int64)
-    label_ids = np.where(found < _FIRST_INSTANCE, found, found // 1000)
-    if (unknown := found[label_ids >= LABEL_IDS]).size:
+    found = np.unique(ids).tolist()
+    if unknown := [number for number in found if panoptic_writer.label_id_of(number) not in BY_ID]:
         raise InputError(
-            f"{path}: {_listed('instance id', unknown.tolist())}, expected label ids up to {LABEL_IDS - 1}, and 1000 x "
-            "label id + number for single objects; unpack gtFine_trainvaltest.zip again"
+            f"{path}: {_listed('instance id', unknown)}, expected label ids up to {LABEL_IDS - 1}, and 1000 x label id "
+            "+ number for single objects; unpack gtFine_trainvaltest.zip again"
         )
-    labels = [BY_ID[label_id] for label_id in label_ids.tolist()]
-    classes = np.array([_CLASS_OF.get(label.id, -1) for label in labels], np.intp)
-    has_instances = np.array([label.has_instances for label in labels], np.bool_)
-    scored = classes >= 0
-    return Segments(found[scored], classes[scored], (has_instances & (found < _FIRST_INSTANCE))[scored])
+    nowhere = (0, 0, 0, 0)
+    return of_json(
+        [panoptic_writer.segment(number, 0, nowhere) for number in found if panoptic_writer.is_scored(number)]
+    )
 
 
-def read(path: Path) -> npt.NDArray[np.uint32]:
+def read(path: Path, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint32]:
     """Read the (H, W) segment ids of a PNG of the panoptic format; alpha is ignored, as in the official scorer.
 
+    Args:
+        path: of the file.
+        size: expected height and width; a PNG of another size is refused before it is decoded.
+
     Raises:
-        InputError: if the file is missing, damaged or too large, or is neither RGB nor RGBA.
+        InputError: if the file is missing, damaged or too large, is neither RGB nor RGBA, or has another size.
     """
-    pixels = png_reader.decode_rgb(read_bytes(path))
+    content = read_bytes(path)
+    if size is not None and content.startswith(png_reader.SIGNATURE):
+        with suppress(png_reader.DamagedError):  # which decoding reports
+            head = png_reader.header(content)
+            _require_size(path, (head.height, head.width), size)
+    pixels = png_reader.decode_rgb(content)
     if pixels is None:
         image = open_image(path)
         if image.mode not in _MODES:
@@ -77,7 +85,16 @@ def read(path: Path) -> npt.NDArray[np.uint32]:
                 "write the id of each segment as red + 256 x green + 65,536 x blue"
             )
         pixels = np.asarray(image)[..., :3]
+        _require_size(path, pixels.shape[:2], size or pixels.shape[:2])
     return panoptic.ids_of(pixels)
+
+
+def _require_size(path: Path, got: tuple[int, ...], expected: tuple[int, ...]) -> None:
+    if got != expected:
+        raise InputError(
+            f"{path}: got {got[1]} x {got[0]} pixels, expected {expected[1]} x {expected[0]} like the ground truth; "
+            "predict at the size of the image: enlarge the scores before segments are formed"
+        )
 
 
 def prediction_faults(path: Path, json: Path, found: Int64Array, listed: Int64Array) -> list[str]:

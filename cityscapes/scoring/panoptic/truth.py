@@ -9,11 +9,11 @@ from cityscapes.formats import panoptic, panoptic_reader
 from cityscapes.layout import ANNOTATIONS, GENERATED, Scene, scenes_with_annotation, scenes_with_instance_ids
 from cityscapes.scoring.panoptic import segments
 from cityscapes.scoring.panoptic.matching import Pairs, Segments
+from cityscapes.scoring.scene_files import AGAIN
 from engine.arrays import Int64Array
 from engine.errors import InputError
 from engine.files.content import read_bytes
 
-_AGAIN = "unpack gtFine_trainvaltest.zip again, which has it"
 _GENERATE = "python generate_gt.py --panoptic"
 
 
@@ -50,7 +50,7 @@ def find(root: Path, split: str) -> Truth:
     if scenes := scenes_with_instance_ids(root, split):
         missing = [scene.official_mask(root, "instanceIds") for scene in sorted(set(described) - set(scenes))]
         images = [TrueImage(scene.stem, scene.official_mask(root, "instanceIds")) for scene in scenes]
-        return Truth(images, [f"{path}: no such file; {_AGAIN}" for path in missing])
+        return Truth(images, [f"{path}: no such file; {AGAIN}" for path in missing])
     json_name, folder_name = panoptic.file_names(split)
     for folder in (root / GENERATED, root / ANNOTATIONS):
         if (folder / json_name).exists():

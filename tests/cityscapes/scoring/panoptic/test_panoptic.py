@@ -1,6 +1,8 @@
 import json
 import shutil
+import struct
 import tempfile
+import tracemalloc
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +17,7 @@ from cityscapes.labels import BY_ID
 from cityscapes.layout import Scene, scenes_with_instance_ids
 from cityscapes.scoring import main
 from cityscapes.scoring.panoptic import measure
+from engine.arrays import MIB
 from engine.errors import InputError
 from engine.files.atomic import strict
 from engine.files.images import read_ids, write_png
@@ -333,6 +336,32 @@ def test_a_png_of_another_size_is_refused(predicted: PanopticFolder) -> None:
         f"{png(predicted)}: got 20 x 15 pixels, expected 41 x 30 like the ground truth; predict at the size of the "
         "image: enlarge the scores before segments are formed"
     ]
+
+
+def test_a_png_of_a_billion_pixels_is_refused_before_it_is_decoded(predicted: PanopticFolder) -> None:
+    content = bytearray(png(predicted).read_bytes())
+    content[16:24] = struct.pack(">II", 40_000, 40_000)
+    png(predicted).write_bytes(content)
+    tracemalloc.start()
+    (line,) = faults(predicted)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert line.startswith(f"{png(predicted)}: got 40000 x 40000 pixels, expected 41 x 30 like the ground truth; ")
+    assert peak < 4 * MIB
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
+    peaks = []
+    for number in (2, 12):
+        folder = PanopticFolder(tmp_path / str(number))
+        for scene in range(number):
+            folder.add(scene, shifted, labels=[7, 26], size=(300, 400))
+        measure(folder.predictions, folder.root, folder.split)  # imports and caches
+        tracemalloc.start()
+        measure(folder.predictions, folder.root, folder.split)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 10 * 20_000  # an image has 120,000 pixels of 2 and 4 bytes
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "I;16", "LA", "1"])
