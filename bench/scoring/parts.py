@@ -26,10 +26,10 @@ class Part(NamedTuple):
 
 
 PARTS: Mapping[str, Part] = {
-    "pixel": Part(pixel.prepare, 200, 5, 3),
-    "instance": Part(instance.prepare, 30, 3, 3),
-    "panoptic": Part(panoptic.prepare, 60, 5, 2),
-    "panoptic_gt": Part(panoptic_gt.prepare, 30, 5, 2),
+    "pixel": Part(pixel.prepare, 200, 5, 4),
+    "instance": Part(instance.prepare, 60, 3, 4),
+    "panoptic": Part(panoptic.prepare, 100, 3, 3),
+    "panoptic_gt": Part(panoptic_gt.prepare, 60, 3, 3),
 }
 """Name -> part, in the order of the measurement."""
 
