@@ -13,7 +13,7 @@ from bench import race
 from bench.scoring.comparison import OFFICIAL, Comparison, by_workers, largest_difference, official
 from bench.scoring.scenes import copy_scenes
 from cityscapes.formats.panoptic import file_names, png_name
-from cityscapes.layout import GENERATED, Scene
+from cityscapes.layout import ANNOTATIONS, Scene
 from engine.files.atomic import write_json
 
 _JSON, _FOLDER = file_names("val")
@@ -21,17 +21,18 @@ _JSON, _FOLDER = file_names("val")
 
 def prepare(folder: Path, samples: Path, images: int) -> Comparison:
     """Write shifted ground truth as predictions, and return the contenders; see `Comparison`."""
-    root, predictions = folder / "data", folder / "predictions"
-    _write(folder, list(copy_scenes(samples, root, images)), samples)
+    truth, masks, predictions = folder / "truth", folder / "masks", folder / "predictions"
+    _write(folder, list(copy_scenes(samples, masks, images)), samples)
     reference = folder / "official.json"
-    files = ["--task", "panoptic", "--predictions", str(predictions), "--root", str(root)]
-    ours = by_workers("-m", "cityscapes.scoring", *files)
+    command = ["-m", "cityscapes.scoring", "--task", "panoptic", "--predictions", str(predictions), "--root"]
+    ours = by_workers(*command, str(truth))
+    ours |= {f"{name}, from instanceIds": given for name, given in by_workers(*command, str(masks)).items()}
 
     def compare() -> dict[str, float | int]:
         differences = [largest_difference(reference, folder / f"{name}.json") for name in ours]
         return {"largest_difference": max(differences), "official_processes": os.cpu_count() or 1}
 
-    theirs = ["--gt-json-file", str(root / GENERATED / _JSON), "--prediction-json-file", str(predictions / _JSON)]
+    theirs = ["--gt-json-file", str(truth / ANNOTATIONS / _JSON), "--prediction-json-file", str(predictions / _JSON)]
     return Comparison(
         what="score panoptic PNGs of full size, written by Pillow",
         contenders={
@@ -44,7 +45,7 @@ def prepare(folder: Path, samples: Path, images: int) -> Comparison:
 
 
 def _write(folder: Path, scenes: list[tuple[Scene, Scene]], samples: Path) -> None:
-    """Convert each real scene by the official script, and copy the ground truth under all its names."""
+    """Write truth/ and predictions/: ground truth by the official script under all names of a scene, and shifted."""
     single, converted = folder / "single", folder / "converted"
     converted.mkdir()
     first = dict(reversed(scenes))
@@ -56,7 +57,7 @@ def _write(folder: Path, scenes: list[tuple[Scene, Scene]], samples: Path) -> No
     content = json.loads((converted / _JSON).read_text())
     annotations = {entry["image_id"]: entry for entry in content["annotations"]}
     described = {entry["id"]: entry for entry in content["images"]}
-    true, predicted = folder / "data" / GENERATED, folder / "predictions"
+    true, predicted = folder / "truth" / ANNOTATIONS, folder / "predictions"
     for place in (true, predicted):
         (place / _FOLDER).mkdir(parents=True)
     entries: list[dict[str, Any]] = []

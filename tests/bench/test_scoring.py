@@ -22,7 +22,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["pixel"])
+@pytest.mark.parametrize("name", ["pixel", "panoptic"])
 def test_each_part_runs_all_contenders_and_compares_them(samples: Path, name: str) -> None:
     """Each contender once, on three scenes, of which two have the same content."""
     record = run(samples, [name], images=3, rounds=0)
