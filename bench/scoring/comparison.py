@@ -29,8 +29,8 @@ class Comparison:
     """Function that compares the results of all contenders once they have run, and returns its figures."""
     variables: Mapping[str, str]
     """Environment variables of all contenders."""
-    clear: Callable[[], None] = lambda: None
-    """Function that is called before each process, for example to remove what it will write."""
+    clear: Callable[[str], None] = lambda _: None
+    """Function that is called with the name of a contender before it runs, for example to remove its files."""
 
 
 def measure(comparison: Comparison, rounds: int, seconds: float) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def measure(comparison: Comparison, rounds: int, seconds: float) -> dict[str, An
     """
 
     def time_contender(name: str, limit: float) -> float:
-        comparison.clear()
+        comparison.clear(name)
         return race.run_limited(comparison.contenders[name], limit, variables=comparison.variables).seconds
 
     done = race.measure_in_turn(list(comparison.contenders), time_contender, rounds + 1, seconds)

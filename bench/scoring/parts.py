@@ -92,7 +92,7 @@ _COMPARED = (
     "official_processes",
     "differing_pixels",
     "differing_pngs",
-    "json_is_equal",
-    "json_has_equal_bytes",
+    "differing_json_files",
+    "json_files_with_other_bytes",
 )
 """Figures of `Comparison.compare` that the table lists."""

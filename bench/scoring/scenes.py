@@ -9,7 +9,7 @@ from engine.errors import InputError
 
 
 def copy_scenes(samples: Path, root: Path, images: int) -> Iterator[tuple[Scene, Scene]]:
-    """Copy the official masks of the real samples, under several names, into the split val of a new root.
+    """Copy the annotations of the real samples, under several names, into the split val of a new root.
 
     Args:
         samples: root with real masks.
@@ -32,4 +32,6 @@ def copy_scenes(samples: Path, root: Path, images: int) -> Iterator[tuple[Scene,
             copy = scene.official_mask(root, kind)
             copy.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(real.official_mask(samples, kind), copy)
+        if real.polygons(samples).is_file():
+            shutil.copyfile(real.polygons(samples), scene.polygons(root))
         yield real, scene
