@@ -28,9 +28,11 @@ class Group(NamedTuple):
     """Modules whose `main` is a command, some with the name of a subcommand after a blank."""
 
 
+_FORMATS = (" coco_instances", " coco_panoptic", " labelme", " cvat")
 GROUPS = (
     Group("Cityscapes", ("cityscapes.demo", "generate_gt", "cityscapes.doctor", "cityscapes.scoring")),
     Group("Cityscapes submissions", tuple(f"cityscapes.submission{part}" for part in ("", " check", " fix", " pack"))),
+    Group("Cityscapes converters", tuple(f"cityscapes.convert{part}" for part in ("", *_FORMATS))),
     Group("Networks", ("train_fcn", "test_fcn", "profile_fcn", "export_fcn")),
     Group("CamVid", ("camvid.download", "camvid.scoring")),
     Group("Pascal VOC", ("pascal_voc.download", "pascal_voc.scoring")),

@@ -184,6 +184,7 @@ def in_rooms(*rooms: str) -> str:
 def test_torch_free_rooms_start_without_torch() -> None:
     tools = (
         *("generate_gt", "cityscapes.scoring", "cityscapes.submission", "cityscapes.doctor", "cityscapes.demo"),
+        "cityscapes.convert",
         *("camvid.download", "camvid.scoring"),
         *("pascal_voc.download", "pascal_voc.scoring", "pascal_voc.submission"),
         *("kitti_road.scoring", "kitti_road.submission"),

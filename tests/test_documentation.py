@@ -62,6 +62,7 @@ def test_a_documented_command_parses(module: str, arguments: str, capsys: pytest
         "test_fcn",
         "export_fcn",
         "profile_fcn",
+        "cityscapes.convert",
         "kitti_road.scoring",
         "kitti_road.submission",
     ],

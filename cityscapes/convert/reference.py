@@ -1,0 +1,162 @@
+"""Names that a COCO file gives to its images and categories, and the scenes that they stand for."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple, TypeGuard
+
+from cityscapes.convert.rle import shown
+from cityscapes.layout import frame_of
+from engine.errors import InputError
+from engine.files.documents import read_json
+from engine.findings import grouped
+
+_MAX_BYTES = 1 << 30
+"""Largest JSON file that is read; it takes several times as much memory."""
+_STEM = re.compile(r"[0-9A-Za-z-]+_[0-9]{6}_[0-9]{6}")
+"""Stems that are safe as a file name and in a text file with blanks between its fields."""
+
+Key = int | str
+"""Id of an image or a category; COCO has numbers, some programs write names of files."""
+
+
+class Image(NamedTuple):
+    """One entry of `images`."""
+
+    stem: str
+    """Stem of the scene: <city>_<6 digits>_<6 digits>."""
+    size: tuple[int, int] | None
+    """Width and height in pixels; None if the file does not have them."""
+
+
+class Reference(NamedTuple):
+    """Images and categories of an annotation file."""
+
+    path: Path
+    images: dict[Key, Image]
+    """Id -> image."""
+    by_stem: dict[str, Image]
+    """Stem -> image."""
+    categories: dict[Key, str]
+    """Id -> name."""
+
+
+def read_document(path: Path) -> Any:
+    """The content of a JSON file of at most a gigabyte.
+
+    Raises:
+        InputError: if it is larger, is not JSON, or cannot be read.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError:
+        size = 0  # reading reports the error
+    if size > _MAX_BYTES:
+        raise InputError(f"{path}: {size:,} bytes, expected at most {_MAX_BYTES:,}; convert the images in parts")
+    return read_json(path)
+
+
+def entries(path: Path, document: Any, key: str) -> list[Any]:
+    """A list in a JSON object.
+
+    Raises:
+        InputError: if it is missing or is not a list.
+    """
+    found = document.get(key) if isinstance(document, dict) else None
+    if not isinstance(found, list):
+        got = f"{key} is {shown(found)}" if isinstance(document, dict) else f"got {shown(document)}"
+        raise InputError(f"{path}: expected an object with a list of {key}, {got}; give a COCO file that has it")
+    return found
+
+
+def read(path: Path) -> Reference:
+    """Read the images and categories of an annotation file of COCO.
+
+    Raises:
+        InputError: with every image and category that cannot be used.
+    """
+    document = read_document(path)
+    faults: list[str] = []
+    images = images_of(path, entries(path, document, "images"), faults)
+    categories = categories_of(path, document.get("categories") or [], faults)
+    if faults:
+        raise InputError(*grouped(faults))
+    return Reference(path, images, {image.stem: image for image in images.values()}, categories)
+
+
+def images_of(path: Path, listed: Sequence[Any], faults: list[str]) -> dict[Key, Image]:
+    """Id -> image of the entries of `images`; messages on unusable entries are added to the faults."""
+    images: dict[Key, Image] = {}
+    stems: set[str] = set()
+    for number, entry in enumerate(listed):
+        where = f"{path}: images[{number}]"
+        key, name = (entry.get("id"), entry.get("file_name")) if isinstance(entry, dict) else (None, None)
+        if not is_key(key) or not isinstance(name, str):
+            faults.append(f"{where}: got {shown(entry)}, expected id and file_name; write this file again")
+            continue
+        stem = stem_of(name)
+        if stem is None:
+            faults.append(
+                f"{where}: file_name is {shown(name)}, expected <city>_<6 digits>_<6 digits> in it; rename the image"
+            )
+        elif key in images or stem in stems:
+            faults.append(f"{where}: id {shown(key)} and {stem} appear twice; keep one entry for each image")
+        else:
+            images[key] = Image(stem, _size(entry))
+            stems.add(stem)
+    return images
+
+
+def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
+    width, height = entry.get("width"), entry.get("height")
+    return (width, height) if type(width) is int and type(height) is int else None
+
+
+def categories_of(path: Path, listed: Any, faults: list[str]) -> dict[Key, str]:
+    """Id -> name of the entries of `categories`; messages on unusable entries are added to the faults."""
+    categories: dict[Key, str] = {}
+    for number, entry in enumerate(listed if isinstance(listed, list) else []):
+        key, name = (entry.get("id"), entry.get("name")) if isinstance(entry, dict) else (None, None)
+        if not is_key(key) or not isinstance(name, str) or key in categories:
+            got = shown(entry)
+            faults.append(
+                f"{path}: categories[{number}]: got {got}, expected a new id and a name; write this file again"
+            )
+        else:
+            categories[key] = name
+    return categories
+
+
+def is_key(value: Any) -> TypeGuard[Key]:
+    """Whether a value of a JSON file can be an id."""
+    return type(value) in (int, str)
+
+
+def stem_of(name: str) -> str | None:
+    """The stem of a scene in the name of a file, without its folders; None if there is none."""
+    frame = frame_of(PurePosixPath(name.replace("\\", "/")).name)
+    return frame if frame is not None and _STEM.fullmatch(frame) else None
+
+
+def image_of(key: Any, names: Sequence[Any], reference: Reference | None) -> Image | str:
+    """The image that an id stands for, or the fault.
+
+    Args:
+        key: id of the image.
+        names: names of files in the same entry, which decide if the id is not known.
+        reference: annotation file, if there is one.
+    """
+    if reference is not None and is_key(key) and key in reference.images:
+        return reference.images[key]
+    for name in (key, *names):
+        stem = stem_of(name) if isinstance(name, str) else None
+        if stem is not None:
+            unknown = Image(stem, None)
+            return unknown if reference is None else reference.by_stem.get(stem, unknown)
+    if reference is not None:
+        return f"image_id is {shown(key)}, expected an id in {reference.path}; give the annotations of these images"
+    if type(key) is int:
+        return f"image_id is {key}, a number without a name; give the annotation file that has its name: --annotations"
+    return (
+        f"image_id is {shown(key)}, expected <city>_<6 digits>_<6 digits> in it; name the images as the data set does"
+    )
