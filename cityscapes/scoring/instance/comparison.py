@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from cityscapes.scoring.comparison import Comparison, ResultFile, parse, require_sum, score
-from cityscapes.scoring.instance import average_precision, images
-from cityscapes.scoring.instance.average_precision import ImageDetections
+from cityscapes.scoring.instance import images
+from cityscapes.scoring.instance.average_precision import ImageDetections, average_precisions, from_json
 from cityscapes.scoring.instance.matching import CLASSES
 from cityscapes.scoring.instance.result import AVERAGE
 from cityscapes.scoring.pixel.scores import mean
@@ -21,10 +21,11 @@ def read(path: Path, content: Any) -> ResultFile[ImageDetections]:
     Raises:
         InputError: if it is not a result, or if its images do not add up to its scores.
     """
-    result = parse(path, content, _figures, average_precision.from_json)
+    result = parse(path, content, _figures, from_json)
     if result.images:
-        for figure, totals in zip(_KEYS, images.total_scores(result.images).tolist(), strict=True):
-            require_sum(result, figure, dict(zip(CLASSES, totals, strict=True)), "averages")
+        precisions = average_precisions(result.images)
+        for figure, scores in zip(_KEYS, (precisions.mean(1), precisions[:, 0]), strict=True):
+            require_sum(result, figure, dict(zip(CLASSES, scores.tolist(), strict=True)), "averages")
     return result
 
 

@@ -10,15 +10,14 @@ from cityscapes.scoring.bootstrap import Figure, Interval, means
 from cityscapes.scoring.instance.average_precision import (
     FALSE_POSITIVE,
     IGNORED,
-    OVERLAPS,
     TRUE_POSITIVE,
     Detections,
     ImageDetections,
+    average_precisions,
     merged,
 )
 from cityscapes.scoring.instance.matching import CLASSES
 from cityscapes.scoring.instance.resampling import ClassDetections, class_aps
-from engine.arrays import Float64Array
 from engine.tables import Table
 
 if TYPE_CHECKING:
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 
 _HALF = 0
 """Index of the overlap of 50 %."""
-_ALL = range(len(OVERLAPS))
 
 
 def interval(images: Sequence[ImageDetections]) -> Interval:
@@ -59,7 +57,7 @@ def _of_class(parts: Sequence[Detections]) -> ClassDetections:
 
 def _mean_ap(images: Sequence[ImageDetections]) -> Figure:
     """The mean AP of resamples of these images."""
-    aps = class_aps(by_class(images), _ALL)
+    aps = class_aps(by_class(images))
     return lambda drawn: means(aps(drawn))
 
 
@@ -69,19 +67,18 @@ def to_dataframe(images: Sequence[ImageDetections]) -> "pd.DataFrame":
     Columns: image; AP and AP50% from 0 to 1 within this image, NaN without an instance; instances, the number of those
     that count; true positives, false positives, missed and ignored at an overlap of 50 %; AP50% of each class.
     """
-    classes = by_class(images)
-    alone = np.eye(len(images), dtype=np.int64)  # one resample for each image, which draws that image once
-    half = class_aps(classes, [_HALF])(alone)
+    precisions = np.array([average_precisions([image]) for image in images])  # (images, 8, 10)
+    halves = precisions[:, :, _HALF]
     columns = {
         "image": [image.stem for image in images],
-        "AP": means(class_aps(classes, _ALL)(alone)),
-        "AP50%": means(half),
+        "AP": means(precisions.mean(2)),
+        "AP50%": means(halves),
         "instances": [sum(found.instances for found in image.classes) for image in images],
         "true positives": _number(images, TRUE_POSITIVE),
         "false positives": _number(images, FALSE_POSITIVE),
         "missed": [sum(int(found.missed()[_HALF]) for found in image.classes) for image in images],
         "ignored": _number(images, IGNORED),
-        **dict(zip(CLASSES, half.T, strict=True)),
+        **dict(zip(CLASSES, halves.T, strict=True)),
     }
     frame = Table(columns).to_dataframe()
     return frame.sort_values(["AP50%", "AP", "image"], na_position="last", ignore_index=True)
@@ -90,9 +87,3 @@ def to_dataframe(images: Sequence[ImageDetections]) -> "pd.DataFrame":
 def _number(images: Sequence[ImageDetections], outcome: int) -> list[int]:
     """Number of predictions of each image with an outcome at an overlap of 50 %."""
     return [sum(int((found.outcomes[:, _HALF] == outcome).sum()) for found in image.classes) for image in images]
-
-
-def total_scores(images: Sequence[ImageDetections]) -> Float64Array:
-    """(2, 8) AP and AP50% of each class over all images."""
-    classes, once = by_class(images), np.ones((1, len(images)), np.int64)
-    return np.concatenate([class_aps(classes, overlaps)(once) for overlaps in (_ALL, [_HALF])])

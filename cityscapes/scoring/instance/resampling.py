@@ -89,22 +89,22 @@ class Curve(NamedTuple):
         return np.asarray(0.5 * np.einsum("ij,ij->i", heights, true))
 
 
-def class_aps(classes: Sequence[ClassDetections], overlaps: Sequence[int]) -> Callable[[Int64Array], Float64Array]:
-    """The AP of resamples, on average over the overlaps with these indices.
+def class_aps(classes: Sequence[ClassDetections]) -> Callable[[Int64Array], Float64Array]:
+    """The AP of resamples, on average over the overlaps.
 
     Returns:
         a function from (n, images) numbers of draws to (n, classes) APs from 0 to 1; NaN for a class without an
         instance in the drawn images.
     """
-    curves = [[Curve.of(detections, overlap) for overlap in overlaps] for detections in classes]
+    curves = [[Curve.of(found, overlap) for overlap in range(found.outcomes.shape[1])] for found in classes]
 
     def aps(drawn: Int64Array) -> Float64Array:
         scores = np.full((len(drawn), len(classes)), np.nan)
         weights = drawn.astype(np.int32)
-        for column, (detections, of_class) in enumerate(zip(classes, curves, strict=True)):
-            instances = drawn @ detections.instances
+        for column, (found, of_class) in enumerate(zip(classes, curves, strict=True)):
+            instances = drawn @ found.instances
             area = sum((curve.areas(weights) for curve in of_class), np.zeros(len(drawn)))
-            np.divide(area / len(overlaps), instances, out=scores[:, column], where=instances > 0)
+            np.divide(area / len(of_class), instances, out=scores[:, column], where=instances > 0)
         return scores
 
     return aps
