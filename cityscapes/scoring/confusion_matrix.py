@@ -29,12 +29,11 @@ def text(
     Args:
         percent: (rows, columns) shares in percent, see `shares`.
         rows: names of the rows.
-        columns: names of the columns, of which the first letters of the last word are shown.
+        columns: unique headings of the columns.
         more: heading -> whole numbers of further columns.
     """
-    headings = [name.split()[-1][:5] for name in columns]
-    shown = dict(zip(headings, percent.T.tolist(), strict=True))
-    return Table({HEADING: rows, **shown, **(more or {})}, dict.fromkeys(headings, _whole)).render()
+    shown = dict(zip(columns, percent.T.tolist(), strict=True))
+    return Table({HEADING: rows, **shown, **(more or {})}, dict.fromkeys(columns, _whole)).render()
 
 
 def _whole(share: float) -> str:

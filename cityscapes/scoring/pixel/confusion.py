@@ -28,7 +28,8 @@ def shares(confusion: Int64Array) -> Float64Array:
 
 def table(confusion: Int64Array) -> str:
     """The shares in whole percent as text; `.` for less than half a percent, `-` for a class that does not occur."""
-    return confusion_matrix.text(shares(confusion), _CLASSES, _COLUMNS)
+    headings = [name.split()[-1][:5] for name in _COLUMNS]
+    return confusion_matrix.text(shares(confusion), _CLASSES, headings)
 
 
 def to_dataframe(confusion: Int64Array) -> "pd.DataFrame":

@@ -90,7 +90,7 @@ def test_the_table_has_percent_of_rows_and_their_number() -> None:
     found[CAR, [CAR, TRUCK, 8]] = 17, 2, 1
     found[9, CAR] = 4
     lines = confusion.table(found).splitlines()
-    assert lines[0].split()[-2:] == ["misse", "number"]
+    assert lines[0].split()[-3:] == ["bicycle", "missed", "number"]
     assert lines[1 + CAR].split() == ["car", ".", ".", "85", "10", ".", ".", ".", ".", "5", "20"]
     assert lines[1 + PERSON].split() == ["person", *["-"] * 9, "0"]
     assert lines[-1].split()[0] == "background"
