@@ -102,7 +102,7 @@ def _from_polygons(job: Job, options: MaskOptions) -> tuple[UInt8Array, Encoder]
             return lookups(kind)
         with _prefixed_with(source):
             if kind == panoptic.KIND:
-                return panoptic.encode(masks.instance_ids, options.note)
+                return panoptic.encode_drawn(masks, options.note)
             return png_writer.encode(masks.instance_ids, {"Software": options.note})
 
     return masks.label_ids, encoded

@@ -9,8 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from cityscapes.formats import panoptic, panoptic_writer
 from cityscapes.formats.panoptic import AnnotatedImage
+from cityscapes.ground_truth.polygons import Masks
 from cityscapes.ground_truth.worklist import Job
 from engine.arrays import IdArray
 from engine.files import png_reader
@@ -75,13 +78,32 @@ class Document(NamedTuple):
         return f"{self.path}: {counted(self.images, 'image')}, {state}{left_out}"
 
 
+def encode_drawn(masks: Masks, software: str) -> bytes:
+    """The PNG of drawn masks, see `encode`.
+
+    Raises:
+        InputError: for every label with too many objects.
+    """
+    masks.require_distinct_instances()
+    pieces = masks.pieces
+    row, first = np.divmod(np.cumsum(pieces.length) - pieces.length, pieces.width)
+    # Pieces of an object lie in one row each. Only those of the background, which is not scored, may be longer.
+    runs = panoptic_writer.Runs(masks.instance_of[pieces.top], row, first, pieces.length)
+    return _encoded(runs, (pieces.height, pieces.width), software)
+
+
 def encode(instance_ids: IdArray, software: str) -> bytes:
     """The PNG of a (H, W) mask of instance ids, with its segments as a note.
 
     Raises:
         InputError: if there are ids that are not instance ids of Cityscapes.
     """
-    ids, segments = panoptic_writer.of_instance_ids(instance_ids)
+    height, width = instance_ids.shape
+    return _encoded(panoptic_writer.Runs.of(instance_ids), (height, width), software)
+
+
+def _encoded(runs: panoptic_writer.Runs, shape: tuple[int, int], software: str) -> bytes:
+    ids, segments = panoptic_writer.of_runs(runs, shape)
     note = ",".join(" ".join(map(str, (segment.id, segment.area, *(segment.bbox or ())))) for segment in segments)
     return panoptic.encode(ids, {"Software": software, _NOTE: note})
 

@@ -20,5 +20,7 @@ def pieces(polygons: Sequence[Polygon], width: int, height: int) -> Pieces:
         if len(polygon) > 1:  # Pillow refuses a polygon of one point
             draw.polygon(polygon.ravel().tolist(), fill=number)
     top = np.asarray(canvas).reshape(-1)
-    cuts = np.concatenate(([0], np.flatnonzero(top[1:] != top[:-1]) + 1))
+    starts = np.append(True, top[1:] != top[:-1])
+    starts[::width] = True  # as for the exact fill, no piece of an object extends over several rows
+    cuts = np.flatnonzero(starts)
     return Pieces(top[cuts].astype(np.int64), np.diff(cuts, append=top.size), width, height)

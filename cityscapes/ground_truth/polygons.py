@@ -79,6 +79,15 @@ class Masks:
         Raises:
             InputError: for every label with too many objects.
         """
+        self.require_distinct_instances()
+        return self.pieces.image(self.instance_of.astype(np.uint16))
+
+    def require_distinct_instances(self) -> None:
+        """Check that no instance id reaches those of the next label.
+
+        Raises:
+            InputError: for every label with too many objects.
+        """
         many = (self.instance_of >= INSTANCES) & (self.instance_of // INSTANCES != self.label_of)
         if many.any():
             number = np.bincount(self.label_of[self.instance_of >= INSTANCES], minlength=256)
@@ -89,7 +98,6 @@ class Masks:
                     for of in np.unique(self.label_of[many]).tolist()
                 )
             )
-        return self.pieces.image(self.instance_of.astype(np.uint16))
 
     @property
     def train_ids(self) -> UInt8Array:

@@ -119,6 +119,14 @@ def test_equals_the_official_converter(root: Path, tmp_path: Path, source: list[
     assert max(len(image["segments_info"]) for image in document["annotations"]) > 256
 
 
+def test_masks_of_another_fill_are_converted_likewise(root: Path, tmp_path: Path) -> None:
+    assert generate(root, "--panoptic", "--fill", "pillow", "--instance_ids") == 0
+    for path in (root / "gtFine").rglob("*_instanceIds.png"):
+        scene = path.relative_to(root / "gtFine").as_posix().replace("_gtFine_instanceIds", "_instanceId")
+        shutil.copy(root / "generated_gt" / scene, path)
+    assert_equal(root / "generated_gt", official(root, tmp_path / "official"))
+
+
 def test_equals_the_official_converter_on_the_demo(changed_root: Path, tmp_path: Path) -> None:
     assert generate(changed_root, "--panoptic") == 0
     assert_equal(changed_root / "generated_gt", official(changed_root, tmp_path / "official"))
