@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from cityscapes.formats import panoptic, panoptic_reader, panoptic_writer
 from cityscapes.labels import BY_ID
-from cityscapes.predictions import LABEL_IDS
+from cityscapes.predictions import FIX_COMMAND, LABEL_IDS
 from cityscapes.scoring.panoptic.matching import CATEGORY_IDS, Segments
 from engine.arrays import Int64Array
 from engine.errors import InputError
@@ -19,6 +19,8 @@ from engine.files.content import read_bytes
 from engine.files.images import open_image
 
 _CLASS_OF = {category: index for index, category in enumerate(CATEGORY_IDS)}
+_FIXABLE = ("train ids", "image id")
+"""Kinds of faults of predictions that a command fixes."""
 _MODES = ("RGB", "RGBA")
 """Pillow's modes that the official scorer can read; it ignores alpha."""
 _NOWHERE = (0, 0, 0, 0)
@@ -121,9 +123,9 @@ def prediction_faults(path: Path, json: Path, found: Int64Array, listed: Int64Ar
 
 def messages(json: Path, faults: Sequence[panoptic_reader.Fault]) -> list[str]:
     """The faults of a panoptic JSON file as messages with its name and the remedy."""
+    remedies = {**panoptic_reader.REMEDIES, **dict.fromkeys(_FIXABLE, f"fix the predictions: {FIX_COMMAND}")}
     return [
-        f"{json}: {f'{fault.where}: ' if fault.where else ''}{fault.what}; {panoptic_reader.REMEDIES[fault.kind]}"
-        for fault in faults
+        f"{json}: {f'{fault.where}: ' if fault.where else ''}{fault.what}; {remedies[fault.kind]}" for fault in faults
     ]
 
 

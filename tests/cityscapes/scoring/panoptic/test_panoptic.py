@@ -311,7 +311,9 @@ def test_train_ids_are_recognised(predicted: PanopticFolder) -> None:
             segment["category_id"] = BY_ID[segment["category_id"]].train_id
     predicted.write()
     (line,) = faults(predicted)
-    assert "these are train ids, expected label ids; " in line
+    assert line.endswith(
+        "these are train ids, expected label ids; fix the predictions: python -m cityscapes.submission fix PATH NEW"
+    )
 
 
 def test_a_missing_image_is_named(predicted: PanopticFolder) -> None:
