@@ -4,13 +4,15 @@ Paths may be texts. Folders hold files as docs/datasets.md, docs/scoring.md and 
 """
 
 from pathlib import Path
+from typing import Literal, overload
 
-from cityscapes import scoring, submission
+from cityscapes import submission
 from cityscapes.ground_truth import polygons
 from cityscapes.ground_truth.polygons import Masks
 from cityscapes.labels import CLASSES, LABEL_ID_OF, OFFICIAL
 from cityscapes.scoring import ScoringResult, tasks
 from cityscapes.scoring.comparison import Comparison
+from cityscapes.scoring.tasks import Result, Task
 from cityscapes.submission import Report
 from engine.arrays import UInt8Array
 from engine.errors import InputError
@@ -34,26 +36,48 @@ def draw_masks(polygon_file: str | Path) -> Masks:
         raise InputError(*(f"{path}: {message}" for message in error.messages)) from error
 
 
+@overload
 def score(
-    predictions: str | Path, root: str | Path, split: str = "val", *, boundary: bool = False, workers: int = 1
-) -> ScoringResult:
-    """Score a folder of label-id predictions as the evaluation server does.
+    predictions: str | Path,
+    root: str | Path,
+    split: str = "val",
+    *,
+    task: Literal["pixel"] = "pixel",
+    boundary: bool = False,
+    workers: int = 1,
+) -> ScoringResult: ...
+@overload
+def score(predictions: str | Path, root: str | Path, split: str = "val", *, task: Task, workers: int = 1) -> Result: ...
+def score(
+    predictions: str | Path,
+    root: str | Path,
+    split: str = "val",
+    *,
+    task: Task = "pixel",
+    boundary: bool = False,
+    workers: int = 1,
+) -> Result:
+    """Score a folder of predictions as the evaluation server does.
 
     Args:
-        predictions: the folder; one PNG a scene, in any folders below.
+        predictions: the folder, with files as docs/scoring.md describes for the task.
         root: the folder that contains gtFine/.
         split: train or val.
-        boundary: also measure boundary IoU.
+        task: pixel (IoU), instance (AP) or panoptic (PQ).
+        boundary: also measure boundary IoU; only for the pixel task.
         workers: number of processes.
 
     Raises:
         InputError: with everything that is wrong with any file.
+        ValueError: for boundary IoU of another task.
     """
-    return scoring.measure(Path(predictions), Path(root), split, workers=workers, with_borders=boundary)
+    if boundary and task != "pixel":
+        raise ValueError("boundary IoU is measured for the pixel task only")
+    return tasks.measure(task, Path(predictions), Path(root), split, workers=workers, with_borders=boundary)
 
 
-def compare(first: ScoringResult | str | Path, second: ScoringResult | str | Path) -> Comparison:
-    """Compare two results by class, with the interval of the difference of their mean IoUs.
+def compare(first: Result | str | Path, second: Result | str | Path) -> Comparison:
+    """Compare two results of the same task by class, with the interval of the difference of their averages.
 
     Args:
         first: a result of `score`, or a result file of `python -m cityscapes.scoring --output FILE`.
@@ -62,37 +86,49 @@ def compare(first: ScoringResult | str | Path, second: ScoringResult | str | Pat
     Raises:
         InputError: if a file is missing or is not a result file.
     """
-    sources = (source if isinstance(source, ScoringResult) else Path(source) for source in (first, second))
+    sources = (Path(source) if isinstance(source, str) else source for source in (first, second))
     return tasks.compare(*sources)
 
 
-def check(predictions: str | Path, root: str | Path | None = None, *, workers: int = 1) -> Report:
+def check(
+    predictions: str | Path, root: str | Path | None = None, *, task: Task | None = None, workers: int = 1
+) -> Report:
     """Check predictions of the test split, in a zip or folder, as the evaluation server would.
 
     Args:
         predictions: the zip or folder.
         root: the folder that contains leftImg8bit/; None expects the official number of images of each city.
+        task: pixel, instance or panoptic; None recognises it by the files.
         workers: number of processes.
 
     Raises:
-        InputError: if there is nothing to check.
+        InputError: if there is nothing to check, or if there are predictions of two tasks.
     """
-    return submission.check(Path(predictions), None if root is None else Path(root), workers=workers)
+    return submission.check(Path(predictions), None if root is None else Path(root), task=task, workers=workers)
 
 
-def pack(folder: str | Path, archive: str | Path, root: str | Path | None = None, *, workers: int = 1) -> Report:
+def pack(
+    folder: str | Path,
+    archive: str | Path,
+    root: str | Path | None = None,
+    *,
+    task: Task | None = None,
+    workers: int = 1,
+) -> Report:
     """Check predictions of the test split in a folder, and write them as a zip for the evaluation server.
 
     Args:
         folder: the folder of the predictions.
         archive: path of the zip; its manifest lies next to it.
         root: as for `check`.
+        task: as for `check`.
         workers: number of processes.
 
     Raises:
         InputError: with every fault; no zip is written in that case.
     """
-    return submission.pack(Path(folder), Path(archive), None if root is None else Path(root), workers=workers)
+    data = None if root is None else Path(root)
+    return submission.pack(Path(folder), Path(archive), data, task=task, workers=workers)
 
 
 def to_train_ids(label_ids: UInt8Array) -> UInt8Array:
