@@ -4,7 +4,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-from cityscapes.scoring import comparison, pixel
+from cityscapes.scoring import comparison, pixel, recognition
 from cityscapes.scoring.comparison import Comparison
 from engine.errors import InputError
 from engine.files.documents import read_json
@@ -59,17 +59,20 @@ def measure(
         with_borders: also measure boundary IoU; only for the pixel task.
 
     Raises:
-        InputError: with the faults of all files.
+        InputError: with the faults of all files, after a hint if the predictions are for another task.
     """
-    if task == INSTANCE:
-        from cityscapes.scoring import instance
+    try:
+        if task == INSTANCE:
+            from cityscapes.scoring import instance
 
-        return instance.measure(predictions, root, split, workers=workers)
-    if task == PANOPTIC:
-        from cityscapes.scoring import panoptic
+            return instance.measure(predictions, root, split, workers=workers)
+        if task == PANOPTIC:
+            from cityscapes.scoring import panoptic
 
-        return panoptic.measure(predictions, root, split, workers=workers)
-    return pixel.measure(predictions, root, split, workers=workers, with_borders=with_borders)
+            return panoptic.measure(predictions, root, split, workers=workers)
+        return pixel.measure(predictions, root, split, workers=workers, with_borders=with_borders)
+    except InputError as error:
+        raise InputError(*recognition.hint(predictions, task), *error.messages) from error
 
 
 def compare(first: Result | Path, second: Result | Path) -> Comparison:

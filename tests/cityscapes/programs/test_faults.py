@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import permutations
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.cityscapes.programs import mmsegmentation, nvidia, paddleseg, ultralytics
+from tests.cityscapes.programs import hugging_face, mmdetection, mmsegmentation, nvidia, paddleseg, ultralytics
 from tests.cityscapes.programs.drawn import SPLITS, Predicted, predict
 from tests.cityscapes.programs.pages import Done, commands, run, section
 from tests.cityscapes.programs.test_pixel import PROGRAMS, Program
@@ -105,3 +106,19 @@ def test_a_prediction_of_half_the_size(program: Program, root: Path, capsys: Cap
     inside = "/pseudo_color_prediction" if program.page == "paddleseg" else ""
     assert "got 128 x 64 pixels, expected 256 x 128" in scored(f"val{inside}", capsys, expected=2).errors
     assert "size: " in run([*CHECK, f"test{inside}"], capsys, expected=2).errors
+
+
+@pytest.mark.parametrize(("given", "found"), list(permutations(("pixel", "instance", "panoptic"), 2)))
+def test_a_forgotten_task_is_named(given: str, found: str, root: Path, capsys: Capture) -> None:
+    folder = Path(found)
+    if found == "pixel":
+        nvidia.write(folder, predict("val"))
+    elif found == "instance":
+        mmdetection.write(folder, predict("val"))
+    else:
+        folder.mkdir()
+        hugging_face.write_panoptic(folder / "cityscapes_panoptic_val", predict("val"))
+    first = run([*SCORE, found, "--task", given], capsys, expected=2).errors.splitlines()[0]
+    assert first == (
+        f"error: {found}: got predictions of the {found} task, expected those of the {given} task; give --task {found}"
+    )
