@@ -5,6 +5,9 @@ import numpy as np
 from cityscapes.scoring.instance.average_precision import OVERLAPS, Detections, ImageDetections
 from cityscapes.scoring.instance.matching import CLASSES
 
+NONE = Detections(np.zeros(0), np.zeros((0, len(OVERLAPS)), np.int8), 0)
+"""Outcomes of a class without predictions and instances."""
+
 
 def draw_image(rng: np.random.Generator, number: int) -> ImageDetections:
     """An image with some classes, equal confidences, ignored predictions, and right ones up to some overlap."""

@@ -15,7 +15,6 @@ from cityscapes.scoring.instance.matching import CLASSES
 from cityscapes.scoring.instance.result import InstanceResult
 from engine.files.atomic import write_json
 from tests.cityscapes.drawn_instances import InstanceFolder, Predict, mixed, official_scores, perfect
-from tests.cityscapes.scoring.panoptic.drawn_counts import draw_result
 
 
 def folder_with(path: Path, predict: Predict) -> InstanceFolder:
@@ -72,19 +71,6 @@ def test_files_of_the_official_script_are_compared_without_an_interval(tmp_path:
     gains = compared.to_dataframe()[["AP B - A", "AP50% B - A"]].to_numpy().ravel().tolist()
     assert gains == pytest.approx([0.0] * len(gains), abs=1e-9, nan_ok=True)
     assert compared.verdict().startswith("no interval: both files must have been written by this command")
-
-
-def test_results_of_two_tasks_are_not_compared(
-    content: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    paths = [tmp_path / "a.json", tmp_path / "b.json"]
-    for path, of in zip(paths, (content, draw_result(0, 6).to_json()), strict=True):
-        write_json(path, of)
-    assert main(["--compare", *map(str, paths)]) == 2
-    assert capsys.readouterr().err == (
-        f"error: {paths[0]} is of the instance task and {paths[1]} is of the panoptic task; "
-        "compare two results of the same task\n"
-    )
 
 
 def test_results_of_different_images_have_no_interval(content: dict[str, Any], tmp_path: Path) -> None:
@@ -162,6 +148,13 @@ def test_an_edited_file_is_refused(
     write_json(path, changed(content, *keys, value=value))
     assert main(["--compare", str(path), str(path)]) == 2
     assert re.search("its images add up to " + message, capsys.readouterr().err)
+
+
+def test_perfect_predictions_are_not_confused(tmp_path: Path) -> None:
+    """Instances below 100 pixels are predicted too, and ignored."""
+    found = measured(folder_with(tmp_path, perfect)).confusion
+    diagonal = found[: len(CLASSES), : len(CLASSES)].diagonal()
+    assert diagonal.sum() == found.sum() > 0
 
 
 def test_details_are_the_same_for_any_number_of_workers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

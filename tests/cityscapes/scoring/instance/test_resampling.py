@@ -1,9 +1,6 @@
-import math
-
 import numpy as np
 import pytest
 
-from cityscapes.scoring import bootstrap
 from cityscapes.scoring.instance import images
 from cityscapes.scoring.instance.average_precision import (
     OVERLAPS,
@@ -13,9 +10,7 @@ from cityscapes.scoring.instance.average_precision import (
 )
 from cityscapes.scoring.instance.matching import CLASSES
 from cityscapes.scoring.instance.resampling import class_aps
-from tests.cityscapes.scoring.instance.drawn_detections import draw_images
-
-_NONE = Detections(np.zeros(0), np.zeros((0, len(OVERLAPS)), np.int8), 0)
+from tests.cityscapes.scoring.instance.drawn_detections import NONE, draw_images
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -33,7 +28,7 @@ def test_the_average_precision_of_a_few_detections() -> None:
     """Precision 1, 1/2, 2/3 and 2/4 at falling confidence; recall 1/4 and 2/4; trapezoids between them."""
     outcomes = np.repeat(np.array([[1], [0], [1], [0], [-1]], np.int8), len(OVERLAPS), 1)
     person = Detections(np.array([0.9, 0.8, 0.7, 0.6, 0.5]), outcomes, 4)
-    image = ImageDetections("ulm_000000_000019", (person, *[_NONE] * (len(CLASSES) - 1)))
+    image = ImageDetections("ulm_000000_000019", (person, *[NONE] * (len(CLASSES) - 1)))
     (scores,) = class_aps(images.by_class([image]))(np.array([[1]]))
     assert scores[0] == pytest.approx((1 + 1) / 2 / 4 + (1 / 2 + 2 / 3) / 2 / 4, abs=1e-15)
     assert np.isnan(scores[1:]).all()
@@ -44,39 +39,3 @@ def test_many_detections_are_computed_in_blocks(monkeypatch: pytest.MonkeyPatch)
     whole = images.interval(listed)
     monkeypatch.setattr("cityscapes.scoring.instance.resampling._AT_ONCE", 40)
     assert images.interval(listed) == whole
-
-
-def test_the_interval_of_the_ap_is_over_images() -> None:
-    listed = draw_images(2, 8)
-    low, high = images.interval(listed)
-    ap = np.nanmean(average_precisions(listed))
-    assert low < ap < high
-    assert images.interval(listed[:1]) == pytest.approx([np.nanmean(average_precisions(listed[:1]))] * 2)
-
-
-def test_a_difference_of_equal_results_is_zero() -> None:
-    listed = draw_images(3, 8)
-    assert images.difference(listed, listed) == bootstrap.Interval(0, 0)
-
-
-def test_an_interval_without_instances_is_nan() -> None:
-    image = ImageDetections("ulm_000000_000019", (_NONE,) * len(CLASSES))
-    assert np.isnan(images.interval([image, image])).all()
-
-
-def test_the_figures_of_images_are_those_of_each_image_alone() -> None:
-    listed = [*draw_images(4, 6), ImageDetections("ulm_000009_000019", (_NONE,) * len(CLASSES))]
-    frame = images.to_dataframe(listed)
-    assert frame["AP50%"].iloc[:-1].is_monotonic_increasing
-    rows = {row["image"]: row for row in frame.to_dict("records")}
-    *_, last = rows
-    assert last == "ulm_000009_000019"
-    assert math.isnan(rows[last]["AP"])
-    for image in listed[:-1]:
-        row, alone = rows[image.stem], average_precisions([image])
-        assert row["AP"] == pytest.approx(np.nanmean(alone), abs=1e-12)
-        assert row["AP50%"] == pytest.approx(np.nanmean(alone[:, 0]), abs=1e-12)
-        assert [row[name] for name in CLASSES] == pytest.approx(alone[:, 0].tolist(), abs=1e-12, nan_ok=True)
-        assert row["instances"] == row["true positives"] + row["missed"]
-        predictions = sum(found.confidences.size for found in image.classes)
-        assert predictions == row["true positives"] + row["false positives"] + row["ignored"]
