@@ -69,7 +69,11 @@ def panoptic_files(path: Path, entries: Sequence[Entry]) -> list[Entry]:
 
 def _found(path: Path, entries: Sequence[Entry]) -> list[Recognised]:
     """The tasks that files clearly belong to; for the pixel task only next to files of another one."""
-    texts = [entry for entry in entries if entry.name.endswith(".txt") and frame_of(entry.basename)]
+    texts = [
+        entry
+        for entry in entries
+        if entry.name.endswith(".txt") and frame_of(entry.basename) and kind_of_name(entry.name) != "hidden"
+    ]
     found = []
     if texts:
         found.append(Recognised("instance", f"{counted(len(texts), 'text file')}, for example {texts[0].name}"))

@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def official(monkeypatch: pytest.MonkeyPatch) -> None:
+def official_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the images of `root` the official test set."""
     monkeypatch.setattr(completeness, "IMAGE_SIZE", drawn_panoptic_submission.SIZE)
     monkeypatch.setattr(completeness, "_TEST", {"berlin": 2, "bonn": 2})
