@@ -62,6 +62,16 @@ def segments_of(instance_ids: IdArray, *, train_ids: bool = False) -> list[Segme
     return _segments(Runs.of(instance_ids), train_ids=train_ids)
 
 
+def of_instance_ids(instance_ids: IdArray) -> tuple[npt.NDArray[np.uint16], list[Segment]]:
+    """The (H, W) segment ids of a (H, W) mask of instance ids, 0 for classes that are not scored, and the segments.
+
+    Raises:
+        InputError: if there are ids that are not instance ids of Cityscapes.
+    """
+    height, width = instance_ids.shape
+    return of_runs(Runs.of(instance_ids), (height, width))
+
+
 def of_runs(runs: Runs, shape: tuple[int, int]) -> tuple[npt.NDArray[np.uint16], list[Segment]]:
     """The segment ids of a mask of instance ids, 0 for classes that are not scored, and the segments.
 

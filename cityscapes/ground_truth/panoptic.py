@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from cityscapes.formats import panoptic, panoptic_writer
-from cityscapes.formats.panoptic import AnnotatedImage
+from cityscapes.formats.panoptic import AnnotatedImage, Segment
 from cityscapes.ground_truth.polygons import Masks
 from cityscapes.ground_truth.worklist import Job
 from engine.arrays import IdArray
@@ -89,7 +90,7 @@ def encode_drawn(masks: Masks, software: str) -> bytes:
     row, first = np.divmod(np.cumsum(pieces.length) - pieces.length, pieces.width)
     # Pieces of an object lie in one row each. Only those of the background, which is not scored, may be longer.
     runs = panoptic_writer.Runs(masks.instance_of[pieces.top], row, first, pieces.length)
-    return _encoded(runs, (pieces.height, pieces.width), software)
+    return _encoded(*panoptic_writer.of_runs(runs, (pieces.height, pieces.width)), software)
 
 
 def encode(instance_ids: IdArray, software: str) -> bytes:
@@ -98,12 +99,10 @@ def encode(instance_ids: IdArray, software: str) -> bytes:
     Raises:
         InputError: if there are ids that are not instance ids of Cityscapes.
     """
-    height, width = instance_ids.shape
-    return _encoded(panoptic_writer.Runs.of(instance_ids), (height, width), software)
+    return _encoded(*panoptic_writer.of_instance_ids(instance_ids), software)
 
 
-def _encoded(runs: panoptic_writer.Runs, shape: tuple[int, int], software: str) -> bytes:
-    ids, segments = panoptic_writer.of_runs(runs, shape)
+def _encoded(ids: npt.NDArray[np.uint16], segments: list[Segment], software: str) -> bytes:
     note = ",".join(" ".join(map(str, (segment.id, segment.area, *(segment.bbox or ())))) for segment in segments)
     return panoptic.encode(ids, {"Software": software, _NOTE: note})
 
