@@ -63,6 +63,29 @@ cityscapes-score --compare scores.json scores.json
 for format in csv markdown latex; do
   cityscapes-score --predictions predictions --root $root --format $format >table.$format
 done
+say "the instance and panoptic tasks"
+cityscapes-gt --root $root --panoptic
+python "$repository/tests/perfect_predictions.py" $root val perfect
+for task in instance panoptic; do
+  folder=perfect/${task/%instance/instances}
+  cityscapes-score --task $task --predictions "$folder" --root $root --details $task --output $task.json | tee table.txt
+  grep -q '100' table.txt
+  cityscapes-score --compare $task.json $task.json
+  cityscapes-score --task $task --predictions "$folder" --root $root --format latex >table.latex
+done
+test -f $root/generated_gt/cityscapes_panoptic_val.json
+mkdir -p as_test/leftImg8bit as_test/gtFine
+cp -r $root/leftImg8bit/val as_test/leftImg8bit/test
+cp -r $root/gtFine/val as_test/gtFine/test
+python "$repository/tests/perfect_predictions.py" as_test test perfect_test
+for folder in pixel instances panoptic; do
+  cityscapes-submit check perfect_test/$folder --root as_test
+  cityscapes-submit pack perfect_test/$folder $folder.zip --root as_test --subset
+  cityscapes-submit check $folder.zip --root as_test
+done
+cityscapes-convert --help >help.txt
+
+say "a submission"
 python - $root <<'END'
 import shutil, sys
 from pathlib import Path

@@ -11,6 +11,7 @@ import numpy as np
 from cityscapes.formats import instance, panoptic, panoptic_writer
 from cityscapes.formats.instance import LABELS_WITH_INSTANCES, InstanceLine
 from cityscapes.formats.panoptic import AnnotatedImage
+from cityscapes.formats.panoptic_writer import Runs
 from cityscapes.layout import Scene, scenes_with_label_ids
 from engine.files.atomic import write_bytes, write_text
 from engine.files.images import read_ids
@@ -25,7 +26,8 @@ def write(root: Path, split: str, out: Path) -> None:
     for scene in scenes_with_label_ids(root, split):
         write_bytes(out / "pixel" / f"{scene.stem}.png", scene.official_mask(root, "labelIds").read_bytes())
         _write_instances(root, scene, out / "instances")
-        ids, segments = panoptic_writer.of_instance_ids(read_ids(scene.official_mask(root, "instanceIds")))
+        instance_ids = read_ids(scene.official_mask(root, "instanceIds"))
+        ids, segments = panoptic_writer.of_runs(Runs.of(instance_ids), instance_ids.shape)
         write_bytes(out / "panoptic" / folder / f"{scene.stem}.png", panoptic.encode(ids))
         images.append(AnnotatedImage(scene.stem, f"{scene.stem}.png", segments))
     write_text(out / "panoptic" / json_name, "".join(panoptic_writer.prediction_text(images)))
