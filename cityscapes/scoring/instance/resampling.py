@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from engine.arrays import Float64Array, Int64Array
 
-_AT_ONCE = 1 << 17
-"""Number of weights computed at a time, so that they stay in the cache of a core."""
+_AT_ONCE = 1 << 15
+"""Number of weights computed at a time, so that they stay in the cache of a core and in memory that is used again."""
 
 _Index = npt.NDArray[np.intp]
 
