@@ -44,12 +44,16 @@ EVERY = pytest.mark.parametrize("program", PROGRAMS, ids=[program.page for progr
 
 
 @EVERY
-def test_a_perfect_prediction_scores_100(program: Program, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_perfect_prediction_scores_100_and_is_packed(
+    program: Program, root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for split in SPLITS:
         program.write(split, predict(split))
-    scores, _ = follow(section(program.page, PANOPTIC), capsys)
+    scores, done = follow(section(program.page, PANOPTIC), capsys)
     assert scores["All"]["pq"] == scores["Things"]["pq"] == scores["Stuff"]["pq"] == 1
     assert scores["All"]["n"] == 19
+    assert "not for the server" in done[-1].output
+    assert Path("submission.zip").is_file()
 
 
 @EVERY
