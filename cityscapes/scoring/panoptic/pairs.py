@@ -8,11 +8,16 @@ from cityscapes.formats import panoptic, panoptic_reader
 from cityscapes.layout import SPLITS, require_root, scenes_with_image
 from cityscapes.scoring.panoptic import segments, truth
 from cityscapes.scoring.panoptic.matching import Segments
-from cityscapes.scoring.panoptic.truth import TrueImage
+from cityscapes.scoring.panoptic.truth import TrueImage, exists
 from engine.errors import ErrorCollector, InputError
 from engine.files.content import read_bytes
 from engine.files.folders import find
-from engine.findings import counted
+from engine.findings import counted, shortened
+
+_SHOWN = 5
+"""Number of names in a message."""
+_UNREADABLE = {"json", "structure"}
+"""Kinds of faults of a JSON file of which nothing can be read."""
 
 
 class PredictedImage(NamedTuple):
@@ -71,6 +76,8 @@ def pair_files(predictions: Path, root: Path, split: str) -> PairedFiles:
     with errors.collect():
         files = find_files(predictions, split)
         listed, faults = panoptic_reader.parse(read_bytes(files.json))
+        if _UNREADABLE & {fault.kind for fault in faults}:
+            raise InputError(*segments.messages(files.json, faults))
     errors.raise_if_any()
     by_stem = {image.image_id: image for image in listed}
     wanted = [
@@ -83,10 +90,11 @@ def pair_files(predictions: Path, root: Path, split: str) -> PairedFiles:
         if (entry := by_stem.get(image.stem)) is None:
             continue
         path = files.folder / entry.file_name
-        if path.exists():
+        if exists(path):
             pairs.append(Pair(image, PredictedImage(path, segments.of_json(entry.segments))))
         else:
-            messages.append(f"{path}: no such file, but {files.json.name} names it; write the PNG of each image")
+            named = f"no such file, but {files.json.name} names it"
+            messages.append(f"{shortened(str(path))}: {named}; write the PNG of each image")
     others = sorted(by_stem.keys() - {image.stem for image in annotated.images})
     return PairedFiles(
         files.json, pairs, len(annotated.images) - len(wanted), messages, _unscored(files.json, others, split)
@@ -135,16 +143,13 @@ def _only_json(predictions: Path, split: str) -> Path:
     return found[0]
 
 
-_SHOWN = 5
-
-
 def _has_annotations(json: Path) -> bool:
     """Whether a JSON file has annotations, faulty or not; files that cannot be read have none."""
     try:
         _, faults = panoptic_reader.parse(read_bytes(json))
     except InputError:
         return False
-    return not {"json", "structure"} & {fault.kind for fault in faults}
+    return not _UNREADABLE & {fault.kind for fault in faults}
 
 
 def _missing(

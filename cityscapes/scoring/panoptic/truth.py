@@ -13,6 +13,7 @@ from cityscapes.scoring.scene_files import AGAIN
 from engine.arrays import Int64Array
 from engine.errors import InputError
 from engine.files.content import read_bytes
+from engine.findings import shortened
 
 _GENERATE = "python generate_gt.py --panoptic"
 
@@ -72,6 +73,14 @@ def remedy(split: str) -> str:
     )
 
 
+def exists(path: Path) -> bool:
+    """Whether there is a file with a path from a JSON file, which may be longer than the system allows."""
+    try:
+        return path.exists()
+    except OSError:
+        return False
+
+
 def segments_of(image: TrueImage, pairs: Pairs) -> Segments:
     """The segments of an image; they are compared with its pixels if they are from a JSON file.
 
@@ -100,9 +109,9 @@ def _listed(json: Path, folder: Path, described: list[Scene]) -> Truth:
     Raises:
         InputError: with all faults of the JSON file.
     """
-    found, faults = panoptic_reader.parse(read_bytes(json), truth=True)
-    if faults:
-        raise InputError(*segments.messages(json, faults))
+    found, broken = panoptic_reader.parse(read_bytes(json), truth=True)
+    if broken:
+        raise InputError(*segments.messages(json, broken))
     images = [
         TrueImage(
             image.image_id,
@@ -112,12 +121,9 @@ def _listed(json: Path, folder: Path, described: list[Scene]) -> Truth:
         )
         for image in sorted(found, key=lambda image: image.image_id)
     ]
+    again = f"make it again: {_GENERATE}"
     known = {image.stem for image in images}
-    missing = [scene.stem for scene in described if scene.stem not in known]
-    return Truth(
-        images,
-        [
-            *(f"{stem}: has an annotation, but is not in {json}; make it again: {_GENERATE}" for stem in missing),
-            *(f"{image.path}: no such file; make it again: {_GENERATE}" for image in images if not image.path.exists()),
-        ],
-    )
+    unlisted = [scene.stem for scene in described if scene.stem not in known]
+    faults = [f"{stem}: has an annotation, but is not in {json}; {again}" for stem in unlisted]
+    missing = [shortened(str(image.path)) for image in images if not exists(image.path)]
+    return Truth(images, [*faults, *(f"{path}: no such file; {again}" for path in missing)])

@@ -1,9 +1,10 @@
 import json
+import os
 import shutil
 import struct
 import tempfile
 import tracemalloc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -270,6 +271,30 @@ def test_the_command_reports_faults_without_a_traceback(predicted: PanopticFolde
     )
 
 
+@pytest.mark.parametrize("name", ["x" * 5000, "a/" * 3000 + "b.png", "\ud800.png", "missing.png"])
+def test_a_png_that_cannot_exist_is_a_message(predicted: PanopticFolder, name: str) -> None:
+    entry(predicted)["file_name"] = name
+    predicted.write()
+    (line,) = faults(predicted)
+    assert line.endswith("no such file, but cityscapes_panoptic_val.json names it; write the PNG of each image")
+    assert len(line) < 500
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
+def test_a_png_that_is_no_file_is_a_message(predicted: PanopticFolder, make: Callable[[Path], None]) -> None:
+    png(predicted).unlink()
+    make(png(predicted))
+    (line,) = faults(predicted)
+    assert line.startswith(f"{png(predicted)}: ")
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../cityscapes_panoptic_val.json", ""])
+def test_a_png_outside_the_folder_is_refused(predicted: PanopticFolder, name: str) -> None:
+    entry(predicted)["file_name"] = name
+    predicted.write()
+    assert any("expected a path inside the folder" in line for line in faults(predicted))
+
+
 def test_segments_in_the_png_only_are_listed(predicted: PanopticFolder) -> None:
     removed = [predicted.annotations[0]["segments_info"].pop()["id"] for _ in range(2)]
     predicted.annotations[1]["segments_info"].pop()
@@ -494,8 +519,9 @@ def test_a_missing_folder_is_refused(folder: PanopticFolder) -> None:
 def test_a_broken_json_is_one_message(folder: PanopticFolder) -> None:
     folder.add(0, perfect)
     folder.json.write_text('{"annotations": [')
-    (line,) = [line for line in faults(folder) if str(folder.json) in line and "not valid JSON" in line]
-    assert line.endswith("; write this file again")
+    (line,) = faults(folder)
+    assert line.startswith(f"{folder.json}: not valid JSON (")
+    assert line.endswith("); write this file again")
 
 
 @pytest.mark.parametrize(("split", "remedy"), [("val", "python generate_gt.py --panoptic"), ("test", "upload the")])
