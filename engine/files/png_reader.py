@@ -34,6 +34,8 @@ _IDS, _COLOURS = {(GREY, 8), (GREY, 16), (PALETTE, 8)}, {(RGB, 8)}
 _BYTES = {(GREY, 8)}
 _LAST_FILTER = 4
 """Number of PNG's filters, without the one that leaves a row as it is."""
+_LIKE_ABOVE, _LIKE_LEFT = (0, 2), (1, 4)
+"""Filters that leave the first row as it is, and those that subtract the pixel to the left from it."""
 _WRONG_PIXELS = "the compressed pixels are damaged"
 _NOT_PLAIN = {b"tRNS", b"acTL", b"fcTL"}
 """Chunks of transparent or animated images."""
@@ -152,10 +154,12 @@ def grey_rows(content: bytes) -> UInt8Array | None:
         head, chunks = _inspect(content)
         if not _is_plain(head, chunks, _BYTES):
             return None
-        stream = b"".join(_inflated(chunks[b"IDAT"], head))
+        flat = _inflated_by_kornia(content, head, chunks[b"IDAT"])
+        if flat is None:
+            flat = np.frombuffer(b"".join(_inflated(chunks[b"IDAT"], head)), np.uint8)
     except DamagedError:
         return None
-    rows = np.frombuffer(stream, np.uint8).reshape(head.height, 1 + head.width)
+    rows = flat.reshape(head.height, 1 + head.width)
     return rows if rows[:, 0].max() <= _LAST_FILTER else None
 
 
@@ -221,6 +225,46 @@ def _inflated(stream: Sequence[memoryview], head: Header) -> Iterator[bytes]:
         _clear_vector_registers()
     if inflated != size or not inflater.eof:
         raise DamagedError(_WRONG_PIXELS)
+
+
+def _inflated_by_kornia(content: bytes, head: Header, stream: Sequence[memoryview]) -> UInt8Array | None:
+    """The inflated stream of a grey PNG of 8 bits; None if it is damaged, and where kornia-rs is not used.
+
+    kornia-rs inflates a mask in a third of the time of ISA-L, but it neither returns filtered rows nor compares the
+    Adler-32. So it gets the same stream with the header of an image of one row, which has one filter for all:
+
+        F 0 0 0        F 0 0 0 F 0 7 0 F 0 0 0     Bytes F name the filters of three rows of three pixels. Those of
+        F 0 7 0   ->   |                           the second and third row become pixels. The filter of the only row
+        F 0 0 0        filter of the only row      is that of the first, and is reversed to obtain the stream.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    size, whole = _bytes_of_rows(head), b"".join(stream)
+    single = Header(size - 1, 1, 8, GREY, 0, 0, 0)
+    pixels = _pixels(_with_header(content, single), single)
+    if pixels is None:
+        return None
+    flat = np.empty(size, np.uint8)
+    try:
+        flat[0] = zlib.decompressobj().decompress(whole, 1)[0]
+    except zlib.error:  # type: ignore[misc]  # isal's stub says an instance
+        return None
+    if flat[0] in _LIKE_ABOVE:  # the row above the first consists of zeros
+        flat[1:] = pixels.reshape(-1)
+    elif flat[0] in _LIKE_LEFT:
+        flat[1] = pixels[0, 0, 0]
+        np.subtract(pixels[0, 1:, 0], pixels[0, :-1, 0], out=flat[2:])
+    else:
+        return None
+    return flat if zlib.adler32(flat).to_bytes(4, "big") == whole[-4:] else None
+
+
+def _with_header(content: bytes, head: Header) -> bytes:
+    """A PNG with another header."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", *head)
+    checksum = zlib.crc32(chunk).to_bytes(4, "big")
+    _clear_vector_registers()
+    return content[:12] + chunk + checksum + content[33:]
 
 
 def _bytes_of_rows(head: Header) -> int:

@@ -423,3 +423,49 @@ def test_filtered_rows_are_of_undamaged_grey_of_8_bits_only() -> None:
     refused.append(joined(png(0, 8, (7, 9), zlib.compress(b"\5" + bytes(7 * 10 - 1)))))
     for other in refused:
         assert png_reader.grey_rows(other) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 20), st.integers(1, 20)),
+    filters=st.lists(st.integers(0, 4), min_size=1, max_size=6),
+    seed=st.integers(0, 1000),
+    pieces=st.integers(1, 3),
+)
+def test_rows_are_inflated_by_kornia_as_by_isal(
+    size: tuple[int, int], filters: list[int], seed: int, pieces: int
+) -> None:
+    content = filtered(random_ids(8, size, seed), filters)
+    stream = content[41:-16]
+    parts = [stream] if pieces == 1 else cut(stream, pieces)
+    content = content[:33] + b"".join(chunk(b"IDAT", part) for part in parts) + chunk(b"IEND", b"")
+    with pytest.MonkeyPatch.context() as patch:
+        rows = png_reader.grey_rows(content)
+        used: list[Any] = []
+        patch.setattr(png_reader, "_inflated_by_kornia", lambda *arguments: used.append(arguments))
+        others = png_reader.grey_rows(content)
+        patch.undo()
+        assert len(used) == 1
+    assert rows is not None
+    assert others is not None
+    np.testing.assert_array_equal(rows, others)
+    by_kornia = png_reader._inflated_by_kornia(*used[0])
+    if filters[0] == 3:
+        assert by_kornia is None
+    else:
+        assert by_kornia is not None
+        np.testing.assert_array_equal(by_kornia, others.reshape(-1))
+
+
+def cut(stream: bytes, pieces: int) -> list[bytes]:
+    """The stream in pieces, of which the first is empty."""
+    middle = len(stream) // (pieces - 1)
+    return [b"", *(stream[start : start + middle] for start in range(0, len(stream), middle))]
+
+
+@pytest.mark.parametrize("position", range(-4, 0))
+def test_rows_with_a_wrong_adler_32_are_refused(position: int) -> None:
+    content = filtered(random_ids(8), [0])
+    stream = bytearray(content[41:-16])
+    stream[position] ^= 1
+    assert png_reader.grey_rows(content[:33] + chunk(b"IDAT", bytes(stream)) + chunk(b"IEND", b"")) is None
