@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cityscapes.scoring import bootstrap
+from cityscapes.scoring.bootstrap import Interval
 from cityscapes.scoring.coverage import Coverage
 from cityscapes.scoring.panoptic import images
 from cityscapes.scoring.panoptic.matching import CATEGORY_IDS, NAMES, PanopticCounts
@@ -44,6 +45,11 @@ class PanopticResult:
         """Mean quality over the classes that occur: of All, Things and Stuff."""
         return {name: average(self.classes, group) for name, group in GROUPS.items()}
 
+    @cached_property
+    def interval(self) -> Interval:
+        """Bootstrap interval of the mean PQ over images."""
+        return images.interval(self.images)
+
     def to_json(self) -> dict[str, Any]:
         """The keys of the official result file, and our own figures under additional keys.
 
@@ -58,7 +64,7 @@ class PanopticResult:
             **{name: of._asdict() for name, of in self.averages.items()},
             "per_class": per_class,
             "coverage": self.coverage.to_json(),
-            "pqInterval": list(images.interval(self.images)),
+            "pqInterval": list(self.interval),
             "images": {image.stem: image.to_json() for image in self.images},
         }
 
@@ -88,7 +94,7 @@ class PanopticResult:
 
     def remark(self) -> str:
         """The bootstrap interval of the mean PQ, and the coverage."""
-        spread = bootstrap.sentence("mean PQ", images.interval(self.images), len(self.images))
+        spread = bootstrap.sentence("mean PQ", self.interval, len(self.images))
         return f"{spread}\n{self.coverage}"
 
     def write_details(self, folder: Path) -> list[Path]:
