@@ -24,6 +24,10 @@ from engine.files.images import decode_image
 
 LABELS_WITH_INSTANCES = tuple(label for label in LABELS if label.has_instances and not label.ignore_in_eval)
 """The 8 labels whose instances are scored, in the official order."""
+CLASS_NUMBERS = frozenset(range(len(LABELS_WITH_INSTANCES)))
+"""Numbers of these 8 classes in a network, from 0. As label ids none of them has instances."""
+USE_LABEL_IDS = f"write label ids: {', '.join(f'{label.id} {label.name}' for label in LABELS_WITH_INSTANCES)}"
+"""The remedy for class numbers, for error messages."""
 
 MAX_LINES = 10_000
 """Most lines of a text file; a scene has at most some hundred instances."""

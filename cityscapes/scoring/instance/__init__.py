@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cityscapes.formats.instance import LABELS_WITH_INSTANCES
+from cityscapes.formats.instance import CLASS_NUMBERS, LABELS_WITH_INSTANCES, USE_LABEL_IDS
 from cityscapes.labels import BY_ID
 from cityscapes.predictions import FIX_COMMAND
 from cityscapes.scoring.coverage import Coverage
@@ -88,6 +88,8 @@ def _warnings(folder: Path, unscored: Unscored) -> Iterator[str]:
         todo = "those with instances are 24 to 28 and 31 to 33"
         if _TRAIN_IDS.issuperset(labels):
             todo = f"these look like train ids; convert them to label ids: {FIX_COMMAND}"
+        elif CLASS_NUMBERS.issuperset(labels):
+            todo = f"these look like numbers of a network's classes; {USE_LABEL_IDS}"
         what = f"{counted(labels.total(), 'mask')} not scored, whose label ids have no instances ({named})"
         yield f"{folder}: {what}; {todo}"
     if unscored.repeated:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cityscapes.formats.instance import LABELS_WITH_INSTANCES
+from cityscapes.formats.instance import CLASS_NUMBERS, LABELS_WITH_INSTANCES, USE_LABEL_IDS
 from cityscapes.labels import BY_TRAIN_ID
 from cityscapes.layout import frame_of
 from cityscapes.predictions import FIX_COMMAND, kind_of_name
@@ -73,7 +73,8 @@ def _check(
     used, times = np.unique(np.array(checked.masks, np.int64), return_counts=True)
     for position in used[times > 1]:
         checked.faults.add("used twice", entries[position].name)
-    faults = checked.faults.without("label without instances") if are_train_ids(checked.labels) else checked.faults
+    labels = list(_of_labels(checked.labels))
+    faults = checked.faults.without("label without instances", "void label") if labels else checked.faults
     mentioned = {entries[position].name for position in used}
     of_texts = list(_of_texts(found, submission, checked))
     complete = not any(finding.kind in ("missing", "no predictions") for finding in of_texts)
@@ -82,7 +83,7 @@ def _check(
         *_same_names(entries),
         *of_texts,
         *found.faults(complete=complete),
-        *_of_labels(checked.labels),
+        *labels,
         *faults.findings(KINDS),
         *_two_tasks(found, submission, mentioned),
     ]
@@ -157,11 +158,14 @@ def are_train_ids(labels: Mapping[int, int]) -> bool:
 
 
 def _of_labels(labels: Mapping[int, int]) -> Iterator[Finding]:
-    """A fault if all labels are train ids."""
+    """A fault if all labels are train ids, or numbers of the classes."""
     if are_train_ids(labels):
         names = [f"{number} {BY_TRAIN_ID[number].name}" for number in sorted(labels)[:2]]
         what = f"got only ids from {min(labels)} to {max(labels)} in {counted(sum(labels.values()), 'line')}"
         yield fault("train ids", f"{what}: these are train ids, {EXPECTED}", f"convert them: {FIX_COMMAND}", names)
+    elif labels and CLASS_NUMBERS.issuperset(labels):
+        what = f"got only ids from {min(labels)} to {max(labels)} in {counted(sum(labels.values()), 'line')}"
+        yield fault("class numbers", f"{what}: these are numbers of a network's classes, {EXPECTED}", USE_LABEL_IDS, [])
 
 
 def _two_tasks(found: Files, submission: Submission, mentioned: Collection[str]) -> Iterator[Finding]:

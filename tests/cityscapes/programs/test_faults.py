@@ -1,13 +1,16 @@
 """Frequent mistakes with the files of each program: the message that names them, and the fix of the page."""
 
+import json
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from cityscapes.labels import BY_ID, BY_NAME
 from tests.cityscapes.programs import hugging_face, mmdetection, mmsegmentation, nvidia, paddleseg, ultralytics
 from tests.cityscapes.programs.drawn import SPLITS, Predicted, predict
 from tests.cityscapes.programs.pages import Done, commands, run, section
@@ -24,6 +27,12 @@ MEAN_IS_100 = "mean of 19     100.0"
 
 def scored(folder: str, capsys: Capture, expected: int = 0) -> Done:
     return run([*SCORE, folder], capsys, expected=expected)
+
+
+def scores(words: list[str], capsys: Capture) -> Any:
+    """Content of the result file."""
+    run([*SCORE, *words, "--output", "scores.json"], capsys)
+    return json.loads(Path("scores.json").read_text())
 
 
 @pytest.mark.parametrize(
@@ -122,3 +131,39 @@ def test_a_forgotten_task_is_named(given: str, found: str, root: Path, capsys: C
     assert first == (
         f"error: {found}: got predictions of the {found} task, expected those of the {given} task; give --task {found}"
     )
+
+
+@pytest.mark.parametrize("id2label", [hugging_face.ID2LABEL, hugging_face.INSTANCE_ID2LABEL], ids=["19", "8"])
+def test_class_numbers_of_an_instance_model(id2label: dict[int, str], root: Path, capsys: Capture) -> None:
+    number_of = {BY_NAME[name].id: number for number, name in id2label.items()}
+    for split in SPLITS:
+        hugging_face.write_instances(Path(split), predict(split))
+        for path in Path(split).glob("*.txt"):
+            fields = [line.split() for line in path.read_text().splitlines()]
+            path.write_text("".join(f"{mask} {number_of[int(label)]} {score}\n" for mask, label, score in fields))
+    warning = run([*SCORE, "val", "--task", "instance"], capsys).errors
+    (fault,) = run([*CHECK, "test", "--task", "instance"], capsys, expected=2).errors.splitlines()
+    if len(id2label) == 8:
+        assert "these look like numbers of a network's classes; write label ids: 24 person, 25 rider, 26 car" in warning
+        assert "got only ids from 0 to 7 in 27 lines: these are numbers of a network's classes" in fault
+        assert "write label ids: 24 person, 25 rider, 26 car" in fault
+        return
+    assert "these look like train ids" in warning
+    assert "got only ids from 11 to 18 in 27 lines: these are train ids" in fault
+    run([*FIX, "val", "fixed"], capsys)
+    assert scores(["fixed", "--task", "instance"], capsys)["averages"]["allAp"] == 1
+
+
+def test_class_numbers_of_a_panoptic_model(root: Path, capsys: Capture) -> None:
+    for split in SPLITS:
+        json_file = Path(split) / f"cityscapes_panoptic_{split}.json"
+        Path(split).mkdir()
+        hugging_face.write_panoptic(json_file.with_suffix(""), predict(split))
+        content = json.loads(json_file.read_text())
+        for segment in (segment for entry in content["annotations"] for segment in entry["segments_info"]):
+            segment["category_id"] = BY_ID[segment["category_id"]].train_id
+        json_file.write_text(json.dumps(content))
+    assert "these are train ids" in run([*SCORE, "val", "--task", "panoptic"], capsys, expected=2).errors
+    assert "these are train ids" in run([*CHECK, "test"], capsys, expected=2).errors
+    run([*FIX, "val", "fixed"], capsys)
+    assert scores(["fixed", "--task", "panoptic"], capsys)["All"]["pq"] == 1

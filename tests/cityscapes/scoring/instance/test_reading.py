@@ -61,7 +61,10 @@ def test_several_text_files_of_a_scene(folder: InstanceFolder, capsys: pytest.Ca
 def test_no_text_file_at_all(folder: InstanceFolder, capsys: pytest.CaptureFixture[str]) -> None:
     for number in range(3):
         folder.pair(number).text.unlink()
-    assert faults(folder, capsys) == ["P: no text file in it; give the folder that the predictions were written to"]
+    assert faults(folder, capsys) == [
+        "P: got predictions of the pixel task, expected those of the instance task; give --task pixel",
+        "P: no text file in it; give the folder that the predictions were written to",
+    ]
 
 
 def test_text_files_of_other_scenes(folder: InstanceFolder, capsys: pytest.CaptureFixture[str]) -> None:
