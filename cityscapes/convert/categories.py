@@ -133,7 +133,7 @@ def _range(kind: Kind) -> str:
 
 
 def _named(names: Mapping[Key, str]) -> str:
-    shown_names = [f"{key} {shown(name)}" for key, name in list(names.items())[:8]]
+    shown_names = [f"{shown(key)} {shown(name)}" for key, name in list(names.items())[:8]]
     return ", ".join(shown_names) + (", ..." if len(names) > 8 else "")
 
 

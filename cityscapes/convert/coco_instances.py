@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from cityscapes import layout
 from cityscapes.convert import categories, reference
 from cityscapes.convert.categories import Kind, Reading
-from cityscapes.convert.output import Conversion, new_folder, settled
+from cityscapes.convert.output import Conversion, Faults, new_folder
 from cityscapes.convert.reference import Image, Key, Reference
 from cityscapes.convert.rle import Runs, SegmentationError, decode, shown, union
 from cityscapes.formats.instance import MAX_LINES, InstanceLine, encode_mask, text_of
@@ -79,7 +79,7 @@ def convert(
             f"{results}: got {_kind_of(document)}, expected a list of results; give the file of predictions"
         )
     names = None if annotations is None else reference.read(annotations)
-    faults: list[str] = []
+    faults = Faults()
     tasks = _by_image(results, document, names, faults)
     reading = _reading(results, document, names, numbering)
     split = split or _split_of([task.image.stem for task in tasks])
@@ -90,8 +90,8 @@ def convert(
             if isinstance(done, InputError):
                 raise done
             counts.update(instances=done.instances, empty=done.empty)
-            faults += done.faults
-        skipped = settled(faults, skip=skip_faulty)
+            faults.add(*done.faults)
+        skipped = faults.settled(skip=skip_faulty)
         without = _stems_without(tasks, names, root, split)
         for stem in without:
             write_text(part / f"{stem}.txt", "")
@@ -110,21 +110,19 @@ def _kind_of(document: Any) -> str:
     return shown(document)
 
 
-def _by_image(path: Path, document: Sequence[Any], names: Reference | None, faults: list[str]) -> list[Task]:
+def _by_image(path: Path, document: Sequence[Any], names: Reference | None, faults: Faults) -> list[Task]:
     """The results by image, in the order of the stems; messages on those without a known image are added."""
     tasks: dict[str, Task] = {}
     masks = 0
     for number, result in enumerate(document):
         where = f"{path}: result {number}"
         if not isinstance(result, dict):
-            faults.append(
-                f"{where}: got {shown(result)}, expected image_id, category_id, segmentation, score; remove it"
-            )
+            faults.add(f"{where}: got {shown(result)}, expected image_id, category_id, segmentation, score; remove it")
             continue
         image = reference.image_of(result.get("image_id"), [result.get("file_name")], names)
         masks += "segmentation" in result
         if isinstance(image, str):
-            faults.append(f"{where}: {image}")
+            faults.add(f"{where}: {image}")
         else:
             tasks.setdefault(image.stem, Task(image, [])).results.append((number, result))
     if document and not masks:
@@ -169,7 +167,7 @@ def _stems_without(tasks: Sequence[Task], names: Reference | None, root: Path | 
 def _write(path: Path, part: Path, reading: Reading, names: dict[Key, str], task: Task) -> Written:
     """Write the masks and the text file of one image."""
     lines: list[InstanceLine] = []
-    faults: list[str] = []
+    faults = Faults()
     empty = 0
     size = task.image.size
     for number, result in task.results:
@@ -180,7 +178,7 @@ def _write(path: Path, part: Path, reading: Reading, names: dict[Key, str], task
         except SegmentationError as error:
             wrong.append(f"{path}: {where}: {error}; {_SEGMENTATION}")
             parts = []
-        faults += wrong
+        faults.add(*wrong)
         if wrong:
             continue
         size = size or (parts[0].width, parts[0].height)
@@ -189,7 +187,7 @@ def _write(path: Path, part: Path, reading: Reading, names: dict[Key, str], task
             continue
         lines.append(_instance(part, task.image.stem, len(lines), parts, reading.table[result["category_id"]], result))
     write_text(part / f"{task.image.stem}.txt", text_of(lines))
-    return Written(len(lines), empty, faults)
+    return Written(len(lines), empty, faults.messages)
 
 
 def _instance(
@@ -203,7 +201,7 @@ def _instance(
 
 def _faults(path: Path, where: str, result: dict[str, Any], reading: Reading, names: dict[Key, str]) -> list[str]:
     """Messages on the category and the score of a result."""
-    faults = []
+    faults: list[str] = []
     key: Any = result.get("category_id")
     score: Any = result.get("score")
     if not reference.is_key(key) or key not in reading.table:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cityscapes.convert import categories, reference
 from cityscapes.convert.categories import Kind, Reading
-from cityscapes.convert.output import Conversion, new_folder, settled
+from cityscapes.convert.output import Conversion, Faults, new_folder
 from cityscapes.convert.reference import Key, Reference
 from cityscapes.convert.rle import shown
 from cityscapes.formats import panoptic
@@ -84,7 +84,7 @@ def convert(
         raise InputError(f"{folder}: no such folder; give the folder with the PNGs of {path.name}")
     document = reference.read_document(path)
     listed = reference.entries(path, document, "annotations")
-    faults: list[str] = []
+    faults = Faults()
     given = None if annotations is None else reference.read(annotations)
     names = given.categories if given else reference.categories_of(path, document.get("categories") or [], faults)
     tasks = _tasks(path, listed, given or _images_of(path, document), faults)
@@ -95,11 +95,11 @@ def convert(
         images: list[AnnotatedImage] = []
         for _, done in parallel_map(work, tasks, workers=workers, title="convert"):
             if isinstance(done, InputError):
-                faults += done.messages
+                faults.add(*done.messages)
                 continue
-            faults += done.faults
+            faults.add(*done.faults)
             images += [done.image] if done.image else []
-        skipped = settled(faults, skip=skip_faulty)
+        skipped = faults.settled(skip=skip_faulty)
         with replacing(part / json_name) as file:
             for text in prediction_text(images):
                 file.write(text.encode())
@@ -111,12 +111,12 @@ def _images_of(path: Path, document: dict[str, Any]) -> Reference | None:
     """The images that the JSON file itself names; None if there are none, or some cannot be used."""
     if not isinstance(document.get("images"), list):
         return None
-    faults: list[str] = []
+    faults = Faults()
     found = reference.images_of(path, document["images"], faults)
     return None if faults or not found else Reference(path, found, {i.stem: i for i in found.values()}, {})
 
 
-def _tasks(path: Path, listed: Sequence[Any], names: Reference | None, faults: list[str]) -> list[Task]:
+def _tasks(path: Path, listed: Sequence[Any], names: Reference | None, faults: Faults) -> list[Task]:
     """The usable entries by stem, sorted; messages on the others are added."""
     tasks: dict[str, Task] = {}
     for number, entry in enumerate(listed):
@@ -125,15 +125,15 @@ def _tasks(path: Path, listed: Sequence[Any], names: Reference | None, faults: l
         file, segments = got.get("file_name"), got.get("segments_info")
         if not isinstance(file, str) or not isinstance(segments, list):
             expected = "expected image_id, file_name and segments_info"
-            faults.append(f"{path}: {where}: got {shown(entry)}, {expected}; {_REWRITE}")
+            faults.add(f"{path}: {where}: got {shown(entry)}, {expected}; {_REWRITE}")
             continue
         image = reference.image_of(got.get("image_id"), [file], names)
         if isinstance(image, str):
-            faults.append(f"{path}: {where}: {image}")
+            faults.add(f"{path}: {where}: {image}")
         elif not _is_inside(file):
-            faults.append(f"{path}: {where}: file_name is {shown(file)}, expected a path in the folder; {_REWRITE}")
+            faults.add(f"{path}: {where}: file_name is {shown(file)}, expected a path in the folder; {_REWRITE}")
         elif image.stem in tasks:
-            faults.append(f"{path}: {where}: {image.stem} appears twice; keep one annotation for each image")
+            faults.add(f"{path}: {where}: {image.stem} appears twice; keep one annotation for each image")
         else:
             tasks[image.stem] = Task(image.stem, f"{where} ({image.stem})", file, segments)
     return [tasks[stem] for stem in sorted(tasks)]
@@ -192,31 +192,29 @@ def _write(path: Path, folder: Path, target: Path, reading: Reading, names: dict
     ids = read_segment_ids(folder / task.file)
     present = set(np.unique(ids).tolist()) - {0}
     segments: dict[int, Segment] = {}
-    faults: list[str] = []
+    faults = Faults()
     for number, entry in enumerate(task.segments):
         where = f"{path}: {task.where}: segment {number}"
         of, key = (entry.get("id") if isinstance(entry, dict) else None), category_of(entry)
         if type(of) is not int or not 0 < of <= panoptic.MAX_SEGMENT_ID:
             expected = "expected 1 to 16,777,215 (0 is for pixels without a segment)"
-            faults.append(f"{where}: id is {shown(of)}, {expected}; add 1 to all ids, in PNG and JSON")
+            faults.add(f"{where}: id is {shown(of)}, {expected}; add 1 to all ids, in PNG and JSON")
         elif of in segments:
-            faults.append(f"{where}: id {of} appears twice, expected one segment per id; {_SAME_IDS}")
+            faults.add(f"{where}: id {of} appears twice, expected one segment per id; {_SAME_IDS}")
         elif not reference.is_key(key) or key not in reading.table:
-            faults.append(categories.unknown(path, f"{task.where}: segment {number}", key, reading, names))
+            faults.add(categories.unknown(path, f"{task.where}: segment {number}", key, reading, names))
         elif of not in present:
-            faults.append(f"{where}: no pixel of {folder / task.file} has its id {of}; {_SAME_IDS}")
+            faults.add(f"{where}: no pixel of {folder / task.file} has its id {of}; {_SAME_IDS}")
         else:
             segments[of] = Segment(of, reading.table[key])
     listed = {entry.get("id") for entry in task.segments if isinstance(entry, dict) and type(entry.get("id")) is int}
     if strange := sorted(present - listed):
         shown_ids = ", ".join(map(str, strange[:8])) + (", ..." if len(strange) > 8 else "")
-        faults.append(
-            f"{folder / task.file}: pixels of segments {shown_ids} without an entry in {path.name}; {_SAME_IDS}"
-        )
+        faults.add(f"{folder / task.file}: pixels of segments {shown_ids} without an entry in {path.name}; {_SAME_IDS}")
     ids[~np.isin(ids, list(segments))] = 0
     name = f"{task.stem}.png"
     write_bytes(target / name, panoptic.encode(ids))
-    return Written(AnnotatedImage(task.stem, name, list(segments.values())), faults)
+    return Written(AnnotatedImage(task.stem, name, list(segments.values())), faults.messages)
 
 
 def read_segment_ids(path: Path) -> npt.NDArray[np.uint32]:

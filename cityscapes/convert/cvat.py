@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from cityscapes.convert import polygon_file, reference
 from cityscapes.convert.outline import polygons_of
-from cityscapes.convert.output import Conversion, new_folder, settled
+from cityscapes.convert.output import Conversion, Faults, new_folder
 from cityscapes.convert.polygon_file import Annotated, LabelledPolygon
 from cityscapes.convert.reference import Key
 from cityscapes.convert.rle import SegmentationError, coordinates, decode, shown, union, vertices_of
@@ -59,7 +59,7 @@ def convert(
         InputError: with every fault of the file.
     """
     document = reference.read_document(path)
-    faults: list[str] = []
+    faults = Faults()
     tasks = _images(path, reference.entries(path, document, "images"), faults)
     names = reference.categories_of(path, reference.entries(path, document, "categories"), faults)
     _assign(path, reference.entries(path, document, "annotations"), tasks, faults)
@@ -71,15 +71,15 @@ def convert(
                 raise done
             objects += done.objects
             split += done.split
-            faults += done.faults
-        skipped = settled(faults, skip=skip_faulty)
+            faults.add(*done.faults)
+        skipped = faults.settled(skip=skip_faulty)
         if not tasks:
             raise InputError(*(skipped or (f"{path}: no image in it; {_AGAIN}",)))
     notes = (f"{counted(split, 'annotation')} of several parts: each part became an object",) if split else ()
     return Conversion(len(tasks), objects, "", notes, skipped)
 
 
-def _images(path: Path, listed: Sequence[Any], faults: list[str]) -> dict[Key, Task]:
+def _images(path: Path, listed: Sequence[Any], faults: Faults) -> dict[Key, Task]:
     """Id -> image without annotations yet; messages on unusable entries are added to the faults."""
     tasks: dict[Key, Task] = {}
     stems: list[tuple[PurePosixPath, str]] = []
@@ -91,11 +91,11 @@ def _images(path: Path, listed: Sequence[Any], faults: list[str]) -> dict[Key, T
         width: Any = got.get("width")
         height: Any = got.get("height")
         if not reference.is_key(key) or key in tasks or not isinstance(name, str):
-            faults.append(f"{where}: got {shown(entry)}, expected a new id and file_name; {_AGAIN}")
+            faults.add(f"{where}: got {shown(entry)}, expected a new id and file_name; {_AGAIN}")
         elif (stem := polygon_file.stem_of(name)) is None:
-            faults.append(f"{where}: file_name is {shown(name)}, expected a path within a folder; rename the image")
+            faults.add(f"{where}: file_name is {shown(name)}, expected a path within a folder; rename the image")
         elif fault := polygon_file.size_fault(width, height):
-            faults.append(f"{where} ({stem}): {fault}; {_AGAIN}")
+            faults.add(f"{where} ({stem}): {fault}; {_AGAIN}")
         else:
             tasks[key] = Task(stem, width, height, [])
             stems.append((stem, where))
@@ -104,15 +104,15 @@ def _images(path: Path, listed: Sequence[Any], faults: list[str]) -> dict[Key, T
     return tasks
 
 
-def _assign(path: Path, listed: Sequence[Any], tasks: dict[Key, Task], faults: list[str]) -> None:
+def _assign(path: Path, listed: Sequence[Any], tasks: dict[Key, Task], faults: Faults) -> None:
     """Add the annotations to their images, and messages on the others to the faults."""
     for number, entry in enumerate(listed):
         where = f"{path}: annotations[{number}]"
         key = entry.get("image_id") if isinstance(entry, dict) else None
         if not isinstance(entry, dict):
-            faults.append(f"{where}: got {shown(entry)}, expected image_id, category_id and segmentation; {_AGAIN}")
+            faults.add(f"{where}: got {shown(entry)}, expected image_id, category_id and segmentation; {_AGAIN}")
         elif not reference.is_key(key) or key not in tasks:
-            faults.append(f"{where}: image_id is {shown(key)}, expected the id of one of the usable images; {_AGAIN}")
+            faults.add(f"{where}: image_id is {shown(key)}, expected the id of one of the usable images; {_AGAIN}")
         else:
             tasks[key].annotations.append((number, entry))
 
@@ -120,27 +120,27 @@ def _assign(path: Path, listed: Sequence[Any], tasks: dict[Key, Task], faults: l
 def _convert(path: Path, part: Path, names: dict[Key, str], table: LabelTable, task: Task) -> Written:
     """Write the polygon file of one image."""
     objects: list[LabelledPolygon] = []
-    faults: list[str] = []
+    faults = Faults()
     split = 0
     for number, annotation in task.annotations:
         where = f"{path}: annotations[{number}] ({task.stem.name})"
         key: Any = annotation.get("category_id")
         label = names.get(key) if reference.is_key(key) else None
         if label is None:
-            faults.append(f"{where}: category_id is {shown(key)}, expected the id of one of the categories; {_AGAIN}")
+            faults.add(f"{where}: category_id is {shown(key)}, expected the id of one of the categories; {_AGAIN}")
             continue
         if fault := polygon_file.label_fault(label, table):
-            faults.append(f"{where}: {fault}; rename it in CVAT, or give your own table as --labels")
+            faults.add(f"{where}: {fault}; rename it in CVAT, or give your own table as --labels")
             continue
         try:
             polygons = polygons_of_annotation(annotation, task.width, task.height)
         except SegmentationError as error:
-            faults.append(f"{where}, {label}: {error}; draw it again, or remove it")
+            faults.add(f"{where}, {label}: {error}; draw it again, or remove it")
             continue
         objects += [LabelledPolygon(label, polygon) for polygon in polygons]
         split += len(polygons) > 1
     polygon_file.write(part, Annotated(task.stem, task.width, task.height, objects))
-    return Written(len(objects), split, faults)
+    return Written(len(objects), split, faults.messages)
 
 
 def polygons_of_annotation(annotation: dict[str, Any], width: int, height: int) -> list[list[list[int]]]:

@@ -6,7 +6,6 @@ file.
 """
 
 import base64
-import binascii
 import math
 from collections import Counter
 from functools import partial
@@ -18,7 +17,7 @@ import numpy.typing as npt
 
 from cityscapes.convert import polygon_file, reference
 from cityscapes.convert.outline import polygons_of
-from cityscapes.convert.output import Conversion, new_folder, settled
+from cityscapes.convert.output import Conversion, Faults, new_folder
 from cityscapes.convert.polygon_file import Annotated, LabelledPolygon
 from cityscapes.convert.rle import SegmentationError, coordinates, shown
 from cityscapes.labels import OFFICIAL, LabelTable
@@ -65,18 +64,18 @@ def convert(
     if not paths:
         raise InputError(f"{folder}: no JSON file in it or below; give the folder in which labelme saved its files")
     stems = {path: _stem(folder, path) for path in paths}
-    faults = polygon_file.duplicates([(stem, str(path)) for path, stem in stems.items()])
-    if faults:
-        raise InputError(*faults)
+    faults = Faults()
+    faults.add(*polygon_file.duplicates([(stem, str(path)) for path, stem in stems.items()]))
+    faults.settled(skip=False)
     written: list[Written] = []
     with new_folder(new, folder) as part:
         for _, done in parallel_map(partial(_convert, stems, part, table), paths, workers=workers, title="convert"):
             if isinstance(done, InputError):
-                faults += done.messages
+                faults.add(*done.messages)
             else:
                 written.append(done)
-                faults += done.faults
-        skipped = settled(faults, skip=skip_faulty)
+                faults.add(*done.faults)
+        skipped = faults.settled(skip=skip_faulty)
         if not written:
             raise InputError(*skipped)
     notes = _notes(sum(one.split for one in written), sum(one.grouped for one in written))
@@ -111,28 +110,28 @@ def _convert(stems: dict[Path, PurePosixPath], part: Path, table: LabelTable, pa
     if fault := polygon_file.size_fault(width, height):
         raise InputError(f"{path}: {fault}; open it in labelme and save it again")
     objects: list[LabelledPolygon] = []
-    faults: list[str] = []
+    faults = Faults()
     split = 0
     groups: Counter[tuple[str, str]] = Counter()
     for number, shape in enumerate(document["shapes"]):
         where = f"{path}: shape {number}"
         if not isinstance(shape, dict):
-            faults.append(f"{where}: got {shown(shape)}, expected label, points and shape_type; remove it")
+            faults.add(f"{where}: got {shown(shape)}, expected label, points and shape_type; remove it")
             continue
         label: Any = shape.get("label")
         if fault := polygon_file.label_fault(label, table):
-            faults.append(f"{where}: {fault}; rename it in labelme, or give your own table as --labels")
+            faults.add(f"{where}: {fault}; rename it in labelme, or give your own table as --labels")
             continue
         try:
             polygons = polygons_of_shape(shape, width, height)
         except SegmentationError as error:
-            faults.append(f"{where} ({label}): {error}; draw it as a polygon in labelme")
+            faults.add(f"{where} ({label}): {error}; draw it as a polygon in labelme")
             continue
         objects += [LabelledPolygon(label, polygon) for polygon in polygons]
         split += len(polygons) > 1
         groups[label, shown(shape.get("group_id"))] += shape.get("group_id") is not None
     polygon_file.write(part, Annotated(stems[path], width, height, objects))
-    return Written(len(objects), split, sum(number for number in groups.values() if number > 1), faults)
+    return Written(len(objects), split, sum(number for number in groups.values() if number > 1), faults.messages)
 
 
 def polygons_of_shape(shape: dict[str, Any], width: int, height: int) -> list[list[list[int]]]:
@@ -176,7 +175,7 @@ def _of_mask(encoded: Any, corners: npt.NDArray[np.float64], width: int, height:
         raise SegmentationError(f"mask is {shown(encoded)}, expected a PNG in base64")
     try:
         image = decode_image(Path("mask"), base64.b64decode(encoded, validate=True))
-    except (binascii.Error, InputError) as error:
+    except (ValueError, InputError) as error:  # of base64, whose own error is a ValueError
         raise SegmentationError(f"a mask that is not a PNG in base64 ({error})") from error
     pixels = np.asarray(image.convert("L")) != 0
     left, top = np.round(corners.min(0)).astype(int).tolist()

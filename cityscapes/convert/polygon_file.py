@@ -22,6 +22,8 @@ from engine.files.atomic import write_text
 _MAX_SIDE, _MAX_PIXELS = 1 << 15, 1 << 28
 """Limits of `generate_gt.py`."""
 MIN_VERTICES = 3
+_LONGEST_NAME = 200
+"""Largest length of the name of a file or folder; file systems allow about 255 bytes."""
 
 
 class LabelledPolygon(NamedTuple):
@@ -58,7 +60,7 @@ def stem_of(name: str) -> PurePosixPath | None:
     if not name.isprintable() or name.startswith("/") or re.match(r"[A-Za-z]:", name):
         return None
     path = PurePosixPath(name.replace("\\", "/"))
-    if ".." in path.parts or path.is_absolute() or not path.name:
+    if path.is_absolute() or ".." in path.parts or not path.name or max(map(len, path.parts)) > _LONGEST_NAME:
         return None
     return path.with_name(path.stem.removesuffix(f"_{IMAGES}") or path.stem)
 

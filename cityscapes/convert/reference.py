@@ -5,14 +5,17 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeGuard
 
+from cityscapes.convert.output import Faults
 from cityscapes.convert.rle import shown
 from cityscapes.layout import frame_of
 from engine.errors import InputError
+from engine.files.content import reading
 from engine.files.documents import read_json
-from engine.findings import grouped
 
-_MAX_BYTES = 1 << 30
-"""Largest JSON file that is read; it takes several times as much memory."""
+_MAX_BYTES = 1 << 29
+"""Largest JSON file that is read; 100 compressed masks for each image of the test set have a fifth of this."""
+_MAX_CONTAINERS, _MAX_VALUES = 1 << 23, 1 << 25
+"""Largest number of lists and objects, and of all values in a JSON file; they take up to 2 GB."""
 _STEM = re.compile(r"[0-9A-Za-z-]+_[0-9]{6}_[0-9]{6}")
 """Stems that are safe as a file name and in a text file with blanks between its fields."""
 
@@ -42,17 +45,23 @@ class Reference(NamedTuple):
 
 
 def read_document(path: Path) -> Any:
-    """The content of a JSON file of at most a gigabyte.
+    """The content of a JSON file of limited size.
 
     Raises:
         InputError: if it is larger, is not JSON, or cannot be read.
     """
-    try:
-        size = path.stat().st_size
-    except OSError:
-        size = 0  # reading reports the error
-    if size > _MAX_BYTES:
-        raise InputError(f"{path}: {size:,} bytes, expected at most {_MAX_BYTES:,}; convert the images in parts")
+    with reading(path) as file:
+        content = file.read(_MAX_BYTES + 1)
+    containers = content.count(b"[") + content.count(b"{")
+    values = containers + content.count(b",")
+    for got, most, what in (
+        (len(content), _MAX_BYTES, "bytes"),
+        (containers, _MAX_CONTAINERS, "lists and objects"),
+        (values, _MAX_VALUES, "values"),
+    ):
+        if got > most:
+            raise InputError(f"{path}: more than {most:,} {what}; convert the images in parts")
+    del content
     return read_json(path)
 
 
@@ -76,15 +85,14 @@ def read(path: Path) -> Reference:
         InputError: with every image and category that cannot be used.
     """
     document = read_document(path)
-    faults: list[str] = []
+    faults = Faults()
     images = images_of(path, entries(path, document, "images"), faults)
     categories = categories_of(path, document.get("categories") or [], faults)
-    if faults:
-        raise InputError(*grouped(faults))
+    faults.settled(skip=False)
     return Reference(path, images, {image.stem: image for image in images.values()}, categories)
 
 
-def images_of(path: Path, listed: Sequence[Any], faults: list[str]) -> dict[Key, Image]:
+def images_of(path: Path, listed: Sequence[Any], faults: Faults) -> dict[Key, Image]:
     """Id -> image of the entries of `images`; messages on unusable entries are added to the faults."""
     images: dict[Key, Image] = {}
     stems: set[str] = set()
@@ -92,15 +100,15 @@ def images_of(path: Path, listed: Sequence[Any], faults: list[str]) -> dict[Key,
         where = f"{path}: images[{number}]"
         key, name = (entry.get("id"), entry.get("file_name")) if isinstance(entry, dict) else (None, None)
         if not is_key(key) or not isinstance(name, str):
-            faults.append(f"{where}: got {shown(entry)}, expected id and file_name; write this file again")
+            faults.add(f"{where}: got {shown(entry)}, expected id and file_name; write this file again")
             continue
         stem = stem_of(name)
         if stem is None:
-            faults.append(
+            faults.add(
                 f"{where}: file_name is {shown(name)}, expected <city>_<6 digits>_<6 digits> in it; rename the image"
             )
         elif key in images or stem in stems:
-            faults.append(f"{where}: id {shown(key)} and {stem} appear twice; keep one entry for each image")
+            faults.add(f"{where}: id {shown(key)} and {stem} appear twice; keep one entry for each image")
         else:
             images[key] = Image(stem, _size(entry))
             stems.add(stem)
@@ -112,16 +120,14 @@ def _size(entry: dict[str, Any]) -> tuple[int, int] | None:
     return (width, height) if type(width) is int and type(height) is int else None
 
 
-def categories_of(path: Path, listed: Any, faults: list[str]) -> dict[Key, str]:
+def categories_of(path: Path, listed: Any, faults: Faults) -> dict[Key, str]:
     """Id -> name of the entries of `categories`; messages on unusable entries are added to the faults."""
     categories: dict[Key, str] = {}
     for number, entry in enumerate(listed if isinstance(listed, list) else []):
         key, name = (entry.get("id"), entry.get("name")) if isinstance(entry, dict) else (None, None)
         if not is_key(key) or not isinstance(name, str) or key in categories:
             got = shown(entry)
-            faults.append(
-                f"{path}: categories[{number}]: got {got}, expected a new id and a name; write this file again"
-            )
+            faults.add(f"{path}: categories[{number}]: got {got}, expected a new id and a name; write this file again")
         else:
             categories[key] = name
     return categories

@@ -28,6 +28,8 @@ _MORE, _SIGN, _VALUE = 0x20, 0x10, 0x1F
 """Bits of a character: whether the number has more characters, its sign in the last one, and 5 bits of its value."""
 _MOST_CHARACTERS = 7
 """Largest number of characters of one count, which has at most 32 bits and a sign."""
+_MAX_RUNS = 1 << 22
+"""Largest number of runs of a mask; noise in an image of the official size has a million."""
 _SCALE = 5
 """Number of points per pixel along the outline of a polygon."""
 _MAX_COORDINATE = 1 << 20
@@ -127,10 +129,16 @@ def _plain_counts(counts: Any) -> Int64Array:
     """Uncompressed counts, a list of numbers."""
     if not isinstance(counts, list) or not set(map(type, counts)) <= {int}:
         raise SegmentationError(f"RLE counts are {shown(counts)}, expected text or a list of whole numbers")
+    _require_few(len(counts))
     try:
         return np.array(counts, np.int64)
     except OverflowError:
         raise SegmentationError("an RLE count of more than 64 bits, expected numbers of pixels") from None
+
+
+def _require_few(runs: int) -> None:
+    if runs > _MAX_RUNS:
+        raise SegmentationError(f"an RLE of {runs:,} runs, expected one object")
 
 
 def compressed_counts(text: str) -> Int64Array:
@@ -142,6 +150,8 @@ def compressed_counts(text: str) -> Int64Array:
     Raises:
         SegmentationError: for any other text.
     """
+    if len(text) > _MAX_RUNS * _MOST_CHARACTERS:
+        raise SegmentationError(f"an RLE of {len(text):,} characters, expected one object")
     try:
         codes = np.frombuffer(text.encode("latin-1"), np.uint8)
     except UnicodeEncodeError:
@@ -150,10 +160,11 @@ def compressed_counts(text: str) -> Int64Array:
         return np.zeros(0, np.int64)
     if codes.min() < _FIRST or codes.max() > _LAST:
         raise SegmentationError(f"RLE counts {shown(text)}, expected only the characters '0' to 'o'")
+    last = np.flatnonzero(codes - _FIRST & _MORE == 0)
+    if not last.size or last[-1] != len(codes) - 1:
+        raise SegmentationError("compressed RLE counts that end within a number, expected complete ones")
+    _require_few(len(last))
     values = codes.astype(np.int64) - _FIRST
-    last = np.flatnonzero(values & _MORE == 0)
-    if not last.size or last[-1] != len(values) - 1:
-        raise SegmentationError("compressed RLE counts that end within a number; write this file again")
     first = np.concatenate([[0], last[:-1] + 1])
     length = last - first + 1
     if length.max() > _MOST_CHARACTERS:

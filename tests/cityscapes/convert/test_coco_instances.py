@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cityscapes.convert import coco_instances, main
+from cityscapes.convert import coco_instances, main, output, reference
 from cityscapes.formats.instance import parse, read_mask
 from cityscapes.layout import Scene
 from engine.errors import InputError
@@ -399,8 +399,26 @@ def test_one_and_two_workers_write_the_same_bytes(tmp_path: Path) -> None:
     assert first == second
 
 
-def test_a_huge_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cityscapes.convert.reference._MAX_BYTES", 100)
-    path = write(tmp_path / "r.json", mask2former())
-    with pytest.raises(InputError, match="expected at most 100; convert the images in parts"):
+@pytest.mark.parametrize(
+    ("limit", "expected"),
+    [
+        ("_MAX_BYTES", "more than 100 bytes"),
+        ("_MAX_CONTAINERS", "more than 100 lists and objects"),
+        ("_MAX_VALUES", "more than 100 values"),
+    ],
+)
+def test_a_huge_file_is_refused(limit: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reference, limit, 100)
+    path = write(tmp_path / "r.json", 10 * mask2former())
+    with pytest.raises(InputError, match=f"r.json: {expected}; convert the images in parts"):
         coco_instances.convert(path, tmp_path / "new")
+
+
+def test_a_conversion_ends_after_too_many_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(output, "_MAX_FAULTS", 200)
+    path = write(tmp_path / "r.json", [*mask2former(), *1000 * [3]])
+    with pytest.raises(InputError) as caught:
+        coco_instances.convert(path, tmp_path / "new", skip_faulty=True)
+    assert len(caught.value.messages) == 52
+    assert caught.value.messages[-1] == "stopped after 200 faults; correct these first"
+    assert not (tmp_path / "new").exists()

@@ -147,7 +147,20 @@ def test_a_faulty_annotation_is_listed_and_can_be_skipped(
     assert [entry.label for entry in shapes] == ["road"]
 
 
-@pytest.mark.parametrize("name", ["../a.png", "/etc/a.png", "x/../../a.png", "C:\\a.png", "a\nb.png", "..\\a.png", ""])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../a.png",
+        "/etc/a.png",
+        "x/../../a.png",
+        "C:\\a.png",
+        "a\nb.png",
+        "..\\a.png",
+        "\\a.png",
+        "x" * 300 + ".png",
+        "",
+    ],
+)
 def test_hostile_names_of_images(name: str, tmp_path: Path, error_of: Ending) -> None:
     images = [{"id": 1, "width": 20, "height": 12, "file_name": name}]
     path = write(tmp_path / "a.json", cvat(images=images))

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cityscapes.convert import rle
 from cityscapes.convert.rle import SegmentationError, compressed_counts, decode, union
 from tests.cityscapes.convert import coco_api
 
@@ -110,3 +111,13 @@ def test_hostile_segmentations_are_refused(segmentation: Any, expected: str) -> 
 def test_polygons_need_the_size_of_the_image() -> None:
     with pytest.raises(SegmentationError, match="--annotations"):
         decode([[0, 0, 3, 0, 3, 3]], None)
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"),
+    [("0" * 71, "an RLE of 71 characters"), (11 * [0], "an RLE of 11 runs, expected one object")],
+)
+def test_endless_runs_are_refused(counts: Any, expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rle, "_MAX_RUNS", 10)
+    with pytest.raises(SegmentationError, match=expected):
+        decode({"size": [4, 4], "counts": counts}, (4, 4))
