@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 from cityscapes import layout
 from cityscapes.convert import categories, reference
 from cityscapes.convert.categories import Kind, Reading
-from cityscapes.convert.output import Conversion, Faults, new_folder
+from cityscapes.convert.output import Conversion, Faults
 from cityscapes.convert.reference import Image, Key, Reference
 from cityscapes.convert.rle import Runs, SegmentationError, decode, shown, union
 from cityscapes.formats.instance import MAX_LINES, InstanceLine, encode_mask, text_of
 from cityscapes.official_counts import SPLIT_OF
 from engine.errors import InputError
 from engine.files.atomic import write_bytes, write_text
+from engine.files.new_folder import complete_folder, require_new
 from engine.findings import counted
 from engine.parallel import parallel_map
 
@@ -73,6 +74,7 @@ def convert(
     Raises:
         InputError: with every fault of the file and of its results.
     """
+    require_new(results, new)
     document = reference.read_document(results)
     if not isinstance(document, list):
         raise InputError(
@@ -83,7 +85,7 @@ def convert(
     tasks = _by_image(results, document, names, faults)
     reading = _reading(results, document, names, numbering)
     split = split or _split_of([task.image.stem for task in tasks])
-    with new_folder(new) as part:
+    with complete_folder(new) as part:
         work = partial(_write, results, part, reading, {} if names is None else names.categories)
         counts: Counter[str] = Counter()
         for _, done in parallel_map(work, tasks, workers=workers, title="convert"):

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from cityscapes.convert import categories, reference
 from cityscapes.convert.categories import Kind, Reading
-from cityscapes.convert.output import Conversion, Faults, new_folder
+from cityscapes.convert.output import Conversion, Faults
 from cityscapes.convert.reference import Key, Reference
 from cityscapes.convert.rle import shown
 from cityscapes.formats import panoptic
@@ -28,6 +28,7 @@ from engine.files import png_reader
 from engine.files.atomic import replacing, write_bytes
 from engine.files.content import read_bytes
 from engine.files.images import read_ids, read_image
+from engine.files.new_folder import complete_folder, require_new
 from engine.parallel import parallel_map
 
 _COLOURS = (2, 6)
@@ -80,6 +81,7 @@ def convert(
     Raises:
         InputError: with every fault of the files.
     """
+    require_new(folder, new)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder with the PNGs of {path.name}")
     document = reference.read_document(path)
@@ -90,7 +92,7 @@ def convert(
     tasks = _tasks(path, listed, given or _images_of(path, document), faults)
     reading = _reading(path, tasks, names, numbering)
     json_name, folder_name = panoptic.file_names(split)
-    with new_folder(new, folder) as part:
+    with complete_folder(new) as part:
         work = partial(_write, path, folder, part / folder_name, reading, names)
         images: list[AnnotatedImage] = []
         for _, done in parallel_map(work, tasks, workers=workers, title="convert"):

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 from cityscapes.convert import polygon_file, reference
 from cityscapes.convert.outline import polygons_of
-from cityscapes.convert.output import Conversion, Faults, new_folder
+from cityscapes.convert.output import Conversion, Faults
 from cityscapes.convert.polygon_file import Annotated, LabelledPolygon
 from cityscapes.convert.reference import Key
 from cityscapes.convert.rle import SegmentationError, coordinates, decode, shown, union, vertices_of
 from cityscapes.labels import OFFICIAL, LabelTable
 from engine.errors import InputError
+from engine.files.new_folder import complete_folder, require_new
 from engine.findings import counted
 from engine.parallel import parallel_map
 
@@ -58,13 +59,14 @@ def convert(
     Raises:
         InputError: with every fault of the file.
     """
+    require_new(path, new)
     document = reference.read_document(path)
     faults = Faults()
     tasks = _images(path, reference.entries(path, document, "images"), faults)
     names = reference.categories_of(path, reference.entries(path, document, "categories"), faults)
     _assign(path, reference.entries(path, document, "annotations"), tasks, faults)
     objects = split = 0
-    with new_folder(new) as part:
+    with complete_folder(new) as part:
         work = partial(_convert, path, part, names, table)
         for _, done in parallel_map(work, list(tasks.values()), workers=workers, title="convert"):
             if isinstance(done, InputError):

@@ -17,13 +17,14 @@ import numpy.typing as npt
 
 from cityscapes.convert import polygon_file, reference
 from cityscapes.convert.outline import polygons_of
-from cityscapes.convert.output import Conversion, Faults, new_folder
+from cityscapes.convert.output import Conversion, Faults
 from cityscapes.convert.polygon_file import Annotated, LabelledPolygon
 from cityscapes.convert.rle import SegmentationError, coordinates, shown
 from cityscapes.labels import OFFICIAL, LabelTable
 from engine.errors import InputError
 from engine.files.folders import find
 from engine.files.images import decode_image
+from engine.files.new_folder import complete_folder, require_new
 from engine.findings import counted
 from engine.parallel import parallel_map
 
@@ -58,6 +59,7 @@ def convert(
     Raises:
         InputError: with every faulty file and shape.
     """
+    require_new(folder, new)
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder; give the folder with the JSON files of labelme")
     paths = find(folder, "*.json")
@@ -68,7 +70,7 @@ def convert(
     faults.add(*polygon_file.duplicates([(stem, str(path)) for path, stem in stems.items()]))
     faults.settled(skip=False)
     written: list[Written] = []
-    with new_folder(new, folder) as part:
+    with complete_folder(new) as part:
         for _, done in parallel_map(partial(_convert, stems, part, table), paths, workers=workers, title="convert"):
             if isinstance(done, InputError):
                 faults.add(*done.messages)

@@ -1,14 +1,8 @@
-"""New folder of a conversion, which is written completely or not at all, and the result."""
+"""Result of a conversion, and its faults."""
 
-import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine.errors import InputError
-from engine.files.atomic import require_writable
 from engine.findings import grouped
 
 _SHOWN = 50
@@ -62,32 +56,3 @@ class Faults:
         if messages and not skip:
             raise InputError(*messages)
         return messages
-
-
-@contextmanager
-def new_folder(new: Path, *sources: Path) -> Iterator[Path]:
-    """Context with a temporary folder, which gets the name `new` at its end, or is removed after an error.
-
-    Args:
-        new: folder to write; it must not exist, or be empty.
-        sources: files and folders that are read; `new` must not be inside one of them.
-
-    Raises:
-        InputError: if the new folder has files already, is inside a source, or cannot be written.
-    """
-    if new.exists() and (not new.is_dir() or any(new.iterdir())):
-        raise InputError(f"{new}: already exists; choose a new folder, because existing files are never changed")
-    for source in sources:
-        if source.is_dir() and new.resolve().is_relative_to(source.resolve()):
-            raise InputError(f"{new}: is inside {source}, which is only read; choose a new folder outside it")
-    require_writable(new.parent)
-    part = new.with_name(f".{new.name}.{os.getpid()}.part")
-    try:
-        part.mkdir()
-        yield part
-        part.replace(new)
-    except BaseException as error:
-        shutil.rmtree(part, ignore_errors=True)
-        if isinstance(error, InputError):  # the user knows only the name of the new folder
-            raise InputError(*(message.replace(str(part), str(new)) for message in error.messages)) from error
-        raise

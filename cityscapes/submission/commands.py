@@ -8,7 +8,6 @@ from pathlib import Path
 
 from cityscapes.submission import archive as archives
 from cityscapes.submission import packing, tasks
-from cityscapes.submission.new_folder import require_new
 from cityscapes.submission.recognition import TASKS, Task
 from cityscapes.submission.report import FixReport, Report, messages
 from cityscapes.submission.tasks import Listed
@@ -18,6 +17,7 @@ from engine.cli.options import tool_parser
 from engine.cli.parser import add_workers
 from engine.cli.submission import add_subset, packed
 from engine.errors import InputError, printable
+from engine.files.new_folder import require_new
 from engine.findings import Finding, counted
 
 MODULE = "cityscapes.submission"

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple, Protocol, cast
 
 from cityscapes.submission import archive_reader, packing
 from cityscapes.submission.archive_reader import Entry
-from cityscapes.submission.new_folder import require_new
 from cityscapes.submission.recognition import Task, recognise
 from cityscapes.submission.report import FixReport, Ids, Report
+from engine.files.new_folder import require_new
 
 
 class Listed(NamedTuple):

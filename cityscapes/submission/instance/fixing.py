@@ -20,11 +20,11 @@ from cityscapes.submission.instance.checking import are_train_ids
 from cityscapes.submission.instance.fix_plan import Plans, TextPlan, plan_texts
 from cityscapes.submission.instance.images import mask_problem
 from cityscapes.submission.instance.kinds import IDS, KINDS
-from cityscapes.submission.new_folder import complete_folder, require_new
 from cityscapes.submission.report import FixReport, Ids
 from engine.errors import ErrorCollector, InputError
 from engine.files import png_reader
 from engine.files.atomic import write_bytes, write_text
+from engine.files.new_folder import complete_folder, require_new
 from engine.findings import Finding, of_severity
 from engine.parallel import parallel_map
 

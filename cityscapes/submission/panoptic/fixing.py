@@ -19,13 +19,13 @@ from cityscapes.submission.archive_reader import Entry
 from cityscapes.submission.completeness import Size
 from cityscapes.submission.data_folder import DataFolder, split_of
 from cityscapes.submission.fault_counts import FaultCounts, Kind
-from cityscapes.submission.new_folder import complete_folder, require_new
 from cityscapes.submission.panoptic.files import Files
 from cityscapes.submission.panoptic.images import listed, segment_ids
 from cityscapes.submission.panoptic.kinds import KINDS
 from cityscapes.submission.report import FixReport, Ids
 from engine.errors import ErrorCollector, InputError
 from engine.files.atomic import write_bytes, write_text
+from engine.files.new_folder import complete_folder, require_new
 from engine.findings import Finding, of_severity
 from engine.parallel import parallel_map
 

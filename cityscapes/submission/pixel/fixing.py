@@ -14,13 +14,13 @@ from cityscapes.predictions import kind_of_name
 from cityscapes.submission import archive_reader, completeness
 from cityscapes.submission.archive_reader import Entry
 from cityscapes.submission.data_folder import DataFolder, split_of
-from cityscapes.submission.new_folder import complete_folder, require_new
 from cityscapes.submission.pixel import evidence, id_check, pngs, predictions
 from cityscapes.submission.pixel.fix_plan import FilePlan, as_grey, plan_files
 from cityscapes.submission.pixel.predictions import Prediction
 from cityscapes.submission.report import FixReport, Ids
 from engine.errors import InputError
 from engine.files.images import write_png
+from engine.files.new_folder import complete_folder, require_new
 from engine.findings import Finding, counted, fault, of_severity
 from engine.parallel import parallel_map
 

@@ -1,4 +1,4 @@
-"""A new folder for fixed predictions, which gets its name when it is complete."""
+"""A new folder for results, which gets its name when it is complete."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ from engine.files.atomic import require_writable
 
 
 def require_new(path: Path, new: Path) -> None:
-    """Check that the fixed copy of the predictions in `path` can be written to the folder `new`.
+    """Check that results made from `path` can be written to the folder `new`.
 
     Raises:
         InputError: if it has files, if it is inside `path`, or if it cannot be written.
@@ -28,6 +28,7 @@ def complete_folder(new: Path) -> Iterator[Path]:
     """A temporary folder to write to, which is renamed when it is complete and removed after an error."""
     part = new.with_name(f".{new.name}.{os.getpid()}.part")
     try:
+        part.mkdir(parents=True)
         yield part
         part.replace(new)
     except BaseException as error:
