@@ -34,7 +34,7 @@ _MISSING = "predict the whole test split, and write an empty text file for an im
 def check(path: Path, root: Path | None, *, workers: int = 1, entries: Sequence[Entry] | None = None) -> Report:
     """Find every fault of the text files and masks in a folder or zip; for the arguments see `pixel.checking.check`.
 
-    Memory grows by about 300 bytes per mask; each mask is decoded once.
+    Each mask is decoded once. Memory grows by about 1.4 KB for each file of a zip: half a million masks take 0.7 GB.
 
     Raises:
         InputError: if there is nothing to check: no such path, not a zip, no files, or no test images under `root`.

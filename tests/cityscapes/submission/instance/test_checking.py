@@ -14,7 +14,7 @@ import pytest
 from cityscapes.submission import check, main, pack
 from cityscapes.submission.instance.images import cause_of_fields
 from engine.errors import InputError
-from tests.cityscapes.drawn_instance_submission import LABELS, STEMS, mask, png
+from tests.cityscapes.drawn_instance_submission import LABELS, SIZE, STEMS, mask, png
 
 official = pytest.importorskip("cityscapesscripts.evaluation.evalInstanceLevelSemanticLabeling")
 FIRST = f"{STEMS[0]}.txt"
@@ -206,3 +206,75 @@ def test_16_bit_masks_are_read_as_the_server_reads_them(folder: Path, root: Path
         seen = bool(np.asarray(image.convert("L")).any())
     faults = check(folder, root).faults
     assert [finding.kind for finding in faults] == ([] if seen else ["black mask"])
+
+
+def evaluate_officially(folder: Path) -> int:
+    """Number of predictions that the official scorer reads, with their masks; it raises or exits for most faults."""
+    arguments = official.args
+    official.setInstanceLabels(arguments)
+    arguments.predictionPath = str(folder.resolve())
+    number = 0
+    for text in sorted(folder.resolve().rglob("*.txt")):
+        found = official.readPredInfo(str(text), arguments)
+        truth: dict[str, list[object]] = {label: [] for label in arguments.instLabels}
+        _, predicted = official.assignGt2Preds(truth, np.zeros(SIZE[::-1], np.int32), found, arguments)
+        number += sum(map(len, predicted.values()))
+    return number
+
+
+@pytest.mark.parametrize("seed", range(150))
+def test_what_passes_is_read_completely_by_the_official_scorer(
+    seed: int, folder: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A text file with one or two random changes passes only if the official scorer uses each of its lines."""
+    monkeypatch.setattr(official.np, "in1d", np.isin, raising=False)
+    random = np.random.default_rng(seed)
+    text = (folder / FIRST).read_text()
+    for _ in range(random.integers(1, 3)):
+        place = int(random.integers(len(text)))
+        new = str(random.choice([*" \t\n/\\.0123e-+a", "", "é", "  ", " 26 ", "../", "nan"]))
+        text = text[:place] + new + text[place + int(random.integers(2)) :]
+    (folder / FIRST).write_bytes(text.encode())
+    if check(folder, root).ok:
+        lines = sum(len(path.read_text().splitlines()) for path in folder.glob("*.txt"))
+        assert evaluate_officially(folder) == lines
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "../masks/car.png 26 0.9",
+        "/elsewhere/car.png 26 0.9",
+        f"masks/{STEMS[0]}_0.png  26 0.9",
+        f"masks/{STEMS[0]}_0.png\t26\t0.9",
+        "",
+        f"masks/{STEMS[0]}_0.png 26",
+        f"masks\\{STEMS[0]}_0.png 26 0.9",
+        f"masks/{STEMS[0]}_0.png 47 0.9",
+        f"masks/{STEMS[0]}_0.png car 0.9",
+        f"masks/{STEMS[0]}_0.png 26 high",
+        "masks/none.png 26 0.9",
+    ],
+)
+def test_the_official_scorer_ends_with_an_error_where_a_fault_says_so(
+    line: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(official.np, "in1d", np.isin, raising=False)
+    (folder / FIRST).write_text(f"{line}\n")
+    with pytest.raises((SystemExit, ValueError, KeyError, OSError)):
+        evaluate_officially(folder)
+
+
+def test_the_official_scorer_ignores_what_other_faults_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels without instances, void labels, empty and black masks and all but one line of a mask are lost."""
+    monkeypatch.setattr(official.np, "in1d", np.isin, raising=False)
+    path = f"masks/{STEMS[0]}_0.png"
+    usual = evaluate_officially(folder)
+    for line in (f"{path} 7 0.9", f"{path} 29 0.9", f"{path} 13 0.9"):
+        (folder / FIRST).write_text(f"{line}\n")
+        assert evaluate_officially(folder) == usual - 2
+    (folder / FIRST).write_text(f"{path} 26 0.9\n{path} 24 0.8\n")
+    assert evaluate_officially(folder) == usual - 1
+    for pixels in (0 * mask(), np.stack([0 * mask(), 0 * mask(), mask() // 255], -1)):
+        (folder / path).write_bytes(png(pixels))
+        assert evaluate_officially(folder) == usual - 2

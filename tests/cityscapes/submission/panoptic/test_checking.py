@@ -14,6 +14,7 @@ from cityscapes.formats import panoptic
 from cityscapes.formats.panoptic_reader import MAX_VALUES
 from cityscapes.submission import archive_reader, check, main, pack
 from cityscapes.submission.panoptic.images import segment_ids
+from tests.cityscapes import drawn_panoptic_submission
 from tests.cityscapes.drawn_panoptic_submission import FOLDER, JSON_NAME, SEGMENTS, SIZE, STEMS, change, ids, png
 
 official = pytest.importorskip("cityscapesscripts.evaluation.evalPanopticSemanticLabeling")
@@ -182,3 +183,58 @@ def test_a_flipped_bit_is_a_fault_or_changes_nothing(place: int, folder: Path, r
     content[place] ^= 4
     (folder / FIRST).write_bytes(content)
     assert check(folder, root).faults
+
+
+def evaluate_officially(predictions: Path, truth: Path) -> None:
+    """Score predictions against good ones in the official scorer, as far as it reads and matches files."""
+    listed = {one["image_id"]: one for one in json.loads((predictions / JSON_NAME).read_text())["annotations"]}
+    good = json.loads((truth / JSON_NAME).read_text())["annotations"]
+    for image in good:
+        for segment in image["segments_info"]:
+            segment |= {"area": int((ids() == segment["id"]).sum()), "iscrowd": 0}
+    categories = {category["id"]: category for category in panoptic.categories()}
+    pairs = [(image, listed[image["image_id"]]) for image in good]
+    official.pq_compute_single_core(0, pairs, str(truth / FOLDER), str(predictions / FOLDER), categories)
+
+
+def edited(document: dict[str, Any], random: np.random.Generator) -> None:
+    """Change one value or key of the first annotation or of one of its segments, at random."""
+    image = document["annotations"][0]
+    places = [image, *image["segments_info"]]
+    place = places[random.integers(len(places))]
+    key = str(random.choice(sorted(place)))
+    values: tuple[Any, ...] = (
+        None,
+        0,
+        7,
+        8,
+        24,
+        26001,
+        -1,
+        1 << 24,
+        1.5,
+        True,
+        "",
+        "7",
+        f"{STEMS[1]}_panoptic.png",
+        [],
+        {},
+        place[key],
+    )
+    if random.random() < 0.2:
+        del place[key]
+    else:
+        place[key] = values[random.integers(len(values))]
+
+
+@pytest.mark.parametrize("seed", range(100))
+def test_what_the_official_scorer_cannot_read_is_a_fault(
+    seed: int, folder: Path, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Predictions with one random change pass only if the official scorer reads them without an error."""
+    drawn_panoptic_submission.write_all(tmp_path / "good")
+    document = json.loads((folder / JSON_NAME).read_text())
+    edited(document, np.random.default_rng(seed))
+    (folder / JSON_NAME).write_text(json.dumps(document))
+    if check(folder, root).ok:
+        evaluate_officially(folder, tmp_path / "good")
