@@ -28,7 +28,7 @@ class Part(NamedTuple):
 PARTS: Mapping[str, Part] = {
     "pixel": Part(pixel.prepare, 200, 5, 4),
     "instance": Part(instance.prepare, 60, 3, 4),
-    "panoptic": Part(panoptic.prepare, 100, 3, 3),
+    "panoptic": Part(panoptic.prepare, 200, 3, 3),
     "panoptic_gt": Part(panoptic_gt.prepare, 60, 3, 3),
 }
 """Name -> part, in the order of the measurement."""

@@ -27,6 +27,7 @@ from engine.errors import InputError
 from engine.files import png_reader
 from engine.files.atomic import replacing, write_bytes
 from engine.files.content import read_bytes
+from engine.files.folders import can_exist
 from engine.files.images import read_ids, read_image
 from engine.files.new_folder import complete_folder, require_new
 from engine.parallel import parallel_map
@@ -144,11 +145,7 @@ def _tasks(path: Path, listed: Sequence[Any], names: Reference | None, faults: F
 def _is_inside(name: str) -> bool:
     """Whether a path stays in its folder."""
     return (
-        bool(name)
-        and "\0" not in name
-        and "\\" not in name
-        and ".." not in PurePosixPath(name).parts
-        and name[0] != "/"
+        bool(name) and can_exist(name) and "\\" not in name and ".." not in PurePosixPath(name).parts and name[0] != "/"
     )
 
 

@@ -9,6 +9,7 @@ from cityscapes.formats.panoptic import MAX_SEGMENT_ID, AnnotatedImage, Segment,
 from cityscapes.labels import BY_ID
 from cityscapes.layout import frame_of
 from engine.errors import printable
+from engine.files.folders import can_exist
 from engine.findings import shortened
 
 MAX_BYTES = 1 << 27
@@ -214,7 +215,7 @@ _EXPECTED = {
 def _is_inside(file_name: str) -> bool:
     """Whether a path stays inside its folder."""
     path = PurePosixPath(file_name)
-    return bool(path.name) and not path.is_absolute() and ".." not in path.parts and "\0" not in file_name
+    return bool(path.name) and not path.is_absolute() and ".." not in path.parts and can_exist(file_name)
 
 
 def _field(entry: dict[str, Any], key: str) -> str:

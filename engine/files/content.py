@@ -71,7 +71,10 @@ def naming(path: Path) -> Iterator[None]:
 
 def _opened(path: Path) -> int:
     """Open a regular file and return its descriptor; opening a pipe does not wait for a writer."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    except ValueError as error:  # a null byte, or half of a surrogate pair, for example from a JSON file
+        raise InputError(f"{str(path)!r}: no file can have this name; rename it") from error
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
         return descriptor

@@ -7,6 +7,21 @@ from pathlib import Path
 
 from engine.errors import InputError
 
+_LONGEST_NAME = 255
+"""Bytes of the longest name of a file in common file systems."""
+
+
+def can_exist(path: str) -> bool:
+    """Whether a file can have this path, which may be from a file of unknown origin.
+
+    A name cannot contain a null byte or half of a surrogate pair, and has at most 255 bytes.
+    """
+    try:
+        names = os.fsencode(path).split(b"/")
+    except UnicodeEncodeError:
+        return False
+    return not any(b"\0" in name or len(name) > _LONGEST_NAME for name in names)
+
 
 def find(folder: Path, pattern: str, *, levels: int | None = None, hidden: bool = False) -> list[Path]:
     """The entries below a folder whose names match a pattern such as `*.png`, sorted.

@@ -26,6 +26,13 @@ FUZZ = {
     "yaml": 80_000,
     "recipe": 20_000,
     "zip": 100_000,
+    "instance_text": 100_000,
+    "instance_mask": 100_000,
+    "panoptic_json": 100_000,
+    "coco_results": 40_000,
+    "coco_panoptic": 20_000,
+    "labelme": 40_000,
+    "cvat": 40_000,
     "labels": 80_000,
     "labels_yaml": 20_000,
 }

@@ -73,6 +73,49 @@ COMMANDS: dict[str, Command] = {
         speaks=True,
     ),
     "fix": Command("cityscapes.submission fix wrong fixed --root data", ("data", "wrong"), speaks=True),
+    "generate_panoptic": Command("generate_gt --root boxes --from_labels --panoptic", ("boxes",)),
+    "score_instances": Command(
+        "cityscapes.scoring --task instance --predictions instances/val --root boxes --output scores.json "
+        "--details details",
+        ("boxes", "instances/val"),
+        speaks=True,
+    ),
+    "score_panoptic": Command(
+        "cityscapes.scoring --task panoptic --predictions panoptic/val --root boxes --output scores.json "
+        "--details details",
+        ("boxes", "panoptic/val"),
+        speaks=True,
+    ),
+    "check_instances": Command(
+        "cityscapes.submission check instances/test --root data", ("data", "instances/test"), speaks=True
+    ),
+    "check_panoptic": Command(
+        "cityscapes.submission check panoptic/test --root data", ("data", "panoptic/test"), speaks=True
+    ),
+    "pack_instances": Command(
+        "cityscapes.submission pack instances/test new.zip --task instance --root data --subset",
+        ("data", "instances/test"),
+        speaks=True,
+    ),
+    "pack_panoptic": Command(
+        "cityscapes.submission pack panoptic/test new.zip --task panoptic --root data --subset",
+        ("data", "panoptic/test"),
+        speaks=True,
+    ),
+    "fix_instances": Command(
+        "cityscapes.submission fix instances/test fixed --root data", ("data", "instances/test"), speaks=True
+    ),
+    "convert_results": Command(
+        "cityscapes.convert coco_instances coco/results.json converted --categories label_ids", ("coco",), speaks=True
+    ),
+    "convert_panoptic": Command(
+        "cityscapes.convert coco_panoptic panoptic/val/cityscapes_panoptic_val.json "
+        "panoptic/val/cityscapes_panoptic_val converted --categories label_ids",
+        ("panoptic/val",),
+        speaks=True,
+    ),
+    "convert_labelme": Command("cityscapes.convert labelme labelme converted", ("labelme",), speaks=True),
+    "convert_cvat": Command("cityscapes.convert cvat cvat/instances_default.json converted", ("cvat",), speaks=True),
     "doctor": Command("cityscapes.doctor --root data", speaks=True),
     "demo": Command("cityscapes.demo --root demo --size 32x64 --train 1 --val 1 --test 1", ()),
     "score_roads": Command(

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.reliability.commands import Command
+from tests.reliability.commands import COMMANDS, Command
 from tests.reliability.hostile_file import CHECK, HostileFile, png_of, writer
 
 
@@ -33,6 +33,16 @@ def pngs() -> list[HostileFile]:
         "scored mask": (score, f"data/gtFine/val/frankfurt/{stem}_gtFine_labelIds.png"),
         "prediction": (score, f"predictions/val/frankfurt/{stem}_labelId_preds.png"),
         "label mask": (labels, f"data/gtFine/val/frankfurt/{stem}_gtFine_labelIds.png"),
+        "instance mask": (COMMANDS["score_instances"], f"instances/val/masks/{stem}_0.png"),
+        "packed instance mask": (
+            COMMANDS["pack_instances"],
+            "instances/test/masks/berlin_000000_000019_0.png",
+        ),
+        "instance ids": (COMMANDS["generate_panoptic"], f"boxes/gtFine/val/frankfurt/{stem}_gtFine_instanceIds.png"),
+        "panoptic PNG": (
+            COMMANDS["score_panoptic"],
+            f"panoptic/val/cityscapes_panoptic_val/{stem}_gtFine_panoptic.png",
+        ),
         "inspected image": (
             Command("cityscapes.doctor --root data"),
             f"data/leftImg8bit/val/frankfurt/{stem}_leftImg8bit.png",
@@ -117,6 +127,16 @@ def kinds() -> list[HostileFile]:
             Command("cityscapes.doctor --root data"),
             "data/leftImg8bit/val/frankfurt/frankfurt_000000_000019_leftImg8bit.png",
         ),
+        "instance text": (COMMANDS["score_instances"], "instances/val/frankfurt_000000_000019_pred.txt"),
+        "instance mask": (COMMANDS["pack_instances"], "instances/test/masks/berlin_000000_000019_0.png"),
+        "panoptic JSON": (COMMANDS["score_panoptic"], "panoptic/val/cityscapes_panoptic_val.json"),
+        "panoptic PNG": (
+            COMMANDS["pack_panoptic"],
+            "panoptic/test/cityscapes_panoptic_test/berlin_000000_000019_gtFine_panoptic.png",
+        ),
+        "COCO results": (COMMANDS["convert_results"], "coco/results.json"),
+        "annotation of labelme": (COMMANDS["convert_labelme"], "labelme/frankfurt_000000_000019.json"),
+        "annotations of CVAT": (COMMANDS["convert_cvat"], "cvat/instances_default.json"),
         "zip": (CHECK, "packed.zip"),
         "label table": (Command("generate_gt --root data --labels labels.csv"), "labels.csv"),
         "scores": (Command("cityscapes.scoring --compare scores.json scores.json", ()), "scores.json"),

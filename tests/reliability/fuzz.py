@@ -14,7 +14,8 @@ from pathlib import Path
 from types import FrameType
 
 from bench import REPOSITORY
-from tests.reliability.parsers import PARSERS, Parser, attempt
+from tests.reliability.parser import Parser, attempt
+from tests.reliability.parsers import PARSERS
 from tests.reliability.record import Case, Totals
 from tests.reliability.stage import perform
 from tests.reliability.verdict import Verdict

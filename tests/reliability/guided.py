@@ -12,7 +12,8 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
-from tests.reliability.parsers import PARSERS, attempt
+from tests.reliability.parser import attempt
+from tests.reliability.parsers import PARSERS
 from tests.reliability.record import Totals
 
 _INSTRUMENTED = ["cityscapes", "engine", "yaml", "torch._weights_only_unpickler"]

@@ -8,6 +8,7 @@ from tests.reliability.contents import kinds, pngs, texts
 from tests.reliability.hostile_file import HostileFile
 from tests.reliability.record import Case
 from tests.reliability.stage import perform
+from tests.reliability.task_contents import cycles, tasks
 from tests.reliability.verdict import Verdict, of_ending
 
 _LIMIT = 20
@@ -19,6 +20,8 @@ HOSTILE_FILES: dict[str, Callable[[], list[HostileFile]]] = {
     "PNGs": pngs,
     "texts": texts,
     "kinds of files": kinds,
+    "tasks": tasks,
+    "cycles of links": cycles,
 }
 """Kind of hostile files -> function that lists them."""
 

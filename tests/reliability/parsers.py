@@ -3,66 +3,13 @@
 import json
 import random
 import struct
-import warnings
 import zipfile
-import zlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tests.reliability import mutations
-from tests.reliability.record import Case
-from tests.reliability.verdict import Verdict
-
-
-class SilentError(Exception):
-    """Raised if a parser accepts damaged content."""
-
-
-@dataclass(frozen=True)
-class Parser:
-    """A reader of files, with its test files."""
-
-    suffix: str
-    seeds: Callable[[Path], Sequence[bytes]]
-    """Function from the data folder of the tests to contents of undamaged files."""
-    mutate: Callable[[bytes, random.Random], bytes]
-    read: Callable[[Path, Path], object]
-    """Reads a file, with the data folder; raises InputError, or SilentError if it accepts damaged content."""
-    heavy: bool = False
-    """Whether it needs torch."""
-
-
-def attempt(parser: Parser, content: bytes, path: Path, world: Path, what: str) -> Case:
-    """Let a parser read content from a file."""
-    from engine.errors import InputError
-
-    path.write_bytes(content)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")  # warnings would be printed between the messages
-            parser.read(path, world)
-    except (InputError, SystemExit) as error:
-        if isinstance(error, InputError) and path.name not in str(error) and not str(error).startswith("--"):
-            return Case(what, Verdict.UNCLEAR, str(error))
-    except SilentError as error:
-        return Case(what, Verdict.SILENT, str(error))
-    except Exception as error:
-        return Case(what, Verdict.TRACEBACK, f"{type(error).__name__}: {error}{_origin(error)}")
-    return Case(what, Verdict.ANSWERED)
-
-
-def _origin(error: BaseException) -> str:
-    """Origin of an error: the last four lines of its traceback."""
-    import traceback
-
-    frames = traceback.extract_tb(error.__traceback__)
-    return "".join(f"; {Path(frame.filename).name}:{frame.lineno} {frame.line}" for frame in frames[-4:])
-
-
-def _files(world: Path, *patterns: str) -> list[bytes]:
-    return [path.read_bytes() for pattern in patterns for path in sorted(world.glob(pattern))]
+from tests.reliability.parser import Parser, SilentError, files, png_damage
+from tests.reliability.task_parsers import TASK_PARSERS
 
 
 def _short(polygons: bytes) -> bytes:
@@ -97,30 +44,6 @@ def _read_png(path: Path, _: Path) -> None:
                 raise SilentError(f"{read.__name__} took a PNG with {damage}")
     if faults:
         raise faults[0]
-
-
-def png_damage(content: bytes, *, stream: bool = True) -> str | None:
-    """The damage of a PNG by the checksums of its chunks and stream; None without damage, or if it is not a PNG."""
-    place, packed = 8, []
-    if content[:8] != b"\x89PNG\r\n\x1a\n":
-        return None
-    while place + 12 <= len(content):
-        (length,) = struct.unpack_from(">I", content, place)
-        body = content[place + 4 : place + 8 + length]
-        if content[place + 8 + length : place + 12 + length] != struct.pack(">I", zlib.crc32(body)):
-            return f"a wrong checksum in {body[:4]!r}"
-        if body[:4] == b"IDAT":
-            packed.append(body[4:])
-        if body[:4] == b"IEND":
-            break
-        place += 12 + length
-    else:
-        return "no end"
-    try:
-        zlib.decompress(b"".join(packed) if stream else zlib.compress(b""))
-    except zlib.error as error:
-        return str(error)
-    return None
 
 
 def _read_checkpoint(path: Path, _: Path) -> None:
@@ -233,26 +156,26 @@ def _part_of_checkpoint(name: str, content: bytes, rng: random.Random) -> bytes:
 PARSERS: dict[str, Parser] = {
     "polygons": Parser(
         ".json",
-        lambda world: [_short(content) for content in _files(world, "data/gtFine/*/*/*_polygons.json")],
+        lambda world: [_short(content) for content in files(world, "data/gtFine/*/*/*_polygons.json")],
         mutations.json_text,
         _read_polygons,
     ),
     "png": Parser(
         ".png",
-        lambda world: _files(world, "data/gtFine/val/*/*Ids.png", "photos/*.png", "predictions/val/*/*.png"),
+        lambda world: files(world, "data/gtFine/val/*/*Ids.png", "photos/*.png", "predictions/val/*/*.png"),
         mutations.png,
         _read_png,
     ),
     "checkpoint": Parser(
         ".pth",
-        lambda world: _files(world, "saved/begun/last.pth", *3 * ["weights/w.pth"]),  # the smaller one is faster
+        lambda world: files(world, "saved/begun/last.pth", *3 * ["weights/w.pth"]),  # the smaller one is faster
         lambda content, rng: mutations.archive(content, rng, _part_of_checkpoint),
         _read_checkpoint,
         heavy=True,
     ),
     "safetensors": Parser(
         ".safetensors",
-        lambda world: _files(world, "saved/done/best.safetensors"),
+        lambda world: files(world, "saved/done/best.safetensors"),
         mutations.raw,
         _read_checkpoint,
         heavy=True,
@@ -261,10 +184,11 @@ PARSERS: dict[str, Parser] = {
     "recipe": Parser(".yaml", lambda _: _RECIPES, mutations.text, _read_recipe),
     "zip": Parser(
         ".zip",
-        lambda world: _files(world, "packed.zip"),
+        lambda world: files(world, "packed.zip"),
         lambda content, rng: mutations.archive(content, rng, _png_of_zip),
         _read_zip,
     ),
+    **TASK_PARSERS,
     "labels": Parser(".csv", lambda _: _LABELS, mutations.text, _read_labels),
     "labels_yaml": Parser(".yaml", lambda _: _LABELS_YAML, mutations.text, _read_labels),
 }

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from cityscapes.demo import DemoOptions, draw_dataset
 from engine import checkpoints
 from engine.checkpoints import About
-from tests.reliability.parsers import PARSERS, attempt
+from tests.reliability.parser import attempt
+from tests.reliability.parsers import PARSERS
+from tests.reliability.task_files import draw_tasks
 from tests.reliability.verdict import Verdict
 
 
@@ -28,6 +30,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (mask,) = (world / "data").glob("gtFine/val/*/*_labelIds.png")
     with zipfile.ZipFile(world / "packed.zip", "w") as archive:
         archive.write(mask, "berlin_000000_000019_labelId_preds.png")
+    draw_tasks(world)
     return world
 
 

