@@ -1,11 +1,12 @@
-"""The task that the files of a folder or zip are for, by their names and, for JSON files, by their keys."""
+"""The task that the files of a folder or zip are for, by their names, otherwise by the content of a few."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from cityscapes.layout import frame_of
+from cityscapes.formats import instance
+from cityscapes.layout import frame_of, stem_in
 from cityscapes.predictions import kind_of_name
 from cityscapes.submission import archive_reader
 from cityscapes.submission.archive_reader import Entry
@@ -19,7 +20,7 @@ PANOPTIC_NAME = re.compile(r"cityscapes_panoptic_\w+\.json", re.ASCII)
 _PANOPTIC_FOLDER = re.compile(r"cityscapes_panoptic_\w+", re.ASCII)
 _PANOPTIC_KEYS = (b'"annotations"', b'"segments_info"')
 _READ = 8
-"""Number of JSON files of other names that are searched for keys."""
+"""Number of files of other names that are read."""
 
 
 class Recognised(NamedTuple):
@@ -50,6 +51,17 @@ def recognise(path: Path, entries: Sequence[Entry], task: Task | None = None) ->
     return found[0] if found else Recognised("pixel", "no files of the other tasks")
 
 
+def instance_files(path: Path, entries: Sequence[Entry]) -> list[Entry]:
+    """The text files of predictions of the instance task: by name, otherwise by their lines if they name an image."""
+    candidates = [
+        entry
+        for entry in entries
+        if entry.name.lower().endswith(".txt") and stem_in(entry.name) and kind_of_name(entry.name) != "hidden"
+    ]
+    named = [entry for entry in candidates if entry.name.endswith(".txt") and frame_of(entry.basename)]
+    return named or [entry for entry, content in _read_some(path, candidates) if instance.parse(content)[0]]
+
+
 def panoptic_files(path: Path, entries: Sequence[Entry]) -> list[Entry]:
     """The JSON files of predictions of the panoptic task: by name, otherwise by their keys."""
     candidates = [
@@ -58,22 +70,21 @@ def panoptic_files(path: Path, entries: Sequence[Entry]) -> list[Entry]:
     named = [entry for entry in candidates if PANOPTIC_NAME.fullmatch(entry.basename)]
     if named:
         return named
-    searched = [entry for entry in candidates if entry.problem is None][:_READ]
-    contents = zip(searched, archive_reader.read(path, searched), strict=True) if searched else ()
-    return [
-        entry
-        for entry, content in contents
-        if not isinstance(content, InputError) and all(key in content for key in _PANOPTIC_KEYS)
-    ]
+    return [entry for entry, content in _read_some(path, candidates) if all(key in content for key in _PANOPTIC_KEYS)]
+
+
+def _read_some(path: Path, entries: Sequence[Entry]) -> Iterator[tuple[Entry, bytes]]:
+    """The first files that can be read, with their content."""
+    searched = [entry for entry in entries if entry.problem is None][:_READ]
+    if searched:
+        for entry, content in zip(searched, archive_reader.read(path, searched), strict=True):
+            if not isinstance(content, InputError):
+                yield entry, content
 
 
 def _found(path: Path, entries: Sequence[Entry]) -> list[Recognised]:
     """The tasks that files clearly belong to; for the pixel task only next to files of another one."""
-    texts = [
-        entry
-        for entry in entries
-        if entry.name.endswith(".txt") and frame_of(entry.basename) and kind_of_name(entry.name) != "hidden"
-    ]
+    texts = instance_files(path, entries)
     found = []
     if texts:
         found.append(Recognised("instance", f"{counted(len(texts), 'text file')}, for example {texts[0].name}"))

@@ -38,6 +38,13 @@ def test_other_text_files_are_not_of_the_instance_task(name: str, tmp_path: Path
     assert recognised(tmp_path)[0] == "pixel"
 
 
+@pytest.mark.parametrize("name", ["pred_berlin_000000_000019.txt", "berlin_000000_000019.TXT"])
+def test_text_files_of_other_names_are_recognised_by_their_lines(name: str, tmp_path: Path) -> None:
+    drawn_instance_submission.write(tmp_path, STEMS[0])
+    (tmp_path / f"{STEMS[0]}.txt").rename(tmp_path / name)
+    assert recognised(tmp_path) == ("instance", f"1 text file, for example {name}")
+
+
 def test_two_tasks_are_named_with_a_file_of_each(tmp_path: Path) -> None:
     drawn_instance_submission.write(tmp_path, STEMS[0])
     drawn_panoptic_submission.write_all(tmp_path)
