@@ -7,53 +7,27 @@ NEW/cityscapes_panoptic_<split>/<stem>.png    segment ids as colours
 
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from cityscapes.convert import categories, reference
+from cityscapes.convert import categories, reference, segments
 from cityscapes.convert.categories import Kind, Reading
 from cityscapes.convert.output import Conversion, Faults
 from cityscapes.convert.reference import Key, Reference
 from cityscapes.convert.rle import shown
+from cityscapes.convert.segments import Task
 from cityscapes.formats import panoptic
-from cityscapes.formats.panoptic import AnnotatedImage, Segment
+from cityscapes.formats.panoptic import AnnotatedImage
 from cityscapes.formats.panoptic_writer import prediction_text
 from engine.errors import InputError
-from engine.files import png_reader
-from engine.files.atomic import replacing, write_bytes
-from engine.files.content import read_bytes
+from engine.files.atomic import replacing
 from engine.files.folders import can_exist
-from engine.files.images import read_ids, read_image
 from engine.files.new_folder import complete_folder, require_new
+from engine.findings import counted
 from engine.parallel import parallel_map
 
-_COLOURS = (2, 6)
-"""Colour types of PNG with red, green and blue."""
 _REWRITE = "write this file again"
-_SAME_IDS = "write PNG and JSON in the same run, so that they have the same segments"
-
-
-class Task(NamedTuple):
-    """One image and its unchecked segments."""
-
-    stem: str
-    where: str
-    """Entry for messages."""
-    file: str
-    """Path of the PNG within the folder."""
-    segments: list[Any]
-
-
-class Written(NamedTuple):
-    """The outcome for one image; None if it has no PNG in the new folder."""
-
-    image: AnnotatedImage | None
-    faults: list[str]
 
 
 def convert(
@@ -94,20 +68,25 @@ def convert(
     reading = _reading(path, tasks, names, numbering)
     json_name, folder_name = panoptic.file_names(split)
     with complete_folder(new) as part:
-        work = partial(_write, path, folder, part / folder_name, reading, names)
+        work = partial(segments.convert, path, folder, part / folder_name, reading, names)
         images: list[AnnotatedImage] = []
+        merged = 0
         for _, done in parallel_map(work, tasks, workers=workers, title="convert"):
             if isinstance(done, InputError):
                 faults.add(*done.messages)
                 continue
             faults.add(*done.faults)
-            images += [done.image] if done.image else []
+            images.append(done.image)
+            merged += done.merged
         skipped = faults.settled(skip=skip_faulty)
         with replacing(part / json_name) as file:
             for text in prediction_text(images):
                 file.write(text.encode())
-    segments = sum(len(image.segments) for image in images)
-    return Conversion(len(images), segments, reading.description, (), skipped, split)
+    number = sum(len(image.segments) for image in images)
+    notes = (
+        (f"merged {counted(merged, 'segment')} of stuff, which has one segment per class and image",) if merged else ()
+    )
+    return Conversion(len(images), number, reading.description, notes, skipped, split)
 
 
 def _images_of(path: Path, document: dict[str, Any]) -> Reference | None:
@@ -116,7 +95,7 @@ def _images_of(path: Path, document: dict[str, Any]) -> Reference | None:
         return None
     faults = Faults()
     found = reference.images_of(path, document["images"], faults)
-    return None if faults or not found else Reference(path, found, {i.stem: i for i in found.values()}, {})
+    return None if faults.messages or not found else Reference(path, found, {i.stem: i for i in found.values()}, {})
 
 
 def _tasks(path: Path, listed: Sequence[Any], names: Reference | None, faults: Faults) -> list[Task]:
@@ -125,8 +104,8 @@ def _tasks(path: Path, listed: Sequence[Any], names: Reference | None, faults: F
     for number, entry in enumerate(listed):
         where = f"annotation {number}"
         got = entry if isinstance(entry, dict) else {}
-        file, segments = got.get("file_name"), got.get("segments_info")
-        if not isinstance(file, str) or not isinstance(segments, list):
+        file, listed_segments = got.get("file_name"), got.get("segments_info")
+        if not isinstance(file, str) or not isinstance(listed_segments, list):
             expected = "expected image_id, file_name and segments_info"
             faults.add(f"{path}: {where}: got {shown(entry)}, {expected}; {_REWRITE}")
             continue
@@ -138,91 +117,36 @@ def _tasks(path: Path, listed: Sequence[Any], names: Reference | None, faults: F
         elif image.stem in tasks:
             faults.add(f"{path}: {where}: {image.stem} appears twice; keep one annotation for each image")
         else:
-            tasks[image.stem] = Task(image.stem, f"{where} ({image.stem})", file, segments)
+            tasks[image.stem] = Task(image.stem, f"{where} ({image.stem})", file, listed_segments)
     return [tasks[stem] for stem in sorted(tasks)]
 
 
 def _is_inside(name: str) -> bool:
     """Whether a path stays in its folder."""
-    return (
-        bool(name) and can_exist(name) and "\\" not in name and ".." not in PurePosixPath(name).parts and name[0] != "/"
-    )
+    relative = bool(name) and name[0] != "/" and ".." not in PurePosixPath(name).parts
+    return relative and "\\" not in name and can_exist(name)
 
 
 def _reading(path: Path, tasks: Sequence[Task], names: dict[Key, str], numbering: Kind | None) -> Reading:
     """The reading of the category ids.
 
-    Things are known by `isthing`, where the file has it; otherwise they are the categories with several segments in
-    one image.
+    Things are known by `isthing`, where the file has it. Otherwise they are the categories with several segments in one
+    image, except in results of Hugging Face, which may have several segments of stuff. They have `label_id`.
     """
     ids: set[Key] = set()
     declared: set[Key] = set()
     repeated: set[Key] = set()
-    has_flags = False
+    fields: set[str] = set()
     for task in tasks:
-        keys: list[Key] = []
-        for segment in task.segments:
-            key = category_of(segment)
-            if reference.is_key(key):
-                keys.append(key)
-                has_flags |= "isthing" in segment
-                declared |= {key} if segment.get("isthing") in (True, 1) else set()
+        found = [entry for entry in task.segments if reference.is_key(segments.category_of(entry))]
+        keys = [segments.category_of(entry) for entry in found]
         ids.update(keys)
+        declared.update(key for key, entry in zip(keys, found, strict=True) if entry.get("isthing") in (True, 1))
         repeated.update(key for key, times in Counter(keys).items() if times > 1)
+        fields.update(*found)
     if not ids:
         return Reading({}, "")
-    things = declared if has_flags else repeated
-    return categories.decide(path, ids, things, names, categories.PANOPTIC_KINDS, numbering)
-
-
-def category_of(segment: Any) -> Any:
-    """The category id of a segment; Hugging Face calls it `label_id`."""
-    if not isinstance(segment, dict):
-        return None
-    return segment.get("category_id", segment.get("label_id"))
-
-
-def _write(path: Path, folder: Path, target: Path, reading: Reading, names: dict[Key, str], task: Task) -> Written:
-    """Write the PNG of one image, and return its entry for the JSON file.
-
-    Raises:
-        InputError: if its PNG cannot be read.
-    """
-    ids = read_segment_ids(folder / task.file)
-    present = set(np.unique(ids).tolist()) - {0}
-    segments: dict[int, Segment] = {}
-    faults = Faults()
-    for number, entry in enumerate(task.segments):
-        where = f"{path}: {task.where}: segment {number}"
-        of, key = (entry.get("id") if isinstance(entry, dict) else None), category_of(entry)
-        if type(of) is not int or not 0 < of <= panoptic.MAX_SEGMENT_ID:
-            expected = "expected 1 to 16,777,215 (0 is for pixels without a segment)"
-            faults.add(f"{where}: id is {shown(of)}, {expected}; add 1 to all ids, in PNG and JSON")
-        elif of in segments:
-            faults.add(f"{where}: id {of} appears twice, expected one segment per id; {_SAME_IDS}")
-        elif not reference.is_key(key) or key not in reading.table:
-            faults.add(categories.unknown(path, f"{task.where}: segment {number}", key, reading, names))
-        elif of not in present:
-            faults.add(f"{where}: no pixel of {folder / task.file} has its id {of}; {_SAME_IDS}")
-        else:
-            segments[of] = Segment(of, reading.table[key])
-    listed = {entry.get("id") for entry in task.segments if isinstance(entry, dict) and type(entry.get("id")) is int}
-    if strange := sorted(present - listed):
-        shown_ids = ", ".join(map(str, strange[:8])) + (", ..." if len(strange) > 8 else "")
-        faults.add(f"{folder / task.file}: pixels of segments {shown_ids} without an entry in {path.name}; {_SAME_IDS}")
-    ids[~np.isin(ids, list(segments))] = 0
-    name = f"{task.stem}.png"
-    write_bytes(target / name, panoptic.encode(ids))
-    return Written(AnnotatedImage(task.stem, name, list(segments.values())), faults.messages)
-
-
-def read_segment_ids(path: Path) -> npt.NDArray[np.uint32]:
-    """(H, W) segment ids of a PNG: RGB as in COCO, or grey with 8 or 16 bits.
-
-    Raises:
-        InputError: if it cannot be read.
-    """
-    with suppress(png_reader.DamagedError):  # reading the pixels reports it
-        if png_reader.header(read_bytes(path)).kind in _COLOURS:
-            return panoptic.ids_of(read_image(path))
-    return read_ids(path).astype(np.uint32)
+    hugging_face = "category_id" not in fields
+    things = declared if "isthing" in fields else set() if hugging_face else repeated
+    kinds = [kind for kind in categories.PANOPTIC_KINDS if kind != "things_then_stuff" or not hugging_face]
+    return categories.decide(path, ids, things, names, kinds, numbering)

@@ -177,7 +177,7 @@ def _of_mask(encoded: Any, corners: npt.NDArray[np.float64], width: int, height:
         raise SegmentationError(f"mask is {shown(encoded)}, expected a PNG in base64")
     try:
         image = decode_image(Path("mask"), base64.b64decode(encoded, validate=True))
-    except (ValueError, InputError) as error:  # of base64, whose own error is a ValueError
+    except (ValueError, InputError) as error:  # base64 raises a ValueError
         raise SegmentationError(f"a mask that is not a PNG in base64 ({error})") from error
     pixels = np.asarray(image.convert("L")) != 0
     left, top = np.round(corners.min(0)).astype(int).tolist()

@@ -165,14 +165,35 @@ def test_numbers_of_images_need_names(tmp_path: Path, error_of: Ending) -> None:
 
 
 def test_an_ambiguous_numbering_is_refused(tmp_path: Path, error_of: Ending) -> None:
+    path = mmdetection(tmp_path / "old")
+    content = json.loads(path.read_text())
+    for annotation in content["annotations"]:  # stuff only, without `isthing`
+        annotation["segments_info"] = annotation["segments_info"][:2]
+        for segment in annotation["segments_info"]:
+            del segment["isthing"]
+    path.write_text(json.dumps(content))
+    words = argv(path, tmp_path / "new", "--annotations", str(names_of_images(tmp_path)))
+    message = error_of(main, *words)
+    assert "category ids 8, 10 fit more than one numbering: train_ids: 0 to 18 (Hugging Face); " in message
+    assert message.endswith("--categories train_ids|train_ids_from_1|things_then_stuff\n")
+    assert main([*words, "--categories", "things_then_stuff", "--skip_faulty"]) == 0
+
+
+def test_stuff_of_one_class_becomes_one_segment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = hugging_face(tmp_path / "old")
     content = json.loads(path.read_text())
     for annotation in content["annotations"]:
-        annotation["segments_info"] = annotation["segments_info"][:2]  # no class with two segments in an image
+        annotation["segments_info"][1]["label_id"] = 0  # two segments of road, because none were fused
     path.write_text(json.dumps(content))
-    message = error_of(main, *argv(path, tmp_path / "new"))
-    assert "category ids 0, 2 fit more than one numbering: train_ids: 0 to 18 (Hugging Face); things_then" in message
-    assert main(argv(path, tmp_path / "new", "--categories", "train_ids", "--skip_faulty")) == 0
+    assert main(argv(path, tmp_path / "new")) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("category ids: train ids, the only numbering that fits 0, 11, 13\n")
+    assert "note: merged 2 segments of stuff, which has one segment per class and image\n" in printed
+    images, faults = panoptic_reader.parse((tmp_path / "new/cityscapes_panoptic_val.json").read_bytes())
+    assert not faults
+    assert [segment.category_id for segment in images[0].segments] == [7, 26, 26, 24]
+    ids = ids_of(np.asarray(Image.open(tmp_path / "new/cityscapes_panoptic_val" / images[0].file_name)))
+    np.testing.assert_array_equal(ids, np.where(NUMBERS == 2, 1, NUMBERS))
 
 
 def test_the_flag_names_the_numbering(tmp_path: Path, capsys: pytest.CaptureFixture[str], error_of: Ending) -> None:
@@ -200,7 +221,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
     ({"id": "5"}, "segment 4: id is '5', expected"),
     ({"id": 5.0}, "segment 4: id is 5.0, expected"),
     ({"id": 3}, "segment 4: id 3 appears twice"),
-    ({"id": 77}, "segment 4: no pixel of {png} has its id 77"),
+    ({"id": 77}, "segment 4: id 77 has no pixel in the PNG"),
     ({"label_id": 255}, "segment 4: got category 255, expected one of: 0 road, 1 sidewalk"),
     ({"label_id": None}, "segment 4: got category None, expected one of"),
 ]
