@@ -28,7 +28,15 @@ _MAX_PIXELS = 1 << 26
 """Number of pixels above which images of unknown size are not decoded: an official one has 1 << 21."""
 _SHOWN = 3
 """Number of segment ids in an example."""
-_COLOUR_TYPES = {png_reader.GREY: "grey", png_reader.RGB: "RGB", png_reader.PALETTE: "palette", 4: "grey and alpha"}
+_RGBA = 6
+"""Colour type of PNG, which the official scorer reads without its alpha."""
+_COLOUR_TYPES = {
+    png_reader.GREY: "grey",
+    png_reader.RGB: "RGB",
+    png_reader.PALETTE: "palette",
+    4: "grey and alpha",
+    _RGBA: "RGBA",
+}
 
 
 class Annotated(NamedTuple):
@@ -65,8 +73,10 @@ def check(annotated: Sequence[Annotated], source: Path, images: ExpectedImages) 
         if isinstance(ids, tuple):
             kind, detail = ids
             checked.faults.add(kind, f"{name}: {detail}")
-        else:
-            _compare(image, ids, checked.faults)
+            continue
+        if png_reader.header(content).kind == _RGBA:
+            checked.faults.add("RGBA", name)
+        _compare(image, ids, checked.faults)
     return checked
 
 
@@ -99,8 +109,8 @@ def segment_ids(content: bytes, right: Size | None) -> npt.NDArray[np.uint32] | 
         return "not a PNG", f"{len(content)} bytes"
     try:
         head = png_reader.inspect(content)
-        if (head.kind, head.bits) != (png_reader.RGB, 8):
-            return "not RGB", f"{_COLOUR_TYPES.get(head.kind, 'RGBA')} of {counted(head.bits, 'bit')}"
+        if head.kind not in (png_reader.RGB, _RGBA) or head.bits != 8:
+            return "not RGB", f"{_COLOUR_TYPES.get(head.kind, 'unknown')} of {counted(head.bits, 'bit')}"
         size = head.width, head.height
         if right is not None and size != right:
             return "size", f"got {size[0]} x {size[1]}, expected {right[0]} x {right[1]}"
@@ -112,7 +122,7 @@ def segment_ids(content: bytes, right: Size | None) -> npt.NDArray[np.uint32] | 
 
 
 def _pixels(content: bytes) -> UInt8Array:
-    """(H, W, 3) pixels of an RGB PNG.
+    """(H, W, 3) pixels of a PNG of kind RGB or RGBA.
 
     Raises:
         UNDECODABLE: if it is damaged.
@@ -124,7 +134,7 @@ def _pixels(content: bytes) -> UInt8Array:
 
     png_reader.verify(content)
     with quiet_pillow():
-        return np.asarray(Image.open(io.BytesIO(content), formats=["PNG"]).convert("RGB"))
+        return np.asarray(Image.open(io.BytesIO(content), formats=["PNG"]))[..., :3]
 
 
 def _unique(ids: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:

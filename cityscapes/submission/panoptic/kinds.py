@@ -35,6 +35,7 @@ KINDS = {
     "not a PNG": Kind("file", "with a .png name and other content", "write PNGs, because JPEG alters the ids"),
     "not RGB": Kind("PNG", "of another kind than RGB of 8 bits", "write segment ids as colours of RGB PNGs"),
     "size": Kind("PNG", "of a different size than the image", "predict at full size"),
+    "RGBA": Kind("PNG", "with alpha", "this is fine, because alpha is ignored", severity="note"),
     "not in JSON": Kind("segment", "in PNGs, but not in the JSON file", "list them in segments_info, or write 0"),
     "not in PNG": Kind("segment", "in the JSON file, but not in its PNG", f"leave them out: {FIX_COMMAND}"),
 }

@@ -77,6 +77,15 @@ def test_pngs_of_other_encoders_pass(folder: Path, root: Path) -> None:
     assert check(folder, root).ok
 
 
+def test_alpha_is_ignored_as_by_the_official_scorer(folder: Path, root: Path) -> None:
+    pixels = np.stack([ids() & 255, ids() >> 8 & 255, ids() >> 16, 0 * ids()], -1).astype(np.uint8)
+    (folder / FIRST).write_bytes(png(pixels))
+    report = check(folder, root)
+    assert report.ok
+    assert [finding.kind for finding in report.warnings] == ["RGBA"]
+    score_officially(folder)
+
+
 def test_the_largest_segment_id_passes(folder: Path, root: Path) -> None:
     (folder / FIRST).write_bytes(panoptic.encode(np.where(ids() == 7, panoptic.MAX_SEGMENT_ID, ids())))
     change(lambda annotations: annotations[0]["segments_info"][0].update(id=panoptic.MAX_SEGMENT_ID))(folder)

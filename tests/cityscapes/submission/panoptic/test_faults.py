@@ -85,6 +85,12 @@ def jpeg() -> bytes:
     return file.getvalue()
 
 
+def with_alpha() -> bytes:
+    file = io.BytesIO()
+    Image.new("LA", SIZE).save(file, format="PNG")
+    return file.getvalue()
+
+
 def another_split(folder: Path) -> None:
     shutil.copy2(folder / FIRST, folder / FOLDER / "frankfurt_000000_000294_panoptic.png")
     stem = "frankfurt_000000_000294"
@@ -153,7 +159,7 @@ CASES: dict[str, Spoil] = {
     "a half-size PNG": content(panoptic.encode(np.ascontiguousarray(ids()[::2, ::2]))),
     "a grey PNG": content(png(ids().astype(np.uint8))),
     "16 bits per pixel": content(png(ids().astype(np.uint16))),
-    "an RGBA PNG": content(png(np.zeros((*SIZE[::-1], 4), np.uint8))),
+    "grey with alpha": content(with_alpha()),
     "a JPEG named .png": content(jpeg()),
     "a damaged PNG": content(PNG[:60]),
     "predictions of the pixel task in the folder": pixel_predictions,
