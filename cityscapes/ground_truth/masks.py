@@ -12,6 +12,7 @@ from cityscapes.ground_truth.agreement import Agreement, compare
 from cityscapes.ground_truth.options import SOFTWARE, MaskOptions
 from cityscapes.ground_truth.seal import fingerprint, is_sealed, sealed
 from cityscapes.ground_truth.worklist import Job
+from cityscapes.labels import LabelTable
 from engine.arrays import IdArray, UInt8Array
 from engine.errors import InputError
 from engine.files import atomic, png_reader, png_writer
@@ -121,8 +122,7 @@ def _from_labels(job: Job, options: MaskOptions) -> tuple[UInt8Array, Encoder]:
     """Read the label ids of an official mask; return them and an encoder for the masks made from official masks."""
     source = job.official_mask("labelIds")
     ids = read_ids(source)
-    unknown = sorted(set(np.unique(ids).tolist()) - options.table.names.keys())
-    if unknown:
+    if unknown := _unknown_ids(ids, options.table):
         raise InputError(
             f"{source}: expected label ids (0 to {max(options.table.names)}), got {', '.join(map(str, unknown[:10]))}; "
             "these may be train ids or instance ids: unpack the labelIds masks of the data set again"
@@ -139,6 +139,13 @@ def _from_labels(job: Job, options: MaskOptions) -> tuple[UInt8Array, Encoder]:
             return panoptic.encode(instance_ids, options.note)
 
     return label_ids, encoded
+
+
+def _unknown_ids(ids: IdArray, table: LabelTable) -> list[int]:
+    """The ids that are not in a label table, ascending; without a search if the table has all ids up to the largest."""
+    if table.names.keys() >= set(range(int(ids.max()) + 1)):
+        return []
+    return sorted(set(np.unique(ids).tolist()) - table.names.keys())
 
 
 def _lookups(label_ids: UInt8Array, options: MaskOptions) -> Encoder:
