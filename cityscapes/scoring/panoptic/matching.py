@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityscapes.labels import LABELS
-from engine.arrays import Float64Array, Int64Array
+from engine.arrays import Float64Array, Int64Array, true_positions
 
 MIN_IOU = 0.5
 """Segments match above this IoU, not at it."""
@@ -84,7 +84,7 @@ def count_pairs(true_ids: _Ids, predicted_ids: _Ids) -> Pairs:
     first = np.ones(true_ids.size, np.bool_)
     np.not_equal(true_ids[1:], true_ids[:-1], out=first[1:])
     first[1:] |= predicted_ids[1:] != predicted_ids[:-1]
-    starts = np.flatnonzero(first)
+    starts = true_positions(first)
     lengths = np.diff(starts, append=first.size)
     keys = true_ids[starts].astype(np.int64) << 24 | predicted_ids[starts]
     found = np.unique(keys)

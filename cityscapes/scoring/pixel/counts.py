@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from cityscapes.labels import BY_ID, CATEGORIES
 from cityscapes.predictions import LABEL_IDS, invalid_ids
-from engine.arrays import Float64Array, IdArray, Int64Array
+from engine.arrays import Float64Array, IdArray, Int64Array, true_positions
 from engine.errors import InputError
 from engine.files.images import read_ids
 
@@ -152,7 +152,7 @@ def _runs(prediction: IdArray, label_ids: IdArray, instance_ids: IdArray) -> _Ru
     first[0] = True
     for ids in flat:
         first[1:] |= ids[1:] != ids[:-1]
-    starts = np.flatnonzero(first)
+    starts = true_positions(first)
     length = np.diff(starts, append=first.size).astype(np.float64)
     prediction, label_id, instance_id = (ids[starts] for ids in flat)
     return _Runs(length, prediction, label_id, instance_id.astype(np.uint16))  # a scene without instances has 8 bits
