@@ -39,7 +39,10 @@ _FAULTS = {
     "encrypted": ("encrypted files, which the server cannot read", "pack again without a password"),
     "symbolic link": ("symbolic links, expected the files themselves", PACK_AGAIN),
     "nested archive": ("archives within the archive", f"unpack them and {PACK_AGAIN}"),
-    "too large": (f"files of more than {MAX_BYTES >> 20} MiB, larger than any mask", "write 8-bit PNGs of label ids"),
+    "too large": (
+        f"files of more than {MAX_BYTES >> 20} MiB, larger than any file of a submission",
+        "write masks as PNGs of 8 bits, and JSON without other keys than those of the format",
+    ),
 }
 _ARCHIVES = (".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
 _UNREADABLE = (
