@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
+from cityscapes.convert.faults import shown
 from cityscapes.convert.reference import Key
-from cityscapes.convert.rle import shown
 from cityscapes.labels import BY_ID, BY_NAME, LABELS
 from engine.errors import InputError
 

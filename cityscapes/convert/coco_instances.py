@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 from cityscapes import layout
 from cityscapes.convert import categories, reference
 from cityscapes.convert.categories import Kind, Reading
-from cityscapes.convert.output import Conversion, Faults
+from cityscapes.convert.faults import Faults, SegmentationError, shown
+from cityscapes.convert.output import Conversion
 from cityscapes.convert.reference import Image, Key, Reference
-from cityscapes.convert.rle import Runs, SegmentationError, decode, shown, union
-from cityscapes.formats.instance import MAX_LINES, InstanceLine, encode_mask, text_of
+from cityscapes.convert.rle import decode
+from cityscapes.convert.runs import Runs, union
+from cityscapes.formats.instance import MAX_LINES, InstanceLine, text_of
 from cityscapes.official_counts import SPLIT_OF
 from engine.errors import InputError
 from engine.files.atomic import write_bytes, write_text
@@ -197,7 +199,7 @@ def _instance(
 ) -> InstanceLine:
     """Write a mask, and return its line."""
     name = f"{MASKS}/{stem}_{number:04d}.png"
-    write_bytes(part / name, encode_mask(union(runs)))
+    write_bytes(part / name, union(runs).png())
     return InstanceLine(number + 1, name, label_id, float(result["score"]))
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from cityscapes.convert import categories, reference, segments
 from cityscapes.convert.categories import Kind, Reading
-from cityscapes.convert.output import Conversion, Faults
+from cityscapes.convert.faults import Faults, shown
+from cityscapes.convert.output import Conversion
 from cityscapes.convert.reference import Key, Reference
-from cityscapes.convert.rle import shown
 from cityscapes.convert.segments import Task
 from cityscapes.formats import panoptic
 from cityscapes.formats.panoptic import AnnotatedImage

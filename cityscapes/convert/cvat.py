@@ -11,11 +11,14 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from cityscapes.convert import polygon_file, reference
+from cityscapes.convert.coco_polygon import coordinates, vertices_of
+from cityscapes.convert.faults import Faults, SegmentationError, shown
 from cityscapes.convert.outline import polygons_of
-from cityscapes.convert.output import Conversion, Faults
+from cityscapes.convert.output import Conversion
 from cityscapes.convert.polygon_file import Annotated, LabelledPolygon
 from cityscapes.convert.reference import Key
-from cityscapes.convert.rle import SegmentationError, coordinates, decode, shown, union, vertices_of
+from cityscapes.convert.rle import decode
+from cityscapes.convert.runs import union
 from cityscapes.labels import OFFICIAL, LabelTable
 from engine.errors import InputError
 from engine.files.new_folder import complete_folder, require_new
@@ -153,7 +156,7 @@ def polygons_of_annotation(annotation: dict[str, Any], width: int, height: int) 
     """
     segmentation, box = annotation.get("segmentation"), annotation.get("bbox")
     if isinstance(segmentation, dict):
-        mask = union(decode(segmentation, (width, height)))
+        mask = union(decode(segmentation, (width, height))).mask()
         if not mask.any():
             raise SegmentationError("a mask without a pixel, expected one that covers an area")
         return polygons_of(mask)

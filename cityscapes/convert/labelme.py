@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from cityscapes.convert import polygon_file, reference
+from cityscapes.convert.coco_polygon import coordinates
+from cityscapes.convert.faults import Faults, SegmentationError, shown
 from cityscapes.convert.outline import polygons_of
-from cityscapes.convert.output import Conversion, Faults
+from cityscapes.convert.output import Conversion
 from cityscapes.convert.polygon_file import Annotated, LabelledPolygon
-from cityscapes.convert.rle import SegmentationError, coordinates, shown
 from cityscapes.labels import OFFICIAL, LabelTable
 from engine.errors import InputError
 from engine.files.folders import find

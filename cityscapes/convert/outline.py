@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cityscapes.convert.rle import SegmentationError
+from cityscapes.convert.faults import SegmentationError
 
 Corner = tuple[int, int]
 """x and y of a corner of pixels; (0, 0) is the upper left one of the image."""

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cityscapes.convert.rle import SegmentationError, shown
+from cityscapes.convert.faults import SegmentationError, shown
 from cityscapes.labels import LabelTable
 from cityscapes.layout import ANNOTATIONS, IMAGES
 from engine.errors import InputError

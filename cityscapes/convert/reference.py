@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeGuard
 
-from cityscapes.convert.output import Faults
-from cityscapes.convert.rle import shown
+from cityscapes.convert.faults import Faults, shown
 from cityscapes.layout import frame_of
 from engine.errors import InputError
 from engine.files.content import reading

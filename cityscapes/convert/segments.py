@@ -10,9 +10,8 @@ import numpy.typing as npt
 
 from cityscapes.convert import categories, reference
 from cityscapes.convert.categories import THING_IDS, Reading
-from cityscapes.convert.output import Faults
+from cityscapes.convert.faults import Faults, shown
 from cityscapes.convert.reference import Key
-from cityscapes.convert.rle import shown
 from cityscapes.formats import panoptic
 from cityscapes.formats.panoptic import AnnotatedImage, Segment
 from engine.files import png_reader

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cityscapes.convert import coco_instances, main, output, reference
+from cityscapes.convert import coco_instances, faults, main, reference
 from cityscapes.formats.instance import parse, read_mask
 from cityscapes.layout import Scene
 from engine.errors import InputError
@@ -415,7 +415,7 @@ def test_a_huge_file_is_refused(limit: str, expected: str, tmp_path: Path, monke
 
 
 def test_a_conversion_ends_after_too_many_faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(output, "_MAX_FAULTS", 200)
+    monkeypatch.setattr(faults, "_MAX_FAULTS", 200)
     path = write(tmp_path / "r.json", [*mask2former(), *1000 * [3]])
     with pytest.raises(InputError) as caught:
         coco_instances.convert(path, tmp_path / "new", skip_faulty=True)

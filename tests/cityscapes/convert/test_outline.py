@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from scipy.ndimage import label
 
 from cityscapes.convert import outline
+from cityscapes.convert.faults import SegmentationError
 from cityscapes.convert.outline import polygons_of
-from cityscapes.convert.rle import SegmentationError
 from cityscapes.ground_truth import fill
 
 
