@@ -12,8 +12,9 @@ from cityscapes.ground_truth.polygons import Masks
 from cityscapes.labels import CLASSES, LABEL_ID_OF, OFFICIAL
 from cityscapes.scoring import ScoringResult, tasks
 from cityscapes.scoring.comparison import Comparison
-from cityscapes.scoring.tasks import Result, Task
+from cityscapes.scoring.tasks import Result
 from cityscapes.submission import Report
+from cityscapes.tasks import Task
 from engine.arrays import UInt8Array
 from engine.errors import InputError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cityscapes.layout import SPLITS
 from cityscapes.scoring import tasks
-from cityscapes.scoring.tasks import PIXEL, TASKS
+from cityscapes.tasks import TASKS
 from engine.cli.command import command
 from engine.cli.options import require_output_file, tool_parser
 from engine.cli.parser import add_workers
@@ -27,8 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     if options.predictions is None:
         parser.error("give --predictions DIR, or --compare A.json B.json")
-    if options.boundary and options.task != PIXEL:
-        parser.error(f"--boundary is for --task {PIXEL}; leave it out")
+    if options.boundary and options.task != "pixel":
+        parser.error("--boundary is for --task pixel; leave it out")
     _score(options)
     return 0
 
@@ -98,7 +98,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--task",
         choices=TASKS,
-        default=PIXEL,
+        default="pixel",
         help="task of the predictions; pixel: label-id PNGs, instance: text files and masks, panoptic: JSON and PNGs "
         "(default: pixel)",
     )

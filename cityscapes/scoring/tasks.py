@@ -2,22 +2,17 @@
 
 import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Protocol
 
 from cityscapes.scoring import comparison, pixel, recognition
 from cityscapes.scoring.comparison import Comparison
+from cityscapes.tasks import Task
 from engine.errors import InputError
 from engine.files.documents import read_json
 from engine.tables import Table
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Task = Literal["pixel", "instance", "panoptic"]
-TASKS: tuple[Task, ...] = get_args(Task)
-PIXEL: Task = "pixel"
-INSTANCE: Task = "instance"
-PANOPTIC: Task = "panoptic"
 
 _KEYS = {"classScores": "pixel", "averages": "instance", "per_class": "panoptic"}
 """Key that only the result files of a task have -> the task, which is also the name of its package."""
@@ -62,11 +57,11 @@ def measure(
         InputError: with the faults of all files, after a hint if the predictions are for another task.
     """
     try:
-        if task == INSTANCE:
+        if task == "instance":
             from cityscapes.scoring import instance
 
             return instance.measure(predictions, root, split, workers=workers)
-        if task == PANOPTIC:
+        if task == "panoptic":
             from cityscapes.scoring import panoptic
 
             return panoptic.measure(predictions, root, split, workers=workers)

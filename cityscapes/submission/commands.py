@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cityscapes.submission import archive as archives
-from cityscapes.submission import packing, tasks
-from cityscapes.submission.recognition import TASKS, Task
+from cityscapes.submission import tasks
 from cityscapes.submission.report import FixReport, Report, messages
 from cityscapes.submission.tasks import Listed
+from cityscapes.tasks import TASKS, Task
 from engine.cli import command
 from engine.cli.invocation import spelled
 from engine.cli.options import tool_parser
@@ -102,7 +102,7 @@ def _fix(arguments: argparse.Namespace) -> int:
 
 def _pack(arguments: argparse.Namespace) -> int:
     folder, archive = arguments.path, arguments.archive
-    packing.require_paths(folder, archive)
+    tasks.require_paths(folder, archive)
     files = _listed(folder, arguments.task)
     report = tasks.pack(folder, archive, arguments.root, workers=arguments.workers, files=files)
     _print_report(folder, arguments.root, report, files)

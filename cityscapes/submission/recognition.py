@@ -3,18 +3,16 @@
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 from cityscapes.formats import instance
 from cityscapes.layout import frame_of, stem_in
 from cityscapes.predictions import kind_of_name
 from cityscapes.submission import archive_reader
 from cityscapes.submission.archive_reader import Entry
+from cityscapes.tasks import Task
 from engine.errors import InputError
 from engine.findings import counted
-
-Task = Literal["pixel", "instance", "panoptic"]
-TASKS: tuple[Task, ...] = get_args(Task)
 
 PANOPTIC_NAME = re.compile(r"cityscapes_panoptic_\w+\.json", re.ASCII)
 _PANOPTIC_FOLDER = re.compile(r"cityscapes_panoptic_\w+", re.ASCII)

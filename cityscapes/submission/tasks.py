@@ -3,14 +3,18 @@
 The package of a task is imported when it is needed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple, Protocol
 
-from cityscapes.submission import archive_reader, packing
+from cityscapes.submission import archive as archives
+from cityscapes.submission import archive_reader
 from cityscapes.submission.archive_reader import Entry
-from cityscapes.submission.recognition import Task, recognise
-from cityscapes.submission.report import FixReport, Ids, Report
+from cityscapes.submission.recognition import recognise
+from cityscapes.submission.report import FixReport, Ids, Report, messages
+from cityscapes.tasks import Task
+from engine.errors import InputError
+from engine.files.lock import exclusive
 from engine.files.new_folder import require_new
 
 
@@ -33,30 +37,16 @@ def listed(path: Path, task: Task | None = None) -> Listed:
     return Listed(entries, *recognise(path, entries, task))
 
 
-class Checking(Protocol):
-    """Module that checks and packs the predictions of one task."""
-
-    def check(self, path: Path, root: Path | None, *, workers: int, entries: Sequence[Entry] | None) -> Report:
-        """See `check`; `entries` are the files, if they are listed already."""
-
-    def pack(
-        self,
-        folder: Path,
-        archive: Path,
-        root: Path | None,
-        *,
-        workers: int,
-        made_with: Mapping[str, Any] | None,
-        entries: Sequence[Entry] | None,
-    ) -> Report:
-        """See `pack`."""
+Inspect = Callable[[Path, Path | None, int, Sequence[Entry]], tuple[Report, dict[str, str]]]
+"""Function that finds every fault of a folder or zip: from its path, the data folder, the number of workers, and its
+files to the report, and the sha256 of each file to pack by name."""
 
 
-class Fixing(Protocol):
-    """Module that fixes the predictions of one task."""
+class Fix(Protocol):
+    """Function that fixes the predictions of one task, see `fix`."""
 
-    def fix(self, path: Path, new: Path, root: Path | None, *, ids: Ids, workers: int) -> FixReport:
-        """See `fix`."""
+    def __call__(self, path: Path, new: Path, root: Path | None, *, ids: Ids, workers: int) -> FixReport:
+        """Write fixed copies to a new folder."""
 
 
 def check(
@@ -77,7 +67,7 @@ def check(
             test images under `root`.
     """
     files = files or listed(path, task)
-    return _checking(files.task).check(path, root, workers=workers, entries=files.entries)
+    return _inspect(files.task)(path, root, workers, files.entries)[0]
 
 
 def pack(
@@ -98,10 +88,26 @@ def pack(
     Raises:
         InputError: with every fault; no zip is written in that case.
     """
-    packing.require_paths(folder, archive)
+    require_paths(folder, archive)
     files = files or listed(folder, task)
-    of_task = _checking(files.task)
-    return of_task.pack(folder, archive, root, workers=workers, made_with=made_with, entries=files.entries)
+    report, digests = _inspect(files.task)(folder, root, workers, files.entries)
+    if report.faults:
+        raise InputError(*messages(folder, report.faults))
+    with exclusive(archive, "choose another name"):  # so that zip and manifest belong together
+        archives.write(folder, digests, archive, made_with or {}, report.deviation)
+    return report
+
+
+def require_paths(folder: Path, archive: Path) -> None:
+    """Check the paths of a folder and of the zip to write.
+
+    Raises:
+        InputError: if there is no such folder, or if the name is not that of a zip.
+    """
+    if not folder.is_dir():
+        raise InputError(f"{folder}: no such folder; give the folder that the predictions were written to")
+    if archive.suffix.lower() != ".zip" or archive.is_dir():
+        raise InputError(f"{archive}: expected the name of a file ending in .zip; choose another")
 
 
 def fix(
@@ -121,32 +127,32 @@ def fix(
     """
     require_new(path, new)
     files = files or listed(path, task)
-    return _fixing(files.task).fix(path, new, root, ids=ids, workers=workers)
+    return _fix(files.task)(path, new, root, ids=ids, workers=workers)
 
 
-def _checking(task: Task) -> Checking:
+def _inspect(task: Task) -> Inspect:
     if task == "instance":
         from cityscapes.submission.instance import checking as instance
 
-        return cast(Checking, instance)
+        return instance.inspect
     if task == "panoptic":
         from cityscapes.submission.panoptic import checking as panoptic
 
-        return cast(Checking, panoptic)
+        return panoptic.inspect
     from cityscapes.submission.pixel import checking as pixel
 
-    return cast(Checking, pixel)
+    return pixel.inspect
 
 
-def _fixing(task: Task) -> Fixing:
+def _fix(task: Task) -> Fix:
     if task == "instance":
         from cityscapes.submission.instance import fixing as instance
 
-        return cast(Fixing, instance)
+        return instance.fix
     if task == "panoptic":
         from cityscapes.submission.panoptic import fixing as panoptic
 
-        return cast(Fixing, panoptic)
+        return panoptic.fix
     from cityscapes.submission.pixel import fixing as pixel
 
-    return cast(Fixing, pixel)
+    return pixel.fix

@@ -4,7 +4,6 @@ import functools
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -12,7 +11,7 @@ from cityscapes.formats.instance import CLASS_NUMBERS, LABELS_WITH_INSTANCES, US
 from cityscapes.labels import BY_TRAIN_ID
 from cityscapes.layout import frame_of
 from cityscapes.predictions import FIX_COMMAND, kind_of_name
-from cityscapes.submission import archive_reader, completeness, packing
+from cityscapes.submission import archive_reader, completeness
 from cityscapes.submission.archive_reader import Entry
 from cityscapes.submission.instance import files, images
 from cityscapes.submission.instance.files import Files
@@ -31,40 +30,24 @@ _MAX_PIXELS = 1 << 24
 _MISSING = "predict the whole test split, and write an empty text file for an image without instances"
 
 
-def check(path: Path, root: Path | None, *, workers: int = 1, entries: Sequence[Entry] | None = None) -> Report:
-    """Find every fault of the text files and masks in a folder or zip; for the arguments see `pixel.checking.check`.
+def inspect(path: Path, root: Path | None, workers: int, entries: Sequence[Entry]) -> tuple[Report, dict[str, str]]:
+    """Find every fault of the text files and masks in a folder or zip.
 
     Each mask is decoded once. Memory grows by about 1.4 KB for each file of a zip: half a million masks take 0.7 GB.
 
-    Raises:
-        InputError: if there is nothing to check: no such path, not a zip, no files, or no test images under `root`.
-    """
-    return _check(path, root, workers, entries)[0]
+    Args:
+        path: the folder or zip.
+        root: data folder with the expected images, see `tasks.check`.
+        workers: number of processes.
+        entries: files of the folder or zip.
 
-
-def pack(
-    folder: Path,
-    archive: Path,
-    root: Path | None,
-    *,
-    workers: int = 1,
-    made_with: Mapping[str, Any] | None = None,
-    entries: Sequence[Entry] | None = None,
-) -> Report:
-    """Check the predictions in a folder and zip text files and masks, without any other file.
+    Returns:
+        the report, and the sha256 of each file to pack by its name.
 
     Raises:
-        InputError: with every fault; no zip is written in that case.
+        InputError: if there are no files, or no test images under `root`.
     """
-    return packing.pack(folder, archive, lambda: _check(folder, root, workers, entries), made_with)
-
-
-def _check(
-    path: Path, root: Path | None, workers: int, entries: Sequence[Entry] | None
-) -> tuple[Report, dict[str, str]]:
-    """The report, and the sha256 of each file of the submission by name."""
     expected = completeness.expected_images(root)
-    entries = archive_reader.entries(path) if entries is None else entries
     if not entries:
         raise InputError(f"{path}: got no file at all, expected predictions; predict the test split first")
     found = Files.of(entries)

@@ -3,15 +3,14 @@
 import functools
 import hashlib
 import posixpath
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from cityscapes.formats import panoptic_reader
 from cityscapes.formats.panoptic import AnnotatedImage
 from cityscapes.formats.panoptic_reader import Fault
 from cityscapes.layout import frame_of, stem_in
-from cityscapes.submission import archive_reader, completeness, packing
+from cityscapes.submission import archive_reader, completeness
 from cityscapes.submission.archive_reader import Entry
 from cityscapes.submission.completeness import ExpectedImages
 from cityscapes.submission.fault_counts import FaultCounts
@@ -28,38 +27,22 @@ _UNREADABLE = ("json", "structure")
 """Kinds of faults of a JSON file after which nothing is known about its images."""
 
 
-def check(path: Path, root: Path | None, *, workers: int = 1, entries: Sequence[Entry] | None = None) -> Report:
-    """Find every fault of the JSON file and PNGs in a folder or zip; for the arguments see `pixel.checking.check`.
+def inspect(path: Path, root: Path | None, workers: int, entries: Sequence[Entry]) -> tuple[Report, dict[str, str]]:
+    """Find every fault of the JSON file and PNGs in a folder or zip.
+
+    Args:
+        path: the folder or zip.
+        root: data folder with the expected images, see `tasks.check`.
+        workers: number of processes.
+        entries: files of the folder or zip.
+
+    Returns:
+        the report, and the sha256 of each file to pack by its name.
 
     Raises:
-        InputError: if there is nothing to check: no such path, not a zip, no files, or no test images under `root`.
+        InputError: if there are no files, or no test images under `root`.
     """
-    return _check(path, root, workers, entries)[0]
-
-
-def pack(
-    folder: Path,
-    archive: Path,
-    root: Path | None,
-    *,
-    workers: int = 1,
-    made_with: Mapping[str, Any] | None = None,
-    entries: Sequence[Entry] | None = None,
-) -> Report:
-    """Check the predictions in a folder and zip the JSON file and its PNGs, without any other file.
-
-    Raises:
-        InputError: with every fault; no zip is written in that case.
-    """
-    return packing.pack(folder, archive, lambda: _check(folder, root, workers, entries), made_with)
-
-
-def _check(
-    path: Path, root: Path | None, workers: int, entries: Sequence[Entry] | None
-) -> tuple[Report, dict[str, str]]:
-    """The report, and the sha256 of each file of the submission by name."""
     expected = completeness.expected_images(root)
-    entries = archive_reader.entries(path) if entries is None else entries
     archive_reader.require_at_most(path, entries, archive_reader.MAX_FILES)
     if not entries:
         raise InputError(f"{path}: got no file at all, expected predictions; predict the test split first")

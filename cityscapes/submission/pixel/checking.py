@@ -1,12 +1,12 @@
 """Check the predictions in a folder or zip, and pack those of a folder."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cityscapes.layout import frame_of
 from cityscapes.predictions import FIX_COMMAND, kind_of_name
-from cityscapes.submission import archive_reader, completeness, packing
+from cityscapes.submission import archive_reader, completeness
 from cityscapes.submission.archive_reader import Entry
 from cityscapes.submission.pixel import id_check, pngs, predictions
 from cityscapes.submission.pixel.predictions import Prediction
@@ -27,45 +27,22 @@ class _FilesByName(NamedTuple):
     hidden: list[str]
 
 
-def check(path: Path, root: Path | None, *, workers: int = 1, entries: Sequence[Entry] | None = None) -> Report:
-    """Find every fault of the predictions in a folder or zip.
+def inspect(path: Path, root: Path | None, workers: int, entries: Sequence[Entry]) -> tuple[Report, dict[str, str]]:
+    """Find every fault of the label-id PNGs in a folder or zip.
 
-    The expected images are those of `<root>/leftImg8bit/test`, and the report lists their deviation from the official
-    test set. Without `root`, the official number of images per city is expected. `entries` are the files, if they are
-    listed already.
+    Args:
+        path: the folder or zip.
+        root: data folder with the expected images, see `tasks.check`.
+        workers: number of processes.
+        entries: files of the folder or zip.
 
-    Raises:
-        InputError: if there is nothing to check: no such path, not a zip, no files, or no test images under `root`.
-    """
-    return _check(path, root, workers, entries)[0]
-
-
-def pack(
-    folder: Path,
-    archive: Path,
-    root: Path | None,
-    *,
-    workers: int = 1,
-    made_with: Mapping[str, Any] | None = None,
-    entries: Sequence[Entry] | None = None,
-) -> Report:
-    """Check the predictions in a folder and zip them; the same files result in the same bytes.
-
-    `<zip>.manifest.json` next to the zip has the sha256 of the zip and of each file in it. It also has `made_with`: any
-    JSON content, for example hash of the weights, options and commit.
+    Returns:
+        the report, and the sha256 of each file to pack by its name.
 
     Raises:
-        InputError: with every fault; no zip is written in that case.
+        InputError: if there are no files, or no test images under `root`.
     """
-    return packing.pack(folder, archive, lambda: _check(folder, root, workers, entries), made_with)
-
-
-def _check(
-    path: Path, root: Path | None, workers: int, entries: Sequence[Entry] | None
-) -> tuple[Report, dict[str, str]]:
-    """The report, and the sha256 of each prediction by name."""
     images = completeness.expected_images(root)
-    entries = archive_reader.entries(path) if entries is None else entries
     archive_reader.require_at_most(path, entries, archive_reader.MAX_FILES)
     if not entries:
         raise InputError(f"{path}: got no file at all, expected predictions; predict the test split first")

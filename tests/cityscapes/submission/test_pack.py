@@ -113,14 +113,14 @@ def test_a_failure_at_any_step_keeps_the_older_zip_and_manifest(
 def test_a_prediction_that_changes_after_its_check_is_not_packed(
     root: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    checked = checking._check
+    checked = checking.inspect
 
     def inspect(*arguments: Any) -> Any:
         found = checked(*arguments)
         save(prediction(folder, STEMS[1]), TRAIN_IDS)
         return found
 
-    monkeypatch.setattr(checking, "_check", inspect)
+    monkeypatch.setattr(checking, "inspect", inspect)
     with pytest.raises(InputError, match=r"000020_labelId_preds\.png: has changed since it was checked; pack again"):
         pack(folder, tmp_path / "made.zip", root)
     assert visible(tmp_path) == {"data", "results"}

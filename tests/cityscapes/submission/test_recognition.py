@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from cityscapes.submission import archive_reader, check, main
-from cityscapes.submission.recognition import Task, recognise
+from cityscapes.submission.recognition import recognise
+from cityscapes.tasks import Task
 from engine.errors import InputError
 from tests.cityscapes import drawn_instance_submission, drawn_panoptic_submission
 from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, prediction, save

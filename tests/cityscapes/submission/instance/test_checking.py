@@ -107,14 +107,14 @@ def test_a_mask_that_changes_after_its_check_is_not_packed(
 ) -> None:
     from cityscapes.submission.instance import checking
 
-    checked = checking._check
+    checked = checking.inspect
 
     def spoil(*arguments: object) -> object:
         found = checked(*arguments)  # type: ignore[arg-type]
         (folder / f"masks/{STEMS[0]}_0.png").write_bytes(png(mask(1)))
         return found
 
-    monkeypatch.setattr(checking, "_check", spoil)
+    monkeypatch.setattr(checking, "inspect", spoil)
     with pytest.raises(InputError, match="has changed since it was checked"):
         pack(folder, tmp_path / "made.zip", root)
 
