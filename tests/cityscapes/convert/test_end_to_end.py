@@ -51,7 +51,7 @@ def follow(heading: str, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 
 def rle(mask: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """An uncompressed RLE, as `coco_api.uncompressed` makes it, for larger masks."""
+    """An uncompressed RLE; `coco_api.uncompressed` is too slow for these masks."""
     flat = mask.T.reshape(-1)
     edges = np.flatnonzero(np.diff(flat, prepend=False))
     return {"size": list(mask.shape), "counts": np.diff(edges, prepend=0, append=flat.size).tolist()}
