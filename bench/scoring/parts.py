@@ -3,6 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,7 +68,11 @@ def run(
             prepared = part.prepare(Path(folder), samples / "cityscapes", number)
             many = part.rounds if rounds is None else rounds
             found[name] = {"images": number, **comparison.measure(prepared, many, end - time.monotonic())}
-    return {"what": "our commands and the official scripts; whole processes in turn", "parts": found}
+    return {
+        "what": "our commands and the official scripts; whole processes in turn",
+        "versions": {name: metadata.version(name) for name in ("cityscapesscripts", "isal", "kornia-rs")},
+        "parts": found,
+    }
 
 
 def table(record: dict[str, Any]) -> str:
