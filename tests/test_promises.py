@@ -8,6 +8,7 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 
 TRUTH, SCORING, SUBMISSION = "cityscapes/ground_truth", "cityscapes/scoring", "cityscapes/submission"
+PROGRAMS = "cityscapes/programs"
 PROMISES: dict[str, tuple[str, ...]] = {
     "the drawn masks equal the official ones bit for bit": (
         f"{TRUTH}/test_polygons.py::test_real_scenes_equal_their_official_masks",
@@ -52,12 +53,23 @@ PROMISES: dict[str, tuple[str, ...]] = {
     ),
     "and checks it": ("engine/test_export.py::test_a_file_with_other_results_is_not_kept",),
     "None of these imports torch": ("test_architecture.py::test_torch_free_rooms_start_without_torch",),
-    "agree with the official scorer to 1e-9 in every figure": (
+    "agree with the official scorers to 1e-9 in every figure": (
         f"{SCORING}/pixel/test_scores.py::test_scores_are_the_official_ones",
         f"{SCORING}/pixel/test_scores.py::test_real_masks_have_the_official_scores",
+        f"{SCORING}/instance/test_instance.py::test_real_scenes_have_the_official_figures",
+        f"{SCORING}/panoptic/test_panoptic.py::test_real_scenes_have_the_official_quality",
     ),
-    "The checker's messages for 35 faults": (
-        f"{SUBMISSION}/pixel/test_faults.py::test_fault_gets_the_documented_message",
+    "The checker's messages for 113 faults": tuple(
+        f"{SUBMISSION}/{task}/test_faults.py::test_fault_gets_the_documented_message"
+        for task in ("pixel", "instance", "panoptic")
+    ),
+    "a page for each of Ultralytics, mmsegmentation, mmdetection, detectron2 and Mask2Former": (
+        f"{PROGRAMS}/test_pixel.py::test_a_perfect_prediction_scores_100_and_is_packed",
+        f"{PROGRAMS}/test_instance.py::test_a_perfect_prediction_scores_100_and_is_packed",
+        f"{PROGRAMS}/test_panoptic.py::test_a_perfect_prediction_scores_100_and_is_packed",
+    ),
+    "`--panoptic` makes the panoptic ground truth, equal to that of the official converter": (
+        f"{TRUTH}/test_panoptic.py::test_equals_the_official_converter_on_real_scenes",
     ),
     "or your own ([docs/datasets.md]": ("catalogue/test_import_path.py::test_a_custom_benchmark_is_found",),
     "`--help` ends with examples": ("test_documentation.py::test_help_ends_with_examples",),
