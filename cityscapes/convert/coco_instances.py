@@ -6,7 +6,7 @@ NEW/masks/<stem>_<number>.png         the masks
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -77,41 +77,52 @@ def convert(
         InputError: with every fault of the file and of its results.
     """
     require_new(results, new)
-    document = reference.read_document(results)
-    if not isinstance(document, list):
-        raise InputError(
-            f"{results}: got {_kind_of(document)}, expected a list of results; give the file of predictions"
-        )
-    names = None if annotations is None else reference.read(annotations)
+    document, names = _read(results, annotations)
     faults = Faults()
     tasks = _by_image(results, document, names, faults)
     reading = _reading(results, document, names, numbering)
     split = split or _split_of([task.image.stem for task in tasks])
+    without = _stems_without(tasks, names, root, split)
+    if not tasks and not without:
+        raise InputError(*(faults.settled(skip=True) or (f"{results}: no result in it; predict first",)))
+    counts: Counter[str] = Counter()
     with complete_folder(new) as part:
         work = partial(_write, results, part, reading, {} if names is None else names.categories)
-        counts: Counter[str] = Counter()
         for _, done in parallel_map(work, tasks, workers=workers, title="convert"):
             if isinstance(done, InputError):
                 raise done
             counts.update(instances=done.instances, empty=done.empty)
             faults.add(*done.faults)
         skipped = faults.settled(skip=skip_faulty)
-        without = _stems_without(tasks, names, root, split)
         for stem in without:
             write_text(part / f"{stem}.txt", "")
-        notes = []
-        if counts["empty"]:
-            notes.append(f"left out {counted(counts['empty'], 'mask')} without a pixel, which would not be scored")
-        if without:
-            notes.append(f"wrote an empty text file for {counted(len(without), 'image')} without a result")
     images = len(tasks) + len(without)
-    return Conversion(images, counts["instances"], reading.description, tuple(notes), skipped, split)
+    notes = tuple(_notes(counts["empty"], len(without)))
+    return Conversion(images, counts["instances"], reading.description, notes, skipped, split)
 
 
-def _kind_of(document: Any) -> str:
-    if isinstance(document, dict) and "annotations" in document:
-        return "an annotation file (images, annotations, categories)"
-    return shown(document)
+def _read(results: Path, annotations: Path | None) -> tuple[list[Any], Reference | None]:
+    """The results, and the names of their images and categories, if they are known.
+
+    Some programs write their results as `annotations` of a file that also has images and categories.
+    """
+    names = None if annotations is None else reference.read(annotations)
+    document = reference.read_document(results)
+    if isinstance(document, list):
+        return document, names
+    listed = document.get("annotations") if isinstance(document, dict) else None
+    if not isinstance(listed, list):
+        raise InputError(f"{results}: got {shown(document)}, expected a list of results; give the file of predictions")
+    if not any(isinstance(result, dict) and "score" in result for result in listed):
+        raise InputError(f"{results}: got annotations without a score, expected results; give the file of predictions")
+    return listed, names or reference.of_document(results, document)
+
+
+def _notes(empty: int, without: int) -> Iterator[str]:
+    if empty:
+        yield f"left out {counted(empty, 'mask')} without a pixel, which would not be scored"
+    if without:
+        yield f"wrote an empty text file for {counted(without, 'image')} without a result"
 
 
 def _by_image(path: Path, document: Sequence[Any], names: Reference | None, faults: Faults) -> list[Task]:

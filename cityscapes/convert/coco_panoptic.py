@@ -65,6 +65,8 @@ def convert(
     given = None if annotations is None else reference.read(annotations)
     names = given.categories if given else reference.categories_of(path, document.get("categories") or [], faults)
     tasks = _tasks(path, listed, given or _images_of(path, document), faults)
+    if not tasks:
+        raise InputError(*(faults.settled(skip=True) or (f"{path}: no annotation in it; predict first",)))
     reading = _reading(path, tasks, names, numbering)
     json_name, folder_name = panoptic.file_names(split)
     with complete_folder(new) as part:

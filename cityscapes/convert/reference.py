@@ -83,7 +83,15 @@ def read(path: Path) -> Reference:
     Raises:
         InputError: with every image and category that cannot be used.
     """
-    document = read_document(path)
+    return of_document(path, read_document(path))
+
+
+def of_document(path: Path, document: Any) -> Reference:
+    """The images and categories of a COCO file that is read already.
+
+    Raises:
+        InputError: with every image and category that cannot be used.
+    """
     faults = Faults()
     images = images_of(path, entries(path, document, "images"), faults)
     categories = categories_of(path, document.get("categories") or [], faults)

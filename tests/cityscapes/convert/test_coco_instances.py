@@ -174,6 +174,14 @@ def test_results_of_programs(
     )
 
 
+def test_results_may_be_the_annotations_of_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """CVAT and datumaro export objects with a `score` like this."""
+    path = write(tmp_path / "r.json", {**mmdetection_annotations(), "annotations": mmdetection()})
+    assert main(["coco_instances", str(path), str(tmp_path / "new")]) == 0
+    assert_converted(tmp_path / "new")
+    assert "category ids: by the names of the categories" in capsys.readouterr().out
+
+
 def test_numbers_of_images_need_the_annotations(tmp_path: Path, error_of: Ending) -> None:
     path, names = write(tmp_path / "r.segm.json", mmdetection()), write(tmp_path / "a.json", mmdetection_annotations())
     message = error_of(main, "coco_instances", path, tmp_path / "new")
@@ -328,10 +336,9 @@ def test_a_faulty_result_is_listed_and_can_be_skipped(
         (b"", "not valid JSON"),
         (b"[" * 100_000, "nested too deeply"),
         (b"\xff", "not UTF-8"),
-        (
-            b'{"images": [], "annotations": []}',
-            "got an annotation file (images, annotations, categories)",
-        ),
+        (b"[]", "no result in it; predict first"),
+        (b'{"images": []}', "got {'images': []}, expected a list of results; give the file of predictions"),
+        (b'{"images": [], "annotations": [{}]}', "got annotations without a score, expected results"),
         (b"3", "got 3, expected a list of results"),
         (
             b'[{"image_id": 1, "bbox": [1, 2, 3, 4], "score": 1, "category_id": 1}]',

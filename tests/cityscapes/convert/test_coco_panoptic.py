@@ -288,6 +288,7 @@ def test_a_damaged_png_is_reported(content: bytes, tmp_path: Path, error_of: End
     [
         ([], "expected an object with a list of annotations, got []"),
         ({"annotations": {}}, "annotations is {}"),
+        ({"annotations": []}, "no annotation in it; predict first"),
         ({"annotations": [3]}, "annotation 0: got 3, expected image_id, file_name and segments_info"),
     ],
 )
