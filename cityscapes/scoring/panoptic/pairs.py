@@ -84,7 +84,9 @@ def pair_files(predictions: Path, root: Path, split: str) -> PairedFiles:
         image for image in annotated.images if image.stem in by_stem or not with_image or image.stem in with_image
     ]
     messages = [*annotated.faults, *segments.messages(files.json, faults)]
-    messages += _missing(files, wanted or annotated.images, by_stem, split)
+    faulty = {fault.where for fault in faults}
+    missing = [image for image in wanted or annotated.images if image.stem not in faulty]
+    messages += _missing(files, missing, by_stem, split)
     pairs = []
     for image in wanted:
         if (entry := by_stem.get(image.stem)) is None:
