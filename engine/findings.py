@@ -31,9 +31,7 @@ class Finding:
     """The first few files, each with its details."""
 
     def __str__(self) -> str:
-        hidden = self.count - len(self.examples)
-        more = f" and {hidden} more" if hidden > 0 else ""
-        shown = f" ({', '.join(self.examples)}{more})" if self.examples else ""
+        shown = f" ({_listed(self.examples, self.count)})" if self.examples else ""
         return f"{self.kind}: {self.what}{shown}; {self.remedy}"
 
 
@@ -54,6 +52,16 @@ def note(kind: str, what: str, remedy: str, files: Sequence[str], count: int | N
 def of_severity(severity: Severity, findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """The findings of one severity, in their order."""
     return tuple(finding for finding in findings if finding.severity == severity)
+
+
+def examples(names: Sequence[str]) -> str:
+    """The first few of the names and the number of the others: `a, b, c, d and 8 more`."""
+    return _listed([*map(shortened, names[:_SHOWN])], len(names))
+
+
+def _listed(shown: Sequence[str], count: int) -> str:
+    more = count - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def counted(number: int, noun: str) -> str:

@@ -21,6 +21,7 @@ from engine.arrays import UInt8Array
 from engine.errors import InputError
 from engine.files import png_reader, png_writer
 from engine.files.images import decode_image
+from engine.findings import counted
 
 LABELS_WITH_INSTANCES = tuple(label for label in LABELS if label.has_instances and not label.ignore_in_eval)
 """The 8 labels whose instances are scored, in the official order."""
@@ -115,7 +116,7 @@ def _read(number: int, line: str, folder: str) -> InstanceLine | list[LineFault]
     """A line, or all its faults."""
     fields = line.split(" ")
     if len(fields) != 3:
-        got = f"{len(fields)} fields in {_quoted(line)}" if line.strip() else "an empty line"
+        got = f"{counted(len(fields), 'field')} in {_quoted(line)}" if line.strip() else "an empty line"
         return [LineFault(number, "fields", f"got {got}, expected: path label-id confidence, with single blanks")]
     mask, label, confidence = fields
     faults = [LineFault(number, *fault) for fault in _path_faults(mask, folder)]

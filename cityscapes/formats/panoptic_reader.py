@@ -20,6 +20,8 @@ MAX_FAULTS = 100_000
 """Largest number of faults that are listed; after the image with the next one, reading ends."""
 
 _MAX_AREA = 1 << 28
+_REPR = reprlib.Repr()
+_REPR.maxlevel = 1
 
 
 class Fault(NamedTuple):
@@ -37,6 +39,7 @@ REMEDIES = {
     "json": "write this file again",
     "structure": "write it as COCO panoptic JSON: annotations, each with image_id, file_name and segments_info",
     "annotation": "write image_id, file_name and segments_info for each image",
+    "image number": "name the images: python -m cityscapes.convert coco_panoptic JSON DIR NEW",
     "image id": "use the stem of the image, <city>_<6 digits>_<6 digits>",
     "duplicate image": "write one annotation per image",
     "file name": "write the path of the PNG relative to its folder",
@@ -141,7 +144,8 @@ class _Reader:
         if "image_id" not in odd:
             where = printable(shortened(entry["image_id"]))
         for key in odd:
-            self.add("annotation", where, f"{key}: expected a {_NAMES[kinds[key]]}, {_field(entry, key)}")
+            kind = "image number" if key == "image_id" and type(entry.get(key)) is int else "annotation"
+            self.add(kind, where, f"{key}: expected a {_NAMES[kinds[key]]}, {_field(entry, key)}")
         if odd:
             return None
         image_id, file_name = entry["image_id"], entry["file_name"]
@@ -224,4 +228,4 @@ def _field(entry: dict[str, Any], key: str) -> str:
 
 def _got(value: Any) -> str:
     """A value of unknown size in a few characters."""
-    return printable(reprlib.repr(value))
+    return printable(_REPR.repr(value))

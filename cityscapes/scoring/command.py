@@ -90,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
             "python -m cityscapes.scoring --predictions outputs/fcn --root data --split val",
             "python -m cityscapes.scoring --predictions outputs/fcn --root data --output outputs/scores.json",
             "python -m cityscapes.scoring --predictions outputs/fcn --root data --boundary --details outputs/scores",
+            "python -m cityscapes.scoring --task instance --predictions outputs/instances --details outputs/scores",
             "python -m cityscapes.scoring --task panoptic --predictions outputs/panoptic --root data --split val",
             "python -m cityscapes.scoring --compare outputs/before.json outputs/after.json",
             "python -m cityscapes.scoring --compare outputs/before.json outputs/after.json --format latex",
@@ -107,7 +108,8 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="folder of the predictions; pixel: one label-id PNG per scene, named <city>_<6 digits>_<6 digits>*.png, "
-        "in any subfolders; panoptic: cityscapes_panoptic_<split>.json and the folder of PNGs of that name",
+        "in any subfolders; instance: one text file per scene, <city>_<6 digits>_<6 digits>*.txt, and its masks; "
+        "panoptic: cityscapes_panoptic_<split>.json and the folder of PNGs of that name",
     )
     parser.add_argument(
         "--root", type=Path, default=Path("data"), metavar="DIR", help="data folder, with gtFine/ (default: data)"
@@ -120,13 +122,18 @@ def _parser() -> argparse.ArgumentParser:
         "--details",
         type=Path,
         metavar="DIR",
-        help="write scores per image (CSV) and the confusion matrix to this folder",
+        help="write figures of single images (CSV) and, for pixels and instances, the confusion of the classes to this "
+        "folder",
     )
     parser.add_argument(
         "--boundary", action="store_true", help="boundary IoU in addition, which takes longer (pixel task)"
     )
     parser.add_argument(
-        "--compare", type=Path, nargs=2, metavar=("A", "B"), help="compare two files of --output, instead of scoring"
+        "--compare",
+        type=Path,
+        nargs=2,
+        metavar=("A", "B"),
+        help="compare two files of --output, of any task, instead of scoring",
     )
     add_workers(parser)
     add_format(parser)

@@ -12,10 +12,12 @@ from cityscapes.layout import (
     scenes_with_image,
     scenes_with_instance_ids,
     scenes_with_label_ids,
+    stem_in,
 )
-from cityscapes.predictions import FileKind, PredictionFiles, find
+from cityscapes.official_counts import SPLIT_OF
+from cityscapes.predictions import FIX_COMMAND, FileKind, PredictionFiles, find
 from engine.errors import ErrorCollector, InputError
-from engine.findings import counted
+from engine.findings import counted, examples
 
 MaskKind = Literal["labelIds", "instanceIds"]
 """Kind of the official mask that a scene needs."""
@@ -74,7 +76,7 @@ def find_files(
     if scenes is None and with_image:
         left_out = [scene for scene in wanted if scene.stem not in found.by_stem and scene not in with_image]
         wanted = [scene for scene in wanted if scene not in set(left_out)]
-    faults = _naming_faults(found, predictions, wanted or with_mask, _TODO[kind])
+    faults = _naming_faults(found, predictions, wanted or with_mask, kind)
     warnings = []
     if scenes is None:
         without = sorted(set(described) - set(with_mask))
@@ -101,22 +103,41 @@ def _list_files(
     return with_mask, described, with_image, found
 
 
-def _naming_faults(found: PredictionFiles, folder: Path, scenes: Sequence[Scene], todo: str) -> list[str]:
+def _naming_faults(found: PredictionFiles, folder: Path, scenes: Sequence[Scene], kind: FileKind) -> list[str]:
+    split = scenes[0].split
+    missing = [scene.stem for scene in scenes if scene.stem not in found.by_stem]
+    if len(missing) == len(scenes) and (other := _other_split(found, scenes)) is not None:
+        what = f"predictions of the {other} split (for example {min(found.by_stem)}), expected the {split} split"
+        return [f"{folder}: {what}; {f'predict the {split} split' if other == 'test' else f'give --split {other}'}"]
     faults = []
-    for scene in scenes:
-        paths = found.by_stem.get(scene.stem, [])
-        if not paths:
-            faults.append(f"{scene.stem}: no prediction in {folder}; {todo.format(split=scene.split)}")
-        elif len(paths) > 1:
-            names = ", ".join(str(path.relative_to(folder)) for path in paths)
-            faults.append(f"{scene.stem}: {len(paths)} predictions in {folder} ({names}); keep one of each scene")
-    if not any(scene.stem in found.by_stem for scene in scenes):
-        other = next(iter([*found.unknown, *(path for paths in found.by_stem.values() for path in paths)]))
+    if missing:
+        what = f"no prediction of {counted(len(missing), 'scene')} ({examples(missing)})"
+        faults.append(f"{folder}: {what}; {_TODO[kind].format(split=split)}")
+    several = [_names(paths, folder) for scene in scenes if len(paths := found.by_stem.get(scene.stem, [])) > 1]
+    if several:
+        what = f"several predictions of {counted(len(several), 'scene')} ({examples(several)})"
+        faults.append(f"{folder}: {what}; keep one of each scene")
+    if len(missing) == len(scenes):
+        other_file = next(iter([*found.unknown, *(path for paths in found.by_stem.values() for path in paths)]))
+        rename = f": {FIX_COMMAND}" if other_file in found.unknown and stem_in(other_file.name) else ""
         faults.append(
-            f"{other}: does not belong to a scene of the {scenes[0].split} split; choose the split that was "
-            "predicted, and start file names with <city>_<6 digits>_<6 digits>"
+            f"{other_file}: does not belong to a scene of the {split} split; choose the split that was "
+            f"predicted, and start file names with <city>_<6 digits>_<6 digits>{rename}"
         )
     return faults
+
+
+def _other_split(found: PredictionFiles, scenes: Sequence[Scene]) -> str | None:
+    """The split that all predictions belong to and no scene, according to the cities; None if there is none."""
+    splits = {SPLIT_OF.get(stem.split("_")[0]) for stem in found.by_stem}
+    return (
+        splits.pop() if len(splits) == 1 and splits.isdisjoint(SPLIT_OF.get(scene.city) for scene in scenes) else None
+    )
+
+
+def _names(paths: Sequence[Path], folder: Path) -> str:
+    names = [str(path.relative_to(folder)) for path in paths]
+    return " and ".join(names[:2]) + (f" and {len(names) - 2} more" if len(names) > 2 else "")
 
 
 def _unscored_warnings(
@@ -128,18 +149,14 @@ def _unscored_warnings(
     if others:
         warnings.append(
             f"{folder}: {counted(len(others), 'prediction')} not scored, whose scenes are not in {annotations} "
-            f"({_examples(others)}); unpack gtFine_trainvaltest.zip again if they belong to this split"
+            f"({examples(others)}); unpack gtFine_trainvaltest.zip again if they belong to this split"
         )
     if found.unknown:
         warnings.append(
             f"{folder}: {counted(len(found.unknown), kind)} not scored, whose names do not start with "
-            f"<city>_<6 digits>_<6 digits> ({_examples([path.name for path in found.unknown])})"
+            f"<city>_<6 digits>_<6 digits> ({examples([path.name for path in found.unknown])})"
         )
     return warnings
-
-
-def _examples(names: Sequence[str]) -> str:
-    return ", ".join([*names[:3], *(["..."] if len(names) > 3 else [])])
 
 
 def masks_remedy(split: str) -> str:

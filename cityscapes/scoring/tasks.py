@@ -54,7 +54,8 @@ def measure(
         with_borders: also measure boundary IoU; only for the pixel task.
 
     Raises:
-        InputError: with the faults of all files, after a hint if the predictions are for another task.
+        InputError: with the faults of all files; if the predictions are for another task, with that alone, because the
+            other messages would follow from it.
     """
     try:
         if task == "instance":
@@ -67,7 +68,9 @@ def measure(
             return panoptic.measure(predictions, root, split, workers=workers)
         return pixel.measure(predictions, root, split, workers=workers, with_borders=with_borders)
     except InputError as error:
-        raise InputError(*recognition.hint(predictions, task), *error.messages) from error
+        if message := recognition.other_task(predictions, task):
+            raise InputError(message) from error
+        raise
 
 
 def compare(first: Result | Path, second: Result | Path) -> Comparison:

@@ -2,7 +2,6 @@
 
 import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -120,7 +119,8 @@ def _listed(path: Path, task: Task | None) -> Listed:
 
 
 def _print_task(files: Listed) -> None:
-    print(printable(f"task: {files.task}, recognised by {files.evidence}"))
+    evidence = "" if files.task == "pixel" else f", recognised by {files.evidence}"
+    print(printable(f"task: {files.task}{evidence}"))
 
 
 def _print_report(path: Path, root: Path | None, report: Report, files: Listed) -> None:
@@ -152,8 +152,7 @@ def _print_fix_report(new: Path, root: Path | None, report: FixReport, task: Tas
 
 
 def _warn(path: Path, findings: Sequence[Finding]) -> None:
-    for line in messages(path, findings):
-        print(printable(spelled(f"warning: {line}")), file=sys.stderr)
+    command.warn(messages(path, findings))
 
 
 def _command(action: str, *paths: Path | str, root: Path | None) -> str:

@@ -38,15 +38,22 @@ def recognise(path: Path, entries: Sequence[Entry], task: Task | None = None) ->
         task: the task if it is known; the files are then only searched for predictions of another one.
 
     Raises:
-        InputError: if there are predictions of two tasks, which is named with an example of each.
+        InputError: if there are predictions of two tasks, which are named with an example of each, or if those of the
+            given task, instance or panoptic, are of the other one.
     """
     found = _found(path, entries)
     if len(found) > 1:
         tasks = " and ".join(f"the {one.task} task ({one.evidence})" for one in found)
         raise InputError(f"{path}: two tasks: got predictions of {tasks}; give each task a folder of its own")
-    if task is not None:
-        return Recognised(task, "")
-    return found[0] if found else Recognised("pixel", "no files of the other tasks")
+    if task is None:
+        return found[0] if found else Recognised("pixel", "no files of the other tasks")
+    if found and found[0].task != task and task != "pixel":  # text files may accompany PNGs of the pixel task
+        got, evidence = found[0]
+        raise InputError(
+            f"{path}: other task: got predictions of the {got} task ({evidence}), expected those of the {task} task; "
+            f"give --task {got}"
+        )
+    return Recognised(task, "")
 
 
 def instance_files(path: Path, entries: Sequence[Entry]) -> list[Entry]:

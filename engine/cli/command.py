@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
 from typing import NoReturn, Protocol
@@ -143,3 +143,9 @@ def report(messages: Sequence[str]) -> None:
     """Print the messages on stderr, each after `error:`."""
     for message in messages:
         print(f"error: {printable(spelled(message))}", file=sys.stderr)
+
+
+def warn(messages: Iterable[str]) -> None:
+    """Print the messages on stderr, each after `warning:`."""
+    for message in messages:
+        print(f"warning: {printable(spelled(message))}", file=sys.stderr)

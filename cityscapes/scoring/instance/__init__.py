@@ -1,7 +1,6 @@
 """The instance task: text files with masks and official instance ids -> AP of the classes, exactly as the server."""
 
 import functools
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from cityscapes.scoring.instance.reading import Unscored, match
 from cityscapes.scoring.instance.result import InstanceResult
 from cityscapes.scoring.scene_files import masks_remedy
 from engine.arrays import Int64Array
+from engine.cli.command import warn
 from engine.errors import InputError
 from engine.findings import counted, grouped
 from engine.parallel import parallel_map
@@ -69,8 +69,7 @@ def measure(predictions: Path, root: Path, split: str, *, workers: int = 1) -> I
         raise InputError(*grouped(faults))
     if not any(found.instances for image in images for found in image.classes):
         raise InputError(f"{root}: no instance of {MIN_PIXELS} pixels in the {split} masks; {masks_remedy(split)}")
-    for warning in [*files.warnings, *_warnings(predictions, unscored)]:
-        print(f"warning: {warning}", file=sys.stderr)
+    warn([*files.warnings, *_warnings(predictions, unscored)])
     coverage = Coverage.of(split, [image.stem for image in images], sizes, files.left_out)
     return InstanceResult(tuple(images), matrix, coverage)
 

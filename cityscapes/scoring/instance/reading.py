@@ -10,6 +10,7 @@ import numpy as np
 from cityscapes.formats import instance
 from cityscapes.formats.instance import MAX_LINES, BoxedMask, InstanceLine
 from cityscapes.labels import BY_ID
+from cityscapes.predictions import FIX_COMMAND
 from cityscapes.scoring.instance.matching import CLASS_OF, GroundTruth, ImageMatches, Matcher, label_ids
 from cityscapes.scoring.instance.pairs import Pair
 from engine.arrays import MIB
@@ -26,9 +27,9 @@ MAX_MASK = 64 * MIB
 _REMEDIES = {
     "encoding": "save it as UTF-8",
     "lines": f"keep the {MAX_LINES:,} most confident instances, or fewer",
-    "fields": "write each line as the server reads it",
+    "fields": f"write each line as the server reads it: {FIX_COMMAND}",
     "path": "name a mask in each line",
-    "absolute path": "write paths relative to the folder of the text file",
+    "absolute path": f"write paths relative to the folder of the text file: {FIX_COMMAND}",
     "outside": "move the masks into the folder of the predictions",
     "label id": "write label ids, not train ids",
     "confidence": "write a finite number, for example 0.87",
@@ -142,7 +143,7 @@ def read_mask(path: Path, size: tuple[int, int] | None, line: InstanceLine, text
         if os.path.lexists(path):
             raise
         raise InputError(
-            f"{path}: no such file, but {where} names it; write each mask that a text file names"
+            f"{path}: no such file, but {where} names it; copy the mask there, or correct the paths: {FIX_COMMAND}"
         ) from None
     _require_size(path, _stated_size(content), size)
     mask = instance.read_mask(content, path)

@@ -1,7 +1,6 @@
 """The panoptic task: predicted and annotated segments -> panoptic quality (PQ), exactly as the server."""
 
 import functools
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +13,7 @@ from cityscapes.scoring.panoptic import segments, truth
 from cityscapes.scoring.panoptic.matching import PanopticCounts, count_pairs, match
 from cityscapes.scoring.panoptic.pairs import Pair, pair_files
 from cityscapes.scoring.panoptic.result import PanopticResult
+from engine.cli.command import warn
 from engine.errors import ErrorCollector, InputError
 from engine.files.images import read_ids
 from engine.findings import grouped
@@ -56,8 +56,7 @@ def measure(predictions: Path, root: Path, split: str, *, workers: int = 1) -> P
         raise InputError(*grouped(faults))
     if not annotated:
         raise InputError(f"{root}: no segment in the ground truth of the {split} split; {truth.remedy(split)}")
-    for line in files.warnings:
-        print(f"warning: {line}", file=sys.stderr)
+    warn(files.warnings)
     return PanopticResult(tuple(counts), Coverage.of(split, [image.stem for image in counts], sizes, files.left_out))
 
 

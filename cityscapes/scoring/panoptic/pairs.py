@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 from cityscapes.formats import panoptic, panoptic_reader
 from cityscapes.layout import SPLITS, require_root, scenes_with_image
+from cityscapes.predictions import FIX_COMMAND
 from cityscapes.scoring.panoptic import segments, truth
 from cityscapes.scoring.panoptic.matching import Segments
 from cityscapes.scoring.panoptic.truth import TrueImage, exists
 from engine.errors import ErrorCollector, InputError
 from engine.files.content import read_bytes
 from engine.files.folders import find
-from engine.findings import counted, shortened
+from engine.findings import counted, examples, shortened
 
 _SHOWN = 5
 """Number of names in a message."""
@@ -86,8 +87,10 @@ def pair_files(predictions: Path, root: Path, split: str) -> PairedFiles:
     messages = [*annotated.faults, *segments.messages(files.json, faults)]
     faulty = {fault.where for fault in faults}
     missing = [image for image in wanted or annotated.images if image.stem not in faulty]
-    messages += _missing(files, missing, by_stem, split)
+    if missing and (by_stem or not faults):  # otherwise all images are faulty, rather than missing
+        messages += _missing(files, missing, by_stem, split)
     pairs = []
+    absent = []
     for image in wanted:
         if (entry := by_stem.get(image.stem)) is None:
             continue
@@ -95,8 +98,8 @@ def pair_files(predictions: Path, root: Path, split: str) -> PairedFiles:
         if exists(path):
             pairs.append(Pair(image, PredictedImage(path, segments.of_json(entry.segments))))
         else:
-            named = f"no such file, but {files.json.name} names it"
-            messages.append(f"{shortened(str(path))}: {named}; write the PNG of each image")
+            absent.append(entry.file_name)
+    messages += _absent(files, absent, split, everything=not pairs)
     others = sorted(by_stem.keys() - {image.stem for image in annotated.images})
     return PairedFiles(
         files.json, pairs, len(annotated.images) - len(wanted), messages, _unscored(files.json, others, split)
@@ -134,7 +137,10 @@ def _only_json(predictions: Path, split: str) -> Path:
     if len(found) > 1:
         found = [path for path in found if _has_annotations(path)] or found
     if not found:
-        raise InputError(f"{predictions}: no {name} in it; give the folder that the predictions were written to")
+        below = sorted(path.parent for path in find(predictions, name) if not path.is_dir())
+        where = f", but in {examples([str(folder) for folder in below])}" if below else ""
+        remedy = "give that folder" if below else "give the folder that the predictions were written to"
+        raise InputError(f"{predictions}: no {name} in it{where}; {remedy}")
     if len(found) > 1:
         names = ", ".join(path.name for path in found[:_SHOWN])
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
@@ -163,18 +169,30 @@ def _missing(
             f"{files.json}: {next(iter(by_stem))} is not a scene of the {split} split, nor is any other image; "
             "give the --split that was predicted"
         ]
+    missing = [image.stem for image in images if image.stem not in by_stem]
+    if not missing:
+        return []
+    what = f"no prediction of {counted(len(missing), 'scene')} ({examples(missing)})"
+    return [f"{files.json}: {what}; predict every scene of the {split} split"]
+
+
+def _absent(files: PredictionFiles, names: Sequence[str], split: str, *, everything: bool) -> list[str]:
+    """Messages about PNGs that are named in the JSON file and do not exist; one if that is every PNG."""
+    if everything and len(names) > 1:
+        _, folder_name = panoptic.file_names(split)
+        what = f"none of the {len(names)} PNGs that {files.json.name} names is there ({examples(names)})"
+        return [f"{files.folder}: {what}; name their folder {folder_name}: {FIX_COMMAND}"]
     return [
-        f"{image.stem}: no prediction in {files.json}; predict every scene of the {split} split"
-        for image in images
-        if image.stem not in by_stem
+        f"{shortened(str(files.folder / name))}: no such file, but {files.json.name} names it; "
+        "write the PNG of each image"
+        for name in names
     ]
 
 
 def _unscored(json: Path, stems: Sequence[str], split: str) -> list[str]:
     if not stems:
         return []
-    examples = ", ".join([*stems[:3], *(["..."] if len(stems) > 3 else [])])
     return [
         f"{json}: {counted(len(stems), 'prediction')} not scored, because the {split} split has no annotation of them "
-        f"({examples}); unpack gtFine_trainvaltest.zip again if they belong to it"
+        f"({examples(stems)}); unpack gtFine_trainvaltest.zip again if they belong to it"
     ]

@@ -84,7 +84,8 @@ def read(path: Path, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint
         if image.mode not in _MODES:
             raise InputError(
                 f"{path}: image of mode {image.mode}, expected RGB; "
-                "write the id of each segment as red + 256 x green + 65,536 x blue"
+                "write the id of each segment as red + 256 x green + 65,536 x blue: "
+                "python -m cityscapes.convert coco_panoptic JSON DIR NEW"
             )
         pixels = np.asarray(image)[..., :3]
         _require_size(path, pixels.shape[:2], size or pixels.shape[:2])

@@ -1,7 +1,6 @@
 """The pixel task: predictions and official masks -> IoU and iIoU of classes and categories, exactly as the server."""
 
 import functools
-import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,6 +17,7 @@ from cityscapes.scoring.pixel.pairs import pair_files
 from cityscapes.scoring.pixel.result import ScoringResult
 from cityscapes.scoring.pixel.scores import CityscapesScores, scores_of
 from cityscapes.scoring.scene_files import masks_remedy
+from engine.cli.command import warn
 from engine.errors import InputError
 from engine.findings import counted, grouped
 from engine.parallel import parallel_map
@@ -102,8 +102,7 @@ def _warn(predictions: Path, id_warning: str | None, warnings: Sequence[str], co
         )
     if id_warning:
         lines.append(f"{predictions}: {id_warning}")
-    for line in lines:
-        print(f"warning: {line}", file=sys.stderr)
+    warn(lines)
 
 
 def _score_scene(pair: Pair, *, with_borders: bool) -> _SceneResult:

@@ -30,7 +30,7 @@ KINDS = {
     "outside": Kind("line", "with a mask outside the folder of the predictions", _INSIDE),
     "path": Kind("line", "without the path of a mask", _REWRITE),
     "backslash in a path": Kind("line", "with backslashes, expected / between folders", _REWRITE),
-    "missing mask": Kind("line", "whose mask does not exist", "copy the masks, or correct the paths"),
+    "missing mask": Kind("line", "whose mask does not exist", f"copy the masks, or correct the paths: {FIX_COMMAND}"),
     "label id": Kind("line", f"with an unknown label id, {EXPECTED}", "write label ids from the label table"),
     "label without instances": Kind("line", f"with a label that has no instances, {EXPECTED}", _LEAVE_OUT),
     "void label": Kind("line", f"with a label that is never scored, {EXPECTED}", _LEAVE_OUT),

@@ -16,6 +16,9 @@ KINDS = {
         "JSON file", "of another structure", "write annotations, each with image_id, file_name and segments_info"
     ),
     "annotation": Kind("key", "of annotations, missing or of another type", "write all three for each image"),
+    "image number": Kind(
+        "image_id", "that is a number", "name the images: python -m cityscapes.convert coco_panoptic JSON DIR NEW"
+    ),
     "image id": Kind("image_id", "other than <city>_<6 digits>_<6 digits>", _FIX),
     "duplicate image": Kind("annotation", "of an image that has another one", "write one annotation for each image"),
     "file name": Kind("file_name", "outside the folder", "write paths relative to the folder of the PNGs"),

@@ -242,7 +242,7 @@ LABELS = "24 person, 25 rider, 26 car, 27 truck, 28 bus, 31 train, 32 motorcycle
         ("a 24 1 ", {"fields": f"got 4 fields in 'a 24 1 ', {EXPECTED}"}),
         (
             "a\t24\t1",
-            {"fields": f"got 1 fields in 'a\\t24\\t1', {EXPECTED}"},
+            {"fields": f"got 1 field in 'a\\t24\\t1', {EXPECTED}"},
         ),
         ("", {"fields": f"got an empty line, {EXPECTED}"}),
         (" 24 1", {"path": "got '', expected the path of a mask"}),

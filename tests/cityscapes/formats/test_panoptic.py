@@ -155,7 +155,7 @@ for _ in range(300):
     [
         (3, "annotation", "annotation 0", "expected an object, got 3"),
         ({}, "annotation", "annotation 0", "image_id: expected a string, which is missing"),
-        (annotation(image_id=5), "annotation", "annotation 0", "image_id: expected a string, got 5"),
+        (annotation(image_id=5), "image number", "annotation 0", "image_id: expected a string, got 5"),
         (annotation(file_name=None), "annotation", STEM, "file_name: expected a string, got None"),
         (annotation(segments_info={}), "annotation", STEM, "segments_info: expected a list, got {}"),
         (
@@ -170,7 +170,7 @@ for _ in range(300):
         (annotation(file_name="/tmp/a.png"), "file name", STEM, "expected a path inside"),
         (annotation(file_name=""), "file name", STEM, "expected a path inside"),
         (annotation(file_name="a\0.png"), "file name", STEM, "expected a path inside"),
-        (annotation(segments_info=[DEEP]), "segment", STEM, "segment 0: expected an object, got [[["),
+        (annotation(segments_info=[DEEP]), "segment", STEM, "segment 0: expected an object, got [[...]]"),
         (annotation(segments_info=[{"id": 1}]), "segment", STEM, "segment 0: category_id: expected an integer, which"),
         (segment(id="7"), "segment", STEM, "segment 0: id: expected an integer, got '7'"),
         (segment(id=True), "segment", STEM, "segment 0: id: expected an integer, got True"),

@@ -81,7 +81,7 @@ def test_old_mmsegmentation_writes_a_palette_of_colours(root: Path, capsys: Capt
 def test_all_folders_of_paddleseg_at_once(root: Path, capsys: Capture) -> None:
     for split in SPLITS:
         paddleseg.write(Path(split), predict(split))
-    assert "2 predictions in val (added_prediction/" in scored("val", capsys, expected=2).errors
+    assert "several predictions of 4 scenes (added_prediction/" in scored("val", capsys, expected=2).errors
     assert "colour and ids" in run([*CHECK, "test"], capsys, expected=2).errors
     for split in SPLITS:
         run([*FIX, split, f"fixed/{split}"], capsys)
@@ -100,7 +100,7 @@ def test_the_images_for_people_of_nvidia(root: Path, capsys: Capture) -> None:
     for split in SPLITS:
         nvidia.write_best_images(Path(split), predict(split))
     errors = scored("val", capsys, expected=2).errors
-    assert "3 predictions in val (frankfurt_000000_000294_leftImg8bit_gt.png" in errors
+    assert "scenes (frankfurt_000000_000294_leftImg8bit_gt.png" in errors
     assert "colour and ids" in run([*CHECK, "test"], capsys, expected=2).errors
 
 

@@ -68,7 +68,7 @@ def test_scenes_that_could_not_be_predicted_are_left_out_and_counted(
     for number in (0, 3):  # scene 1 has a prediction, but no image
         add_image(folder, number)
     assert fault_lines(folder, capsys) == [
-        f"{missing.stem}: no prediction in {folder.predictions}; predict every scene of the val split"
+        f"{folder.predictions}: no prediction of 1 scene ({missing.stem}); predict every scene of the val split"
     ]
     for path in missing[2:]:
         path.unlink()
@@ -100,8 +100,8 @@ def test_predictions_that_are_not_scored_get_a_warning(folder: Folder, capsys: p
     assert main(folder.argv()) == 0
     assert capsys.readouterr().err.splitlines() == [
         f"warning: {folder.predictions}: 5 predictions not scored, whose scenes are not in {folder.root}/gtFine/val "
-        "(ulm_000001_000019, ulm_000002_000019, ulm_000003_000019, ...); unpack gtFine_trainvaltest.zip again if they "
-        "belong to this split",
+        "(ulm_000001_000019, ulm_000002_000019, ulm_000003_000019, ulm_000004_000019 and 1 more); unpack "
+        "gtFine_trainvaltest.zip again if they belong to this split",
         f"warning: {folder.predictions}: 1 PNG file not scored, whose names do not start with "
         "<city>_<6 digits>_<6 digits> (overview.png)",
     ]

@@ -81,3 +81,13 @@ def test_a_given_task_is_not_recognised_and_not_printed(
     )
     assert main(["check", str(folder), "--root", str(root), "--task", "instance", "--workers", "1"]) == 2
     assert "no predictions: got no text file among 6 files" in capsys.readouterr().err
+
+
+def test_a_given_task_that_is_not_the_task_of_the_files_is_refused(tmp_path: Path) -> None:
+    drawn_instance_submission.write(tmp_path, STEMS[0])
+    with pytest.raises(InputError) as error:
+        check(tmp_path, None, task="panoptic")
+    assert str(error.value) == (
+        f"{tmp_path}: other task: got predictions of the instance task (1 text file, for example "
+        "berlin_000000_000019.txt), expected those of the panoptic task; give --task instance"
+    )

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.cli import invocation
+from engine.cli.command import warn
 from engine.cli.parser import Parser
 
 COMMANDS = {"train_fcn": "fcn-train", "cityscapes.scoring": "cityscapes-score"}
@@ -54,3 +55,9 @@ def test_usage_and_errors_name_the_console_command(
     with pytest.raises(SystemExit):
         parser.parse_args(["--rot"])
     assert capsys.readouterr().err == "error: there is no option --rot (see fcn-train --help)\n"
+
+
+def test_warnings_name_console_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["/environment/bin/cityscapes-score"])
+    warn(["two files; run python train_fcn.py", "odd\x1bname"])
+    assert capsys.readouterr().err == "warning: two files; run fcn-train\nwarning: odd\\x1bname\n"

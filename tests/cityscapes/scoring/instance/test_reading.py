@@ -10,6 +10,7 @@ import pytest
 
 from cityscapes.formats import instance as formats
 from cityscapes.formats.instance import MAX_LINES
+from cityscapes.predictions import FIX_COMMAND
 from cityscapes.scoring import main
 from engine.files import png_reader
 from engine.files.images import write_png
@@ -40,21 +41,24 @@ def faults(folder: InstanceFolder, capsys: pytest.CaptureFixture[str], *more: st
 STEM = "ulm_000000_000019"
 TEXT = f"P/{STEM}_pred.txt"
 MASK = f"P/masks/{STEM}_0.png"
+NOT_THERE = (
+    f"no such file, but line 1 of {STEM}_pred.txt names it; copy the mask there, or correct the paths: {FIX_COMMAND}"
+)
 LABELS = "24 person, 25 rider, 26 car, 27 truck, 28 bus, 31 train, 32 motorcycle, 33 bicycle"
 
 
 def test_a_missing_text_file(folder: InstanceFolder, capsys: pytest.CaptureFixture[str]) -> None:
     folder.pair(0).text.unlink()
     assert faults(folder, capsys) == [
-        f"{STEM}: no prediction in P; write a text file for every scene of the val split, an empty one if nothing is "
-        "found in it"
+        f"P: no prediction of 1 scene ({STEM}); write a text file for every scene of the val split, an empty one if "
+        "nothing is found in it"
     ]
 
 
 def test_several_text_files_of_a_scene(folder: InstanceFolder, capsys: pytest.CaptureFixture[str]) -> None:
     (folder.predictions / f"{STEM}.txt").touch()
     assert faults(folder, capsys) == [
-        f"{STEM}: 2 predictions in P ({STEM}.txt, {STEM}_pred.txt); keep one of each scene"
+        f"P: several predictions of 1 scene ({STEM}.txt and {STEM}_pred.txt); keep one of each scene"
     ]
 
 
@@ -62,8 +66,7 @@ def test_no_text_file_at_all(folder: InstanceFolder, capsys: pytest.CaptureFixtu
     for number in range(3):
         folder.pair(number).text.unlink()
     assert faults(folder, capsys) == [
-        "P: got predictions of the pixel task, expected those of the instance task; give --task pixel",
-        "P: no text file in it; give the folder that the predictions were written to",
+        "P: got predictions of the pixel task, expected those of the instance task; give --task pixel"
     ]
 
 
@@ -118,18 +121,18 @@ def test_unknown_instance_ids(instance_id: int, folder: InstanceFolder, capsys: 
         (
             "masks/a.png 24",
             "got 2 fields in 'masks/a.png 24', expected: path label-id confidence, with single blanks; write each line "
-            "as the server reads it",
+            f"as the server reads it: {FIX_COMMAND}",
         ),
         (
             "",
             "got an empty line, expected: path label-id confidence, with single blanks; write each line as the server "
-            "reads it",
+            f"reads it: {FIX_COMMAND}",
         ),
         (" 24 0.5", "got '', expected the path of a mask; name a mask in each line"),
         (
             "/a.png 24 0.5",
             "got the absolute path '/a.png', expected one relative to the text file; write paths relative to the "
-            "folder of the text file",
+            f"folder of the text file: {FIX_COMMAND}",
         ),
         (
             "../a.png 24 0.5",
@@ -167,7 +170,7 @@ def test_a_hundred_thousand_lines(folder: InstanceFolder, capsys: pytest.Capture
 def test_as_many_lines_as_are_read(folder: InstanceFolder, capsys: pytest.CaptureFixture[str]) -> None:
     folder.pair(0).text.write_text("".join(f"{number}.png 24 0.5\n" for number in range(MAX_LINES)))
     lines = faults(folder, capsys)
-    remedy = "write each mask that a text file names"
+    remedy = f"copy the mask there, or correct the paths: {FIX_COMMAND}"
     assert lines[0] == f"P/0.png: no such file, but line 1 of {STEM}_pred.txt names it; {remedy}"
     assert lines[5:] == [f"and 9995 more like these; {remedy}"]
 
@@ -183,7 +186,7 @@ def test_a_huge_text_file(
 def test_a_text_file_that_is_a_folder(folder: InstanceFolder, capsys: pytest.CaptureFixture[str]) -> None:
     folder.pair(0).text.unlink()
     folder.pair(0).text.mkdir()
-    assert "no prediction in P" in faults(folder, capsys)[0]
+    assert "P: no prediction of" in faults(folder, capsys)[0]
 
 
 def write_bytes(content: bytes) -> Callable[[Path], None]:
@@ -234,7 +237,7 @@ OTHER_SIZE = "expected 64 x 48 like the ground truth; write each mask at the siz
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (Path.unlink, f"no such file, but line 1 of {STEM}_pred.txt names it; write each mask that a text file names"),
+        (Path.unlink, NOT_THERE),
         (cut, f"damaged image (cut off); {AGAIN}"),
         (flip, f"damaged image (wrong checksum in chunk IDAT); {AGAIN}"),
         (write_bytes(b""), f"the file is empty; {AGAIN}"),

@@ -18,6 +18,7 @@ from cityscapes.labels import BY_ID
 from cityscapes.layout import Scene, scenes_with_instance_ids
 from cityscapes.scoring import main
 from cityscapes.scoring.panoptic import measure
+from cityscapes.scoring.panoptic.pairs import find_files
 from engine.arrays import MIB
 from engine.errors import InputError
 from engine.files.atomic import strict
@@ -271,6 +272,36 @@ def test_the_command_reports_faults_without_a_traceback(predicted: PanopticFolde
     )
 
 
+def test_all_pngs_in_another_folder_are_one_message(predicted: PanopticFolder) -> None:
+    names = ", ".join(annotation["file_name"] for annotation in predicted.annotations)
+    number = len(predicted.annotations)
+    predicted.pngs.rename(predicted.pngs.with_name("pngs"))
+    assert faults(predicted) == [
+        f"{predicted.json.parent}: none of the {number} PNGs that {predicted.json.name} names is there ({names}); "
+        "name their folder cityscapes_panoptic_val: python -m cityscapes.submission fix PATH NEW"
+    ]
+
+
+def test_numbers_of_images_lead_to_the_converter(predicted: PanopticFolder) -> None:
+    for number, annotation in enumerate(predicted.annotations):
+        annotation["image_id"] = number
+    predicted.write()
+    assert faults(predicted) == [
+        f"{predicted.json}: annotation {number}: image_id: expected a string, got {number}; name the images: "
+        "python -m cityscapes.convert coco_panoptic JSON DIR NEW"
+        for number in range(len(predicted.annotations))
+    ]
+
+
+def test_predictions_in_a_folder_below_are_named(predicted: PanopticFolder) -> None:
+    above = predicted.json.parent.parent
+    with pytest.raises(InputError) as error:
+        find_files(above, "val")
+    assert str(error.value) == (
+        f"{above}: no cityscapes_panoptic_val.json in it, but in {predicted.json.parent}; give that folder"
+    )
+
+
 NO_FILE = "no such file, but cityscapes_panoptic_val.json names it; write the PNG of each image"
 IMPOSSIBLE = "expected a path inside the folder, got "
 
@@ -353,7 +384,7 @@ def test_a_missing_image_is_named(predicted: PanopticFolder) -> None:
     predicted.annotations.pop()
     predicted.write()
     assert faults(predicted) == [
-        f"ulm_000001_000019: no prediction in {predicted.json}; predict every scene of the val split"
+        f"{predicted.json}: no prediction of 1 scene (ulm_000001_000019); predict every scene of the val split"
     ]
 
 
@@ -405,7 +436,7 @@ def test_a_png_that_is_not_rgb_is_refused(predicted: PanopticFolder, mode: str) 
     (line,) = faults(predicted)
     assert line == (
         f"{png(predicted)}: image of mode {mode}, expected RGB; write the id of each segment as "
-        "red + 256 x green + 65,536 x blue"
+        "red + 256 x green + 65,536 x blue: python -m cityscapes.convert coco_panoptic JSON DIR NEW"
     )
 
 
@@ -448,7 +479,7 @@ def test_faults_of_all_images_are_reported_together(folder: PanopticFolder) -> N
     folder.annotations.pop()
     folder.write()
     found = faults(folder)
-    for text in ("is not an image", "no such file", "image of mode L", " not in cityscapes", "no prediction in"):
+    for text in ("is not an image", "no such file", "image of mode L", " not in cityscapes", "no prediction of"):
         assert sum(text in line for line in found) == 1, text
     assert len(found) == 5
 

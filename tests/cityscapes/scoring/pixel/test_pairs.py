@@ -19,8 +19,8 @@ def test_every_missing_prediction_is_named(folder: Folder, capsys: pytest.Captur
     pairs[0].prediction.unlink()
     pairs[2].prediction.unlink()
     assert fault_lines(folder, capsys) == [
-        f"ulm_{number:06}_000019: no prediction in {folder.predictions}; predict every scene of the val split"
-        for number in (0, 2)
+        f"{folder.predictions}: no prediction of 2 scenes (ulm_000000_000019, ulm_000002_000019); "
+        "predict every scene of the val split"
     ]
 
 
@@ -40,8 +40,36 @@ def test_several_predictions_for_a_scene_are_listed(folder: Folder, capsys: pyte
     folder.add()
     write_png(folder.predictions / "color/ulm_000000_000019_color.png", np.zeros((4, 4, 3), np.uint8))
     assert fault_lines(folder, capsys) == [
-        f"ulm_000000_000019: 2 predictions in {folder.predictions} (color/ulm_000000_000019_color.png, "
+        f"{folder.predictions}: several predictions of 1 scene (color/ulm_000000_000019_color.png and "
         "ulm_000000_000019_labelId_preds.png); keep one of each scene"
+    ]
+
+
+def test_hundreds_of_scenes_with_several_predictions_are_one_message(
+    folder: Folder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(30):
+        pair = folder.add(number)
+        for name in "abcd":
+            (folder.predictions / f"{pair.stem}_{name}.png").write_bytes(pair.prediction.read_bytes())
+    (line,) = fault_lines(folder, capsys)
+    assert "several predictions of 30 scenes (ulm_000000_000019_a.png and ulm_000000_000019_b.png and 3 more" in line
+    assert line.endswith(" and 26 more); keep one of each scene")
+
+
+@pytest.mark.parametrize(
+    ("city", "split", "remedy"),
+    [("frankfurt", "val", "give --split val"), ("berlin", "test", "predict the train split")],
+)
+def test_predictions_of_another_split_are_named(
+    folder: Folder, capsys: pytest.CaptureFixture[str], city: str, split: str, remedy: str
+) -> None:
+    prediction = folder.add(split="train").prediction
+    other = f"{city}_000000_000294"
+    prediction.rename(folder.predictions / f"{other}.png")
+    assert fault_lines(folder, capsys, "--split", "train") == [
+        f"{folder.predictions}: predictions of the {split} split (for example {other}), expected the train split; "
+        f"{remedy}"
     ]
 
 
@@ -89,7 +117,7 @@ def test_faults_of_all_kinds_are_reported_together(folder: Folder, capsys: pytes
     pairs[2].prediction.unlink()
     pairs[3].instance_ids.unlink()
     lines = fault_lines(folder, capsys)
-    for text in ("no prediction in", "instanceIds.png: no such file", "is not an image", "id 99 on 1230 pixels"):
+    for text in ("no prediction of", "instanceIds.png: no such file", "is not an image", "id 99 on 1230 pixels"):
         assert sum(text in line for line in lines) == 1, text
     assert len(lines) == 4
 
@@ -100,10 +128,12 @@ def test_many_faults_of_a_kind_are_cut_short(
 ) -> None:
     folder.add(99)
     for scene in range(number):
-        folder.add(scene).prediction.unlink()
+        folder.add(scene).instance_ids.unlink()
     lines = fault_lines(folder, capsys)
-    assert [line.split(":")[0] for line in lines[:shown]] == [f"ulm_{scene:06}_000019" for scene in range(shown)]
-    rest = [f"and {number - shown} more like these; predict every scene of the val split"]
+    assert [line.split("_gtFine")[0][-17:] for line in lines[:shown]] == [
+        f"ulm_{scene:06}_000019" for scene in range(shown)
+    ]
+    rest = [f"and {number - shown} more like these; unpack gtFine_trainvaltest.zip again, which has it"]
     assert lines[shown:] == (rest if shown < number else [])
 
 
