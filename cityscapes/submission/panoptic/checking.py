@@ -1,5 +1,6 @@
 """Check the predictions of the panoptic task in a folder or zip, and pack those of a folder."""
 
+import codecs
 import functools
 import hashlib
 import posixpath
@@ -53,6 +54,8 @@ def inspect(path: Path, root: Path | None, workers: int, entries: Sequence[Entry
     content = _json(path, files, checked.faults)
     if content is not None:
         annotations, faults = panoptic_reader.parse(content)
+        if content.startswith(codecs.BOM_UTF8):  # which the official scorer does not read
+            checked.faults.add("byte order mark", files.jsons[0].name)
         checked.digests[files.jsons[0].name] = hashlib.sha256(content).hexdigest()
         if not any(one.kind in _UNREADABLE for one in faults):
             findings += _check_images(path, files, expected, annotations, faults, workers, checked)
@@ -125,6 +128,8 @@ def _annotated(
         stem = stem_of(image.image_id)
         of_file = frame_of(posixpath.basename(image.file_name))
         segments = {segment.id for segment in image.segments}
+        if stem != image.image_id == frame_of(image.image_id):  # with a blank or a folder before the city
+            counts.add("image id", image.image_id)
         if 0 in segments:
             counts.add("segment 0", image.image_id)
         if of_file is not None and of_file != stem:

@@ -12,6 +12,9 @@ NAMED = frozenset({"image id", "duplicate image"})
 """Kinds of faults whose messages show the image alone."""
 KINDS = {
     "json": Kind("JSON file", "that cannot be read", _AGAIN),
+    "byte order mark": Kind(
+        "JSON file", "with a byte order mark, which the server cannot read", f"write it without one: {FIX_COMMAND}"
+    ),
     "structure": Kind(
         "JSON file", "of another structure", "write annotations, each with image_id, file_name and segments_info"
     ),

@@ -130,6 +130,9 @@ CASES: dict[str, Spoil] = {
     "two JSON files": two_jsons,
     "the PNGs in another folder": renamed(FOLDER, "pngs"),
     "broken JSON": text('{"annotations": [{"segments_info": '),
+    "JSON with a byte order mark": lambda folder: (folder / JSON_NAME).write_bytes(
+        b"\xef\xbb\xbf" + (folder / JSON_NAME).read_bytes()
+    ),
     "a list instead of an object": text('[{"annotations": [], "segments_info": []}]'),
     "JSON nested too deeply": text("[" * 100_000),
     "an annotation without a file name": without("file_name"),
@@ -137,6 +140,7 @@ CASES: dict[str, Spoil] = {
     "a number as image_id": first(image_id=19),
     "image_id with _leftImg8bit": all_ids(lambda stem: f"{stem}_leftImg8bit"),
     "image_id with a path": all_ids(lambda stem: f"test/{stem}.png"),
+    "image_id with a blank": all_ids(lambda stem: f" {stem}"),
     "two annotations of an image": change(lambda annotations: annotations.append(annotations[0])),
     "a missing image": change(lambda annotations: annotations.pop(0)),
     "an image of another split": another_split,
