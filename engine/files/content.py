@@ -30,9 +30,20 @@ def reading(path: Path) -> Iterator[BufferedReader]:
         yield file
 
 
-def read_bytes(path: Path) -> bytes:
-    """Read a complete file, see `reading`."""
+def read_bytes(path: Path, most: int | None = None) -> bytes:
+    """Read a complete file, see `reading`.
+
+    Args:
+        path: of the file.
+        most: number of bytes above which nothing is read.
+
+    Raises:
+        InputError: also if it has more.
+    """
     with reading(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if most is not None and size > most:
+            raise InputError(f"{path}: got {size:,} bytes, expected at most {most:,}; write it again")
         return file.read()
 
 

@@ -187,6 +187,22 @@ def note_of(path: Path, key: str) -> str | None:
         return None
 
 
+def stated_size(content: bytes) -> tuple[int, int] | None:
+    """Width and height in the header of an image, which is not decoded; None if they cannot be read."""
+    if content.startswith(png_reader.SIGNATURE):
+        try:
+            return png_reader.header(content)[:2]
+        except png_reader.DamagedError:
+            return None
+    from PIL import Image
+
+    try:
+        with quiet_pillow(), Image.open(io.BytesIO(content)) as image:
+            return image.size
+    except (Image.DecompressionBombError, *_DAMAGED):
+        return None
+
+
 def image_size(path: Path) -> tuple[int, int]:
     """Width and height of an image, from its header alone.
 

@@ -15,9 +15,8 @@ from cityscapes.scoring.instance.matching import CLASS_OF, GroundTruth, ImageMat
 from cityscapes.scoring.instance.pairs import Pair
 from engine.arrays import MIB
 from engine.errors import ErrorCollector, InputError
-from engine.files import png_reader
-from engine.files.content import reading
-from engine.files.images import read_ids
+from engine.files.content import read_bytes
+from engine.files.images import read_ids, stated_size
 
 MAX_TEXT = 16 * MIB
 """Bytes of the largest text file that is read."""
@@ -114,7 +113,7 @@ def read_lines(path: Path, folder: str) -> tuple[list[InstanceLine], list[str]]:
         folder: path of its folder within the folder of all predictions.
     """
     try:
-        content = _read(path, MAX_TEXT)
+        content = read_bytes(path, MAX_TEXT)
     except InputError as error:
         return [], list(error.messages)
     lines, faults = instance.parse(content, folder)
@@ -138,25 +137,17 @@ def read_mask(path: Path, size: tuple[int, int] | None, line: InstanceLine, text
     if not os.path.realpath(path).startswith(f"{base.rstrip(os.sep)}{os.sep}"):
         raise InputError(f"{path}: a link leads out of the folder of the predictions ({where}); copy the masks there")
     try:
-        content = _read(path, MAX_MASK)
+        content = read_bytes(path, MAX_MASK)
     except InputError:
         if os.path.lexists(path):
             raise
         raise InputError(
             f"{path}: no such file, but {where} names it; copy the mask there, or correct the paths: {FIX_COMMAND}"
         ) from None
-    _require_size(path, _stated_size(content), size)
+    _require_size(path, stated_size(content), size)
     mask = instance.read_mask(content, path)
     _require_size(path, mask.size, size)
     return mask
-
-
-def _stated_size(content: bytes) -> tuple[int, int] | None:
-    """Width and height in the header of a PNG; None for other files."""
-    try:
-        return png_reader.header(content)[:2]
-    except png_reader.DamagedError:
-        return None
 
 
 def _require_size(path: Path, size: tuple[int, int] | None, expected: tuple[int, int] | None) -> None:
@@ -164,12 +155,3 @@ def _require_size(path: Path, size: tuple[int, int] | None, expected: tuple[int,
     if size is not None and expected is not None and size != expected:
         got, wanted = (f"{width} x {height}" for width, height in (size, expected))
         raise InputError(f"{path}: got {got} pixels, expected {wanted} like the ground truth; {_SIZE_REMEDY}")
-
-
-def _read(path: Path, most: int) -> bytes:
-    """Read a file of limited size."""
-    with reading(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size > most:
-            raise InputError(f"{path}: got {size:,} bytes, expected at most {most:,}; write it again")
-        return file.read()

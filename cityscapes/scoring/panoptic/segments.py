@@ -1,7 +1,6 @@
 """Segments and segment ids of one image, from instance ids or from the panoptic format."""
 
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +11,14 @@ from cityscapes.formats import panoptic, panoptic_reader, panoptic_writer
 from cityscapes.labels import BY_ID
 from cityscapes.predictions import FIX_COMMAND, LABEL_IDS
 from cityscapes.scoring.panoptic.matching import CATEGORY_IDS, Segments
-from engine.arrays import Int64Array
+from engine.arrays import MIB, Int64Array
 from engine.errors import InputError
 from engine.files import png_reader
 from engine.files.content import read_bytes
-from engine.files.images import open_image
+from engine.files.images import decode_image, stated_size
+
+MAX_PNG = 64 * MIB
+"""Bytes of the largest PNG that is read; an official image has 6 MiB without compression."""
 
 _CLASS_OF = {category: index for index, category in enumerate(CATEGORY_IDS)}
 _FIXABLE = ("train ids", "image id")
@@ -68,19 +70,18 @@ def read(path: Path, size: tuple[int, int] | None = None) -> npt.NDArray[np.uint
 
     Args:
         path: of the file.
-        size: expected height and width; a PNG of another size is refused before it is decoded.
+        size: expected height and width; an image of another size is refused before it is decoded.
 
     Raises:
         InputError: if the file is missing, damaged or too large, is neither RGB nor RGBA, or has another size.
     """
-    content = read_bytes(path)
-    if size is not None and content.startswith(png_reader.SIGNATURE):
-        with suppress(png_reader.DamagedError):  # which decoding reports
-            head = png_reader.header(content)
-            _require_size(path, (head.height, head.width), size)
+    content = read_bytes(path, MAX_PNG)
+    stated = None if size is None else stated_size(content)
+    if size is not None and stated is not None:
+        _require_size(path, stated[::-1], size)
     pixels = png_reader.decode_rgb(content)
     if pixels is None:
-        image = open_image(path)
+        image = decode_image(path, content)
         if image.mode not in _MODES:
             raise InputError(
                 f"{path}: image of mode {image.mode}, expected RGB; "

@@ -109,7 +109,7 @@ def _listed(json: Path, folder: Path, described: list[Scene]) -> Truth:
     Raises:
         InputError: with all faults of the JSON file.
     """
-    found, broken = panoptic_reader.parse(read_bytes(json), truth=True)
+    found, broken = panoptic_reader.parse(read_bytes(json, panoptic_reader.MAX_BYTES), truth=True)
     if broken:
         raise InputError(*segments.messages(json, broken))
     images = [

@@ -39,6 +39,15 @@ def test_pipes_and_devices_are_refused_without_waiting(tmp_path: Path) -> None:
             read_bytes(tmp_path / "s")
 
 
+def test_a_file_of_limited_size_is_not_read_if_it_is_larger(tmp_path: Path) -> None:
+    with (tmp_path / "a.bin").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(InputError, match=r"a.bin: got 1,099,511,627,776 bytes, expected at most 10; write it again"):
+        read_bytes(tmp_path / "a.bin", 10)
+    (tmp_path / "b.bin").write_bytes(bytes(10))
+    assert read_bytes(tmp_path / "b.bin", 10) == bytes(10)
+
+
 def test_text_must_be_utf_8(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"ab\xff")
     with pytest.raises(InputError, match=r"a.txt: not UTF-8 text \(byte 2\)"):
