@@ -76,7 +76,7 @@ def pair_files(predictions: Path, root: Path, split: str) -> PairedFiles:
         with_image = {scene.stem for scene in scenes_with_image(root, split)}
     with errors.collect():
         files = find_files(predictions, split)
-        listed, faults = panoptic_reader.parse(read_bytes(files.json))
+        listed, faults = panoptic_reader.parse(read_bytes(files.json, panoptic_reader.MAX_BYTES))
         if _UNREADABLE & {fault.kind for fault in faults}:
             raise InputError(*segments.messages(files.json, faults))
     errors.raise_if_any()
@@ -154,7 +154,7 @@ def _only_json(predictions: Path, split: str) -> Path:
 def _has_annotations(json: Path) -> bool:
     """Whether a JSON file has annotations, faulty or not; files that cannot be read have none."""
     try:
-        _, faults = panoptic_reader.parse(read_bytes(json))
+        _, faults = panoptic_reader.parse(read_bytes(json, panoptic_reader.MAX_BYTES))
     except InputError:
         return False
     return not _UNREADABLE & {fault.kind for fault in faults}

@@ -416,6 +416,30 @@ def test_a_png_of_a_billion_pixels_is_refused_before_it_is_decoded(predicted: Pa
     assert peak < 4 * MIB
 
 
+def test_an_image_of_another_format_and_size_is_refused_before_it_is_decoded(predicted: PanopticFolder) -> None:
+    Image.new("RGB", (8_000, 8_000)).save(png(predicted), "TIFF", compression="tiff_adobe_deflate")
+    faults(predicted)  # imports the reader of the format
+    tracemalloc.start()
+    (line,) = faults(predicted)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert line.startswith(f"{png(predicted)}: got 8000 x 8000 pixels, expected 41 x 30 like the ground truth; ")
+    assert peak < 16 * MIB
+
+
+def test_files_of_a_terabyte_are_refused_before_they_are_read(predicted: PanopticFolder) -> None:
+    with png(predicted).open("wb") as file:
+        file.truncate(1 << 40)
+    assert faults(predicted) == [
+        f"{png(predicted)}: got 1,099,511,627,776 bytes, expected at most {64 * MIB:,}; write it again"
+    ]
+    with predicted.json.open("wb") as file:
+        file.truncate(1 << 40)
+    assert faults(predicted) == [
+        f"{predicted.json}: got 1,099,511,627,776 bytes, expected at most {128 * MIB:,}; write it again"
+    ]
+
+
 def test_memory_does_not_grow_with_the_number_of_images(tmp_path: Path) -> None:
     peaks = []
     for number in (2, 12):
