@@ -107,6 +107,11 @@ class COCOPanopticEvaluator:
         return {}
 
 
+def evaluator_of_page(name: str, *arguments: Any) -> Any:
+    """An evaluator of the page."""
+    return functions("detectron2", {"detectron2": _Package})[name](*arguments)
+
+
 def write(evaluator: str, folder: Path, predictions: Sequence[Predicted], *arguments: Any) -> None:
     """Write files by a class of the page.
 
@@ -116,7 +121,7 @@ def write(evaluator: str, folder: Path, predictions: Sequence[Predicted], *argum
         predictions: one for each image.
         arguments: of the evaluator.
     """
-    made = functions("detectron2", {"detectron2": _Package})[evaluator](*arguments)
+    made = evaluator_of_page(evaluator, *arguments)
     made.folder = str(folder)
     made.reset()
     for predicted in predictions:
