@@ -20,7 +20,6 @@ from cityscapes.convert.reference import Image, Key, Reference
 from cityscapes.convert.rle import decode
 from cityscapes.convert.runs import Runs, union
 from cityscapes.formats.instance import MAX_LINES, InstanceLine, text_of
-from cityscapes.official_counts import SPLIT_OF
 from engine.errors import InputError
 from engine.files.atomic import write_bytes, write_text
 from engine.files.new_folder import complete_folder, require_new
@@ -81,7 +80,7 @@ def convert(
     faults = Faults()
     tasks = _by_image(results, document, names, faults)
     reading = _reading(results, document, names, numbering)
-    split = split or _split_of([task.image.stem for task in tasks])
+    split = split or reference.split_of(task.image.stem for task in tasks)
     without = _stems_without(tasks, names, root, split)
     if not tasks and not without:
         raise InputError(*(faults.settled(skip=True) or (f"{results}: no result in it; predict first",)))
@@ -128,15 +127,19 @@ def _notes(empty: int, without: int) -> Iterator[str]:
 def _by_image(path: Path, document: Sequence[Any], names: Reference | None, faults: Faults) -> list[Task]:
     """The results by image, in the order of the stems; messages on those without a known image are added."""
     tasks: dict[str, Task] = {}
+    numbers: set[int] = set()
     masks = 0
     for number, result in enumerate(document):
         where = f"{path}: result {number}"
         if not isinstance(result, dict):
             faults.add(f"{where}: got {shown(result)}, expected image_id, category_id, segmentation, score; remove it")
             continue
-        image = reference.image_of(result.get("image_id"), [result.get("file_name")], names)
+        key = result.get("image_id")
+        image = reference.image_of(key, [result.get("file_name")], names)
         masks += "segmentation" in result
-        if isinstance(image, str):
+        if isinstance(image, str) and names is None and type(key) is int:
+            numbers.add(key)
+        elif isinstance(image, str):
             faults.add(f"{where}: {image}")
         else:
             tasks.setdefault(image.stem, Task(image, [])).results.append((number, result))
@@ -145,6 +148,8 @@ def _by_image(path: Path, document: Sequence[Any], names: Reference | None, faul
             f"{path}: got {counted(len(document), 'result')} without a segmentation, expected masks: these are boxes; "
             "give the file with the masks, for example *.segm.json of mmdetection"
         )
+    if numbers:
+        faults.add(f"{path}: {reference.nameless(numbers)}")
     for stem, task in tasks.items():
         if len(task.results) > MAX_LINES:
             raise InputError(
@@ -162,12 +167,6 @@ def _reading(path: Path, document: Sequence[Any], names: Reference | None, numbe
         return Reading({}, "")
     reading = categories.decide(path, ids, ids, known, categories.INSTANCE_KINDS, numbering)
     return Reading({k: of for k, of in reading.table.items() if of in categories.THING_IDS}, reading.description)
-
-
-def _split_of(stems: Sequence[str]) -> str:
-    """The split of most scenes, according to their cities; unknown cities count as val."""
-    splits = Counter(SPLIT_OF.get(stem.split("_", maxsplit=1)[0], "val") for stem in stems)
-    return splits.most_common(1)[0][0] if splits else "val"
 
 
 def _stems_without(tasks: Sequence[Task], names: Reference | None, root: Path | None, split: str) -> list[str]:

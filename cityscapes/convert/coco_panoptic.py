@@ -34,7 +34,7 @@ def convert(
     path: Path,
     folder: Path,
     new: Path,
-    split: str,
+    split: str | None = None,
     *,
     annotations: Path | None = None,
     numbering: Kind | None = None,
@@ -47,7 +47,7 @@ def convert(
         path: JSON file with a list of annotations.
         folder: folder of its PNGs: RGB, or grey with segment ids of 8 or 16 bits.
         new: folder to write.
-        split: name of the split for the new files: train, val or test.
+        split: of the images, for the names of the new files; by default that of most images, by their cities.
         annotations: COCO file with the names of images and categories; by default those in the JSON file.
         numbering: how category ids are numbered; None decides by names or evidence.
         skip_faulty: leave out faulty images and segments instead of writing nothing.
@@ -68,6 +68,7 @@ def convert(
     if not tasks:
         raise InputError(*(faults.settled(skip=True) or (f"{path}: no annotation in it; predict first",)))
     reading = _reading(path, tasks, names, numbering)
+    split = split or reference.split_of(task.stem for task in tasks)
     json_name, folder_name = panoptic.file_names(split)
     with complete_folder(new) as part:
         work = partial(segments.convert, path, folder, part / folder_name, reading, names)
@@ -103,6 +104,7 @@ def _images_of(path: Path, document: dict[str, Any]) -> Reference | None:
 def _tasks(path: Path, listed: Sequence[Any], names: Reference | None, faults: Faults) -> list[Task]:
     """The usable entries by stem, sorted; messages on the others are added."""
     tasks: dict[str, Task] = {}
+    numbers: set[int] = set()
     for number, entry in enumerate(listed):
         where = f"annotation {number}"
         got = entry if isinstance(entry, dict) else {}
@@ -111,8 +113,11 @@ def _tasks(path: Path, listed: Sequence[Any], names: Reference | None, faults: F
             expected = "expected image_id, file_name and segments_info"
             faults.add(f"{path}: {where}: got {shown(entry)}, {expected}; {_REWRITE}")
             continue
-        image = reference.image_of(got.get("image_id"), [file], names)
-        if isinstance(image, str):
+        key = got.get("image_id")
+        image = reference.image_of(key, [file], names)
+        if isinstance(image, str) and names is None and type(key) is int:
+            numbers.add(key)
+        elif isinstance(image, str):
             faults.add(f"{path}: {where}: {image}")
         elif not _is_inside(file):
             faults.add(f"{path}: {where}: file_name is {shown(file)}, expected a path in the folder; {_REWRITE}")
@@ -120,6 +125,8 @@ def _tasks(path: Path, listed: Sequence[Any], names: Reference | None, faults: F
             faults.add(f"{path}: {where}: {image.stem} appears twice; keep one annotation for each image")
         else:
             tasks[image.stem] = Task(image.stem, f"{where} ({image.stem})", file, listed_segments)
+    if numbers:
+        faults.add(f"{path}: {reference.nameless(numbers)}")
     return [tasks[stem] for stem in sorted(tasks)]
 
 

@@ -139,9 +139,7 @@ def _add_instances(formats: "argparse._SubParsersAction[argparse.ArgumentParser]
     parser.add_argument(
         "--root", type=Path, metavar="DIR", help="data folder; its images without a result get an empty text file"
     )
-    parser.add_argument(
-        "--split", choices=SPLITS, help="split of the images (default: that of most results, by their cities)"
-    )
+    _add_split(parser)
     _add_common(parser)
 
 
@@ -153,7 +151,7 @@ def _add_panoptic(formats: "argparse._SubParsersAction[argparse.ArgumentParser]"
     parser.add_argument("json", type=Path, metavar="JSON", help="file with annotations: image_id, segments_info")
     parser.add_argument("pngs", type=Path, metavar="DIR", help="folder of its PNGs: RGB, or grey with segment ids")
     _add_new(parser)
-    parser.add_argument("--split", choices=SPLITS, default="val", help="split of the images (default: val)")
+    _add_split(parser)
     _add_names(parser, PANOPTIC_KINDS)
     _add_common(parser)
 
@@ -178,6 +176,12 @@ def _add_annotations(formats: "argparse._SubParsersAction[argparse.ArgumentParse
 
 def _add_new(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("new", type=Path, metavar="NEW", help="new folder to write to")
+
+
+def _add_split(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--split", choices=SPLITS, help="split of the images (default: that of most of them, by their cities)"
+    )
 
 
 def _add_names(parser: argparse.ArgumentParser, kinds: Sequence[str]) -> None:

@@ -62,7 +62,8 @@ def convert(
     """
     require_new(folder, new)
     if not folder.is_dir():
-        raise InputError(f"{folder}: no such folder; give the folder with the JSON files of labelme")
+        got = "is a file" if folder.exists() else "no such folder"
+        raise InputError(f"{folder}: {got}; give the folder with the JSON files of labelme")
     paths = find(folder, "*.json")
     if not paths:
         raise InputError(f"{folder}: no JSON file in it or below; give the folder in which labelme saved its files")

@@ -1,15 +1,18 @@
 """Names that a COCO file gives to its images and categories, and the scenes that they stand for."""
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeGuard
 
 from cityscapes.convert.faults import Faults, shown
 from cityscapes.layout import frame_of
+from cityscapes.official_counts import SPLIT_OF
 from engine.errors import InputError
 from engine.files.content import reading
 from engine.files.documents import read_json
+from engine.findings import counted, examples
 
 _MAX_BYTES = 1 << 29
 """Largest JSON file that is read; 100 compressed masks for each image of the test set have a fifth of this."""
@@ -168,8 +171,21 @@ def image_of(key: Any, names: Sequence[Any], reference: Reference | None) -> Ima
             return unknown if reference is None else reference.by_stem.get(stem, unknown)
     if reference is not None:
         return f"image_id is {shown(key)}, expected an id in {reference.path}; give the annotations of these images"
-    if type(key) is int:
-        return f"image_id is {key}, a number without a name; give the annotation file that has its name: --annotations"
     return (
         f"image_id is {shown(key)}, expected <city>_<6 digits>_<6 digits> in it; name the images as the data set does"
     )
+
+
+def nameless(keys: Collection[int]) -> str:
+    """The fault of all images whose ids are numbers that no annotation file names."""
+    numbers = examples([str(key) for key in sorted(keys)])
+    return (
+        f"image_id of {counted(len(keys), 'image')} is a number without a name ({numbers}), expected "
+        "<city>_<6 digits>_<6 digits>; give the annotation file that has the names: --annotations"
+    )
+
+
+def split_of(stems: Iterable[str]) -> str:
+    """The split of most scenes, according to their cities; unknown cities count as val."""
+    splits = Counter(SPLIT_OF.get(stem.split("_", maxsplit=1)[0], "val") for stem in stems)
+    return splits.most_common(1)[0][0] if splits else "val"

@@ -20,7 +20,9 @@ KINDS = {
     ),
     "annotation": Kind("key", "of annotations, missing or of another type", "write all three for each image"),
     "image number": Kind(
-        "image_id", "that is a number", "name the images: python -m cityscapes.convert coco_panoptic JSON DIR NEW"
+        "image_id",
+        "of another type than text",
+        "name the images: python -m cityscapes.convert coco_panoptic JSON DIR NEW",
     ),
     "image id": Kind("image_id", "other than <city>_<6 digits>_<6 digits>", _FIX),
     "duplicate image": Kind("annotation", "of an image that has another one", "write one annotation for each image"),

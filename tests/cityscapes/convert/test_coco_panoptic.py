@@ -155,12 +155,10 @@ def test_two_workers_write_the_same(tmp_path: Path) -> None:
 
 def test_numbers_of_images_need_names(tmp_path: Path, error_of: Ending) -> None:
     path = mmdetection(tmp_path / "old")
-    lines = error_of(main, *argv(path, tmp_path / "new")).splitlines()
-    assert lines == [
-        f"error: {path}: annotation {number}: image_id is {number}, a number without a name; "
-        "give the annotation file that has its name: --annotations"
-        for number in (0, 1)
-    ]
+    assert error_of(main, *argv(path, tmp_path / "new")) == (
+        f"error: {path}: image_id of 2 images is a number without a name (0, 1), expected "
+        "<city>_<6 digits>_<6 digits>; give the annotation file that has the names: --annotations\n"
+    )
     assert not (tmp_path / "new").exists()
 
 
@@ -205,6 +203,16 @@ def test_the_flag_names_the_numbering(tmp_path: Path, capsys: pytest.CaptureFixt
     assert main([*words, "--categories", "train_ids_from_1"]) == 0
     assert_converted(tmp_path / "new")
     assert capsys.readouterr().out.startswith("category ids: train ids from 1, stated by --categories\n")
+
+
+def test_the_cities_name_the_split(tmp_path: Path) -> None:
+    path = hugging_face(tmp_path / "old")
+    content = json.loads(path.read_text())
+    for number, annotation in enumerate(content["annotations"]):
+        annotation["image_id"] = f"berlin_{number:06}_000019"
+    write(tmp_path / "old", content)
+    assert main(argv(path, tmp_path / "new")) == 0
+    assert (tmp_path / "new" / "cityscapes_panoptic_test.json").is_file()
 
 
 def test_the_flag_names_the_split(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

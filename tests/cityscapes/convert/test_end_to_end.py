@@ -12,9 +12,11 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 
+import generate_gt
 from cityscapes.convert import main
 from cityscapes.formats.panoptic import categories
 from cityscapes.labels import LABEL_ID_OF
+from tests import perfect_predictions
 from tests.cityscapes.programs import detectron2, drawn, hugging_face, mmdetection
 from tests.cityscapes.programs.drawn import Predicted, predict
 from tests.cityscapes.programs.pages import run
@@ -160,3 +162,28 @@ def test_every_path_of_a_result_leads_to_the_ground_truth(root: Path, capsys: py
         run(words.split(), capsys)
         assert json.loads(Path("s.json").read_text())["averages"]["allAp"] == 1
     assert LABEL_ID_OF[drawn.FIRST_THING] == 24
+
+
+def test_own_annotations_become_the_ground_truth_of_all_tasks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("my_labelme/val/mytown")
+    folder.mkdir(parents=True)
+    for number in range(2):
+        name = f"mytown_000000_{number:06}_leftImg8bit"
+        shapes = [
+            {"label": "road", "shape_type": "polygon", "points": [[0, 20], [63, 20], [63, 31], [0, 31]]},
+            {"label": "car", "shape_type": "rectangle", "points": [[5, 5], [25, 18]]},
+        ]
+        size = {"imageHeight": 32, "imageWidth": 64, "imagePath": f"{name}.png"}
+        (folder / f"{name}.json").write_text(json.dumps({"version": "5.5.0", "shapes": shapes, **size}))
+    convert, draw, *scorings = commands("Polygons of labelme and CVAT")
+    run(convert, capsys)
+    assert draw[:2] == ["python", "generate_gt.py"]
+    assert generate_gt.main([*draw[2:], "--workers", "1"]) == 0
+    perfect_predictions.write(Path("mine"), "val", Path("outputs"))
+    for words, perfect in zip(scorings, ("mean of 2", "average of 1", "All"), strict=True):
+        printed = run(words, capsys).output
+        assert re.search(rf"^{perfect} +100\.0  100\.0", printed, re.MULTILINE)
+        assert "2 scenes of val, not the official 500" in printed

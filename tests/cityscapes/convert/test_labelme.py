@@ -225,3 +225,9 @@ def test_folders_of_nothing(tmp_path: Path, error_of: Ending) -> None:
     write(tmp_path / "old/a_leftImg8bit.json", labelme())
     message = error_of(main, "labelme", tmp_path / "old", tmp_path / "new")
     assert "a would be written twice, as for " in message
+
+
+def test_a_file_in_place_of_the_folder(tmp_path: Path, error_of: Ending) -> None:
+    (tmp_path / "one.json").write_text("{}")
+    message = error_of(main, "labelme", tmp_path / "one.json", tmp_path / "new")
+    assert message == f"error: {tmp_path / 'one.json'}: is a file; give the folder with the JSON files of labelme\n"

@@ -64,5 +64,5 @@ def test_images_are_found_by_id_or_by_name() -> None:
     assert reference.image_of(9, [f"{STEM}.png"], None) == Image(STEM, None)
     assert reference.image_of("lindau_000000_000019", [], names) == Image("lindau_000000_000019", None)
     assert "expected an id in a.json" in str(reference.image_of(9, [None, 3], names))
-    assert "a number without a name" in str(reference.image_of(9, ["y.png"], None))
+    assert "image_id is 9, expected" in str(reference.image_of(9, ["y.png"], None))
     assert "image_id is True" in str(reference.image_of(True, [], None))
