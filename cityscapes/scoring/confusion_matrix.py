@@ -41,7 +41,14 @@ def _whole(share: float) -> str:
 
 
 def write_picture(
-    path: Path, percent: Float64Array, rows: Sequence[str], columns: Sequence[str], *, title: str, unit: str
+    path: Path,
+    percent: Float64Array,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    *,
+    title: str,
+    unit: str,
+    classes: int | None = None,
 ) -> None:
     """Draw the shares as a PNG file.
 
@@ -52,6 +59,7 @@ def write_picture(
         columns: names of the columns.
         title: heading of the picture.
         unit: name of the things that are shared, for example `pixels`.
+        classes: number of the first rows and columns that are classes; a line separates the others.
     """
     from matplotlib.figure import Figure
 
@@ -67,6 +75,9 @@ def write_picture(
         share = percent[row, column]
         colour = "white" if share > 55 else "black"
         axes.text(column, row, f"{share:.0f}", ha="center", va="center", fontsize=8, color=colour)
+    if classes is not None:
+        axes.axhline(classes - 0.5, color="black", linewidth=1)
+        axes.axvline(classes - 0.5, color="black", linewidth=1)
     figure.colorbar(picture, ax=axes, shrink=0.7, label=f"% of the {unit} of the row")
     with replacing(path) as file:
         figure.savefig(file, format="png")

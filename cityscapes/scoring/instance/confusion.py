@@ -83,6 +83,13 @@ def to_dataframe(confusion: Int64Array) -> "pd.DataFrame":
 
 
 def write_picture(path: Path, confusion: Int64Array) -> None:
-    """Draw the shares as a PNG file."""
-    title = "Predicted classes for the instances of each class, in percent"
-    confusion_matrix.write_picture(path, shares(confusion), ROWS, COLUMNS, title=title, unit="instances or predictions")
+    """Draw the shares as a PNG file, with the number of instances or predictions behind the name of each row."""
+    confusion_matrix.write_picture(
+        path,
+        shares(confusion),
+        [f"{name} ({number:,})" for name, number in zip(ROWS, confusion.sum(1).tolist(), strict=True)],
+        COLUMNS,
+        title="Predicted classes for the instances of each class (number), in percent",
+        unit="instances or predictions",
+        classes=len(CLASSES),
+    )

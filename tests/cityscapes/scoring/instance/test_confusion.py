@@ -1,12 +1,17 @@
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
+from matplotlib.axes import Axes
 
 from cityscapes.formats.instance import BoxedMask
 from cityscapes.scoring.instance import confusion
 from cityscapes.scoring.instance.average_precision import detections
 from cityscapes.scoring.instance.matching import CLASSES, GroundTruth, Matcher
 from engine.arrays import Int64Array
+from engine.files.images import read_image
 
 PERSON, CAR, TRUCK, BUS = (CLASSES.index(name) for name in ("person", "car", "truck", "bus"))
 SKY, EGO_VEHICLE = 23, 1
@@ -97,3 +102,20 @@ def test_the_table_has_percent_of_rows_and_their_number() -> None:
     frame = confusion.to_dataframe(found).set_index("true \\ predicted")
     assert frame.loc["car", "truck"] == 2
     assert frame.loc["background", "car"] == 4
+
+
+def test_the_picture_has_the_number_of_each_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    set_yticks = Axes.set_yticks
+
+    def record(axes: Axes, places: Any, names: list[str]) -> Any:
+        drawn.extend(names)
+        return set_yticks(axes, places, names)
+
+    monkeypatch.setattr(Axes, "set_yticks", record)
+    matrix = np.zeros((len(confusion.ROWS), len(confusion.COLUMNS)), np.int64)
+    matrix[2, 2], matrix[2, -1], matrix[-1, 2] = 1200, 34, 5
+    confusion.write_picture(tmp_path / "confusion.png", matrix)
+    assert drawn[2] == "car (1,234)"
+    assert drawn[-2:] == ["duplicate (0)", "background (5)"]
+    assert read_image(tmp_path / "confusion.png").size
