@@ -69,7 +69,8 @@ def measure(predictions: Path, root: Path, split: str, *, workers: int = 1) -> I
         raise InputError(*grouped(faults))
     if not any(found.instances for image in images for found in image.classes):
         raise InputError(f"{root}: no instance of {MIN_PIXELS} pixels in the {split} masks; {masks_remedy(split)}")
-    warn([*files.warnings, *_warnings(predictions, unscored)])
+    scored = any(found.confidences.size for image in images for found in image.classes)
+    warn([*files.warnings, *_warnings(predictions, unscored, scored=scored)])
     coverage = Coverage.of(split, [image.stem for image in images], sizes, files.left_out)
     return InstanceResult(tuple(images), matrix, coverage)
 
@@ -80,14 +81,20 @@ def _score_scene(pair: Pair, *, predictions: Path) -> _SceneResult:
     return _SceneResult(found, confusion.count(matches, found), unscored, size)
 
 
-def _warnings(folder: Path, unscored: Unscored) -> Iterator[str]:
-    """Warnings about masks that are not scored, as in the official script."""
+def _warnings(folder: Path, unscored: Unscored, *, scored: bool) -> Iterator[str]:
+    """Warnings about masks that are not scored, as in the official script.
+
+    Args:
+        folder: of the predictions.
+        unscored: the masks.
+        scored: whether other masks are scored, so that the ids are label ids.
+    """
     if labels := unscored.labels:
         named = ", ".join(f"{number} of {label} {BY_ID[label].name}" for label, number in labels.most_common(_SHOWN))
         todo = "those with instances are 24 to 28 and 31 to 33"
-        if _TRAIN_IDS.issuperset(labels):
+        if not scored and _TRAIN_IDS.issuperset(labels):
             todo = f"these look like train ids; convert them to label ids: {FIX_COMMAND}"
-        elif CLASS_NUMBERS.issuperset(labels):
+        elif not scored and CLASS_NUMBERS.issuperset(labels):
             todo = f"these look like numbers of a network's classes; {USE_LABEL_IDS}"
         what = f"{counted(labels.total(), 'mask')} not scored, whose label ids have no instances ({named})"
         yield f"{folder}: {what}; {todo}"

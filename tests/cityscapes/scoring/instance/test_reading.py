@@ -343,3 +343,15 @@ def test_scenes_without_image_and_prediction_are_left_out(
     assert main(folder.argv()) == 0
     assert "2 scenes of val, not the official 500" in (out := capsys.readouterr().out)
     assert "1 scene without image and prediction left out" in out
+
+
+@pytest.mark.parametrize("label", [13, 0])
+def test_next_to_scored_masks_ids_are_label_ids(
+    label: int, folder: InstanceFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pair = folder.pair(0)
+    first, *others = pair.text.read_text().splitlines()
+    pair.text.write_text("\n".join([f"{first.split()[0]} {label} 0.5", *others]))
+    assert main(folder.argv()) == 0
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "no instances" in line)
+    assert line.endswith("; those with instances are 24 to 28 and 31 to 33")
