@@ -74,11 +74,15 @@ def remedy(split: str) -> str:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is a file with a path from a JSON file, which may be longer than the system allows."""
+    """Whether there is a file with a path from a JSON file, which may be longer than the system allows.
+
+    A file in a folder without permission may exist; reading it reports that.
+    """
     try:
-        return path.exists()
-    except OSError:
-        return False
+        path.stat()
+    except OSError as error:
+        return isinstance(error, PermissionError)
+    return True
 
 
 def segments_of(image: TrueImage, pairs: Pairs) -> Segments:

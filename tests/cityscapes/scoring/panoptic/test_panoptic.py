@@ -1,3 +1,4 @@
+import errno
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from PIL import Image
 from cityscapes.labels import BY_ID
 from cityscapes.layout import Scene, scenes_with_instance_ids
 from cityscapes.scoring import main
-from cityscapes.scoring.panoptic import measure
+from cityscapes.scoring.panoptic import measure, truth
 from cityscapes.scoring.panoptic.pairs import find_files
 from engine.arrays import MIB
 from engine.errors import InputError
@@ -317,6 +318,14 @@ def test_a_png_that_is_not_there_is_one_message(predicted: PanopticFolder, name:
     (line,) = faults(predicted)
     assert message in line
     assert len(line) < 500
+
+
+def test_a_png_without_permission_is_not_called_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(path: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "stat", denied)
+    assert truth.exists(Path("a.png"))
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
