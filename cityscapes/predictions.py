@@ -17,6 +17,7 @@ LABEL_IDS = max(BY_ID) + 1
 """Number of label ids: they run from 0 to 33."""
 
 FIX_COMMAND = "python -m cityscapes.submission fix PATH NEW"
+CONVERT_COMMAND = "python -m cityscapes.convert"
 """The command that fixes predictions, for error messages."""
 SUBTRACT_ONE = (
     f"subtract 1 from every id except 0, replace 0 by 255, then convert train ids to label ids: {FIX_COMMAND}"
@@ -71,15 +72,24 @@ def find(folder: Path, kind: FileKind = "PNG file") -> PredictionFiles:
     """
     if not folder.is_dir():
         reason = "is a file" if folder.exists() else "no such folder"
-        raise InputError(f"{folder}: {reason}; give the folder that the predictions were written to")
+        raise InputError(f"{folder}: {reason}; {_remedy(folder, kind)}")
     found = PredictionFiles({}, [])
     for path in folders.find(folder, _PATTERNS[kind]):
         if kind_of_name(path.relative_to(folder).as_posix()) != "hidden" and not path.is_dir():
             stem = frame_of(path.name)
             (found.unknown if stem is None else found.by_stem.setdefault(stem, [])).append(path)
     if not found.by_stem and not found.unknown:
-        raise InputError(f"{folder}: no {kind} in it; give the folder that the predictions were written to")
+        json = next(iter(folders.find(folder, "*.json")), folder)
+        but = "" if json == folder else f", but {json.relative_to(folder)}"
+        raise InputError(f"{folder}: no {kind} in it{but}; {_remedy(json, kind)}")
     return found
+
+
+def _remedy(path: Path, kind: FileKind) -> str:
+    """Advice on a folder without predictions: to convert the JSON file that is there, or to give another folder."""
+    if kind == "text file" and path.suffix == ".json":
+        return f"if these are results of COCO, convert them: {CONVERT_COMMAND} coco_instances {path} NEW"
+    return "give the folder that the predictions were written to"
 
 
 def invalid_ids(path: Path, pixels: npt.NDArray[np.int64]) -> list[str]:

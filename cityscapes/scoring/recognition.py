@@ -20,7 +20,8 @@ def tasks_of(folder: Path) -> list[str]:
     """The tasks of the predictions in a folder; empty if its files do not show them.
 
     Panoptic predictions have a file `cityscapes_panoptic_<split>.json`, instance predictions text files with lines of
-    masks. PNGs named after images are pixel predictions if there are no text or JSON files.
+    masks. PNGs named after images are pixel predictions if there are no text or JSON files, unless such a JSON file is
+    next to their folder.
     """
     try:
         files = find(folder, "*")
@@ -32,6 +33,8 @@ def tasks_of(folder: Path) -> list[str]:
         tasks.append("panoptic")
     if any(path.suffix in (".txt", ".json") for path in files):
         return tasks
+    if folder.name.startswith("cityscapes_panoptic_") and (folder.parent / f"{folder.name}.json").is_file():
+        return ["panoptic"]
     return ["pixel"] if any(path.suffix == ".png" and frame_of(path.name) for path in files) else []
 
 

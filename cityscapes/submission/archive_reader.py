@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from cityscapes.predictions import FIX_COMMAND
+from cityscapes.predictions import CONVERT_COMMAND, FIX_COMMAND
 from engine.errors import InputError
 from engine.files import folders
 from engine.files.archives import require_readable
@@ -176,6 +176,11 @@ def _entry_of_zip(info: zipfile.ZipInfo, position: int) -> Entry:
 
 def _open_zip(source: Path) -> zipfile.ZipFile:
     require_readable(source)
+    if source.suffix == ".json":
+        raise InputError(
+            f"{source}: got a JSON file, expected a folder or zip; give the folder that has it, or convert results of "
+            f"COCO: {CONVERT_COMMAND}"
+        )
     try:
         return zipfile.ZipFile(source)
     except _UNREADABLE as error:

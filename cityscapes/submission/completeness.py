@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cityscapes.layout import IMAGE_SIZE, IMAGES, require_root, scenes_with_image
 from cityscapes.official_counts import IMAGES_OF, SPLIT_OF
+from cityscapes.predictions import CONVERT_COMMAND
 from engine.errors import InputError
 from engine.files.images import image_size
 from engine.findings import Finding, counted, fault, occurrences
@@ -152,6 +153,13 @@ def _by_number(predicted: Collection[str], cities: Mapping[str, int], remedy: st
         what = f"got predictions for {counted(sum(many.values()), 'image')} more than the test set has"
         lines = [f"{city} {got[city]}, expected {cities[city]}" for city in many]
         yield _city_fault("not in the test set", what, f"{_LEAVE_OUT}; give --root to list them", lines, many)
+
+
+def without_predictions(names: Iterable[str], usual: str) -> str:
+    """Advice on files of which none is a prediction: to convert JSON files, or else `usual`."""
+    if any(name.endswith(".json") for name in names):
+        return f"convert results of COCO: {CONVERT_COMMAND}, or {usual}"
+    return usual
 
 
 def _city_fault(kind: str, what: str, remedy: str, lines: list[str], numbers: Mapping[str, int]) -> Finding:

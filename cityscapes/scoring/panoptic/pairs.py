@@ -116,8 +116,10 @@ def find_files(predictions: Path, split: str) -> PredictionFiles:
         InputError: if there is no such file, or more than one.
     """
     if not predictions.is_dir():
-        kind = "is a file" if predictions.exists() else "no such folder"
-        raise InputError(f"{predictions}: {kind}; give the folder that the predictions were written to")
+        kind, remedy = "no such folder", "give the folder that the predictions were written to"
+        if predictions.exists():
+            kind, remedy = "is a file", f"give the folder that has it: {predictions.parent}"
+        raise InputError(f"{predictions}: {kind}; {remedy}")
     name, folder_name = panoptic.file_names(split)
     json = predictions / name
     if not json.exists():
@@ -137,9 +139,11 @@ def _only_json(predictions: Path, split: str) -> Path:
     if len(found) > 1:
         found = [path for path in found if _has_annotations(path)] or found
     if not found:
-        below = sorted(path.parent for path in find(predictions, name) if not path.is_dir())
-        where = f", but in {examples([str(folder) for folder in below])}" if below else ""
-        remedy = "give that folder" if below else "give the folder that the predictions were written to"
+        elsewhere = sorted(path.parent for path in find(predictions, name) if not path.is_dir())
+        if (predictions.parent / name).is_file():
+            elsewhere = [predictions.parent]
+        where = f", but in {examples([str(folder) for folder in elsewhere])}" if elsewhere else ""
+        remedy = "give that folder" if elsewhere else "give the folder that the predictions were written to"
         raise InputError(f"{predictions}: no {name} in it{where}; {remedy}")
     if len(found) > 1:
         names = ", ".join(path.name for path in found[:_SHOWN])

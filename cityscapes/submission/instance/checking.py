@@ -108,7 +108,8 @@ def _of_texts(found: Files, submission: Submission, checked: Checked) -> Iterato
     if not found.texts:
         if not found.misnamed:
             what = f"got no text file among {counted(len(submission.entries), 'file')}"
-            yield fault("no predictions", f"{what}, expected one for each test image", _MISSING, [])
+            remedy = completeness.without_predictions((entry.name for entry in submission.entries), _MISSING)
+            yield fault("no predictions", f"{what}, expected one for each test image", remedy, [])
         return
     by_stem: dict[str, list[str]] = {}
     for text in found.texts:

@@ -53,7 +53,8 @@ def inspect(path: Path, root: Path | None, workers: int, entries: Sequence[Entry
         findings += [*predictions.findings(found, images), *id_check.findings(found)]
     elif not files.misnamed:
         what = f"got no PNG among {counted(len(entries), 'file')}, expected one for each test image"
-        findings.append(fault("no predictions", what, "predict the test split first", []))
+        remedy = completeness.without_predictions((entry.name for entry in entries), "predict the test split first")
+        findings.append(fault("no predictions", what, remedy, []))
     faults, notes = of_severity("fault", findings), of_severity("note", findings)
     digests = {prediction.name: prediction.mask.sha256 for prediction in found}
     return Report(len(found), faults, notes, images.deviation), digests

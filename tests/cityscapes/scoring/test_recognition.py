@@ -45,6 +45,15 @@ def test_the_tasks_of_a_folder(files: dict[str, str], tasks: list[str], tmp_path
         assert other_task(tmp_path, task) is None
 
 
+def test_the_pngs_of_the_panoptic_task_are_not_of_the_pixel_task(tmp_path: Path) -> None:
+    pngs = tmp_path / "cityscapes_panoptic_val"
+    pngs.mkdir()
+    (pngs / f"{STEM}.png").touch()
+    assert tasks_of(pngs) == ["pixel"]
+    pngs.with_suffix(".json").touch()
+    assert tasks_of(pngs) == ["panoptic"]
+
+
 def test_a_missing_folder_has_no_task(tmp_path: Path) -> None:
     assert tasks_of(tmp_path / "none") == []
 

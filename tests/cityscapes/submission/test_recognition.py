@@ -91,3 +91,22 @@ def test_a_given_task_that_is_not_the_task_of_the_files_is_refused(tmp_path: Pat
         f"{tmp_path}: other task: got predictions of the instance task (1 text file, for example "
         "berlin_000000_000019.txt), expected those of the panoptic task; give --task instance"
     )
+
+
+def test_results_of_coco_lead_to_the_converter(tmp_path: Path) -> None:
+    (tmp_path / "coco_instances_results.json").write_text("[]")
+    for task, kind, usual in (
+        ("pixel", "PNG", "predict the test split first"),
+        (
+            "instance",
+            "text file",
+            "predict the whole test split, and write an empty text file for an image without instances",
+        ),
+    ):
+        (finding,) = check(tmp_path, None, task=task).faults  # type: ignore[arg-type]
+        assert str(finding) == (
+            f"no predictions: got no {kind} among 1 file, expected one for each test image; "
+            f"convert results of COCO: python -m cityscapes.convert, or {usual}"
+        )
+    with pytest.raises(InputError, match="got a JSON file, expected a folder or zip; give the folder that has it, or"):
+        check(tmp_path / "coco_instances_results.json", None)

@@ -1,5 +1,6 @@
 """Error messages of the instance task for input that it must refuse, and warnings."""
 
+import shutil
 import struct
 import zlib
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from cityscapes.formats import instance as formats
 from cityscapes.formats.instance import MAX_LINES
 from cityscapes.predictions import FIX_COMMAND
 from cityscapes.scoring import main
+from cityscapes.scoring.instance import measure
+from engine.errors import InputError
 from engine.files import png_reader
 from engine.files.images import write_png
 from tests.cityscapes.drawn_instances import InstanceFolder, Prediction, perfect
@@ -68,6 +71,18 @@ def test_no_text_file_at_all(folder: InstanceFolder, capsys: pytest.CaptureFixtu
     assert faults(folder, capsys) == [
         "P: got predictions of the pixel task, expected those of the instance task; give --task pixel"
     ]
+
+
+def test_results_of_coco_lead_to_the_converter(folder: InstanceFolder, capsys: pytest.CaptureFixture[str]) -> None:
+    convert = "if these are results of COCO, convert them: python -m cityscapes.convert coco_instances"
+    results = folder.predictions / "coco_instances_results.json"
+    shutil.rmtree(folder.predictions)
+    folder.predictions.mkdir()
+    results.write_text("[]")
+    assert faults(folder, capsys) == [f"P: no text file in it, but {results.name}; {convert} P/{results.name} NEW"]
+    with pytest.raises(InputError) as error:
+        measure(results, folder.root, "val")
+    assert str(error.value) == f"{results}: is a file; {convert} {results} NEW"
 
 
 def test_text_files_of_other_scenes(folder: InstanceFolder, capsys: pytest.CaptureFixture[str]) -> None:

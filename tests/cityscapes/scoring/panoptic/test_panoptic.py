@@ -328,6 +328,20 @@ def test_a_png_without_permission_is_not_called_missing(monkeypatch: pytest.Monk
     assert truth.exists(Path("a.png"))
 
 
+def test_the_folder_of_the_pngs_or_the_json_file_in_place_of_their_folder(
+    predicted: PanopticFolder, error_of: Ending
+) -> None:
+    folder = predicted.json.parent
+    argv = predicted.argv()
+    place = argv.index(str(folder))
+    argv[place] = str(predicted.pngs)
+    assert error_of(main, *argv) == (
+        f"error: {predicted.pngs}: no cityscapes_panoptic_val.json in it, but in {folder}; give that folder\n"
+    )
+    argv[place] = str(predicted.json)
+    assert error_of(main, *argv) == f"error: {predicted.json}: is a file; give the folder that has it: {folder}\n"
+
+
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to(path)])
 def test_a_png_that_is_no_file_is_a_message(predicted: PanopticFolder, make: Callable[[Path], None]) -> None:
     png(predicted).unlink()
