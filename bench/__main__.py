@@ -104,9 +104,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PART",
         help="parts to measure: pixel, instance, panoptic, panoptic_gt (default: all)",
     )
-    scoring.add_argument("--images", type=int, metavar="N", help="images of each part (default: 60 to 200)")
+    scoring.add_argument("--images", type=int, metavar="N", help="images of each part (default: 60 to 500)")
     scoring.add_argument("--rounds", type=int, metavar="N", help="most rounds after the warm-up (default: 3 or 5)")
-    scoring.add_argument("--minutes", type=float, metavar="N", help="time limit for everything (default: 12)")
+    scoring.add_argument("--minutes", type=float, metavar="N", help="time limit for everything (default: 15)")
     return parser
 
 
