@@ -142,7 +142,7 @@ def _next(chosen: GenerateOptions, faulty: bool) -> str:
     if faulty:
         return "fix these files, then run the same command again: it draws only the missing masks"
     if chosen.polygons is not None:
-        return "to train on them, write your own benchmark: docs/networks.md"
+        return "to score with them: docs/converters.md; to train on them, write your own benchmark: docs/networks.md"
     split = " --train_split coarse_train --val_split coarse_val" if chosen.annotations == layout.COARSE else ""
     return f"python train_fcn.py --root {chosen.root}{split}"
 

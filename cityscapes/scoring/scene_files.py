@@ -30,7 +30,8 @@ _TODO: dict[FileKind, str] = {
     "PNG file": "predict every scene of the {split} split",
     "text file": "write a text file for every scene of the {split} split, an empty one if nothing is found in it",
 }
-AGAIN = "unpack gtFine_trainvaltest.zip again, which has it"
+_DRAW = "python generate_gt.py --official_names --instance_ids"
+AGAIN = f"unpack gtFine_trainvaltest.zip again, or draw it from the polygons: {_DRAW}"
 """The remedy for a missing official mask."""
 
 
@@ -166,4 +167,7 @@ def masks_remedy(split: str) -> str:
             "scoring needs the official masks, and those of the test split are secret: upload the predictions "
             "to the server instead: python -m cityscapes.submission"
         )
-    return "scoring needs the official masks: unpack gtFine_trainvaltest.zip (cityscapes-dataset.com) there"
+    return (
+        "scoring needs the official masks: unpack gtFine_trainvaltest.zip (cityscapes-dataset.com) there, or draw "
+        f"those of your own polygons: {_DRAW}"
+    )

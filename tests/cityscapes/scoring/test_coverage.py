@@ -10,6 +10,7 @@ from cityscapes.layout import Scene
 from cityscapes.official_counts import IMAGES_OF
 from cityscapes.scoring import main, measure
 from cityscapes.scoring.coverage import Coverage
+from cityscapes.scoring.scene_files import AGAIN
 from engine.files.images import read_ids, write_png
 from tests.cityscapes.drawn_predictions import Folder, fault_lines
 
@@ -86,9 +87,7 @@ def test_a_scene_without_its_label_ids_is_a_fault(folder: Folder, capsys: pytest
     folder.add(0)
     pair = folder.add(1)
     pair.label_ids.unlink()
-    assert fault_lines(folder, capsys) == [
-        f"{pair.label_ids}: no such file; unpack gtFine_trainvaltest.zip again, which has it"
-    ]
+    assert fault_lines(folder, capsys) == [f"{pair.label_ids}: no such file; {AGAIN}"]
 
 
 def test_predictions_that_are_not_scored_get_a_warning(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:

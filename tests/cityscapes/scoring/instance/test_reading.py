@@ -12,7 +12,7 @@ import pytest
 from cityscapes.formats import instance as formats
 from cityscapes.formats.instance import MAX_LINES
 from cityscapes.predictions import FIX_COMMAND
-from cityscapes.scoring import main
+from cityscapes.scoring import main, scene_files
 from cityscapes.scoring.instance import measure
 from engine.errors import InputError
 from engine.files import png_reader
@@ -99,7 +99,7 @@ def test_masks_of_instance_ids_are_needed(folder: InstanceFolder, capsys: pytest
     path = folder.pair(0).instance_ids
     path.rename(path.with_name(path.name.replace("instanceIds", "labelIds")))
     name = f"R/gtFine/val/ulm/{STEM}_gtFine_instanceIds.png"
-    assert faults(folder, capsys) == [f"{name}: no such file; unpack gtFine_trainvaltest.zip again, which has it"]
+    assert faults(folder, capsys) == [f"{name}: no such file; {scene_files.AGAIN}"]
     for number in (1, 2):
         folder.pair(number).instance_ids.unlink()
     (line,) = faults(folder, capsys)

@@ -20,6 +20,7 @@ from cityscapes.layout import Scene, scenes_with_instance_ids
 from cityscapes.scoring import main
 from cityscapes.scoring.panoptic import measure, truth
 from cityscapes.scoring.panoptic.pairs import find_files
+from cityscapes.scoring.scene_files import AGAIN
 from engine.arrays import MIB
 from engine.errors import InputError
 from engine.files.atomic import strict
@@ -633,7 +634,7 @@ def test_an_annotated_scene_without_instance_ids_is_a_fault(predicted: PanopticF
     scene.polygons(predicted.root).write_text("{}")
     found = faults(predicted)
     path = scene.official_mask(predicted.root, "instanceIds")
-    assert found == [f"{path}: no such file; unpack gtFine_trainvaltest.zip again, which has it"]
+    assert found == [f"{path}: no such file; {AGAIN}"]
 
 
 def test_old_panoptic_ground_truth_is_refused(predicted: PanopticFolder) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from cityscapes.scoring import main, score, scores_of
 from cityscapes.scoring.pixel.counts import count, read
+from cityscapes.scoring.scene_files import AGAIN
 from engine.errors import InputError
 from engine.files.images import write_png
 from tests.cityscapes.drawn_predictions import Folder, fault_lines
@@ -77,7 +78,7 @@ def test_a_missing_instance_mask_is_named(folder: Folder, capsys: pytest.Capture
     pair = folder.add()
     pair.instance_ids.unlink()
     (line,) = fault_lines(folder, capsys)
-    assert line == f"{pair.instance_ids}: no such file; unpack gtFine_trainvaltest.zip again, which has it"
+    assert line == f"{pair.instance_ids}: no such file; {AGAIN}"
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ def test_many_faults_of_a_kind_are_cut_short(
     assert [line.split("_gtFine")[0][-17:] for line in lines[:shown]] == [
         f"ulm_{scene:06}_000019" for scene in range(shown)
     ]
-    rest = [f"and {number - shown} more like these; unpack gtFine_trainvaltest.zip again, which has it"]
+    rest = [f"and {number - shown} more like these; {AGAIN}"]
     assert lines[shown:] == (rest if shown < number else [])
 
 
