@@ -60,7 +60,7 @@ def inspect(path: Path, root: Path | None, workers: int, entries: Sequence[Entry
     faults = checked.faults.without("label without instances", "void label") if labels else checked.faults
     mentioned = {entries[position].name for position in used}
     of_texts = list(_of_texts(found, submission, checked))
-    complete = not any(finding.kind in ("missing", "no predictions") for finding in of_texts)
+    complete = bool(found.texts) and all(finding.kind != "missing" for finding in of_texts)
     findings = [
         *archive_reader.faults_of(entries),
         *_same_names(entries),

@@ -26,7 +26,9 @@ KINDS = {
     "tab": Kind("line", "with tabs, expected single blanks", _REWRITE),
     "blank in a path": Kind("line", "with a blank in the path, which the server splits there", _RENAME),
     "fields": Kind("line", "without exactly three fields between single blanks", _REWRITE),
-    "absolute path": Kind("line", "with an absolute path, expected one relative to the text file", _INSIDE),
+    "absolute path": Kind(
+        "line", "with an absolute path, expected one relative to the text file", f"{_INSIDE}: {FIX_COMMAND}"
+    ),
     "outside": Kind("line", "with a mask outside the folder of the predictions", _INSIDE),
     "path": Kind("line", "without the path of a mask", _REWRITE),
     "backslash in a path": Kind("line", "with backslashes, expected / between folders", _REWRITE),

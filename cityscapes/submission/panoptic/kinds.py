@@ -5,6 +5,7 @@ from cityscapes.predictions import FIX_COMMAND
 from cityscapes.submission.fault_counts import Kind
 
 _AGAIN = "write this file again"
+_TO_RGB = "write segment ids as colours of RGB PNGs: python -m cityscapes.convert coco_panoptic JSON DIR NEW"
 _FIX = f"correct them: {FIX_COMMAND}"
 _CLASSES = "use label ids of the 19 classes, for example 24 for person, and leave out other segments"
 
@@ -41,7 +42,7 @@ KINDS = {
     "many": Kind("JSON file", f"with more than {MAX_FAULTS:,} faults", "correct these first"),
     "damaged": Kind("PNG", "that cannot be decoded", "write or copy them again"),
     "not a PNG": Kind("file", "with a .png name and other content", "write PNGs, because JPEG alters the ids"),
-    "not RGB": Kind("PNG", "of another kind than RGB of 8 bits", "write segment ids as colours of RGB PNGs"),
+    "not RGB": Kind("PNG", "of another kind than RGB of 8 bits", _TO_RGB),
     "size": Kind("PNG", "of a different size than the image", "predict at full size"),
     "RGBA": Kind("PNG", "with alpha", "this is fine, because alpha is ignored", severity="note"),
     "not in JSON": Kind("segment", "in PNGs, but not in the JSON file", "list them in segments_info, or write 0"),

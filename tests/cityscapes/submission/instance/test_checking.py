@@ -278,3 +278,16 @@ def test_the_official_scorer_ignores_what_other_faults_name(folder: Path, monkey
     for pixels in (0 * mask(), np.stack([0 * mask(), 0 * mask(), mask() // 255], -1)):
         (folder / path).write_bytes(png(pixels))
         assert evaluate_officially(folder) == usual - 2
+
+
+def test_text_files_that_all_have_other_names_do_not_pass(folder: Path, root: Path, tmp_path: Path) -> None:
+    for stem in STEMS:
+        (folder / f"{stem}.txt").rename(folder / f"pred_{stem}.txt")
+    report = check(folder, root)
+    (finding,) = report.faults
+    assert finding.kind == "name"
+    assert finding.count == len(STEMS)
+    assert "python -m cityscapes.submission fix PATH NEW" in finding.remedy
+    with pytest.raises(InputError, match="at the start"):
+        pack(folder, tmp_path / "made.zip", root)
+    assert not (tmp_path / "made.zip").exists()
