@@ -38,9 +38,11 @@ def recognise(path: Path, entries: Sequence[Entry], task: Task | None = None) ->
         task: the task if it is known; the files are then only searched for predictions of another one.
 
     Raises:
-        InputError: if there are predictions of two tasks, which are named with an example of each, or if those of the
-            given task, instance or panoptic, are of the other one.
+        InputError: if there are predictions of two tasks, which are named with an example of each; if those of the
+            given task, instance or panoptic, are of the other one; or if the folder has only PNGs of the panoptic task.
     """
+    if _PANOPTIC_FOLDER.fullmatch(path.name) and path.with_suffix(".json").is_file():
+        raise InputError(f"{path}: got the folder of the PNGs alone; give the folder above, {path.parent}")
     found = _found(path, entries)
     if len(found) > 1:
         tasks = " and ".join(f"the {one.task} task ({one.evidence})" for one in found)
@@ -94,9 +96,11 @@ def _found(path: Path, entries: Sequence[Entry]) -> list[Recognised]:
     if texts:
         found.append(Recognised("instance", f"{counted(len(texts), 'text file')}, for example {texts[0].name}"))
     files = panoptic_files(path, entries)
+    inside, outside = _stems_of_pngs(entries)
+    if not found and not files and inside and not outside:
+        found.append(Recognised("panoptic", "the name of the folder of the PNGs"))
     if files:
         found.append(Recognised("panoptic", files[0].name))
-        inside, outside = _stems_of_pngs(entries)
         if inside and inside <= outside.keys():
             found.insert(
                 0, Recognised("pixel", f"{counted(len(outside), 'PNG file')}, for example {min(outside.values())}")

@@ -110,3 +110,14 @@ def test_results_of_coco_lead_to_the_converter(tmp_path: Path) -> None:
         )
     with pytest.raises(InputError, match="got a JSON file, expected a folder or zip; give the folder that has it, or"):
         check(tmp_path / "coco_instances_results.json", None)
+
+
+def test_the_pngs_of_the_panoptic_task_alone(tmp_path: Path) -> None:
+    drawn_panoptic_submission.write_all(tmp_path)
+    pngs = tmp_path / "cityscapes_panoptic_test"
+    with pytest.raises(InputError) as error:
+        recognised(pngs)
+    assert str(error.value) == f"{pngs}: got the folder of the PNGs alone; give the folder above, {tmp_path}"
+    pngs.with_suffix(".json").unlink()
+    assert recognised(tmp_path) == ("panoptic", "the name of the folder of the PNGs")
+    assert [finding.kind for finding in check(tmp_path, None).faults] == ["missing JSON"]
