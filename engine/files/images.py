@@ -27,7 +27,10 @@ IdArray = npt.NDArray[np.uint8 | np.uint16]
 _START = 1024
 """Bytes at the start of a PNG in which notes are searched."""
 _MAX_ID = 0xFFFF
-_DAMAGED = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error, zlib.error, MemoryError)
+DAMAGED = (
+    *(OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, struct.error, zlib.error, MemoryError),
+    *(RuntimeError, AttributeError, AssertionError, ArithmeticError),
+)
 """Exceptions that Pillow raises for damaged files; MemoryError for a wrong size in the header."""
 _AGAIN = "unpack, download or make it again"
 
@@ -143,7 +146,7 @@ def _decoded(path: Path, content: bytes) -> "Image.Image":
         raise InputError(f"{path}: {kind}; {_AGAIN}") from error
     except Image.DecompressionBombError as error:
         raise InputError(f"{path}: {error}; tile the image") from error
-    except _DAMAGED as error:
+    except DAMAGED as error:
         raise InputError(f"{path}: damaged image ({error}); {_AGAIN}") from error
     return image
 
@@ -199,7 +202,7 @@ def stated_size(content: bytes) -> tuple[int, int] | None:
     try:
         with quiet_pillow(), Image.open(io.BytesIO(content)) as image:
             return image.size
-    except (Image.DecompressionBombError, *_DAMAGED):
+    except (Image.DecompressionBombError, *DAMAGED):
         return None
 
 
@@ -217,7 +220,7 @@ def image_size(path: Path) -> tuple[int, int]:
                 size = image.size
         except Image.DecompressionBombError as error:
             raise InputError(f"{path}: {error}; tile the image") from error
-        except _DAMAGED as error:
+        except DAMAGED as error:
             if isinstance(error, OSError) and error.errno is not None:  # from the disk, not from Pillow
                 raise
             raise InputError(f"{path}: not a readable image ({error}); {_AGAIN}") from error

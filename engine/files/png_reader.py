@@ -187,7 +187,8 @@ def _plain(content: bytes, plain: Collection[tuple[int, int]]) -> Header | None:
 
 def _is_plain(head: Header, chunks: _Chunks, plain: Collection[tuple[int, int]]) -> bool:
     """Whether a PNG has one of these colour types and bits, and neither interlacing, transparency nor animation."""
-    if (head.kind, head.bits) not in plain or head.interlacing or not 0 < head.width * head.height <= MAX_PIXELS:
+    methods = head.compression, head.filtering, head.interlacing
+    if (head.kind, head.bits) not in plain or any(methods) or not 0 < head.width * head.height <= MAX_PIXELS:
         return False
     return len(chunks[b"IHDR"]) == 1 and chunks.keys().isdisjoint(_NOT_PLAIN)
 

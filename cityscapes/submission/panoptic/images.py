@@ -18,10 +18,10 @@ from cityscapes.submission.fault_counts import FaultCounts
 from engine.arrays import UInt8Array
 from engine.errors import InputError
 from engine.files import png_reader
-from engine.files.images import quiet_pillow
+from engine.files.images import DAMAGED, quiet_pillow
 from engine.findings import counted
 
-UNDECODABLE = (png_reader.DamagedError, OSError, SyntaxError, ValueError, EOFError)
+UNDECODABLE = (png_reader.DamagedError, *DAMAGED)
 """Exceptions that decoding a damaged PNG may raise."""
 
 _MAX_PIXELS = 1 << 26

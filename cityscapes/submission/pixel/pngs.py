@@ -1,19 +1,17 @@
 """Content of PNG files: format, ids, and problems of a file as an id mask."""
 
 import io
-import struct
-import zlib
 from hashlib import sha256
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from cityscapes.predictions import ORIGIN_KEY, WEIGHTS_KEY
 from cityscapes.submission.completeness import Size
 from engine.arrays import IdArray
 from engine.files import png_reader
-from engine.files.images import quiet_pillow
+from engine.files.images import DAMAGED, quiet_pillow
 from engine.findings import counted
 
 _CHANNELS = {2: "RGB", 4: "grey and alpha", 6: "RGBA"}
@@ -22,7 +20,7 @@ _START = 1024
 _MAX_PIXELS = 1 << 26
 """Number of pixels above which images are not decoded: an official one has 1 << 21."""
 
-UNDECODABLE = (png_reader.DamagedError, OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error)
+UNDECODABLE = (png_reader.DamagedError, *DAMAGED)
 """Exceptions that decoding a damaged PNG may raise."""
 
 
@@ -78,7 +76,7 @@ def _true_kind(content: bytes) -> str:
     try:
         with quiet_pillow():
             return f"is {Image.open(io.BytesIO(content)).format}"
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+    except (Image.DecompressionBombError, *DAMAGED):
         return "is not an image"
 
 

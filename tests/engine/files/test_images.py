@@ -1,4 +1,6 @@
+import contextlib
 import errno
+import io
 import os
 import struct
 import zlib
@@ -14,7 +16,7 @@ from PIL import Image
 from engine.arrays import UInt8Array
 from engine.errors import InputError
 from engine.files import png_reader
-from engine.files.images import image_size, note_of, read_ids, read_image
+from engine.files.images import image_size, note_of, open_image, read_ids, read_image
 
 
 def random_pixels(*shape: int) -> UInt8Array:
@@ -201,6 +203,27 @@ def test_a_header_of_a_giant_image_is_refused_at_once(side: int, tmp_path: Path)
     for read in (read_ids, read_image) if side == 16_384 else (read_ids, read_image, image_size):
         with pytest.raises(InputError, match=r"bomb.png: "):
             read(path)
+
+
+def test_damage_of_every_format_is_a_message(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    path = tmp_path / "a.img"
+    pixels = np.zeros((20, 30), np.uint8)
+    for kind in ("AVIF", "BLP", "BMP", "DDS", "GIF", "ICO", "JPEG", "PCX", "SPIDER", "TGA", "TIFF", "WEBP"):
+        file = io.BytesIO()
+        mode = {"BLP": "P", "SPIDER": "F"}.get(kind, "RGB")
+        try:
+            Image.fromarray(pixels).convert(mode).save(file, kind)
+        except KeyError:  # this Pillow was built without the format
+            continue
+        for _ in range(200):
+            content = bytearray(file.getvalue())
+            content[int(random.integers(4, min(len(content), 400)))] = int(random.integers(0, 256))
+            path.write_bytes(content)
+            with contextlib.suppress(InputError):
+                open_image(path)
+            with contextlib.suppress(InputError):
+                image_size(path)
 
 
 def test_an_endless_file_is_refused(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from engine.files import png_reader, png_writer
 
@@ -174,6 +174,14 @@ def moving(kind: int, size: tuple[int, int]) -> bytes:
 def test_other_kinds_of_png_are_left_to_pillow(content: bytes) -> None:
     assert decoded(content) is None
     by_pillow(content)
+
+
+def test_unknown_methods_of_filtering_are_left_to_pillow_which_refuses_them() -> None:
+    (name, head), *rest = png(0, 8, (5, 6))
+    content = joined([(name, head[:11] + b"\1" + head[12:]), *rest])
+    assert decoded(content) is png_reader.grey_rows(content) is None
+    with pytest.raises(UnidentifiedImageError):
+        by_pillow(content)
 
 
 def test_ids_are_not_decoded_as_colours() -> None:

@@ -86,6 +86,15 @@ def test_alpha_is_ignored_as_by_the_official_scorer(folder: Path, root: Path) ->
     score_officially(folder)
 
 
+@pytest.mark.parametrize("chunk", [b"iCCP", b"cHRM", b"gAMA", b"fdAT"])
+def test_damaged_chunks_that_pillow_reads_are_a_fault(chunk: bytes, folder: Path, root: Path) -> None:
+    content = png(np.stack([ids() & 255, ids() >> 8 & 255, ids() >> 16, 0 * ids()], -1).astype(np.uint8))
+    empty = b"\0\0\0\0" + chunk + zlib.crc32(chunk).to_bytes(4, "big")
+    (folder / FIRST).write_bytes(content[:-12] + empty + content[-12:])
+    report = check(folder, root)
+    assert [finding.kind for finding in report.faults] == ["damaged"]
+
+
 def test_the_largest_segment_id_passes(folder: Path, root: Path) -> None:
     (folder / FIRST).write_bytes(panoptic.encode(np.where(ids() == 7, panoptic.MAX_SEGMENT_ID, ids())))
     change(lambda annotations: annotations[0]["segments_info"][0].update(id=panoptic.MAX_SEGMENT_ID))(folder)
