@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from cityscapes.scoring import comparison, pixel, recognition
 from cityscapes.scoring.comparison import Comparison
-from cityscapes.tasks import Task
+from cityscapes.tasks import Task, require_task
 from engine.errors import InputError
 from engine.files.documents import read_json
 from engine.tables import Table
@@ -54,9 +54,10 @@ def measure(
         with_borders: also measure boundary IoU; only for the pixel task.
 
     Raises:
-        InputError: with the faults of all files; if the predictions are for another task, with that alone, because the
-            other messages would follow from it.
+        InputError: if there is no such task, or with the faults of all files; if the predictions are for another task,
+            with that alone, because the other messages would follow from it.
     """
+    require_task(task)
     try:
         if task == "instance":
             from cityscapes.scoring import instance

@@ -10,7 +10,7 @@ from cityscapes.layout import frame_of, stem_in
 from cityscapes.predictions import kind_of_name
 from cityscapes.submission import archive_reader
 from cityscapes.submission.archive_reader import Entry
-from cityscapes.tasks import Task
+from cityscapes.tasks import Task, require_task
 from engine.errors import InputError
 from engine.findings import counted
 
@@ -41,6 +41,8 @@ def recognise(path: Path, entries: Sequence[Entry], task: Task | None = None) ->
         InputError: if there are predictions of two tasks, which are named with an example of each; if those of the
             given task, instance or panoptic, are of the other one; or if the folder has only PNGs of the panoptic task.
     """
+    if task is not None:
+        require_task(task)
     if _PANOPTIC_FOLDER.fullmatch(path.name) and path.with_suffix(".json").is_file():
         raise InputError(f"{path}: got the folder of the PNGs alone; give the folder above, {path.parent}")
     found = _found(path, entries)

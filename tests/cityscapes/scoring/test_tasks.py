@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cityscapes.scoring import main, measure
+from cityscapes.scoring import main, measure, tasks
+from engine.errors import InputError
 from engine.files.atomic import write_json
 from tests.cityscapes.drawn_instances import InstanceFolder, mixed
 from tests.cityscapes.scoring.panoptic.drawn_counts import draw_result
@@ -47,3 +48,8 @@ def test_only_the_task_that_is_scored_is_imported() -> None:
         "raise SystemExit(any(f'cityscapes.scoring.{task}' in sys.modules for task in ('instance', 'panoptic')))"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])
+
+
+def test_a_task_that_does_not_exist_is_refused(data: Path) -> None:
+    with pytest.raises(InputError, match="task: got 'instances', expected one of pixel, instance, panoptic"):
+        tasks.measure("instances", data / "good", data / "data", "val", workers=1)  # type: ignore[arg-type]

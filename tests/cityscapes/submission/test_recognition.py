@@ -121,3 +121,9 @@ def test_the_pngs_of_the_panoptic_task_alone(tmp_path: Path) -> None:
     pngs.with_suffix(".json").unlink()
     assert recognised(tmp_path) == ("panoptic", "the name of the folder of the PNGs")
     assert [finding.kind for finding in check(tmp_path, None).faults] == ["missing JSON"]
+
+
+def test_a_task_that_does_not_exist(tmp_path: Path) -> None:
+    save(prediction(tmp_path, STEMS[0]), LABEL_IDS)
+    with pytest.raises(InputError, match="task: got 'instances', expected one of pixel, instance, panoptic"):
+        check(tmp_path, None, task="instances")  # type: ignore[arg-type]
