@@ -59,7 +59,7 @@ PROMISES: dict[str, tuple[str, ...]] = {
         f"{SCORING}/instance/test_instance.py::test_real_scenes_have_the_official_figures",
         f"{SCORING}/panoptic/test_panoptic.py::test_real_scenes_have_the_official_quality",
     ),
-    "The checker's messages for 113 faults": tuple(
+    "The checker's messages for 115 faults": tuple(
         f"{SUBMISSION}/{task}/test_faults.py::test_fault_gets_the_documented_message"
         for task in ("pixel", "instance", "panoptic")
     ),
@@ -92,3 +92,12 @@ def test_a_promise_has_its_tests(words: str) -> None:
         file, _, name = test.partition("::")
         tree = ast.parse((REPOSITORY / "tests" / file).read_text())
         assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}, test
+
+
+def test_the_number_of_documented_faults_is_that_of_the_page() -> None:
+    page = (REPOSITORY / "docs" / "submission.md").read_text()
+    tables = page[page.index("## Faults of the pixel task") :].splitlines()
+    faults = [line for line in tables if line.startswith("| ") and not line.startswith("| fault |")]
+    assert f"The checker's messages for {len(faults)} faults" in " ".join(
+        (REPOSITORY / "README.md").read_text().split()
+    )
