@@ -6,6 +6,7 @@ import itertools
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -62,21 +63,35 @@ def _remedy(error: OSError) -> str:
 
 def remove_unfinished(path: Path) -> None:
     """Remove temporary files that killed processes left of a file, see `replacing`; running processes keep theirs."""
-    _remove_left(path.parent, glob.escape(path.name))
+    _remove_files(path.parent, glob.escape(path.name))
+
+
+def remove_unfinished_folder(path: Path) -> None:
+    """Remove temporary folders that killed processes left of a folder, see `new_folder.complete_folder`."""
+    for part in _left(path.parent, glob.escape(path.name)):
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def remove_all_unfinished(folder: Path) -> None:
     """Remove temporary files that killed processes left of all files in a folder, see `remove_unfinished`."""
-    _remove_left(folder, "*")
+    _remove_files(folder, "*")
 
 
-def _remove_left(folder: Path, pattern: str) -> None:
+def _remove_files(folder: Path, pattern: str) -> None:
+    for part in _left(folder, pattern):
+        if not part.is_dir():
+            part.unlink(missing_ok=True)
+
+
+def _left(folder: Path, pattern: str) -> Iterator[Path]:
+    """Temporary files and folders of processes that have ended."""
     for part in folder.glob(f".{pattern}.*.part"):
         import psutil  # imported late, because most folders have no such file
 
         number = part.name.removesuffix(".part").rpartition(".")[2]
         if number.isdecimal() and not psutil.pid_exists(int(number)):
-            part.unlink(missing_ok=True)
+            yield part
 
 
 def write_bytes(path: Path, content: bytes, *, durable: bool = False) -> None:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from engine.errors import InputError
-from engine.files.atomic import require_writable
+from engine.files.atomic import remove_unfinished_folder, require_writable
 
 
 def require_new(path: Path, new: Path) -> None:
@@ -27,6 +27,7 @@ def require_new(path: Path, new: Path) -> None:
 def complete_folder(new: Path) -> Iterator[Path]:
     """A temporary folder to write to, which is renamed when it is complete and removed after an error."""
     part = new.with_name(f".{new.name}.{os.getpid()}.part")
+    remove_unfinished_folder(new)
     try:
         part.mkdir(parents=True)
         yield part

@@ -1,10 +1,12 @@
 """New folders, which are complete or not there."""
 
+from os import getppid
 from pathlib import Path
 
 import pytest
 
 from engine.errors import InputError
+from engine.files.atomic import remove_all_unfinished
 from engine.files.new_folder import complete_folder, require_new
 
 
@@ -23,6 +25,20 @@ def test_an_empty_folder_is_replaced(tmp_path: Path) -> None:
     with complete_folder(tmp_path / "new"):
         pass
     assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_folders_of_killed_processes_are_removed(tmp_path: Path) -> None:
+    left, other, running = (
+        tmp_path / f".{name}.part" for name in (f"new.{1 << 30}", f"b.{1 << 30}", f"new.{getppid()}")
+    )
+    for part in (left, other, running):
+        part.mkdir()
+        (part / "a.txt").write_text("a")
+    with complete_folder(tmp_path / "new"):
+        pass
+    assert sorted(tmp_path.iterdir()) == sorted([other, running, tmp_path / "new"])
+    remove_all_unfinished(tmp_path)
+    assert other.exists(), "folders are removed only with their name"
 
 
 def test_nothing_is_left_after_an_error(tmp_path: Path) -> None:
