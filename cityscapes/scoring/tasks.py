@@ -14,6 +14,8 @@ from engine.tables import Table
 if TYPE_CHECKING:
     import pandas as pd
 
+_MAX_BYTES = 1 << 27
+"""Largest result file that is compared; one of 3,000 images of 100 instances has an eighth of this."""
 _KEYS = {"classScores": "pixel", "averages": "instance", "per_class": "panoptic"}
 """Key that only the result files of a task have -> the task, which is also the name of its package."""
 
@@ -81,7 +83,7 @@ def compare(first: Result | Path, second: Result | Path) -> Comparison:
         InputError: if a file is missing or is not a result file, or if the tasks differ.
     """
     sources = [
-        (source, read_json(source)) if isinstance(source, Path) else (Path(name), source.to_json())
+        (source, read_json(source, _MAX_BYTES)) if isinstance(source, Path) else (Path(name), source.to_json())
         for name, source in (("A", first), ("B", second))
     ]
     tasks = [_task_of(path, content) for path, content in sources]

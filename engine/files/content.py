@@ -47,13 +47,13 @@ def read_bytes(path: Path, most: int | None = None) -> bytes:
         return file.read()
 
 
-def read_text(path: Path) -> str:
-    """Read a complete file of UTF-8 text, see `reading`.
+def read_text(path: Path, most: int | None = None) -> str:
+    """Read a complete file of UTF-8 text, see `read_bytes`.
 
     Raises:
         InputError: also if it is not UTF-8.
     """
-    content = read_bytes(path)
+    content = read_bytes(path, most)
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -18,13 +18,17 @@ _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool",
 """YAML tags of the types that JSON has too."""
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, most: int | None = None) -> Any:
     """The content of a JSON file; NaN and infinity are read as Python writes them.
 
+    Args:
+        path: of the file.
+        most: number of bytes above which it is not read.
+
     Raises:
-        InputError: if it cannot be read, is not JSON, or is nested more deeply than Python can parse.
+        InputError: if it cannot be read, has more bytes, is not JSON, or is nested more deeply than Python can parse.
     """
-    text = read_text(path)
+    text = read_text(path, most)
     try:
         return json.loads(text)
     except RecursionError as error:

@@ -53,3 +53,13 @@ def test_only_the_task_that_is_scored_is_imported() -> None:
 def test_a_task_that_does_not_exist_is_refused(data: Path) -> None:
     with pytest.raises(InputError, match="task: got 'instances', expected one of pixel, instance, panoptic"):
         tasks.measure("instances", data / "good", data / "data", "val", workers=1)  # type: ignore[arg-type]
+
+
+def test_a_file_of_a_terabyte_is_refused_before_it_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "scores.json"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    assert main(["--compare", str(path), str(path)]) == 2
+    assert capsys.readouterr().err == (
+        f"error: {path}: got 1,099,511,627,776 bytes, expected at most 134,217,728; write it again\n"
+    )
