@@ -1,5 +1,6 @@
 """Names that a COCO file gives to its images and categories, and the scenes that they stand for."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
@@ -53,11 +54,12 @@ def read_document(path: Path) -> Any:
         InputError: if it is larger, is not JSON, or cannot be read.
     """
     with reading(path) as file:
-        content = file.read(_MAX_BYTES + 1)
+        size = os.fstat(file.fileno()).st_size
+        content = b"" if size > _MAX_BYTES else file.read()
     containers = content.count(b"[") + content.count(b"{")
     values = containers + content.count(b",")
     for got, most, what in (
-        (len(content), _MAX_BYTES, "bytes"),
+        (size, _MAX_BYTES, "bytes"),
         (containers, _MAX_CONTAINERS, "lists and objects"),
         (values, _MAX_VALUES, "values"),
     ):

@@ -1,6 +1,7 @@
 """COCO results of instances, as detectron2, mmdetection, Mask2Former and Ultralytics write them."""
 
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -430,3 +431,15 @@ def test_a_conversion_ends_after_too_many_faults(tmp_path: Path, monkeypatch: py
     assert len(caught.value.messages) == 52
     assert caught.value.messages[-1] == "stopped after 200 faults; correct these first"
     assert not (tmp_path / "new").exists()
+
+
+def test_a_file_of_a_terabyte_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "results.json"
+    with path.open("wb") as file:
+        file.truncate(1 << 40)
+    tracemalloc.start()
+    with pytest.raises(InputError, match="more than 536,870,912 bytes; convert the images in parts"):
+        coco_instances.convert(path, tmp_path / "new")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20
