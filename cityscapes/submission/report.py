@@ -1,5 +1,6 @@
 """Results of checking and fixing a submission, for all tasks."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Literal
 
 from cityscapes.layout import IMAGES
 from engine.cli.submission import next_line
+from engine.errors import InputError
 from engine.findings import Finding, counted
 
 Ids = Literal["auto", "train", "label"]
@@ -70,3 +72,15 @@ class FixReport:
 def messages(path: Path, findings: Sequence[Finding]) -> list[str]:
     """One line for each finding about a folder or zip."""
     return [f"{path}: {finding}" for finding in findings]
+
+
+def refuse_to_fix(path: Path, findings: Sequence[Finding]) -> None:
+    """Report faults that cannot be fixed with certainty, if there are any.
+
+    Raises:
+        InputError: with all of them, and the command that lists faults of later steps too.
+    """
+    if findings:
+        every = shlex.join(["python", "-m", "cityscapes.submission", "check", str(path)])
+        faults = (f"{path}: cannot be fixed: {finding}" for finding in findings)
+        raise InputError(*faults, f"{path}: nothing was written; there may be more faults, listed by: {every}")

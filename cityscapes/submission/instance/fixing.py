@@ -20,7 +20,7 @@ from cityscapes.submission.instance.checking import are_train_ids
 from cityscapes.submission.instance.fix_plan import Plans, TextPlan, plan_texts
 from cityscapes.submission.instance.images import mask_problem
 from cityscapes.submission.instance.kinds import IDS, KINDS
-from cityscapes.submission.report import FixReport, Ids
+from cityscapes.submission.report import FixReport, Ids, refuse_to_fix
 from engine.errors import ErrorCollector, InputError
 from engine.files import png_reader
 from engine.files.atomic import write_bytes, write_text
@@ -81,7 +81,7 @@ def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", w
     table = {one.train_id: one.id for one in BY_TRAIN_ID.values()} if convert else {}
     _refuse_doubles(plans, readable)
     _refuse_labels(plans, table)
-    _raise(path, [*findings, *plans.refused.findings(_REFUSED)])
+    refuse_to_fix(path, [*findings, *plans.refused.findings(_REFUSED)])
     empty = _write(path, new, plans, readable, table, DataFolder(root), workers)
     changes = {
         "train ids to label ids": len(plans.texts) if convert else 0,
@@ -124,11 +124,6 @@ def _refuse_labels(plans: Plans, table: Mapping[int, int]) -> None:
                 plans.refused.add(kind, f"{plan.entry.name}: id {line.label_id}")
 
 
-def _raise(path: Path, findings: Sequence[Finding]) -> None:
-    if findings:
-        raise InputError(*(f"{path}: cannot be fixed: {finding}" for finding in findings))
-
-
 def _place(stem: str) -> str:
     return f"{stem.split('_', maxsplit=1)[0]}/{stem}"
 
@@ -162,7 +157,7 @@ def _write(
                 raise written
             refused.merge(written.refused)
             empty += written.empty
-        _raise(path, list(refused.findings(_REFUSED)))
+        refuse_to_fix(path, list(refused.findings(_REFUSED)))
     return empty
 
 

@@ -22,7 +22,7 @@ from cityscapes.submission.fault_counts import FaultCounts, Kind
 from cityscapes.submission.panoptic.files import Files
 from cityscapes.submission.panoptic.images import listed, segment_ids
 from cityscapes.submission.panoptic.kinds import KINDS
-from cityscapes.submission.report import FixReport, Ids
+from cityscapes.submission.report import FixReport, Ids, refuse_to_fix
 from engine.errors import ErrorCollector, InputError
 from engine.files.atomic import write_bytes, write_text
 from engine.files.new_folder import complete_folder, require_new
@@ -81,10 +81,10 @@ def fix(path: Path, new: Path, root: Path | None = None, *, ids: Ids = "auto", w
     findings = [*archive_reader.faults_of(entries)]
     if len(files.jsons) != 1:
         findings += (one for one in files.faults() if one.kind in ("missing JSON", "JSON files"))
-    _raise(path, findings)
+    refuse_to_fix(path, findings)
     images, convert, refused = _annotations(path, files, ids)
     plans = _plans(files, images, DataFolder(root), refused)
-    _raise(path, list(refused.findings(_REFUSED)))
+    refuse_to_fix(path, list(refused.findings(_REFUSED)))
     if not plans:
         raise InputError(f"{path}: got no image in {files.jsons[0].name}, expected predictions; predict first")
     split = split_of(plan.stem for plan in plans)
@@ -164,11 +164,6 @@ def _plans(files: Files, images: Sequence[AnnotatedImage], data: DataFolder, ref
     return plans
 
 
-def _raise(path: Path, findings: Sequence[Finding]) -> None:
-    if findings:
-        raise InputError(*(f"{path}: cannot be fixed: {finding}" for finding in findings))
-
-
 def _png_name(stem: str) -> str:
     return f"{stem}_panoptic.png"
 
@@ -189,7 +184,7 @@ def _write(path: Path, new: Path, plans: Sequence[_Plan], split: str, workers: i
                 raise written
             refused.merge(written.refused)
             kept += written.segments
-        _raise(path, list(refused.findings(_REFUSED)))
+        refuse_to_fix(path, list(refused.findings(_REFUSED)))
         annotations = [
             {
                 "image_id": plan.stem,

@@ -129,6 +129,7 @@ def test_uncertain_lines_are_refused(old: str, new: str, expected: str, folder: 
     with pytest.raises(InputError) as error:
         fix(folder, folder.with_name("fixed"), root)
     assert str(error.value).startswith(f"{folder}: cannot be fixed: {expected}")
+    assert str(error.value).endswith(f"listed by: python -m cityscapes.submission check {folder}")
     assert not folder.with_name("fixed").exists()
 
 

@@ -105,6 +105,7 @@ def test_uncertain_annotations_are_refused(edit: Any, expected: str, folder: Pat
     with pytest.raises(InputError) as error:
         fix(folder, folder.with_name("fixed"), root)
     assert str(error.value).startswith(f"{folder}: cannot be fixed: {expected}")
+    assert str(error.value).endswith(f"listed by: python -m cityscapes.submission check {folder}")
     assert not folder.with_name("fixed").exists()
 
 
