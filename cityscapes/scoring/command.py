@@ -52,7 +52,7 @@ def _score(options: argparse.Namespace) -> None:
         written.append(options.output)
     if written:
         remark(options.format, f"\nwrote {', '.join(map(str, written))}")
-    remark(options.format, _next_step(options.output))
+    remark(options.format, _next_step(options.output, options.details))
 
 
 def _compare(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
@@ -66,10 +66,11 @@ def _compare(parser: argparse.ArgumentParser, options: argparse.Namespace) -> No
         remark(options.format, f"{compared.heading()}\n{compared.verdict()}")
 
 
-def _next_step(output: Path | None) -> str:
+def _next_step(output: Path | None, details: Path | None) -> str:
     """The line that suggests the next command."""
     if output is None:
-        return "next: add --output scores.json to keep the figures, --details DIR for those of each image"
+        more = "" if details is not None else ", --details DIR for those of each image"
+        return f"next: add --output scores.json to keep the figures{more}"
     return f"next: python -m cityscapes.scoring --compare {output} OTHER.json"
 
 
