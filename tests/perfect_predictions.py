@@ -1,4 +1,4 @@
-"""Perfect predictions of all tasks, from official masks: `python tests/perfect_predictions.py ROOT SPLIT OUT`.
+"""Perfect predictions of all tasks, from official masks: `python -m tests.perfect_predictions ROOT SPLIT OUT`.
 
 OUT gets the folders pixel/, instances/ and panoptic/. Nothing but the base installation is needed.
 """
