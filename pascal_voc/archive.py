@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from engine.errors import InputError
-from engine.files import folders, png_reader
+from engine.files import folders, png_chunks
 from engine.files.atomic import replacing
 from engine.files.content import read_bytes
 from engine.findings import shortened
@@ -26,7 +26,7 @@ MAX_BYTES, MAX_FILES = 16 << 20, 20_000
 PACK = "pack the folder: python -m pascal_voc.submission pack DIR TAR.GZ"
 
 UNDECODABLE = (
-    *(png_reader.DamagedError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError),
+    *(png_chunks.DamagedError, Image.DecompressionBombError, OSError, SyntaxError, ValueError, EOFError),
     *(struct.error, zlib.error),
 )
 """Exceptions that decoding a damaged PNG may raise."""

@@ -21,7 +21,7 @@ from engine.cli.command import command
 from engine.cli.options import tool_parser
 from engine.cli.submission import add_subset, next_line, packed
 from engine.errors import ErrorCollector, InputError
-from engine.files import png_reader
+from engine.files import png_chunks
 from engine.files.images import image_size, quiet_pillow
 from engine.findings import Finding, counted, fault
 from pascal_voc import archive as archives
@@ -175,7 +175,7 @@ def _of_content(entries: Sequence[Entry], images: dict[str, Size]) -> Iterator[F
 def _problem(content: bytes, size: Size) -> tuple[str, str]:
     """Kind and detail of the fault of a prediction; empty if there is none."""
     try:
-        png_reader.verify(content)
+        png_chunks.verify(content)
         with quiet_pillow():
             image = Image.open(io.BytesIO(content), formats=["PNG"])
             image.load()

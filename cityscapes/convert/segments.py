@@ -14,7 +14,7 @@ from cityscapes.convert.faults import Faults, shown
 from cityscapes.convert.reference import Key
 from cityscapes.formats import panoptic
 from cityscapes.formats.panoptic import AnnotatedImage, Segment
-from engine.files import png_reader
+from engine.files import png_chunks
 from engine.files.atomic import write_bytes
 from engine.files.content import read_bytes
 from engine.files.images import read_ids, read_image
@@ -132,7 +132,7 @@ def read_segment_ids(path: Path) -> npt.NDArray[np.uint32]:
     Raises:
         InputError: if it cannot be read.
     """
-    with suppress(png_reader.DamagedError):  # reading the pixels reports it
-        if png_reader.header(read_bytes(path)).kind in _COLOURS:
+    with suppress(png_chunks.DamagedError):  # reading the pixels reports it
+        if png_chunks.header(read_bytes(path)).kind in _COLOURS:
             return panoptic.ids_of(read_image(path))
     return read_ids(path).astype(np.uint32)

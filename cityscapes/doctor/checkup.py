@@ -10,7 +10,7 @@ from cityscapes.doctor.inventory import SceneFiles
 from cityscapes.ground_truth import polygons
 from cityscapes.labels import BY_TRAIN_ID, LABELS, VOID, find
 from engine.errors import InputError
-from engine.files import png_reader
+from engine.files import png_chunks
 from engine.files.content import read_bytes
 from engine.files.images import read_ids
 
@@ -73,10 +73,10 @@ def _verified_size(path: Path, *, is_photograph: bool) -> Size:
         InputError: if the file is damaged, or is a 16-bit grey image although a photograph is expected.
     """
     try:
-        head = png_reader.inspect(read_bytes(path))
-    except png_reader.DamagedError as error:
+        head = png_chunks.inspect(read_bytes(path))
+    except png_chunks.DamagedError as error:
         raise InputError(f"{path}: {error}") from error
-    if is_photograph and (head.kind, head.bits) == (png_reader.GREY, 16):
+    if is_photograph and (head.kind, head.bits) == (png_chunks.GREY, 16):
         raise InputError(f"{path}: got a 16-bit grey image, expected 8 bits per channel")
     return head.width, head.height
 

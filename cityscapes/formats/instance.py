@@ -192,7 +192,7 @@ def read_mask(content: bytes, name: Path = Path("mask")) -> BoxedMask:
         name: for messages.
 
     Raises:
-        InputError: if it is damaged, not an image, or has more than `png_reader.MAX_PIXELS`.
+        InputError: if it is damaged, not an image, or has more than `png_chunks.MAX_PIXELS`.
     """
     rows = png_reader.grey_rows(content)
     if rows is not None:

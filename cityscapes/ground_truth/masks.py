@@ -15,7 +15,7 @@ from cityscapes.ground_truth.worklist import Job
 from cityscapes.labels import LabelTable
 from engine.arrays import IdArray, UInt8Array
 from engine.errors import InputError
-from engine.files import atomic, png_reader, png_writer
+from engine.files import atomic, png_chunks, png_reader, png_writer
 from engine.files.content import read_bytes, reading
 from engine.files.images import read_ids
 
@@ -177,7 +177,7 @@ def _agreement(job: Job, drawn: IdArray | None) -> Agreement:
 def made_here(path: Path) -> bool:
     """Whether `generate_gt.py` wrote a mask."""
     with reading(path) as file:
-        note = png_reader.note(file.read(_START), b"Software")
+        note = png_chunks.note(file.read(_START), b"Software")
     return (note or "").split(" ")[0] == SOFTWARE
 
 

@@ -17,7 +17,7 @@ from cityscapes.formats.panoptic import AnnotatedImage, Segment
 from cityscapes.ground_truth.polygons import Masks
 from cityscapes.ground_truth.worklist import Job
 from engine.arrays import IdArray
-from engine.files import png_reader
+from engine.files import png_chunks
 from engine.files.atomic import replacing
 from engine.files.content import reading
 from engine.findings import counted
@@ -109,8 +109,8 @@ def _encoded(ids: npt.NDArray[np.uint16], segments: list[Segment], software: str
 
 def record(content: bytes) -> Record:
     """The record of a scene, from its PNG as made here."""
-    head = png_reader.header(content)
-    return Record(head.width, head.height, png_reader.note(content, _NOTE.encode()) or "")
+    head = png_chunks.header(content)
+    return Record(head.width, head.height, png_chunks.note(content, _NOTE.encode()) or "")
 
 
 def announce(png: Path) -> None:

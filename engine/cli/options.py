@@ -22,7 +22,7 @@ from engine.files.documents import read_yaml
 Options = TypeVar("Options")
 
 _LARGEST = 1 << 28
-"""Largest number of pixels of an image, as in `png_reader.MAX_PIXELS`."""
+"""Largest number of pixels of an image, as in `png_chunks.MAX_PIXELS`."""
 
 
 def tool_parser(module: str, description: str, examples: Sequence[str]) -> argparse.ArgumentParser:

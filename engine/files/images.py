@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from engine.arrays import UInt8Array
 from engine.errors import InputError
-from engine.files import png_reader, png_writer
+from engine.files import png_chunks, png_reader, png_writer
 from engine.files.atomic import replacing, write_bytes
 from engine.files.content import read_bytes, reading
 
@@ -54,7 +54,7 @@ def open_image(path: Path) -> "Image.Image":
 
 def decode_image(path: Path, content: bytes) -> "Image.Image":
     """Decode the content of an image file, see `open_image`; messages name its path."""
-    _require_whole(path, content, png_reader.verify)
+    _require_whole(path, content, png_chunks.verify)
     return _decoded(path, content)
 
 
@@ -70,7 +70,7 @@ def read_image(path: Path) -> UInt8Array:
     content = read_bytes(path)
     if (pixels := png_reader.decode_rgb(content)) is not None:
         return pixels
-    _require_whole(path, content, png_reader.inspect)  # verifying the stream of an image too would take 10 ms more
+    _require_whole(path, content, png_chunks.inspect)  # verifying the stream of an image too would take 10 ms more
     image = _decoded(path, content)
     if image.mode.startswith(("I", "F")):
         raise InputError(
@@ -94,7 +94,7 @@ def read_ids(path: Path) -> IdArray:
     content = read_bytes(path)
     if (ids := png_reader.decode_ids(content)) is not None:
         return ids
-    _require_whole(path, content, png_reader.verify)
+    _require_whole(path, content, png_chunks.verify)
     image = _decoded(path, content)
     if image.mode in ("L", "P") and not _is_scaled(content):
         return np.asarray(image)
@@ -116,20 +116,20 @@ def read_ids(path: Path) -> IdArray:
 
 def _require_whole(path: Path, content: bytes, prove: Callable[[bytes], object]) -> None:
     """Refuse a damaged PNG, which Pillow may read without an error; other formats are left to Pillow."""
-    if not content.startswith(png_reader.SIGNATURE):
+    if not content.startswith(png_chunks.SIGNATURE):
         return
     try:
         prove(content)
-    except png_reader.DamagedError as error:
+    except png_chunks.DamagedError as error:
         raise InputError(f"{path}: damaged image ({error}); {_AGAIN}") from error
 
 
 def _is_scaled(content: bytes) -> bool:
     """Whether Pillow scales the values of a PNG to 0 to 255, as it does for grey of 2 and 4 bits."""
-    if not content.startswith(png_reader.SIGNATURE):
+    if not content.startswith(png_chunks.SIGNATURE):
         return False
-    head = png_reader.header(content)
-    return head.kind == png_reader.GREY and head.bits < 8
+    head = png_chunks.header(content)
+    return head.kind == png_chunks.GREY and head.bits < 8
 
 
 def _decoded(path: Path, content: bytes) -> "Image.Image":
@@ -153,9 +153,9 @@ def _decoded(path: Path, content: bytes) -> "Image.Image":
 
 def _require_readable_size(path: Path, size: tuple[int, int]) -> None:
     width, height = size
-    if width * height > png_reader.MAX_PIXELS:
+    if width * height > png_chunks.MAX_PIXELS:
         raise InputError(
-            f"{path}: {width} x {height} pixels, expected at most {png_reader.MAX_PIXELS:,}; tile the image"
+            f"{path}: {width} x {height} pixels, expected at most {png_chunks.MAX_PIXELS:,}; tile the image"
         )
 
 
@@ -185,17 +185,17 @@ def note_of(path: Path, key: str) -> str | None:
     """The text of a note (`tEXt` chunk) in a PNG; None if there is no such note, or the file cannot be read."""
     try:
         with reading(path) as file:
-            return png_reader.note(file.read(_START), key.encode("latin-1"))
+            return png_chunks.note(file.read(_START), key.encode("latin-1"))
     except InputError:
         return None
 
 
 def stated_size(content: bytes) -> tuple[int, int] | None:
     """Width and height in the header of an image, which is not decoded; None if they cannot be read."""
-    if content.startswith(png_reader.SIGNATURE):
+    if content.startswith(png_chunks.SIGNATURE):
         try:
-            return png_reader.header(content)[:2]
-        except png_reader.DamagedError:
+            return png_chunks.header(content)[:2]
+        except png_chunks.DamagedError:
             return None
     from PIL import Image
 
@@ -210,7 +210,7 @@ def image_size(path: Path) -> tuple[int, int]:
     """Width and height of an image, from its header alone.
 
     Raises:
-        InputError: if the file is missing, not an image, or larger than `png_reader.MAX_PIXELS`.
+        InputError: if the file is missing, not an image, or larger than `png_chunks.MAX_PIXELS`.
     """
     from PIL import Image
 

@@ -1,4 +1,4 @@
-"""PNG files as bytes: verification by checksums, and fast decoding of ids and colours.
+"""Fast decoding of PNG files of ids and colours, after their checksums are compared.
 
 kornia-rs decodes in half of Pillow's time (docs/decisions/0014); what it ignores is checked before. Images other than
 plain ids and plain RGB are verified and left to Pillow, which alone would read some damaged files without an error.
@@ -6,15 +6,28 @@ plain ids and plain RGB are verified and left to Pillow, which alone would read 
 
 import functools
 import signal
-import struct
 import threading
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from engine.files.png_chunks import (
+    GREY,
+    MAX_PIXELS,
+    PALETTE,
+    RGB,
+    Chunks,
+    DamagedError,
+    Header,
+    bytes_of_rows,
+    inflated_parts,
+    inflates,
+    read_chunks,
+    with_header,
+)
 
 try:
     from isal import isal_zlib as zlib
@@ -24,11 +37,6 @@ except ImportError:  # no wheel for this machine, see png_writer
 UInt8Array = npt.NDArray[np.uint8]
 IdArray = npt.NDArray[np.uint8 | np.uint16]
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
-GREY, RGB, PALETTE = 0, 2, 3
-"""Colour types of PNG; grey and palette images hold ids."""
-CHANNELS = {GREY: 1, RGB: 3, PALETTE: 1, 4: 2, 6: 4}
-"""Colour type -> samples per pixel."""
 _IDS, _COLOURS = {(GREY, 8), (GREY, 16), (PALETTE, 8)}, {(RGB, 8)}
 """Colour types with bits per sample that are decoded here."""
 _BYTES = {(GREY, 8)}
@@ -36,89 +44,8 @@ _LAST_FILTER = 4
 """Number of PNG's filters, without the one that leaves a row as it is."""
 _LIKE_ABOVE, _LIKE_LEFT = (0, 2), (1, 4)
 """Filters that leave the first row as it is, and those that subtract the pixel to the left from it."""
-_WRONG_PIXELS = "the compressed pixels are damaged"
 _NOT_PLAIN = {b"tRNS", b"acTL", b"fcTL"}
 """Chunks of transparent or animated images."""
-_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
-"""Passes of Adam7 interlacing: first column, first row, column step, row step."""
-_PIECE = 1 << 16
-"""Compressed bytes inflated at a time, so that an endless stream takes little memory."""
-MAX_PIXELS = 1 << 28
-"""Largest image that is decoded, 268 megapixels; larger ones are refused."""
-
-
-_Chunks = dict[bytes, list[memoryview]]
-
-
-class Header(NamedTuple):
-    """Header of a PNG, which is its first chunk (`IHDR`)."""
-
-    width: int
-    height: int
-    bits: int
-    """Bits per sample: 1, 2, 4, 8 or 16."""
-    kind: int
-    """Colour type: 0 grey, 2 RGB, 3 palette, 4 grey and alpha, 6 RGBA."""
-    compression: int
-    filtering: int
-    interlacing: int
-
-
-class DamagedError(Exception):
-    """Bytes that are not a complete PNG, with the reason."""
-
-
-def header(content: bytes) -> Header:
-    """The header of a PNG, which may be incomplete after it.
-
-    Raises:
-        DamagedError: if the bytes do not begin with a PNG header.
-    """
-    if not content.startswith(SIGNATURE):
-        raise DamagedError("not a PNG" if content else "the file is empty")
-    if len(content) < 33 or content[12:16] != b"IHDR":
-        raise DamagedError("cut off within the header")
-    return Header(*struct.unpack_from(">IIBBBBB", content, 16))
-
-
-def inspect(content: bytes) -> Header:
-    """Check that a PNG is complete by the checksums of its chunks, without decoding; bytes after the end are ignored.
-
-    Raises:
-        DamagedError: if a byte is wrong or missing, up to the end mark.
-    """
-    return _inspect(content)[0]
-
-
-def verify(content: bytes) -> Header:
-    """Check that a PNG is complete: by `inspect`, and by inflating its stream to all rows with the right checksum.
-
-    Both checksums are needed, because Pillow compares neither the checksum of pixel chunks nor, once it has all rows,
-    that of the stream. One changed bit in a mask often changes the ids of all following rows.
-
-    Raises:
-        DamagedError: if a byte is wrong or missing.
-    """
-    head, chunks = _inspect(content)
-    if len(chunks[b"IHDR"]) > 1 or not head.width * head.height:  # Pillow would use the last header
-        raise DamagedError("more than one header, or no pixels")
-    if head.kind in CHANNELS and 0 < head.width * head.height <= MAX_PIXELS and not _inflates(chunks[b"IDAT"], head):
-        raise DamagedError(_WRONG_PIXELS)
-    return head
-
-
-def note(start: bytes, key: bytes) -> str | None:
-    """The text of a note (`tEXt` chunk) before the pixels of a PNG; None if `start` does not contain it."""
-    position = len(SIGNATURE)
-    while start.startswith(SIGNATURE) and position + 8 <= len(start):
-        length, name = struct.unpack_from(">I4s", start, position)
-        content = start[position + 8 : position + 8 + length]
-        if name == b"tEXt" and content.startswith(key + b"\0"):
-            return content[len(key) + 1 :].decode("latin-1")
-        if name in (b"IDAT", b"IEND"):
-            break
-        position += length + 12
-    return None
 
 
 def decode_ids(content: bytes) -> IdArray | None:
@@ -151,12 +78,12 @@ def grey_rows(content: bytes) -> UInt8Array | None:
     """
     keep_freed_memory()
     try:
-        head, chunks = _inspect(content)
+        head, chunks = read_chunks(content)
         if not _is_plain(head, chunks, _BYTES):
             return None
         flat = _inflated_by_kornia(content, head, chunks[b"IDAT"])
         if flat is None:
-            flat = np.frombuffer(b"".join(_inflated(chunks[b"IDAT"], head)), np.uint8)
+            flat = np.frombuffer(b"".join(inflated_parts(chunks[b"IDAT"], head)), np.uint8)
     except DamagedError:
         return None
     rows = flat.reshape(head.height, 1 + head.width)
@@ -179,53 +106,18 @@ def _decoded(content: bytes, plain: Collection[tuple[int, int]]) -> IdArray | No
 def _plain(content: bytes, plain: Collection[tuple[int, int]]) -> Header | None:
     """The header of a PNG without damage, transparency or animation; None for all others."""
     try:
-        head, chunks = _inspect(content)
+        head, chunks = read_chunks(content)
     except DamagedError:
         return None
-    return head if _is_plain(head, chunks, plain) and _inflates(chunks[b"IDAT"], head) else None
+    return head if _is_plain(head, chunks, plain) and inflates(chunks[b"IDAT"], head) else None
 
 
-def _is_plain(head: Header, chunks: _Chunks, plain: Collection[tuple[int, int]]) -> bool:
+def _is_plain(head: Header, chunks: Chunks, plain: Collection[tuple[int, int]]) -> bool:
     """Whether a PNG has one of these colour types and bits, and neither interlacing, transparency nor animation."""
     methods = head.compression, head.filtering, head.interlacing
     if (head.kind, head.bits) not in plain or any(methods) or not 0 < head.width * head.height <= MAX_PIXELS:
         return False
     return len(chunks[b"IHDR"]) == 1 and chunks.keys().isdisjoint(_NOT_PLAIN)
-
-
-def _inflates(stream: Sequence[memoryview], head: Header) -> bool:
-    """Whether a stream inflates to the size from the header with the right Adler-32, which kornia-rs ignores."""
-    try:
-        for _ in _inflated(stream, head):
-            pass
-    except DamagedError:
-        return False
-    return True
-
-
-def _inflated(stream: Sequence[memoryview], head: Header) -> Iterator[bytes]:
-    """The parts of a stream, inflated.
-
-    Raises:
-        DamagedError: after the last part, if the size differs from that of the header, or the Adler-32 is wrong.
-    """
-    size = _bytes_of_rows(head)
-    inflater = zlib.decompressobj()
-    inflated = 0
-    try:
-        for part in stream:
-            for start in range(0, len(part), _PIECE):
-                piece = inflater.decompress(part[start : start + _PIECE], size + 1 - inflated)
-                inflated += len(piece)
-                if inflated > size:
-                    raise DamagedError(_WRONG_PIXELS)
-                yield piece
-    except zlib.error as error:  # type: ignore[misc]  # isal's stub says an instance
-        raise DamagedError(_WRONG_PIXELS) from error
-    finally:
-        _clear_vector_registers()
-    if inflated != size or not inflater.eof:
-        raise DamagedError(_WRONG_PIXELS)
 
 
 def _inflated_by_kornia(content: bytes, head: Header, stream: Sequence[memoryview]) -> UInt8Array | None:
@@ -240,9 +132,9 @@ def _inflated_by_kornia(content: bytes, head: Header, stream: Sequence[memoryvie
     """
     if threading.current_thread() is not threading.main_thread():
         return None
-    size, whole = _bytes_of_rows(head), b"".join(stream)
+    size, whole = bytes_of_rows(head), b"".join(stream)
     single = Header(size - 1, 1, 8, GREY, 0, 0, 0)
-    pixels = _pixels(_with_header(content, single), single)
+    pixels = _pixels(with_header(content, single), single)
     if pixels is None:
         return None
     flat = np.empty(size, np.uint8)
@@ -258,26 +150,6 @@ def _inflated_by_kornia(content: bytes, head: Header, stream: Sequence[memoryvie
     else:
         return None
     return flat if zlib.adler32(flat).to_bytes(4, "big") == whole[-4:] else None
-
-
-def _with_header(content: bytes, head: Header) -> bytes:
-    """A PNG with another header."""
-    chunk = b"IHDR" + struct.pack(">IIBBBBB", *head)
-    checksum = zlib.crc32(chunk).to_bytes(4, "big")
-    _clear_vector_registers()
-    return content[:12] + chunk + checksum + content[33:]
-
-
-def _bytes_of_rows(head: Header) -> int:
-    """Uncompressed bytes of all rows, each after one byte for its filter."""
-    if not head.interlacing:
-        return head.height * (1 + _bytes_of_row(head, head.width))
-    passes = ((-(-(head.width - x) // dx), -(-(head.height - y) // dy)) for x, y, dx, dy in _ADAM7)
-    return sum(rows * (1 + _bytes_of_row(head, columns)) for columns, rows in passes if columns > 0 and rows > 0)
-
-
-def _bytes_of_row(head: Header, pixels: int) -> int:
-    return -(-pixels * CHANNELS[head.kind] * head.bits // 8)
 
 
 def _pixels(content: bytes, head: Header) -> IdArray | None:
@@ -322,39 +194,6 @@ def _signals_held() -> Iterator[None]:
             signal.signal(held, handler)
         for number, frame in came:
             handlers[signal.Signals(number)](number, frame)
-
-
-def _inspect(content: bytes) -> tuple[Header, _Chunks]:
-    """The header, and name -> contents of the chunks, up to the end mark."""
-    head = header(content)
-    view = memoryview(content)
-    chunks: _Chunks = {}
-    position = len(SIGNATURE)
-    while b"IEND" not in chunks:
-        end = position + 8 + int.from_bytes(view[position : position + 4], "big")
-        if end + 4 > len(content):
-            raise DamagedError("cut off")
-        name = bytes(view[position + 4 : position + 8])
-        if zlib.crc32(view[position + 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
-            raise DamagedError(f"wrong checksum in chunk {name.decode('latin-1')}")
-        chunks.setdefault(name, []).append(view[position + 8 : end])
-        position = end + 4
-    _clear_vector_registers()
-    if b"IDAT" not in chunks:
-        raise DamagedError("no pixels in it")
-    return head, chunks
-
-
-_SUMMAND = np.zeros(64, np.uint8)
-
-
-def _clear_vector_registers() -> None:
-    """Clear the upper halves of the vector registers, which ISA-L leaves in use on CPUs with AVX-512.
-
-    Its CRC-32 ends without `vzeroupper`, which slows code that was compiled for SSE: kornia-rs takes 1.5 times as long
-    for a 16-bit mask (docs/decisions/0014). A loop of NumPy with AVX ends by clearing them.
-    """
-    np.add(_SUMMAND, _SUMMAND)
 
 
 _LARGEST_KEPT = 24 << 20

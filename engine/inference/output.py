@@ -12,7 +12,7 @@ import numpy as np
 from engine.arrays import UInt8Array
 from engine.benchmark import Sample
 from engine.errors import InputError
-from engine.files import png_reader
+from engine.files import png_chunks
 from engine.files.atomic import write_json
 from engine.files.content import read_bytes
 from engine.files.documents import read_json
@@ -143,10 +143,10 @@ class Predictions:
         """Whether the prediction of a sample is an undamaged PNG whose notes are those of this origin."""
         try:
             content = read_bytes(self.path(sample))
-            png_reader.inspect(content)
-        except (InputError, png_reader.DamagedError):
+            png_chunks.inspect(content)
+        except (InputError, png_chunks.DamagedError):
             return False
-        return png_reader.note(content[:_START], ORIGIN_KEY.encode()) == self.notes(sample)[ORIGIN_KEY]
+        return png_chunks.note(content[:_START], ORIGIN_KEY.encode()) == self.notes(sample)[ORIGIN_KEY]
 
 
 _START = 1024

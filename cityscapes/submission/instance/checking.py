@@ -19,7 +19,7 @@ from cityscapes.submission.instance.images import DIGEST, Checked, Submission
 from cityscapes.submission.instance.kinds import EXPECTED, KINDS
 from cityscapes.submission.report import Report
 from engine.errors import InputError
-from engine.files import png_reader
+from engine.files import png_chunks, png_reader
 from engine.findings import Finding, counted, fault, of_severity
 from engine.parallel import parallel_map
 
@@ -171,8 +171,8 @@ def _two_tasks(found: Files, submission: Submission, mentioned: Collection[str])
 def _has_many_values(content: bytes) -> bool:
     """Whether an image has more values than a mask."""
     try:
-        head = png_reader.header(content)
+        head = png_chunks.header(content)
         ids = png_reader.decode_ids(content) if head.width * head.height <= _MAX_PIXELS else None
-    except png_reader.DamagedError:
+    except png_chunks.DamagedError:
         return False
     return ids is not None and len(np.unique(ids)) > 2

@@ -22,7 +22,7 @@ from cityscapes.submission.instance.images import mask_problem
 from cityscapes.submission.instance.kinds import IDS, KINDS
 from cityscapes.submission.report import FixReport, Ids, refuse_to_fix
 from engine.errors import ErrorCollector, InputError
-from engine.files import png_reader
+from engine.files import png_chunks
 from engine.files.atomic import write_bytes, write_text
 from engine.files.new_folder import complete_folder, require_new
 from engine.findings import Finding, of_severity
@@ -196,7 +196,7 @@ def _write_batch(
 
 def _suffix(entry: Entry, content: bytes) -> str:
     """Suffix of the new name of a mask: that of its format for a PNG, otherwise that of its name."""
-    if content.startswith(png_reader.SIGNATURE):
+    if content.startswith(png_chunks.SIGNATURE):
         return ".png"
     suffix = Path(entry.basename).suffix.lower()
     return suffix if _SUFFIX.fullmatch(suffix) else ".image"

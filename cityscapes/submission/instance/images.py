@@ -18,7 +18,7 @@ from cityscapes.submission.fault_counts import FaultCounts
 from cityscapes.submission.instance.files import TextFile
 from cityscapes.submission.instance.kinds import IDS
 from engine.errors import InputError
-from engine.files import png_reader
+from engine.files import png_chunks
 
 DIGEST = 32
 """Bytes of the SHA-256 of a file."""
@@ -170,7 +170,7 @@ def _check_mask(stem: str, entry: Entry, images: ExpectedImages, read: Read, che
     if problem is not None:
         kind, detail = problem
         checked.faults.add(kind, f"{entry.name}: {detail}" if detail else entry.name)
-    if not content.startswith(png_reader.SIGNATURE):
+    if not content.startswith(png_chunks.SIGNATURE):
         checked.faults.add("not a PNG", entry.name)
     return hashlib.sha256(content).digest()
 
@@ -183,12 +183,12 @@ def mask_problem(content: bytes, right: tuple[int, int] | None) -> tuple[str, st
         right: width and height of the image; None if they are not known.
     """
     try:
-        head = png_reader.header(content) if content.startswith(png_reader.SIGNATURE) else None
+        head = png_chunks.header(content) if content.startswith(png_chunks.SIGNATURE) else None
         if head is not None and right is not None and (head.width, head.height) != right:
-            png_reader.inspect(content)  # without decoding, because the size may be enormous
+            png_chunks.inspect(content)  # without decoding, because the size may be enormous
             return _wrong_size((head.width, head.height), right)
         mask = instance.read_mask(content, _MASK)
-    except png_reader.DamagedError as error:
+    except png_chunks.DamagedError as error:
         return "damaged", str(error)
     except InputError as error:
         return "damaged", str(error).removeprefix(f"{_MASK}: ").partition("; ")[0]
@@ -196,7 +196,7 @@ def mask_problem(content: bytes, right: tuple[int, int] | None) -> tuple[str, st
         return _wrong_size(mask.size, right)
     if mask.pixels.size:
         return None
-    grey = head is not None and (head.kind, head.bits) == (png_reader.GREY, 8)
+    grey = head is not None and (head.kind, head.bits) == (png_chunks.GREY, 8)
     return ("empty mask", "") if grey else ("black mask", "")
 
 

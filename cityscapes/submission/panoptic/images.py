@@ -17,11 +17,11 @@ from cityscapes.submission.completeness import ExpectedImages, Size
 from cityscapes.submission.fault_counts import FaultCounts
 from engine.arrays import UInt8Array
 from engine.errors import InputError
-from engine.files import png_reader
+from engine.files import png_chunks, png_reader
 from engine.files.images import DAMAGED, quiet_pillow
 from engine.findings import counted
 
-UNDECODABLE = (png_reader.DamagedError, *DAMAGED)
+UNDECODABLE = (png_chunks.DamagedError, *DAMAGED)
 """Exceptions that decoding a damaged PNG may raise."""
 
 _MAX_PIXELS = 1 << 26
@@ -31,9 +31,9 @@ _SHOWN = 3
 _RGBA = 6
 """Colour type of PNG, which the official scorer reads without its alpha."""
 _COLOUR_TYPES = {
-    png_reader.GREY: "grey",
-    png_reader.RGB: "RGB",
-    png_reader.PALETTE: "palette",
+    png_chunks.GREY: "grey",
+    png_chunks.RGB: "RGB",
+    png_chunks.PALETTE: "palette",
     4: "grey and alpha",
     _RGBA: "RGBA",
 }
@@ -74,7 +74,7 @@ def check(annotated: Sequence[Annotated], source: Path, images: ExpectedImages) 
             kind, detail = ids
             checked.faults.add(kind, f"{name}: {detail}")
             continue
-        if png_reader.header(content).kind == _RGBA:
+        if png_chunks.header(content).kind == _RGBA:
             checked.faults.add("RGBA", name)
         _compare(image, ids, checked.faults)
     return checked
@@ -105,11 +105,11 @@ def segment_ids(content: bytes, right: Size | None) -> npt.NDArray[np.uint32] | 
         content: of the file.
         right: width and height of the image; None if they are not known.
     """
-    if content and not content.startswith(png_reader.SIGNATURE):
+    if content and not content.startswith(png_chunks.SIGNATURE):
         return "not a PNG", f"{len(content)} bytes"
     try:
-        head = png_reader.inspect(content)
-        if head.kind not in (png_reader.RGB, _RGBA) or head.bits != 8:
+        head = png_chunks.inspect(content)
+        if head.kind not in (png_chunks.RGB, _RGBA) or head.bits != 8:
             return "not RGB", f"{_COLOUR_TYPES.get(head.kind, 'unknown')} of {counted(head.bits, 'bit')}"
         size = head.width, head.height
         if right is not None and size != right:
@@ -132,7 +132,7 @@ def _pixels(content: bytes) -> UInt8Array:
         return pixels
     from PIL import Image
 
-    png_reader.verify(content)
+    png_chunks.verify(content)
     with quiet_pillow():
         return np.asarray(Image.open(io.BytesIO(content), formats=["PNG"]))[..., :3]
 

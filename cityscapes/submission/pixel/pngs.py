@@ -10,7 +10,7 @@ from PIL import Image
 from cityscapes.predictions import ORIGIN_KEY, WEIGHTS_KEY
 from cityscapes.submission.completeness import Size
 from engine.arrays import IdArray
-from engine.files import png_reader
+from engine.files import png_chunks, png_reader
 from engine.files.images import DAMAGED, quiet_pillow
 from engine.findings import counted
 
@@ -20,7 +20,7 @@ _START = 1024
 _MAX_PIXELS = 1 << 26
 """Number of pixels above which images are not decoded: an official one has 1 << 21."""
 
-UNDECODABLE = (png_reader.DamagedError, *DAMAGED)
+UNDECODABLE = (png_chunks.DamagedError, *DAMAGED)
 """Exceptions that decoding a damaged PNG may raise."""
 
 
@@ -47,11 +47,11 @@ class MaskInfo(NamedTuple):
 
 def inspect(content: bytes) -> MaskInfo:
     """Inspect the content of a file that should be an 8-bit mask of ids."""
-    if content and not content.startswith(png_reader.SIGNATURE):
+    if content and not content.startswith(png_chunks.SIGNATURE):
         return MaskInfo("not a PNG", _true_kind(content))
     try:
-        head = png_reader.header(content)
-    except png_reader.DamagedError as error:
+        head = png_chunks.header(content)
+    except png_chunks.DamagedError as error:
         return MaskInfo("damaged", str(error))
     misfit = _misfit(head.bits, head.kind)
     if misfit is None and head.width * head.height > _MAX_PIXELS:
@@ -67,7 +67,7 @@ def _misfit(bits: int, kind: int) -> tuple[str, str] | None:
         return "colour", _CHANNELS[kind]
     if bits == 16:
         return "16-bit", "16 bits per pixel"
-    if bits < 8 and kind == png_reader.GREY:
+    if bits < 8 and kind == png_chunks.GREY:
         return "bit depth", f"{counted(bits, 'bit')} per pixel"
     return None
 
@@ -80,16 +80,16 @@ def _true_kind(content: bytes) -> str:
         return "is not an image"
 
 
-def _counted(content: bytes, head: png_reader.Header) -> MaskInfo:
+def _counted(content: bytes, head: png_chunks.Header) -> MaskInfo:
     size = head.width, head.height
     try:
-        png_reader.inspect(content)
+        png_chunks.inspect(content)
         ids = decode(content)
     except UNDECODABLE as error:
         return MaskInfo("damaged", str(error), size)
     pixels = tuple(np.bincount(ids.ravel(), minlength=256).tolist())
-    weights, made = (png_reader.note(content[:_START], key.encode()) or "" for key in (WEIGHTS_KEY, ORIGIN_KEY))
-    return MaskInfo(None, "", size, pixels, head.kind == png_reader.PALETTE, weights, sha256(content).hexdigest(), made)
+    weights, made = (png_chunks.note(content[:_START], key.encode()) or "" for key in (WEIGHTS_KEY, ORIGIN_KEY))
+    return MaskInfo(None, "", size, pixels, head.kind == png_chunks.PALETTE, weights, sha256(content).hexdigest(), made)
 
 
 def decode(content: bytes) -> IdArray:
@@ -101,6 +101,6 @@ def decode(content: bytes) -> IdArray:
     ids = png_reader.decode_ids(content)
     if ids is not None:
         return ids
-    png_reader.verify(content)
+    png_chunks.verify(content)
     with quiet_pillow():
         return np.asarray(Image.open(io.BytesIO(content), formats=["PNG"]))

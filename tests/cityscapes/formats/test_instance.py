@@ -17,7 +17,7 @@ from PIL import Image
 from cityscapes.formats import instance
 from cityscapes.formats.instance import BoxedMask, InstanceLine, LineFault, parse, path_within, read_mask
 from engine.errors import InputError
-from engine.files import png_reader
+from engine.files import png_chunks
 
 Pixels = npt.NDArray[Any]
 
@@ -72,7 +72,7 @@ def filtered(pixels: Pixels, filters: npt.NDArray[np.uint8]) -> bytes:
 
 def png(header: bytes, stream: bytes) -> bytes:
     chunks = ((b"IHDR", header), (b"IDAT", stream), (b"IEND", b""))
-    return png_reader.SIGNATURE + b"".join(
+    return png_chunks.SIGNATURE + b"".join(
         struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
         for name, content in chunks
     )

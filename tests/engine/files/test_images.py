@@ -15,7 +15,7 @@ from PIL import Image
 
 from engine.arrays import UInt8Array
 from engine.errors import InputError
-from engine.files import png_reader
+from engine.files import png_chunks, png_reader
 from engine.files.images import image_size, note_of, open_image, read_ids, read_image
 
 
@@ -27,7 +27,7 @@ def png(parts: list[tuple[bytes, bytes]]) -> bytes:
     chunks = (
         len(data).to_bytes(4, "big") + name + data + zlib.crc32(name + data).to_bytes(4, "big") for name, data in parts
     )
-    return png_reader.SIGNATURE + b"".join(chunks)
+    return png_chunks.SIGNATURE + b"".join(chunks)
 
 
 def palette_image(ids: UInt8Array) -> Image.Image:

@@ -18,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, UnidentifiedImageError
 
-from engine.files import png_reader, png_writer
+from engine.files import png_chunks, png_reader, png_writer
 
 Ids = npt.NDArray[np.uint8 | np.uint16]
 Chunks = list[tuple[bytes, bytes]]
@@ -48,7 +48,7 @@ def with_chunk(content: bytes, name: bytes, data: bytes) -> bytes:
 
 
 def joined(chunks: Chunks) -> bytes:
-    return png_reader.SIGNATURE + b"".join(chunk(name, data) for name, data in chunks)
+    return png_chunks.SIGNATURE + b"".join(chunk(name, data) for name, data in chunks)
 
 
 def png(kind: int, bits: int, size: tuple[int, int], stream: bytes | None = None, interlacing: int = 0) -> Chunks:
@@ -96,7 +96,7 @@ def filtered(ids: Ids, filters: list[int]) -> bytes:
         for y, kind in ((y, filters[y % len(filters)]) for y in range(len(rows)))
     )
     head = struct.pack(">IIBBBBB", ids.shape[1], ids.shape[0], 8 * step, 0, 0, 0, 0)
-    return png_reader.SIGNATURE + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
+    return png_chunks.SIGNATURE + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
 
 
 @settings(max_examples=60, deadline=None)
@@ -198,44 +198,6 @@ def test_other_threads_leave_all_to_pillow() -> None:
     assert found == [None]
 
 
-def flipped(content: bytes) -> bytes:
-    place = content.index(b"IDAT") + 12
-    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
-
-
-@pytest.mark.parametrize(
-    ("spoil", "expected"),
-    [
-        (lambda content: b"", "the file is empty"),
-        (lambda content: b"GIF89a", "not a PNG"),
-        (lambda content: content[:20], "cut off within the header"),
-        (lambda content: content[: len(content) // 2], "cut off"),
-        (lambda content: content[:-12], "cut off"),
-        (lambda content: content[:-1], "cut off"),
-        (flipped, "wrong checksum in chunk IDAT"),
-        (lambda content: content[:33] + content[-12:], "no pixels in it"),
-    ],
-)
-def test_damage_is_found_without_decoding(spoil: Callable[[bytes], bytes], expected: str) -> None:
-    content = spoil(encoded(Image.fromarray(random_ids(8, (64, 64)))))
-    with pytest.raises(png_reader.DamagedError, match=f"^{expected}$"):
-        png_reader.inspect(content)
-    assert png_reader.decode_ids(content) is None
-
-
-def test_two_headers_are_damage() -> None:
-    """Pillow uses the last header; a first header without pixels would disable the check of the stream."""
-    content = encoded(Image.fromarray(random_ids(8)))
-    empty = chunk(b"IHDR", bytes(8) + content[24:29])
-    with pytest.raises(png_reader.DamagedError, match="more than one header"):
-        png_reader.verify(content[:8] + empty + content[8:])
-
-
-def test_an_undamaged_png_passes() -> None:
-    content = encoded(Image.fromarray(np.zeros((5, 4, 3), np.uint8)))
-    assert png_reader.inspect(content + b"junk after the end")[:4] == (4, 5, 8, 2)
-
-
 ROWS = zlib.decompress(png(0, 8, (30, 40))[1][1])
 
 
@@ -253,7 +215,7 @@ ROWS = zlib.decompress(png(0, 8, (30, 40))[1][1])
 )
 def test_pixels_that_do_not_fit_are_left_to_pillow_although_the_checksums_of_chunks_are_right(stream: bytes) -> None:
     content = joined(png(0, 8, (30, 40), stream))
-    png_reader.inspect(content)
+    png_chunks.inspect(content)
     assert png_reader.decode_ids(content) is None
 
 

@@ -15,7 +15,7 @@ from cityscapes.predictions import FIX_COMMAND
 from cityscapes.scoring import main, scene_files
 from cityscapes.scoring.instance import measure
 from engine.errors import InputError
-from engine.files import png_reader
+from engine.files import png_chunks
 from engine.files.images import write_png
 from tests.cityscapes.drawn_instances import InstanceFolder, Prediction, perfect
 from tests.unreadable import refusal, refused
@@ -214,7 +214,7 @@ def write_bytes(content: bytes) -> Callable[[Path], None]:
 def huge(width: int, height: int) -> bytes:
     """A PNG whose header states this size, without pixels."""
     chunks = ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", zlib.compress(b"")))
-    return png_reader.SIGNATURE + b"".join(
+    return png_chunks.SIGNATURE + b"".join(
         struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
         for name, content in (*chunks, (b"IEND", b""))
     )
