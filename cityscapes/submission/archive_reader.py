@@ -105,6 +105,16 @@ def require_at_most(source: Path, entries: Sequence[Entry], most: int) -> None:
         )
 
 
+def require_some(source: Path, entries: Sequence[Entry]) -> None:
+    """Check that there are files.
+
+    Raises:
+        InputError: if there are none.
+    """
+    if not entries:
+        raise InputError(f"{source}: got no file at all, expected predictions; predict the test split first")
+
+
 def read(source: Path, entries: Sequence[Entry]) -> Iterator[bytes | InputError]:
     """The content of each file in turn, or the error of reading it."""
     with opened(source) as read_one:

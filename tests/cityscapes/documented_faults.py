@@ -28,3 +28,20 @@ def error_lines(folder: Path, root: Path, capsys: pytest.CaptureFixture[str], *o
     assert main(["check", str(path), "--root", str(root), "--workers", "1", *options]) == 2
     lines = capsys.readouterr().err.splitlines()
     return [line.removeprefix(f"error: {path}: ") for line in lines if line.startswith("error: ")]
+
+
+def titles(heading: str) -> list[str]:
+    """Faults in the table below a heading of the page, in its order."""
+    return [line.split(" | ")[0].removeprefix("| ") for line in documented(heading)]
+
+
+def assert_documented(
+    heading: str, title: str, folder: Path, root: Path, capsys: pytest.CaptureFixture[str]
+) -> list[str]:
+    """Check a folder with a fault, compare its messages with the row of the page, and return them."""
+    before = sorted(folder.parent.rglob("*"))
+    lines = error_lines(folder, root, capsys)
+    assert row(title, lines) in documented(heading)
+    assert all("; " in line for line in lines), "every fault has a remedy"
+    assert sorted(folder.parent.rglob("*")) == before, "a check writes nothing"
+    return lines

@@ -48,8 +48,7 @@ def inspect(path: Path, root: Path | None, workers: int, entries: Sequence[Entry
         InputError: if there are no files, or no test images under `root`.
     """
     expected = completeness.expected_images(root)
-    if not entries:
-        raise InputError(f"{path}: got no file at all, expected predictions; predict the test split first")
+    archive_reader.require_some(path, entries)
     found = Files.of(entries)
     submission = Submission(path, entries, {entry.name: number for number, entry in enumerate(entries)}, expected)
     checked = _checked(found, submission, workers)

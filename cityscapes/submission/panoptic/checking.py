@@ -45,8 +45,7 @@ def inspect(path: Path, root: Path | None, workers: int, entries: Sequence[Entry
     """
     expected = completeness.expected_images(root)
     archive_reader.require_at_most(path, entries, archive_reader.MAX_FILES)
-    if not entries:
-        raise InputError(f"{path}: got no file at all, expected predictions; predict the test split first")
+    archive_reader.require_some(path, entries)
     files = Files.of(path, entries)
     findings = [*archive_reader.faults_of(entries), *files.faults()]
     annotations: list[AnnotatedImage] = []

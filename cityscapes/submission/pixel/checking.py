@@ -44,8 +44,7 @@ def inspect(path: Path, root: Path | None, workers: int, entries: Sequence[Entry
     """
     images = completeness.expected_images(root)
     archive_reader.require_at_most(path, entries, archive_reader.MAX_FILES)
-    if not entries:
-        raise InputError(f"{path}: got no file at all, expected predictions; predict the test split first")
+    archive_reader.require_some(path, entries)
     files = _sort_by_name(entries)
     findings = [*archive_reader.faults_of(entries), *_name_findings(files), *_zip_findings(path, entries, files)]
     found = _read(path, files.predictions, workers)
