@@ -1,80 +1,29 @@
-"""Catalogue of networks and benchmarks by name."""
+"""Catalogue of networks and benchmarks by name.
 
-from collections.abc import Callable
-from functools import partial
-from typing import TypeVar
+Each name is imported when it is used: the benchmarks need no torch, so that the report starts without it.
+"""
 
-from torch import nn
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from camvid.dataset import CamVid32Benchmark, CamVidBenchmark
-from catalogue import import_path
-from cityscapes.dataset import CityscapesBenchmark
-from engine.benchmark import Benchmark
-from engine.errors import InputError
-from fcn.fcn import FCN, FCN8s, PaperFCN
-from fcn.unet import UNet
-from kitti_road.dataset import KittiRoadBenchmark
-from pascal_voc.dataset import PascalVocBenchmark
+if TYPE_CHECKING:
+    from catalogue.benchmarks import BENCHMARKS, benchmark
+    from catalogue.networks import NETWORKS, network
 
-BENCHMARKS: dict[str, Callable[[], Benchmark]] = {
-    "cityscapes": CityscapesBenchmark,
-    "camvid": CamVidBenchmark,
-    "camvid32": CamVid32Benchmark,
-    "kitti_lane": partial(KittiRoadBenchmark, "lane"),
-    "kitti_road": KittiRoadBenchmark,
-    "pascal_voc": PascalVocBenchmark,
+__all__ = ["BENCHMARKS", "NETWORKS", "benchmark", "network"]
+
+_MODULES = {
+    **dict.fromkeys(("BENCHMARKS", "benchmark"), "catalogue.benchmarks"),
+    **dict.fromkeys(("NETWORKS", "network"), "catalogue.networks"),
 }
-
-NETWORKS: dict[str, Callable[[int], nn.Module]] = {
-    "fcn32s": partial(FCN, stride=32),
-    "fcn16s": partial(FCN, stride=16),
-    "fcn8s": FCN8s,
-    "fcn32s_vgg16": partial(FCN, stride=32, backbone="vgg16"),
-    "fcn16s_vgg16": partial(FCN, stride=16, backbone="vgg16"),
-    "fcn8s_vgg16": partial(FCN, stride=8, backbone="vgg16"),
-    "fcn32s_vgg16_bn": partial(FCN, stride=32, backbone="vgg16_bn"),
-    "fcn16s_vgg16_bn": partial(FCN, stride=16, backbone="vgg16_bn"),
-    "fcn8s_vgg16_bn": partial(FCN, stride=8, backbone="vgg16_bn"),
-    "fcn32s_paper": partial(PaperFCN, stride=32),
-    "fcn16s_paper": partial(PaperFCN, stride=16),
-    "fcn8s_paper": partial(PaperFCN, stride=8),
-    "fcn8s_paper_at_once": partial(PaperFCN, stride=8, at_once=True),
-    "unet": UNet,
-    "unet_valid": partial(UNet, valid=True),
-}
-"""Name -> function from the number of classes to a network with random weights."""
-
-T = TypeVar("T")
+"""Name -> the module that has it."""
 
 
-def benchmark(name: str) -> Benchmark:
-    """The benchmark with a name of the catalogue, or with the import path of a module.
-
-    Raises:
-        InputError: if there is no such benchmark.
-    """
-    if name not in BENCHMARKS and import_path.is_import_path(name):
-        return import_path.benchmark(name)
-    return _choose(BENCHMARKS, name, "--benchmark", "package.module")()
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(importlib.import_module(_MODULES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def network(name: str, num_classes: int, *, flag: str = "--network") -> nn.Module:
-    """The network with a name of the catalogue, or with the import path of a function, with random weights.
-
-    Args:
-        name: in `NETWORKS`, or an import path such as `package.module:build`.
-        num_classes: channels of the logits.
-        flag: origin of the name, for messages.
-
-    Raises:
-        InputError: if there is no such network.
-    """
-    if name not in NETWORKS and import_path.is_import_path(name):
-        return import_path.network(name, num_classes, flag=flag)
-    return _choose(NETWORKS, name, flag, "package.module:build")(num_classes)
-
-
-def _choose(table: dict[str, T], name: str, flag: str, path: str) -> T:
-    if name not in table:
-        raise InputError(f"{flag} {name}: unknown name; choose from {', '.join(table)}, or give your own as {path}")
-    return table[name]
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,16 +1,19 @@
-"""Custom networks and benchmarks, given by their import path."""
+"""The names of networks and benchmarks: in the catalogue, or the import path of a custom one."""
 
 import importlib
 import os
 import sys
 import traceback
-from typing import Any
-
-import torch
-from torch import nn
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.benchmark import Benchmark
 from engine.errors import InputError
+
+if TYPE_CHECKING:  # benchmarks need no torch
+    from torch import nn
+
+T = TypeVar("T")
 
 PROBES = ((64, 64), (65, 97))
 """Heights and widths of the images on which a network is tried; data sets have odd sizes too."""
@@ -21,7 +24,24 @@ def is_import_path(name: str) -> bool:
     return "." in name or ":" in name
 
 
-def network(path: str, num_classes: int, *, flag: str = "--network") -> nn.Module:
+def choose(table: Mapping[str, T], name: str, flag: str, path: str) -> T:
+    """The entry of the catalogue with a name.
+
+    Args:
+        table: name -> entry.
+        name: of the entry.
+        flag: origin of the name, for messages.
+        path: form of an import path that is allowed instead, for messages.
+
+    Raises:
+        InputError: if there is no such entry.
+    """
+    if name not in table:
+        raise InputError(f"{flag} {name}: unknown name; choose from {', '.join(table)}, or give your own as {path}")
+    return table[name]
+
+
+def network(path: str, num_classes: int, *, flag: str = "--network") -> "nn.Module":
     """Build the network from `package.module:build`, and try it on small images.
 
     Args:
@@ -32,6 +52,8 @@ def network(path: str, num_classes: int, *, flag: str = "--network") -> nn.Modul
     Raises:
         InputError: if it cannot be imported or built, or its output has another shape.
     """
+    from torch import nn
+
     flag = f"{flag} {path}"
     if path.partition(":")[0].partition(".")[0] in sys.stdlib_module_names:
         # A weights file names its network, so it must not be able to call functions that exist on every machine.
@@ -116,8 +138,10 @@ def _import(module: str, flag: str) -> Any:
         raise InputError(f"{flag}: cannot be imported: {_reason(error)}") from error
 
 
-def _try(built: nn.Module, num_classes: int, size: tuple[int, int], flag: str) -> None:
+def _try(built: "nn.Module", num_classes: int, size: tuple[int, int], flag: str) -> None:
     """Run the network on one black image, and check the shape of its output."""
+    import torch
+
     was_training = built.training
     remedy = (
         "docs/networks.md describes the contract; fcn.padding.Padded helps networks that require multiples of a size"

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-import torch
 
 _PACKAGES = {
     "cityscapes-fcn": "engine",
@@ -27,6 +26,8 @@ _VECTORS = ("avx", "fma", "amx", "neon", "asimd", "sve")
 
 def describe() -> dict[str, Any]:
     """The environment of this process as JSON content, without names of the user or the machine."""
+    import torch
+
     return {
         "commit": commit(),
         "python": platform.python_version(),

@@ -11,16 +11,17 @@ from matplotlib.ticker import MaxNLocator
 
 from engine.files.atomic import replacing
 from engine.tables import Table, percent_2
-from engine.training.metrics import Metrics
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from engine.training.metrics import Metrics  # which imports torch
 
 Row = dict[str, Any]
 """History row of one epoch: plain names and numbers; values per class are lists."""
 
 
-def columns(split: str, loss: float, metrics: Metrics) -> Row:
+def columns(split: str, loss: float, metrics: "Metrics") -> Row:
     """Loss and metrics of a split, as columns `<split>_<metric>`.
 
     Values that do not exist are None, because JSON has no NaN: the IoU of a class that does not occur, and all metrics
