@@ -250,7 +250,10 @@ def _predictions(benchmark: Benchmark, folder: Path, chosen: PredictionOptions, 
     archive = folder / benchmark.archive_name
     names = ("scores.json", "profile.json", "figures", "predictions.gif")
     derived = [archive, Path(f"{archive}.manifest.json"), *(folder / name for name in names)]
-    return Predictions(folder / "predictions", benchmark.prediction_suffix, origin, overlays, derived)
+    source = {"images": str(chosen.images.resolve())} if chosen.images else {"root": str(chosen.root.resolve())}
+    if not chosen.images:
+        source["split"] = chosen.split
+    return Predictions(folder / "predictions", benchmark.prediction_suffix, origin, overlays, derived, source)
 
 
 def _profile(predictor: Predictor, samples: Sequence[Sample], folder: Path, idle_share: float | None) -> None:

@@ -74,8 +74,7 @@ class CityscapesBenchmark(Benchmark):
         from cityscapes import scoring
 
         result = scoring.measure(predictions, root, split, workers=workers, known_ids=True)
-        content = {**result.scores.to_json(), "coverage": result.coverage.to_json()}
-        return content, f"{scoring.table(result.scores)}\n\n{result.coverage}"
+        return result.to_json(), str(result)
 
     def pack(self, predictions: Path, archive: Path, root: Path, workers: int) -> str:
         """Check the predictions of the test split and zip them."""

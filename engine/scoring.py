@@ -5,21 +5,26 @@ Benchmarks whose servers count in another way have their own scorer.
 """
 
 import functools
+import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from engine import bootstrap, image_counts
 from engine.arrays import Float64Array, Int64Array, UInt8Array
 from engine.benchmark import ClassTable, Sample
+from engine.bootstrap import Interval
 from engine.confusion import ClassScores, occurring
 from engine.errors import InputError, printable
 from engine.files.folders import find
 from engine.files.images import read_ids
 from engine.findings import counted, grouped
+from engine.image_counts import ImageCounts
 from engine.parallel import parallel_map
 from engine.tables import Table, percent_2
 
@@ -55,6 +60,8 @@ class Scores(ClassScores):
     """Number of scored images."""
     official: int | None = None
     """Number of images of the official split; None if there is no official split."""
+    counts: tuple[ImageCounts, ...] = ()
+    """Pixel counts of each image, in the order of the samples."""
 
     @property
     def coverage(self) -> str:
@@ -97,8 +104,16 @@ class Scores(ClassScores):
         return self.table().to_dataframe()
 
     def remark(self) -> str:
-        """The accuracy over all pixels, and what was scored."""
-        return f"pixel accuracy {percent_2(self.pixel_accuracy)} over {self.coverage}"
+        """The bootstrap interval of the mean IoU, the accuracy over all pixels, and what was scored."""
+        accuracy = f"pixel accuracy {percent_2(self.pixel_accuracy)} over {self.coverage}"
+        if not self.counts:
+            return accuracy
+        return f"{bootstrap.sentence('mean IoU', self.interval, len(self.counts))}\n{accuracy}"
+
+    @cached_property
+    def interval(self) -> Interval:
+        """Bootstrap interval of the mean IoU over images; NaN without counts of images."""
+        return image_counts.interval(self.counts) if self.counts else Interval(math.nan, math.nan)
 
     def to_json(self) -> dict[str, Any]:
         """All figures as JSON content, with None for NaN."""
@@ -107,8 +122,15 @@ class Scores(ClassScores):
             name: {key: None if np.isnan(values[i]) else float(values[i]) for key, values in columns.items()}
             for i, name in enumerate(self.names)
         }
-        images = {"images": self.images, "official_images": self.official}
-        return {**images, **self.summary(), "classes": classes, "confusion": self.confusion.tolist()}
+        return {
+            "images": self.images,
+            "official_images": self.official,
+            **self.summary(),
+            "miou_interval": list(self.interval),
+            "classes": classes,
+            "confusion": self.confusion.tolist(),
+            "counts": {image.stem: image.to_json() for image in self.counts},
+        }
 
 
 def score(
@@ -130,16 +152,18 @@ def score(
     """
     found, faults = _find(config, samples, predictions)
     total = np.zeros((len(config.classes), len(config.classes) + 1), np.int64)
-    for _, counts in parallel_map(functools.partial(count, config), found, workers=workers, title="scoring"):
+    images = []
+    for pair, counts in parallel_map(functools.partial(count, config), found, workers=workers, title="scoring"):
         if isinstance(counts, InputError):
             faults.extend(counts.messages)
         else:
             total += counts
+            images.append(_of_image(pair[0].name.removesuffix(config.suffix), counts))
     if faults:
         raise InputError(*grouped(faults))
     if not total.any():
         raise InputError(f"{samples[0].mask}: no pixel of this mask or any other has a class; unpack the masks again")
-    return Scores(total, config.classes.names, len(found), official)
+    return Scores(total, config.classes.names, len(found), official, tuple(images))
 
 
 def count(config: ScorerConfig, pair: tuple[Path, Path]) -> Int64Array:
@@ -159,6 +183,12 @@ def count(config: ScorerConfig, pair: tuple[Path, Path]) -> Int64Array:
     column = np.minimum(prediction[labelled], classes).astype(np.int64)
     cells = mask[labelled].astype(np.int64) * (classes + 1) + column
     return np.bincount(cells, minlength=classes * (classes + 1)).reshape(classes, classes + 1)
+
+
+def _of_image(stem: str, confusion: Int64Array) -> ImageCounts:
+    """Reduce the (C, C + 1) confusion matrix of an image."""
+    hits = confusion.diagonal().copy()
+    return ImageCounts(stem, hits, confusion.sum(1) + confusion[:, :-1].sum(0) - hits)
 
 
 def read_prediction(config: ScorerConfig, path: Path) -> UInt8Array:

@@ -30,9 +30,11 @@ ROOMS: dict[str, set[str]] = {
     "errors": set(),
     "findings": set(),
     "arrays": set(),
+    "bootstrap": {"arrays", "findings"},
     "confusion": {"arrays"},
     "normalization": set(),
     "environment": set(),
+    "image_counts": {"arrays", "bootstrap"},
     "layers": set(),
     "ranges": set(),
     "tables": set(),
@@ -40,7 +42,10 @@ ROOMS: dict[str, set[str]] = {
     "parallel": {"errors"},
     "benchmark": {"errors", "arrays", "files"},
     "checkpoints": {"errors", "files", "normalization"},
-    "scoring": {"errors", "findings", "arrays", "confusion", "files", "parallel", "benchmark", "tables"},
+    "scoring": {
+        *("errors", "findings", "arrays", "bootstrap", "confusion", "files", "image_counts", "parallel", "benchmark"),
+        "tables",
+    },
     "cli": {"errors", "findings", "files", "parallel", "ranges", "scoring", "tables"},
     "devices": {"errors", "arrays"},
     "data": {"errors", "arrays", "files", "parallel", "benchmark"},
@@ -61,8 +66,8 @@ ROOMS: dict[str, set[str]] = {
 """Room or module of engine -> rooms and modules that it may import, in addition to itself."""
 
 TORCH_FREE_ROOMS = (
-    *("errors", "findings", "arrays", "confusion", "files", "cli", "parallel", "benchmark", "ranges", "scoring"),
-    "tables",
+    *("errors", "findings", "arrays", "bootstrap", "confusion", "environment", "files", "cli", "image_counts"),
+    *("parallel", "benchmark", "ranges", "scoring", "tables"),
 )
 LIGHT_ROOMS = ("inference", "devices")
 """Rooms that must not load Lightning Fabric or torchvision, which take seconds; `devices.fabric` is an exception."""

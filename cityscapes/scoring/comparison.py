@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
-from cityscapes.scoring.bootstrap import LEVEL, Interval
+from engine.bootstrap import LEVEL, Interval
 from engine.errors import InputError
 from engine.tables import Table, percent, points
 

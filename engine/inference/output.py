@@ -64,6 +64,7 @@ class Predictions:
         overlays: overlays to write with the predictions; None for none.
         derived: files, and folders of PNGs, that are made from the predictions; they are removed before any prediction
             changes.
+        source: where the images are, for programs that show them with the predictions, as JSON content.
     """
 
     def __init__(
@@ -73,8 +74,10 @@ class Predictions:
         origin: dict[str, Any],
         overlays: Overlays | None = None,
         derived: Sequence[Path] = (),
+        source: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.folder, self.suffix, self.origin, self.overlays = folder, suffix, origin, overlays
+        self._source = dict(source)
         self.kept = 0
         """Number of predictions that are kept from an earlier run."""
         self.removed = 0
@@ -125,7 +128,7 @@ class Predictions:
             _remove(self._derived)
         _remove(stale)
         self.kept = sum(not self.is_missing(sample) for sample in kept)
-        write_json(self.folder.parent / NOTE, {"origin": self.origin, "images": images})
+        write_json(self.folder.parent / NOTE, {"origin": self.origin, "source": self._source, "images": images})
 
     def is_missing(self, sample: Sample) -> bool:
         """Whether the prediction or the overlay of a sample is missing."""

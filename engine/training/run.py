@@ -5,6 +5,7 @@ import glob
 import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -114,7 +115,8 @@ class Run:
             except InputError as error:
                 starts, kept = [], set_aside(self._environment)
                 print(f"note: {error}; it is kept as {kept.name}, and a new file is started", file=sys.stderr)
-        self._described = environment.describe()
+        began = datetime.now(UTC).isoformat(timespec="seconds")
+        self._described = {"began": began, **environment.describe()}
         write_json(self._environment, [*starts, self._described], durable=True)
 
     def config(self) -> dict[str, Any] | None:

@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cityscapes.scoring import bootstrap
-from cityscapes.scoring.bootstrap import Figure, Interval, means
 from cityscapes.scoring.instance.average_precision import (
     FALSE_POSITIVE,
     IGNORED,
@@ -18,6 +16,8 @@ from cityscapes.scoring.instance.average_precision import (
 )
 from cityscapes.scoring.instance.matching import CLASSES
 from cityscapes.scoring.instance.resampling import ClassDetections, class_aps
+from engine import bootstrap
+from engine.bootstrap import Figure, Interval, means
 from engine.tables import Table
 
 if TYPE_CHECKING:

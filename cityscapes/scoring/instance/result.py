@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cityscapes.scoring import bootstrap
-from cityscapes.scoring.bootstrap import Interval
 from cityscapes.scoring.coverage import Coverage
 from cityscapes.scoring.instance import confusion, images
 from cityscapes.scoring.instance.average_precision import MIN_PIXELS, OVERLAPS, ImageDetections, average_precisions
 from cityscapes.scoring.instance.matching import CLASSES
+from engine import bootstrap
 from engine.arrays import Float64Array, Int64Array
+from engine.bootstrap import Interval
 from engine.files.atomic import write_text
 from engine.files.lock import exclusive
 from engine.tables import Table, csv_of, percent

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cityscapes.scoring import bootstrap
-from cityscapes.scoring.bootstrap import Figure, Interval, means
 from cityscapes.scoring.panoptic.matching import NAMES, PanopticCounts
 from cityscapes.scoring.panoptic.quality import qualities
+from engine import bootstrap
 from engine.arrays import Float64Array, Int64Array
+from engine.bootstrap import Figure, Interval, means
 from engine.tables import Table
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cityscapes.scoring import bootstrap
-from cityscapes.scoring.bootstrap import Interval
 from cityscapes.scoring.coverage import Coverage
 from cityscapes.scoring.panoptic import images
 from cityscapes.scoring.panoptic.matching import CATEGORY_IDS, NAMES, PanopticCounts
 from cityscapes.scoring.panoptic.quality import GROUPS, Average, Qualities, average, qualities, total
+from engine import bootstrap
+from engine.bootstrap import Interval
 from engine.files.atomic import write_text
 from engine.files.lock import exclusive
 from engine.tables import Table, csv_of, percent

@@ -12,7 +12,6 @@ from cityscapes.scoring.coverage import Coverage
 from cityscapes.scoring.pixel import boundary, images
 from cityscapes.scoring.pixel.boundary import BorderCounts
 from cityscapes.scoring.pixel.counts import SCORED, Counts, Pair, count, read
-from cityscapes.scoring.pixel.images import ImageCounts
 from cityscapes.scoring.pixel.pairs import pair_files
 from cityscapes.scoring.pixel.result import ScoringResult
 from cityscapes.scoring.pixel.scores import CityscapesScores, scores_of
@@ -20,6 +19,7 @@ from cityscapes.scoring.scene_files import masks_remedy
 from engine.cli.command import warn
 from engine.errors import InputError
 from engine.findings import counted, grouped
+from engine.image_counts import ImageCounts
 from engine.parallel import parallel_map
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 from cityscapes.labels import BY_NAME
 from cityscapes.scoring.comparison import Comparison, ResultFile, parse, require_sum, score
-from cityscapes.scoring.pixel import images
-from cityscapes.scoring.pixel.images import ImageCounts
+from cityscapes.scoring.pixel.images import NAMES
 from cityscapes.scoring.pixel.scores import MEAN, mean
+from engine import image_counts
+from engine.image_counts import ImageCounts
 
 _IOU, _IIOU = "IoU", "iIoU"
 
@@ -18,9 +19,9 @@ def read(path: Path, content: Any) -> ResultFile[ImageCounts]:
     Raises:
         InputError: if it is not a result, or if its images do not add up to its scores.
     """
-    result = parse(path, content, _figures, images.from_json)
+    result = parse(path, content, _figures, lambda images: image_counts.from_json(images, len(NAMES)))
     if result.images:
-        totals = dict(zip(images.NAMES, images.total_scores(result.images).tolist(), strict=True))
+        totals = dict(zip(NAMES, image_counts.total_scores(result.images).tolist(), strict=True))
         require_sum(result, _IOU, totals, "classScores")
     return result
 
@@ -39,4 +40,4 @@ def _with_mean(values: dict[str, Any]) -> dict[str, float]:
 
 def compare(first: ResultFile[ImageCounts], second: ResultFile[ImageCounts]) -> Comparison:
     """Compare two results: IoU and iIoU of the classes, with a last row `mean`."""
-    return Comparison(first, second, "mean IoU", images.difference)
+    return Comparison(first, second, "mean IoU", image_counts.difference)

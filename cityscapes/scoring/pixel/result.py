@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cityscapes.scoring import bootstrap
 from cityscapes.scoring.coverage import Coverage
-from cityscapes.scoring.pixel import confusion, images
+from cityscapes.scoring.pixel import confusion
 from cityscapes.scoring.pixel.boundary import BorderCounts
-from cityscapes.scoring.pixel.images import ImageCounts
+from cityscapes.scoring.pixel.images import NAMES
 from cityscapes.scoring.pixel.scores import MEAN, CityscapesScores, mean, table
+from engine import bootstrap, image_counts
 from engine.files.atomic import write_text
 from engine.files.lock import exclusive
+from engine.image_counts import ImageCounts
 from engine.tables import Table, csv_of, percent
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class ScoringResult:
         """The keys of the official result file, and our own figures under additional keys."""
         content = self.scores.to_json()
         content["coverage"] = self.coverage.to_json()
-        content["averageScoreClassesInterval"] = list(images.interval(self.images))
+        content["averageScoreClassesInterval"] = list(image_counts.interval(self.images))
         if self.borders is not None:
             content["boundaryScores"] = self.borders.scores()
         return {**content, "images": {image.stem: image.to_json() for image in self.images}}
@@ -64,9 +65,9 @@ class ScoringResult:
         """
         import pandas as pd
 
-        listed = sorted(self.images, key=lambda image: (images.mean_score(image), image.stem))
-        rows = [(image.stem, images.mean_score(image), *image.scores().tolist()) for image in listed]
-        return pd.DataFrame(rows, columns=["image", MEAN, *images.NAMES])
+        listed = sorted(self.images, key=lambda image: (image_counts.mean_score(image), image.stem))
+        rows = [(image.stem, image_counts.mean_score(image), *image.scores().tolist()) for image in listed]
+        return pd.DataFrame(rows, columns=["image", MEAN, *NAMES])
 
     def __str__(self) -> str:
         parts = [table(self.scores), self.remark()]
@@ -78,7 +79,7 @@ class ScoringResult:
 
     def remark(self) -> str:
         """The bootstrap interval of the mean IoU, and the coverage."""
-        spread = bootstrap.sentence("mean IoU", images.interval(self.images), len(self.images))
+        spread = bootstrap.sentence("mean IoU", image_counts.interval(self.images), len(self.images))
         return f"{spread}\n{self.coverage}"
 
     def write_details(self, folder: Path) -> list[Path]:

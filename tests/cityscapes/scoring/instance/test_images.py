@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from cityscapes.scoring import bootstrap
 from cityscapes.scoring.instance import images
 from cityscapes.scoring.instance.average_precision import ImageDetections, average_precisions
 from cityscapes.scoring.instance.matching import CLASSES
+from engine import bootstrap
 from tests.cityscapes.scoring.instance.drawn_detections import NONE, draw_images
 
 

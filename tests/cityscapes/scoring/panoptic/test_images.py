@@ -3,10 +3,10 @@ import math
 import numpy as np
 import pytest
 
-from cityscapes.scoring import bootstrap
 from cityscapes.scoring.panoptic import images
 from cityscapes.scoring.panoptic.matching import NAMES, PanopticCounts
 from cityscapes.scoring.panoptic.quality import GROUPS, average, qualities, total
+from engine import bootstrap
 from tests.cityscapes.scoring.panoptic.drawn_counts import draw_result
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from cityscapes.scoring import main, measure, tasks
 from cityscapes.scoring.pixel import images
+from engine import image_counts
 from engine.files.atomic import write_json
 from tests.cityscapes.drawn_predictions import argv
 
@@ -70,4 +71,4 @@ def test_results_as_dataframes(data: Path) -> None:
     assert len(of_images) == 8
     assert of_images["mean"].is_monotonic_increasing
     worst = next(image for image in result.images if image.stem == of_images["image"].iloc[0])
-    assert math.isclose(images.mean_score(worst), of_images["mean"].iloc[0])
+    assert math.isclose(image_counts.mean_score(worst), of_images["mean"].iloc[0])

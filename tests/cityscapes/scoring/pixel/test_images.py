@@ -13,6 +13,7 @@ from PIL import Image
 from cityscapes.layout import Scene
 from cityscapes.scoring import main, measure
 from cityscapes.scoring.pixel import confusion, images
+from engine import image_counts
 from engine.files.images import write_png
 from tests.cityscapes.drawn_predictions import argv, patches
 
@@ -29,16 +30,16 @@ def test_the_counts_of_images_add_up_to_the_scores(data: Path) -> None:
 
 def test_the_interval_holds_the_mean_and_is_the_same_every_time(data: Path) -> None:
     result = measure(data / "good", data / "data", "val")
-    low, high = images.interval(result.images)
+    low, high = image_counts.interval(result.images)
     assert low < result.to_json()["averageScoreClasses"] < high
-    assert images.interval(result.images) == (low, high)
-    assert images.interval(result.images[:1]) == pytest.approx([images.mean_score(result.images[0])] * 2)
+    assert image_counts.interval(result.images) == (low, high)
+    assert image_counts.interval(result.images[:1]) == pytest.approx([image_counts.mean_score(result.images[0])] * 2)
 
 
 def test_the_interval_without_scores_is_nan() -> None:
     blank = images.count("ulm_000000_000019", np.zeros((34, 34), np.int64))
-    assert math.isnan(images.mean_score(blank))
-    assert all(map(math.isnan, images.interval([blank])))
+    assert math.isnan(image_counts.mean_score(blank))
+    assert all(map(math.isnan, image_counts.interval([blank])))
 
 
 def test_details_are_written(data: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,10 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from cityscapes.scoring import bootstrap
-from cityscapes.scoring.pixel import images
-from cityscapes.scoring.pixel.images import ImageCounts
+from engine import bootstrap, image_counts
 from engine.arrays import Float64Array, Int64Array
+from engine.image_counts import ImageCounts
 
 
 def some_images(rng: np.random.Generator) -> list[ImageCounts]:
@@ -23,9 +22,9 @@ def test_the_intervals_of_the_pixel_task_are_those_of_earlier_versions() -> None
     rng = np.random.default_rng(3)
     first, second = some_images(rng), some_images(rng)
     expected = (0.47343920740590384, 0.6002563036734813)
-    assert images.interval(first) == pytest.approx(expected, rel=1e-15)
+    assert image_counts.interval(first) == pytest.approx(expected, rel=1e-15)
     expected = (-0.16785760602538913, -0.0035754484421715166)
-    assert images.difference(first, second) == pytest.approx(expected, rel=1e-15)
+    assert image_counts.difference(first, second) == pytest.approx(expected, rel=1e-15)
 
 
 def test_a_resample_draws_as_many_images_as_there_are() -> None:
