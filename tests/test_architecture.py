@@ -12,13 +12,14 @@ import pytest
 REPOSITORY = Path(__file__).parents[1]
 COMMANDS = ("generate_gt", "train_fcn", "test_fcn", "export_fcn", "profile_fcn")
 BENCHMARKS = ("camvid", "cityscapes", "kitti_road", "pascal_voc")
-OURS = {*COMMANDS, *BENCHMARKS, "bench", "catalogue", "engine", "fcn", "tests"}
+OURS = {*COMMANDS, *BENCHMARKS, "bench", "catalogue", "engine", "fcn", "report", "tests"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "engine": {"engine"},
     "fcn": {"fcn"},
     **{name: {name, "engine"} for name in BENCHMARKS},
     "catalogue": {"catalogue", "engine", "fcn", *BENCHMARKS},
+    "report": {"report", "catalogue", "cityscapes", "engine"},
     "generate_gt": {"catalogue", "engine", *BENCHMARKS},
     **{name: {"catalogue", "engine"} for name in ("train_fcn", "test_fcn", "export_fcn", "profile_fcn")},
 }
@@ -80,7 +81,7 @@ def sources(package: str) -> list[Path]:
 def modules() -> Iterator[tuple[str, Path]]:
     for command in COMMANDS:
         yield command, REPOSITORY / f"{command}.py"
-    for package in ("catalogue", "engine", "fcn", *BENCHMARKS):
+    for package in ("catalogue", "engine", "fcn", "report", *BENCHMARKS):
         for path in sources(package):
             yield package, path
 
@@ -159,7 +160,7 @@ def test_rooms_of_engine_import_only_what_they_may() -> None:
 
 def test_no_circle_of_rooms_or_modules() -> None:
     layers = floors(room_graph())
-    for package in ("catalogue", "engine", "fcn", *BENCHMARKS):
+    for package in ("catalogue", "engine", "fcn", "report", *BENCHMARKS):
         floors(module_graph(package))
     arrows = sum(map(len, room_graph().values()))
     rooms = sum(path.is_dir() and path.name != "__pycache__" for path in (REPOSITORY / "engine").iterdir())
@@ -189,7 +190,7 @@ def in_rooms(*rooms: str) -> str:
 def test_torch_free_rooms_start_without_torch() -> None:
     tools = (
         *("generate_gt", "cityscapes.scoring", "cityscapes.submission", "cityscapes.doctor", "cityscapes.demo"),
-        "cityscapes.convert",
+        *("cityscapes.convert", "report"),
         *("camvid.download", "camvid.scoring"),
         *("pascal_voc.download", "pascal_voc.scoring", "pascal_voc.submission"),
         *("kitti_road.scoring", "kitti_road.submission"),

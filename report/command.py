@@ -1,0 +1,71 @@
+"""`python -m report`: one page of runs, scores, pictures and profiles."""
+
+import argparse
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from engine.cli.command import command
+from engine.cli.options import tool_parser
+from engine.cli.parser import add_workers, within
+from engine.errors import InputError
+from engine.files.atomic import require_writable_file, write_text
+from engine.findings import counted
+from engine.ranges import Range
+from report import page
+from report.pictures import collect as pictures_of
+from report.sources import collect as sources
+
+_SCENES = Range(0, 100_000)
+_MEGABYTES = Range(1, 1000)
+
+
+@command
+def main(argv: Sequence[str] | None = None) -> int:
+    """Write the page, and figures if requested."""
+    chosen = _parser().parse_args(argv)
+    if missing := [folder for folder in chosen.folders if not folder.exists()]:
+        raise InputError(*(f"{folder}: no such folder; give folders of runs and results" for folder in missing))
+    require_writable_file(chosen.output)
+    report = sources.collect(chosen.folders, chosen.root)
+    max_bytes = chosen.megabytes * 1_000_000
+    pictures = pictures_of.collect(report, most=chosen.pictures, max_bytes=max_bytes, workers=chosen.workers)
+    write_text(chosen.output, page.render(report, pictures, chosen.title))
+    print(f"{chosen.output}: {counted(len(report.runs), 'run')}, {counted(len(report.results), 'result')}")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = tool_parser(
+        "report",
+        "Write one self-contained HTML page of runs, scores, pictures, profiles and submissions.",
+        [
+            "python -m report saved outputs --output outputs/report.html",
+            "python -m report saved outputs --root /data/cityscapes --pictures 100",
+        ],
+    )
+    parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="folders of runs and results")
+    parser.add_argument("--output", type=Path, default=Path("outputs/report.html"), help="page (default: %(default)s)")
+    parser.add_argument("--title", default="Runs and results", help="title of the page (default: %(default)s)")
+    parser.add_argument(
+        "--root", type=Path, help="folder of the data set, for pictures; by default the one recorded with predictions"
+    )
+    parser.add_argument(
+        "--pictures",
+        type=partial(within, _SCENES),
+        default=500,
+        metavar="N",
+        help="largest number of scenes of a split to show, the worst first; 0 for none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--megabytes",
+        type=partial(within, _MEGABYTES),
+        default=28,
+        metavar="MB",
+        help="largest size of all pictures; they are reduced to fit (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--figures", type=Path, metavar="DIR", help="also write charts as SVG and PDF, and tables as LaTeX and Markdown"
+    )
+    add_workers(parser)
+    return parser

@@ -1,0 +1,55 @@
+"""The page: templates, styles, scripts and data in one HTML file."""
+
+import base64
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from engine.files.atomic import strict
+from engine.files.content import read_text
+from report.pictures.collect import Pictures
+from report.records import Report
+from report.sections import SECTIONS
+
+_ASSETS = Path(__file__).parent / "assets"
+_STYLES = ("base", *(section.name for section in SECTIONS))
+_SCRIPTS = ("vendor/d3.min", "vendor/plot.umd.min", "base", *(section.name for section in SECTIONS), "start")
+
+
+def render(report: Report, pictures: Pictures, title: str) -> str:
+    """The page as HTML, complete without any other file.
+
+    All values are escaped. In addition, the policy of the page lets no script run but its own, and nothing be loaded.
+    """
+    environment = Environment(
+        loader=PackageLoader("report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["percent"] = _percent
+    scripts = [read_text(_ASSETS / f"{name}.js") for name in _SCRIPTS]
+    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
+    data: dict[str, Any] = {section.name: section.data(report, pictures) for section in SECTIONS}
+    return environment.get_template("page.html").render(
+        title=title,
+        made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:",
+        styles=[Markup(read_text(_ASSETS / f"{name}.css")) for name in _STYLES],
+        scripts=[Markup(script) for script in scripts],
+        sections=SECTIONS,
+        data=strict(data),
+        report=report,
+        files=pictures.files,
+        faults=[*report.faults, *pictures.faults],
+    )
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+
+
+def _percent(value: float | None, digits: int = 1) -> str:
+    """A share from 0 to 1 in percent, or a dash."""
+    return "-" if value is None else f"{100 * value:.{digits}f}"
