@@ -34,6 +34,7 @@ GROUPS = (
     Group("Cityscapes submissions", tuple(f"cityscapes.submission{part}" for part in ("", " check", " fix", " pack"))),
     Group("Cityscapes converters", tuple(f"cityscapes.convert{part}" for part in ("", *_FORMATS))),
     Group("Networks", ("train_fcn", "test_fcn", "profile_fcn", "export_fcn")),
+    Group("Report", ("report",)),
     Group("CamVid", ("camvid.download", "camvid.scoring")),
     Group("Pascal VOC", ("pascal_voc.download", "pascal_voc.scoring")),
     Group("Pascal VOC submissions", tuple(f"pascal_voc.submission{part}" for part in ("", " check", " pack"))),
@@ -60,7 +61,7 @@ def page() -> str:
 
 def _title(module: str, action: str) -> str:
     """The spelling of a command in a checkout, then that of the installed command."""
-    words = f"python -m {module}" if "." in module else f"python {module}.py"
+    words = f"python {module}.py" if (REPOSITORY / f"{module}.py").is_file() else f"python -m {module}"
     spellings = [words, CONSOLE_COMMANDS[module]] if module in CONSOLE_COMMANDS else [words]
     return " or ".join(f"`{' '.join([spelling, *action.split()])}`" for spelling in spellings)
 

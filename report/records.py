@@ -24,7 +24,7 @@ class Fault(NamedTuple):
     path: str
     """Path as the user gave it."""
     message: str
-    """What was got, what was expected and what to do."""
+    """Message for the user: what was got, what was expected and what to do."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Confusion:
 
 
 @dataclass(frozen=True, eq=False)
-class Scores:
+class ResultScores:
     """Scores of one set of predictions."""
 
     path: Path
@@ -146,7 +146,7 @@ class Result:
     """Name of the benchmark; empty if unknown."""
     origin: Mapping[str, Any] = field(default_factory=dict)
     """Weights and settings that the predictions were made with."""
-    scores: Scores | None = None
+    scores: ResultScores | None = None
     profile: StageProfile | None = None
     submission: Submission | None = None
     predictions: Predictions | None = None

@@ -20,7 +20,7 @@ class Section:
     """Name of the section, which is also its anchor and its key in the data of the page."""
     title: str
     data: Callable[[Report, Pictures], Any]
-    """Function that makes the JSON content of the section, for its template (as `data`) and its script."""
+    """Function that makes the JSON content of the section, for its template, where it is `data`, and its script."""
 
 
 SECTIONS = (

@@ -10,7 +10,7 @@ import pytest
 from docs import cli_reference
 
 REPOSITORY = Path(__file__).parents[2]
-PACKAGES = ("camvid", "cityscapes", "kitti_road", "pascal_voc")
+PACKAGES = ("camvid", "cityscapes", "kitti_road", "pascal_voc", "report")
 
 
 def commands() -> set[str]:
