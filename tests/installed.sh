@@ -84,6 +84,9 @@ for folder in pixel instances panoptic; do
   cityscapes-submit check $folder.zip --root as_test
 done
 cityscapes-convert --help >help.txt
+fcn-report scores.json instance.json panoptic.json $root --output report.html --figures figures
+test -s report.html
+test -s figures/README.md
 
 say "a submission"
 python - $root <<'END'
@@ -116,5 +119,7 @@ fcn-test --model_weights_path saved/demo/best.pth --root $root --split val --pro
 fcn-test --model_weights_path saved/demo/best.pth --root $root --profile_images 0
 cityscapes-submit check outputs/demo/test/submission.zip --root $root
 fcn-profile --network fcn32s --size 64x128 --repeats 2
+fcn-report saved outputs
+test -s outputs/report.html
 fails 2 '[export]' fcn-export --model_weights_path saved/demo/best.pth --size 128x256
 say "installed, and run from an empty folder"

@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+import cityscapes
 import test_fcn
 from catalogue.weights import load_network
 from cityscapes import submission
@@ -77,6 +78,11 @@ def test_the_val_split_is_scored(run: Path, demo_root: Path, tmp_path: Path) -> 
     scores = json.loads((tmp_path / "r" / "val" / "scores.json").read_text())
     best = torch.load(run / "best.pth", weights_only=True)["about"]["miou"]
     assert scores["averageScoreClasses"] == pytest.approx(best, abs=1e-4), "training measures as the server does"
+    record = json.loads((tmp_path / "r" / "val" / "predictions.json").read_text())
+    assert record["source"] == {"root": str(demo_root.resolve()), "split": "val"}
+    both = [tmp_path / "r" / "val" / "scores.json"] * 2
+    verdict = cityscapes.compare(*both).verdict()
+    assert verdict.endswith("of the resamples of 3 images: may be chance")
 
 
 def test_figures_of_the_worst_scenes_and_a_gif(

@@ -21,9 +21,8 @@ def spelled(text: str) -> str:
     if checkout and (program.endswith(".py") or program not in console_commands().values()):
         return text
     for module, name in console_commands().items():
-        if "." in module:
-            text = re.sub(rf"\bpython -m {re.escape(module)}(?![\w.])", name, text)
-        else:
+        text = re.sub(rf"\bpython -m {re.escape(module)}(?![\w.])", name, text)
+        if "." not in module:
             text = re.sub(rf"(\btorchrun [^\n]*?)\b{module}\.py\b", rf"\1-m {module}", text)  # it takes no commands
             text = re.sub(rf"(?:\bpython )?(?<![\w./-]){module}\.py\b", name, text)
     return text

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from engine import image_counts
 from engine.benchmark import ClassTable, Sample
 from engine.errors import InputError
 from engine.files.images import read_ids, write_png
@@ -42,6 +43,18 @@ def test_equals_the_metrics_of_training(tmp_path: Path, workers: int) -> None:
     assert scores.summary() == pytest.approx(metrics.summary(), abs=1e-12)
     assert np.array_equal(scores.confusion, matrix.counts.numpy())
     assert scores.iou == pytest.approx(metrics.iou, nan_ok=True)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_counts_of_the_images_add_up_to_the_scores(tmp_path: Path, workers: int) -> None:
+    scores = score(CONFIG, draw(tmp_path, 5), tmp_path / "predictions", workers=workers)
+    content = scores.to_json()
+    images = image_counts.from_json(content["counts"], 4)
+    assert [image.stem for image in images] == [str(number) for number in range(5)]
+    assert image_counts.total_scores(images) == pytest.approx(scores.iou, nan_ok=True, abs=0)
+    low, high = content["miou_interval"]
+    assert low < content["miou"] < high
+    assert f"mean IoU {100 * low:.1f} to {100 * high:.1f} in 95% of 2000 resamples of 5 images" in table(scores)
 
 
 def test_a_class_that_does_not_occur_has_no_score(tmp_path: Path) -> None:

@@ -9,17 +9,19 @@ from engine.cli import invocation
 from engine.cli.command import warn
 from engine.cli.parser import Parser
 
-COMMANDS = {"train_fcn": "fcn-train", "cityscapes.scoring": "cityscapes-score"}
+COMMANDS = {"train_fcn": "fcn-train", "cityscapes.scoring": "cityscapes-score", "report": "fcn-report"}
 
 TEXT = """next: python train_fcn.py --root data/demo
 names of train_fcn.py's --network, or /home/me/train_fcn.py
 torchrun --nproc_per_node 4 train_fcn.py --batch_size 4
-run `python -m cityscapes.scoring --compare`, not python -m cityscapes.scoring.pairs or python -m camvid.scoring"""
+run `python -m cityscapes.scoring --compare`, not python -m cityscapes.scoring.pairs or python -m camvid.scoring
+next: python -m report saved outputs, not python -m report.page"""
 
 SPELLED = """next: fcn-train --root data/demo
 names of fcn-train's --network, or /home/me/train_fcn.py
 torchrun --nproc_per_node 4 -m train_fcn --batch_size 4
-run `cityscapes-score --compare`, not python -m cityscapes.scoring.pairs or python -m camvid.scoring"""
+run `cityscapes-score --compare`, not python -m cityscapes.scoring.pairs or python -m camvid.scoring
+next: fcn-report saved outputs, not python -m report.page"""
 
 
 @pytest.fixture(autouse=True)

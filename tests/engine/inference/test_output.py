@@ -1,5 +1,6 @@
 """Predicting many images: in bounded memory, killed and run again, and by two processes."""
 
+import json
 import os
 import shutil
 import signal
@@ -197,6 +198,7 @@ def test_a_prediction_records_its_origin(tmp_path: Path, weights: Path, capsys: 
     folder = tmp_path / "out" / "w" / "images"
     prediction = folder / "predictions" / "a_labelId_preds.png"
     before = prediction.read_bytes()
+    assert json.loads((folder / "predictions.json").read_text())["source"] == {"images": str(images.resolve())}
     assert note_of(prediction, "Weights") == sha256(weights)
     assert note_of(folder / "overlays" / "a_overlay.png", "Weights") == sha256(weights)
 

@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -58,7 +59,9 @@ def test_the_same_settings_come_back_to_the_same_run(tmp_path: Path) -> None:
     run.start(config, {"epochs"})
     run.save(STATE)
     run.start(config | {"epochs": 5}, {"epochs"})
-    assert len(json.loads((tmp_path / "a" / "environment.json").read_text())) == 2
+    starts = json.loads((tmp_path / "a" / "environment.json").read_text())
+    assert len(starts) == 2
+    assert all(datetime.fromisoformat(start["began"]).utcoffset() == timedelta() for start in starts)
     with pytest.raises(InputError, match=r"learning_rate 0\.1 -> 0\.2"):
         run.start(config | {"learning_rate": 0.2}, {"epochs"})
 
