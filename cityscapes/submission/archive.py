@@ -18,7 +18,12 @@ def manifest_of(archive: Path) -> Path:
 
 
 def write(
-    folder: Path, digests: Mapping[str, str], archive: Path, made_with: Mapping[str, Any], deviation: str = ""
+    folder: Path,
+    digests: Mapping[str, str],
+    archive: Path,
+    made_with: Mapping[str, Any],
+    deviation: str,
+    checked: Mapping[str, Any],
 ) -> None:
     """Zip files of a folder under their names, in this order, and write the manifest next to the zip.
 
@@ -31,6 +36,7 @@ def write(
         archive: path of the zip, which is replaced if it exists.
         made_with: JSON content for the manifest, for example hash of the weights, options and commit.
         deviation: differences between the predicted images and the official test set; empty if there are none.
+        checked: record of the check of the files, see `record.record_of`.
 
     Raises:
         InputError: if a file cannot be read or has changed since it was checked, or if the zip cannot be written or
@@ -55,6 +61,7 @@ def write(
                 "zip": about,
                 "official_test_set": not deviation,
                 "deviation": deviation,
+                "checked": dict(checked),
                 "made_with": dict(made_with),
                 "files": dict(digests),
             }

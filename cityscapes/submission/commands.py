@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cityscapes.submission import archive as archives
-from cityscapes.submission import tasks
+from cityscapes.submission import record, tasks
 from cityscapes.submission.report import FixReport, Report, messages
 from cityscapes.submission.tasks import Listed
 from cityscapes.tasks import TASKS, Task
 from engine.cli import command
 from engine.cli.invocation import spelled
-from engine.cli.options import tool_parser
+from engine.cli.options import require_output_file, tool_parser
 from engine.cli.parser import add_workers
 from engine.cli.submission import add_subset, packed
 from engine.errors import InputError, printable
+from engine.files.atomic import write_json
 from engine.files.new_folder import require_new
 from engine.findings import Finding, counted
 
@@ -29,7 +30,7 @@ def _parser() -> argparse.ArgumentParser:
         "Check predictions of the Cityscapes test set as the evaluation server does, fix them, and zip them.",
         [
             "python -m cityscapes.submission check outputs/fcn/test --root data",
-            "python -m cityscapes.submission check submission.zip",
+            "python -m cityscapes.submission check submission.zip --output submission.zip.check.json",
             "python -m cityscapes.submission check outputs/instances --task instance --root data",
             "python -m cityscapes.submission fix outputs/old outputs/new",
             "python -m cityscapes.submission pack outputs/fcn/test submission.zip --root data",
@@ -41,6 +42,13 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="list every fault of a folder or zip", description="List every fault of a folder or zip."
     )
     checking.add_argument("path", type=Path, metavar="PATH", help="folder or zip of the predictions")
+    checking.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="write the record of the check to this JSON file: time, verdict, faults, and the hash of a zip; "
+        "`python -m report` shows ZIP.check.json",
+    )
     fixing = actions.add_parser("fix", help="write a fixed copy", description="Write a fixed copy to a new folder.")
     fixing.add_argument("path", type=Path, metavar="PATH", help="folder or zip of the predictions, which is only read")
     fixing.add_argument("new", type=Path, metavar="NEW", help="new folder to write to")
@@ -81,9 +89,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    path, root = arguments.path, arguments.root
+    path, root, output = arguments.path, arguments.root, arguments.output
+    if output is not None:
+        record.require_outside(output, path)
+        require_output_file(output, "check.json")
     files = _listed(path, arguments.task)
+    about = record.zip_of(path) if output is not None and path.is_file() else None
     report = tasks.check(path, root, workers=arguments.workers, files=files)
+    if output is not None:
+        write_json(output, record.file_of(path, about, report, files.task))
+        print(f"wrote {output}")
     _print_report(path, root, report, files)
     pack_it = _command("pack", path, "submission.zip", root=root)
     print(spelled(report.next_step(pack_it if path.is_dir() else _UPLOAD.format(path))))

@@ -11,6 +11,7 @@ from cityscapes.submission import archive as archives
 from cityscapes.submission import archive_reader
 from cityscapes.submission.archive_reader import Entry
 from cityscapes.submission.recognition import recognise
+from cityscapes.submission.record import record_of
 from cityscapes.submission.report import FixReport, Ids, Report, messages
 from cityscapes.tasks import Task
 from engine.errors import InputError
@@ -82,8 +83,9 @@ def pack(
 ) -> Report:
     """Check the predictions in a folder and zip them; the same files result in the same bytes.
 
-    `<zip>.manifest.json` next to the zip has the sha256 of the zip and of each file in it. It also has `made_with`: any
-    JSON content, for example hash of the weights, options and commit. For the other arguments see `check`.
+    `<zip>.manifest.json` next to the zip has the sha256 of the zip and of each file in it, and the record of the check.
+    It also has `made_with`: any JSON content, for example hash of the weights, options and commit. For the other
+    arguments see `check`.
 
     Raises:
         InputError: with every fault; no zip is written in that case.
@@ -94,7 +96,8 @@ def pack(
     if report.faults:
         raise InputError(*messages(folder, report.faults))
     with exclusive(archive, "choose another name"):  # so that zip and manifest belong together
-        archives.write(folder, digests, archive, made_with or {}, report.deviation)
+        checked = record_of(report, files.task)
+        archives.write(folder, digests, archive, made_with or {}, report.deviation, checked)
     return report
 
 
