@@ -11,13 +11,20 @@ from markupsafe import Markup
 
 from engine.files.atomic import strict
 from engine.files.content import read_text
+from engine.findings import counted
 from report.pictures.collect import Pictures
-from report.records import Report
+from report.records import Fault, Report
 from report.sections import SECTIONS
 
 _ASSETS = Path(__file__).parent / "assets"
-_STYLES = ("base", *(section.name for section in SECTIONS))
-_SCRIPTS = ("vendor/d3.min", "vendor/plot.umd.min", "base", *(section.name for section in SECTIONS), "start")
+_STYLES = ("base", "parts", "frame", *(section.name for section in SECTIONS))
+_SCRIPTS = (
+    *("vendor/d3.min", "vendor/plot.umd.min", "base", "parts", "frame"),
+    *(section.name for section in SECTIONS),
+    "start",
+)
+_MOST_FAULTS = 200
+"""Largest number of faults that are listed."""
 
 
 def render(report: Report, pictures: Pictures, title: str) -> str:
@@ -42,8 +49,16 @@ def render(report: Report, pictures: Pictures, title: str) -> str:
         data=strict(data),
         report=report,
         files=pictures.files,
-        faults=[*report.faults, *pictures.faults],
+        counts=f"{counted(len(report.runs), 'run')}, {counted(len(report.results), 'result')}",
+        faults=_faults(report, pictures),
+        most_faults=_MOST_FAULTS,
     )
+
+
+def _faults(report: Report, pictures: Pictures) -> list[Fault]:
+    """All faults, each once: those of the report first, then those of its runs and pictures."""
+    of_runs = (fault for run in report.runs for fault in run.faults)
+    return list(dict.fromkeys([*report.faults, *of_runs, *pictures.faults]))
 
 
 def _hash(script: str) -> str:

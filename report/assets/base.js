@@ -1,5 +1,9 @@
 "use strict";
-// What all sections share: the data of the page, the chosen run, and charts that are drawn when they come into view.
+// Basis of all sections: the data of the page, the chosen run, elements and charts.
+//
+// Additions to the first version: `chosen.known`, charts that return elements, `series`, `legend`, `shade`,
+// `sortable` and the event `themechange` of the document (for canvases; SVG follows the colours of CSS by itself).
+// The last four are in parts.js.
 
 /** Data of the page: section name -> content, see report/sections. */
 const DATA = JSON.parse(document.getElementById("data").textContent);
@@ -22,6 +26,8 @@ const chosen = {
     this.listeners.push(listener);
     if (this.run !== null) listener(this.run);
   },
+  /** Whether the report has a run of this name. */
+  known: (run) => DATA.overview.runs.some(({name}) => name === run),
 };
 
 /** Make an element: `element("td", {class: "number"}, "42")`. Texts are never parsed as HTML. */
@@ -37,22 +43,14 @@ function element(tag, attributes = {}, ...children) {
 /**
  * Draw a chart into a container when it comes into view, and again when its width changes or before printing.
  *
- * `draw(width)` returns options of Plot.plot; `label` describes the chart to people who do not see it. A later call for
- * the same container replaces the chart.
+ * `draw(width)` returns options of Plot.plot, or a finished element, or null if there is nothing to draw; `label`
+ * describes the chart to people who do not see it. A later call for the same container replaces the chart.
  */
 function chart(container, label, draw) {
-  const show = () => {
-    const width = Math.max(280, container.clientWidth);
-    const plot = Plot.plot({width, style: {background: "transparent", fontSize: "12px"}, ...draw(width)});
-    plot.setAttribute("role", "img");
-    plot.setAttribute("aria-label", label);
-    container.replaceChildren(plot);
-    container.shownWidth = container.clientWidth;
-  };
-  container.show = show;
+  container.show = () => drawChart(container, label, draw);
   container.shownWidth = null;
   if (container.watcher) {
-    if (container.inView) show();
+    if (container.inView) container.show();
     return;
   }
   container.watcher = new IntersectionObserver((entries) => {
@@ -64,6 +62,27 @@ function chart(container, label, draw) {
     if (container.shownWidth !== null && container.shownWidth !== container.clientWidth) container.show();
   }).observe(container);
   addEventListener("beforeprint", () => container.show());
+}
+
+/** Draw now, see `chart`. A chart that fails says so, and leaves the rest of the page alone. */
+function drawChart(container, label, draw) {
+  const width = Math.max(280, container.clientWidth);
+  container.shownWidth = container.clientWidth;
+  try {
+    const drawn = draw(width);
+    if (drawn === null || drawn instanceof Node) {
+      container.replaceChildren(...(drawn === null ? [] : [drawn]));
+      return;
+    }
+    const {style, ...options} = drawn;
+    const plot = Plot.plot({width, ...options, style: {background: "transparent", fontSize: "12px", ...style}});
+    plot.setAttribute("role", "img");
+    plot.setAttribute("aria-label", label);
+    container.replaceChildren(plot);
+  } catch (error) {
+    console.error(`chart "${label}":`, error);
+    container.replaceChildren(element("p", {class: "failed"}, `This chart could not be drawn: ${error.message}`));
+  }
 }
 
 /** A share from 0 to 1 in percent with one decimal, or a dash. */
