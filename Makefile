@@ -34,7 +34,9 @@ demo: setup  ## run the whole pipeline on a synthetic data set, on the CPU, in a
 	$(BIN)/python test_fcn.py --model_weights_path saved/demo/best.pth --root data/demo
 	$(BIN)/python -m cityscapes.submission check outputs/demo/test/submission.zip --root data/demo
 	@printf '\n--- results ---\n'
+	$(BIN)/python -m report saved outputs data/demo --output outputs/report.html
 	@printf '%s\n' \
+	  'everything     outputs/report.html: open it in a browser' \
 	  'the run        saved/demo/ (history.jsonl, curves.png, best.pth)' \
 	  'scores         outputs/demo/val/scores.json, untrained outputs/demo-untrained-last/val/scores.json' \
 	  'figures        outputs/demo/val/figures/, outputs/demo/images/predictions.gif' \

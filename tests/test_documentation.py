@@ -24,7 +24,7 @@ CONSOLE_COMMAND = re.compile(rf"(?<![\w/-])(?:{'|'.join(CONSOLE_COMMANDS)})(?= )
 COMMAND = re.compile(r"python (?:-m ([\w.]+)|(\w+\.py))((?: +(?!#|->)[^\s`#]+)*)")
 
 
-COMMANDS = {"generate_gt", "train_fcn", "test_fcn", "export_fcn", "profile_fcn"}
+COMMANDS = {"generate_gt", "train_fcn", "test_fcn", "export_fcn", "profile_fcn", "report"}
 
 
 def commands() -> list[tuple[str, str]]:
