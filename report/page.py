@@ -20,6 +20,7 @@ _ASSETS = Path(__file__).parent / "assets"
 _STYLES = ("base", "parts", "frame", *(section.name for section in SECTIONS))
 _SCRIPTS = (
     *("vendor/d3.min", "vendor/plot.umd.min", "base", "parts", "frame"),
+    *("run_curves", "run_classes", "run_confusion", "run_profile", "run_roofline"),
     *(section.name for section in SECTIONS),
     "start",
 )

@@ -76,8 +76,9 @@ function drawChart(container, label, draw) {
     }
     const {style, ...options} = drawn;
     const plot = Plot.plot({width, ...options, style: {background: "transparent", fontSize: "12px", ...style}});
-    plot.setAttribute("role", "img");
-    plot.setAttribute("aria-label", label);
+    plot.setAttribute("aria-hidden", "true"); // the groups in it have labels without a role, which nobody can use
+    container.setAttribute("role", "img");
+    container.setAttribute("aria-label", label);
     container.replaceChildren(plot);
   } catch (error) {
     console.error(`chart "${label}":`, error);
