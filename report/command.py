@@ -6,10 +6,10 @@ from functools import partial
 from pathlib import Path
 
 from engine.cli.command import command
-from engine.cli.options import tool_parser
+from engine.cli.options import names, tool_parser
 from engine.cli.parser import add_workers, within
 from engine.errors import InputError
-from engine.files.atomic import require_writable_file, write_text
+from engine.files.atomic import require_writable, require_writable_file, write_text
 from engine.findings import counted
 from engine.ranges import Range
 from report import page
@@ -26,12 +26,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(argv)
     if missing := [folder for folder in chosen.folders if not folder.exists()]:
         raise InputError(*(f"{folder}: no such folder; give folders of runs and results" for folder in missing))
+    if chosen.scenes and chosen.figures is None:
+        raise InputError("--scenes chooses scenes for figures; give --figures DIR too")
     require_writable_file(chosen.output)
+    if chosen.figures is not None:
+        require_writable(chosen.figures)
     report = sources.collect(chosen.folders, chosen.root)
     max_bytes = chosen.megabytes * 1_000_000
     pictures = pictures_of.collect(report, most=chosen.pictures, max_bytes=max_bytes, workers=chosen.workers)
     write_text(chosen.output, page.render(report, pictures, chosen.title))
     print(f"{chosen.output}: {counted(len(report.runs), 'run')}, {counted(len(report.results), 'result')}")
+    if chosen.figures is not None:
+        from report.figures.write import write  # imported late, because Matplotlib and pandas take a second
+
+        print(write(report, chosen.figures, scenes=chosen.scenes, workers=chosen.workers))
     return 0
 
 
@@ -42,6 +50,7 @@ def _parser() -> argparse.ArgumentParser:
         [
             "python -m report saved outputs --output outputs/report.html",
             "python -m report saved outputs --root /data/cityscapes --pictures 100",
+            "python -m report saved outputs --figures outputs/figures",
         ],
     )
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="folders of runs and results")
@@ -65,7 +74,17 @@ def _parser() -> argparse.ArgumentParser:
         help="largest size of all pictures; they are reduced to fit (default: %(default)s)",
     )
     parser.add_argument(
-        "--figures", type=Path, metavar="DIR", help="also write charts as SVG and PDF, and tables as LaTeX and Markdown"
+        "--figures",
+        type=Path,
+        metavar="DIR",
+        help="also write charts as SVG and PDF, tables as LaTeX and Markdown, and pictures of scenes",
+    )
+    parser.add_argument(
+        "--scenes",
+        type=names,
+        default=(),
+        metavar="NAME,NAME",
+        help="scenes of the qualitative grid in --figures; by default the three worst of the best run",
     )
     add_workers(parser)
     return parser

@@ -1,0 +1,102 @@
+"""Charts of trainings: loss, scores and learning rate over epochs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from report.figures import style
+from report.figures.folder import FigureFolder
+from report.figures.names import file_names
+from report.records import Report, Run
+
+_PANELS = {
+    "loss": "loss",
+    "miou": "mIoU (%)",
+    "mean_dice": "mean Dice (%)",
+    "pixel_accuracy": "pixel accuracy (%)",
+    "mean_pixel_accuracy": "mean pixel accuracy (%)",
+    "learning_rate": "learning rate",
+}
+"""Metric of the history -> label of its axis."""
+_SPLITS = {"train": "training", "val": "validation"}
+_SPARSE = 25
+"""Largest number of epochs that get a marker each."""
+
+
+def write(report: Report, folder: FigureFolder) -> None:
+    """Write the curves of each run, and of all runs together."""
+    names = file_names(run.name for run in report.runs)
+    for run in report.runs:
+        if run.history:
+            folder.chart(f"curves-{names[run.name]}", f"Curves of {run.name}, {run.progress}.", of_run(run))
+        elif run.folder is not None:
+            folder.leave_out(f"Curves of {run.name}", "no epoch is recorded yet")
+    compared = sorted((run for run in report.runs if run.best), key=_best, reverse=True)
+    if len(compared) < 2:
+        folder.leave_out("Curves of all runs", "fewer than two runs have a validated epoch")
+        return
+    shown = compared[: style.MOST_SERIES]
+    part = "" if len(shown) == len(compared) else f", the best {len(shown)} of {len(compared)}"
+    folder.chart("curves", f"Loss and mIoU of all runs on validation images{part}.", of_all(shown))
+
+
+def of_run(run: Run) -> Figure:
+    """All metrics of a run on training and validation images."""
+    figure = style.figure(style.PAGE, 3.9)
+    figure.suptitle(style.label(run.name, 90))
+    for axes, (metric, title) in zip(figure.subplots(2, 3).flat, _PANELS.items(), strict=True):
+        series = {"": metric} if metric == "learning_rate" else {_SPLITS[k]: f"{k}_{metric}" for k in _SPLITS}
+        for number, (name, key) in enumerate(series.items()):
+            _line(axes, run.history, key, title, number, name)
+        _finish(axes, title)
+        if metric == "loss" and len(axes.lines) > 1:
+            axes.legend()
+    return figure
+
+
+def of_all(runs: Sequence[Run]) -> Figure:
+    """Validation loss and mIoU of several runs, with one legend below."""
+    rows = -(-len(runs) // 3)
+    figure = style.figure(style.PAGE, 2.3 + 0.17 * rows)
+    for axes, metric in zip(figure.subplots(1, 2), ("loss", "miou"), strict=True):
+        for number, run in enumerate(runs):
+            _line(axes, run.history, f"val_{metric}", _PANELS[metric], number, style.label(run.name, 30))
+        _finish(axes, f"validation {_PANELS[metric]}")
+    handles, labels = figure.axes[-1].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _best(run: Run) -> float:
+    return float(run.best["val_miou"]) if run.best else 0.0
+
+
+def _line(axes: Axes, history: Sequence[Mapping[str, Any]], key: str, title: str, number: int, name: str) -> None:
+    """Draw the measured values of one column of a history; nothing if there is none."""
+    scale = 100 if "%" in title else 1
+    measured = [(row["epoch"], scale * row[key]) for row in history if row.get(key) is not None]
+    if not measured:
+        return
+    chosen = style.series(number)
+    every = max(1, len(measured) // 8) if len(measured) > _SPARSE else 1
+    epochs, values = zip(*measured, strict=True)
+    axes.plot(
+        epochs,
+        values,
+        color=chosen.color,
+        linestyle=chosen.dashes,
+        marker=chosen.marker,
+        markevery=every,
+        label=name,
+    )
+
+
+def _finish(axes: Axes, title: str) -> None:
+    axes.set(xlabel="epoch", ylabel=title)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1, nbins=6))
+    if not axes.lines:
+        axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", va="center", color="0.35")
+        axes.set(xticks=[], yticks=[])

@@ -1,0 +1,68 @@
+"""Folder of figures: files, and an index of what was written and left out."""
+
+import warnings
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from engine.files.atomic import replacing, write_text
+from engine.tables import Table
+from report.figures.escaping import markdown
+from report.figures.formats import to_latex, to_markdown
+
+INDEX = "README.md"
+
+
+class FigureFolder:
+    """Folder into which charts, tables and pictures are written, each under a temporary name first.
+
+    A file of the same name is replaced; other files in the folder stay.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.entries: list[tuple[tuple[str, ...], str]] = []
+        """Names of files that belong together, and one line about them."""
+        self.left_out: list[tuple[str, str]] = []
+        """Name of a chart or file that was not made, and the reason."""
+
+    @property
+    def files(self) -> int:
+        """Number of files that were written, without the index."""
+        return sum(len(names) for names, _ in self.entries)
+
+    def chart(self, stem: str, about: str, figure: Figure) -> None:
+        """Write a chart as SVG and PDF; both have no date, so that the same chart gives the same bytes."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a box is drawn instead
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # the layout is done, and need not be computed for each format
+            for suffix, metadata in (("svg", {"Date": None}), ("pdf", {"CreationDate": None})):
+                with replacing(self.folder / f"{stem}.{suffix}") as file:
+                    figure.savefig(file, format=suffix, metadata=metadata)
+        self.add((f"{stem}.svg", f"{stem}.pdf"), about)
+
+    def table(self, stem: str, about: str, table: Table) -> None:
+        """Write a table as LaTeX and Markdown."""
+        write_text(self.folder / f"{stem}.tex", to_latex(table))
+        write_text(self.folder / f"{stem}.md", to_markdown(table))
+        self.add((f"{stem}.tex", f"{stem}.md"), about)
+
+    def add(self, names: tuple[str, ...], about: str) -> None:
+        """Add files that are already written to the index."""
+        self.entries.append((names, about))
+
+    def leave_out(self, what: str, why: str) -> None:
+        """Note in the index that something was not made, and why."""
+        self.left_out.append((what, why))
+
+    def write_index(self) -> None:
+        """Write `README.md`: all files with one line each, and what is left out with its reason."""
+        lines = ["# Figures", "", "Written by `python -m report --figures`. A rerun replaces these files.", ""]
+        for names, about in self.entries:
+            links = ", ".join(f"[{name}]({name})" for name in names)
+            lines.append(f"- {links}: {markdown(about)}")
+        if self.left_out:
+            lines += ["", "## Left out", ""]
+            lines += [f"- {markdown(what)}: {markdown(why)}" for what, why in self.left_out]
+        write_text(self.folder / INDEX, "\n".join(lines) + "\n")

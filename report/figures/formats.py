@@ -1,0 +1,49 @@
+"""Tables as LaTeX and Markdown by pandas, with every cell escaped."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from engine.tables import Table
+from report.figures.escaping import latex, markdown
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MISSING = "-"
+_PREAMBLE = "% \\usepackage{booktabs}"
+
+
+def to_latex(table: Table) -> str:
+    """A `tabular` with the rules of booktabs, to be read by an input command; numbers are aligned right."""
+    frame = _texts(table, latex)
+    style = frame.style.hide(axis="index").format_index(lambda name: latex(str(name)), axis="columns")
+    sides = "".join("r" if numeric else "l" for numeric in _numeric(table))
+    return f"{_PREAMBLE}\n{style.to_latex(hrules=True, column_format=sides)}"
+
+
+def to_markdown(table: Table) -> str:
+    """A table with pipes, as GitHub shows it; numbers are aligned right."""
+    frame = _texts(table, markdown).rename(columns=markdown)
+    sides = ["right" if numeric else "left" for numeric in _numeric(table)]
+    text: str = frame.to_markdown(index=False, disable_numparse=True, colalign=sides)
+    return f"{text}\n"
+
+
+def _texts(table: Table, escape: Callable[[str], str]) -> "pd.DataFrame":
+    """The cells as escaped text, a dash where there is no value."""
+    import pandas as pd
+
+    texts = {
+        name: [_MISSING if _is_missing(value) else escape(table.shown.get(name, str)(value)) for value in values]
+        for name, values in table.columns.items()
+    }
+    return pd.DataFrame(texts, dtype=object)
+
+
+def _numeric(table: Table) -> list[bool]:
+    """Whether each column holds numbers, apart from missing values."""
+    return [not any(isinstance(value, str) for value in values) for values in table.columns.values()]
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value  # noqa: PLR0124  # NaN

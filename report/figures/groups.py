@@ -1,0 +1,60 @@
+"""Groups of results that can be compared: of one benchmark, split and task."""
+
+from typing import NamedTuple
+
+from report.records import Report, Result, ResultScores, Run
+
+
+class Entry(NamedTuple):
+    """A scored result with its run."""
+
+    run: Run
+    result: Result
+    scores: ResultScores
+    name: str
+    """Name of the run; the key of the result if the run has several in the group."""
+
+    @property
+    def average(self) -> float | None:
+        """Main average from 0 to 1; None if no class occurs."""
+        return next(iter(self.scores.averages.values()), None)
+
+
+class Group(NamedTuple):
+    """Results of one benchmark, split and task, the best first."""
+
+    benchmark: str
+    split: str
+    task: str
+    entries: tuple[Entry, ...]
+
+    @property
+    def title(self) -> str:
+        """Title of the group, for example `cityscapes val` or `cityscapes val, instance`."""
+        words = " ".join(word for word in (self.benchmark or "unknown benchmark", self.split) if word)
+        return words if self.task in ("pixel", "road") else f"{words}, {self.task}"
+
+    @property
+    def figure(self) -> str:
+        """Name of the main average, for example `IoU`."""
+        return next((name for entry in self.entries for name in entry.scores.averages), "score")
+
+
+def groups(report: Report) -> list[Group]:
+    """The scored results of a report in groups, in the order in which they occur; the best result first."""
+    found: dict[tuple[str, str, str], list[tuple[Run, Result, ResultScores]]] = {}
+    for run in report.runs:
+        for result in run.results:
+            if result.scores is not None:
+                key = (result.benchmark, result.split, result.scores.task)
+                found.setdefault(key, []).append((run, result, result.scores))
+    return [Group(*key, _entries(members)) for key, members in found.items()]
+
+
+def _entries(members: list[tuple[Run, Result, ResultScores]]) -> tuple[Entry, ...]:
+    several = [run.name for run, _, _ in members]
+    entries = [
+        Entry(run, result, scores, run.name if several.count(run.name) == 1 else result.key)
+        for run, result, scores in members
+    ]
+    return tuple(sorted(entries, key=lambda entry: -1.0 if entry.average is None else entry.average, reverse=True))

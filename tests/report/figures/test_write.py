@@ -1,0 +1,80 @@
+"""All figures of a report in a folder."""
+
+from pathlib import Path
+
+import matplotlib as mpl
+import pytest
+
+from report.figures.write import write
+from tests.report.figures import drawn
+from tests.report.figures.files import font_sizes, texts, width
+
+HOSTILE = "<b>$x$ _{a}\\ & |%\n"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("figures")
+    write(drawn.report(drawn.run("fcn8s"), drawn.run(HOSTILE, 1)), folder)
+    return folder
+
+
+def test_every_chart_is_readable_at_its_printed_width(folder: Path) -> None:
+    charts = sorted(folder.glob("*.svg"))
+    assert len(charts) >= 7
+    for chart in charts:
+        assert round(width(chart), 2) in (3.5, 7.0), chart
+        assert min(font_sizes(chart)) >= 8, chart
+        assert texts(chart), chart
+
+
+def test_every_pdf_embeds_its_fonts_as_truetype(folder: Path) -> None:
+    for chart in folder.glob("*.svg"):
+        content = chart.with_suffix(".pdf").read_bytes()
+        assert b"/FontFile2" in content
+        assert b"/Type3" not in content
+
+
+def test_no_file_has_a_date(folder: Path) -> None:
+    for path in folder.iterdir():
+        assert b"CreationDate" not in path.read_bytes()
+        assert b"dc:date" not in path.read_bytes()
+
+
+def test_the_same_report_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    write(drawn.report(drawn.run("fcn8s"), drawn.run(HOSTILE, 1)), tmp_path)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_the_index_lists_every_file(folder: Path) -> None:
+    index = (folder / "README.md").read_text()
+    names = {path.name for path in folder.iterdir()} - {"README.md"}
+    assert all(f"[{name}]({name})" in index for name in names)
+
+
+def test_a_hostile_name_is_text_in_every_file(folder: Path) -> None:
+    assert any("<b>$x$ _{a}\\ & |%" in text for chart in folder.glob("curves-*.svg") for text in texts(chart))
+    assert "<b>" not in (folder / "README.md").read_text()
+
+
+def test_a_rerun_replaces_its_files_and_no_others(tmp_path: Path) -> None:
+    (tmp_path / "mine.svg").write_text("mine")
+    (tmp_path / "curves-a.svg").write_text("old")
+    write(drawn.report(drawn.run("a", results=())), tmp_path)
+    assert (tmp_path / "mine.svg").read_text() == "mine"
+    assert (tmp_path / "curves-a.svg").read_text().startswith("<?xml")
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_empty_report_writes_nothing_but_an_index_with_reasons(tmp_path: Path) -> None:
+    line = write(drawn.report(), tmp_path / "new")
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["README.md"]
+    assert "0 figures" in line
+    assert "Left out" in (tmp_path / "new" / "README.md").read_text()
+
+
+def test_settings_of_matplotlib_stay_as_they_are(tmp_path: Path) -> None:
+    before = dict(mpl.rcParams)
+    write(drawn.report(drawn.run("a", results=())), tmp_path)
+    assert dict(mpl.rcParams) == before
