@@ -22,6 +22,7 @@ _SCRIPTS = (
     *("vendor/d3.min", "vendor/plot.umd.min", "base", "parts", "frame"),
     *("run_curves", "run_classes", "run_confusion", "run_profile", "run_roofline"),
     *(section.name for section in SECTIONS),
+    *("pictures-decode", "pictures-layers", "pictures-view", "pictures-list", "pictures-legend"),
     "start",
 )
 _MOST_FAULTS = 200
