@@ -5,7 +5,8 @@ leaves others out. A task computes its figure for each resample; the interval ho
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,8 @@ LEVEL = 0.95
 _SEED = 0
 _BLOCK = 100
 """Number of resamples drawn at a time, which bounds memory."""
+_KEPT = 2000
+"""Largest number of images whose resamples are kept: 32 MB."""
 
 Figure = Callable[[Int64Array], Float64Array]
 """Function from a (n, images) array, the number of times that each image was drawn, to the (n,) figures of these
@@ -33,15 +36,40 @@ class Interval(NamedTuple):
 
 def interval(images: int, figure: Figure) -> Interval:
     """Bootstrap interval of a figure of so many images; the seed is fixed, and NaN if no resample has a score."""
-    rng = np.random.default_rng(_SEED)
-    values = np.concatenate(
-        [figure(rng.multinomial(images, np.full(images, 1 / images), _BLOCK)) for _ in range(RESAMPLES // _BLOCK)]
-    )
+    return intervals(images, lambda drawn: figure(drawn)[:, None])[0]
+
+
+def intervals(images: int, figures: Figure) -> list[Interval]:
+    """Bootstrap intervals of several figures of so many images, for example one of each class.
+
+    Args:
+        images: number of images.
+        figures: as `Figure`, but the result is (n, figures).
+    """
+    drawn = _resamples(images) if images <= _KEPT else _drawn(images)
+    return [_middle(values) for values in np.concatenate([figures(block) for block in drawn]).T]
+
+
+def _middle(values: Float64Array) -> Interval:
+    """The interval of the figures of all resamples; NaN if none has one."""
     values = values[~np.isnan(values)]
     if not values.size:
         return Interval(math.nan, math.nan)
     low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high))
+
+
+@lru_cache(maxsize=1)
+def _resamples(images: int) -> tuple[Int64Array, ...]:
+    """All resamples of so many images, kept because results of a split are often compared one after the other."""
+    return tuple(_drawn(images))
+
+
+def _drawn(images: int) -> Iterator[Int64Array]:
+    """The resamples of so many images, in blocks; the seed is fixed."""
+    rng = np.random.default_rng(_SEED)
+    for _ in range(RESAMPLES // _BLOCK):
+        yield rng.multinomial(images, np.full(images, 1 / images), _BLOCK)
 
 
 def difference(images: int, first: Figure, second: Figure) -> Interval:

@@ -51,6 +51,11 @@ def interval(images: Sequence[ImageCounts]) -> Interval:
     return bootstrap.interval(len(images), _mean_iou(images))
 
 
+def class_intervals(images: Sequence[ImageCounts]) -> list[Interval]:
+    """Bootstrap interval of the IoU of each class; NaN for a class that does not occur."""
+    return bootstrap.intervals(len(images), _class_ious(images))
+
+
 def difference(first: Sequence[ImageCounts], second: Sequence[ImageCounts]) -> Interval:
     """Bootstrap interval of the difference of the mean IoUs, second minus first, of the same images."""
     return bootstrap.difference(len(first), _mean_iou(first), _mean_iou(second))
@@ -82,12 +87,27 @@ def _pixels(hits: Sequence[int], unions: Sequence[int], classes: int) -> tuple[I
 
 def _mean_iou(images: Sequence[ImageCounts]) -> Figure:
     """The mean IoU of resamples of these images."""
-    hits = np.array([image.hits for image in images])
-    unions = np.array([image.union for image in images])
-    return lambda drawn: means(ious(drawn @ hits, drawn @ unions))
+    class_ious = _class_ious(images)
+    return lambda drawn: means(class_ious(drawn))
 
 
-def ious(hits: Int64Array, unions: Int64Array) -> Float64Array:
+def _class_ious(images: Sequence[ImageCounts]) -> Figure:
+    """The (n, C) IoU of each class in resamples of these images.
+
+    The products are of floats, which NumPy multiplies faster than integers; they are exact, because the pixels of two
+    million images of the largest size add up to less than 2^53.
+    """
+    hits = np.array([image.hits for image in images], np.float64)
+    unions = np.array([image.union for image in images], np.float64)
+
+    def figure(drawn: Int64Array) -> Float64Array:
+        times = drawn.astype(np.float64)
+        return ious(times @ hits, times @ unions)
+
+    return figure
+
+
+def ious(hits: Int64Array | Float64Array, unions: Int64Array | Float64Array) -> Float64Array:
     """Intersection over union of pixel counts of equal shape; NaN where the union is empty."""
     found = np.full(unions.shape, math.nan)
     np.divide(hits, unions, out=found, where=unions > 0)

@@ -130,6 +130,8 @@ class Predictions:
     root: Path | None
     """Folder of the data set; None if unknown."""
     split: str | None
+    images: Path | None = None
+    """Folder of the images, if they belong to no split; None if they do, or if it is unknown."""
 
 
 @dataclass(frozen=True)
@@ -174,7 +176,7 @@ class Run:
     modified: str
     """Date of the last change, YYYY-MM-DD."""
     classes: tuple[str, ...]
-    """Names of the classes of the values in `history`; empty if the benchmark is unknown."""
+    """Names of the classes of the values in `history`; numbers if the benchmark is unknown or has another number."""
     results: tuple[Result, ...]
     profiles: tuple[NetworkProfile, ...]
     """Profiles of this run's network."""

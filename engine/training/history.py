@@ -5,10 +5,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
-
 from engine.files.atomic import replacing
 from engine.tables import Table, percent_2
 
@@ -114,6 +110,10 @@ def plot(history: Sequence[dict[str, Any]], path: Path, title: str) -> None:
         path: file of the plot; its suffix selects PNG, SVG or PDF.
         title: title of the plot.
     """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # imported late, because reading a history needs none
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
     figure = Figure(figsize=(12, 7.2), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title)

@@ -59,3 +59,23 @@ def test_a_difference_draws_the_same_images_for_both() -> None:
 def test_means_leave_classes_without_a_score_out() -> None:
     scores = np.array([[0.2, math.nan, 0.4], [math.nan] * 3])
     np.testing.assert_allclose(bootstrap.means(scores), [0.3, math.nan])
+
+
+def test_the_interval_of_a_class_is_that_of_its_iou_alone() -> None:
+    images = some_images(np.random.default_rng(5))
+    for image in images:
+        image.union[3] = image.hits[3] = 0
+    found = image_counts.class_intervals(images)
+    assert len(found) == 19
+    assert all(map(math.isnan, found[3]))
+    alone = [ImageCounts(image.stem, image.hits[:1], image.union[:1]) for image in images]
+    assert found[0] == image_counts.interval(alone)
+    low, high = found[0]
+    assert low < image_counts.total_scores(images)[0] < high
+
+
+def test_kept_resamples_are_those_of_a_first_call() -> None:
+    images = some_images(np.random.default_rng(5))
+    bootstrap._resamples.cache_clear()
+    assert image_counts.interval(images) == image_counts.interval(images)
+    assert bootstrap._resamples.cache_info().hits == 1

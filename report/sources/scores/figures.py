@@ -1,0 +1,70 @@
+"""Figures of all tasks: scores by class, intervals and coverage."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from cityscapes.official_counts import IMAGES_OF
+from cityscapes.scoring.coverage import Coverage
+from engine.bootstrap import Interval
+from report.records import ClassScore, ResultScores
+from report.sources.plain import count, number, text
+
+
+class Reading(NamedTuple):
+    """Content of a result file."""
+
+    scores: ResultScores
+    benchmark: str
+    """Name of the benchmark; empty if the file does not say it."""
+    split: str
+    """Name of the split; empty if the file does not say it."""
+
+
+def score(value: float) -> float | None:
+    """A score; None for NaN."""
+    return None if math.isnan(value) else value
+
+
+def by_class(
+    figures: Mapping[str, Mapping[str, float]], names: Sequence[str], intervals: Mapping[str, Interval]
+) -> tuple[ClassScore, ...]:
+    """The scores of classes.
+
+    Args:
+        figures: name of each figure -> its scores by class; NaN means no score.
+        names: of the classes.
+        intervals: class -> interval of the first figure.
+    """
+    return tuple(
+        ClassScore(
+            name,
+            {figure: score(of.get(name, math.nan)) for figure, of in figures.items()},
+            valid(intervals.get(name)),
+        )
+        for name in names
+    )
+
+
+def valid(interval: Sequence[Any] | None) -> Interval | None:
+    """An interval of two scores; None if it is missing, NaN, or something else."""
+    if not isinstance(interval, list | tuple) or len(interval) != 2:
+        return None
+    low, high = map(number, interval)
+    return None if low is None or high is None or not low <= high else Interval(low, high)
+
+
+def coverage_of(content: Mapping[str, Any]) -> tuple[str, bool | None, str]:
+    """Coverage in words, whether exactly the official split was scored, and the split, of a result for Cityscapes."""
+    recorded = content.get("coverage")
+    if not isinstance(recorded, dict) or recorded.get("split") not in IMAGES_OF:
+        return "", None, ""
+    cities = {str(city): count(images) for city, images in recorded["cities"].items()}
+    sizes = {_size(size): count(images) for size, images in recorded["sizes"].items()}
+    found = Coverage(text(recorded["split"]), cities, sizes, count(recorded.get("leftOut")))
+    return str(found), found.is_official, found.split
+
+
+def _size(size: str) -> tuple[int, int]:
+    width, height = size.split(" x ")
+    return int(width), int(height)
