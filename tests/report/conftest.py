@@ -1,0 +1,73 @@
+"""Chromium for tests of the page: it must be installed, for example as Debian's package `chromium`."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+OpenPage = Callable[..., "Page"]
+"""Type of the fixture `open_page`."""
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome")
+_OWN = ("file:", "data:", "blob:")
+"""Schemes of requests that stay on this machine; a file may only be the page itself."""
+_TIMEOUT = 15_000
+"""Longest time in milliseconds that an element may take to appear, on a slow and busy machine."""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> "Iterator[Browser]":
+    """Headless Chromium, which all tests share."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make setup installs it")
+    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    if path is None:
+        pytest.skip(f"no browser: none of {', '.join(_NAMES)} is on the PATH; on Debian: apt-get install chromium")
+    # Chromium refuses to start its sandbox as root, for example in a container.
+    arguments = ["--no-sandbox"] if os.getuid() == 0 else []
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(chromium: "Browser") -> Iterator[OpenPage]:
+    """Function that opens a page from disk in a window of its own: `open_page(path, hash="#run", **context options)`.
+
+    The test fails at its end if a page logged an error, threw an exception, or requested anything but itself.
+    """
+    problems: list[str] = []
+    contexts = []
+
+    def open_it(path: Path, anchor: str = "", **options: Any) -> "Page":
+        context = chromium.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})
+        contexts.append(context)
+        context.set_default_timeout(_TIMEOUT)
+        page = context.new_page()
+        watch(page, path, problems)
+        page.goto(path.resolve().as_uri() + anchor)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()
+    assert problems == []
+
+
+def watch(page: "Page", path: Path, problems: list[str]) -> None:
+    """Add a line to `problems` for every error of a page, and for every request but those for the page itself."""
+    address = path.resolve().as_uri()
+
+    def requested(url: str) -> None:
+        if not url.startswith(_OWN) or (url.startswith("file:") and url.partition("#")[0] != address):
+            problems.append(f"request: {url[:200]}")
+
+    page.on("console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
+    page.on("request", lambda request: requested(request.url))
