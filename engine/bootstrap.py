@@ -91,3 +91,23 @@ def means(scores: Float64Array) -> Float64Array:
     found = np.full(len(scores), math.nan)
     np.divide(np.where(valid, scores, 0).sum(1), valid.sum(1), out=found, where=valid.any(1))
     return found
+
+
+def resampled(images: int, figures: Figure) -> Float64Array:
+    """The figures of all resamples that `interval` draws for so many images: (RESAMPLES,), or with a column for each.
+
+    The draws depend on the number of images alone. So `middle` of the difference of two results' figures is exactly
+    their `difference`, and many results are compared without resampling each pair.
+    """
+    rng = np.random.default_rng(_SEED)
+    even = np.full(images, 1 / images)
+    return np.concatenate([figures(rng.multinomial(images, even, _BLOCK)) for _ in range(RESAMPLES // _BLOCK)])
+
+
+def middle(values: Float64Array) -> Interval:
+    """The interval of the (RESAMPLES,) figures of all resamples, without those that are NaN; NaN if all are."""
+    values = values[~np.isnan(values)]
+    if not values.size:
+        return Interval(math.nan, math.nan)
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high))

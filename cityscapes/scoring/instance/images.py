@@ -55,9 +55,14 @@ def _of_class(parts: Sequence[Detections]) -> ClassDetections:
     )
 
 
+def class_scores(images: Sequence[ImageDetections]) -> Figure:
+    """The (n, 8) AP of each class in resamples of these images; NaN for a class without an instance."""
+    return class_aps(by_class(images))
+
+
 def _mean_ap(images: Sequence[ImageDetections]) -> Figure:
     """The mean AP of resamples of these images."""
-    aps = class_aps(by_class(images))
+    aps = class_scores(images)
     return lambda drawn: means(aps(drawn))
 
 

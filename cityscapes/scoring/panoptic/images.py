@@ -30,10 +30,19 @@ def difference(first: Sequence[PanopticCounts], second: Sequence[PanopticCounts]
     return bootstrap.difference(len(first), _mean_pq(first), _mean_pq(second))
 
 
-def _mean_pq(images: Sequence[PanopticCounts]) -> Figure:
-    """The mean PQ of resamples of these images: all its parts are sums over images."""
+def class_scores(images: Sequence[PanopticCounts]) -> Figure:
+    """The (n, 19) PQ of each class in resamples of these images: all its parts are sums over images.
+
+    NaN for a class that is neither annotated nor predicted.
+    """
     iou, tp, fp, fn = _stacked(images)
-    return lambda drawn: means(qualities(drawn @ iou, drawn @ tp, drawn @ fp, drawn @ fn).pq)
+    return lambda drawn: qualities(drawn @ iou, drawn @ tp, drawn @ fp, drawn @ fn).pq
+
+
+def _mean_pq(images: Sequence[PanopticCounts]) -> Figure:
+    """The mean PQ of resamples of these images."""
+    pqs = class_scores(images)
+    return lambda drawn: means(pqs(drawn))
 
 
 def _stacked(images: Sequence[PanopticCounts]) -> tuple[Float64Array, Int64Array, Int64Array, Int64Array]:
