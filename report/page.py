@@ -21,6 +21,7 @@ _STYLES = ("base", "parts", "frame", *(section.name for section in SECTIONS))
 _SCRIPTS = (
     *("vendor/d3.min", "vendor/plot.umd.min", "base", "parts", "frame"),
     *("run_curves", "run_classes", "run_confusion", "run_profile", "run_roofline"),
+    *("comparison_words", "comparison_charts"),
     *(section.name for section in SECTIONS),
     *("pictures-decode", "pictures-layers", "pictures-view", "pictures-list", "pictures-legend"),
     "start",
