@@ -17,15 +17,9 @@ from report.records import Fault, Report
 from report.sections import SECTIONS
 
 _ASSETS = Path(__file__).parent / "assets"
-_STYLES = ("base", "parts", "frame", *(section.name for section in SECTIONS))
-_SCRIPTS = (
-    *("vendor/d3.min", "vendor/plot.umd.min", "base", "parts", "frame"),
-    *("run_curves", "run_classes", "run_confusion", "run_profile", "run_roofline"),
-    *("comparison_words", "comparison_charts"),
-    *(section.name for section in SECTIONS),
-    *("pictures-decode", "pictures-layers", "pictures-view", "pictures-list", "pictures-legend"),
-    "start",
-)
+_LIBRARIES = (_ASSETS / "vendor/d3.min.js", _ASSETS / "vendor/plot.umd.min.js")
+_BASIS = ("base", "parts", "frame")
+"""Scripts and style sheets that all sections build on."""
 _MOST_FAULTS = 200
 """Largest number of faults that are listed."""
 
@@ -39,14 +33,14 @@ def render(report: Report, pictures: Pictures, title: str) -> str:
         loader=PackageLoader("report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters["percent"] = _percent
-    scripts = [read_text(_ASSETS / f"{name}.js") for name in _SCRIPTS]
+    scripts = [read_text(path) for path in (*_LIBRARIES, *_files("js"), _ASSETS / "start.js")]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
     data: dict[str, Any] = {section.name: section.data(report, pictures) for section in SECTIONS}
     return environment.get_template("page.html").render(
         title=title,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:",
-        styles=[Markup(read_text(_ASSETS / f"{name}.css")) for name in _STYLES],
+        styles=[Markup(read_text(path)) for path in _files("css")],
         scripts=[Markup(script) for script in scripts],
         sections=SECTIONS,
         data=strict(data),
@@ -62,6 +56,16 @@ def _faults(report: Report, pictures: Pictures) -> list[Fault]:
     """All faults, each once: those of the report first, then those of its runs and pictures."""
     of_runs = (fault for run in report.runs for fault in run.faults)
     return list(dict.fromkeys([*report.faults, *of_runs, *pictures.faults]))
+
+
+def _files(suffix: str) -> list[Path]:
+    """Files of one kind in their order: the basis, then `<section>` and `<section>_*` or `<section>-*` of each section."""
+    basis = [_ASSETS / f"{name}.{suffix}" for name in _BASIS]
+    return basis + [
+        path
+        for section in SECTIONS
+        for path in (_ASSETS / f"{section.name}.{suffix}", *sorted(_ASSETS.glob(f"{section.name}[-_]*.{suffix}")))
+    ]
 
 
 def _hash(script: str) -> str:

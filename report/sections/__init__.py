@@ -13,7 +13,8 @@ from report.sections import comparison, overview, pictures, run, submission
 class Section:
     """One section of the page.
 
-    Its files are `templates/<name>.html`, `assets/<name>.js` and `assets/<name>.css`.
+    Its files are `templates/<name>.html`, `assets/<name>.js` and `assets/<name>.css`, and any `assets/<name>_*.js` and
+    `assets/<name>_*.css`, which follow in the order of their names.
     """
 
     name: str
