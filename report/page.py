@@ -59,7 +59,7 @@ def _faults(report: Report, pictures: Pictures) -> list[Fault]:
 
 
 def _files(suffix: str) -> list[Path]:
-    """Files of one kind in their order: the basis, then `<section>` and `<section>_*` or `<section>-*` of each section."""
+    """Files of one kind in their order: the basis, then `<section>` and `<section>_*` of each section (or `-*`)."""
     basis = [_ASSETS / f"{name}.{suffix}" for name in _BASIS]
     return basis + [
         path
