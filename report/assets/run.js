@@ -146,7 +146,7 @@ function runTable(caption, headings, rows) {
     "tr", {}, element("th", {scope: "row"}, name), ...cells.map((cell, place) => element("td", {class: sides[place + 1]}, cell)),
   ));
   const table = element("table", {}, element("caption", {}, caption), element("thead", {}, head), element("tbody", {}, ...lines));
-  return element("div", {class: "scroll run-table", tabindex: 0, role: "region", "aria-label": caption}, table);
+  return element("div", {class: `scroll run-table${rows.length > 30 ? " tall" : ""}`, tabindex: 0, role: "region", "aria-label": caption}, table);
 }
 
 /** Whether a cell holds a number, two of them, or a dash. */

@@ -17,7 +17,7 @@ function runClasses(view) {
   runFillClasses(body, view, rows);
   const whisker = scores.classes.some(([, , interval]) => interval)
     ? `Whiskers: 95 % of the bootstrap resamples over images, for ${scores.figures[0]}.`
-    : "No intervals: the counts of single images are unknown.";
+    : "No intervals of classes: the result has no pixel counts of single images.";
   const unpublished = view.other?.published && !view.other.scores.classes.length
     ? [runMissing(`${view.other.name} was published without scores of classes.`)] : [];
   place.replaceChildren(select, ...unpublished, runSidesKey(view), runMissing(whisker), body);

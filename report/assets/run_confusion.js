@@ -81,13 +81,15 @@ function runDrawConfusion(container, side, confusion, cells) {
   });
 }
 
-/** The largest shares of wrong predictions, in words. */
-function runLargestConfusions({unit}, cells) {
-  const largest = d3.sort(cells.filter((cell) => !cell.equal && cell.share), (cell) => -cell.share, (cell) => -cell.count).slice(0, RUN_CONFUSIONS);
+/** The largest shares of wrong predictions, in words; rows that are not classes, for example background, are left out. */
+function runLargestConfusions({unit, names, columns}, cells) {
+  const wrong = cells.filter((cell) => !cell.equal && cell.share && columns.includes(cell.row));
+  const largest = d3.sort(wrong, (cell) => -cell.share, (cell) => -cell.count).slice(0, RUN_CONFUSIONS);
   if (!largest.length) return element("p", {}, "There are none.");
   return element("ol", {}, ...largest.map((cell) => element(
-    "li", {}, element("strong", {}, `${percent(cell.share)} %`), ` of the ${unit} of `, element("em", {}, cell.row), " are predicted as ",
-    element("em", {}, cell.column), ` (${cell.count.toLocaleString("en")} of ${cell.total.toLocaleString("en")})`,
+    "li", {}, element("strong", {}, `${percent(cell.share)} %`), ` of the ${unit} of `, element("em", {}, cell.row),
+    names.includes(cell.column) || cell.column.startsWith("no ") ? " are predicted as " : " are ", element("em", {}, cell.column),
+    ` (${cell.count.toLocaleString("en")} of ${cell.total.toLocaleString("en")})`,
   )));
 }
 

@@ -20,7 +20,8 @@ function runGlance(view) {
   for (const [label, value] of view.other?.run?.facts ?? []) (facts.get(label) ?? facts.set(label, ["-"]).get(label)).push(value);
   const width = view.other?.run ? 2 : 1;
   const rows = [...facts].map(([label, values]) => [label, values[0], ...(width === 2 ? [values[1] ?? "-"] : [])]);
-  for (const row of runBest(view, width)) rows.splice(Math.min(3, rows.length), 0, row);
+  const best = runBest(view, width);
+  if (best.slice(1).some((text) => text !== "-")) rows.splice(Math.min(3, rows.length), 0, best);
   const names = width === 2 ? [view.name, view.other.name] : [view.name];
   parts.push(runTable("The run", ["fact", ...names], rows));
   if (!view.scores) {
@@ -31,14 +32,14 @@ function runGlance(view) {
   place.replaceChildren(...parts);
 }
 
-/** Rows of the best epoch of the run, and of the other one. */
+/** Row of the best epoch of the run, and of the other one. */
 function runBest(view, width) {
   const best = (run) => {
     const history = run?.history;
     if (!history || history.best === null) return "-";
     return `epoch ${history.epochs[history.best]}, mIoU ${percent(history.val_miou[history.best])} %`;
   };
-  return [["best epoch, validation", best(view.run), ...(width === 2 ? [best(view.other.run)] : [])]];
+  return ["best epoch, validation", best(view.run), ...(width === 2 ? [best(view.other.run)] : [])];
 }
 
 /** Table of the averages, with the interval of the first one. */

@@ -95,7 +95,8 @@ function runStageRows(profiles) {
 /** Rows of each kind of memory; the reason where it was not measured. */
 function runMemoryRows(profiles) {
   const kinds = [...new Set(profiles.flatMap((profile) => profile.memory.map(([kind]) => kind)))];
-  return kinds.map((kind) => [kind, ...profiles.map((profile) => {
+  const known = (kind) => profiles.some(({memory}) => memory.some(([name, value, reason]) => name === kind && (value !== null || reason)));
+  return kinds.filter(known).map((kind) => [kind, ...profiles.map((profile) => {
     const found = profile.memory.find(([name]) => name === kind);
     if (!found) return "-";
     if (found[1] !== null) return Math.round(found[1]).toLocaleString("en");

@@ -60,6 +60,7 @@ function runDrawRoofline(container, points) {
   const lines = roofs.flatMap((roof) => [left, roof.flops / roof.bytes, right].map((x) => ({
     x, y: Math.min(roof.flops, roof.bytes * x), precision: roof.precision,
   })));
+  const middle = Math.sqrt(left * right); // a name beyond it is written at the left of its point
   const low = d3.min([...points.map((point) => point.achieved), ...roofs.map((roof) => roof.bytes * left)]);
   const label = `Roofline plot: ${points.map((point) => `${point.label} reaches ${percent(point.share)} % of its ceiling, which is ${point.bound}`).join("; ")}`;
   chart(container, label, (width) => ({
@@ -72,7 +73,9 @@ function runDrawRoofline(container, points) {
       Plot.text(roofs.slice(0, 1), {x: left, y: (roof) => roof.bytes * left, dx: 10, dy: 4, textAnchor: "start", text: (roof) => `memory: ${runGiga(roof.bytes)} GB/s`, fill: "currentColor"}),
       Plot.ruleX(points, {x: "intensity", y1: "achieved", y2: "ceiling", stroke: "var(--quiet)", strokeDasharray: "2 3"}),
       Plot.dot(points, {x: "intensity", y: "achieved", r: 6, stroke: "var(--series-1)", strokeWidth: 2, fill: (point) => (point.mine ? "var(--series-1)" : "var(--paper)"), symbol: "precision"}),
-      Plot.text(points, {x: "intensity", y: "achieved", text: "label", dx: 10, textAnchor: "start", fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3}),
+      ...["start", "end"].map((textAnchor) => Plot.text(points.filter(({intensity}) => (intensity > middle) === (textAnchor === "end")), {
+        x: "intensity", y: "achieved", text: "label", textAnchor, dx: textAnchor === "end" ? -10 : 10, fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3,
+      })),
       Plot.tip(points, Plot.pointer({
         x: "intensity", y: "achieved",
         title: (point) => `${point.network}, ${point.about}\n${point.intensity.toFixed(1)} FLOP/byte\n${runGiga(point.achieved)} GFLOP/s\n${percent(point.share)} % of the ceiling (${point.bound})`,
@@ -98,11 +101,7 @@ function runConfiguration(view) {
   if (!other?.run) {
     place.replaceChildren(
       ...(other ? [runMissing(`The configuration of ${other.name} is described above, under its protocol.`)] : []),
-      ...parts.map(([title, values], number) => {
-        const details = runDetails(title, () => runTable(title, ["option", view.name], Object.entries(values)));
-        details.open = number === 0;
-        return details;
-      }),
+      ...parts.flatMap(([title, values]) => [element("h4", {}, title), runOptionList(values)]),
     );
     return;
   }
@@ -113,6 +112,12 @@ function runConfiguration(view) {
     ...differing.map(([title, rows]) => (rows.length ? runTable(`${title}: ${rows.length} that differ`, headings, rows) : runMissing(`${title}: no difference.`))),
     ...compared.map(([title, rows]) => runDetails(`All: ${title} (${rows.length})`, () => runTable(title, headings, rows))),
   );
+}
+
+/** Names and values in as many columns as there is room for. */
+function runOptionList(values) {
+  const pairs = Object.entries(values).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)));
+  return element("dl", {class: "options"}, ...pairs);
 }
 
 /** Settings of the predictions of a side, by label. */
