@@ -109,7 +109,7 @@ function runDrawClasses(container, view, figure, number, rows) {
       ...whisker("interval", -shift),
       ...(compared ? whisker("otherInterval", shift) : []),
       Plot.ruleX([0]),
-      Plot.tip(rows, Plot.pointerY({y: "name", x: (row) => 100 * (row.values[number] ?? row.others[number]), title: text})),
+      Plot.tip(rows, Plot.pointerY({y: "name", x: (row) => 100 * (row.values[number] ?? row.others[number]), title: text, lineHeight: 1.3})),
     ],
   }));
 }

@@ -73,6 +73,7 @@ function runDrawConfusion(container, side, confusion, cells) {
         })] : []),
         Plot.tip(shown, Plot.pointer({
           x: "column", y: "row",
+          lineHeight: 1.3,
           title: (of) => `true: ${of.row}\npredicted: ${of.column}\n${(100 * of.share).toFixed(2)} %\n${of.count.toLocaleString("en")} of ${of.total.toLocaleString("en")} ${unit}`,
         })),
       ],

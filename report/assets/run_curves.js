@@ -139,7 +139,7 @@ function runDrawCurves(container, title, lines, share) {
         strokeDasharray: of.dashed ? "2 2" : null,
       })),
       Plot.ruleX(rows, Plot.pointerX({x: "epoch", stroke: "currentColor", strokeOpacity: 0.4})),
-      Plot.tip(rows, Plot.pointerX({x: "epoch", y: "value", title: "text"})),
+      Plot.tip(rows, Plot.pointerX({x: "epoch", y: "value", title: "text", lineHeight: 1.3})),
     ],
   }));
 }

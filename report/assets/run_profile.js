@@ -24,15 +24,21 @@ function runProfile(view) {
   if (memory.length) parts.push(runTable("Peak memory in MiB", ["memory", ...profiles.map((profile) => profile.heading)], memory));
   const networks = profiles.filter((profile) => profile.figures);
   if (networks.length) parts.push(runFigureTable(networks));
-  if (!view.result?.profile) parts.push(runMissing(`${view.name}: the stages of real predictions were not measured; test_fcn.py --profile does so.`));
+  if (!view.run.results.some(({profile}) => profile)) parts.push(runMissing(`${view.name}: the stages of real predictions were not measured; test_fcn.py --profile does so.`));
   if (view.other?.published) parts.push(runMissing(`${view.other.name}: a published result has no profile here.`));
   place.replaceChildren(...parts);
 }
 
-/** Profiles of the sides, each with a title and a heading: of their predictions, and of their networks. */
+/**
+ * Profiles of the sides, each with a title and a heading: of the predictions of the chosen result, or of the other
+ * results of the run if it was not measured, and of their networks.
+ */
 function runProfilesOf(sides) {
   const titled = (profile, name, about) => ({...profile, title: `${name}: ${about}`, heading: [name, about]});
-  const found = sides.filter((side) => side.result?.profile).map(({name, result}) => titled(result.profile, name, result.profile.about));
+  const found = sides.flatMap(({name, run, result}) => {
+    const results = result?.profile ? [result] : (run?.results ?? []).filter((other) => other.profile);
+    return results.map(({profile, title}) => titled(profile, name, `${title}: ${profile.about}`));
+  });
   const networks = [...new Set(sides.flatMap((side) => side.networks))].map((place) => DATA.run.networks[place]);
   return [...found, ...networks.map((network) => titled(network, network.network, `${network.about}, random weights`))];
 }
@@ -67,6 +73,7 @@ function runDrawStages(container, profiles) {
       Plot.ruleX([0]),
       Plot.tip(bars, Plot.pointer({
         y: "line", x: (bar) => (bar.from + bar.to) / 2,
+        lineHeight: 1.3,
         title: (bar) => `${bar.name}: ${bar.median.toFixed(2)} ms\n95th percentile: ${bar.p95 === null ? "-" : bar.p95.toFixed(2)} ms\n${bar.title}`,
       })),
     ],

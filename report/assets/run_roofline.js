@@ -78,6 +78,7 @@ function runDrawRoofline(container, points) {
       })),
       Plot.tip(points, Plot.pointer({
         x: "intensity", y: "achieved",
+        lineHeight: 1.3,
         title: (point) => `${point.network}, ${point.about}\n${point.intensity.toFixed(1)} FLOP/byte\n${runGiga(point.achieved)} GFLOP/s\n${percent(point.share)} % of the ceiling (${point.bound})`,
       })),
     ],

@@ -32,8 +32,8 @@ def content(scores: ResultScores) -> dict[str, Any]:
 
 def title(result: Result) -> str:
     """Name of a result among those of its run, for example `val, best weights`."""
-    weights = f", weights {result.weights}" if result.weights else ""
-    task = "" if result.scores is None or result.scores.task == "pixel" else f", {result.scores.task}"
+    weights = f", {result.weights} weights" if result.weights else ""
+    task = "" if result.scores is None or result.scores.task == "pixel" else f", {result.scores.task} task"
     return f"{result.split or result.key}{task}{weights}"
 
 
