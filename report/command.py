@@ -34,12 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     report = sources.collect(chosen.folders, chosen.root)
     max_bytes = chosen.megabytes * 1_000_000
     pictures = pictures_of.collect(report, most=chosen.pictures, max_bytes=max_bytes, workers=chosen.workers)
-    write_text(chosen.output, page.render(report, pictures, chosen.title))
+    contents = page.contents(report, pictures)
+    write_text(chosen.output, page.render(report, pictures, chosen.title, contents))
     print(f"{chosen.output}: {counted(len(report.runs), 'run')}, {counted(len(report.results), 'result')}")
     if chosen.figures is not None:
         from report.figures.write import write  # imported late, because Matplotlib and pandas take a second
 
-        print(write(report, chosen.figures, scenes=chosen.scenes, workers=chosen.workers))
+        print(write(report, contents, chosen.figures, scenes=chosen.scenes, workers=chosen.workers))
     return 0
 
 

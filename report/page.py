@@ -24,8 +24,13 @@ _MOST_FAULTS = 200
 """Largest number of faults that are listed."""
 
 
-def render(report: Report, pictures: Pictures, title: str) -> str:
-    """The page as HTML, complete without any other file.
+def contents(report: Report, pictures: Pictures) -> dict[str, Any]:
+    """Name of each section -> its JSON content."""
+    return {section.name: section.data(report, pictures) for section in SECTIONS}
+
+
+def render(report: Report, pictures: Pictures, title: str, data: dict[str, Any] | None = None) -> str:
+    """The page as HTML, complete without any other file; `data` are its `contents`, if they are known already.
 
     All values are escaped. In addition, the policy of the page lets no script run but its own, and nothing be loaded.
     """
@@ -35,7 +40,6 @@ def render(report: Report, pictures: Pictures, title: str) -> str:
     environment.filters["percent"] = _percent
     scripts = [read_text(path) for path in (*_LIBRARIES, *_files("js"), _ASSETS / "start.js")]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
-    data: dict[str, Any] = {section.name: section.data(report, pictures) for section in SECTIONS}
     return environment.get_template("page.html").render(
         title=title,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
@@ -43,7 +47,7 @@ def render(report: Report, pictures: Pictures, title: str) -> str:
         styles=[Markup(read_text(path)) for path in _files("css")],
         scripts=[Markup(script) for script in scripts],
         sections=SECTIONS,
-        data=strict(data),
+        data=strict(contents(report, pictures) if data is None else data),
         report=report,
         files=pictures.files,
         counts=f"{counted(len(report.runs), 'run')}, {counted(len(report.results), 'result')}",

@@ -45,7 +45,7 @@ def of_classes(entry: Entry, classes: Sequence[ClassScore]) -> Figure:
     width = 0.8 / len(figures)
     for number, name in enumerate(figures):
         chosen = style.series(number)
-        places = [index + (number - (len(figures) - 1) / 2) * width for index in range(len(classes))]
+        places = [_place(index, found, name, figures, width) for index, found in enumerate(classes)]
         heights = [_percent(found.figures.get(name)) for found in classes]
         axes.bar(places, heights, width, label=name, color=chosen.fill, hatch=chosen.hatch, edgecolor="black")
         if number == 0:
@@ -54,11 +54,17 @@ def of_classes(entry: Entry, classes: Sequence[ClassScore]) -> Figure:
                     low, high = (100 * bound for bound in found.interval)
                     axes.errorbar(place, (low + high) / 2, (high - low) / 2, fmt="none", ecolor="black", capsize=1.5)
     axes.set_xticks(range(len(classes)), [style.label(found.name, 24) for found in classes], rotation=45, ha="right")
-    axes.set(ylabel="score (%)", ylim=(0, 100), xlim=(-0.6, len(classes) - 0.4), title=style.label(entry.name, 90))
+    axes.set(ylabel="score (%)", ylim=(0, 100), xlim=(-0.6, len(classes) - 0.4))
+    axes.set_title(style.label(entry.name, 70), loc="left")
     axes.grid(visible=False, axis="x")
-    if len(figures) > 1:
-        axes.legend(ncols=len(figures), loc="upper right")
+    figure.legend(*axes.get_legend_handles_labels(), ncols=len(figures), loc="outside upper right")
     return figure
+
+
+def _place(index: int, found: ClassScore, name: str, figures: Sequence[str], width: float) -> float:
+    """Centre of the bar of a figure; the bars of the figures that a class has are centred together."""
+    present = [other for other in figures if other == name or found.figures.get(other) is not None]
+    return index + (present.index(name) - (len(present) - 1) / 2) * width
 
 
 def of_confusion(entry: Entry, confusion: Confusion) -> Figure:

@@ -27,9 +27,11 @@ _ACCENTS = "\u0300\u0301\u0302\u0303\u0304\u0306\u0307\u0308\u030a\u030b\u030c\u
 def latex(text: str) -> str:
     """Text on one line that pdflatex prints as it is.
 
-    A character that pdflatex has no letter for, for example a Chinese one, becomes its code, for example U+4E2D.
+    The sign of a negative number is a minus. A character that pdflatex has no letter for, for example a Chinese one,
+    becomes its code, for example U+4E2D.
     """
-    return "".join(map(_latex, unicodedata.normalize("NFC", one_line(text)))).replace("--", "-{-}")
+    escaped = "".join(map(_latex, unicodedata.normalize("NFC", one_line(text))))
+    return re.sub(r"(?<!\S)-(?=\d)", "$-$", escaped.replace("--", "-{-}"))
 
 
 def markdown(text: str) -> str:

@@ -1,6 +1,7 @@
 """Folder of figures: files, and an index of what was written and left out."""
 
 import warnings
+from collections.abc import Collection
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -42,10 +43,10 @@ class FigureFolder:
                     figure.savefig(file, format=suffix, metadata=metadata)
         self.add((f"{stem}.svg", f"{stem}.pdf"), about)
 
-    def table(self, stem: str, about: str, table: Table) -> None:
-        """Write a table as LaTeX and Markdown."""
-        write_text(self.folder / f"{stem}.tex", to_latex(table))
-        write_text(self.folder / f"{stem}.md", to_markdown(table))
+    def table(self, stem: str, about: str, table: Table, right: Collection[str] = ()) -> None:
+        """Write a table as LaTeX and Markdown; columns of numbers and those in `right` are aligned right."""
+        write_text(self.folder / f"{stem}.tex", to_latex(table, right))
+        write_text(self.folder / f"{stem}.md", to_markdown(table, right))
         self.add((f"{stem}.tex", f"{stem}.md"), about)
 
     def add(self, names: tuple[str, ...], about: str) -> None:

@@ -1,6 +1,6 @@
 """Tables as LaTeX and Markdown by pandas, with every cell escaped."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 from engine.tables import Table
@@ -13,18 +13,18 @@ _MISSING = "-"
 _PREAMBLE = "% \\usepackage{booktabs}"
 
 
-def to_latex(table: Table) -> str:
-    """A `tabular` with the rules of booktabs, to be read by an input command; numbers are aligned right."""
+def to_latex(table: Table, right: Collection[str] = ()) -> str:
+    """A `tabular` with the rules of booktabs; columns of numbers and those in `right` are aligned right."""
     frame = _texts(table, latex)
     style = frame.style.hide(axis="index").format_index(lambda name: latex(str(name)), axis="columns")
-    sides = "".join("r" if numeric else "l" for numeric in _numeric(table))
+    sides = "".join("r" if numeric else "l" for numeric in _is_right(table, right))
     return f"{_PREAMBLE}\n{style.to_latex(hrules=True, column_format=sides)}"
 
 
-def to_markdown(table: Table) -> str:
-    """A table with pipes, as GitHub shows it; numbers are aligned right."""
+def to_markdown(table: Table, right: Collection[str] = ()) -> str:
+    """A table with pipes, as GitHub shows it; columns of numbers and those in `right` are aligned right."""
     frame = _texts(table, markdown).rename(columns=markdown)
-    sides = ["right" if numeric else "left" for numeric in _numeric(table)]
+    sides = ["right" if numeric else "left" for numeric in _is_right(table, right)]
     text: str = frame.to_markdown(index=False, disable_numparse=True, colalign=sides)
     return f"{text}\n"
 
@@ -40,9 +40,11 @@ def _texts(table: Table, escape: Callable[[str], str]) -> "pd.DataFrame":
     return pd.DataFrame(texts, dtype=object)
 
 
-def _numeric(table: Table) -> list[bool]:
-    """Whether each column holds numbers, apart from missing values."""
-    return [not any(isinstance(value, str) for value in values) for values in table.columns.values()]
+def _is_right(table: Table, right: Collection[str]) -> list[bool]:
+    """Whether each column is aligned right: those in `right`, and those of numbers, apart from missing values."""
+    return [
+        name in right or not any(isinstance(value, str) for value in values) for name, values in table.columns.items()
+    ]
 
 
 def _is_missing(value: object) -> bool:

@@ -12,7 +12,7 @@ class Entry(NamedTuple):
     result: Result
     scores: ResultScores
     name: str
-    """Name of the run; the key of the result if the run has several in the group."""
+    """Name of the run; the key of the result if a run has several in the group."""
 
     @property
     def average(self) -> float | None:
@@ -32,7 +32,7 @@ class Group(NamedTuple):
     def title(self) -> str:
         """Title of the group, for example `cityscapes val` or `cityscapes val, instance`."""
         words = " ".join(word for word in (self.benchmark or "unknown benchmark", self.split) if word)
-        return words if self.task in ("pixel", "road") else f"{words}, {self.task}"
+        return words if self.task == "pixel" else f"{words}, {self.task}"
 
     @property
     def figure(self) -> str:
@@ -52,9 +52,8 @@ def groups(report: Report) -> list[Group]:
 
 
 def _entries(members: list[tuple[Run, Result, ResultScores]]) -> tuple[Entry, ...]:
-    several = [run.name for run, _, _ in members]
-    entries = [
-        Entry(run, result, scores, run.name if several.count(run.name) == 1 else result.key)
-        for run, result, scores in members
-    ]
+    names = [run.name for run, _, _ in members]
+    if len(set(names)) < len(names):
+        names = [result.key for _, result, _ in members]
+    entries = [Entry(*member, name) for member, name in zip(members, names, strict=True)]
     return tuple(sorted(entries, key=lambda entry: -1.0 if entry.average is None else entry.average, reverse=True))

@@ -8,9 +8,69 @@ import numpy as np
 from engine import image_counts
 from engine.arrays import Int64Array
 from engine.image_counts import ImageCounts
-from report.records import ClassScore, Confusion, Report, Result, ResultScores, Run, StageProfile
+from report.records import (
+    Agreement,
+    AgreementRow,
+    ClassScore,
+    Confusion,
+    NetworkProfile,
+    Published,
+    Report,
+    Result,
+    ResultScores,
+    Run,
+    StageProfile,
+)
 
 CLASSES = ("road", "sidewalk", "building", "person", "car")
+
+PUBLISHED = Published(
+    "FCN-8s & more",
+    "cityscapes",
+    "val",
+    0.65,
+    {},
+    {},
+    "trained on train, 50 % of the resolution",
+    "Long et al. 2015",
+    "https://arxiv.org/abs/1411.4038",
+    500.0,
+    "Titan X",
+)
+
+
+def agreement() -> Agreement:
+    labels = [AgreementRow("label", name, 1000, 5 * number, 100, 4 * number) for number, name in enumerate(CLASSES)]
+    return Agreement(Path("data/masks/agreement.csv"), (AgreementRow("all", "all", 5000, 50, 500, 40), *labels))
+
+
+def network(name: str = "fcn8s") -> NetworkProfile:
+    content = {
+        "network": name,
+        "classes": 19,
+        "size": [128, 256],
+        "device": "AMD EPYC",
+        "engine": "openvino",
+        "precision": "32-true",
+        "compiled": False,
+        "parameters": 9_354_329,
+        "macs": 4_940_749_312,
+        "latency_ms": {"median": 71.6, "least": 68.3, "quartile_1": 70.9, "quartile_3": 72.4, "most": 75.9},
+        "throughput": {"best": {"batch_size": 16, "images_per_second": 20.1, "joules_per_image": None}},
+        "stages_ms": dict(stages().stages),
+        "memory_mib": {"allocated": None, "reserved": 21.0, "process": 912.0},
+        "not_measured": {"allocated": "OpenVINO does not say what it allocates"},
+        "roofline": {
+            "peak_flops_per_second": 2.1e11,
+            "peak_bytes_per_second": 7.3e10,
+            "least_bytes": 70_000_000,
+            "achieved_flops_per_second": 1.4e11,
+            "share_of_peak_flops": 0.63,
+            "share_of_peak_bandwidth": 0.03,
+            "times_the_floor": 1.6,
+        },
+    }
+    return NetworkProfile(Path("outputs/profile.json"), name, content)
 
 
 def history(epochs: int = 6, better: float = 0.0) -> tuple[dict[str, Any], ...]:

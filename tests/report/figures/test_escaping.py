@@ -19,6 +19,7 @@ from report.figures.escaping import latex, markdown
         ("[x]*", "{[}x]{*}"),
         ("<a|b>", "$<$a$|$b$>$"),
         ("a--b---c", "a-{-}b-{-}-c"),
+        ("-1.5 to -0.2, 2026-11-28", "$-$1.5 to $-$0.2, 2026-11-28"),
         ("a\nb\tc", "a b c"),
         ("Zürich, Łódź", "Zürich, Łódź"),
         ("u\u0308ber", "über"),

@@ -5,18 +5,47 @@ from pathlib import Path
 import matplotlib as mpl
 import pytest
 
+from report import page
 from report.figures.write import write
+from report.pictures.collect import Pictures
+from report.records import Report
 from tests.report.figures import drawn
 from tests.report.figures.files import font_sizes, texts, width
+from tests.report.figures.latex_syntax import require_valid
 
 HOSTILE = "<b>$x$ _{a}\\ & |%\n"
+
+
+def figures(report: Report, folder: Path) -> str:
+    return write(report, page.contents(report, Pictures()), folder)
+
+
+def full() -> Report:
+    runs = (drawn.run("fcn8s", profiles=(drawn.network(),)), drawn.run(HOSTILE, 1))
+    return drawn.report(*runs, agreements=(drawn.agreement(),), published=(drawn.PUBLISHED,))
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("figures")
-    write(drawn.report(drawn.run("fcn8s"), drawn.run(HOSTILE, 1)), folder)
+    figures(full(), folder)
     return folder
+
+
+def test_every_kind_of_chart_and_table_is_written(folder: Path) -> None:
+    names = {path.name for path in folder.iterdir()}
+    charts = ["curves", "curves-fcn8s", "classes-fcn8s-val", "confusion-fcn8s-val", "intervals-cityscapes-val"]
+    charts += ["accuracy-latency-cityscapes-val-IoU", "stages-AMD-EPYC-32-true-256x128", "roofline-AMD-EPYC"]
+    tables = ("overview", "trainings", "classes-fcn8s-val", "by-class-cityscapes-val", "comparison-cityscapes-val")
+    assert {f"{name}{suffix}" for name in (*charts, "agreement-masks") for suffix in (".svg", ".pdf")} <= names
+    assert {f"{name}{suffix}" for name in (*tables, "published", "profiles") for suffix in (".tex", ".md")} <= names
+
+
+def test_every_table_is_valid_latex(folder: Path) -> None:
+    tables = list(folder.glob("*.tex"))
+    assert len(tables) >= 7
+    for table in tables:
+        require_valid(table.read_text())
 
 
 def test_every_chart_is_readable_at_its_printed_width(folder: Path) -> None:
@@ -42,7 +71,7 @@ def test_no_file_has_a_date(folder: Path) -> None:
 
 
 def test_the_same_report_gives_the_same_bytes(folder: Path, tmp_path: Path) -> None:
-    write(drawn.report(drawn.run("fcn8s"), drawn.run(HOSTILE, 1)), tmp_path)
+    figures(full(), tmp_path)
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
@@ -61,14 +90,14 @@ def test_a_hostile_name_is_text_in_every_file(folder: Path) -> None:
 def test_a_rerun_replaces_its_files_and_no_others(tmp_path: Path) -> None:
     (tmp_path / "mine.svg").write_text("mine")
     (tmp_path / "curves-a.svg").write_text("old")
-    write(drawn.report(drawn.run("a", results=())), tmp_path)
+    figures(drawn.report(drawn.run("a", results=())), tmp_path)
     assert (tmp_path / "mine.svg").read_text() == "mine"
     assert (tmp_path / "curves-a.svg").read_text().startswith("<?xml")
     assert not list(tmp_path.glob(".*"))
 
 
 def test_an_empty_report_writes_nothing_but_an_index_with_reasons(tmp_path: Path) -> None:
-    line = write(drawn.report(), tmp_path / "new")
+    line = figures(drawn.report(), tmp_path / "new")
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["README.md"]
     assert "0 figures" in line
     assert "Left out" in (tmp_path / "new" / "README.md").read_text()
@@ -76,5 +105,5 @@ def test_an_empty_report_writes_nothing_but_an_index_with_reasons(tmp_path: Path
 
 def test_settings_of_matplotlib_stay_as_they_are(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
-    write(drawn.report(drawn.run("a", results=())), tmp_path)
+    figures(drawn.report(drawn.run("a", results=())), tmp_path)
     assert dict(mpl.rcParams) == before
