@@ -101,6 +101,11 @@ class NetworkProfile:
     """JSON content of the profile, see `engine.profiling.record.NetworkProfile.to_json`; its types are checked."""
 
 
+SubmissionState = Literal["ready", "not official", "faults", "unchecked", "changed", "missing"]
+"""State of an archive: accepted by the check; of other images than the official test set; with faults; never checked;
+another file than the checked one; not there any more."""
+
+
 @dataclass(frozen=True)
 class Submission:
     """Archive for an evaluation server."""
@@ -115,9 +120,16 @@ class Submission:
     verdict: str
     """The check in one sentence, for example whether the test set is complete."""
     faults: tuple[str, ...]
-    """Faults and deviations; empty if the server accepts the archive."""
+    """Reasons why the server would refuse it; empty if there are none, or if it was not checked."""
     made_with: Mapping[str, Any]
     """Weights, settings and commit."""
+    state: SubmissionState = "unchecked"
+    task: str = ""
+    """Task that it was checked for; empty if unknown."""
+    deviation: str = ""
+    """Difference of the predicted images from the official test set; empty if there is none."""
+    warnings: tuple[str, ...] = ()
+    """Findings of the check that do not prevent a submission."""
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ CONFIG, HISTORY, ENVIRONMENT, STATE = "config.yaml", "history.jsonl", "environme
 SCORES, PROFILE, AGREEMENT = "scores.json", "profile.json", "agreement.csv"
 MANIFEST = ".manifest.json"
 """End of the name of a manifest, after the name of its archive."""
+CHECK = ".check.json"
+"""End of the name of the record of a check, after the name of its archive."""
 _RUN = {CONFIG, HISTORY, ENVIRONMENT, STATE}
 """Files of which a run folder has at least one."""
 _POLYGONS = "_polygons.json"
@@ -89,7 +91,7 @@ def _sort(folder: Path, names: set[str], found: Found) -> None:
     """Add a folder and its files to what was found."""
     if names & _RUN:
         found.runs.append(folder)
-    if names & {SCORES, NOTE} or any(name.endswith(MANIFEST) for name in names):
+    if names & {SCORES, NOTE} or any(name.endswith((MANIFEST, CHECK)) for name in names):
         found.results.append(folder)
     if AGREEMENT in names:
         found.agreements.append(folder / AGREEMENT)
@@ -97,5 +99,5 @@ def _sort(folder: Path, names: set[str], found: Found) -> None:
     found.documents += [
         folder / name
         for name in sorted(names - of_folder)
-        if name.endswith(".json") and not name.endswith((MANIFEST, _POLYGONS))
+        if name.endswith(".json") and not name.endswith((MANIFEST, CHECK, _POLYGONS))
     ]
