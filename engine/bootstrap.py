@@ -46,7 +46,7 @@ def intervals(images: int, figures: Figure) -> list[Interval]:
         images: number of images.
         figures: as `Figure`, but the result is (n, figures).
     """
-    drawn = _resamples(images) if images <= _KEPT else _drawn(images)
+    drawn = _resamples(images, RESAMPLES) if images <= _KEPT else _drawn(images, RESAMPLES)
     return [_middle(values) for values in np.concatenate([figures(block) for block in drawn]).T]
 
 
@@ -60,15 +60,15 @@ def _middle(values: Float64Array) -> Interval:
 
 
 @lru_cache(maxsize=1)
-def _resamples(images: int) -> tuple[Int64Array, ...]:
+def _resamples(images: int, resamples: int) -> tuple[Int64Array, ...]:
     """All resamples of so many images, kept because results of a split are often compared one after the other."""
-    return tuple(_drawn(images))
+    return tuple(_drawn(images, resamples))
 
 
-def _drawn(images: int) -> Iterator[Int64Array]:
+def _drawn(images: int, resamples: int) -> Iterator[Int64Array]:
     """The resamples of so many images, in blocks; the seed is fixed."""
     rng = np.random.default_rng(_SEED)
-    for _ in range(RESAMPLES // _BLOCK):
+    for _ in range(resamples // _BLOCK):
         yield rng.multinomial(images, np.full(images, 1 / images), _BLOCK)
 
 

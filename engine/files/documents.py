@@ -46,7 +46,7 @@ def read_yaml(path: Path) -> Any:
     Raises:
         InputError: if it cannot be read, or holds anything else.
     """
-    text = read_text(path)
+    text = read_text(path, 4 * MAX_YAML_BYTES)  # a character has at most four bytes
     if len(text) > MAX_YAML_BYTES:
         raise InputError(f"{path}: {len(text)} characters, expected a short file of options or labels")
     try:

@@ -1,9 +1,11 @@
 """Parts of results and runs -> the records that a report shows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from engine.errors import printable
 from report.records import NetworkProfile, Predictions, Result, Run
 from report.sources import links, runs
 from report.sources.faults import Faults, Names
@@ -66,65 +68,71 @@ def _complete(
     changed: float,
 ) -> Run:
     """A run with its results, profiles and their faults."""
-    keys: dict[str, None] = {}
+    keys: set[str] = set()
+    shown: set[Path] = set()
     results = []
-    for parts, weights in sorted(linked, key=lambda item: (item[1] != _BEST, item[1], item[0].path)):
-        key = _key(run.name, parts, weights, keys)
-        keys[key] = None
-        results.append(_result(parts, weights, key, run, root))
+    for parts, weights in sorted(linked, key=_order):
+        result = _result(parts, weights, _key(run.name, parts, weights, keys), run)
+        keys.add(result.key)
+        if parts.folder not in shown and (predictions := _predictions(parts, result.benchmark, root)):
+            shown.add(parts.folder)
+            result = replace(result, predictions=predictions)
+        results.append(result)
     benchmark = text(run.config.get("benchmark")) or next((of.benchmark for of in results if of.benchmark), "")
     classes = run.classes or runs.class_names(benchmark)
-    network = text(run.config.get("network"))
+    network = (text(run.config.get("network")), len(classes))
     return replace(
         run,
         modified=runs.date(changed),
         classes=classes,
         results=tuple(results),
-        profiles=tuple(of for of in networks if (of.network, of.content["classes"]) == (network, len(classes))),
+        profiles=tuple(of for of in networks if (of.network, of.content["classes"]) == network),
         faults=(*run.faults, *(fault for parts, _ in linked for fault in parts.faults)),
     )
 
 
-def _key(run: str, parts: ResultParts, weights: str, others: Iterable[str]) -> str:
+def _order(linked: tuple[ResultParts, str]) -> tuple[Any, ...]:
+    """Key that sorts results: of the best weights first, and of a folder before further files in it."""
+    parts, weights = linked
+    return weights != _BEST, weights, parts.folder, parts.file is not None, parts.file or parts.folder
+
+
+def _key(run: str, parts: ResultParts, weights: str, others: Collection[str]) -> str:
     """A name of a result that no other has, for example `demo/val`, `demo-last/val` or `demo/val/instance`."""
-    words = [run if weights in ("", _BEST) else f"{run}-{weights}", parts.split]
-    if parts.path != parts.folder and parts.path.stem != run:
-        words.append(parts.path.stem)
+    words = [run if weights in ("", _BEST) else f"{run}-{weights}", printable(parts.split)]
+    if parts.file is not None and parts.file.stem != run:
+        words.append(printable(parts.file.stem))
     first = "/".join(word for word in words if word)
-    known, key, number = set(others), first, 1
-    while key in known:
+    key, number = first, 1
+    while key in others:
         number += 1
         key = f"{first} ({number})"
     return key
 
 
-def _result(parts: ResultParts, weights: str, key: str, run: Run, root: Path | None) -> Result:
-    benchmark = parts.benchmark or text(run.config.get("benchmark"))
+def _result(parts: ResultParts, weights: str, key: str, run: Run) -> Result:
     return Result(
         key=key,
         folder=parts.folder,
-        weights=weights,
-        split=parts.split,
-        benchmark=benchmark,
+        weights=printable(weights),
+        split=printable(parts.split),
+        benchmark=parts.benchmark or text(run.config.get("benchmark")),
         origin=parts.origin,
         scores=parts.scores,
         profile=parts.profile,
         submission=parts.submission,
-        predictions=_predictions(parts, benchmark, root),
         modified=runs.date(parts.changed),
     )
 
 
 def _predictions(parts: ResultParts, benchmark: str, root: Path | None) -> Predictions | None:
-    """The folder of predictions next to a result; None if there is none."""
+    """The predictions next to a result, if they are masks or confidences; otherwise None."""
     folder = parts.folder / PREDICTIONS
-    if not folder.is_dir() or not benchmark:
+    if not folder.is_dir() or not benchmark or (parts.scores and parts.scores.task not in ("pixel", "road")):
         return None
-    recorded = _folder(parts.source, "root")
-    images = _folder(parts.source, IMAGES)
-    if images is not None or parts.split == IMAGES:
-        return Predictions(folder, benchmark, None, None, images)
-    return Predictions(folder, benchmark, recorded or root, parts.split or None)
+    if parts.split == IMAGES or IMAGES in parts.source:
+        return Predictions(folder, benchmark, None, None, _folder(parts.source, IMAGES))
+    return Predictions(folder, benchmark, _folder(parts.source, "root") or root, parts.split or None)
 
 
 def _folder(source: Mapping[str, str], key: str) -> Path | None:

@@ -1,5 +1,6 @@
 """The records below some folders."""
 
+import filecmp
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,7 +29,7 @@ def collect(folders: Sequence[Path], root: Path | None) -> Report:
     names = Names(folders)
     faults = Faults(names)
     found = discovery.discover(folders, faults)
-    results_found = [results.read(folder, names) for folder in found.results]
+    results_found = [parts for folder in found.results for parts in results.read(folder, names)]
     networks: list[NetworkProfile] = []
     for path in found.documents:
         _read_document(path, results_found, networks, faults)
@@ -48,6 +49,8 @@ def _read_document(
 ) -> None:
     """Add the result or the profiles in a JSON file; files of another kind are left out."""
     with faults.reading(path):
+        if _is_copy(path, results_found):
+            return
         with reading(path) as file:
             if not _SIGNS.search(file.read(_BEGINNING)):
                 return
@@ -56,6 +59,13 @@ def _read_document(
             networks += profiles.read_networks(path, content)
         elif scores.kind_of(content) is not None and (parts := results.of_document(path, content, faults)):
             results_found.append(parts)
+
+
+def _is_copy(path: Path, results_found: Sequence[ResultParts]) -> bool:
+    """Whether a file has the bytes of a result that was read before, for example a link or a copy of it."""
+    known = (parts.scores.path for parts in results_found if parts.scores is not None)
+    size = path.stat().st_size
+    return any(size == other.stat().st_size and filecmp.cmp(path, other, shallow=False) for other in known)
 
 
 def _agreements(paths: Sequence[Path], faults: Faults) -> Iterator[Agreement]:

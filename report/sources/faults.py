@@ -66,6 +66,13 @@ class Faults:
             for message in grouped(error.messages):
                 self.add(path, message)
         except UNUSABLE as error:
-            self.add(path, f"got content of another form ({type(error).__name__}: {str(error)[:100]}); {_REMEDY}")
+            self.add(path, f"content of another form: {_reason(error)}; {_REMEDY}")
         except OSError as error:
             self.add(path, f"cannot read it ({error.strerror}); check its permissions and the disk")
+
+
+def _reason(error: Exception) -> str:
+    """The message of an error in a line."""
+    if isinstance(error, LookupError):
+        return f"lacks {str(error)[:100]}"
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,47 @@ from report.sources.plain import number, plain
 MAX_BYTES = 1 << 26
 """Bytes of a history that are read; 30,000 epochs of 19 classes have as many."""
 MAX_EPOCHS = 2000
-"""Largest number of epochs that are kept; more would make a page slow, and a curve no better."""
+"""Number of epochs above which only some are kept; more would make a page slow, and a curve no better."""
 _MAX_LINE = 1 << 20
 
 Row = dict[str, Any]
+
+
+@dataclass
+class _Kept:
+    """Rows that are kept of a history while it is read: all, or every n-th, and the best and the last one."""
+
+    rows: dict[int, Row] = field(default_factory=dict)
+    """Epoch -> row of the epochs that are multiples of `step`."""
+    step: int = 1
+    best: Row | None = None
+    last: Row | None = None
+    epochs: int = 0
+    """Number of epochs that were read."""
+
+    def add(self, row: Row) -> bool:
+        """Add a row, unless it is not newer than the last one; return whether it is."""
+        epoch = row["epoch"]
+        if self.last is not None and epoch <= self.last["epoch"]:
+            return False
+        self.epochs, self.last = self.epochs + 1, row
+        if self.best is None or _miou(row) > _miou(self.best):
+            self.best = row
+        if epoch % self.step == 0:
+            self.rows[epoch] = row
+        if len(self.rows) > MAX_EPOCHS:
+            self.step *= 2
+            self.rows = {epoch: kept for epoch, kept in self.rows.items() if epoch % self.step == 0}
+        return True
+
+    def listed(self) -> list[Row]:
+        """The rows in the order of their epochs."""
+        ends = {row["epoch"]: row for row in (self.best, self.last) if row is not None}
+        return [row for _, row in sorted((self.rows | ends).items())]
+
+
+def _miou(row: Row) -> float:
+    return number(row.get("val_miou")) or 0
 
 
 def read(path: Path, faults: Faults) -> list[Row]:
@@ -30,42 +68,41 @@ def read(path: Path, faults: Faults) -> list[Row]:
         path: of the file, which need not exist.
         faults: receives a damaged file.
     """
-    rows: dict[int, Row] = {}
     if not path.exists():
         return []
+    kept = _Kept()
     with faults.reading(path):
         wrong: list[str] = []
         again: list[str] = []
-        for number, line, finished in _lines(path):
+        for place, line, is_finished in _lines(path):
             row = _row(line)
-            if row is None:
-                if finished:
-                    wrong.append(f"line {number}")
-            elif row["epoch"] in rows:
-                again.append(f"line {number}")
-            else:
-                rows[row["epoch"]] = row
+            if row is None and is_finished:
+                wrong.append(f"line {place}")
+            elif row is not None and not kept.add(row):
+                again.append(f"line {place}")
         if wrong:
             what = f"got {counted(len(wrong), 'line')} that are not epochs ({examples(wrong)}), expected a JSON object"
             faults.add(path, f"{what} with the number of the epoch; resume the training, which repairs the file")
         if again:
-            what = f"got {counted(len(again), 'epoch')} twice ({examples(again)}), expected each once"
+            what = f"got {counted(len(again), 'epoch')} again or too late ({examples(again)}), expected rising numbers"
             faults.add(path, f"{what}; the first of each is shown")
+        if kept.step > 1:
+            what = f"got {kept.epochs:,} epochs, expected at most {MAX_EPOCHS:,}"
+            faults.add(path, f"{what}; every {kept.step}th is shown, and the best and the last one")
         if path.stat().st_size > MAX_BYTES:
             what = f"got {path.stat().st_size:,} bytes, expected at most {MAX_BYTES:,}"
             faults.add(path, f"{what}; only the epochs at its beginning are shown")
-    ordered = [rows[epoch] for epoch in sorted(rows)]
-    return [plain(row) for row in _thinned(path, _equal(path, ordered, faults), faults)]
+    return [plain(row) for row in _equal(path, kept.listed(), faults)]
 
 
 def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
-    """Number and content of each line that is not empty, and whether it ends with a line break."""
+    """Number and content of each line that is not empty, and whether it is complete."""
     with reading(path) as file:
-        number, left = 0, MAX_BYTES
+        place, left = 0, MAX_BYTES
         while left > 0 and (line := file.readline(min(_MAX_LINE, left))):
-            number, left = number + 1, left - len(line)
+            place, left = place + 1, left - len(line)
             if line.strip():
-                yield number, line, line.endswith(b"\n") or len(line) == _MAX_LINE
+                yield place, line, line.endswith(b"\n") or len(line) == _MAX_LINE
 
 
 def _row(line: bytes) -> Row | None:
@@ -82,23 +119,11 @@ def _equal(path: Path, rows: Sequence[Row], faults: Faults) -> list[Row]:
     if len(lengths) < 2:
         return list(rows)
     classes = lengths.most_common(1)[0][0]
-    kept = [
+    equal = [
         {name: value for name, value in row.items() if not isinstance(value, list) or len(value) == classes}
         for row in rows
     ]
-    differing = [f"epoch {row['epoch']}" for row, new in zip(rows, kept, strict=True) if len(row) > len(new)]
+    differing = [f"epoch {row['epoch']}" for row, new in zip(rows, equal, strict=True) if len(row) > len(new)]
     what = f"got values of another number of classes in {examples(differing)}, expected {classes}"
     faults.add(path, f"{what}; these values are not shown")
-    return kept
-
-
-def _thinned(path: Path, rows: Sequence[Row], faults: Faults) -> list[Row]:
-    """At most about `MAX_EPOCHS` rows, with the best and the last one."""
-    step = -(-len(rows) // MAX_EPOCHS)
-    if step <= 1:
-        return list(rows)
-    best = max(rows, key=lambda row: number(row.get("val_miou")) or 0)
-    kept = {row["epoch"]: row for row in (*rows[::step], best, rows[-1])}
-    what = f"got {len(rows):,} epochs, expected at most {MAX_EPOCHS:,}"
-    faults.add(path, f"{what}; every {step}th is shown, and the best and the last one")
-    return [kept[epoch] for epoch in sorted(kept)]
+    return equal

@@ -6,9 +6,12 @@ from itertools import islice
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-MAX_JSON_BYTES = 1 << 27
-"""Largest JSON file that is read; a result of 3,000 images of 100 instances has an eighth of this."""
+from engine.errors import printable
+
+MAX_JSON_BYTES = 1 << 26
+"""Largest JSON file that is read; a result of 3,000 images of 100 instances has a quarter of this."""
 _MAX_DEPTH, _MAX_ITEMS, _MAX_CHARACTERS = 8, 1000, 1000
+_KINDS = {dict: "an object", list: "a list", str: "a text", bool: "true or false", int: "a number", float: "a number"}
 _MAX_INTEGER = 1 << 53
 """Integers above this are not exact in JavaScript; nothing that a report shows comes near."""
 
@@ -29,10 +32,13 @@ def plain(value: Any, depth: int = 0) -> Any:
 
 
 def short(text: str) -> str:
-    """A text of limited length; of an absolute path only its name, because folders may name a user or a machine."""
+    """A printable text of limited length.
+
+    Of an absolute path it is the name alone, because folders may name a user or a machine.
+    """
     if PurePosixPath(text).is_absolute() or PureWindowsPath(text).is_absolute():
         text = PureWindowsPath(text).name or text[:1]
-    return text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}..."
+    return printable(text if len(text) <= _MAX_CHARACTERS else f"{text[:_MAX_CHARACTERS]}...")
 
 
 def finite(value: float) -> float | None:
@@ -49,8 +55,13 @@ def mapping(content: Any) -> dict[str, Any]:
         TypeError: if it is anything else.
     """
     if not isinstance(content, dict):
-        raise TypeError(f"expected names and values, got a {type(content).__name__}")
+        raise TypeError(f"got {kind_of(content)}, expected an object")
     return content
+
+
+def kind_of(content: Any) -> str:
+    """The kind of content in the words of JSON, for messages."""
+    return next((name for kind, name in _KINDS.items() if isinstance(content, kind)), "null")
 
 
 def text(value: Any) -> str:

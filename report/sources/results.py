@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +26,10 @@ PREDICTIONS = RESULTS[0]
 class ResultParts:
     """Parts of a result as they are found; empty where nothing is known."""
 
-    path: Path
-    """Folder of the result, or a file of scores."""
+    folder: Path
+    """Folder of the result."""
+    file: Path | None = None
+    """File of scores or archive that is a result of its own; None for what the folder has under the usual names."""
     scores: ResultScores | None = None
     benchmark: str = ""
     split: str = ""
@@ -41,23 +44,29 @@ class ResultParts:
     faults: tuple[Fault, ...] = ()
 
     @property
-    def folder(self) -> Path:
-        """Folder of the result."""
-        return self.path.parent if self.path.suffix == ".json" else self.path
+    def home(self) -> Path:
+        """Folder, or file without suffix, whose name says which weights the result is of."""
+        folder = self.folder.absolute()
+        if folder.name in {IMAGES, self.split, *_splits()}:
+            return folder.parent
+        is_alone = self.file is not None and not any((folder / name).exists() for name in (discovery.SCORES, NOTE))
+        return self.file.absolute().with_suffix("") if self.file is not None and is_alone else folder
 
     @property
-    def is_named_by_split(self) -> bool:
-        """Whether the folder has the name of a split, so that the folder above it has that of the weights."""
-        return self.folder.name in {IMAGES, self.split} or self.folder.name in _splits()
+    def weights_sha256(self) -> str:
+        """The SHA-256 of the weights; empty if it is not recorded."""
+        made_with = self.submission.made_with if self.submission is not None else {}
+        return text(self.origin.get("weights_sha256")) or text(made_with.get("weights_sha256"))
 
 
-def _splits() -> set[str]:
+@cache
+def _splits() -> frozenset[str]:
     """Names of the splits of all benchmarks."""
-    return {split for name in catalogue.BENCHMARKS for split in catalogue.benchmark(name).splits}
+    return frozenset(split for name in catalogue.BENCHMARKS for split in catalogue.benchmark(name).splits)
 
 
-def read(folder: Path, names: Names) -> ResultParts:
-    """The parts of a result folder, with the faults of its files."""
+def read(folder: Path, names: Names) -> list[ResultParts]:
+    """The result of a folder, and one more for each further archive in it."""
     faults, parts = Faults(names), ResultParts(folder)
     files = _files(folder)
     if NOTE in files:
@@ -72,32 +81,39 @@ def read(folder: Path, names: Names) -> ResultParts:
     if discovery.PROFILE in files:
         with faults.reading(folder / discovery.PROFILE):
             parts.profile = profiles.read_stages(folder / discovery.PROFILE)
-    for name in submissions.archives(files)[:1]:
+    archives = submissions.archives(files)
+    for name in archives[:1]:
         with faults.reading(folder / name):
             parts.submission = submissions.read(folder / name)
     parts.benchmark = parts.benchmark or text(parts.origin.get("benchmark"))
-    parts.split = parts.split or text(plain(parts.source.get("split", "")))
-    if not parts.split and parts.is_named_by_split:
-        parts.split = folder.name
+    parts.split = parts.split or text(plain(parts.source.get("split", ""))) or _split_of(folder)
     parts.changed = modified(folder / name for name in files if not name.startswith("."))
+    more = []
+    for name in archives[1:]:
+        with faults.reading(folder / name):
+            submission, changed = submissions.read(folder / name), modified([folder / name])
+            more.append(ResultParts(folder, folder / name, split=parts.split, submission=submission, changed=changed))
     parts.faults = faults.found
-    return parts
+    return [parts, *more]
 
 
 def of_document(path: Path, content: Any, faults: Faults) -> ResultParts | None:
     """The result in a JSON file of a scorer; None if it is damaged."""
-    parts = ResultParts(path, changed=modified([path]))
+    parts = ResultParts(path.parent, path, changed=modified([path]))
     with faults.reading(path):
         _take(parts, scores.read(path, content))
-    if parts.scores is None:
-        return None
-    if not parts.split and parts.is_named_by_split:
-        parts.split = path.parent.name
-    return parts
+    parts.split = parts.split or _split_of(path.parent)
+    return None if parts.scores is None else parts
 
 
 def _take(parts: ResultParts, reading: Reading) -> None:
     parts.scores, parts.benchmark, parts.split = reading
+
+
+def _split_of(folder: Path) -> str:
+    """The split that a folder is named after; empty if it is not named after one."""
+    name = folder.absolute().name
+    return name if name in {IMAGES, *_splits()} else ""
 
 
 def _files(folder: Path) -> set[str]:
@@ -108,6 +124,6 @@ def _files(folder: Path) -> set[str]:
         return set()
 
 
-def newest(results_found: Iterable[ResultParts]) -> float:
+def newest(found: Iterable[ResultParts]) -> float:
     """Time of the last change of any of these."""
-    return max((parts.changed for parts in results_found), default=0)
+    return max((parts.changed for parts in found), default=0)

@@ -13,7 +13,7 @@ from engine.findings import counted
 from report.records import Run
 from report.sources import discovery, history
 from report.sources.faults import Faults
-from report.sources.plain import MAX_JSON_BYTES, mapping, plain, text
+from report.sources.plain import MAX_JSON_BYTES, kind_of, mapping, plain, text
 
 _FILES = (discovery.CONFIG, discovery.HISTORY, discovery.ENVIRONMENT, discovery.STATE, "best.pth")
 
@@ -81,7 +81,7 @@ def _config(path: Path, faults: Faults) -> dict[str, Any]:
     with faults.reading(path):
         content = read_yaml(path)
         if not isinstance(content, dict):
-            raise InputError(f"{path}: got {type(content).__name__}, expected options; restore this file")
+            raise InputError(f"{path}: got {kind_of(content)}, expected options; restore this file")
         return content
     return {}
 

@@ -219,11 +219,11 @@ def write_agreement(path: Path, stems: Sequence[str]) -> None:
     """Write agreement.csv of generate_gt.py, with differences in some labels and images."""
     rng = np.random.default_rng(5)
     labels = {
-        label.id: PixelCounts(1000 * (label.id + 1), label.id % 5, 100, label.id % 3)
+        label.id: PixelCounts(1000 * (label.id + 1), label.id % 5, 100, label.id % 5 // 2)
         for label in LABELS
         if label.id >= 0
     }
-    images = {stem: PixelCounts(32768, int(rng.integers(0, 90)), 6000, int(rng.integers(0, 60))) for stem in stems}
+    images = {stem: PixelCounts(32768, int(rng.integers(60, 90)), 6000, int(rng.integers(0, 60))) for stem in stems}
     total = PixelCounts()
     for counts in labels.values():
         total = total.plus(counts)

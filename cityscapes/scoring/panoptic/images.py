@@ -25,6 +25,11 @@ def interval(images: Sequence[PanopticCounts]) -> Interval:
     return bootstrap.interval(len(images), _mean_pq(images))
 
 
+def class_intervals(images: Sequence[PanopticCounts]) -> list[Interval]:
+    """Bootstrap interval of the PQ of each class; NaN for a class that does not occur."""
+    return bootstrap.intervals(len(images), class_scores(images))
+
+
 def difference(first: Sequence[PanopticCounts], second: Sequence[PanopticCounts]) -> Interval:
     """Bootstrap interval of the difference of the mean PQs, second minus first, of the same images."""
     return bootstrap.difference(len(first), _mean_pq(first), _mean_pq(second))

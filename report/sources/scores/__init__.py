@@ -31,6 +31,8 @@ def kind_of(content: Any) -> str | None:
     """Name of the module that reads the content of a JSON file; None if it is not the result of a scorer."""
     if not isinstance(content, dict):
         return None
+    if isinstance(content.get("image"), dict) and "sets" in content["image"]:
+        return "road"  # of test_fcn.py, which scores in several spaces
     return next((kind for kind, keys in _KEYS.items() if keys <= content.keys()), None)
 
 

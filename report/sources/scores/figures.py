@@ -4,11 +4,21 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from cityscapes.official_counts import IMAGES_OF
 from cityscapes.scoring.coverage import Coverage
+from engine import image_counts
+from engine.arrays import Int64Array
 from engine.bootstrap import Interval
+from engine.image_counts import ImageCounts
 from report.records import ClassScore, ResultScores
 from report.sources.plain import count, number, text
+
+_MAX_PIXELS = 1 << 53
+"""Largest number of pixels in a cell of a confusion matrix."""
+_MAX_IMAGES = 10_000
+"""Largest number of images that are resampled, which takes a second."""
 
 
 class Reading(NamedTuple):
@@ -46,12 +56,31 @@ def by_class(
     )
 
 
+def class_intervals(names: Sequence[str], images: Sequence[ImageCounts]) -> dict[str, Interval]:
+    """Class -> bootstrap interval of its IoU; empty without images, or with more than can be resampled in a moment."""
+    if not 0 < len(images) <= _MAX_IMAGES:
+        return {}
+    return dict(zip(names, image_counts.class_intervals(images), strict=True))
+
+
 def valid(interval: Sequence[Any] | None) -> Interval | None:
     """An interval of two scores; None if it is missing, NaN, or something else."""
     if not isinstance(interval, list | tuple) or len(interval) != 2:
         return None
     low, high = map(number, interval)
     return None if low is None or high is None or not low <= high else Interval(low, high)
+
+
+def matrix(content: Any, shape: tuple[int, int]) -> Int64Array:
+    """A matrix of numbers of pixels.
+
+    Raises:
+        ValueError: if it has another shape, or holds anything but whole numbers from 0.
+    """
+    counts = np.array(content)
+    if counts.shape != shape or counts.dtype.kind not in "iu" or (counts < 0).any() or (counts > _MAX_PIXELS).any():
+        raise ValueError(f"expected a confusion matrix of {shape[0]} x {shape[1]} whole numbers")
+    return counts.astype(np.int64)
 
 
 def coverage_of(content: Mapping[str, Any]) -> tuple[str, bool | None, str]:

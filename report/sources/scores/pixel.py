@@ -9,7 +9,6 @@ from cityscapes.scoring.comparison import score
 from cityscapes.scoring.pixel import comparison
 from cityscapes.scoring.pixel.counts import SCORED
 from cityscapes.scoring.pixel.images import NAMES
-from engine import image_counts
 from report.records import Confusion, ResultScores
 from report.sources.scores import figures
 from report.sources.scores.figures import Reading
@@ -31,11 +30,10 @@ def read(path: Path, content: dict[str, Any]) -> Reading:
     by_name = {name: dict(of) for name, of in result.figures.items()}
     if isinstance(borders := content.get("boundaryScores"), dict):
         by_name["boundary IoU"] = {name: score(borders[name]) for name in NAMES}
-    intervals = image_counts.class_intervals(images) if images else []
     scores = ResultScores(
         path=path,
         task="pixel",
-        classes=figures.by_class(by_name, NAMES, dict(zip(NAMES, intervals, strict=bool(images)))),
+        classes=figures.by_class(by_name, NAMES, figures.class_intervals(NAMES, images)),
         averages={name: figures.score(score(content.get(key))) for name, key in _AVERAGES.items()},
         interval=figures.valid(content.get("averageScoreClassesInterval")),
         images=images,
@@ -50,8 +48,5 @@ def _confusion(content: Any) -> Confusion | None:
     """The (19, 20) confusion of the scored classes, with a last column for unscored labels."""
     if content is None:
         return None
-    counts = np.array(content)
-    if counts.shape != (len(SCORED), len(SCORED)) or counts.dtype.kind not in "iu" or (counts < 0).any():
-        raise ValueError(f"expected a confusion matrix of {len(SCORED)} labels with whole numbers")
-    rows = counts[SCORED].astype(np.int64)
+    rows = figures.matrix(content, (len(SCORED), len(SCORED)))[SCORED]
     return Confusion(NAMES, (*NAMES, "unscored"), np.column_stack([rows[:, SCORED], rows[:, ~SCORED].sum(1)]))

@@ -80,3 +80,12 @@ def test_damaged_counts_are_refused(change: dict[str, list[float]]) -> None:
     images.from_json({"a": whole})
     with pytest.raises(ValueError, match="expected"):
         images.from_json({"a": whole | change})
+
+
+def test_the_interval_of_a_class_holds_its_quality() -> None:
+    listed = draw_result(3, 8).images
+    found = images.class_intervals(listed)
+    assert len(found) == len(NAMES)
+    assert all(map(math.isnan, found[-1]))  # never occurs
+    for (low, high), quality in zip(found[:-1], qualities(*total(listed)[1:]).pq[:-1].tolist(), strict=True):
+        assert low <= quality <= high

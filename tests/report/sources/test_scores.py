@@ -1,0 +1,133 @@
+"""Result files of the scorers of all benchmarks -> scores."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cityscapes.scoring.panoptic.matching import NAMES as PANOPTIC_NAMES
+from cityscapes.scoring.pixel.images import NAMES
+from engine.errors import InputError
+from engine.files.atomic import write_json
+from engine.image_counts import ImageCounts
+from engine.scoring import Scores
+from kitti_road.counts import Counts
+from kitti_road.measures import scores_of
+from kitti_road.result import to_json
+from pascal_voc.labels import CLASSES
+from report.sources import scores
+from report.sources.scores.figures import Reading
+from tests.cityscapes.scoring.panoptic.drawn_counts import draw_result
+
+
+def read(path: Path, content: Any) -> Reading:
+    """The reading of a file with this content."""
+    write_json(path, content)
+    return scores.read(path, json.loads(path.read_text()))
+
+
+def some_scores(images: int = 3) -> Scores:
+    """Scores of VOC; its last class does not occur."""
+    rng = np.random.default_rng(0)
+    total = np.zeros((21, 22), np.int64)
+    counts = []
+    for number in range(images):
+        confusion = rng.integers(0, 100, (21, 22))
+        confusion[-1], confusion[:, 20] = 0, 0
+        total += confusion
+        hits = confusion.diagonal().copy()
+        counts.append(ImageCounts(f"2007_{number}", hits, confusion.sum(1) + confusion[:, :-1].sum(0) - hits))
+    return Scores(total, CLASSES.names, images, 736, tuple(counts))
+
+
+def test_a_result_of_voc(tmp_path: Path) -> None:
+    measured = some_scores()
+    reading = read(tmp_path / "scores.json", measured.to_json())
+    assert (reading.benchmark, reading.split) == ("pascal_voc", "")
+    found = reading.scores
+    assert dict(found.averages) == pytest.approx(
+        {
+            "mIoU": measured.summary()["miou"],
+            "mean Dice": measured.summary()["mean_dice"],
+            "mean accuracy": measured.summary()["mean_pixel_accuracy"],
+            "pixel accuracy": measured.pixel_accuracy,
+        }
+    )
+    assert next(iter(found.averages)) == "mIoU"
+    assert found.interval == pytest.approx(tuple(measured.interval))
+    assert [of.name for of in found.classes] == list(CLASSES.names)
+    assert dict(found.classes[0].figures) == pytest.approx(
+        {"IoU": measured.iou[0], "Dice": measured.dice[0], "accuracy": measured.accuracy[0]}
+    )
+    assert found.classes[0].interval is not None
+    assert found.classes[0].interval.low <= measured.iou[0] <= found.classes[0].interval.high
+    assert (found.classes[-1].figures["IoU"], found.classes[-1].interval) == (None, None)
+    assert [image.stem for image in found.images] == ["2007_0", "2007_1", "2007_2"]
+    assert found.confusion is not None
+    np.testing.assert_array_equal(found.confusion.counts, measured.confusion)
+    assert found.confusion.columns[-1] == "no class"
+    assert (found.official, found.coverage) == (False, measured.coverage)
+
+
+def test_a_result_of_an_earlier_version_has_no_counts_of_images(tmp_path: Path) -> None:
+    content = some_scores().to_json()
+    for key in ("counts", "confusion", "miou_interval"):
+        del content[key]
+    found = read(tmp_path / "scores.json", content).scores
+    assert (found.images, found.confusion, found.interval) == ((), None, None)
+    assert found.classes[0].interval is None
+
+
+def test_a_result_whose_images_are_of_another_one_is_refused(tmp_path: Path) -> None:
+    content = some_scores().to_json() | {"counts": some_scores(2).to_json()["counts"]}
+    with pytest.raises(InputError, match="not a single result"):
+        read(tmp_path / "scores.json", content)
+
+
+def test_a_result_of_the_panoptic_task(tmp_path: Path) -> None:
+    measured = draw_result(1, 8)
+    reading = read(tmp_path / "panoptic.json", measured.to_json())
+    assert (reading.benchmark, reading.split, reading.scores.task) == ("cityscapes", "val", "panoptic")
+    found = reading.scores
+    assert list(found.averages)[:3] == ["PQ", "SQ", "RQ"]
+    assert found.averages["PQ"] == pytest.approx(measured.averages["All"].pq)
+    assert found.averages["RQ things"] == pytest.approx(measured.averages["Things"].rq)
+    assert found.interval == pytest.approx(tuple(measured.interval))
+    assert [of.name for of in found.classes] == list(PANOPTIC_NAMES)
+    interval = found.classes[0].interval
+    assert interval is not None
+    assert interval.low <= (found.classes[0].figures["PQ"] or 0) <= interval.high
+    assert found.coverage.startswith("8 scenes of val, not the official 500")
+
+
+def test_a_result_of_kitti_road_in_one_space(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    counts = Counts(rng.integers(0, 50, 256), rng.integers(0, 50, 256))
+    sets = {"um_road": scores_of(counts), "urban_road": scores_of(counts.plus(counts))}
+    reading = read(tmp_path / "road.json", to_json(sets, "val", "image"))
+    assert (reading.benchmark, reading.split, reading.scores.task) == ("kitti_road", "val", "road")
+    assert reading.scores.averages == pytest.approx(sets["urban_road"].columns)
+    assert [of.name for of in reading.scores.classes] == ["um_road", "urban_road"]
+    assert reading.scores.coverage == "in the image"
+
+
+def test_a_result_of_kitti_road_in_both_spaces_is_that_of_the_server(tmp_path: Path) -> None:
+    one, two = (scores_of(Counts(np.full(256, number), np.arange(256))) for number in (1, 9))
+    spaces = {"image": to_json({"um_lane": one}, "val", "image"), "bev": to_json({"um_lane": two}, "val", "bev")}
+    reading = read(tmp_path / "scores.json", spaces)
+    assert reading.benchmark == "kitti_lane"
+    assert reading.scores.averages["MaxF"] == pytest.approx(two.max_f)
+    assert reading.scores.averages["MaxF in the image"] == pytest.approx(one.max_f)
+
+
+@pytest.mark.parametrize("content", [{}, [], 3, None, "text", {"miou": 1}, {"coverage": {}}])
+def test_content_of_another_kind_is_not_a_result(tmp_path: Path, content: Any) -> None:
+    assert scores.kind_of(content) is None
+    with pytest.raises(InputError, match="expected the result of a scorer"):
+        read(tmp_path / "scores.json", content)
+
+
+def test_the_files_of_cityscapes_have_19_classes() -> None:
+    assert len(NAMES) == 19
