@@ -85,7 +85,7 @@ function frameRun(hash) {
   }
 }
 
-/** Choose the run that the address names, or the first one, and keep the address up to date. */
+/** Choose the run that the address names, or the first one with scores, and keep the address up to date. */
 function frameAddress() {
   const open = (run) => {
     chosen.choose(run);
@@ -97,7 +97,8 @@ function frameAddress() {
     if (location.hash === "" || location.hash.startsWith("#run=")) frameReplace(`#run=${encodeURIComponent(run)}`);
   });
   const named = frameRun(location.hash);
-  const first = DATA.overview.runs.find(({status}) => status !== "damaged") ?? DATA.overview.runs[0];
+  const runs = DATA.overview.runs;
+  const first = runs.find(({scored}) => scored) ?? runs.find(({status}) => status !== "damaged") ?? runs[0];
   if (named !== null) open(named);
   else if (first !== undefined) {
     frameQuiet = true;

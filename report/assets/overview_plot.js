@@ -64,7 +64,8 @@ function overviewPlotUpdate() {
   const condition = document.getElementById("overview-condition").value;
   const points = overviewPoints().filter((point) => point.published || overviewShown.has(point.run));
   const placed = points.filter((point) => point.latency !== null && overviewCondition(point) === condition);
-  const levels = points.filter((point) => point.published && !placed.includes(point));
+  const comparable = points.some((point) => !point.published && point.official !== false);
+  const levels = comparable ? points.filter((point) => point.published && !placed.includes(point)) : [];
   const networks = [...new Set(DATA.overview.points.map((point) => point.network))];
   const look = (point) => point.published
     ? {color: series(7), symbol: "diamond", hollow: true}
@@ -100,6 +101,11 @@ function overviewNote(points, placed, levels, condition) {
   }
   if (unmeasured.size) parts.push(`Left out: ${count(unmeasured.size, "run")} without a measured latency.`);
   if (placed.length && elsewhere) parts.push(`Left out: ${count(elsewhere, "run")} measured only on another device or image size.`);
+  const partial = points.filter((point) => drawn.has(point.run) && point.official === false);
+  if (partial.length) {
+    const which = new Set(partial.map((point) => point.run)).size === drawn.size ? "These scores are" : "Some of these scores are";
+    parts.push(`${which} not of the official set of images: do not compare them with published ones.`);
+  }
   if (placed.length && levels.length) parts.push(`Lines at the right: ${count(levels.length, "published score")} without a latency on this device. Protocols differ, see the table below.`);
   return parts.join(" ");
 }

@@ -52,7 +52,7 @@ def _of_stages(profile: StageProfile, result: Result) -> Measurement:
         milliseconds.get("forward"),
         milliseconds.get("total"),
         profile.memory_mib,
-        f"own weights, images of {result.key}",
+        f"weights of the run, images of {result.key}",
     )
 
 

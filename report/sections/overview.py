@@ -24,6 +24,7 @@ def data(report: Report, pictures: Pictures) -> dict[str, Any]:
         {
             "name": run.name,
             "status": run.status,
+            "scored": run.scored is not None,
             "benchmark": overview_cells.benchmark(run),
             "network": overview_cells.text(run.config.get("network")),
             "cells": [column.cell(run)._asdict() for column in columns],
@@ -121,6 +122,7 @@ def _accuracies(run: Run) -> list[dict[str, Any]]:
                 "interval": list(scores.interval) if scores.interval else None,
                 "weights_of": result.weights,
                 "coverage": scores.coverage,
+                "official": scores.official,
             },
         )
     return list(found.values())

@@ -29,7 +29,7 @@ class Cell(NamedTuple):
 
 
 def text(value: Any) -> str:
-    """An option as text; of a path only its name, and empty for anything that is no single value."""
+    """An option as text; of a path only its name, and empty for a list or mapping."""
     if isinstance(value, bool) or value is None or not isinstance(value, str | int | float):
         return ""
     if isinstance(value, str):
@@ -120,12 +120,14 @@ def scored(run: Run) -> Cell:
     if run.scored is None or run.scored.scores is None:
         return Cell()
     scores = run.scored.scores
-    weights = f"{run.scored.weights} weights, " if run.scored.weights else ""
     others = sum(result.scores is not None for result in run.results) - 1
-    more = f"; {counted(others, 'more result')}" if others else ""
-    return Cell(
-        f"{run.scored.split or '-'}, {scores.task}", note=f"{weights}{scores.coverage or 'coverage unknown'}{more}"
-    )
+    parts = [
+        f"{run.scored.weights} weights" if run.scored.weights else "",
+        scores.coverage.partition(",")[0],
+        {None: "", True: "the official set", False: "not the official set"}[scores.official],
+        counted(others, "more result") if others else "",
+    ]
+    return Cell(f"{run.scored.split or '-'}, {scores.task}", note=", ".join(filter(None, parts)))
 
 
 def average(run: Run, name: str) -> Cell:

@@ -24,7 +24,7 @@ def columns(runs: tuple[Run, ...]) -> list[Column]:
     """The columns for these runs: one for each average that any of their scored results has."""
     scores = [run.scored.scores for run in runs if run.scored and run.scored.scores]
     averages = dict.fromkeys(name for of in scores for name in of.averages)
-    return [*_OF_TRAINING, *map(_average, averages), *_OF_COST, *_OF_RECORD]
+    return [*_OF_TRAINING, *map(_average, averages), *_OF_COST, *_OF_SETUP]
 
 
 def _average(name: str) -> Column:
@@ -44,26 +44,10 @@ _OF_TRAINING = (
     ),
     Column("status", "Status", "Run", "text", cells.status, "Whether the training is complete, unfinished or damaged."),
     Column("network", "Network", "Training", "text", cells.network, "Name of the network in the catalogue."),
-    Column(
-        "backbone",
-        "Backbone",
-        "Training",
-        "text",
-        cells.backbone,
-        "Backbone of the network, with the weights that training started from.",
-    ),
     Column("benchmark", "Data set", "Training", "text", cells.data_set, "Benchmark, with the split for training."),
     Column(
-        "recipe",
-        "Recipe",
-        "Training",
-        "text",
-        cells.recipe_and_options,
-        "Recipe in the training's last command, with the main options.",
-    ),
-    Column(
         "best",
-        "Best mIoU (%)",
+        "Val mIoU (%)",
         "Training",
         "number",
         cells.best,
@@ -123,7 +107,23 @@ _OF_COST = (
         "Device of latency and memory, with the weights and images that were used.",
     ),
 )
-_OF_RECORD = (
-    Column("date", "Changed", "Record", "text", cells.changed, "Date of the last change of the run (UTC)."),
-    Column("commit", "Commit", "Record", "text", cells.commit, "Commit of the program at the last start."),
+_OF_SETUP = (
+    Column(
+        "backbone",
+        "Backbone",
+        "Setup",
+        "text",
+        cells.backbone,
+        "Backbone of the network, with the weights that training started from.",
+    ),
+    Column(
+        "recipe",
+        "Recipe",
+        "Setup",
+        "text",
+        cells.recipe_and_options,
+        "Recipe in the training's last command, with the main options.",
+    ),
+    Column("date", "Changed", "Setup", "text", cells.changed, "Date of the last change of the run (UTC)."),
+    Column("commit", "Commit", "Setup", "text", cells.commit, "Commit of the program at the last start."),
 )
