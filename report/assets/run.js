@@ -152,11 +152,19 @@ function runTable(caption, headings, rows) {
 /** Whether a cell holds a number, two of them, or a dash. */
 const runIsNumber = (cell) => /^(-|[+-]?[\d,.]+( (to [\d.,]+|\([\d.,-]+\)))?)$/.test(cell);
 
-/** A closed part of the page whose content is made when it is opened for the first time, or printed. */
+/** Summaries of the parts that are open, which stay open when another run is chosen. */
+const runOpened = new Set();
+
+/** A part of the page that opens, and whose content is made when it does. */
 function runDetails(summary, make) {
   const details = element("details", {}, element("summary", {}, summary));
-  const fill = () => { if (details.childElementCount === 1) details.append(make()); };
-  details.addEventListener("toggle", () => { if (details.open) fill(); });
+  const fill = () => { if (details.open && details.childElementCount === 1) details.append(make()); };
+  details.addEventListener("toggle", () => {
+    runOpened[details.open ? "add" : "delete"](summary);
+    fill();
+  });
+  details.open = runOpened.has(summary);
+  fill();
   return details;
 }
 
@@ -164,7 +172,10 @@ function runDetails(summary, make) {
 const runSidesKey = (view) => legend([view, view.other].filter(Boolean).map((side, place) => ({name: side.name, color: series(place)})));
 
 /** A paragraph that says what is missing, and why. */
-const runMissing = (text) => element("p", {class: "note"}, text);
+const runMissing = (...texts) => element("p", {class: "note"}, ...texts);
+
+/** A command within a sentence. */
+const runCode = (command) => element("code", {}, command);
 
 /** A difference of two shares in percentage points with its sign, or a dash. */
 function runPoints(first, second) {

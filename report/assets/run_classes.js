@@ -69,9 +69,7 @@ function runFillClasses(body, view, rows) {
     grid.append(element("figure", {}, element("p", {class: "title"}, `${figure} (%)`), container));
   });
   const table = runDetails("Scores by class as a table", () => runClassTable(view, ordered));
-  const before = body.querySelector("details");
   body.replaceChildren(grid, table);
-  if (before?.open) table.open = true;
 }
 
 /** Draw a figure of all classes as bars: the run above, the other side below, whiskers for intervals. */

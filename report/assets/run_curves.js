@@ -25,7 +25,7 @@ function runGlance(view) {
   const names = width === 2 ? [view.name, view.other.name] : [view.name];
   parts.push(runTable("The run", ["fact", ...names], rows));
   if (!view.scores) {
-    parts.unshift(runMissing("Nothing was scored yet: predict a split with test_fcn.py, which scores it where there is ground truth."));
+    parts.unshift(runMissing("Nothing was scored yet: predict a split with ", runCode("test_fcn.py"), ", which scores it where there is ground truth."));
   }
   const place = document.getElementById("run-glance");
   place.className = "grid";

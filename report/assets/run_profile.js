@@ -6,7 +6,8 @@ function runProfile(view) {
   const profiles = runProfilesOf([view, view.other].filter(Boolean));
   if (!profiles.length) {
     place.replaceChildren(runMissing(
-      "Not measured yet: test_fcn.py --profile times the stages of real predictions, and profile_fcn.py --output the network on random weights.",
+      "Not measured yet: ", runCode("test_fcn.py --profile_images 10"), " times the stages of real predictions, and ",
+      runCode("profile_fcn.py --output"), " the network on random weights.",
     ));
     return;
   }
@@ -24,7 +25,7 @@ function runProfile(view) {
   if (memory.length) parts.push(runTable("Peak memory in MiB", ["memory", ...profiles.map((profile) => profile.heading)], memory));
   const networks = profiles.filter((profile) => profile.figures);
   if (networks.length) parts.push(runFigureTable(networks));
-  if (!view.run.results.some(({profile}) => profile)) parts.push(runMissing(`${view.name}: the stages of real predictions were not measured; test_fcn.py --profile does so.`));
+  if (!view.run.results.some(({profile}) => profile)) parts.push(runMissing(`${view.name}: the stages of real predictions were not measured; `, runCode("test_fcn.py --profile_images 10"), " does so."));
   if (view.other?.published) parts.push(runMissing(`${view.other.name}: a published result has no profile here.`));
   place.replaceChildren(...parts);
 }

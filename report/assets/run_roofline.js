@@ -5,7 +5,7 @@ function runRoofline(view) {
   const place = document.getElementById("run-roofline");
   const known = DATA.run.networks.map((network, number) => ({...network, number})).filter((network) => network.roofline);
   if (!known.length) {
-    place.replaceChildren(runMissing("Not measured yet: profile_fcn.py --output measures networks and the peaks of the device."));
+    place.replaceChildren(runMissing("Not measured yet: ", runCode("profile_fcn.py --output"), " measures networks and the peaks of the device."));
     return;
   }
   const devices = d3.groups(known, (network) => network.device);
@@ -111,7 +111,7 @@ function runConfiguration(view) {
   const headings = ["option", view.name, other.name];
   place.replaceChildren(
     ...differing.map(([title, rows]) => (rows.length ? runTable(`${title}: ${rows.length} that differ`, headings, rows) : runMissing(`${title}: no difference.`))),
-    ...compared.map(([title, rows]) => runDetails(`All: ${title} (${rows.length})`, () => runTable(title, headings, rows))),
+    ...compared.map(([title, rows]) => runDetails(`All: ${title}`, () => runTable(title, headings, rows))),
   );
 }
 
