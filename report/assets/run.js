@@ -3,6 +3,9 @@
 /** Chosen positions: run and result, and the other side, which is a run with its result or a published result. */
 const runChoice = {run: 0, result: 0, kind: "none", other: 0, otherResult: 0};
 
+/** Largest number of faults that are shown with the run. */
+const RUN_FAULTS = 4;
+
 SECTIONS.run = () => {
   const {runs} = DATA.run;
   if (!runs.length) {
@@ -114,7 +117,8 @@ function runFillResults(id, run, place) {
 /** What a reader must know before comparing: faults, another split, an unofficial set of images, and the source. */
 function runAbout(view) {
   const {other} = view;
-  const notes = view.run.faults.map(([path, message]) => `${path}: ${message}`);
+  const notes = view.run.faults.slice(0, RUN_FAULTS).map(([path, message]) => `${path}: ${message}`);
+  if (view.run.faults.length > RUN_FAULTS) notes.push(`${view.run.faults.length - RUN_FAULTS} more files of this run are listed at the top of the page.`);
   if (other?.run && view.result && other.result) {
     if (view.result.benchmark !== other.result.benchmark) {
       notes.push(`Different benchmarks: ${view.result.benchmark} and ${other.result.benchmark}.`);

@@ -1,4 +1,4 @@
-// Section "One run": networks in the roofline model, and the configuration.
+// Section "One run": networks in the roofline model.
 
 /** The roofline plot of all network profiles of a device; the run's network is filled. */
 function runRoofline(view) {
@@ -25,13 +25,14 @@ function runRoofline(view) {
 
 /** Fill plot and table for the networks of one device. */
 function runFillRoofline(body, view, networks) {
+  const precisions = new Set(networks.map(({precision}) => precision));
   const points = networks.map((network) => {
     const {intensity, achieved, flops, bytes} = network.roofline;
     const ceiling = Math.min(flops, bytes * intensity);
     return {
       ...network, intensity, achieved, ceiling, share: achieved / ceiling,
       bound: flops < bytes * intensity ? "arithmetic" : "memory",
-      label: `${network.network}, ${network.precision}`, mine: view.networks.includes(network.number),
+      label: precisions.size > 1 ? `${network.network}, ${network.precision}` : network.network, mine: view.networks.includes(network.number),
     };
   });
   const container = element("div", {class: "chart"});
@@ -40,9 +41,9 @@ function runFillRoofline(body, view, networks) {
     point.label, point.size, point.intensity.toFixed(1), runGiga(point.achieved), runGiga(point.ceiling), percent(point.share), point.bound,
   ]);
   body.replaceChildren(
-    element("figure", {}, element("p", {class: "title"}, `${points[0].device}: a network cannot be above the roof of its precision. Filled: networks of this run.`), container),
+    element("figure", {}, element("p", {class: "title"}, `Roofline on ${points[0].device}`), container),
     runTable("Networks in the roofline model", ["network", "image", "FLOP/byte", "GFLOP/s", "ceiling (GFLOP/s)", "% of the ceiling", "ceiling of"], rows),
-    runMissing("FLOP/byte: two FLOP for each multiply-accumulate operation, divided by the least bytes to move, each input, weight and output once. The ceilings are the fastest matrix product and copy that were measured on this device."),
+    runMissing("A filled point is a network of this run. FLOP/byte: two FLOP for each multiply-accumulate operation, divided by the least bytes to move, each input, weight and output once. The ceilings are the fastest matrix product and copy that were measured on this device."),
   );
 }
 
@@ -60,66 +61,67 @@ function runDrawRoofline(container, points) {
   const lines = roofs.flatMap((roof) => [left, roof.flops / roof.bytes, right].map((x) => ({
     x, y: Math.min(roof.flops, roof.bytes * x), precision: roof.precision,
   })));
-  const middle = Math.sqrt(left * right); // a name beyond it is written at the left of its point
   const low = d3.min([...points.map((point) => point.achieved), ...roofs.map((roof) => roof.bytes * left)]);
   const label = `Roofline plot: ${points.map((point) => `${point.label} reaches ${percent(point.share)} % of its ceiling, which is ${point.bound}`).join("; ")}`;
-  chart(container, label, (width) => ({
-    width, height: Math.min(420, 0.75 * width), marginLeft: 62, marginRight: 20, marginTop: 24,
-    x: {type: "log", domain: [left, right], label: "arithmetic intensity (FLOP/byte)", grid: true, ticks: 6, tickFormat: "~s"},
-    y: {type: "log", domain: [low / 2, 2.5 * d3.max(roofs, (roof) => roof.flops)], label: "FLOP/s", grid: true, ticks: 6, tickFormat: "~s"},
-    marks: [
-      Plot.lineY(lines, {x: "x", y: "y", z: "precision", stroke: "currentColor", strokeWidth: 1.6}),
-      Plot.text(roofs, {x: right, y: "flops", dy: -8, textAnchor: "end", text: (roof) => `${roof.precision}: ${runGiga(roof.flops)} GFLOP/s`, fill: "currentColor"}),
-      Plot.text(roofs.slice(0, 1), {x: left, y: (roof) => roof.bytes * left, dx: 10, dy: 4, textAnchor: "start", text: (roof) => `memory: ${runGiga(roof.bytes)} GB/s`, fill: "currentColor"}),
-      Plot.ruleX(points, {x: "intensity", y1: "achieved", y2: "ceiling", stroke: "var(--quiet)", strokeDasharray: "2 3"}),
-      Plot.dot(points, {x: "intensity", y: "achieved", r: 6, stroke: "var(--series-1)", strokeWidth: 2, fill: (point) => (point.mine ? "var(--series-1)" : "var(--paper)"), symbol: "precision"}),
-      ...["start", "end"].map((textAnchor) => Plot.text(points.filter(({intensity}) => (intensity > middle) === (textAnchor === "end")), {
-        x: "intensity", y: "achieved", text: "label", textAnchor, dx: textAnchor === "end" ? -10 : 10, fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3,
-      })),
-      Plot.tip(points, Plot.pointer({
-        x: "intensity", y: "achieved",
-        lineHeight: 1.3,
-        title: (point) => `${point.network}, ${point.about}\n${point.intensity.toFixed(1)} FLOP/byte\n${runGiga(point.achieved)} GFLOP/s\n${percent(point.share)} % of the ceiling (${point.bound})`,
-      })),
-    ],
-    color: {type: "identity"},
-  }));
+  const [bottom, top] = [low / 2, 2.5 * d3.max(roofs, (roof) => roof.flops)];
+  chart(container, label, (width) => {
+    const height = Math.max(340, Math.min(440, 0.6 * width));
+    return {
+      width, height, marginLeft: 62, marginRight: 20, marginTop: 24,
+      x: {type: "log", domain: [left, right], label: "arithmetic intensity (FLOP/byte)", grid: true, ticks: 6, tickFormat: "~s"},
+      y: {type: "log", domain: [bottom, top], label: "FLOP/s", grid: true, ticks: 6, tickFormat: "~s"},
+      color: {type: "identity"},
+      marks: [
+        Plot.lineY(lines, {x: "x", y: "y", z: "precision", stroke: "currentColor", strokeWidth: 1.6}),
+        Plot.text(roofs, {
+          x: right, y: "flops", dy: -8, textAnchor: "end", fill: "currentColor", text: (roof) => `${roof.precision}: ${runGiga(roof.flops)} GFLOP/s`,
+        }),
+        Plot.text(roofs.slice(0, 1), {
+          x: left, y: (roof) => roof.bytes * left, dx: 10, dy: 4, textAnchor: "start", fill: "currentColor",
+          text: (roof) => `memory: ${runGiga(roof.bytes)} GB/s`,
+        }),
+        ...runPointMarks(points, runPlaced(points, d3.scaleLog([left, right], [62, width - 20]), d3.scaleLog([bottom, top], [height - 30, 24]))),
+      ],
+    };
+  });
 }
 
-/** Options and environment, those that differ from the other run first. */
-function runConfiguration(view) {
-  const place = document.getElementById("run-configuration");
-  const parts = [
-    ["Options of the training", view.run.options, view.other?.run?.options],
-    ["Settings of the predictions", runMadeWith(view), view.other?.run ? runMadeWith(view.other) : undefined],
-    ["Environment", view.run.environment, view.other?.run?.environment],
-  ].filter(([, values, others]) => Object.keys({...values, ...others}).length);
-  if (!parts.length) {
-    place.replaceChildren(runMissing("Nothing is recorded of how these results were made."));
-    return;
-  }
-  const {other} = view;
-  if (!other?.run) {
-    place.replaceChildren(
-      ...(other ? [runMissing(`The configuration of ${other.name} is described above, under its protocol.`)] : []),
-      ...parts.flatMap(([title, values]) => [element("h4", {}, title), runOptionList(values)]),
-    );
-    return;
-  }
-  const compared = parts.map(([title, values, others = {}]) => [title, Object.keys({...values, ...others}).map((name) => [name, values[name] ?? "-", others[name] ?? "-"])]);
-  const differing = compared.map(([title, rows]) => [title, rows.filter(([, value, otherValue]) => value !== otherValue)]);
-  const headings = ["option", view.name, other.name];
-  place.replaceChildren(
-    ...differing.map(([title, rows]) => (rows.length ? runTable(`${title}: ${rows.length} that differ`, headings, rows) : runMissing(`${title}: no difference.`))),
-    ...compared.map(([title, rows]) => runDetails(`All: ${title}`, () => runTable(title, headings, rows))),
-  );
+/** Marks of the networks: distance to the ceiling, point, name and values. */
+function runPointMarks(points, placed) {
+  return [
+    Plot.ruleX(points, {x: "intensity", y1: "achieved", y2: "ceiling", stroke: "var(--quiet)", strokeDasharray: "2 3"}),
+    Plot.dot(points, {
+      x: "intensity", y: "achieved", r: 6, stroke: series(0), strokeWidth: 2, symbol: "precision",
+      fill: (point) => (point.mine ? series(0) : "var(--paper)"),
+    }),
+    ...placed.map((point) => Plot.text([point], {
+      x: "intensity", y: "achieved", text: "label", textAnchor: point.side, dx: point.side === "end" ? -10 : 10, dy: point.dy,
+      fill: "currentColor", stroke: "var(--paper)", strokeWidth: 3,
+    })),
+    Plot.tip(points, Plot.pointer({
+      x: "intensity", y: "achieved", lineHeight: 1.3,
+      title: (point) => [
+        `${point.network}, ${point.about}`, `${point.intensity.toFixed(1)} FLOP/byte`, `${runGiga(point.achieved)} GFLOP/s`,
+        `${percent(point.share)} % of the ceiling (${point.bound})`,
+      ].join("\n"),
+    })),
+  ];
 }
 
-/** Names and values in as many columns as there is room for. */
-function runOptionList(values) {
-  const pairs = Object.entries(values).map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)));
-  return element("dl", {class: "options"}, ...pairs);
+/**
+ * Points with the `side` and the offset `dy` of their names: left of the point if there is no room at its right, and
+ * moved down until none is upon another. `x` and `y` are the scales in pixels.
+ */
+function runPlaced(points, x, y) {
+  const boxes = [];
+  return d3.sort(points, (point) => -point.achieved).map((point) => {
+    const [at, long] = [x(point.intensity), 6.6 * point.label.length + 10];
+    const side = at + long > x.range()[1] ? "end" : "start";
+    const box = {from: side === "end" ? at - long : at, to: side === "end" ? at : at + long, middle: y(point.achieved)};
+    for (const before of boxes) {
+      if (before.from < box.to && box.from < before.to) box.middle = Math.max(box.middle, before.middle + 14);
+    }
+    boxes.push(box);
+    return {...point, side, dy: box.middle - y(point.achieved)};
+  });
 }
-
-/** Settings of the predictions of a side, by label. */
-const runMadeWith = (side) => Object.fromEntries(side.result?.made_with ?? []);

@@ -19,6 +19,8 @@ _SETTINGS = {
     "weights_sha256": "SHA-256 of the weights",
 }
 """Keys of the origin of predictions -> their labels."""
+_LONGEST_SETTING = 16
+"""Largest number of characters of a setting; as many digits of a hash are enough to tell weights apart."""
 _ENVIRONMENT = {
     "began": "started",
     "commit": "commit",
@@ -77,7 +79,7 @@ def _result(result: Result) -> dict[str, Any]:
         "title": scores.title(result),
         "split": result.split,
         "benchmark": result.benchmark,
-        "made_with": [[label, text(value)] for label, value in entries(result.origin, _SETTINGS)],
+        "made_with": [[label, text(value)[:_LONGEST_SETTING]] for label, value in entries(result.origin, _SETTINGS)],
         "scores": None if result.scores is None else scores.content(result.scores),
         "profile": None if result.profile is None else profiles.stages(result.profile),
     }
@@ -87,7 +89,7 @@ def _facts(run: Run) -> list[list[str]]:
     """Label and text of what is known of a training as a whole."""
     rows, config = run.history, run.config
     facts = [
-        ["status", f"{run.status}, {run.progress}" if run.progress else run.status],
+        ["status", ", ".join(dict.fromkeys(part for part in (run.status, run.progress) if part))],
         ["network", text(config.get("network"))],
         ["benchmark", text(config.get("benchmark"))],
         ["training duration", _duration(_sum(rows, "seconds"))],
