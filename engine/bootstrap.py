@@ -46,12 +46,21 @@ def intervals(images: int, figures: Figure) -> list[Interval]:
         images: number of images.
         figures: as `Figure`, but the result is (n, figures).
     """
+    return [middle(values) for values in resampled(images, figures).T]
+
+
+def resampled(images: int, figures: Figure) -> Float64Array:
+    """The figures of all resamples that `interval` draws for so many images: (RESAMPLES,) or (RESAMPLES, figures).
+
+    The draws depend on the number of images alone. So `middle` of the difference of two results' figures is exactly
+    their `difference`, and many results are compared without resampling each pair.
+    """
     drawn = _resamples(images, RESAMPLES) if images <= _KEPT else _drawn(images, RESAMPLES)
-    return [_middle(values) for values in np.concatenate([figures(block) for block in drawn]).T]
+    return np.concatenate([figures(block) for block in drawn])
 
 
-def _middle(values: Float64Array) -> Interval:
-    """The interval of the figures of all resamples; NaN if none has one."""
+def middle(values: Float64Array) -> Interval:
+    """The interval of the (RESAMPLES,) figures of all resamples, without those that are NaN; NaN if all are."""
     values = values[~np.isnan(values)]
     if not values.size:
         return Interval(math.nan, math.nan)
@@ -91,23 +100,3 @@ def means(scores: Float64Array) -> Float64Array:
     found = np.full(len(scores), math.nan)
     np.divide(np.where(valid, scores, 0).sum(1), valid.sum(1), out=found, where=valid.any(1))
     return found
-
-
-def resampled(images: int, figures: Figure) -> Float64Array:
-    """The figures of all resamples that `interval` draws for so many images: (RESAMPLES,), or with a column for each.
-
-    The draws depend on the number of images alone. So `middle` of the difference of two results' figures is exactly
-    their `difference`, and many results are compared without resampling each pair.
-    """
-    rng = np.random.default_rng(_SEED)
-    even = np.full(images, 1 / images)
-    return np.concatenate([figures(rng.multinomial(images, even, _BLOCK)) for _ in range(RESAMPLES // _BLOCK)])
-
-
-def middle(values: Float64Array) -> Interval:
-    """The interval of the (RESAMPLES,) figures of all resamples, without those that are NaN; NaN if all are."""
-    values = values[~np.isnan(values)]
-    if not values.size:
-        return Interval(math.nan, math.nan)
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(low), float(high))

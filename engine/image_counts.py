@@ -53,7 +53,7 @@ def interval(images: Sequence[ImageCounts]) -> Interval:
 
 def class_intervals(images: Sequence[ImageCounts]) -> list[Interval]:
     """Bootstrap interval of the IoU of each class; NaN for a class that does not occur."""
-    return bootstrap.intervals(len(images), _class_ious(images))
+    return bootstrap.intervals(len(images), class_scores(images))
 
 
 def difference(first: Sequence[ImageCounts], second: Sequence[ImageCounts]) -> Interval:
@@ -87,11 +87,11 @@ def _pixels(hits: Sequence[int], unions: Sequence[int], classes: int) -> tuple[I
 
 def _mean_iou(images: Sequence[ImageCounts]) -> Figure:
     """The mean IoU of resamples of these images."""
-    class_ious = _class_ious(images)
-    return lambda drawn: means(class_ious(drawn))
+    scores = class_scores(images)
+    return lambda drawn: means(scores(drawn))
 
 
-def _class_ious(images: Sequence[ImageCounts]) -> Figure:
+def class_scores(images: Sequence[ImageCounts]) -> Figure:
     """The (n, C) IoU of each class in resamples of these images.
 
     The products are of floats, which NumPy multiplies faster than integers; they are exact, because the pixels of two

@@ -12,12 +12,11 @@ from itertools import combinations
 import numpy as np
 
 from cityscapes.scoring.comparison import Image
-from engine import bootstrap
+from engine import bootstrap, image_counts
 from engine.arrays import Float64Array
 from engine.bootstrap import Figure, Interval, means
 from engine.errors import InputError
 from engine.files.documents import read_json
-from engine.image_counts import ImageCounts, ious
 from report.records import ResultScores
 
 _MAX_BYTES = 1 << 27
@@ -70,7 +69,7 @@ def _class_scores(scores: ResultScores) -> tuple[tuple[str, ...], Figure]:
         InputError: if the file of an instance or panoptic result is not one any more.
     """
     if scores.images:
-        return _stems(scores.images), _class_ious(scores.images)
+        return _stems(scores.images), image_counts.class_scores(scores.images)
     if scores.task == "instance":
         from cityscapes.scoring.instance import comparison as instances
         from cityscapes.scoring.instance import images as of_instances
@@ -88,10 +87,3 @@ def _class_scores(scores: ResultScores) -> tuple[tuple[str, ...], Figure]:
 
 def _stems(images: Sequence[Image]) -> tuple[str, ...]:
     return tuple(image.stem for image in images)
-
-
-def _class_ious(images: Sequence[ImageCounts]) -> Figure:
-    """The (n, C) IoU of each class in resamples of these images."""
-    hits = np.array([image.hits for image in images])
-    unions = np.array([image.union for image in images])
-    return lambda drawn: ious(drawn @ hits, drawn @ unions)

@@ -37,6 +37,7 @@ def render(report: Report, pictures: Pictures, title: str, data: dict[str, Any] 
     environment = Environment(
         loader=PackageLoader("report"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # the first figure of a result is its main one
     environment.filters["percent"] = _percent
     scripts = [read_text(path) for path in (*_LIBRARIES, *_files("js"), _ASSETS / "start.js")]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
