@@ -61,8 +61,12 @@ function chart(container, label, draw) {
   new ResizeObserver(() => {
     if (container.shownWidth !== null && container.shownWidth !== container.clientWidth) container.show();
   }).observe(container);
-  addEventListener("beforeprint", () => container.show());
+  container.dataset.chart = "";
 }
+
+addEventListener("beforeprint", () => {
+  for (const container of document.querySelectorAll("[data-chart]")) container.show();
+});
 
 /** Draw now, see `chart`. A chart that fails says so, and leaves the rest of the page alone. */
 function drawChart(container, label, draw) {

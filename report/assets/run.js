@@ -8,6 +8,7 @@ const RUN_FAULTS = 4;
 
 SECTIONS.run = () => {
   const {runs} = DATA.run;
+  document.getElementById("run-parts").hidden = false;
   if (!runs.length) {
     if (DATA.run.networks.length) runRoofline({name: "", networks: [], other: null});
     return;

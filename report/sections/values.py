@@ -33,6 +33,8 @@ def text(value: object) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.6g}"
     if isinstance(value, Mapping):
         return _cut(", ".join(f"{name} {text(of)}" for name, of in value.items()))
     if isinstance(value, list | tuple):

@@ -41,7 +41,7 @@ def test_the_result_of_the_best_weights_comes_first() -> None:
 
 def test_options_and_environment_are_texts_without_folders() -> None:
     (shown,) = content(run("demo"))["runs"]
-    assert shown["options"] == {"network": "fcn8s", "root": ".../cityscapes", "ema": "0.0"}
+    assert shown["options"] == {"network": "fcn8s", "root": ".../cityscapes", "ema": "0"}
     assert shown["environment"] == {"commit": "abc", "torch": "2.14.1"}
     assert shown["faults"] == [["saved/demo/x.json", "is not JSON"]]
 
