@@ -57,12 +57,13 @@ function picturesPaintImage(out, layers, highlight) {
 /** A mask in the colours of the classes, alone or over the image. */
 function picturesPaintMask(out, set, mask, image, highlight) {
   const palette = picturesPalette(set, image === null ? highlight : null);
+  if (image !== null && highlight !== null) palette[highlight] = picturesLight(palette[highlight]);
   for (let pixel = 0; pixel < mask.length; pixel += 1) {
     const at = 4 * pixel;
     const color = palette[mask[pixel]];
     if (image === null) picturesPut(out, at, color);
     else if (highlight !== null && mask[pixel] !== highlight) picturesPut(out, at, picturesDim(image, at));
-    else for (let band = 0; band < 3; band += 1) out[at + band] = (image[at + band] + color[band]) / 2;
+    else picturesPut(out, at, color.map((value, band) => (image[at + band] + value) / 2));
   }
 }
 
@@ -100,6 +101,12 @@ function picturesPalette(set, highlight) {
     const grey = (dark ? 195 : 30) + 0.15 * picturesBright(color, 0);
     return id === highlight ? color : [grey, grey, grey];
   });
+}
+
+/** A colour that is seen on a dark image: dark ones are mixed with white. */
+function picturesLight(color) {
+  const part = Math.max(0, 1 - picturesBright(color, 0) / 140);
+  return color.map((band) => band + (255 - band) * part);
 }
 
 /** A dark grey of the brightness of a pixel. */

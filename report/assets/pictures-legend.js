@@ -22,8 +22,8 @@ function picturesLegendFill(set, scene, layers, a, b, highlight) {
   const shares = picturesShares(set, region);
   const scores = {a: scene.scores[a]?.classes, b: b === null ? null : scene.scores[b]?.classes};
   document.querySelector(".pictures-side").classList.toggle("two", b !== null);
-  picturesPart("head-a").textContent = b === null ? "IoU %" : "A: IoU %";
-  picturesPart("head-b").textContent = b === null ? "" : "B: IoU %";
+  picturesPart("head-a").textContent = b === null ? "IoU" : "IoU A";
+  picturesPart("head-b").textContent = b === null ? "" : "IoU B";
   for (const button of picturesPart("legend").querySelectorAll("button")) {
     const id = Number(button.dataset.class);
     button.setAttribute("aria-pressed", String(id === highlight));

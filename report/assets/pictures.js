@@ -107,7 +107,7 @@ function picturesNote(set, a, b) {
   const scores = set.scenes.flatMap((scene) => [a, b].map((result) => (result === null ? null : scene.scores[result]))).filter(Boolean);
   const {size, full} = set.scenes[0];
   const reduced = size[0] < full[0] ? `Pictures are reduced, the first one from ${full.join(" x ")} to ${size.join(" x ")} pixels.` : "Pictures have their full size.";
-  const few = set.available > set.scenes.length ? ` The ${set.scenes.length} worst of ${set.available} scenes are shown.` : "";
+  const few = set.available > set.scenes.length ? ` Of ${set.available} scenes, ${set.scenes.length} are here${scores.length === 0 ? "" : ", the worst of each result"}; --pictures and --megabytes allow more.` : "";
   const from = scores.length === 0
     ? " There is no ground truth, so there are no scores."
     : scores.every(({exact}) => exact)

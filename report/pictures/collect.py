@@ -11,13 +11,13 @@ from engine.errors import InputError
 from engine.image_counts import ImageCounts, mean_score
 from engine.parallel import parallel_map
 from report.pictures.encode import CONFIDENCE_BITS, Encoded, Scene, encode, trial
-from report.pictures.groups import IMAGES, Group, brief, groups
+from report.pictures.groups import IMAGES, Group, brief, groups, worst
 from report.records import Fault, Report
 
 SIDES = (1024, 896, 768, 640, 512, 448, 384, 320, 256, 192, 128)
 """Longest sides of pictures in pixels, from which the largest that fits is chosen."""
-_TRIALS = 8
-"""Number of scenes of a group that are encoded to choose the side."""
+_TRIALS = 16
+"""Number of scenes that are encoded in all sizes to choose the side; at least two of each group."""
 _RESERVE = 1.06
 """Factor for the scenes that are larger than those of the trial."""
 _VOID = (224, 224, 192)
@@ -56,11 +56,17 @@ def collect(report: Report, *, most: int, max_bytes: int, workers: int) -> Pictu
         encoded, total = _encode(found, side, workers)
     files: dict[str, str] = {}
     sets = []
-    for number, (group, scenes) in enumerate(zip(found, encoded, strict=True)):
-        kept = scenes if total <= max_bytes else scenes[: int(len(scenes) * max_bytes / total)]
-        faults += _faults(group, scenes)
-        if kept:
-            sets.append(_set(number, group, kept, files))
+    for number, (group, outcomes) in enumerate(zip(found, encoded, strict=True)):
+        faults += _faults(group, outcomes)
+        scenes = [(scene, result) for scene, result in outcomes if not isinstance(result, InputError)]
+        if total > max_bytes:
+            rows = [
+                [group.counts_of(index, scene.sample) or counts for index, counts in enumerate(result.counts)]
+                for scene, result in scenes
+            ]
+            scenes = [scenes[index] for index in worst(rows, int(len(scenes) * max_bytes / total))]
+        if scenes:
+            sets.append(_set(number, group, scenes, files))
     return Pictures({"sets": sets}, files, tuple(faults))
 
 
@@ -69,23 +75,23 @@ Outcomes = Sequence[tuple[Scene, Encoded | InputError]]
 
 def _side(found: Sequence[Group], max_bytes: int, workers: int) -> int:
     """The largest side whose pictures fit into so many bytes, estimated from some scenes of each group."""
-    tried = [scene for group in found for scene in _spread(group.scenes)]
+    tries = [_spread(group.scenes, max(2, _TRIALS // len(found))) for group in found]
+    tried = [scene for scenes in tries for scene in scenes]
     work = partial(trial, sides=SIDES)
     outcomes = [result for _, result in parallel_map(work, tried, workers=workers, title="sizes of pictures")]
     totals, start = [0.0] * len(SIDES), 0
-    for group in found:
-        number = len(_spread(group.scenes))
-        sizes = [result for result in outcomes[start : start + number] if not isinstance(result, InputError)]
-        start += number
+    for group, scenes in zip(found, tries, strict=True):
+        sizes = [result for result in outcomes[start : start + len(scenes)] if not isinstance(result, InputError)]
+        start += len(scenes)
         for index in range(len(SIDES)):
             totals[index] += len(group.scenes) * sum(size[index] for size in sizes) / max(1, len(sizes))
     return next((side for side, total in zip(SIDES, totals, strict=True) if total * _RESERVE <= max_bytes), SIDES[-1])
 
 
-def _spread(scenes: Sequence[Scene]) -> Sequence[Scene]:
-    """Some scenes, evenly spread."""
-    step = max(1, len(scenes) / _TRIALS)
-    return [scenes[int(index * step)] for index in range(min(_TRIALS, len(scenes)))]
+def _spread(scenes: Sequence[Scene], number: int) -> Sequence[Scene]:
+    """So many scenes, evenly spread."""
+    step = max(1, len(scenes) / number)
+    return [scenes[int(index * step)] for index in range(min(number, len(scenes)))]
 
 
 def _encode(found: Sequence[Group], side: int, workers: int) -> tuple[list[Outcomes], int]:
@@ -100,28 +106,22 @@ def _encode(found: Sequence[Group], side: int, workers: int) -> tuple[list[Outco
 
 def _faults(group: Group, outcomes: Outcomes) -> list[Fault]:
     """A fault for all images that cannot be shown, and one for all masks."""
-    folder = group.results[0].predictions.folder if group.results[0].predictions else group.results[0].folder
-    root = group.results[0].predictions.root if group.results[0].predictions else None
-    base = root.resolve() if root else folder
+    first = group.members[0].predictions
+    root = (first.images or first.root or first.folder).resolve()
     lost = [message for _, result in outcomes if isinstance(result, InputError) for message in result.messages]
     partly = [message for _, result in outcomes if not isinstance(result, InputError) for message in result.faults]
-    faults = []
-    if lost:
-        faults.append(Fault(str(folder), f"images of {len(lost)} scenes are not shown: {brief(lost, base)}"))
-    if partly:
-        faults.append(Fault(str(folder), f"{len(partly)} masks are not shown: {brief(partly, base)}"))
-    return faults
+    kinds = {"scene(s) without a readable image": lost, "mask(s)": partly}
+    return [
+        Fault(str(first.folder), f"{len(messages)} {kind} not shown: {brief(InputError(*messages), root)}")
+        for kind, messages in kinds.items()
+        if messages
+    ]
 
 
-def _set(number: int, group: Group, outcomes: Outcomes, files: dict[str, str]) -> dict[str, Any]:
+def _set(number: int, group: Group, scenes: Sequence[tuple[Scene, Encoded]], files: dict[str, str]) -> dict[str, Any]:
     """JSON content of a group; its pictures are added to the files."""
     classes = group.benchmark.classes
     void = _VOID if (0, 0, 0) in classes.colors else (0, 0, 0)
-    scenes = [
-        _scene(f"picture-{number}-{index}", group, scene, result, files)
-        for index, (scene, result) in enumerate(outcomes)
-        if not isinstance(result, InputError)
-    ]
     return {
         "benchmark": group.benchmark.name,
         "split": group.split,
@@ -133,9 +133,12 @@ def _set(number: int, group: Group, outcomes: Outcomes, files: dict[str, str]) -
         "confidence": None
         if group.benchmark.confidence_class is None
         else {"class": group.benchmark.confidence_class, "levels": 1 << CONFIDENCE_BITS},
-        "results": [{"key": result.key, "run": run} for run, result in zip(group.runs, group.results, strict=True)],
+        "results": [{"key": member.result.key, "run": member.run} for member in group.members],
         "available": group.available,
-        "scenes": scenes,
+        "scenes": [
+            _scene(f"picture-{number}-{index}", group, scene, encoded, files)
+            for index, (scene, encoded) in enumerate(scenes)
+        ],
     }
 
 

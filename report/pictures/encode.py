@@ -91,7 +91,10 @@ def trial(scene: Scene, sides: Sequence[int]) -> list[int]:
         InputError: if the image cannot be read.
     """
     layers = _read(scene)
-    return [_encoded(scene, layers, side).bytes for side in sides]
+    full = Size(*layers.image.shape[:2])
+    sizes = {side: _reduced(full, side) for side in sides}
+    bytes_of = {size: _encoded(scene, layers, max(size)).bytes for size in {*sizes.values()}}
+    return [bytes_of[sizes[side]] for side in sides]
 
 
 def rate(scene: Scene, side: int = 512) -> tuple[ImageCounts | None, ...]:

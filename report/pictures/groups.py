@@ -2,14 +2,15 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from pathlib import Path, PurePath
+from typing import NamedTuple
 
 import numpy as np
 
+from catalogue import BENCHMARKS
 from catalogue import benchmark as benchmark_of
 from engine.benchmark import Benchmark, Sample
 from engine.errors import InputError
@@ -23,15 +24,27 @@ IMAGES = "images"
 """Split of results of a folder of images, which has no ground truth."""
 
 
+class Member(NamedTuple):
+    """A result with predictions."""
+
+    run: str
+    """Name of its run."""
+    result: Result
+    predictions: Predictions
+
+
+Counts = Sequence[Sequence[ImageCounts | None]]
+"""Counts of scenes for each result; None where they are unknown."""
+
+
 @dataclass(frozen=True, eq=False)
 class Group:
     """Results of the same samples."""
 
     benchmark: Benchmark
     split: str
-    results: tuple[Result, ...]
-    runs: tuple[str, ...]
-    """Name of the run of each result."""
+    """Split of the benchmark, or IMAGES."""
+    members: tuple[Member, ...]
     scenes: tuple[Scene, ...]
     """Scenes to show."""
     available: int
@@ -53,66 +66,76 @@ def groups(report: Report, most: int, workers: int) -> tuple[list[Group], list[F
         most: largest number of scenes of a group.
         workers: number of processes that read masks, if scores are needed to choose the worst scenes.
     """
-    together: dict[tuple[str, Path, str], list[tuple[str, Result, Predictions]]] = defaultdict(list)
+    together: dict[tuple[str, Path, str], list[Member]] = defaultdict(list)
     faults = []
     for run in report.runs:
         for result in run.results:
             predictions = result.predictions
             if predictions is None or (result.scores and result.scores.task in ("instance", "panoptic")):
                 continue
-            if predictions.root is None:
-                message = "the folder of the data set is unknown, so no picture is shown; give it as --root"
-                faults.append(Fault(str(predictions.folder), message))
-                continue
-            key = (predictions.benchmark, predictions.root.resolve(), predictions.split or IMAGES)
-            together[key].append((run.name, result, predictions))
+            try:
+                together[_key(predictions)].append(Member(run.name, result, predictions))
+            except InputError as error:
+                faults.append(Fault(str(predictions.folder), f"no picture is shown: {error}"))
     found = []
     for (name, root, split), members in together.items():
         try:
             found.append(_group(name, root, split, members, most, workers))
         except InputError as error:
-            faults.append(Fault(str(members[0][2].folder), f"no picture is shown: {brief(error.messages, root)}"))
+            faults.append(Fault(str(members[0].predictions.folder), f"no picture is shown: {brief(error, root)}"))
+    found.sort(key=lambda group: group.scenes[0].sample.mask is None)  # with ground truth first
     return found, faults
 
 
-def brief(messages: Sequence[str], root: Path) -> str:
-    """The first of several messages, without the path of the data set, because the page may be passed around."""
-    first = " ".join(messages[0].split()).replace(f"{root}/", "").replace(str(root), root.name)
-    return first if len(messages) == 1 else f"{first} (and {len(messages) - 1} more like it)"
+def _key(predictions: Predictions) -> tuple[str, Path, str]:
+    """Benchmark, folder and split, which results of the same samples share.
+
+    Raises:
+        InputError: if one of them is unknown. A benchmark must be in the catalogue, because the name is from a file,
+            and an import path would run code.
+    """
+    if predictions.benchmark not in BENCHMARKS:
+        raise InputError(f"benchmark {predictions.benchmark!r}, expected one of {', '.join(BENCHMARKS)}")
+    if predictions.images is not None:
+        return predictions.benchmark, predictions.images.resolve(), IMAGES
+    if predictions.root is None and predictions.split is None:
+        raise InputError("the folder of the images is unknown, or no longer there; predict them again")
+    if predictions.root is None:
+        raise InputError("the folder of the data set is unknown, or no longer there; give it as --root")
+    benchmark = benchmark_of(predictions.benchmark)
+    splits = (*benchmark.splits, *benchmark.training_splits)
+    if predictions.split not in splits:
+        raise InputError(f"split {predictions.split!r}, expected one of {', '.join(splits)}")
+    return predictions.benchmark, predictions.root.resolve(), predictions.split
 
 
-def _group(
-    name: str, root: Path, split: str, members: Sequence[tuple[str, Result, Predictions]], most: int, workers: int
-) -> Group:
+def brief(error: InputError, root: Path) -> str:
+    """The first message of an error, without the path of the data set, because the page may be passed around."""
+    first = " ".join(error.messages[0].split()).replace(f"{root}/", "").replace(str(root), root.name)
+    return first if len(error.messages) == 1 else f"{first} (and {len(error.messages) - 1} more)"
+
+
+def _group(name: str, root: Path, split: str, members: Sequence[Member], most: int, workers: int) -> Group:
     benchmark = benchmark_of(name)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder of the data set; give it as --root")
     samples = list_images(root) if split == IMAGES else benchmark.samples(root, split)
     scenes = []
     for sample in samples:
-        paths = tuple(_file(predictions, sample, benchmark) for _, _, predictions in members)
+        paths = tuple(_file(member.predictions, sample, benchmark) for member in members)
         if any(paths):
             scenes.append(Scene(name, sample, paths))
     if not scenes:
         raise InputError(
-            f"{members[0][2].folder}: no prediction of the {len(samples)} images of {split}, expected for example "
+            f"no prediction of the {len(samples)} images of {split}; expected for example "
             f"{samples[0].name}{benchmark.prediction_suffix}"
         )
-    counts = tuple(_known(result, len(benchmark.classes)) for _, result, _ in members)
-    group = Group(
-        benchmark,
-        split,
-        tuple(result for _, result, _ in members),
-        tuple(run for run, _, _ in members),
-        tuple(scenes),
-        len(scenes),
-        counts,
-    )
+    counts = tuple(_known(member.result, len(benchmark.classes)) for member in members)
+    group = Group(benchmark, split, tuple(members), tuple(scenes), len(scenes), counts)
     if len(scenes) <= most:
         return group
-    return Group(
-        benchmark, split, group.results, group.runs, tuple(_worst(group, most, workers)), group.available, counts
-    )
+    chosen = worst(_rated(group, workers), most)
+    return replace(group, scenes=tuple(scenes[index] for index in chosen))
 
 
 def _file(predictions: Predictions, sample: Sample, benchmark: Benchmark) -> Path | None:
@@ -129,20 +152,30 @@ def _known(result: Result, classes: int) -> dict[str, ImageCounts]:
     return {image.stem: image for image in images if len(image.hits) == classes}
 
 
-def _worst(group: Group, most: int, workers: int) -> Iterable[Scene]:
-    """The worst scenes of each result in turn, in the order of the group; the first scenes if none has a score."""
+def _rated(group: Group, workers: int) -> Counts:
+    """Counts of all scenes; where they are unknown, those of reduced masks."""
     rows: list[list[ImageCounts | None]] = [
-        [group.counts_of(number, scene.sample) for number in range(len(group.results))] for scene in group.scenes
+        [group.counts_of(number, scene.sample) for number in range(len(group.members))] for scene in group.scenes
     ]
     if any(count is None for row in rows for count in row) and group.scenes[0].sample.mask is not None:
-        done = parallel_map(partial(rate), group.scenes, workers=workers, title="choosing scenes")
+        done = parallel_map(rate, group.scenes, workers=workers, title="choosing scenes")
         for row, (_, rated) in zip(rows, done, strict=True):
             if not isinstance(rated, InputError):
                 row[:] = [known or found for known, found in zip(row, rated, strict=True)]
+    return rows
+
+
+def worst(rows: Counts, most: int) -> list[int]:
+    """Indices of the worst scenes of each result in turn, in the given order; the first scenes if none has a score.
+
+    Args:
+        rows: counts of each scene for each result.
+        most: largest number of scenes.
+    """
     means = np.array([[math.nan if count is None else mean_score(count) for count in row] for row in rows])
     orders = [
-        [i for i in np.argsort(column, kind="stable").tolist() if not math.isnan(column[i])] for column in means.T
+        [index for index in np.argsort(column, kind="stable").tolist() if not math.isnan(column[index])]
+        for column in means.T
     ]
-    ranked = chain.from_iterable(zip_longest(*orders))
-    chosen = dict.fromkeys(index for index in (*ranked, *range(len(rows))) if index is not None)
-    return [group.scenes[index] for index in sorted([*chosen][:most])]
+    ranked = chain(chain.from_iterable(zip_longest(*orders)), range(len(rows)))
+    return sorted([*dict.fromkeys(index for index in ranked if index is not None)][:most])
