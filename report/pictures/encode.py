@@ -19,6 +19,7 @@ from engine.errors import InputError
 from engine.files.images import read_ids, read_image
 from engine.image_counts import ImageCounts
 from engine.inference.figures import train_ids
+from report.pictures.samples import read_truth
 
 CONFIDENCE_BITS = 5
 """Bits of a confidence that are kept; the bound between the classes, 128 of 256, stays exact."""
@@ -121,7 +122,7 @@ def _masks(
     truth = None
     if scene.sample.mask is not None:
         try:
-            truth = _of_size(scene.sample.mask, benchmark.train_ids(scene.sample.mask), size)
+            truth = _of_size(scene.sample.mask, read_truth(benchmark, scene.sample.mask), size)
         except InputError as error:
             faults += error.messages
     if size is None and truth is not None:

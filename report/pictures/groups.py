@@ -18,6 +18,7 @@ from engine.image_counts import ImageCounts, mean_score
 from engine.inference.inputs import list_images
 from engine.parallel import parallel_map
 from report.pictures.encode import Scene, rate
+from report.pictures.samples import samples_of
 from report.records import Fault, Predictions, Report, Result
 
 IMAGES = "images"
@@ -83,7 +84,7 @@ def groups(report: Report, most: int, workers: int) -> tuple[list[Group], list[F
             found.append(_group(name, root, split, members, most, workers))
         except InputError as error:
             faults.append(Fault(str(members[0].predictions.folder), f"no picture is shown: {brief(error, root)}"))
-    found.sort(key=lambda group: group.scenes[0].sample.mask is None)  # with ground truth first
+    found.sort(key=lambda group: all(scene.sample.mask is None for scene in group.scenes))  # with ground truth first
     return found, faults
 
 
@@ -119,7 +120,7 @@ def _group(name: str, root: Path, split: str, members: Sequence[Member], most: i
     benchmark = benchmark_of(name)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder of the data set; give it as --root")
-    samples = list_images(root) if split == IMAGES else benchmark.samples(root, split)
+    samples = list_images(root) if split == IMAGES else samples_of(benchmark, root, split)
     scenes = []
     for sample in samples:
         paths = tuple(_file(member.predictions, sample, benchmark) for member in members)
@@ -157,7 +158,7 @@ def _rated(group: Group, workers: int) -> Counts:
     rows: list[list[ImageCounts | None]] = [
         [group.counts_of(number, scene.sample) for number in range(len(group.members))] for scene in group.scenes
     ]
-    if any(count is None for row in rows for count in row) and group.scenes[0].sample.mask is not None:
+    if any(count is None for row in rows for count in row) and any(scene.sample.mask for scene in group.scenes):
         done = parallel_map(rate, group.scenes, workers=workers, title="choosing scenes")
         for row, (_, rated) in zip(rows, done, strict=True):
             if not isinstance(rated, InputError):
