@@ -47,6 +47,7 @@ def render(report: Report, pictures: Pictures, title: str, data: dict[str, Any] 
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:",
         styles=[Markup(read_text(path)) for path in _files("css")],
         scripts=[Markup(script) for script in scripts],
+        licences=read_text(_ASSETS / "vendor/LICENSES.txt"),
         sections=SECTIONS,
         data=strict(contents(report, pictures) if data is None else data),
         report=report,

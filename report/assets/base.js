@@ -64,13 +64,27 @@ function chart(container, label, draw) {
   container.dataset.chart = "";
 }
 
-addEventListener("beforeprint", () => {
-  for (const container of document.querySelectorAll("[data-chart]")) container.show();
-});
+/** Width between the margins of a printed page in CSS pixels. */
+const PRINTED = 700;
+let printing = false;
+
+/** Width of a chart in CSS pixels; on paper it has its share of the width between the margins of a page. */
+function chartWidth(container) {
+  const width = container.clientWidth;
+  const share = printing ? Math.min(1, PRINTED / document.getElementById("main").clientWidth) : 1;
+  return Math.max(280, Math.round(share * width));
+}
+
+for (const moment of ["beforeprint", "afterprint"]) {
+  addEventListener(moment, () => {
+    printing = moment === "beforeprint";
+    for (const container of document.querySelectorAll("[data-chart]")) container.show();
+  });
+}
 
 /** Draw now, see `chart`. A chart that fails says so, and leaves the rest of the page alone. */
 function drawChart(container, label, draw) {
-  const width = Math.max(280, container.clientWidth);
+  const width = chartWidth(container);
   container.shownWidth = container.clientWidth;
   try {
     const drawn = draw(width);

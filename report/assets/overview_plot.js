@@ -22,6 +22,10 @@ function overviewPlotSetUp() {
   overviewConditions();
   overviewPlotUpdate();
   chosen.follow(overviewPlotUpdate);
+  document.getElementById("overview-plot").addEventListener("click", ({currentTarget}) => {
+    const point = currentTarget.querySelector("svg")?.value; // the point whose tip is shown
+    if (point && !point.published) location.hash = `#run=${encodeURIComponent(point.run)}`;
+  });
 }
 
 /** Text -> number of points, the most frequent first; points with a latency count before those without. */
@@ -95,7 +99,7 @@ function overviewNote(points, placed, levels, condition) {
   const elsewhere = ours.size - drawn.size - unmeasured.size;
   const parts = [];
   if (placed.length) {
-    parts.push(`Median latency of one image on ${condition}: normalisation, network and argmax, without files. Bars are 95 % bootstrap intervals.`);
+    parts.push(`Each point is a run; a click opens it. Median latency of one image on ${condition}: normalisation, network and argmax, without files. Bars are 95 % bootstrap intervals.`);
   } else {
     parts.push("Nothing to draw: no shown run has both this score and a measured latency. test_fcn.py and profile_fcn.py measure latency.");
   }

@@ -1,5 +1,6 @@
 """Data of the section `overview`: table of runs, published results, and accuracy against latency."""
 
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +21,7 @@ def data(report: Report, pictures: Pictures) -> dict[str, Any]:
     del pictures
     columns = overview_columns.columns(report.runs)
     groups = groupby(column.group for column in columns)
-    runs = [
+    runs: list[dict[str, Any]] = [
         {
             "name": run.name,
             "status": run.status,
@@ -39,10 +40,17 @@ def data(report: Report, pictures: Pictures) -> dict[str, Any]:
         "conditions": len(conditions),
         "published": _published(report),
         "filters": {
-            name: sorted({run[name] for run in runs if run[name]}) for name in ("benchmark", "network", "status")
+            "benchmark": _distinct([*(run["benchmark"] for run in runs), *(of.benchmark for of in report.published)]),
+            "network": _distinct(run["network"] for run in runs),
+            "status": _distinct(run["status"] for run in runs),
         },
         "points": [point for run in report.runs for point in _points(run)],
     }
+
+
+def _distinct(names: Iterable[str]) -> list[str]:
+    """The names without empty ones, each once and sorted."""
+    return sorted(set(names) - {""})
 
 
 def _headings(columns: list[Column]) -> list[dict[str, str]]:

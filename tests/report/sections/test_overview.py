@@ -157,10 +157,11 @@ def test_only_web_addresses_become_links(url: str) -> None:
     assert found["url"] == ""
 
 
-def test_filters_offer_the_values_of_the_runs() -> None:
+def test_filters_offer_the_values_that_occur() -> None:
     runs = (run("a"), run("b", status="unfinished", config={"network": "unet"}), run("c", config={}))
-    assert section(report(*runs))["filters"] == {
-        "benchmark": ["cityscapes"],
+    some = (published("one", 0.5, benchmark="camvid"), published("two", 0.6))
+    assert section(report(*runs, published=some))["filters"] == {
+        "benchmark": ["camvid", "cityscapes"],
         "network": ["fcn8s", "unet"],
         "status": ["complete", "unfinished"],
     }
