@@ -63,6 +63,9 @@ class Faults:
         try:
             yield
         except InputError as error:
+            if path.is_symlink() and not path.exists():
+                self.add(path, "a link to a file that does not exist; restore that file, or remove the link")
+                return
             for message in grouped(error.messages):
                 self.add(path, message)
         except UNUSABLE as error:

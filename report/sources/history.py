@@ -1,6 +1,7 @@
 """History of a run from its history.jsonl, whose lines may be damaged, unfinished or too many."""
 
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -68,7 +69,7 @@ def read(path: Path, faults: Faults) -> list[Row]:
         path: of the file, which need not exist.
         faults: receives a damaged file.
     """
-    if not path.exists():
+    if not os.path.lexists(path):
         return []
     kept = _Kept()
     with faults.reading(path):

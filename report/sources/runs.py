@@ -1,6 +1,7 @@
 """Run folder -> the record of a training, without its results."""
 
 import contextlib
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -76,7 +77,7 @@ def class_names(benchmark: str) -> tuple[str, ...]:
 
 def _config(path: Path, faults: Faults) -> dict[str, Any]:
     """The options of a run; empty if they are missing or damaged."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
     with faults.reading(path):
         content = read_yaml(path)
@@ -88,7 +89,7 @@ def _config(path: Path, faults: Faults) -> dict[str, Any]:
 
 def _environment(path: Path, faults: Faults) -> dict[str, Any]:
     """The environment of the last start; empty if it is missing or damaged."""
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
     with faults.reading(path):
         starts = read_json(path, MAX_JSON_BYTES)
