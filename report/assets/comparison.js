@@ -38,8 +38,7 @@ function comparisonOptions() {
   return DATA.comparison.groups.flatMap((group) => {
     const results = group.results.filter((index) => comparisonPartners(index).length > 0);
     const options = results.map((index) => element("option", {value: index}, DATA.comparison.results[index].key));
-    const label = `${group.name}, ${DATA.comparison.kinds[group.kind].task}`;
-    return options.length ? [element("optgroup", {label}, ...options)] : [];
+    return options.length ? [element("optgroup", {label: group.name}, ...options)] : [];
   });
 }
 

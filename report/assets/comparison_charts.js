@@ -17,12 +17,12 @@ function comparisonClassChart({classes, figure, a, b}) {
     `${figure} of B (${b.key}) minus A (${a.key}) in points, by class.`,
   );
   const label = `Differences of ${figure} by class: ` + rows.map((row) => `${row.name} ${comparisonPoints(row.difference)}, ${stateOf(row)}`).join("; ");
-  chart(document.getElementById("comparison-chart"), label, () => rows.length === 0 ? null : {
+  chart(document.getElementById("comparison-chart"), label, (width) => rows.length === 0 ? null : {
     height: 64 + 22 * rows.length,
     marginBottom: 44,
-    marginLeft: 16 + comparisonMargin(rows.map(({name}) => name)),
+    marginLeft: 16 + comparisonMargin(rows.map(({name}) => name), width),
     x: {label: "B − A in points →", grid: true, nice: true},
-    y: {label: null, domain: rows.map(({name}) => name), tickFormat: comparisonCut},
+    y: {label: null, domain: rows.map(({name}) => name), tickFormat: (name) => comparisonCut(name, width)},
     marks: [
       Plot.ruleX([0], {stroke: "var(--quiet)"}),
       Plot.ruleY(rows.filter(({interval}) => interval), {y: "name", x1: (row) => 100 * row.interval[0], x2: (row) => 100 * row.interval[1], stroke: "var(--quiet)", strokeWidth: 1.5}),
@@ -50,9 +50,9 @@ function comparisonGroupChart(container) {
   chart(container, label, (width) => rows.length === 0 ? null : {
     height: 64 + 24 * rows.length,
     marginBottom: 44,
-    marginLeft: 16 + Math.min(comparisonMargin(rows.map(({key}) => key)), width / 2),
+    marginLeft: 16 + comparisonMargin(rows.map(({key}) => key), width),
     x: {label: `${average} in percent →`, grid: true, nice: true},
-    y: {label: null, domain: rows.map(({key}) => key), tickFormat: comparisonCut},
+    y: {label: null, domain: rows.map(({key}) => key), tickFormat: (key) => comparisonCut(key, width)},
     marks: [
       Plot.ruleY(rows.filter(({interval}) => interval), {y: "key", x1: (row) => 100 * row.interval[0], x2: (row) => 100 * row.interval[1], stroke: series(0), strokeWidth: 2}),
       Plot.dot(rows, {y: "key", x: (row) => 100 * row.score, r: 5, fill: series(0)}),
@@ -64,10 +64,11 @@ function comparisonGroupChart(container) {
   });
 }
 
-/** Longest label of an axis in characters; longer ones are cut in the middle. */
-const comparisonLongest = 26;
-
-const comparisonCut = (name) => (name.length <= comparisonLongest ? name : `${name.slice(0, 14)}…${name.slice(-11)}`);
+/** A label of an axis, without its middle if it is too long for the width of the chart. */
+function comparisonCut(name, width) {
+  const longest = width < 500 ? 18 : 30;
+  return name.length <= longest ? name : `${name.slice(0, Math.ceil(longest / 2))}…${name.slice(1 - Math.floor(longest / 2))}`;
+}
 
 /** Width of the longest label in pixels, roughly. */
-const comparisonMargin = (names) => 7 * Math.max(...names.map((name) => comparisonCut(name).length));
+const comparisonMargin = (names, width) => 7 * Math.max(...names.map((name) => comparisonCut(name, width).length));

@@ -1,5 +1,6 @@
 """Section with the comparison of two results, and the intervals of all results of a split."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,7 +60,7 @@ def data(report: Report, pictures: Pictures) -> dict[str, Any]:
         ],
         "results": results,
         "sets": [len(stems) for stems in sets],
-        "groups": _groups(results, pairs),
+        "groups": _groups(results, pairs, [_TASKS[task] for task, _, _ in kinds.members]),
         "pairs": pairs,
     }
 
@@ -102,6 +103,7 @@ def _result(run: str, result: Result, scores: ResultScores, kind: int) -> dict[s
         "split": result.split,
         "kind": kind,
         "coverage": scores.coverage,
+        "official": scores.official,
         "averages": {name: _rounded(value) for name, value in scores.averages.items()},
         "interval": _short(scores.interval),
         "scores": {figure: [_rounded(of.figures.get(figure)) for of in scores.classes] for figure in figures},
@@ -112,18 +114,33 @@ def _rounded(value: float | None) -> float | None:
     return None if value is None or value != value else round(value, 6)  # noqa: PLR0124  # NaN
 
 
-def _groups(results: Sequence[dict[str, Any]], pairs: dict[str, Any]) -> list[dict[str, Any]]:
-    """Results of the same benchmark, split and kind, the best first, each with its difference from the best."""
+def _groups(results: Sequence[dict[str, Any]], pairs: dict[str, Any], tasks: Sequence[str]) -> list[dict[str, Any]]:
+    """Results of the same benchmark, split and kind, the best first, each with its difference from the best.
+
+    Groups of equal names, which have other classes, are numbered.
+    """
     found: dict[tuple[str, str, int], list[int]] = {}
     for index, result in enumerate(results):
         found.setdefault((result["benchmark"], result["split"], result["kind"]), []).append(index)
-    groups = []
+    groups: list[dict[str, Any]] = []
     for (benchmark, split, kind), members in found.items():
         ranked = sorted(members, key=lambda index: -(_main(results[index]) or 0))
-        name = " ".join([benchmark or "unknown benchmark", split]).strip()
-        behind = [_behind(results, pairs, index, ranked[0]) for index in ranked]
-        groups.append({"name": name, "kind": kind, "results": ranked, "behind": behind})
-    return sorted(groups, key=lambda group: -len(group["results"]))
+        groups.append(
+            {
+                "name": f"{benchmark or 'unknown benchmark'} {split}".strip() + f", {tasks[kind]}",
+                "kind": kind,
+                "results": ranked,
+                "behind": [_behind(results, pairs, index, ranked[0]) for index in ranked],
+                "coverage": list(dict.fromkeys(filter(None, (results[index]["coverage"] for index in ranked)))),
+            }
+        )
+    groups.sort(key=lambda group: -len(group["results"]))
+    names = Counter[str]()
+    for group in groups:
+        names[group["name"]] += 1
+        if (number := names[group["name"]]) > 1:
+            group["name"] += f" ({number})"
+    return groups
 
 
 def _main(result: dict[str, Any]) -> float | None:

@@ -64,7 +64,7 @@ def test_results_of_different_images_and_tasks_have_no_interval(draw: Draw) -> N
 def test_results_are_ranked_with_their_difference_from_the_best(draw: Draw) -> None:
     content = section(report_of(draw(0.6), draw(0.8), draw(0.7)))
     (group,) = content["groups"]
-    assert (group["name"], group["results"]) == ("cityscapes val", [1, 2, 0])
+    assert (group["name"], group["results"]) == ("cityscapes val, pixel task", [1, 2, 0])
     best, second, _ = group["behind"]
     assert best is None
     assert second["difference"] == pytest.approx(-0.1, abs=0.03)
@@ -113,7 +113,7 @@ def test_a_benchmark_of_its_own(tmp_path: Path, draw: Draw) -> None:
     classes = tuple(ClassScore(f"class {number}", {"IoU": 0.5, "Dice": None}) for number in range(len(NAMES)))
     scores = ResultScores(tmp_path / "x.json", "pixel", classes, {"IoU": 0.5}, None, images, None, "", None)
     content = section(report_of(scores, scores, benchmark=""))
-    assert content["groups"][0]["name"] == "unknown benchmark val"
+    assert content["groups"][0]["name"] == "unknown benchmark val, pixel task"
     assert content["pairs"]["0,1"][0] == [0, 0]
 
 
@@ -125,6 +125,14 @@ def test_road_results_are_ranked_without_an_interval(tmp_path: Path) -> None:
     (group,) = section(report_of(*scores, benchmark="kitti_road"))["groups"]
     assert group["results"] == [1, 0]
     assert group["behind"][1] == {"difference": pytest.approx(-0.05), "interval": None, "certain": None}
+
+
+def test_groups_with_other_classes_are_numbered(draw: Draw) -> None:
+    full = draw(0.6)
+    names = [
+        group["name"] for group in section(report_of(full, full, replace(full, classes=full.classes[:2])))["groups"]
+    ]
+    assert names == ["cityscapes val, pixel task", "cityscapes val, pixel task (2)"]
 
 
 def test_nothing_is_scored() -> None:
