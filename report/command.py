@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if chosen.figures is not None:
         from report.figures.write import write  # imported late, because Matplotlib and pandas take a second
 
-        print(write(report, contents, chosen.figures, scenes=chosen.scenes, workers=chosen.workers))
+        print(write(report, contents, chosen.figures, wanted=chosen.scenes, workers=chosen.workers))
     return 0
 
 

@@ -1,6 +1,6 @@
 """Pages of pictures with titles, captions and legends, drawn by Pillow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -71,19 +71,31 @@ def animation(path: Path, pictures: Sequence[tuple[str, UInt8Array]], entries: E
         entries: entries of the legend.
         most: largest side of a picture in pixels; larger pictures are reduced.
     """
+    colors = [color for _, color in entries]
+    reduced = [_reduced(frame, picture, colors) for frame, picture in _frames(pictures, entries, most)]
+    with replacing(path) as file:
+        reduced[0].save(file, format="GIF", save_all=True, append_images=reduced[1:], duration=_MILLISECONDS, loop=0)
+
+
+def frames(pictures: Sequence[tuple[str, UInt8Array]], entries: Entries, most: int) -> list[Image.Image]:
+    """The RGB frames of an animation, all of one size, for example for a video; see `animation`."""
+    return [frame for frame, _ in _frames(pictures, entries, most)]
+
+
+def _frames(
+    pictures: Sequence[tuple[str, UInt8Array]], entries: Entries, most: int
+) -> Iterator[tuple[Image.Image, Image.Image]]:
+    """Yield frames of one size, each with the picture in it."""
     shown = [(caption, _scaled(pixels, most, _MIN_ANIMATION)) for caption, pixels in pictures]
     width, height = max(picture.width for _, picture in shown), max(picture.height for _, picture in shown)
     key = _legend(entries, width)
-    frames = []
     for caption, picture in shown:
         above = _text(caption, width, 14)
         frame = Image.new("RGB", (width, above.height + height + key.height), _PAPER)
         frame.paste(above, (0, 0))
         frame.paste(picture, ((width - picture.width) // 2, above.height + (height - picture.height) // 2))
         frame.paste(key, (0, above.height + height))
-        frames.append(_reduced(frame, picture, [color for _, color in entries]))
-    with replacing(path) as file:
-        frames[0].save(file, format="GIF", save_all=True, append_images=frames[1:], duration=_MILLISECONDS, loop=0)
+        yield frame, picture
 
 
 def _legend(entries: Entries, width: int) -> Image.Image:

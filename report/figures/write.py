@@ -1,19 +1,31 @@
 """All figures of a report, written into a folder."""
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from engine.files.atomic import require_writable
 from engine.findings import counted
-from report.figures import class_charts, curves, latency_charts, profile_charts, result_charts, style, tables
+from report.figures import (
+    animations,
+    class_charts,
+    curves,
+    latency_charts,
+    profile_charts,
+    result_charts,
+    scenes,
+    style,
+    tables,
+)
 from report.figures.folder import FigureFolder
 from report.figures.groups import groups
+from report.pictures import groups as pictures
 from report.records import Report
 
 
 def write(
-    report: Report, contents: Mapping[str, Any], into: Path, *, scenes: Sequence[str] = (), workers: int = 1
+    report: Report, contents: Mapping[str, Any], into: Path, *, wanted: Sequence[str] = (), workers: int = 1
 ) -> str:
     """Write all charts, tables and pictures that a report has data for, and an index.
 
@@ -21,7 +33,7 @@ def write(
         report: runs and results.
         contents: content of the sections of the page, see `report.page.contents`.
         into: folder, which is made if it does not exist.
-        scenes: names of the scenes of the qualitative grid; the three worst of the best run if empty.
+        wanted: names of the scenes of the qualitative grid; the three worst of the best run if empty.
         workers: number of processes that read pictures.
 
     Returns:
@@ -33,12 +45,18 @@ def write(
     require_writable(into)
     folder = FigureFolder(into)
     found = groups(report)
+    pictured, faults = pictures.groups(report, sys.maxsize, workers)
+    chosen = scenes.named(pictured, wanted)
     with style.applied():
         curves.write(report, folder)
         class_charts.write(found, folder)
         result_charts.write(report, found, folder)
         latency_charts.write(contents["overview"], folder)
         profile_charts.write(report, contents["run"]["networks"], folder)
+        scenes.write(pictured, chosen, folder, workers)
+    for fault in faults:
+        folder.leave_out(f"Scenes of {fault.path}", fault.message)
+    animations.write(pictured, folder)
     tables.write(contents, found, folder)
     folder.write_index()
     left = f", {len(folder.left_out)} left out (see README.md there)" if folder.left_out else ""

@@ -82,7 +82,7 @@ def encode(scene: Scene, side: int) -> Encoded:
     Raises:
         InputError: if the image cannot be read.
     """
-    return _encoded(scene, _read(scene), side)
+    return _encoded(scene, read(scene), side)
 
 
 def trial(scene: Scene, sides: Sequence[int]) -> list[int]:
@@ -91,7 +91,7 @@ def trial(scene: Scene, sides: Sequence[int]) -> list[int]:
     Raises:
         InputError: if the image cannot be read.
     """
-    layers = _read(scene)
+    layers = read(scene)
     full = Size(*layers.image.shape[:2])
     sizes = {side: _reduced(full, side) for side in sides}
     bytes_of = {size: _encoded(scene, layers, max(size)).bytes for size in {*sizes.values()}}
@@ -108,7 +108,12 @@ def rate(scene: Scene, side: int = 512) -> tuple[ImageCounts | None, ...]:
     return tuple(_counts(benchmark, scene.sample.name, truth, one, size) for one in predictions)
 
 
-def _read(scene: Scene) -> Layers:
+def read(scene: Scene) -> Layers:
+    """Read the layers of a scene at full resolution.
+
+    Raises:
+        InputError: if the image cannot be read.
+    """
     image = read_image(scene.sample.image)
     truth, predictions, faults = _masks(_benchmark(scene.benchmark), scene, Size(*image.shape[:2]))
     return Layers(image, truth, predictions, faults)

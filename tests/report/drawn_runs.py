@@ -16,6 +16,7 @@ import numpy as np
 
 from cityscapes import submission
 from cityscapes.demo import DemoOptions, draw_dataset
+from cityscapes.labels import TRAIN_ID_OF
 from cityscapes.layout import Scene, scenes_with_label_ids
 from cityscapes.scoring.coverage import Coverage
 from cityscapes.scoring.pixel import images as image_counts
@@ -26,6 +27,7 @@ from cityscapes.scoring.pixel.scores import scores_of
 from engine.benchmark import Sample
 from engine.cli.options import size
 from engine.files.atomic import write_json
+from engine.files.images import read_ids, write_png
 from tests.report import drawn_hostile, drawn_predictions, drawn_records, drawn_tasks
 
 _DISTINCT = 24
@@ -86,6 +88,7 @@ def draw(folder: Path, options: Options | None = None) -> Drawn:
     root = drawn.data / "cityscapes"
     distinct, tests = min(options.images, _DISTINCT), 3 if options.submission else 0
     draw_dataset(root, DemoOptions(options.width, options.height, 0, distinct, tests), workers=options.workers)
+    _draw_train_ids(root)
     scenes = _repeated(root, scenes_with_label_ids(root, "val"), options.images)
     stems = [scene.stem for scene in scenes]
 
@@ -119,13 +122,19 @@ def _network(number: int) -> str:
     return list(drawn_records.NETWORKS)[number % len(drawn_records.NETWORKS)]
 
 
+def _draw_train_ids(root: Path) -> None:
+    """Draw the masks that the benchmark reads, which generate_gt.py would draw from the polygons."""
+    for scene in scenes_with_label_ids(root, "val"):
+        write_png(scene.generated_mask(root, "trainId"), TRAIN_ID_OF[read_ids(scene.official_mask(root, "labelIds"))])
+
+
 def _repeated(root: Path, scenes: Sequence[Scene], number: int) -> list[Scene]:
     """That many scenes: the given ones, and links to their files under other names."""
     found = list(scenes)
     for copy in range(number - len(scenes)):
         scene = scenes[copy % len(scenes)]
         again = Scene(scene.split, scene.city, f"{scene.city}_{copy:06}_000099")
-        paths = [(one.image(root), one.polygons(root)) for one in (scene, again)]
+        paths = [(one.image(root), one.polygons(root), one.generated_mask(root, "trainId")) for one in (scene, again)]
         masks = [tuple(one.official_mask(root, kind) for kind in ("labelIds", "instanceIds")) for one in (scene, again)]
         for there, here in zip(paths[0] + masks[0], paths[1] + masks[1], strict=True):
             os.link(there, here)
