@@ -1,8 +1,8 @@
 "use strict";
 // Section pictures: list of the scenes, sorted and filtered, with thumbnails that are decoded when they come into view.
 
-/** Shown scenes in their order, as indices into the set, and the option of each scene. */
-const picturesList = {order: [], options: [], watcher: null};
+/** Shown scenes in their order, as indices into the set, the option of each scene, and thumbnails to draw. */
+const picturesList = {order: [], options: [], watcher: null, waiting: [], drawing: false};
 const PICTURES_THUMBNAIL = 168;
 
 /** Score of a scene by which the list is sorted, and which its thumbnail shows; null if there is none. */
@@ -49,6 +49,9 @@ function picturesArrange(set, a, b) {
     option.querySelector(".pictures-score").textContent = picturesScoreText(set.scenes[index], a, b, order);
   }
   picturesPart("list").replaceChildren(...picturesList.order.map((index) => picturesList.options[index]));
+  if (!picturesList.order.some((index) => picturesList.options[index].getAttribute("aria-selected") === "true")) {
+    picturesPart("list").removeAttribute("aria-activedescendant");
+  }
   picturesPart("count").textContent = `${picturesList.order.length} of ${set.scenes.length} scenes`;
 }
 
@@ -62,12 +65,14 @@ function picturesScoreText(scene, a, b, order) {
 function picturesOptions(set, number, choose) {
   const list = picturesPart("list");
   picturesList.watcher?.disconnect();
+  picturesList.waiting = [];
   picturesList.watcher = new IntersectionObserver((entries) => {
     for (const {target, isIntersecting} of entries) {
       if (!isIntersecting) continue;
       picturesList.watcher.unobserve(target);
-      picturesThumbnail(target, set.scenes[target.dataset.index]);
+      picturesList.waiting.push(() => picturesThumbnail(target, set.scenes[target.dataset.index]));
     }
+    picturesThumbnails();
   }, {rootMargin: "150px"});
   picturesList.options = set.scenes.map((scene, index) => {
     const [width, height] = scene.size;
@@ -84,6 +89,14 @@ function picturesOptions(set, number, choose) {
     return option;
   });
   list.onkeydown = (event) => picturesListKey(event, choose);
+}
+
+/** Draw the thumbnails that are waiting one after the other, so that the large picture never waits for many of them. */
+async function picturesThumbnails() {
+  if (picturesList.drawing) return;
+  picturesList.drawing = true;
+  while (picturesList.waiting.length > 0) await picturesList.waiting.shift()();
+  picturesList.drawing = false;
 }
 
 /** Draw the image of a scene into its option. */

@@ -25,7 +25,7 @@ IMAGES = "images"
 """Split of results of a folder of images, which has no ground truth."""
 
 
-class Member(NamedTuple):
+class PicturedResult(NamedTuple):
     """A result with predictions."""
 
     run: str
@@ -45,7 +45,7 @@ class Group:
     benchmark: Benchmark
     split: str
     """Split of the benchmark, or IMAGES."""
-    members: tuple[Member, ...]
+    members: tuple[PicturedResult, ...]
     scenes: tuple[Scene, ...]
     """Scenes to show."""
     available: int
@@ -67,7 +67,7 @@ def groups(report: Report, most: int, workers: int) -> tuple[list[Group], list[F
         most: largest number of scenes of a group.
         workers: number of processes that read masks, if scores are needed to choose the worst scenes.
     """
-    together: dict[tuple[str, Path, str], list[Member]] = defaultdict(list)
+    together: dict[tuple[str, Path, str], list[PicturedResult]] = defaultdict(list)
     faults = []
     for run in report.runs:
         for result in run.results:
@@ -75,7 +75,7 @@ def groups(report: Report, most: int, workers: int) -> tuple[list[Group], list[F
             if predictions is None or (result.scores and result.scores.task in ("instance", "panoptic")):
                 continue
             try:
-                together[_key(predictions)].append(Member(run.name, result, predictions))
+                together[_key(predictions)].append(PicturedResult(run.name, result, predictions))
             except InputError as error:
                 faults.append(Fault(str(predictions.folder), f"no picture is shown: {error}"))
     found = []
@@ -116,7 +116,7 @@ def brief(error: InputError, root: Path) -> str:
     return first if len(error.messages) == 1 else f"{first} (and {len(error.messages) - 1} more)"
 
 
-def _group(name: str, root: Path, split: str, members: Sequence[Member], most: int, workers: int) -> Group:
+def _group(name: str, root: Path, split: str, members: Sequence[PicturedResult], most: int, workers: int) -> Group:
     benchmark = benchmark_of(name)
     if not root.is_dir():
         raise InputError(f"{root}: no such folder of the data set; give it as --root")
