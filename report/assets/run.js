@@ -126,6 +126,8 @@ function runAbout(view) {
     } else if (view.result.split !== other.result.split) {
       notes.push(`Different splits: ${view.result.split} and ${other.result.split}.`);
     }
+    const tasks = [view.scores?.task, other.scores?.task];
+    if (tasks[0] && tasks[1] && tasks[0] !== tasks[1]) notes.push(`Different tasks: ${tasks[0]} and ${tasks[1]}; their scores are not comparable.`);
   }
   const found = notes.map((note) => element("p", {class: "note warn"}, note));
   if (view.scores?.coverage) {

@@ -18,9 +18,9 @@ function runClasses(view) {
   const whisker = scores.classes.some(([, , interval]) => interval)
     ? `Whiskers: 95 % of the bootstrap resamples over images, for ${scores.figures[0]}.`
     : "No intervals of classes: the result has no pixel counts of single images.";
-  const unpublished = view.other?.published && !view.other.scores.classes.length
-    ? [runMissing(`${view.other.name} was published without scores of classes.`)] : [];
-  place.replaceChildren(select, ...unpublished, runSidesKey(view), runMissing(whisker), body);
+  const comparable = rows.some((row) => row.others.some((value) => value !== null));
+  const lacking = view.other && !comparable ? [runMissing(`${view.other.name}: no such scores of these classes${view.other.published ? " were published" : ""}.`)] : [];
+  place.replaceChildren(select, ...lacking, runSidesKey(comparable ? view : {...view, other: null}), runMissing(whisker), body);
 }
 
 /** Class rows: name, and for each figure the value of both sides, with intervals. */

@@ -20,13 +20,23 @@ function runConfiguration(view) {
     );
     return;
   }
-  const compared = parts.map(([title, values, others = {}]) => [title, Object.keys({...values, ...others}).map((name) => [name, values[name] ?? "-", others[name] ?? "-"])]);
-  const differing = compared.map(([title, rows]) => [title, rows.filter(([, value, otherValue]) => value !== otherValue)]);
   const headings = ["option", view.name, other.name];
+  const compared = parts.map(([title, values, others = {}]) => ({
+    title,
+    alone: !Object.keys(values).length ? other.name : !Object.keys(others).length ? view.name : null,
+    rows: Object.keys({...values, ...others}).map((name) => [name, values[name] ?? "-", others[name] ?? "-"]),
+  }));
   place.replaceChildren(
-    ...differing.map(([title, rows]) => (rows.length ? runTable(`${title}: ${rows.length} that differ`, headings, rows) : runMissing(`${title}: no difference.`))),
-    ...compared.map(([title, rows]) => runDetails(`All: ${title}`, () => runTable(title, headings, rows))),
+    ...compared.map((part) => runDifferences(part, headings)),
+    ...compared.map(({title, rows}) => runDetails(`All: ${title}`, () => runTable(title, headings, rows))),
   );
+}
+
+/** Table of the rows that differ, or the reason why there is none. */
+function runDifferences({title, alone, rows}, headings) {
+  if (alone !== null) return runMissing(`${title}: recorded for ${alone} only.`);
+  const differing = rows.filter(([, value, otherValue]) => value !== otherValue);
+  return differing.length ? runTable(`${title}: ${differing.length} that differ`, headings, differing) : runMissing(`${title}: no difference.`);
 }
 
 /** Names and values in as many columns as there is room for. */

@@ -13,6 +13,7 @@ function runConfusion(view) {
   const body = element("div");
   const show = (side) => runFillConfusion(body, side);
   const parts = [body];
+  if (sides[0] !== view) parts.unshift(runMissing(`${view.name}: ${view.scores ? "the result file has no confusion matrix" : "not scored yet"}.`));
   if (sides.length > 1) {
     const select = element("select", {id: "run-confusion-side"}, ...sides.map((side, number) => element("option", {value: number}, side.name)));
     select.addEventListener("change", () => show(sides[select.value]));
@@ -42,7 +43,7 @@ function runFillConfusion(body, side) {
   const list = runLargestConfusions(confusion, cells);
   body.replaceChildren(
     element("div", {class: "matrix"},
-      element("figure", {}, element("p", {class: "title"}, `Rows: true classes. Columns: predicted classes. Percent of the ${confusion.unit} of each row.`), container),
+      element("figure", {}, element("p", {class: "title"}, `${side.name}: true classes (rows) and predicted classes (columns), in percent of the ${confusion.unit} of each row`), container),
       element("div", {}, element("h4", {}, "Largest confusions"), list)),
     runDetails("Confusion matrix as a table", () => runConfusionTable(side, confusion)),
   );

@@ -67,16 +67,16 @@ def _run(run: Run, networks: list[NetworkProfile]) -> dict[str, Any]:
         "options": {name: text(value) for name, value in run.config.items()},
         "environment": _environment(run.environment),
         "history": history.content(run),
-        "results": [_result(result) for result in results],
+        "results": [_result(result, title) for result, title in zip(results, scores.titles(results), strict=True)],
         "networks": [networks.index(profile) for profile in run.profiles],
     }
 
 
-def _result(result: Result) -> dict[str, Any]:
+def _result(result: Result, title: str) -> dict[str, Any]:
     """One result of a run: its scores, the profile of its predictions, and what they were made with."""
     return {
         "key": result.key,
-        "title": scores.title(result),
+        "title": title,
         "split": result.split,
         "benchmark": result.benchmark,
         "made_with": [[label, text(value)[:_LONGEST_SETTING]] for label, value in entries(result.origin, _SETTINGS)],

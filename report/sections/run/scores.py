@@ -1,5 +1,7 @@
 """Scores of results, and published results to compare them with."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -30,8 +32,14 @@ def content(scores: ResultScores) -> dict[str, Any]:
     }
 
 
-def title(result: Result) -> str:
-    """Name of a result among those of its run, for example `val, best weights`."""
+def titles(results: Sequence[Result]) -> list[str]:
+    """Names of the results of a run, for example `val, best weights`; with their keys where several are the same."""
+    names = [_title(result) for result in results]
+    shared = {name for name, number in Counter(names).items() if number > 1}
+    return [f"{name} ({result.key})" if name in shared else name for name, result in zip(names, results, strict=True)]
+
+
+def _title(result: Result) -> str:
     weights = f", {result.weights} weights" if result.weights else ""
     task = "" if result.scores is None or result.scores.task == "pixel" else f", {result.scores.task} task"
     return f"{result.split or result.key}{task}{weights}"

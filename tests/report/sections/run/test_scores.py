@@ -58,12 +58,14 @@ def test_instances_are_counted_as_such() -> None:
     assert content["columns"] == ["car", "missed"]
 
 
-def test_the_title_of_a_result() -> None:
+def test_the_titles_of_results() -> None:
     folder = Path("outputs")
-    assert scores.title(Result("demo/val", folder, "best", "val", "cityscapes")) == "val, best weights"
-    assert scores.title(Result("demo/val", folder, "", "", "cityscapes")) == "demo/val"
+    best = Result("demo/val", folder, "best", "val", "cityscapes")
+    unknown = Result("demo/somewhere", folder, "", "", "cityscapes")
     instances = Result("demo/val", folder, "", "val", "cityscapes", scores=result_scores(task="instance"))
-    assert scores.title(instances) == "val, instance task"
+    again = Result("demo/again", folder, "best", "val", "cityscapes")
+    assert scores.titles([best, unknown, instances]) == ["val, best weights", "demo/somewhere", "val, instance task"]
+    assert scores.titles([best, again]) == ["val, best weights (demo/val)", "val, best weights (demo/again)"]
 
 
 def test_a_published_result_links_to_web_pages_only() -> None:
