@@ -89,6 +89,7 @@ function drawChart(container, label, draw) {
   try {
     const drawn = draw(width);
     if (drawn === null || drawn instanceof Node) {
+      for (const name of ["role", "aria-label"]) container.removeAttribute(name);
       container.replaceChildren(...(drawn === null ? [] : [drawn]));
       return;
     }

@@ -1,5 +1,6 @@
 """Columns of the table of runs, with their explanations."""
 
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Literal, NamedTuple
@@ -21,10 +22,10 @@ class Column(NamedTuple):
 
 
 def columns(runs: tuple[Run, ...]) -> list[Column]:
-    """The columns for these runs: one for each average that any of their scored results has."""
+    """The columns for these runs: one for each average that any of their scored results has, frequent ones first."""
     scores = [run.scored.scores for run in runs if run.scored and run.scored.scores]
-    averages = dict.fromkeys(name for of in scores for name in of.averages)
-    return [*_OF_TRAINING, *map(_average, averages), *_OF_COST, *_OF_SETUP]
+    averages = Counter(name for of in scores for name in of.averages)
+    return [*_OF_TRAINING, *(_average(name) for name, _ in averages.most_common()), *_OF_COST, *_OF_SETUP]
 
 
 def _average(name: str) -> Column:

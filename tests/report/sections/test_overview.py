@@ -56,14 +56,15 @@ def test_a_run_without_its_own_profile_has_that_of_its_network() -> None:
     assert cells["device"][2] == "random weights, synthetic images"
 
 
-def test_columns_are_those_of_all_averages() -> None:
+def test_columns_are_those_of_all_averages_and_frequent_ones_come_first() -> None:
     tasks = [
         run("a", result("a/val", scores(FOUR))),
         run("b", result("b/val", scores({"PQ": 0.5, "SQ": 0.7}, task="panoptic"))),
+        run("c", result("c/val", scores({"PQ": 0.6, "SQ": 0.7}, task="panoptic"))),
     ]
     content = section(report(*tasks))
     averages = [column["heading"] for column in content["columns"] if column["key"].startswith("average:")]
-    assert averages == [*FOUR, "PQ", "SQ"]
+    assert averages == ["PQ", "SQ", *FOUR]
     assert sum(group["columns"] for group in content["groups"]) == len(content["columns"])
     assert row(tasks[1], tasks[0])["average:IoU"] == ("-", None, "")
 
