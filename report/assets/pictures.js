@@ -40,6 +40,8 @@ SECTIONS.pictures = () => {
 /** Show the pictures of a run that was chosen elsewhere. */
 function picturesFollow(run) {
   const {sets} = DATA.pictures;
+  picturesPart("missing").hidden = sets.some((set) => set.results.some((result) => result.run === run));
+  picturesPart("missing").textContent = `${run} has no pictures; these are of another run.`;
   if (picturesSet().results[picturesState.a].run === run) return;
   const places = [picturesState.set, ...sets.keys()];
   const set = places.find((index) => sets[index].results.some((result) => result.run === run));

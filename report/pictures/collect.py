@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from engine.errors import InputError
+from engine.errors import InputError, printable
 from engine.image_counts import ImageCounts, mean_score
 from engine.parallel import parallel_map
 from report.pictures.encode import CONFIDENCE_BITS, Encoded, Scene, encode, trial
@@ -112,7 +112,7 @@ def _faults(group: Group, outcomes: Outcomes) -> list[Fault]:
     partly = [message for _, result in outcomes if not isinstance(result, InputError) for message in result.faults]
     kinds = {"scene(s) without a readable image": lost, "mask(s)": partly}
     return [
-        Fault(str(first.folder), f"{len(messages)} {kind} not shown: {brief(InputError(*messages), root)}")
+        Fault(printable(str(first.folder)), f"{len(messages)} {kind} not shown: {brief(InputError(*messages), root)}")
         for kind, messages in kinds.items()
         if messages
     ]
@@ -150,7 +150,7 @@ def _scene(name: str, group: Group, scene: Scene, encoded: Encoded, files: dict[
         return f"{name}-{kind}"
 
     return {
-        "name": scene.sample.name,
+        "name": printable(scene.sample.name),
         "full": [encoded.full.width, encoded.full.height],
         "size": [encoded.size.width, encoded.size.height],
         "image": added("image", encoded.image),

@@ -13,7 +13,7 @@ import numpy as np
 from catalogue import BENCHMARKS
 from catalogue import benchmark as benchmark_of
 from engine.benchmark import Benchmark, Sample
-from engine.errors import InputError
+from engine.errors import InputError, printable
 from engine.image_counts import ImageCounts, mean_score
 from engine.inference.inputs import list_images
 from engine.parallel import parallel_map
@@ -77,13 +77,14 @@ def groups(report: Report, most: int, workers: int) -> tuple[list[Group], list[F
             try:
                 together[_key(predictions)].append(PicturedResult(run.name, result, predictions))
             except InputError as error:
-                faults.append(Fault(str(predictions.folder), f"no picture is shown: {error}"))
+                faults.append(Fault(printable(str(predictions.folder)), f"no picture is shown: {error}"))
     found = []
     for (name, root, split), members in together.items():
+        folder = printable(str(members[0].predictions.folder))
         try:
             found.append(_group(name, root, split, members, most, workers))
         except InputError as error:
-            faults.append(Fault(str(members[0].predictions.folder), f"no picture is shown: {brief(error, root)}"))
+            faults.append(Fault(folder, f"no picture is shown: {brief(error, root)}"))
     found.sort(key=lambda group: all(scene.sample.mask is None for scene in group.scenes))  # with ground truth first
     return found, faults
 

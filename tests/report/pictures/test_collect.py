@@ -1,11 +1,15 @@
 """Pictures for the page: content, files, sizes and faults."""
 
 import base64
+import os
+import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from engine.files.atomic import strict
+from engine.files.images import read_image, write_png
 from report.pictures.collect import Pictures, collect
 from tests.report.pictures.drawn import CITYSCAPES, flat_counts, report, result, write_predictions
 
@@ -93,3 +97,16 @@ def test_a_folder_of_images_has_no_ground_truth(demo_root: Path, tmp_path: Path)
 def test_no_pictures_on_request(demo_root: Path, tmp_path: Path) -> None:
     write_predictions(tmp_path / "a", demo_root)
     assert collect(report(result(tmp_path / "a", demo_root)), most=0, max_bytes=1, workers=1).files == {}
+
+
+def test_names_that_are_no_text_are_escaped(demo_root: Path, tmp_path: Path) -> None:
+    image = sorted((demo_root / "leftImg8bit" / "val").rglob("*.png"))[0]
+    folder = tmp_path / "images"
+    folder.mkdir()
+    name = os.fsdecode(b"\xff<script>")
+    shutil.copyfile(image, folder / f"{name}.png")
+    height, width = read_image(image).shape[:2]
+    write_png(tmp_path / "a" / f"{name}_labelId_preds.png", np.zeros((height, width), np.uint8))
+    found = collect(report(result(tmp_path / "a", None, split=None, images=folder)), most=9, max_bytes=10**9, workers=1)
+    assert found.faults == ()
+    assert found.content["sets"][0]["scenes"][0]["name"] == "\\udcff<script>"
