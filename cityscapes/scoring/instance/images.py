@@ -1,4 +1,4 @@
-"""Figures of single images, and a bootstrap interval of the mean AP over images."""
+"""Figures of single images, and bootstrap intervals of the AP over images."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from cityscapes.scoring.instance.average_precision import (
 from cityscapes.scoring.instance.matching import CLASSES
 from cityscapes.scoring.instance.resampling import ClassDetections, class_aps
 from engine import bootstrap
+from engine.arrays import Float64Array, Int64Array
 from engine.bootstrap import Figure, Interval, means
 from engine.tables import Table
 
@@ -32,7 +33,19 @@ def interval(images: Sequence[ImageDetections]) -> Interval:
 
     A class without an instance in the drawn images is left out of the mean of that resample.
     """
-    return bootstrap.interval(len(images), _mean_ap(images))
+    return intervals(images)[0]
+
+
+def intervals(images: Sequence[ImageDetections]) -> tuple[Interval, dict[str, Interval]]:
+    """The interval of `interval`, and that of the AP of each class; together, because each takes seconds."""
+    aps = class_scores(images)
+
+    def figures(drawn: Int64Array) -> Float64Array:
+        of_classes = aps(drawn)
+        return np.column_stack([means(of_classes), of_classes])
+
+    mean, *of_classes = bootstrap.intervals(len(images), figures)
+    return mean, dict(zip(CLASSES, of_classes, strict=True))
 
 
 def difference(first: Sequence[ImageDetections], second: Sequence[ImageDetections]) -> Interval:

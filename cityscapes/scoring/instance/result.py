@@ -52,7 +52,11 @@ class InstanceResult:
     @cached_property
     def interval(self) -> Interval:
         """Bootstrap interval of the average AP over images."""
-        return images.interval(self.images)
+        return self._intervals[0]
+
+    @cached_property
+    def _intervals(self) -> tuple[Interval, dict[str, Interval]]:
+        return images.intervals(self.images)
 
     def to_json(self) -> dict[str, Any]:
         """The keys of the official result file, and our own figures under additional keys."""
@@ -64,6 +68,7 @@ class InstanceResult:
             "resultApMatrix": [self.precisions.tolist()],
             "coverage": self.coverage.to_json(),
             "allApInterval": list(self.interval),
+            "classApIntervals": {name: list(of_class) for name, of_class in self._intervals[1].items()},
             "images": {image.stem: image.to_json() for image in self.images},
         }
 

@@ -37,14 +37,14 @@ def score(value: float) -> float | None:
 
 
 def by_class(
-    figures: Mapping[str, Mapping[str, float]], names: Sequence[str], intervals: Mapping[str, Interval]
+    figures: Mapping[str, Mapping[str, float]], names: Sequence[str], intervals: Mapping[str, Sequence[Any]]
 ) -> tuple[ClassScore, ...]:
     """The scores of classes.
 
     Args:
         figures: name of each figure -> its scores by class; NaN means no score.
         names: of the classes.
-        intervals: class -> interval of the first figure.
+        intervals: class -> lower and upper limit of the first figure; anything else is left out.
     """
     return tuple(
         ClassScore(

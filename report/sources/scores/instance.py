@@ -14,14 +14,14 @@ from report.sources.scores.figures import Reading
 def read(path: Path, content: dict[str, Any]) -> Reading:
     """The scores in a result file of the instance task.
 
-    Intervals of single classes are left out, because each result would take seconds.
+    Intervals are those that the scorer recorded, because each would take seconds to compute.
     """
     result = comparison.read(path, content)
     coverage, official, split = figures.coverage_of(content)
     scores = ResultScores(
         path=path,
         task="instance",
-        classes=figures.by_class(result.figures, CLASSES, {}),
+        classes=figures.by_class(result.figures, CLASSES, content.get("classApIntervals", {})),
         averages={name: figures.score(of[AVERAGE]) for name, of in result.figures.items()},
         interval=figures.valid(content.get("allApInterval")),
         images=(),

@@ -1,12 +1,16 @@
 """Result files of the scorers of all benchmarks -> scores."""
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from cityscapes.scoring.coverage import Coverage
+from cityscapes.scoring.instance.matching import CLASSES
+from cityscapes.scoring.instance.result import InstanceResult
 from cityscapes.scoring.panoptic.matching import NAMES as PANOPTIC_NAMES
 from cityscapes.scoring.pixel.images import NAMES
 from engine.errors import InputError
@@ -16,9 +20,10 @@ from engine.scoring import Scores
 from kitti_road.counts import Counts
 from kitti_road.measures import scores_of
 from kitti_road.result import to_json
-from pascal_voc.labels import CLASSES
+from pascal_voc.labels import CLASSES as VOC
 from report.sources import scores
 from report.sources.scores.figures import Reading
+from tests.cityscapes.scoring.instance.drawn_detections import draw_images
 from tests.cityscapes.scoring.panoptic.drawn_counts import draw_result
 
 
@@ -39,7 +44,7 @@ def some_scores(images: int = 3) -> Scores:
         total += confusion
         hits = confusion.diagonal().copy()
         counts.append(ImageCounts(f"2007_{number}", hits, confusion.sum(1) + confusion[:, :-1].sum(0) - hits))
-    return Scores(total, CLASSES.names, images, 736, tuple(counts))
+    return Scores(total, VOC.names, images, 736, tuple(counts))
 
 
 def test_a_result_of_voc(tmp_path: Path) -> None:
@@ -57,7 +62,7 @@ def test_a_result_of_voc(tmp_path: Path) -> None:
     )
     assert next(iter(found.averages)) == "mIoU"
     assert found.interval == pytest.approx(tuple(measured.interval))
-    assert [of.name for of in found.classes] == list(CLASSES.names)
+    assert [of.name for of in found.classes] == list(VOC.names)
     assert dict(found.classes[0].figures) == pytest.approx(
         {"IoU": measured.iou[0], "Dice": measured.dice[0], "accuracy": measured.accuracy[0]}
     )
@@ -100,6 +105,33 @@ def test_a_result_of_the_panoptic_task(tmp_path: Path) -> None:
     assert interval is not None
     assert interval.low <= (found.classes[0].figures["PQ"] or 0) <= interval.high
     assert found.coverage.startswith("8 scenes of val, not the official 500")
+
+
+def test_a_result_of_the_instance_task(tmp_path: Path) -> None:
+    images = tuple(draw_images(2, 8))
+    stems = [image.stem for image in images]
+    measured = InstanceResult(images, np.zeros((10, 9), np.int64), Coverage.of("val", stems, Counter(), 0))
+    reading = read(tmp_path / "instance.json", measured.to_json())
+    assert (reading.benchmark, reading.split, reading.scores.task) == ("cityscapes", "val", "instance")
+    found = reading.scores
+    assert list(found.averages) == ["AP", "AP50%"]
+    assert found.averages["AP"] == pytest.approx(np.nanmean(measured.precisions))
+    assert found.interval == pytest.approx(tuple(measured.interval))
+    assert [of.name for of in found.classes] == list(CLASSES)
+    interval, ap = found.classes[0].interval, found.classes[0].figures["AP"]
+    assert interval is not None
+    assert ap is not None
+    assert interval.low <= ap <= interval.high
+
+
+def test_a_result_of_the_instance_task_of_an_earlier_version_has_no_intervals_of_classes(tmp_path: Path) -> None:
+    images = tuple(draw_images(2, 2))
+    coverage = Coverage.of("val", [image.stem for image in images], Counter(), 0)
+    content = InstanceResult(images, np.zeros((10, 9), np.int64), coverage).to_json()
+    del content["classApIntervals"]
+    found = read(tmp_path / "instance.json", content).scores
+    assert {of.interval for of in found.classes} == {None}
+    assert found.interval is not None
 
 
 def test_a_result_of_kitti_road_in_one_space(tmp_path: Path) -> None:

@@ -18,6 +18,19 @@ def test_the_interval_of_the_ap_is_over_images() -> None:
     assert images.interval(listed[:1]) == pytest.approx([np.nanmean(average_precisions(listed[:1]))] * 2)
 
 
+def test_the_interval_of_a_class_holds_its_ap_and_is_that_of_the_class_alone() -> None:
+    listed = [ImageDetections(image.stem, (*image.classes[:-1], NONE)) for image in draw_images(2, 8)]
+    mean, of_classes = images.intervals(listed)
+    assert mean == images.interval(listed)
+    assert list(of_classes) == list(CLASSES)
+    assert np.isnan(of_classes[CLASSES[-1]]).all()
+    aps = average_precisions(listed).mean(1)
+    for number, (low, high) in enumerate(list(of_classes.values())[:-1]):
+        assert low <= aps[number] <= high
+    alone = [ImageDetections(image.stem, (image.classes[0], *(NONE,) * (len(CLASSES) - 1))) for image in listed]
+    assert images.interval(alone) == pytest.approx(of_classes[CLASSES[0]])
+
+
 def test_a_difference_of_equal_results_is_zero() -> None:
     listed = draw_images(3, 8)
     assert images.difference(listed, listed) == bootstrap.Interval(0, 0)

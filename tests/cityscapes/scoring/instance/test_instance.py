@@ -220,6 +220,8 @@ def test_the_output_is_strict_json_with_our_figures_too(folder: InstanceFolder, 
     assert content["averages"]["classes"]["car"] == {"ap": 1.0, "ap50%": 1.0}
     assert content["coverage"]["split"] == "val"
     assert content["allApInterval"] == [1.0, 1.0]
+    assert content["classApIntervals"]["car"] == [1.0, 1.0]
+    assert content["classApIntervals"]["bus"] == [None, None]
     assert list(content["images"]) == ["ulm_000000_000019"]
     assert set(content["images"]["ulm_000000_000019"]["car"]) == {"instances", "confidences", "outcomes"}
 
