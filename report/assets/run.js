@@ -187,8 +187,8 @@ const runCode = (command) => element("code", {}, command);
 /** A difference of two shares in percentage points with its sign, or a dash. */
 function runPoints(first, second) {
   if (first === null || first === undefined || second === null || second === undefined) return "-";
-  const points = 100 * (first - second);
-  return `${points < 0 ? "-" : "+"}${Math.abs(points).toFixed(1)}`;
+  const points = (100 * (first - second)).toFixed(1);
+  return Number(points) === 0 ? "0.0" : Number(points) > 0 ? `+${points}` : points;
 }
 
 /** An interval of shares in percent, or a dash. */
