@@ -67,6 +67,9 @@ COMMANDS: dict[str, Command] = {
         "cityscapes.submission check predictions/test --root data", ("data", "predictions/test"), speaks=True
     ),
     "check_zip": Command("cityscapes.submission check packed.zip --root data", ("data", "packed.zip"), speaks=True),
+    "check_recorded": Command(
+        "cityscapes.submission check packed.zip --root data --output packed.zip.check.json", ("data", "packed.zip")
+    ),
     "pack": Command(
         "cityscapes.submission pack predictions/test new.zip --root data --subset",
         ("data", "predictions/test"),

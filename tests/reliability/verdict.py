@@ -12,8 +12,8 @@ from typing import Any
 from tests.reliability.stage import Outcome
 
 BAD_INPUT = 2
-_CLOCKS = {"images_per_second", "seconds", "data_wait", "process_memory_mib", "commit", "environment", "lr"}
-"""Figures that differ between runs; `lr` of an optimizer is set again before each step."""
+_CLOCKS = {"images_per_second", "seconds", "data_wait", "process_memory_mib", "commit", "environment", "lr", "time"}
+"""Figures that differ between runs; `lr` of an optimizer is set again before each step, and `time` is of a check."""
 _UNEQUAL = ("environment.json", "profile.json", "curves.png", "tensorboard", "history.csv", "README.md")
 """Files with times or names of the machine, of which only completeness is compared."""
 
