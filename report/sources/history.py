@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.files.content import reading
 from engine.findings import counted, examples
@@ -18,9 +18,20 @@ MAX_BYTES = 1 << 26
 """Bytes of a history that are read; 30,000 epochs of 19 classes have as many."""
 MAX_EPOCHS = 2000
 """Number of epochs above which only some are kept; more would make a page slow, and a curve no better."""
+_MAX_PARSED = 20_000
+"""Number of lines above which only some are parsed, which takes a second; no training has so many epochs."""
 _MAX_LINE = 1 << 20
 
 Row = dict[str, Any]
+
+
+class History(NamedTuple):
+    """Epochs of a run."""
+
+    rows: tuple[Row, ...] = ()
+    """Rows of epochs in their order; the values per class of all rows are of equal number."""
+    is_whole: bool = True
+    """Whether these are all epochs, and not some of very many."""
 
 
 @dataclass
@@ -32,15 +43,13 @@ class _Kept:
     step: int = 1
     best: Row | None = None
     last: Row | None = None
-    epochs: int = 0
-    """Number of epochs that were read."""
 
     def add(self, row: Row) -> bool:
         """Add a row, unless it is not newer than the last one; return whether it is."""
         epoch = row["epoch"]
         if self.last is not None and epoch <= self.last["epoch"]:
             return False
-        self.epochs, self.last = self.epochs + 1, row
+        self.last = row
         if self.best is None or _miou(row) > _miou(self.best):
             self.best = row
         if epoch % self.step == 0:
@@ -60,8 +69,8 @@ def _miou(row: Row) -> float:
     return number(row.get("val_miou")) or 0
 
 
-def read(path: Path, faults: Faults) -> list[Row]:
-    """Rows of the epochs in their order; the values per class of all rows are of equal number.
+def read(path: Path, faults: Faults) -> History:
+    """The history in a file, of very many epochs some, with the best and the last one.
 
     An unfinished last line is left out without a fault, because a training may be writing it.
 
@@ -70,12 +79,13 @@ def read(path: Path, faults: Faults) -> list[Row]:
         faults: receives a damaged file.
     """
     if not os.path.lexists(path):
-        return []
-    kept = _Kept()
+        return History()
+    kept, stride = _Kept(), 1
     with faults.reading(path):
         wrong: list[str] = []
         again: list[str] = []
-        for place, line, is_finished in _lines(path):
+        stride = _stride(path)
+        for place, line, is_finished in _lines(path, stride):
             row = _row(line)
             if row is None and is_finished:
                 wrong.append(f"line {place}")
@@ -87,23 +97,34 @@ def read(path: Path, faults: Faults) -> list[Row]:
         if again:
             what = f"got {counted(len(again), 'epoch')} again or too late ({examples(again)}), expected rising numbers"
             faults.add(path, f"{what}; the first of each is shown")
-        if kept.step > 1:
-            what = f"got {kept.epochs:,} epochs, expected at most {MAX_EPOCHS:,}"
-            faults.add(path, f"{what}; every {kept.step}th is shown, and the best and the last one")
         if path.stat().st_size > MAX_BYTES:
             what = f"got {path.stat().st_size:,} bytes, expected at most {MAX_BYTES:,}"
             faults.add(path, f"{what}; only the epochs at its beginning are shown")
-    return [plain(row) for row in _equal(path, kept.listed(), faults)]
+    rows = tuple(plain(row) for row in _equal(path, kept.listed(), faults))
+    return History(rows, is_whole=kept.step == stride == 1)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes, bool]]:
-    """Number and content of each line that is not empty, and whether it is complete."""
+def _stride(path: Path) -> int:
+    """The number n, so that every n-th line is parsed, from the length of the first line."""
     with reading(path) as file:
-        place, left = 0, MAX_BYTES
-        while left > 0 and (line := file.readline(min(_MAX_LINE, left))):
-            place, left = place + 1, left - len(line)
-            if line.strip():
-                yield place, line, line.endswith(b"\n") or len(line) == _MAX_LINE
+        length = len(file.readline(_MAX_LINE))
+    return -(-min(path.stat().st_size, MAX_BYTES) // (_MAX_PARSED * max(1, length))) or 1
+
+
+def _lines(path: Path, stride: int) -> Iterator[tuple[int, bytes, bool]]:
+    """Number and content of every n-th line that is not empty and of the last one, and whether it is complete."""
+    with reading(path) as file:
+        place, left, line = 0, MAX_BYTES, b""
+        while left > 0 and (read := file.readline(min(_MAX_LINE, left))):
+            place, left, line = place + 1, left - len(read), read
+            if place % stride == 0 and line.strip():
+                yield place, line, _is_finished(line)
+        if place % stride and line.strip():
+            yield place, line, _is_finished(line)
+
+
+def _is_finished(line: bytes) -> bool:
+    return line.endswith(b"\n") or len(line) == _MAX_LINE
 
 
 def _row(line: bytes) -> Row | None:

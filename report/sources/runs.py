@@ -14,6 +14,7 @@ from engine.findings import counted
 from report.records import Run
 from report.sources import discovery, history
 from report.sources.faults import Faults
+from report.sources.history import History
 from report.sources.plain import MAX_JSON_BYTES, kind_of, mapping, plain, text
 
 _FILES = (discovery.CONFIG, discovery.HISTORY, discovery.ENVIRONMENT, discovery.STATE, "best.pth")
@@ -28,20 +29,20 @@ def read(folder: Path, name: str, faults: Faults) -> Run:
         faults: receives damaged files.
     """
     config = _config(folder / discovery.CONFIG, faults)
-    rows = history.read(folder / discovery.HISTORY, faults)
+    found = history.read(folder / discovery.HISTORY, faults)
     damaged = bool(faults.found)
     environment = _environment(folder / discovery.ENVIRONMENT, faults)
-    status, progress = _status(config, rows, damaged=damaged)
+    status, progress = _status(config, found, damaged=damaged)
     return Run(
         name=name,
         folder=folder,
         status=status,
         progress=progress,
         config=mapping(plain(config)),
-        history=tuple(rows),
+        history=found.rows,
         environment=environment,
         modified=date(last_change(folder)),
-        classes=_classes(config, rows),
+        classes=_classes(config, found.rows),
         results=(),
         profiles=(),
         faults=faults.found,
@@ -100,13 +101,15 @@ def _environment(path: Path, faults: Faults) -> dict[str, Any]:
 
 
 def _status(
-    config: Mapping[str, Any], rows: Sequence[history.Row], *, damaged: bool
+    config: Mapping[str, Any], found: History, *, damaged: bool
 ) -> tuple[Literal["complete", "unfinished", "damaged"], str]:
     """Status of a run, and its progress in words."""
-    done, epochs = rows[-1]["epoch"] if rows else 0, config.get("epochs")
+    done, epochs = found.rows[-1]["epoch"] if found.rows else 0, config.get("epochs")
     if type(epochs) is not int or epochs < 0:
         epochs = None
     progress = counted(done, "epoch") if epochs is None else f"{done} of {counted(epochs, 'epoch')}"
+    if not found.is_whole:
+        progress += ", of which some are shown"
     if damaged:
         return "damaged", f"{progress}; files are damaged"
     return ("complete" if epochs is not None and done >= epochs else "unfinished"), progress

@@ -210,3 +210,11 @@ def test_folders_without_anything_make_an_empty_report(tmp_path: Path) -> None:
     report = collect([tmp_path, tmp_path / "missing"], None)
     assert (report.runs, report.agreements, report.profiles, report.faults) == ((), (), (), ())
     assert report.published
+
+
+def test_a_run_of_very_many_epochs_says_that_some_are_shown(tmp_path: Path) -> None:
+    rows = [{"epoch": epoch, "val_miou": 0.5} for epoch in range(1, 2501)]
+    write_run(tmp_path / "first", *rows, epochs=2500)
+    (run,) = collect([tmp_path], None).runs
+    assert (run.status, run.progress) == ("complete", "2500 of 2500 epochs, of which some are shown")
+    assert run.faults == ()

@@ -14,7 +14,7 @@ from report.sources.faults import Faults, Names
 def read(path: Path) -> tuple[list[dict[str, Any]], tuple[Fault, ...]]:
     """The rows of a history, and its faults."""
     faults = Faults(Names([path.parent]))
-    return history.read(path, faults), faults.found
+    return list(history.read(path, faults).rows), faults.found
 
 
 def row(epoch: int, **more: Any) -> str:
@@ -67,12 +67,23 @@ def test_of_many_epochs_some_are_kept_with_the_best_and_the_last(tmp_path: Path)
     path = tmp_path / "history.jsonl"
     with path.open("w") as file:
         file.writelines(row(epoch, val_miou=0.9 if epoch == 7001 else 0.5) for epoch in range(1, 10_000))
-    rows, (fault,) = read(path)
+    rows, faults = read(path)
     epochs = [one["epoch"] for one in rows]
     assert history.MAX_EPOCHS / 2 <= len(epochs) <= history.MAX_EPOCHS + 2
     assert epochs == sorted(epochs)
     assert {7001, 9999} <= set(epochs)
-    assert "got 9,999 epochs, expected at most 2,000; every 8th is shown" in fault.message
+    assert faults == ()
+    assert not history.read(path, Faults(Names([]))).is_whole
+
+
+def test_of_a_million_epochs_few_are_parsed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history, "_MAX_PARSED", 50)
+    path = tmp_path / "history.jsonl"
+    path.write_text("".join(map(row, range(1, 10_002))))
+    rows, faults = read(path)
+    assert len(rows) <= 60
+    assert rows[-1]["epoch"] == 10_001
+    assert faults == ()
 
 
 def test_a_huge_history_is_read_in_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
