@@ -1,10 +1,12 @@
 """Data of the section `run`."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
-from report.pictures.collect import Pictures
+from report import page
+from report.pictures.collect import Pictures, collect
 from report.records import Fault, NetworkProfile, Report, Result, ResultScores, Run
 from report.sections.run import data
 
@@ -76,3 +78,12 @@ def test_damaged_options_and_environments_are_shown_as_far_as_they_go() -> None:
 
 def test_a_report_without_runs() -> None:
     assert content() == {"runs": [], "published": [], "networks": []}
+
+
+def test_scores_and_options_are_in_the_page_as_tables_that_need_no_script() -> None:
+    report = Report((run("<b>demo</b>", scored("demo/val", "best")),), (), (), (), ())
+    html = page.render(report, collect(report, most=0, max_bytes=0, workers=1), "Runs")
+    plain = re.findall(r"<noscript>(.*?)</noscript>", html.partition('<section id="run"')[2], re.DOTALL)[0]
+    assert "Scores of &lt;b&gt;demo&lt;/b&gt;, val, best weights" in plain
+    assert "<dt>IoU</dt><dd>50.0</dd>" in plain
+    assert '<th scope="row">root</th><td>.../cityscapes</td>' in plain
