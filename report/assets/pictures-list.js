@@ -95,8 +95,11 @@ function picturesOptions(set, number, choose) {
 async function picturesThumbnails() {
   if (picturesList.drawing) return;
   picturesList.drawing = true;
-  while (picturesList.waiting.length > 0) await picturesList.waiting.shift()();
-  picturesList.drawing = false;
+  try {
+    while (picturesList.waiting.length > 0) await picturesList.waiting.shift()();
+  } finally {
+    picturesList.drawing = false;
+  }
 }
 
 /** Draw the image of a scene into its option. */
