@@ -157,21 +157,21 @@ def _scene(name: str, group: Group, scene: Scene, encoded: Encoded, files: dict[
         "truth": added("truth", encoded.truth),
         "predictions": [added(str(index), one) for index, one in enumerate(encoded.predictions)],
         "scores": [
-            _scores(group.counts_of(index, scene.sample) if one is not None else None, encoded.counts[index])
+            _scores(group.counts_of(index, scene.sample), encoded, index) if one is not None else None
             for index, one in enumerate(encoded.predictions)
         ],
     }
 
 
-def _scores(exact: ImageCounts | None, reduced: ImageCounts | None) -> dict[str, Any] | None:
+def _scores(known: ImageCounts | None, encoded: Encoded, index: int) -> dict[str, Any] | None:
     """Mean IoU and IoU of the classes of an image, from all pixels if they are known, else from the reduced ones."""
-    counts = reduced if exact is None else exact
+    counts = encoded.counts[index] if known is None else known
     if counts is None:
         return None
     return {
         "mean": _rounded(mean_score(counts)),
         "classes": [_rounded(value) for value in counts.scores().tolist()],
-        "exact": exact is not None,
+        "exact": known is not None or encoded.size == encoded.full,
     }
 
 

@@ -40,7 +40,7 @@ def test_results_share_images_and_ground_truth(two: Pictures) -> None:
 def test_scores_are_exact_where_they_are_known(two: Pictures) -> None:
     first, second = two.content["sets"][0]["scenes"][0]["scores"]
     assert first == {"mean": 0.25, "classes": [0.25] * 19, "exact": True}
-    assert second["exact"] is False
+    assert second["exact"] is True
     assert 0 < second["mean"] < 1
     assert len(second["classes"]) == 19
 
@@ -55,6 +55,8 @@ def test_pictures_are_reduced_until_they_fit(demo_root: Path, tmp_path: Path) ->
     widths = [one.content["sets"][0]["scenes"][0]["size"][0] for one in (full, small)]
     assert widths[0] == 256
     assert widths[1] < 256
+    exact = [one.content["sets"][0]["scenes"][0]["scores"][0]["exact"] for one in (full, small)]
+    assert exact == [True, False]
 
 
 def test_the_worst_scenes_stay_if_the_smallest_do_not_fit(demo_root: Path, tmp_path: Path) -> None:
