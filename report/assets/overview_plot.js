@@ -136,7 +136,7 @@ function overviewDraw(placed, levels, look, width) {
   ];
   return {
     ...margin, width, height, marks,
-    x: {...x, label: "Latency (ms)", grid: true, ticks: log ? undefined : 6, tickFormat: log ? "~s" : undefined},
+    x: {...x, label: "Latency (ms)", grid: true, ticks: log ? undefined : width < 500 ? 4 : 6, tickFormat: log ? "~s" : undefined},
     y: {...y, grid: true}, r: {type: "identity"}, symbol: {type: "identity"}, color: {type: "identity"},
   };
 }

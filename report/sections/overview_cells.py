@@ -130,15 +130,22 @@ def scored(run: Run) -> Cell:
     return Cell(f"{run.scored.split or '-'}, {scores.task}", note=", ".join(filter(None, parts)))
 
 
-def average(run: Run, name: str) -> Cell:
-    """An average of the scored result; the main one has its bootstrap interval as note."""
+def main_average(run: Run) -> Cell:
+    """The main average of the scored result, with its name and bootstrap interval."""
     scores = run.scored.scores if run.scored else None
-    if scores is None or name not in scores.averages:
+    if scores is None or not scores.averages:
         return Cell()
-    note = ""
-    if scores.interval is not None and name == next(iter(scores.averages)):
-        note = f"{100 * scores.interval.low:.1f} to {100 * scores.interval.high:.1f}"
-    return _share(scores.averages[name], note)
+    name, score = next(iter(scores.averages.items()))
+    low, high = scores.interval or (None, None)
+    return _share(score, name if low is None or high is None else f"{name}, {100 * low:.1f} to {100 * high:.1f}")
+
+
+def average(run: Run, name: str) -> Cell:
+    """Another average of the scored result; none if it is the main one."""
+    scores = run.scored.scores if run.scored else None
+    if scores is None or name not in list(scores.averages)[1:]:
+        return Cell()
+    return _share(scores.averages[name])
 
 
 def parameters(run: Run) -> Cell:

@@ -22,23 +22,32 @@ class Column(NamedTuple):
 
 
 def columns(runs: tuple[Run, ...]) -> list[Column]:
-    """The columns for these runs: one for each average that any of their scored results has, frequent ones first."""
-    scores = [run.scored.scores for run in runs if run.scored and run.scored.scores]
-    averages = Counter(name for of in scores for name in of.averages)
-    return [*_OF_TRAINING, *(_average(name) for name, _ in averages.most_common()), *_OF_COST, *_OF_SETUP]
+    """The columns for these runs: one for the main averages, and one for each other average, frequent ones first."""
+    averages = [list(run.scored.scores.averages) for run in runs if run.scored and run.scored.scores]
+    others = Counter(name for names in averages for name in names[1:])
+    main = _main({name for names in averages for name in names[:1]})
+    return [*_OF_TRAINING, main, *(_average(name) for name, _ in others.most_common()), *_OF_COST, *_OF_SETUP]
 
 
-def _average(name: str) -> Column:
+def _main(names: set[str]) -> Column:
+    """The column of main averages, under their name if all have the same."""
     return Column(
-        f"average:{name}",
-        name,
-        "Scored result (%)",
+        "main",
+        names.pop() if len(names) == 1 else "Main average",
+        _RESULT,
         "number",
-        partial(cells.average, name=name),
-        f"{name} of the scored result. Below the main average: its 95 % bootstrap interval over images.",
+        cells.main_average,
+        "The first average of the benchmark and task, with its 95 % bootstrap interval over images. Compare only rows "
+        "of the same data set, split, task and average.",
     )
 
 
+def _average(name: str) -> Column:
+    explanation = f"{name} of the scored result."
+    return Column(f"average:{name}", name, _RESULT, "number", partial(cells.average, name=name), explanation)
+
+
+_RESULT = "Scored result (%)"
 _OF_TRAINING = (
     Column(
         "name", "Run", "Run", "text", cells.name, "Name of the run folder, with its progress. It opens the run below."
@@ -58,7 +67,7 @@ _OF_TRAINING = (
     Column(
         "scored",
         "Split, task",
-        "Scored result (%)",
+        _RESULT,
         "text",
         cells.scored,
         "Split and task of the scored result that stands for the run, with the number of images. Section One run has "

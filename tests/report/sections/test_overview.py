@@ -31,7 +31,7 @@ def test_row_of_a_run_has_all_figures() -> None:
     assert cells["recipe"] == ("demo", None, "2 epochs, 0.002")
     assert cells["best"] == ("25.0", 0.25, "epoch 1")
     assert cells["scored"] == ("val, pixel", None, "best weights, 500 scenes of val, the official set")
-    assert cells["average:IoU"] == ("60.0", 0.6, "58.0 to 62.0")
+    assert cells["main"] == ("60.0", 0.6, "IoU, 58.0 to 62.0")
     assert cells["average:iIoU"] == ("40.0", 0.4, "")
     assert cells["average:category iIoU"] == ("-", None, "")
     assert cells["parameters"] == ("9.35", 9_354_329, "")
@@ -63,10 +63,18 @@ def test_columns_are_those_of_all_averages_and_frequent_ones_come_first() -> Non
         run("c", result("c/val", scores({"PQ": 0.6, "SQ": 0.7}, task="panoptic"))),
     ]
     content = section(report(*tasks))
-    averages = [column["heading"] for column in content["columns"] if column["key"].startswith("average:")]
-    assert averages == ["PQ", "SQ", *FOUR]
+    headings = {column["key"]: column["heading"] for column in content["columns"]}
+    averages = [heading for key, heading in headings.items() if key.startswith("average:")]
+    assert headings["main"] == "Main average"
+    assert averages == ["SQ", "iIoU", "category IoU", "category iIoU"]
     assert sum(group["columns"] for group in content["groups"]) == len(content["columns"])
-    assert row(tasks[1], tasks[0])["average:IoU"] == ("-", None, "")
+    assert row(tasks[1], tasks[0])["average:iIoU"] == ("-", None, "")
+    assert row(tasks[1], tasks[0])["main"] == ("50.0", 0.5, "PQ")
+
+
+def test_main_averages_of_one_name_have_it_as_heading() -> None:
+    content = section(report(run("a", result("a/val", scores(FOUR)))))
+    assert [column["heading"] for column in content["columns"]].count("IoU") == 1
 
 
 @pytest.mark.parametrize(
