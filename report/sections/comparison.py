@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.bootstrap import LEVEL, RESAMPLES, Interval
+from engine.errors import InputError
+from engine.parallel import available_cpus, parallel_map
 from report import intervals
 from report.pictures.collect import Pictures
 from report.records import Report, Result, ResultScores
@@ -73,12 +75,14 @@ def _compare(
     members: Sequence[int], scores: Sequence[ResultScores], pairs: dict[str, Any], images: dict[int, tuple[str, ...]]
 ) -> None:
     """Add the intervals of all pairs of results of a kind to `pairs`, and the names of their images to `images`."""
-    resampled = [intervals.resample(of) if of.classes else None for of in scores]
+    workers = available_cpus() if scores[0].task == "instance" else 1  # a second each, others a tenth of it
+    found = parallel_map(intervals.resample, scores, workers=workers, title="comparing results")
+    resampled = [None if isinstance(of, InputError) else of for _, of in found]
     columns = 1 + len(scores[0].classes)
     kept = [of if of is not None and of.figures.shape[1] == columns else None for of in resampled]
     images.update({index: of.stems for index, of in zip(members, kept, strict=True) if of is not None})
-    for (i, j), found in intervals.of_pairs(kept).items():
-        pairs[f"{members[i]},{members[j]}"] = [_short(interval) for interval in found]
+    for (i, j), differences in intervals.of_pairs(kept).items():
+        pairs[f"{members[i]},{members[j]}"] = [_short(interval) for interval in differences]
 
 
 def _short(interval: Interval | None) -> list[float] | None:
