@@ -31,7 +31,7 @@ html_show_copyright = html_show_sphinx = False
 CONTENTS = {
     "Data": ["docs/ground_truth", "docs/datasets"],
     "Networks": ["docs/networks", "docs/training", "docs/scaling", "docs/inference", "docs/export"],
-    "Results": ["docs/scoring", "docs/submission", "docs/converters", "docs/profiling"],
+    "Results": ["docs/scoring", "docs/report", "docs/submission", "docs/converters", "docs/profiling"],
     "Coming from another program": ["docs/coming_from/README", "docs/coming_from/*"],
     "Reference": ["build/commands", "docs/api"],
     "The project": ["docs/architecture", "docs/reliability", "docs/gpu", "docs/gpu_bench", "CONTRIBUTING", "CHANGELOG"],

@@ -75,7 +75,7 @@ DAMAGES: dict[str, Any] = {
     "UTF-16": lambda content: content.decode().encode("utf-16"),
 }
 HARMLESS = {("empty", "history.jsonl"), ("zeros", "history.jsonl")}
-"""Damage -> file in which it cannot be told from a training that has just begun."""
+"""Damage -> file in which the damage has the same effect as a training that has just begun."""
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
