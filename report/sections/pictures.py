@@ -9,4 +9,4 @@ from report.records import Report
 def data(report: Report, pictures: Pictures) -> dict[str, Any]:
     """JSON content of the section: sets of scenes with names, sizes, scores, and the ids of their pictures."""
     del report
-    return dict(pictures.content)
+    return {"off": False, **pictures.content}
