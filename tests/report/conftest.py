@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ OpenPage = Callable[..., "Page"]
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 _OWN = ("file:", "data:", "blob:")
 """Schemes of requests that stay on this machine; a file may only be the page itself."""
-_TIMEOUT = 15_000
+_TIMEOUT = 5_000
 """Longest time in milliseconds that an element may take to appear, on a slow and busy machine."""
 
 
@@ -71,3 +72,11 @@ def watch(page: "Page", path: Path, problems: list[str]) -> None:
     page.on("console", lambda message: problems.append(message.text) if message.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: problems.append(f"exception: {error}"))
     page.on("request", lambda request: requested(request.url))
+
+
+def wait_until(page: "Page", condition: str, argument: Any = None) -> None:
+    """Wait until an expression is true in a page; Playwright's own function for that needs `eval` in the page."""
+    end = time.monotonic() + _TIMEOUT / 1000
+    while not page.evaluate(condition, argument):
+        assert time.monotonic() < end, f"not true after {_TIMEOUT / 1000} s: {condition}"
+        page.wait_for_timeout(20)
