@@ -37,11 +37,12 @@ function runCompare(value) {
   Object.assign(runChoice, {kind, other: Number(place ?? 0), otherResult: 0});
 }
 
-/** Published results of the benchmark of the chosen run. */
+/** Published results of the benchmark of the chosen run, those on the split of the chosen result first. */
 function runPublished() {
   const run = DATA.run.runs[runChoice.run];
   const benchmarks = new Set([run.benchmark, ...run.results.map((result) => result.benchmark)]);
-  return DATA.run.published.filter((published) => benchmarks.has(published.benchmark));
+  const split = run.results[runChoice.result]?.split;
+  return d3.sort(DATA.run.published.filter((published) => benchmarks.has(published.benchmark)), (published) => published.split !== split);
 }
 
 /** Show everything of the chosen run, result and other side. */
@@ -96,7 +97,7 @@ function runFillChoosers() {
   });
   const fromPapers = element("optgroup", {label: "Published results"});
   for (const result of runPublished()) {
-    const text = `${result.name}, ${result.split}: ${percent(result.score)} (${result.source})`;
+    const text = `${result.name}, ${result.split}: ${percent(result.score)}`;
     fromPapers.append(element("option", {value: `published ${published.indexOf(result)}`}, text));
   }
   select.replaceChildren(
@@ -120,6 +121,9 @@ function runAbout(view) {
   const {other} = view;
   const notes = view.run.faults.slice(0, RUN_FAULTS).map(([path, message]) => `${path}: ${message}`);
   if (view.run.faults.length > RUN_FAULTS) notes.push(`${view.run.faults.length - RUN_FAULTS} more files of this run are listed at the top of the page.`);
+  if (other?.published && view.scores && view.result.split !== other.published.split) {
+    notes.push(`Different splits: ${view.result.split} and ${other.published.split}.`);
+  }
   if (other?.run && view.result && other.result) {
     if (view.result.benchmark !== other.result.benchmark) {
       notes.push(`Different benchmarks: ${view.result.benchmark} and ${other.result.benchmark}.`);
