@@ -1,6 +1,7 @@
 """Charts of one result: scores by class, and the confusion matrix."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -14,6 +15,8 @@ from report.records import ClassScore, Confusion
 
 _MOST_FIGURES = 2
 """Number of figures of a class that are drawn, for example IoU and iIoU."""
+_FEW = 6
+"""Largest number of classes that fit into one column of a paper."""
 _MOST_NUMBERS = 24
 """Largest number of columns of a confusion matrix whose cells have room for a number."""
 
@@ -27,12 +30,12 @@ def write(groups: Sequence[Group], folder: FigureFolder) -> None:
         key = entry.result.key
         if shown := [found for found in entry.scores.classes if any(v is not None for v in found.figures.values())]:
             about = f"{_listed(shown)} of each class of {key}"
-            folder.chart(f"classes-{names[key]}", f"{about}{_with_interval(shown)}.", of_classes(entry, shown))
+            folder.chart(f"classes-{names[key]}", f"{about}{_with_interval(shown)}.", partial(of_classes, entry, shown))
         else:
             folder.leave_out(f"Classes of {key}", "no class occurs in the scored images")
         if entry.scores.confusion is not None and entry.scores.confusion.counts.any():
             about = f"Confusion matrix of {key}, each row as percent of a true class."
-            folder.chart(f"confusion-{names[key]}", about, of_confusion(entry, entry.scores.confusion))
+            folder.chart(f"confusion-{names[key]}", about, partial(of_confusion, entry, entry.scores.confusion))
         else:
             folder.leave_out(f"Confusion matrix of {key}", f"{entry.scores.path.name} has none")
 
@@ -40,7 +43,7 @@ def write(groups: Sequence[Group], folder: FigureFolder) -> None:
 def of_classes(entry: Entry, classes: Sequence[ClassScore]) -> Figure:
     """Bars of each class, with the bootstrap interval of the first figure."""
     figures = _figures(classes)
-    figure = style.figure(style.PAGE, 2.9)
+    figure = style.figure(style.COLUMN if len(classes) <= _FEW else style.PAGE, 2.9)
     axes = figure.subplots()
     width = 0.8 / len(figures)
     for number, name in enumerate(figures):
@@ -69,13 +72,16 @@ def _place(index: int, found: ClassScore, name: str, figures: Sequence[str], wid
 
 def of_confusion(entry: Entry, confusion: Confusion) -> Figure:
     """Confusion matrix as percent of each row, from white to dark; numbers from 1 % on where they have room."""
-    totals = confusion.counts.sum(1, keepdims=True)
-    shares = np.divide(100 * confusion.counts, totals, out=np.full(confusion.counts.shape, np.nan), where=totals > 0)
+    counts, names = confusion.counts, confusion.columns
+    if len(names) > len(confusion.names) and not counts[:, -1].any():
+        counts, names = counts[:, :-1], names[:-1]  # no pixel was predicted as no class
+    totals = counts.sum(1, keepdims=True)
+    shares = np.divide(100 * counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
     rows, columns = shares.shape
     figure = style.figure(style.PAGE, min(9.0, 1.9 + 5.1 * rows / max(columns, 1)))
     axes = figure.subplots()
     picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    axes.set_xticks(range(columns), [style.label(name, 24) for name in confusion.columns], rotation=45, ha="right")
+    axes.set_xticks(range(columns), [style.label(name, 24) for name in names], rotation=45, ha="right")
     axes.set_yticks(range(rows), [style.label(name, 24) for name in confusion.names])
     axes.set(xlabel="predicted class", ylabel="true class", title=style.label(entry.name, 90))
     axes.grid(visible=False)

@@ -1,6 +1,7 @@
 """Charts of trainings: loss, scores and learning rate over epochs."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -31,7 +32,7 @@ def write(report: Report, folder: FigureFolder) -> None:
     names = file_names(run.name for run in report.runs)
     for run in report.runs:
         if run.history:
-            folder.chart(f"curves-{names[run.name]}", f"Curves of {run.name}, {run.progress}.", of_run(run))
+            folder.chart(f"curves-{names[run.name]}", f"Curves of {run.name}, {run.progress}.", partial(of_run, run))
         elif run.folder is not None:
             folder.leave_out(f"Curves of {run.name}", "no epoch is recorded yet")
     compared = sorted((run for run in report.runs if run.best), key=_best, reverse=True)
@@ -40,7 +41,7 @@ def write(report: Report, folder: FigureFolder) -> None:
         return
     shown = compared[: style.MOST_SERIES]
     part = "" if len(shown) == len(compared) else f", the best {len(shown)} of {len(compared)}"
-    folder.chart("curves", f"Loss and mIoU of all runs on validation images{part}.", of_all(shown))
+    folder.chart("curves", f"Loss and mIoU of all runs on validation images{part}.", partial(of_all, shown))
 
 
 def of_run(run: Run) -> Figure:

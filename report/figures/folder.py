@@ -1,13 +1,17 @@
 """Folder of figures: files, and an index of what was written and left out."""
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from engine.errors import InputError
 from engine.files.atomic import replacing, write_text
+from engine.parallel import parallel_map
 from engine.tables import Table
+from report.figures import style
 from report.figures.escaping import markdown
 from report.figures.formats import to_latex, to_markdown
 
@@ -26,22 +30,33 @@ class FigureFolder:
         """Names of files that belong together, and one line about them."""
         self.left_out: list[tuple[str, str]] = []
         """Name of a chart or file that was not made, and the reason."""
+        self._charts: list[tuple[str, Callable[[], Figure]]] = []
 
     @property
     def files(self) -> int:
         """Number of files that were written, without the index."""
         return sum(len(names) for names, _ in self.entries)
 
-    def chart(self, stem: str, about: str, figure: Figure) -> None:
-        """Write a chart as SVG and PDF; both have no date, so that the same chart gives the same bytes."""
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a box is drawn instead
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # the layout is done, and need not be computed for each format
-            for suffix, metadata in (("svg", {"Date": None}), ("pdf", {"CreationDate": None})):
-                with replacing(self.folder / f"{stem}.{suffix}") as file:
-                    figure.savefig(file, format=suffix, metadata=metadata)
+    def chart(self, stem: str, about: str, draw: Callable[[], Figure]) -> None:
+        """Add a chart, which `draw_charts` will draw by calling a function that can be pickled."""
+        self._charts.append((stem, draw))
         self.add((f"{stem}.svg", f"{stem}.pdf"), about)
+
+    def draw_charts(self, workers: int) -> None:
+        """Draw all charts that were added, in several processes, and write each as SVG and PDF.
+
+        Raises:
+            InputError: if a file cannot be written.
+        """
+        work = partial(_draw, self.folder)
+        faults = [
+            message
+            for _, outcome in parallel_map(work, self._charts, workers=workers, title="charts")
+            if isinstance(outcome, InputError)
+            for message in outcome.messages
+        ]
+        if faults:
+            raise InputError(*faults)
 
     def table(self, stem: str, about: str, table: Table, right: Collection[str] = ()) -> None:
         """Write a table as LaTeX and Markdown; columns of numbers and those in `right` are aligned right."""
@@ -67,3 +82,17 @@ class FigureFolder:
             lines += ["", "## Left out", ""]
             lines += [f"- {markdown(what)}: {markdown(why)}" for what, why in self.left_out]
         write_text(self.folder / INDEX, "\n".join(lines) + "\n")
+
+
+def _draw(folder: Path, chart: tuple[str, Callable[[], Figure]]) -> None:
+    """Write a chart as SVG and PDF; both have no date, so that the same chart gives the same bytes."""
+    stem, draw = chart
+    with style.applied(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing", UserWarning)  # a box is drawn instead
+        figure = draw()
+        if (layout := figure.get_layout_engine()) is not None:
+            layout.execute(figure)
+            figure.set_layout_engine("none")  # the layout need not be computed for each format
+        for suffix, metadata in (("svg", {"Date": None}), ("pdf", {"CreationDate": None})):
+            with replacing(folder / f"{stem}.{suffix}") as file:
+                figure.savefig(file, format=suffix, metadata=metadata)

@@ -1,6 +1,7 @@
 """Charts of accuracy against latency, from the points that the overview of the page shows."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from matplotlib.figure import Figure
@@ -12,7 +13,7 @@ from report.figures.names import file_names
 
 _LOGARITHMIC = 10
 """Smallest ratio of the longest to the shortest latency for which the axis is logarithmic."""
-_MOST_POINTS = 20
+_MOST_POINTS = 24
 """Largest number of points that the legend has room for, the most accurate first."""
 
 
@@ -20,8 +21,6 @@ class Point(NamedTuple):
     """Score of a run or of a published result, with a latency."""
 
     name: str
-    conditions: str
-    """Device, size of the images and precision."""
     latency: float
     """Median milliseconds of normalisation, network and argmax; published ones as their source defines them."""
     score: float
@@ -30,25 +29,27 @@ class Point(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """Subject of a chart: results that have one chart together."""
+    """Subject of a chart: results of one split whose latencies were measured in the same way."""
 
     title: str
     score: str
     """Name of the score."""
+    conditions: str
+    """Device, size of the images and precision."""
 
 
 def write(overview: Mapping[str, Any], folder: FigureFolder) -> None:
-    """Write accuracy against latency of each benchmark, split and task.
+    """Write accuracy against latency of each benchmark, split and task on each device.
 
     Args:
         overview: content of the section of this name.
         folder: for the charts.
     """
     charts = _points(overview)
-    names = file_names(f"{subject.title} {subject.score}" for subject in charts)
+    names = file_names(map(" ".join, charts))
     for subject, points in charts.items():
-        stem = f"accuracy-latency-{names[f'{subject.title} {subject.score}']}"
-        folder.chart(stem, _about(subject, points), of_latency(subject, points))
+        about = f"{subject.score} against latency of {subject.title} on {subject.conditions}{_part(points)}."
+        folder.chart(f"accuracy-latency-{names[' '.join(subject)]}", about, partial(of_latency, subject, points))
     if not charts:
         why = "no scored run has a latency; measure it by test_fcn.py --profile or profile_fcn.py --output"
         folder.leave_out("Accuracy against latency", why)
@@ -57,9 +58,8 @@ def write(overview: Mapping[str, Any], folder: FigureFolder) -> None:
 def of_latency(subject: Subject, points: Sequence[Point]) -> Figure:
     """Score against latency; published results are hollow, and the axis is logarithmic if the range asks for it."""
     shown = points[:_MOST_POINTS]
-    figure = style.figure(style.PAGE, max(2.6, 0.7 + 0.17 * len(shown)))
+    figure = style.figure(style.PAGE, 2.9 + 0.17 * -(-len(shown) // 2))
     axes = figure.subplots()
-    several = len({point.conditions for point in shown if not point.is_published}) > 1
     for number, point in enumerate(shown):
         chosen = style.series(number)
         axes.plot(
@@ -69,7 +69,7 @@ def of_latency(subject: Subject, points: Sequence[Point]) -> Figure:
             color=chosen.color,
             markerfacecolor="white" if point.is_published else chosen.color,
             markersize=6,
-            label=_name(point, several=several),
+            label=style.label(point.name, 34) + (" (published)" if point.is_published else ""),
         )
     latencies = [point.latency for point in shown]
     if max(latencies) > _LOGARITHMIC * min(latencies):
@@ -79,8 +79,9 @@ def of_latency(subject: Subject, points: Sequence[Point]) -> Figure:
         axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.set_xlim(left=0, right=1.1 * max(latencies))
-    axes.set(xlabel="latency of an image (ms)", ylabel=f"{subject.score} (%)", title=style.label(subject.title, 70))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+    axes.set(xlabel="latency of an image (ms)", ylabel=f"{subject.score} (%)")
+    axes.set_title(style.label(f"{subject.title}; {subject.conditions}", 90))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, handlelength=1.5)
     return figure
 
 
@@ -92,25 +93,16 @@ def _points(overview: Mapping[str, Any]) -> dict[Subject, list[Point]]:
             title = " ".join(part for part in (point["benchmark"] or "unknown benchmark", point["split"]) if part)
             title += "" if point["task"] == "pixel" else f", {point['task']}"
             conditions = ", ".join(part for part in (point["device"], point["size"], point["precision"]) if part)
-            found = Point(point["run"], conditions, point["latency"], 100 * point["score"], is_published=False)
-            charts.setdefault(Subject(title, point["average"]), []).append(found)
+            found = Point(point["run"], point["latency"], 100 * point["score"], is_published=False)
+            charts.setdefault(Subject(title, point["average"], conditions), []).append(found)
     for result in overview["published"]:
         for subject, points in charts.items():
             if result["latency"] and subject.title == f"{result['benchmark']} {result['split']}":
-                score = 100 * result["score"]
-                points.append(Point(result["name"], result["device"], result["latency"], score, is_published=True))
+                name = f"{result['name']}, {result['device']}" if result["device"] else result["name"]
+                points.append(Point(name, result["latency"], 100 * result["score"], is_published=True))
     return {subject: sorted(points, key=lambda point: -point.score) for subject, points in charts.items()}
 
 
-def _name(point: Point, *, several: bool) -> str:
-    """Name of a point in the legend, with its conditions if they differ between runs."""
-    if point.is_published:
-        return f"{style.label(point.name, 30)} (published)"
-    return style.label(f"{point.name}, {point.conditions}" if several else point.name, 44)
-
-
-def _about(subject: Subject, points: Sequence[Point]) -> str:
-    conditions = "; ".join(dict.fromkeys(point.conditions for point in points if not point.is_published))
-    number = min(len(points), _MOST_POINTS)
-    part = "" if number == len(points) else f", the best {number} of {len(points)}"
-    return f"{subject.score} against latency of {subject.title}{part}, on {conditions}."
+def _part(points: Sequence[Point]) -> str:
+    """The number of points that are shown, if it is not that of all."""
+    return "" if len(points) <= _MOST_POINTS else f", the best {_MOST_POINTS} of {len(points)}"

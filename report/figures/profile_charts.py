@@ -1,6 +1,7 @@
 """Charts of speed: stages of a prediction, and networks in the roofline model."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,14 +50,14 @@ def write(report: Report, networks: Sequence[Mapping[str, Any]], folder: FigureF
     names = file_names(bars)
     for conditions, found in bars.items():
         about = f"Median duration of the stages of a prediction on {conditions}."
-        folder.chart(f"stages-{names[conditions]}", about, of_stages(conditions, found))
+        folder.chart(f"stages-{names[conditions]}", about, partial(of_stages, conditions, found))
     if not bars:
         folder.leave_out("Stages of predictions", "no profile was found; make one by test_fcn.py --profile")
     points = _points(networks)
     names = file_names(points)
     for device, placed in points.items():
         about = f"Roofline plot: FLOP/s of networks on {device}, below the ceilings of memory and arithmetic."
-        folder.chart(f"roofline-{names[device]}", about, of_roofline(device, placed))
+        folder.chart(f"roofline-{names[device]}", about, partial(of_roofline, device, placed))
     if not points:
         folder.leave_out("Roofline plot", "no network was profiled; run profile_fcn.py --output FILE")
 
@@ -93,9 +94,10 @@ def of_stages(device: str, bars: Sequence[Bar]) -> Figure:
 
 def of_roofline(device: str, points: Sequence[Point]) -> Figure:
     """Log-log plot of the networks below the ceilings of the device (Williams, Waterman and Patterson, 2009)."""
-    figure = style.figure(style.PAGE, 3.0)
-    axes = figure.subplots()
+    shown = points[: style.MOST_SERIES]
     roofs = _roofs(points)
+    figure = style.figure(style.PAGE, 2.9 + 0.17 * -(-(len(shown) + len(roofs)) // 2))
+    axes = figure.subplots()
     ridges = [flops / bandwidth for flops, bandwidth in roofs.values()]
     low = 0.4 * min([point.intensity for point in points] + ridges)
     high = 2.5 * max([point.intensity for point in points] + ridges)
@@ -104,18 +106,18 @@ def of_roofline(device: str, points: Sequence[Point]) -> Figure:
         ceiling = [low * bandwidth, flops, flops]
         dashes = style.series(number).dashes
         axes.plot([low, flops / bandwidth, high], ceiling, color="0.3", linestyle=dashes, label=name)
-    for number, point in enumerate(points[: style.MOST_SERIES]):
+    for number, point in enumerate(shown):
         chosen = style.series(number)
-        name = style.label(point.name, 40)
+        name = style.label(point.name, 42)
         axes.plot(point.intensity, point.achieved, chosen.marker, color=chosen.color, markersize=6, label=name)
     axes.set(xscale="log", yscale="log", xlabel="arithmetic intensity (FLOP/byte)", ylabel="FLOP/s")
-    axes.set(title=style.label(device, 60), xlim=(low, high))
+    axes.set(title=style.label(device, 90), xlim=(low, high))
     axes.set_ylim(0.3 * min(point.achieved for point in points), 2 * max(flops for flops, _ in roofs.values()))
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(subs=(1, 2, 5), numticks=12))
         axis.set_major_formatter(FuncFormatter(lambda value, _: _si(value).strip()))
         axis.set_minor_locator(NullLocator())
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right upper")
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, handlelength=2.5)
     return figure
 
 

@@ -1,6 +1,7 @@
 """Charts that compare results, by their intervals, and masks with the official ones."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -22,7 +23,7 @@ def write(report: Report, groups: Sequence[Group], folder: FigureFolder) -> None
         scored = [entry for entry in group.entries if entry.average is not None]
         if scored or published:
             about = f"{group.figure} of all results of {group.title}, with 95 % bootstrap intervals."
-            folder.chart(f"intervals-{names[group.title]}", about, of_intervals(group, published))
+            folder.chart(f"intervals-{names[group.title]}", about, partial(of_intervals, group, published))
     if not groups:
         folder.leave_out("Intervals of results", "no result was scored")
     folders = [agreement.path.parent for agreement in report.agreements]
@@ -31,7 +32,7 @@ def write(report: Report, groups: Sequence[Group], folder: FigureFolder) -> None
         name = of_folder.get(str(place)) or file_names([place.name])[place.name]
         what = f"Pixels of the masks in {place.name} that differ from the official ones, by label"
         if rows := [row for row in agreement.rows if row.kind == "label" and row.differing and row.pixels]:
-            folder.chart(f"agreement-{name}", f"{what}.", of_agreement(rows))
+            folder.chart(f"agreement-{name}", f"{what}.", partial(of_agreement, rows))
         else:
             folder.leave_out(what, "no pixel of any label differs")
     if not report.agreements:
@@ -60,8 +61,8 @@ def of_intervals(group: Group, published: Sequence[Published]) -> Figure:
         axes.plot(score, place, "o", color="#0072B2", markersize=5)
     for place, one in enumerate(published, len(entries)):
         axes.plot(100 * one.score, place, "s", color="#D55E00", markerfacecolor="white", markersize=5)
-    names = [style.label(entry.name, 44) for entry in entries]
-    names += [f"{style.label(one.name, 36)} (published)" for one in published]
+    names = [style.label(entry.name, 56) for entry in entries]
+    names += [f"{style.label(one.name, 44)} (published)" for one in published]
     axes.set_yticks(range(len(names)), names)
     axes.set(xlabel=f"{group.figure} (%), with 95 % bootstrap intervals", title=style.label(group.title, 90))
     axes.set_ylim(len(names) - 0.4, -0.6)

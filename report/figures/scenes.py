@@ -98,7 +98,8 @@ def write(groups: Sequence[Group], chosen: Sequence[Sequence[Scene]], folder: Fi
             folder.leave_out(what, error.messages[0])
             continue
         stem = f"scenes-{name}"
-        _save(of_rows(group, rows, methods), stem, folder)
+        with style.applied():
+            _save(of_rows(group, rows, methods), stem, folder)
         which = "" if any(chosen) else f", the worst of {group.members[methods[0]].result.key}"
         columns = ", ".join(_columns(group, rows, methods))
         folder.add((f"{stem}.png", f"{stem}.pdf"), f"Scenes of {title(group)}{which}: {columns}.")

@@ -15,7 +15,6 @@ from report.figures import (
     profile_charts,
     result_charts,
     scenes,
-    style,
     tables,
 )
 from report.figures.folder import FigureFolder
@@ -47,13 +46,13 @@ def write(
     found = groups(report)
     pictured, faults = pictures.groups(report, sys.maxsize, workers)
     chosen = scenes.named(pictured, wanted)
-    with style.applied():
-        curves.write(report, folder)
-        class_charts.write(found, folder)
-        result_charts.write(report, found, folder)
-        latency_charts.write(contents["overview"], folder)
-        profile_charts.write(report, contents["run"]["networks"], folder)
-        scenes.write(pictured, chosen, folder, workers)
+    curves.write(report, folder)
+    class_charts.write(found, folder)
+    result_charts.write(report, found, folder)
+    latency_charts.write(contents["overview"], folder)
+    profile_charts.write(report, contents["run"]["networks"], folder)
+    folder.draw_charts(workers)
+    scenes.write(pictured, chosen, folder, workers)
     for fault in faults:
         folder.leave_out(f"Scenes of {fault.path}", fault.message)
     animations.write(pictured, folder)

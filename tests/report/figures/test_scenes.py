@@ -8,7 +8,7 @@ from PIL import Image
 
 from engine.errors import InputError
 from engine.files.folders import find
-from report.figures import animations, scenes, style
+from report.figures import animations, scenes
 from report.figures.folder import FigureFolder
 from report.pictures.groups import Group, groups
 from report.sources.collect import collect
@@ -27,8 +27,7 @@ def val(pictured: list[Group]) -> Group:
 
 def written(pictured: list[Group], folder: Path, *wanted: str) -> FigureFolder:
     figures = FigureFolder(folder)
-    with style.applied():
-        scenes.write(pictured, scenes.named(pictured, wanted), figures, 1)
+    scenes.write(pictured, scenes.named(pictured, wanted), figures, 1)
     return figures
 
 
