@@ -78,7 +78,8 @@ def class_names(benchmark: str) -> tuple[str, ...]:
 
 def _config(path: Path, faults: Faults) -> dict[str, Any]:
     """The options of a run; empty if they are missing or damaged."""
-    if not os.path.lexists(path):
+    if not os.path.lexists(path):  # a training writes this file before any other
+        faults.add(path, "no such file, expected the options of the training, for example its network; restore it")
         return {}
     with faults.reading(path):
         content = read_yaml(path)

@@ -73,6 +73,24 @@ def test_a_damaged_configuration_is_a_fault_of_its_run(tmp_path: Path) -> None:
     assert report.faults == ()
 
 
+def test_a_run_without_options_says_what_is_missing(tmp_path: Path) -> None:
+    (tmp_path / "saved" / "first").mkdir(parents=True)
+    (tmp_path / "saved" / "first" / "last.pth").write_bytes(b"weights")
+    run = the_run(collect([tmp_path / "saved"], None))
+    assert (run.status, run.config) == ("damaged", {})
+    (fault,) = run.faults
+    assert fault.path == "saved/first/config.yaml"
+    assert fault.message.startswith("no such file, expected the options of the training")
+
+
+def test_files_that_are_still_being_written_are_not_read(tmp_path: Path) -> None:
+    folder = write_run(tmp_path / "first", row(1))
+    for name in (".last.pth.k3.part", ".history.csv.k4.part", ".lock", ".scores.json.k5.part"):
+        (folder / name).write_bytes(b"{")
+    run = the_run(collect([tmp_path], None))
+    assert (run.status, run.faults, run.results) == ("unfinished", (), ())
+
+
 def write_scores(path: Path, seed: int = 0) -> Path:
     """Write a result of the panoptic task, the smallest one."""
     path.parent.mkdir(parents=True, exist_ok=True)
