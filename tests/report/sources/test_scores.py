@@ -1,5 +1,6 @@
 """Result files of the scorers of all benchmarks -> scores."""
 
+import functools
 import json
 from collections import Counter
 from pathlib import Path
@@ -8,17 +9,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cityscapes.labels import BY_NAME
 from cityscapes.scoring.coverage import Coverage
 from cityscapes.scoring.instance.matching import CLASSES
 from cityscapes.scoring.instance.result import InstanceResult
 from cityscapes.scoring.panoptic.matching import NAMES as PANOPTIC_NAMES
+from cityscapes.scoring.pixel import images as pixel_images
+from cityscapes.scoring.pixel.counts import Counts
 from cityscapes.scoring.pixel.images import NAMES
+from cityscapes.scoring.pixel.result import ScoringResult
+from cityscapes.scoring.pixel.scores import scores_of
+from engine import image_counts
 from engine.errors import InputError
 from engine.files.atomic import write_json
 from engine.image_counts import ImageCounts
 from engine.scoring import Scores
-from kitti_road.counts import Counts
-from kitti_road.measures import scores_of
+from kitti_road import counts as road_counts
+from kitti_road.measures import scores_of as road_scores_of
 from kitti_road.result import to_json
 from pascal_voc.labels import CLASSES as VOC
 from report.sources import scores
@@ -136,8 +143,8 @@ def test_a_result_of_the_instance_task_of_an_earlier_version_has_no_intervals_of
 
 def test_a_result_of_kitti_road_in_one_space(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    counts = Counts(rng.integers(0, 50, 256), rng.integers(0, 50, 256))
-    sets = {"um_road": scores_of(counts), "urban_road": scores_of(counts.plus(counts))}
+    counts = road_counts.Counts(rng.integers(0, 50, 256), rng.integers(0, 50, 256))
+    sets = {"um_road": road_scores_of(counts), "urban_road": road_scores_of(counts.plus(counts))}
     reading = read(tmp_path / "road.json", to_json(sets, "val", "image"))
     assert (reading.benchmark, reading.split, reading.scores.task) == ("kitti_road", "val", "road")
     assert reading.scores.averages == pytest.approx(sets["urban_road"].columns)
@@ -146,7 +153,7 @@ def test_a_result_of_kitti_road_in_one_space(tmp_path: Path) -> None:
 
 
 def test_a_result_of_kitti_road_in_both_spaces_is_that_of_the_server(tmp_path: Path) -> None:
-    one, two = (scores_of(Counts(np.full(256, number), np.arange(256))) for number in (1, 9))
+    one, two = (road_scores_of(road_counts.Counts(np.full(256, number), np.arange(256))) for number in (1, 9))
     spaces = {"image": to_json({"um_lane": one}, "val", "image"), "bev": to_json({"um_lane": two}, "val", "bev")}
     reading = read(tmp_path / "scores.json", spaces)
     assert reading.benchmark == "kitti_lane"
@@ -161,5 +168,71 @@ def test_content_of_another_kind_is_not_a_result(tmp_path: Path, content: Any) -
         read(tmp_path / "scores.json", content)
 
 
-def test_the_files_of_cityscapes_have_19_classes() -> None:
-    assert len(NAMES) == 19
+def pixel_result(images: int = 4) -> ScoringResult:
+    """A result of the pixel task in which no image has a train."""
+    rng = np.random.default_rng(7)
+    train = BY_NAME["train"].id
+    counts = []
+    for _ in range(images):
+        confusion = rng.integers(0, 100, (34, 34)) + 900 * np.eye(34, dtype=np.int64)
+        confusion[train], confusion[:, train] = 0, 0
+        instances = rng.integers(1, 5, 34)
+        hits = confusion.diagonal() * rng.uniform(0.5, 1, 34)
+        counts.append(Counts(confusion, instances, hits, hits))
+    total = functools.reduce(Counts.plus, counts)
+    of_images = [pixel_images.count(f"ulm_{number:06}_000019", of.confusion) for number, of in enumerate(counts)]
+    coverage = Coverage.of("val", [image.stem for image in of_images], Counter({(2048, 1024): images}), 0)
+    return ScoringResult(scores_of(total), tuple(of_images), None, coverage)
+
+
+def test_a_result_of_the_pixel_task(tmp_path: Path) -> None:
+    measured = pixel_result()
+    reading = read(tmp_path / "scores.json", measured.to_json())
+    assert (reading.benchmark, reading.split, reading.scores.task) == ("cityscapes", "val", "pixel")
+    found, official = reading.scores, measured.scores.to_json()
+    assert list(found.averages) == ["IoU", "iIoU", "category IoU", "category iIoU"]
+    assert found.averages["category iIoU"] == pytest.approx(official["averageScoreInstCategories"])
+    assert [of.name for of in found.classes] == list(NAMES)
+    of = {one.name: one for one in found.classes}
+    assert of["car"].figures == pytest.approx(
+        {"IoU": measured.scores.classes["car"], "iIoU": measured.scores.class_instances["car"]}
+    )
+    assert of["road"].figures["iIoU"] is None
+    assert (of["train"].figures["IoU"], of["train"].interval) == (None, None)
+    interval, iou = of["car"].interval, of["car"].figures["IoU"]
+    assert interval is not None
+    assert iou is not None
+    assert interval.low <= iou <= interval.high
+    assert found.interval == pytest.approx(tuple(image_counts.interval(measured.images)))
+    assert found.confusion is not None
+    assert found.confusion.counts.shape == (19, 20)
+    car = NAMES.index("car")
+    assert found.confusion.counts[car, car] == measured.scores.confusion[BY_NAME["car"].id, BY_NAME["car"].id]
+    assert found.confusion.counts[car].sum() == measured.scores.confusion[BY_NAME["car"].id].sum()
+    assert (found.official, len(found.images)) == (False, 4)
+
+
+def test_a_result_of_the_official_scorer_has_no_images_and_nan_for_missing_classes(tmp_path: Path) -> None:
+    content = pixel_result().scores.to_json()
+    path = tmp_path / "resultPixelLevelSemanticLabeling.json"
+    path.write_text(json.dumps(content))
+    assert "NaN" in path.read_text()
+    reading = scores.read(path, json.loads(path.read_text()))
+    assert (reading.split, reading.scores.coverage, reading.scores.official) == ("", "", None)
+    assert (reading.scores.images, reading.scores.interval) == ((), None)
+    assert {of.interval for of in reading.scores.classes} == {None}
+    assert reading.scores.averages["IoU"] == pytest.approx(content["averageScoreClasses"])
+
+
+def test_boundary_iou_is_a_further_figure(tmp_path: Path) -> None:
+    borders = dict.fromkeys(NAMES, 0.25)
+    found = read(tmp_path / "scores.json", pixel_result().to_json() | {"boundaryScores": borders}).scores
+    assert found.classes[0].figures["boundary IoU"] == 0.25
+
+
+@pytest.mark.parametrize(
+    "matrix", [[[1]], [["a"] * 34] * 34, [[-1] * 34] * 34, [[0.5] * 34] * 34, [[1 << 60] * 34] * 34, 3]
+)
+def test_a_confusion_matrix_of_another_form_is_refused(tmp_path: Path, matrix: Any) -> None:
+    with pytest.raises(ValueError, match="expected a confusion matrix of 34 x 34 whole numbers"):
+        read(tmp_path / "scores.json", pixel_result().to_json() | {"confMatrix": matrix})
