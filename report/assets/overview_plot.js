@@ -98,7 +98,9 @@ function overviewNote(points, placed, levels, condition) {
   const unmeasured = new Set(points.filter((point) => !point.published && point.latency === null).map((point) => point.run));
   const elsewhere = ours.size - drawn.size - unmeasured.size;
   const parts = [];
-  if (placed.length) {
+  if (placed.length && drawn.size === 0) {
+    parts.push(`Latencies on ${condition}, by the protocols of their sources. No run was measured there.`);
+  } else if (placed.length) {
     parts.push(`Each point is a run; a click opens it. Median latency of one image on ${condition}: normalisation, network and argmax, without files. Bars are 95 % bootstrap intervals.`);
   } else {
     parts.push("Nothing to draw: no shown run has both this score and a measured latency. test_fcn.py and profile_fcn.py measure latency.");

@@ -9,7 +9,7 @@ import pytest
 from report import page
 from report.pictures.collect import collect
 from report.records import Report
-from tests.report.conftest import OpenPage
+from tests.report.conftest import OpenPage, wait_until
 from tests.report.drawn_report import network_profile, published, report, result, run, scores, stages
 
 if TYPE_CHECKING:
@@ -69,10 +69,8 @@ def test_averages_that_no_shown_run_has_are_hidden(drawn: Path, open_page: OpenP
     assert headings.count() == everything - 1
     assert int(group.get_attribute("colspan") or 0) == columns - 1
     page.get_by_role("button", name="Clear").click()
-    page.wait_for_function(
-        f"document.querySelectorAll('#overview-runs thead tr:last-child th:not([hidden])').length === {everything}"
-    )
-    assert len(names(page)) == 4
+    wait_until(page, "document.querySelectorAll('#overview-runs tbody tr:not([hidden])').length === 4")
+    assert headings.count() == everything
 
 
 def test_text_filters_every_column_by_every_word(drawn: Path, open_page: OpenPage) -> None:
@@ -126,7 +124,7 @@ def test_click_on_a_point_opens_its_run(drawn: Path, open_page: OpenPage) -> Non
     page.mouse.move(*place)
     page.locator(f"{_CHART} [aria-label=tip]", has_text="fast").wait_for()
     page.mouse.click(*place)
-    page.wait_for_function("chosen.run === 'fast'")
+    wait_until(page, "chosen.run === 'fast'")
     assert page.evaluate("document.activeElement.id") == "run-title"
     assert page.locator("#overview-runs tr[aria-current=true]").get_attribute("data-run") == "fast"
 
@@ -138,3 +136,19 @@ def test_scores_of_other_images_are_not_drawn_beside_published_ones(tmp_path: Pa
     note = page.locator("#overview-plot-note").inner_text()
     assert "not of the official set of images: do not compare them with published ones" in note
     assert "published" not in page.locator("#overview-legend").inner_text()
+
+
+def test_published_latencies_are_shown_apart(tmp_path: Path, open_page: OpenPage) -> None:
+    of = report(
+        run("ours", result("ours/val", scores({"IoU": 0.7}), profile=stages(90.0))),
+        published=(published("theirs", 0.6, latency_ms=11.0, device="GPU C"),),
+    )
+    page = open_page(write(tmp_path / "report.html", of))
+    page.locator(_CHART).scroll_into_view_if_needed()
+    assert "theirs" not in (page.locator("#overview-plot").get_attribute("aria-label") or "")
+    page.get_by_role("combobox", name="Latency on").select_option("GPU C, as published")
+    assert page.locator("#overview-legend").inner_text() == "published"
+    note = page.locator("#overview-plot-note").inner_text()
+    assert note.startswith(
+        "Latencies on GPU C, as published, by the protocols of their sources. No run was measured there."
+    )
