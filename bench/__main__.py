@@ -31,6 +31,7 @@ BENCHES = (
     "forward",
     "prediction",
     "forward_gpu",
+    "report",
 )
 """Names of the benches, which are modules of this package."""
 _OF_SCORING = ("parts", "images", "rounds", "minutes")

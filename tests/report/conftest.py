@@ -1,7 +1,5 @@
 """Chromium for tests of the page: it must be installed, for example as Debian's package `chromium`."""
 
-import os
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bench import browser
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 OpenPage = Callable[..., "Page"]
 """Type of the fixture `open_page`."""
 
-_NAMES = ("chromium", "chromium-browser", "google-chrome")
 _OWN = ("file:", "data:", "blob:")
 """Schemes of requests that stay on this machine; a file may only be the page itself."""
 _TIMEOUT = 5_000
@@ -26,15 +25,13 @@ _TIMEOUT = 5_000
 def chromium() -> "Iterator[Browser]":
     """Headless Chromium, which all tests share."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed: make setup installs it")
-    path = next(filter(None, map(shutil.which, _NAMES)), None)
+    path = browser.find()
     if path is None:
-        pytest.skip(f"no browser: none of {', '.join(_NAMES)} is on the PATH; on Debian: apt-get install chromium")
-    # Chromium refuses to start its sandbox as root, for example in a container.
-    arguments = ["--no-sandbox"] if os.getuid() == 0 else []
+        pytest.skip(browser.MISSING)
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
+        found = browser.launch(playwright, path)
+        yield found
+        found.close()
 
 
 @pytest.fixture
