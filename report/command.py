@@ -1,23 +1,27 @@
 """`python -m report`: one page of runs, scores, pictures and profiles."""
 
 import argparse
+import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from engine.cli.command import command
-from engine.cli.options import names, tool_parser
+from engine.cli.options import names, require_output_file, tool_parser
 from engine.cli.parser import add_workers, within
-from engine.errors import InputError
-from engine.files.atomic import require_writable, require_writable_file, write_text
+from engine.errors import InputError, printable
+from engine.files.atomic import require_writable, write_text
 from engine.findings import counted
 from engine.ranges import Range
 from report import page
 from report.pictures import collect as pictures_of
+from report.records import Fault
 from report.sources import collect as sources
 
 _SCENES = Range(0, 100_000)
 _MEGABYTES = Range(1, 1000)
+_TOLD = 10
+"""Largest number of faults that are printed."""
 
 
 @command
@@ -28,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise InputError(*(f"{folder}: no such folder; give folders of runs and results" for folder in missing))
     if chosen.scenes and chosen.figures is None:
         raise InputError("--scenes chooses scenes for figures; give --figures DIR too")
-    require_writable_file(chosen.output)
+    require_output_file(chosen.output, "report.html")
     if chosen.figures is not None:
         require_writable(chosen.figures)
     report = sources.collect(chosen.folders, chosen.root)
@@ -37,11 +41,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     contents = page.contents(report, pictures)
     write_text(chosen.output, page.render(report, pictures, chosen.title, contents))
     print(f"{chosen.output}: {counted(len(report.runs), 'run')}, {counted(len(report.results), 'result')}")
+    _tell(page.faults(report, pictures))
     if chosen.figures is not None:
         from report.figures.write import write  # imported late, because Matplotlib and pandas take a second
 
         print(write(report, contents, chosen.figures, wanted=chosen.scenes, workers=chosen.workers))
     return 0
+
+
+def _tell(faults: Sequence[Fault]) -> None:
+    """Print on stderr what the page does not show, or only in part."""
+    for fault in faults[:_TOLD]:
+        print(printable(f"note: not shown, or only in part: {fault.path}: {fault.message}"), file=sys.stderr)
+    if len(faults) > _TOLD:
+        print(f"note: and {len(faults) - _TOLD} more; the page lists them at its top", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

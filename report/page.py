@@ -53,12 +53,12 @@ def render(report: Report, pictures: Pictures, title: str, data: dict[str, Any] 
         report=report,
         files=pictures.files,
         counts=f"{counted(len(report.runs), 'run')}, {counted(len(report.results), 'result')}",
-        faults=_faults(report, pictures),
+        faults=faults(report, pictures),
         most_faults=_MOST_FAULTS,
     )
 
 
-def _faults(report: Report, pictures: Pictures) -> list[Fault]:
+def faults(report: Report, pictures: Pictures) -> list[Fault]:
     """All faults, each once: those of the report first, then those of its runs and pictures."""
     of_runs = (fault for run in report.runs for fault in run.faults)
     return list(dict.fromkeys([*report.faults, *of_runs, *pictures.faults]))
