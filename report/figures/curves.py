@@ -10,8 +10,10 @@ from matplotlib.ticker import MaxNLocator
 
 from report.figures import style
 from report.figures.folder import FigureFolder
+from report.figures.groups import by_benchmark
 from report.figures.names import file_names
 from report.records import Report, Run
+from report.sections.values import number
 
 _PANELS = {
     "loss": "loss",
@@ -28,20 +30,21 @@ _SPARSE = 25
 
 
 def write(report: Report, folder: FigureFolder) -> None:
-    """Write the curves of each run, and of all runs together."""
+    """Write the curves of each run, and of all runs of a benchmark together."""
     names = file_names(run.name for run in report.runs)
     for run in report.runs:
         if run.history:
             folder.chart(f"curves-{names[run.name]}", f"Curves of {run.name}, {run.progress}.", partial(of_run, run))
         elif run.folder is not None:
             folder.leave_out(f"Curves of {run.name}", "no epoch is recorded yet")
-    compared = sorted((run for run in report.runs if run.best), key=_best, reverse=True)
-    if len(compared) < 2:
-        folder.leave_out("Curves of all runs", "fewer than two runs have a validated epoch")
-        return
-    shown = compared[: style.MOST_SERIES]
-    part = "" if len(shown) == len(compared) else f", the best {len(shown)} of {len(compared)}"
-    folder.chart("curves", f"Loss and mIoU of all runs on validation images{part}.", partial(of_all, shown))
+    for (name, runs), part in by_benchmark(run for run in report.runs if run.best):
+        what = f"Loss and mIoU of all runs on {name}, on validation images"
+        if len(runs) < 2:
+            folder.leave_out(what, "fewer than two runs have a validated epoch")
+            continue
+        shown = sorted(runs, key=_best, reverse=True)[: style.MOST_SERIES]
+        most = "" if len(shown) == len(runs) else f", the best {len(shown)} of {len(runs)}"
+        folder.chart(f"all-curves-{part}", f"{what}{most}.", partial(of_all, shown))
 
 
 def of_run(run: Run) -> Figure:
@@ -50,8 +53,8 @@ def of_run(run: Run) -> Figure:
     figure.suptitle(style.label(run.name, 90))
     for axes, (metric, title) in zip(figure.subplots(2, 3).flat, _PANELS.items(), strict=True):
         series = {"": metric} if metric == "learning_rate" else {_SPLITS[k]: f"{k}_{metric}" for k in _SPLITS}
-        for number, (name, key) in enumerate(series.items()):
-            _line(axes, run.history, key, title, number, name)
+        for position, (name, key) in enumerate(series.items()):
+            _line(axes, run.history, key, title, style.series(position), name)
         _finish(axes, title)
         if metric == "loss" and len(axes.lines) > 1:
             axes.legend()
@@ -63,8 +66,9 @@ def of_all(runs: Sequence[Run]) -> Figure:
     rows = -(-len(runs) // 3)
     figure = style.figure(style.PAGE, 2.3 + 0.17 * rows)
     for axes, metric in zip(figure.subplots(1, 2), ("loss", "miou"), strict=True):
-        for number, run in enumerate(runs):
-            _line(axes, run.history, f"val_{metric}", _PANELS[metric], number, style.label(run.name, 30))
+        for position, run in enumerate(runs):
+            name = style.label(run.name, 30)
+            _line(axes, run.history, f"val_{metric}", _PANELS[metric], style.series(position), name)
         _finish(axes, f"validation {_PANELS[metric]}")
     handles, labels = figure.axes[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
@@ -75,13 +79,14 @@ def _best(run: Run) -> float:
     return float(run.best["val_miou"]) if run.best else 0.0
 
 
-def _line(axes: Axes, history: Sequence[Mapping[str, Any]], key: str, title: str, number: int, name: str) -> None:
+def _line(
+    axes: Axes, history: Sequence[Mapping[str, Any]], key: str, title: str, chosen: style.Series, name: str
+) -> None:
     """Draw the measured values of one column of a history; nothing if there is none."""
     scale = 100 if "%" in title else 1
-    measured = [(row["epoch"], scale * row[key]) for row in history if row.get(key) is not None]
+    measured = [(row["epoch"], scale * value) for row in history if (value := number(row.get(key))) is not None]
     if not measured:
         return
-    chosen = style.series(number)
     every = max(1, len(measured) // 8) if len(measured) > _SPARSE else 1
     epochs, values = zip(*measured, strict=True)
     axes.plot(

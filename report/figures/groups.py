@@ -1,8 +1,11 @@
 """Groups of results that can be compared: of one benchmark, split and task."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
+from report.figures.names import file_names
 from report.records import Report, Result, ResultScores, Run
+from report.sections.overview_cells import benchmark
 
 
 class Entry(NamedTuple):
@@ -49,6 +52,15 @@ def groups(report: Report) -> list[Group]:
                 key = (result.benchmark, result.split, result.scores.task)
                 found.setdefault(key, []).append((run, result, result.scores))
     return [Group(*key, _entries(members)) for key, members in found.items()]
+
+
+def by_benchmark(runs: Iterable[Run]) -> list[tuple[tuple[str, tuple[Run, ...]], str]]:
+    """The runs of each benchmark with its name, and a part of a file name."""
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        found.setdefault(benchmark(run) or "unknown benchmark", []).append(run)
+    names = file_names(found)
+    return [((name, tuple(members)), names[name]) for name, members in found.items()]
 
 
 def _entries(members: list[tuple[Run, Result, ResultScores]]) -> tuple[Entry, ...]:

@@ -6,11 +6,15 @@ from typing import Any
 from engine.bootstrap import Interval
 from engine.tables import Table, percent, points
 from report.figures.folder import FigureFolder
-from report.figures.groups import Entry, Group
+from report.figures.groups import Entry, Group, by_benchmark
 from report.figures.names import file_names
+from report.records import Report, Run
+from report.sections.overview_columns import Column, columns
 
-_OVERVIEW = {"name", "network", "backbone", "benchmark", "scored", "parameters", "macs", "latency", "memory"}
-"""Keys of the columns of the table of runs that a paper has, with the averages."""
+_OVERVIEW = {"name", "network", "backbone", "scored", "main", "parameters", "macs", "latency", "memory"}
+"""Keys of the columns of the table of runs that a paper has, besides the averages."""
+_RECORD = {"name", "status", "benchmark", "best", "recipe", "device", "date", "commit"}
+"""Keys of the columns of the table of trainings."""
 _MOST_RESULTS = 6
 """Largest number of results next to each other in the table of classes, the best first."""
 _VERDICTS = {True: "more than chance", False: "may be chance", None: "different images: no interval"}
@@ -18,40 +22,47 @@ _VERDICTS = {True: "more than chance", False: "may be chance", None: "different 
 Content = Mapping[str, Any]
 
 
-def write(contents: Mapping[str, Any], groups: Sequence[Group], folder: FigureFolder) -> None:
+def write(report: Report, contents: Content, groups: Sequence[Group], folder: FigureFolder) -> None:
     """Write all tables.
 
     Args:
+        report: runs and results.
         contents: content of the sections of the page.
         groups: results that can be compared.
         folder: for the tables.
     """
-    _write_runs(contents["overview"], folder)
+    _write_runs(report, folder)
     _write_classes(groups, folder)
     _write_comparison(contents["comparison"], folder)
     _write_published(contents["overview"].get("published", ()), folder)
     _write_profiles(contents["run"]["networks"], folder)
 
 
-def _write_runs(overview: Content, folder: FigureFolder) -> None:
-    columns, runs = overview.get("columns", ()), overview.get("runs", ())
-    if not columns or not runs:
+def _write_runs(report: Report, folder: FigureFolder) -> None:
+    """A table of the runs of each benchmark as a paper has it, and one of all trainings."""
+    if not report.runs:
         folder.leave_out("Tables of runs", "there is no run")
         return
-    of_paper = [c for c in columns if c["key"] in _OVERVIEW or c["key"].startswith("average:")]
-    of_record = [c for c in columns if c["key"] == "name" or c not in of_paper]
-    for stem, shown, about in (
-        ("overview", of_paper, "Runs with their scores and cost."),
-        ("trainings", of_record, "Trainings: status, recipe, date and commit of each run."),
-    ):
-        cells = {column["heading"]: [_cell(run, columns.index(column)) for run in runs] for column in shown}
-        right = [column["heading"] for column in shown if column["kind"] == "number"]
-        folder.table(stem, about, Table(cells), right)
+    for (name, runs), part in by_benchmark(report.runs):
+        shown = [column for column in columns(runs) if column.key in _OVERVIEW or column.key.startswith("average:")]
+        table, right = _of_runs(runs, shown)
+        if len(table.columns) > 1:
+            about = f"Runs on {name} with their scores in percent and their cost."
+            folder.table(f"overview-{part}", about, table, right)
+        else:
+            folder.leave_out(f"Table of the runs on {name}", "nothing but their names is known")
+    shown = [column for column in columns(report.runs) if column.key in _RECORD]
+    folder.table("trainings", "Trainings: status, recipe, date and commit of each run.", *_of_runs(report.runs, shown))
 
 
-def _cell(run: Content, number: int) -> str | None:
-    text: str = run["cells"][number]["text"]
-    return None if text == "-" else text
+def _of_runs(runs: Sequence[Run], shown: Sequence[Column]) -> tuple[Table, list[str]]:
+    """Table of the columns of runs that have any value, and the headings of those that are aligned right."""
+    cells = {column: [column.cell(run).text for run in runs] for column in shown}
+    filled = {column: texts for column, texts in cells.items() if any(text != "-" for text in texts)}
+    return (
+        Table({column.heading: texts for column, texts in filled.items()}),
+        [column.heading for column in filled if column.kind == "number"],
+    )
 
 
 def _write_classes(groups: Sequence[Group], folder: FigureFolder) -> None:

@@ -34,14 +34,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_kind_of_chart_and_table_is_written(folder: Path) -> None:
     names = {path.name for path in folder.iterdir()}
-    charts = ["curves", "curves-fcn8s", "classes-fcn8s-val", "confusion-fcn8s-val", "intervals-cityscapes-val"]
+    charts = [
+        "all-curves-cityscapes",
+        "curves-fcn8s",
+        "classes-fcn8s-val",
+        "confusion-fcn8s-val",
+        "intervals-cityscapes-val",
+    ]
     charts += [
         "accuracy-latency-cityscapes-val-IoU-AMD-EPYC-256x128-32-true",
         "stages-AMD-EPYC-32-true-256x128",
         "roofline-AMD-EPYC",
     ]
     tables = (
-        "overview",
+        "overview-cityscapes",
         "trainings",
         "classes-fcn8s-val",
         "by-class-cityscapes-val",
@@ -117,3 +123,18 @@ def test_settings_of_matplotlib_stay_as_they_are(tmp_path: Path) -> None:
     before = dict(mpl.rcParams)
     figures(drawn.report(drawn.run("a", results=())), tmp_path)
     assert dict(mpl.rcParams) == before
+
+
+def test_values_that_are_not_finite_are_left_out_of_curves(tmp_path: Path) -> None:
+    rows = [dict(row) for row in drawn.history()]
+    rows[1] |= {"train_loss": float("inf"), "val_miou": float("nan"), "learning_rate": 10**400}
+    rows[2] |= {"val_loss": None}
+    figures(drawn.report(drawn.run("a", history=tuple(rows), results=())), tmp_path)
+    assert "training" in texts(tmp_path / "curves-a.svg")
+
+
+def test_a_run_without_anything_is_left_out(tmp_path: Path) -> None:
+    empty = drawn.run("a", history=(), results=(), config={}, environment={}, modified="")
+    figures(drawn.report(empty), tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"README.md", "trainings.md", "trainings.tex"}
+    assert "nothing but their names is known" in (tmp_path / "README.md").read_text()
