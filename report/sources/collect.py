@@ -49,11 +49,11 @@ def _read_document(
 ) -> None:
     """Add the result or the profiles in a JSON file; files of another kind are left out."""
     with faults.reading(path):
-        if _is_copy(path, results_found):
-            return
         with reading(path) as file:
             if not _SIGNS.search(file.read(_BEGINNING)):
                 return
+        if _is_copy(path, results_found):
+            return
         content = read_json(path, MAX_JSON_BYTES)
         if profiles.is_networks(content):
             networks += profiles.read_networks(path, content)
