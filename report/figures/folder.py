@@ -12,10 +12,11 @@ from engine.files.atomic import replacing, write_text
 from engine.parallel import parallel_map
 from engine.tables import Table
 from report.figures import style
-from report.figures.escaping import markdown
+from report.figures.escaping import latex, markdown
 from report.figures.formats import to_latex, to_markdown
 
 INDEX = "README.md"
+DOCUMENT = "all-tables.tex"
 
 
 class FigureFolder:
@@ -63,6 +64,20 @@ class FigureFolder:
         write_text(self.folder / f"{stem}.tex", to_latex(table, right))
         write_text(self.folder / f"{stem}.md", to_markdown(table, right))
         self.add((f"{stem}.tex", f"{stem}.md"), about)
+
+    def write_document(self) -> None:
+        """Write `all-tables.tex`: a document with all tables that were written, each reduced to the width of a page."""
+        tables = [
+            f"\\noindent {latex(about)}\n\n"
+            f"\\noindent\\resizebox{{\\ifdim\\width>\\linewidth\\linewidth\\else\\width\\fi}}{{!}}{{\\input{{{names[0]}}}}}"
+            "\n\n\\bigskip\n"
+            for names, about in self.entries
+            if names[0].endswith(".tex")
+        ]
+        if tables:
+            packages = "\\documentclass{article}\n\\usepackage{booktabs,graphicx}\n\\begin{document}\n"
+            write_text(self.folder / DOCUMENT, "".join([packages, *tables, "\\end{document}\n"]))
+            self.add((DOCUMENT,), "All tables in one document, for pdflatex.")
 
     def add(self, names: tuple[str, ...], about: str) -> None:
         """Add files that are already written to the index."""

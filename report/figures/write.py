@@ -57,6 +57,7 @@ def write(
         folder.leave_out(f"Scenes of {fault.path}", fault.message)
     animations.write(pictured, folder)
     tables.write(report, contents, found, folder)
+    folder.write_document()
     folder.write_index()
     left = f", {len(folder.left_out)} left out (see README.md there)" if folder.left_out else ""
     return f"{into}: {counted(folder.files, 'figure')}{left}"

@@ -1,5 +1,7 @@
 """All figures of a report in a folder."""
 
+import shutil
+import subprocess
 from pathlib import Path
 
 import matplotlib as mpl
@@ -58,10 +60,18 @@ def test_every_kind_of_chart_and_table_is_written(folder: Path) -> None:
 
 
 def test_every_table_is_valid_latex(folder: Path) -> None:
-    tables = list(folder.glob("*.tex"))
+    tables = [path for path in folder.glob("*.tex") if path.name != "all-tables.tex"]
     assert len(tables) >= 7
     for table in tables:
         require_valid(table.read_text())
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="there is no pdflatex")
+def test_all_tables_compile(folder: Path, tmp_path: Path) -> None:
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", f"-output-directory={tmp_path}"]
+    done = subprocess.run([*command, "all-tables.tex"], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert (tmp_path / "all-tables.pdf").is_file()
 
 
 def test_every_chart_is_readable_at_its_printed_width(folder: Path) -> None:
@@ -136,5 +146,10 @@ def test_values_that_are_not_finite_are_left_out_of_curves(tmp_path: Path) -> No
 def test_a_run_without_anything_is_left_out(tmp_path: Path) -> None:
     empty = drawn.run("a", history=(), results=(), config={}, environment={}, modified="")
     figures(drawn.report(empty), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {"README.md", "trainings.md", "trainings.tex"}
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "README.md",
+        "all-tables.tex",
+        "trainings.md",
+        "trainings.tex",
+    }
     assert "nothing but their names is known" in (tmp_path / "README.md").read_text()
