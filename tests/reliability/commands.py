@@ -137,6 +137,11 @@ COMMANDS: dict[str, Command] = {
         ("CamVid", "camvid_predictions"),
         speaks=True,
     ),
+    "report": Command(
+        "report saved/done reported data --root data --output report.html --pictures 2",
+        ("data", "saved/done", "reported"),
+        speaks=True,
+    ),
     "train": Command(f"{TRAIN} --epochs 1 --name new --curves false", heavy=True),
     "train_with_index": Command(
         f"{TRAIN} --epochs 1 --name new --cache cache --class_uniform 0.5 --save_every 1 "

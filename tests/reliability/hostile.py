@@ -7,6 +7,7 @@ from tests.reliability.archives import tars, zips
 from tests.reliability.contents import kinds, pngs, texts
 from tests.reliability.hostile_file import HostileFile
 from tests.reliability.record import Case
+from tests.reliability.report_contents import reports
 from tests.reliability.stage import perform
 from tests.reliability.task_contents import cycles, tasks
 from tests.reliability.verdict import Verdict, of_ending
@@ -22,6 +23,7 @@ HOSTILE_FILES: dict[str, Callable[[], list[HostileFile]]] = {
     "kinds of files": kinds,
     "tasks": tasks,
     "cycles of links": cycles,
+    "reports": reports,
 }
 """Kind of hostile files -> function that lists them."""
 

@@ -81,6 +81,10 @@ def _content(path: Path) -> str:
             content = _without_clocks(json.loads(content))
         case ".jsonl":
             content = [_without_clocks(json.loads(line)) for line in content.decode().splitlines()]
+        case ".html":
+            if not content.endswith(b"</html>"):
+                raise ValueError("no end")
+            content = re.sub(rb"made \d{4}-\d\d-\d\d \d\d:\d\d UTC", b"", content)
         case ".npy":
             import numpy as np
 

@@ -21,6 +21,7 @@ def build_world(world: Path) -> None:
         _make(f"{TEST} --split {split}", world)
         shutil.copytree(world / "outputs/w" / split / "predictions", world / "predictions" / split)
     shutil.copy2(world / "outputs/w/test/submission.zip", world / "packed.zip")
+    (world / "outputs/w").rename(world / "reported")
     shutil.rmtree(world / "outputs")
     (world / "wrong").mkdir()
     for path in sorted((world / "predictions/test").rglob("*.png")):
