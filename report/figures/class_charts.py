@@ -1,114 +1,121 @@
-"""Charts of one result: scores by class, and the confusion matrix."""
+"""Charts of scores by class: of one result, and of the best results of a split next to each other."""
 
+import math
 from collections.abc import Sequence
 from functools import partial
+from typing import NamedTuple
 
-import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
 
+from engine.bootstrap import Interval
 from report.figures import style
 from report.figures.folder import FigureFolder
-from report.figures.groups import Entry, Group
+from report.figures.groups import Group, published_of
 from report.figures.names import file_names
-from report.records import ClassScore, Confusion
+from report.records import ClassScore, Published, Report
 
 _MOST_FIGURES = 2
 """Number of figures of a class that are drawn, for example IoU and iIoU."""
+_MOST_RESULTS = 3
+"""Largest number of results whose bars are next to each other, the best first, without a published one."""
 _FEW = 6
 """Largest number of classes that fit into one column of a paper."""
-_MOST_NUMBERS = 24
-"""Largest number of columns of a confusion matrix whose cells have room for a number."""
 
 
-def write(groups: Sequence[Group], folder: FigureFolder) -> None:
-    """Write the bars and the confusion matrix of each scored result."""
+class Bars(NamedTuple):
+    """Bars of one colour, one for each class."""
+
+    name: str
+    values: Sequence[float | None]
+    """Scores from 0 to 1; None for a class without a score, which gets no bar."""
+    intervals: Sequence[Interval | None]
+
+
+def write(report: Report, groups: Sequence[Group], folder: FigureFolder) -> None:
+    """Write the scores of each result by class, and of the best results of each group next to each other."""
     entries = [entry for group in groups for entry in group.entries]
-    tasks = {entry.result.key: entry.scores.task for entry in entries}
-    names = file_names(tasks)
+    names = file_names(entry.result.key for entry in entries)
     for entry in entries:
         key = entry.result.key
         if shown := [found for found in entry.scores.classes if any(v is not None for v in found.figures.values())]:
-            about = f"{_listed(shown)} of each class of {key}"
-            folder.chart(f"classes-{names[key]}", f"{about}{_with_interval(shown)}.", partial(of_classes, entry, shown))
+            about = f"{' and '.join(_figures(shown))} of each class of {key}, with 95 % bootstrap intervals."
+            bars, classes = _of_figures(shown), [found.name for found in shown]
+            folder.chart(f"classes-{names[key]}", about, partial(of_bars, entry.name, classes, bars))
         else:
             folder.leave_out(f"Classes of {key}", "no class occurs in the scored images")
-        if entry.scores.confusion is not None and entry.scores.confusion.counts.any():
-            about = f"Confusion matrix of {key}, each row as percent of a true class."
-            folder.chart(f"confusion-{names[key]}", about, partial(of_confusion, entry, entry.scores.confusion))
+    of_group = file_names(group.title for group in groups)
+    for group in groups:
+        classes, bars = _of_group(group, published_of(group, report.published))
+        if len(bars) > 1:
+            about = f"{group.figure} of each class of {', '.join(one.name for one in bars)} on {group.title}."
+            folder.chart(f"by-class-{of_group[group.title]}", about, partial(of_bars, group.title, classes, bars))
         else:
-            folder.leave_out(f"Confusion matrix of {key}", f"{entry.scores.path.name} has none")
+            folder.leave_out(f"Classes of all results of {group.title}", "nothing has the same classes as the best")
 
 
-def of_classes(entry: Entry, classes: Sequence[ClassScore]) -> Figure:
-    """Bars of each class, with the bootstrap interval of the first figure."""
-    figures = _figures(classes)
+def of_bars(title: str, classes: Sequence[str], bars: Sequence[Bars]) -> Figure:
+    """Bars of each class next to each other, with their intervals; those that a class has are centred together."""
     figure = style.figure(style.COLUMN if len(classes) <= _FEW else style.PAGE, 2.9)
     axes = figure.subplots()
-    width = 0.8 / len(figures)
-    for number, name in enumerate(figures):
+    width = 0.8 / len(bars)
+    for number, one in enumerate(bars):
         chosen = style.series(number)
-        places = [_place(index, found, name, figures, width) for index, found in enumerate(classes)]
-        heights = [_percent(found.figures.get(name)) for found in classes]
+        places = [_place(index, number, bars, width) for index in range(len(classes))]
+        heights = [math.nan if value is None else 100 * value for value in one.values]
+        name = style.label(one.name, 30)
         axes.bar(places, heights, width, label=name, color=chosen.fill, hatch=chosen.hatch, edgecolor="black")
-        if number == 0:
-            for place, found in zip(places, classes, strict=True):
-                if found.interval is not None and not np.isnan(found.interval.low):
-                    low, high = (100 * bound for bound in found.interval)
-                    axes.errorbar(place, (low + high) / 2, (high - low) / 2, fmt="none", ecolor="black", capsize=1.5)
-    axes.set_xticks(range(len(classes)), [style.label(found.name, 24) for found in classes], rotation=45, ha="right")
+        for place, interval in zip(places, one.intervals, strict=True):
+            if interval is not None and not math.isnan(interval.low):
+                low, high = (100 * bound for bound in interval)
+                axes.errorbar(place, (low + high) / 2, (high - low) / 2, fmt="none", ecolor="black", capsize=1.5)
+    axes.set_xticks(range(len(classes)), [style.label(name, 24) for name in classes], rotation=45, ha="right")
     axes.set(ylabel="score (%)", ylim=(0, 100), xlim=(-0.6, len(classes) - 0.4))
-    axes.set_title(style.label(entry.name, 70), loc="left")
+    axes.set_title(style.label(title, 70), loc="left")
     axes.grid(visible=False, axis="x")
-    figure.legend(*axes.get_legend_handles_labels(), ncols=len(figures), loc="outside upper right")
+    columns = len(bars) if len(bars) <= _MOST_FIGURES else 2
+    figure.legend(*axes.get_legend_handles_labels(), ncols=columns, loc="outside upper right")
     return figure
 
 
-def _place(index: int, found: ClassScore, name: str, figures: Sequence[str], width: float) -> float:
-    """Centre of the bar of a figure; the bars of the figures that a class has are centred together."""
-    present = [other for other in figures if other == name or found.figures.get(other) is not None]
-    return index + (present.index(name) - (len(present) - 1) / 2) * width
+def _place(index: int, number: int, bars: Sequence[Bars], width: float) -> float:
+    """Centre of the bar with this number at a class."""
+    present = [other for other, one in enumerate(bars) if other == number or one.values[index] is not None]
+    return index + (present.index(number) - (len(present) - 1) / 2) * width
 
 
-def of_confusion(entry: Entry, confusion: Confusion) -> Figure:
-    """Confusion matrix as percent of each row, from white to dark; numbers from 1 % on where they have room."""
-    counts, names = confusion.counts, confusion.columns
-    if len(names) > len(confusion.names) and not counts[:, -1].any():
-        counts, names = counts[:, :-1], names[:-1]  # no pixel was predicted as no class
-    totals = counts.sum(1, keepdims=True)
-    shares = np.divide(100 * counts, totals, out=np.full(counts.shape, np.nan), where=totals > 0)
-    rows, columns = shares.shape
-    figure = style.figure(style.PAGE, min(9.0, 1.9 + 5.1 * rows / max(columns, 1)))
-    axes = figure.subplots()
-    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    axes.set_xticks(range(columns), [style.label(name, 24) for name in names], rotation=45, ha="right")
-    axes.set_yticks(range(rows), [style.label(name, 24) for name in confusion.names])
-    axes.set(xlabel="predicted class", ylabel="true class", title=style.label(entry.name, 90))
-    axes.grid(visible=False)
-    if columns <= _MOST_NUMBERS:
-        for (row, column), share in np.ndenumerate(shares):
-            if share >= 0.5:
-                color = "white" if share > 55 else "black"
-                axes.text(column, row, f"{share:.0f}", ha="center", va="center", color=color)
-    bar = figure.colorbar(picture, ax=axes, format=PercentFormatter(decimals=0), shrink=0.6, aspect=30)
-    bar.outline.set_linewidth(0.5)
-    return figure
+def _of_figures(classes: Sequence[ClassScore]) -> list[Bars]:
+    """Bars of the first figures of a result, of which the first has intervals."""
+    return [
+        Bars(
+            name,
+            [found.figures.get(name) for found in classes],
+            [found.interval if number == 0 else None for found in classes],
+        )
+        for number, name in enumerate(_figures(classes))
+    ]
+
+
+def _of_group(group: Group, published: Sequence[Published]) -> tuple[list[str], list[Bars]]:
+    """Names of the classes, and bars of the best results that have the same ones, with the best published result."""
+    names = [found.name for found in group.entries[0].scores.classes]
+    alike = [entry for entry in group.entries if [found.name for found in entry.scores.classes] == names]
+    bars = [
+        Bars(
+            entry.name,
+            [next(iter(found.figures.values()), None) for found in entry.scores.classes],
+            [found.interval for found in entry.scores.classes],
+        )
+        for entry in alike[:_MOST_RESULTS]
+    ]
+    known = [one for one in published if set(names) & set(one.classes)]
+    bars += [
+        Bars(f"{one.name} (published)", [one.classes.get(name) for name in names], [None] * len(names))
+        for one in known[:1]
+    ]
+    return names, bars if names else []
 
 
 def _figures(classes: Sequence[ClassScore]) -> list[str]:
     """Names of the figures that any class has a value of, at most two."""
     names = dict.fromkeys(name for found in classes for name, value in found.figures.items() if value is not None)
     return list(names)[:_MOST_FIGURES]
-
-
-def _listed(classes: Sequence[ClassScore]) -> str:
-    return " and ".join(_figures(classes))
-
-
-def _with_interval(classes: Sequence[ClassScore]) -> str:
-    has_interval = any(found.interval is not None for found in classes)
-    return f", with the 95 % bootstrap interval of {_figures(classes)[0]}" if has_interval else ""
-
-
-def _percent(value: float | None) -> float:
-    return float("nan") if value is None else 100 * value

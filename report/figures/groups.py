@@ -1,10 +1,10 @@
 """Groups of results that can be compared: of one benchmark, split and task."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from report.figures.names import file_names
-from report.records import Report, Result, ResultScores, Run
+from report.records import Published, Report, Result, ResultScores, Run
 from report.sections.overview_cells import benchmark
 
 
@@ -52,6 +52,14 @@ def groups(report: Report) -> list[Group]:
                 key = (result.benchmark, result.split, result.scores.task)
                 found.setdefault(key, []).append((run, result, result.scores))
     return [Group(*key, _entries(members)) for key, members in found.items()]
+
+
+def published_of(group: Group, published: Sequence[Published]) -> list[Published]:
+    """Published results that can be shown next to a group, the best first."""
+    if group.task not in ("pixel", "road"):
+        return []
+    found = [one for one in published if (one.benchmark, one.split) == (group.benchmark, group.split)]
+    return sorted(found, key=lambda one: one.score, reverse=True)
 
 
 def by_benchmark(runs: Iterable[Run]) -> list[tuple[tuple[str, tuple[Run, ...]], str]]:

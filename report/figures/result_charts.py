@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from report.figures import style
 from report.figures.folder import FigureFolder
-from report.figures.groups import Group
+from report.figures.groups import Group, published_of
 from report.figures.names import file_names
 from report.records import AgreementRow, Published, Report
 
@@ -37,14 +37,6 @@ def write(report: Report, groups: Sequence[Group], folder: FigureFolder) -> None
             folder.leave_out(what, "no pixel of any label differs")
     if not report.agreements:
         folder.leave_out("Agreement by label", "no agreement.csv was found; generate_gt.py --agreement writes it")
-
-
-def published_of(group: Group, published: Sequence[Published]) -> list[Published]:
-    """Published results that can be shown next to a group, the best first."""
-    if group.task not in ("pixel", "road"):
-        return []
-    found = [one for one in published if (one.benchmark, one.split) == (group.benchmark, group.split)]
-    return sorted(found, key=lambda one: one.score, reverse=True)
 
 
 def of_intervals(group: Group, published: Sequence[Published]) -> Figure:

@@ -10,6 +10,7 @@ from engine.findings import counted
 from report.figures import (
     animations,
     class_charts,
+    confusion_charts,
     curves,
     latency_charts,
     profile_charts,
@@ -47,7 +48,8 @@ def write(
     pictured, faults = pictures.groups(report, sys.maxsize, workers)
     chosen = scenes.named(pictured, wanted)
     curves.write(report, folder)
-    class_charts.write(found, folder)
+    class_charts.write(report, found, folder)
+    confusion_charts.write(found, folder)
     result_charts.write(report, found, folder)
     latency_charts.write(contents["overview"], folder)
     profile_charts.write(report, contents["run"]["networks"], folder)
