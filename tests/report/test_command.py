@@ -33,7 +33,7 @@ def test_of_many_faults_the_first_ones_are_printed(tmp_path: Path, capsys: pytes
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (["nowhere"], "nowhere: no such folder"),
         ([".", "--pictures", "-1"], "--pictures"),
@@ -42,10 +42,10 @@ def test_of_many_faults_the_first_ones_are_printed(tmp_path: Path, capsys: pytes
     ],
 )
 def test_wrong_words_are_refused(
-    words: list[str], told: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         raise SystemExit(command.main(words))
     assert ended.value.code == 2
-    assert told in capsys.readouterr().err
+    assert message in capsys.readouterr().err

@@ -43,9 +43,10 @@ def empty_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make(tmp_path_factory.mktemp("empty"), None)
 
 
-def show_everything(page: "Page") -> None:
+def show_everything(page: "Page", *, with_details: bool = True) -> None:
     """Open all details and scroll through a page, so that everything that waits to be seen is drawn."""
-    page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
+    if with_details:
+        page.evaluate("document.querySelectorAll('details').forEach(details => { details.open = true; })")
     for top in range(0, page.evaluate("document.documentElement.scrollHeight"), 700):
         page.evaluate(f"scrollTo({{top: {top}, behavior: 'instant'}})")
         page.evaluate("new Promise(done => requestAnimationFrame(() => setTimeout(done, 20)))")
