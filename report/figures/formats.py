@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _MISSING = "-"
+_WIDE, _WORD = 40, 24
+"""Characters of the longest cell and the longest word for which a column has its lines broken."""
 _PREAMBLE = "% \\usepackage{booktabs}"
 
 
@@ -17,7 +19,8 @@ def to_latex(table: Table, right: Collection[str] = ()) -> str:
     """A `tabular` with the rules of booktabs; columns of numbers and those in `right` are aligned right."""
     frame = _texts(table, latex)
     style = frame.style.hide(axis="index").format_index(lambda name: latex(str(name)), axis="columns")
-    sides = "".join("r" if numeric else "l" for numeric in _is_right(table, right))
+    columns = zip(frame, _is_right(table, right), strict=True)
+    sides = "".join("r" if numeric else _left(frame[name]) for name, numeric in columns)
     return f"{_PREAMBLE}\n{style.to_latex(hrules=True, column_format=sides)}"
 
 
@@ -38,6 +41,15 @@ def _texts(table: Table, escape: Callable[[str], str]) -> "pd.DataFrame":
         for name, values in table.columns.items()
     }
     return pd.DataFrame(texts, dtype=object)
+
+
+def _left(texts: "pd.Series[str]") -> str:
+    """Form of a column of text: lines are broken if it would be wide and has words short enough for it."""
+    longest, word = (
+        max(map(len, texts), default=0),
+        max((len(word) for text in texts for word in text.split()), default=0),
+    )
+    return "p{4.5cm}" if longest > _WIDE and word <= _WORD else "l"
 
 
 def _is_right(table: Table, right: Collection[str]) -> list[bool]:

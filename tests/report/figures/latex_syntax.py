@@ -14,7 +14,9 @@ def require_valid(text: str) -> None:
     body = "\n".join(lines)
     assert set(re.findall(r"\\([A-Za-z]+)", body)) <= _KNOWN
     sides = re.fullmatch(
-        r"\\begin\{tabular\}\{([lr]+)\}\n\\toprule\n(.*)\\bottomrule\n\\end\{tabular\}", body, re.DOTALL
+        r"\\begin\{tabular\}\{((?:[lr]|p\{[\d.]+cm\})+)\}\n\\toprule\n(.*)\\bottomrule\n\\end\{tabular\}",
+        body,
+        re.DOTALL,
     )
     assert sides, body
     bare = re.sub(r"\\[&%$#_{}]", "", body)
@@ -24,7 +26,7 @@ def require_valid(text: str) -> None:
     for row in sides[2].splitlines():
         if row != "\\midrule":
             assert row.endswith(" \\\\")
-            assert len(re.findall(r"(?<!\\)&", row)) == len(sides[1]) - 1, row
+            assert len(re.findall(r"(?<!\\)&", row)) == len(re.sub(r"\{.*?\}", "", sides[1])) - 1, row
             assert row[0] not in "[*"
     assert not re.search(r"[^\x20-\x7e\n\u00a1-\u017f]", body)
 

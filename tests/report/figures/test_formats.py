@@ -38,3 +38,10 @@ def test_hostile_cells_and_headings_are_valid_latex() -> None:
 def test_an_empty_table_is_valid() -> None:
     require_valid(to_latex(Table({"run": []})))
     assert to_markdown(Table({"run": []})).startswith("| run")
+
+
+def test_long_texts_of_words_are_broken_into_lines() -> None:
+    words, name = "trained on train and val at full resolution", "x" * 80
+    text = to_latex(Table({"protocol": [words], "name": [name], "IoU": [0.5]}))
+    assert "\\begin{tabular}{p{4.5cm}lr}" in text
+    require_valid(text)
