@@ -144,6 +144,11 @@ class Predictions:
     split: str | None
     images: Path | None = None
     """Folder of the images, if they belong to no split; None if they do, or if it is unknown."""
+    shown: str = field(default="", compare=False)
+    """Path of `folder` for messages, see `Fault.path`."""
+
+    def __str__(self) -> str:
+        return self.shown or str(self.folder)
 
 
 @dataclass(frozen=True)

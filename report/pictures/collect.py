@@ -107,12 +107,13 @@ def _encode(found: Sequence[Group], side: int, workers: int) -> tuple[list[Outco
 def _faults(group: Group, outcomes: Outcomes) -> list[Fault]:
     """A fault for all images that cannot be shown, and one for all masks."""
     first = group.members[0].predictions
-    root = (first.images or first.root or first.folder).resolve()
+    folders = [(first.images or first.root or first.folder).resolve()]
+    folders += [member.predictions.folder for member in group.members]
     lost = [message for _, result in outcomes if isinstance(result, InputError) for message in result.messages]
     partly = [message for _, result in outcomes if not isinstance(result, InputError) for message in result.faults]
     kinds = {"scene(s) without a readable image": lost, "mask(s)": partly}
     return [
-        Fault(printable(str(first.folder)), f"{len(messages)} {kind} not shown: {brief(InputError(*messages), root)}")
+        Fault(printable(str(first)), f"{len(messages)} {kind} not shown: {brief(InputError(*messages), folders)}")
         for kind, messages in kinds.items()
         if messages
     ]

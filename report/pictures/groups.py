@@ -2,7 +2,7 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, zip_longest
 from pathlib import Path, PurePath
@@ -77,14 +77,13 @@ def groups(report: Report, most: int, workers: int) -> tuple[list[Group], list[F
             try:
                 together[_key(predictions)].append(PicturedResult(run.name, result, predictions))
             except InputError as error:
-                faults.append(Fault(printable(str(predictions.folder)), f"no picture is shown: {error}"))
+                faults.append(Fault(printable(str(predictions)), f"no picture is shown: {error}"))
     found = []
     for (name, root, split), members in together.items():
-        folder = printable(str(members[0].predictions.folder))
         try:
             found.append(_group(name, root, split, members, most, workers))
         except InputError as error:
-            faults.append(Fault(folder, f"no picture is shown: {brief(error, root)}"))
+            faults.append(Fault(printable(str(members[0].predictions)), f"no picture is shown: {brief(error, [root])}"))
     found.sort(key=lambda group: all(scene.sample.mask is None for scene in group.scenes))  # with ground truth first
     return found, faults
 
@@ -111,9 +110,12 @@ def _key(predictions: Predictions) -> tuple[str, Path, str]:
     return predictions.benchmark, predictions.root.resolve(), predictions.split
 
 
-def brief(error: InputError, root: Path) -> str:
-    """The first message of an error, without the path of the data set, because the page may be passed around."""
-    first = " ".join(error.messages[0].split()).replace(f"{root}/", "").replace(str(root), root.name)
+def brief(error: InputError, folders: Iterable[Path]) -> str:
+    """The first message of an error, without the paths of absolute folders, because the page may be passed around."""
+    first = " ".join(error.messages[0].split())
+    for folder in folders:
+        if folder.is_absolute() and folder.name:
+            first = first.replace(f"{folder}/", "").replace(str(folder), folder.name)
     return first if len(error.messages) == 1 else f"{first} (and {len(error.messages) - 1} more)"
 
 

@@ -38,7 +38,7 @@ def assemble(
         own = linked.get(folder, [])
         run = runs.read(folder, name, Faults(names)) if folder in folders else _without_run(name)
         changed = max(newest(parts for parts, _ in own), runs.last_change(folder) if folder in folders else 0)
-        found.append((changed, _complete(run, own, networks, root, changed)))
+        found.append((changed, _complete(run, own, networks, root, names, changed)))
     return tuple(run for _, run in sorted(found, key=lambda item: (-item[0], item[1].name)))
 
 
@@ -65,6 +65,7 @@ def _complete(
     linked: Sequence[tuple[ResultParts, str]],
     networks: Sequence[NetworkProfile],
     root: Path | None,
+    names: Names,
     changed: float,
 ) -> Run:
     """A run with its results, profiles and their faults."""
@@ -74,7 +75,7 @@ def _complete(
     for parts, weights in sorted(linked, key=_order):
         result = _result(parts, weights, _key(run.name, parts, weights, keys), run)
         keys.add(result.key)
-        if parts.folder not in shown and (predictions := _predictions(parts, result.benchmark, root)):
+        if parts.folder not in shown and (predictions := _predictions(parts, result.benchmark, root, names)):
             shown.add(parts.folder)
             result = replace(result, predictions=predictions)
         results.append(result)
@@ -125,14 +126,15 @@ def _result(parts: ResultParts, weights: str, key: str, run: Run) -> Result:
     )
 
 
-def _predictions(parts: ResultParts, benchmark: str, root: Path | None) -> Predictions | None:
+def _predictions(parts: ResultParts, benchmark: str, root: Path | None, names: Names) -> Predictions | None:
     """The predictions next to a result, if they are masks or confidences; otherwise None."""
     folder = parts.folder / PREDICTIONS
     if not folder.is_dir() or not benchmark or (parts.scores and parts.scores.task not in ("pixel", "road")):
         return None
+    shown = names.shown(str(folder))
     if parts.split == IMAGES or IMAGES in parts.source:
-        return Predictions(folder, benchmark, None, None, _folder(parts.source, IMAGES))
-    return Predictions(folder, benchmark, _folder(parts.source, "root") or root, parts.split or None)
+        return Predictions(folder, benchmark, None, None, _folder(parts.source, IMAGES), shown)
+    return Predictions(folder, benchmark, _folder(parts.source, "root") or root, parts.split or None, shown=shown)
 
 
 def _folder(source: Mapping[str, str], key: str) -> Path | None:

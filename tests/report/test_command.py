@@ -1,7 +1,10 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from engine.files.atomic import write_json
+from engine.files.images import write_png
 from report import command
 from tests.report.drawn_runs import Options, draw
 
@@ -30,6 +33,25 @@ def test_of_many_faults_the_first_ones_are_printed(tmp_path: Path, capsys: pytes
     assert len(lines) == 11
     assert lines[-1] == "note: and 4 more; the page lists them at its top"
     assert output.read_text(encoding="utf-8").count("scores.json") >= 14
+
+
+def test_no_path_of_this_machine_is_in_the_page_or_printed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn = draw(tmp_path, Options(runs=2, images=3, height=32, width=64, damaged=True))
+    wrong, torn = sorted((drawn.outputs / "fcn8s-00" / "val" / "predictions").rglob("*.png"))[:2]
+    write_png(wrong, np.zeros((3, 5), np.uint8))
+    torn.write_bytes(b"torn")
+    unknown = drawn.outputs / "unknown" / "val"
+    (unknown / "predictions").mkdir(parents=True)
+    write_json(unknown / "predictions.json", {"origin": {"benchmark": "camvid"}, "source": {"root": "/no/such"}})
+    output = tmp_path / "report.html"
+    folders = map(str, (drawn.saved, drawn.outputs, drawn.data / "cityscapes" / "generated_gt"))
+    assert command.main([*folders, "--output", str(output), "--workers", "1"]) == 0
+    printed, page = capsys.readouterr().err, output.read_text(encoding="utf-8")
+    assert "<code>outputs/fcn8s-00/val/predictions</code>: 2 mask(s) not shown: " in page
+    for message in (f"{wrong.name}: 5 x 3 pixels", "no picture is shown: the folder of the data set is unknown"):
+        assert message in page
+    assert "saved/damaged/config.yaml" in printed
+    assert str(tmp_path) not in page + printed
 
 
 @pytest.mark.parametrize(

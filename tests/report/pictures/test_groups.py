@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from report.pictures.groups import groups, worst
+from engine.errors import InputError
+from report.pictures.groups import brief, groups, worst
 from tests.report.pictures.drawn import flat_counts, report, result, write_predictions
 
 
@@ -85,3 +86,12 @@ def test_masks_choose_the_scenes_without_scores(demo_root: Path, tmp_path: Path)
     everything, _ = groups(report(result(tmp_path / "a", demo_root)), 3, 1)
     found, _ = groups(report(result(tmp_path / "a", demo_root)), 1, 1)
     assert found[0].scenes == everything[0].scenes[2:]
+
+
+def test_a_fault_keeps_its_slashes_whatever_the_folder_of_the_data_set() -> None:
+    error = InputError("/: neither a/ nor b/ in it", "and more")
+    assert brief(error, [Path("/")]) == "/: neither a/ nor b/ in it (and 1 more)"
+    assert (
+        brief(InputError("/data/x/a.png: torn; see docs/data.md"), [Path("/data/x")]) == "a.png: torn; see docs/data.md"
+    )
+    assert brief(InputError("/data/x: no such folder"), [Path("/data/x"), Path("x")]) == "x: no such folder"
