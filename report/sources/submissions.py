@@ -4,7 +4,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from engine.errors import InputError
 from engine.files.atomic import sha256
 from engine.files.documents import read_json
 from report.records import Submission, SubmissionState
@@ -82,12 +81,16 @@ def _state(archive: Path, size: int | None, record: dict[str, Any]) -> Submissio
 
 
 def _is_unchanged(archive: Path, size: int, digest: str, checked: str) -> bool:
-    """Whether an archive of the recorded size has the recorded hash, or, if it is large, is older than its check."""
+    """Whether an archive of the recorded size has the recorded hash, or, if it is large, is older than its check.
+
+    Raises:
+        InputError: if it cannot be read, because that says nothing about a change.
+    """
+    if size <= _MAX_HASHED:
+        return sha256(archive) == digest
     try:
-        if size <= _MAX_HASHED:
-            return sha256(archive) == digest
         return archive.stat().st_mtime < datetime.fromisoformat(checked).timestamp()
-    except (InputError, OSError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         return False
 
 

@@ -1,4 +1,8 @@
+import contextlib
+import errno
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +10,9 @@ import pytest
 
 from cityscapes.submission import main, pack
 from engine.errors import InputError
+from engine.files import atomic
 from engine.files.atomic import write_json
+from engine.files.content import naming
 from report.records import Submission
 from report.sources import submissions
 from tests.cityscapes.drawn_submission import LABEL_IDS, STEMS, TRAIN_IDS, prediction, save, zipped
@@ -133,3 +139,15 @@ def test_strange_values_are_left_out(archive: Path) -> None:
     found = with_manifest(archive, deviation=8, checked=checked)
     assert (found.state, found.task, found.deviation, found.checked) == ("unchecked", "", "", "")
     assert (found.faults, found.warnings) == ((), ("w",))
+
+
+def test_an_archive_that_cannot_be_read_is_not_called_changed(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    @contextlib.contextmanager
+    def reading(path: Path) -> Iterator[None]:
+        with naming(path):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        yield
+
+    monkeypatch.setattr(atomic, "reading", reading)
+    with pytest.raises(InputError, match=archive.name):
+        submissions.read(archive)
