@@ -71,7 +71,8 @@ class Faults:
         except UNUSABLE as error:
             self.add(path, f"content of another form: {_reason(error)}; {_REMEDY}")
         except OSError as error:
-            self.add(path, f"cannot read it ({error.strerror}); check its permissions and the disk")
+            named = Path(error.filename) if isinstance(error.filename, str | Path) else path
+            self.add(named, f"cannot read it ({error.strerror}); check its permissions and the disk")
 
 
 def _reason(error: Exception) -> str:

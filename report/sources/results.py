@@ -68,7 +68,7 @@ def _splits() -> frozenset[str]:
 def read(folder: Path, names: Names) -> list[ResultParts]:
     """The result of a folder, and one more for each further archive in it."""
     faults, parts = Faults(names), ResultParts(folder)
-    files = _files(folder)
+    files = _files(folder, faults)
     if NOTE in files:
         with faults.reading(folder / NOTE):
             record = mapping(read_json(folder / NOTE, MAX_JSON_BYTES))
@@ -116,12 +116,11 @@ def _split_of(folder: Path) -> str:
     return name if name in {IMAGES, *_splits()} else ""
 
 
-def _files(folder: Path) -> set[str]:
+def _files(folder: Path, faults: Faults) -> set[str]:
     """Names of the files of a folder, which was listed before."""
-    try:
+    with faults.reading(folder):
         return {entry.name for entry in os.scandir(folder) if not entry.is_dir()}
-    except OSError:
-        return set()
+    return set()
 
 
 def newest(found: Iterable[ResultParts]) -> float:

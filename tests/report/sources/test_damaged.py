@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from report.records import Fault, Report
-from report.sources import plain
+from report.sources import plain, results
 from report.sources.collect import collect
+from report.sources.faults import Names
 from tests.report.drawn_runs import Drawn, Options, draw
 from tests.unreadable import refused
 
@@ -218,3 +219,12 @@ def test_a_pipe_does_not_stop_the_report(folder: Path) -> None:
     os.mkfifo(path)
     (fault,) = faults_of(read(folder))
     assert "got a named pipe, expected a file" in fault.message
+
+
+def test_a_result_folder_that_cannot_be_listed_again_is_a_fault(tmp_path: Path) -> None:
+    folder = tmp_path / "val"
+    folder.mkdir()
+    with refused(folder):
+        (parts,) = results.read(folder, Names([tmp_path]))
+    assert [fault.path for fault in parts.faults] == [f"{tmp_path.name}/val"]
+    assert "Permission denied" in parts.faults[0].message
