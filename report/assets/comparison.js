@@ -21,7 +21,7 @@ SECTIONS.comparison = () => {
   chosen.follow((run) => {
     if (DATA.comparison.results[comparisonShown.b].run === run) return;
     const index = DATA.comparison.results.findIndex((result, at) => result.run === run && comparisonPartners(at).length > 0);
-    if (index >= 0) comparisonChoose("b", index);
+    if (index >= 0) comparisonShow(comparisonPartners(index)[0], index);
   });
 };
 

@@ -85,7 +85,7 @@ function frameRun(hash) {
   }
 }
 
-/** Choose the run that the address names, or the first one with scores, and keep the address up to date. */
+/** Choose the run that the address names, or the best one, and keep the address up to date. */
 function frameAddress() {
   const open = (run) => {
     chosen.choose(run);
@@ -98,7 +98,8 @@ function frameAddress() {
   });
   const named = frameRun(location.hash);
   const runs = DATA.overview.runs;
-  const first = runs.find(({scored}) => scored) ?? runs.find(({status}) => status !== "damaged") ?? runs[0];
+  const best = DATA.comparison.groups.map(({results}) => DATA.comparison.results[results[0]].run).find(chosen.known);
+  const first = runs.find(({name}) => name === best) ?? runs.find(({scored}) => scored) ?? runs.find(({status}) => status !== "damaged") ?? runs[0];
   if (named !== null) open(named);
   else if (first !== undefined) {
     frameQuiet = true;

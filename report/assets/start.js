@@ -1,4 +1,4 @@
-// Set up the frame and all sections, then choose the run that the address names, or the first one with scores.
+// Set up the frame and all sections, then choose the run that the address names, or the best one.
 frameTheme();
 framePrint();
 for (const [name, setUp] of Object.entries(SECTIONS)) {

@@ -7,6 +7,7 @@ from typing import Any
 
 from engine.bootstrap import LEVEL, RESAMPLES, Interval
 from engine.errors import InputError
+from engine.findings import counted
 from engine.parallel import available_cpus, parallel_map
 from report import intervals
 from report.pictures.collect import Pictures
@@ -129,12 +130,14 @@ def _groups(results: Sequence[dict[str, Any]], pairs: dict[str, Any], tasks: Seq
     groups: list[dict[str, Any]] = []
     for (benchmark, split, kind), members in found.items():
         ranked = sorted(members, key=lambda index: -(_main(results[index]) or 0))
+        behind = [_behind(results, pairs, index, ranked[0]) for index in ranked]
         groups.append(
             {
                 "name": f"{benchmark or 'unknown benchmark'} {split}".strip() + f", {tasks[kind]}",
                 "kind": kind,
                 "results": ranked,
-                "behind": [_behind(results, pairs, index, ranked[0]) for index in ranked],
+                "behind": behind,
+                "verdict": _verdict([results[index]["key"] for index in ranked], behind),
                 "coverage": list(dict.fromkeys(filter(None, (results[index]["coverage"] for index in ranked)))),
             }
         )
@@ -160,6 +163,37 @@ def _behind(results: Sequence[dict[str, Any]], pairs: dict[str, Any], index: int
         return None
     interval = of_pair(pairs, best, index)
     return {"difference": scores[0] - scores[1], "interval": interval, "certain": is_certain(interval)}
+
+
+def _verdict(keys: Sequence[str], behind: Sequence[dict[str, Any] | None]) -> dict[str, Any]:
+    """Whether the best result differs from the others by more than chance: `certain` and `words`.
+
+    Args:
+        keys: names of the results, the best first.
+        behind: difference of each from the best.
+    """
+    others = [(key, of) for key, of in zip(keys, behind, strict=True) if of is not None]
+    if not others:
+        return {"certain": None, "words": "The only result with a score."}
+    key, second = others[0]
+    equal = [name for name, of in others if of["certain"] is False]
+    if equal:
+        more = f" and {counted(len(equal) - 1, 'other result')}" if len(equal) > 1 else ""
+        first = next(of for name, of in others if name == equal[0])
+        verb = "are" if more else "is"
+        words = f"{equal[0]}{more} {verb} so close that the difference may be chance ({_points(first)})."
+        return {"certain": False, "words": words}
+    ahead = f"{100 * -second['difference']:.2f} points ahead of {key}"
+    if second["certain"] is None:
+        reason = "their images differ, or counts of single images are unknown"
+        return {"certain": None, "words": f"{ahead}. No interval: {reason}."}
+    return {"certain": True, "words": f"{ahead} ({_points(second)})."}
+
+
+def _points(behind: dict[str, Any]) -> str:
+    """The interval of the lead of the best in points."""
+    low, high = (-100 * end for end in reversed(behind["interval"]))
+    return f"{low:.2f} to {high:.2f}".replace("-", "\u2212")
 
 
 def of_pair(pairs: dict[str, Any], first: int, second: int) -> list[float] | None:

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -154,3 +155,21 @@ def test_too_many_results_are_listed_but_not_compared(draw: Draw, monkeypatch: p
         "interval": None,
         "certain": None,
     }
+
+
+def test_the_best_result_has_a_verdict_in_words(draw: Draw) -> None:
+    def verdict(*scores: ResultScores) -> dict[str, Any]:
+        found: dict[str, Any] = section(report_of(*scores))["groups"][0]["verdict"]
+        return found
+
+    low, high = draw(0.6), draw(0.7)
+    clear = verdict(low, high)
+    assert clear["certain"] is True
+    assert re.fullmatch(r"\d+\.\d\d points ahead of run-0/val \(\d+\.\d\d to \d+\.\d\d\)\.", clear["words"])
+    equal = verdict(low, high, high, high)
+    assert equal["certain"] is False
+    assert equal["words"].startswith("run-2/val and 1 other result are so close that the difference may be chance (")
+    other = verdict(low, draw(0.7, stems=STEMS[:6]))
+    assert other["certain"] is None
+    assert "No interval: their images differ" in other["words"]
+    assert verdict(low) == {"certain": None, "words": "The only result with a score."}
