@@ -146,16 +146,21 @@ function picturesChoose(index) {
   else if (!picturesState.watched) picturesAwait();
 }
 
-/** Decode the first scene only when the view comes near. */
+/** Decode the first scene when the page is open and idle, so that it is printed too, or as soon as the view comes near. */
 function picturesAwait() {
   picturesState.watched = true;
-  const watcher = new IntersectionObserver((entries) => {
-    if (!entries.some(({isIntersecting}) => isIntersecting)) return;
+  const show = () => {
     watcher.disconnect();
-    picturesState.seen = true;
-    picturesRepaint();
+    if (!picturesState.seen) {
+      picturesState.seen = true;
+      picturesRepaint();
+    }
+  };
+  const watcher = new IntersectionObserver((entries) => {
+    if (entries.some(({isIntersecting}) => isIntersecting)) show();
   }, {rootMargin: "400px"});
   watcher.observe(picturesPart("stage"));
+  addEventListener("load", () => (globalThis.requestIdleCallback ?? setTimeout)(show), {once: true});
 }
 
 /** Decode what is needed, and paint both layers and the legend. */

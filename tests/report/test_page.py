@@ -127,3 +127,19 @@ def test_a_page_without_faults_has_no_list_of_them() -> None:
 def test_pictures_are_embedded_as_data() -> None:
     scripts = {of.get("id"): (of, text) for of, text in Elements(render(report(), files={"p1": "QUJD"})).scripts}
     assert scripts["p1"] == ({"id": "p1", "type": "text/plain"}, "QUJD")
+
+
+def test_the_first_screen_names_the_best_result() -> None:
+    low, high = (result(f"{name}/val", scores({"IoU": score})) for name, score in (("low", 0.4), ("high", 0.6)))
+    html = render(report(run("low", low), run("high", high)))
+    best = html.partition('class="overview-best"')[2].partition("</ul>")[0]
+    assert '<a href="#run=high">high/val</a>' in best
+    assert "60.0 %" in best
+    assert "20.00 points ahead of low/val. No interval" in best
+
+
+def test_a_page_says_why_it_has_no_pictures() -> None:
+    assert "Pictures were switched off" in render(report(run("demo")))
+    html = page.render(report(run("demo")), Pictures(), "Runs")
+    assert "Pictures were switched off" not in html
+    assert "No pictures: none of the results" in html

@@ -33,6 +33,12 @@ def section(page: "Page") -> "Locator":
     return found
 
 
+def test_the_first_scene_is_drawn_before_anyone_scrolls_to_it(full_page: Path, open_page: OpenPage) -> None:
+    page = open_page(full_page)
+    _wait_for_paint(page)
+    assert page.evaluate("scrollY") == 0
+
+
 def test_worst_scenes_come_first(section: "Locator") -> None:
     assert len(_scores(section)) == 6
     assert _scores(section) == sorted(_scores(section))
