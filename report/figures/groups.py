@@ -55,8 +55,8 @@ def groups(report: Report) -> list[Group]:
 
 
 def published_of(group: Group, published: Sequence[Published]) -> list[Published]:
-    """Published results that can be shown next to a group, the best first."""
-    if group.task not in ("pixel", "road"):
+    """Published results that can be shown next to a group, the best first; none if it has no official images."""
+    if group.task not in ("pixel", "road") or all(entry.scores.official is False for entry in group.entries):
         return []
     found = [one for one in published if (one.benchmark, one.split) == (group.benchmark, group.split)]
     return sorted(found, key=lambda one: one.score, reverse=True)

@@ -49,6 +49,7 @@ def write(overview: Mapping[str, Any], folder: FigureFolder) -> None:
     names = file_names(map(" ".join, charts))
     for subject, points in charts.items():
         about = f"{subject.score} against latency of {subject.title} on {subject.conditions}{_part(points)}."
+        about += _others(points)
         folder.chart(f"accuracy-latency-{names[' '.join(subject)]}", about, partial(of_latency, subject, points))
     if not charts:
         why = "no scored run has a latency; measure it by test_fcn.py --profile or profile_fcn.py --output"
@@ -79,25 +80,34 @@ def of_latency(subject: Subject, points: Sequence[Point]) -> Figure:
         axes.xaxis.set_minor_locator(NullLocator())
     else:
         axes.set_xlim(left=0, right=1.1 * max(latencies))
-    axes.set(xlabel="latency of an image (ms)", ylabel=f"{subject.score} (%)")
+    other = "; published: on the device and with the protocol of its source" if _others(shown) else ""
+    axes.set(xlabel=f"latency of an image (ms){other}", ylabel=f"{subject.score} (%)")
     axes.set_title(style.label(f"{subject.title}; {subject.conditions}", 90))
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, handlelength=1.5)
     return figure
 
 
 def _points(overview: Mapping[str, Any]) -> dict[Subject, list[Point]]:
-    """Points of each chart that has a run in it, the most accurate first."""
+    """Points of each chart that has a run in it, the most accurate first.
+
+    Published results are left out of a chart without any score of the official images.
+    """
     charts: dict[Subject, list[Point]] = {}
+    official: set[Subject] = set()
     for point in overview["points"]:
         if point["latency"]:
             title = " ".join(part for part in (point["benchmark"] or "unknown benchmark", point["split"]) if part)
             title += "" if point["task"] == "pixel" else f", {point['task']}"
             conditions = ", ".join(part for part in (point["device"], point["size"], point["precision"]) if part)
             found = Point(point["run"], point["latency"], 100 * point["score"], is_published=False)
-            charts.setdefault(Subject(title, point["average"], conditions), []).append(found)
+            subject = Subject(title, point["average"], conditions)
+            charts.setdefault(subject, []).append(found)
+            if point.get("official") is not False:
+                official.add(subject)
     for result in overview["published"]:
         for subject, points in charts.items():
-            if result["latency"] and subject.title == f"{result['benchmark']} {result['split']}":
+            same = subject in official and subject.title == f"{result['benchmark']} {result['split']}"
+            if same and result["latency"]:
                 name = f"{result['name']}, {result['device']}" if result["device"] else result["name"]
                 points.append(Point(name, result["latency"], 100 * result["score"], is_published=True))
     return {subject: sorted(points, key=lambda point: -point.score) for subject, points in charts.items()}
@@ -106,3 +116,9 @@ def _points(overview: Mapping[str, Any]) -> dict[Subject, list[Point]]:
 def _part(points: Sequence[Point]) -> str:
     """The number of points that are shown, if it is not that of all."""
     return "" if len(points) <= _MOST_POINTS else f", the best {_MOST_POINTS} of {len(points)}"
+
+
+def _others(points: Sequence[Point]) -> str:
+    """A warning if latencies of other devices are among the points."""
+    published = any(point.is_published for point in points)
+    return " Published latencies are of other devices and protocols: do not compare them." if published else ""

@@ -6,13 +6,12 @@ from typing import Any
 from engine.bootstrap import Interval
 from engine.tables import Table, percent, points
 from report.figures.folder import FigureFolder
-from report.figures.groups import Entry, Group, by_benchmark
+from report.figures.groups import Entry, Group
 from report.figures.names import file_names
-from report.records import Report, Run
-from report.sections.overview_columns import Column, columns
+from report.records import Report
+from report.sections import overview_cells as cells
+from report.sections.overview_columns import columns
 
-_OVERVIEW = {"name", "network", "backbone", "scored", "main", "parameters", "macs", "latency", "memory"}
-"""Keys of the columns of the table of runs that a paper has, besides the averages."""
 _RECORD = {"name", "status", "benchmark", "best", "recipe", "device", "date", "commit"}
 """Keys of the columns of the table of trainings."""
 _MOST_RESULTS = 6
@@ -31,38 +30,67 @@ def write(report: Report, contents: Content, groups: Sequence[Group], folder: Fi
         groups: results that can be compared.
         folder: for the tables.
     """
-    _write_runs(report, folder)
+    _write_runs(report, groups, folder)
     _write_classes(groups, folder)
     _write_comparison(contents["comparison"], folder)
     _write_published(contents["overview"].get("published", ()), folder)
     _write_profiles(contents["run"]["networks"], folder)
 
 
-def _write_runs(report: Report, folder: FigureFolder) -> None:
-    """A table of the runs of each benchmark as a paper has it, and one of all trainings."""
+def _write_runs(report: Report, groups: Sequence[Group], folder: FigureFolder) -> None:
+    """A table of the results of each benchmark, split and task as a paper has it, and one of all trainings."""
     if not report.runs:
         folder.leave_out("Tables of runs", "there is no run")
         return
-    for (name, runs), part in by_benchmark(report.runs):
-        shown = [column for column in columns(runs) if column.key in _OVERVIEW or column.key.startswith("average:")]
-        table, right = _of_runs(runs, shown)
-        if len(table.columns) > 1:
-            about = f"Runs on {name} with their scores in percent and their cost."
-            folder.table(f"overview-{part}", about, table, right)
-        else:
-            folder.leave_out(f"Table of the runs on {name}", "nothing but their names is known")
+    if not groups:
+        folder.leave_out("Tables of results", "no result was scored")
+    names = file_names(group.title for group in groups)
+    for group in groups:
+        table, right, conditions = _of_group(group)
+        where = f" Latency and memory: {conditions}." if conditions else ""
+        about = f"Results of {group.title} with their scores in percent and their cost, the best first.{where}"
+        folder.table(f"overview-{names[group.title]}", about, table, right)
     shown = [column for column in columns(report.runs) if column.key in _RECORD]
-    folder.table("trainings", "Trainings: status, recipe, date and commit of each run.", *_of_runs(report.runs, shown))
+    right = [column.heading for column in shown if column.kind == "number"]
+    table = _filled({column.heading: [column.cell(run).text for run in report.runs] for column in shown})
+    folder.table("trainings", "Trainings: status, recipe, date and commit of each run.", table, right)
 
 
-def _of_runs(runs: Sequence[Run], shown: Sequence[Column]) -> tuple[Table, list[str]]:
-    """Table of the columns of runs that have any value, and the headings of those that are aligned right."""
-    cells = {column: [column.cell(run).text for run in runs] for column in shown}
-    filled = {column: texts for column, texts in cells.items() if any(text != "-" for text in texts)}
-    return (
-        Table({column.heading: texts for column, texts in filled.items()}),
-        [column.heading for column in filled if column.kind == "number"],
-    )
+def _of_group(group: Group) -> tuple[Table, list[str], str]:
+    """Table of a group, the headings that are aligned right, and the conditions of all latencies if they are equal."""
+    entries = group.entries
+    averages = dict.fromkeys(name for entry in entries for name in entry.scores.averages)
+    measured = [", ".join(filter(None, (cells.device(of.run).text, cells.latency(of.run).note))) for of in entries]
+    timed = {of for of, entry in zip(measured, entries, strict=True) if cells.latency(entry.run).value is not None}
+    scores: dict[str, list[str]] = {}
+    for number, name in enumerate(averages):
+        scores[name] = [_percent(entry.scores.averages.get(name)) for entry in entries]
+        if number == 0:
+            scores["95 % interval"] = [_interval(entry.scores.interval) or "-" for entry in entries]
+    cost = {
+        "Parameters (M)": cells.parameters,
+        "MACs (G)": cells.macs,
+        "Latency (ms)": cells.latency,
+        "Memory (MiB)": cells.memory,
+    }
+    found = {
+        "Run": [entry.name for entry in entries],
+        "Network": [cells.network(entry.run).text for entry in entries],
+        "Backbone": [cells.backbone(entry.run).text for entry in entries],
+        **scores,
+        **{heading: [cell(entry.run).text for entry in entries] for heading, cell in cost.items()},
+        "Measured on": measured if len(timed) > 1 else ["-"],
+    }
+    return _filled(found), [*scores, *cost], timed.pop() if len(timed) == 1 else ""
+
+
+def _percent(score: float | None) -> str:
+    return "-" if score is None else percent(score)
+
+
+def _filled(of: Mapping[str, Sequence[str]]) -> Table:
+    """Table of the columns that have any value."""
+    return Table({heading: texts for heading, texts in of.items() if any(text != "-" for text in texts)})
 
 
 def _write_classes(groups: Sequence[Group], folder: FigureFolder) -> None:

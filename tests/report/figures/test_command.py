@@ -20,7 +20,12 @@ def arguments(drawn: Drawn, *others: str) -> list[str]:
 def test_figures_are_written_next_to_the_page(drawn: Drawn, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments(drawn, "--figures", str(tmp_path / "figures"))) == 0
     names = {path.name for path in (tmp_path / "figures").iterdir()}
-    assert {"README.md", "all-curves-cityscapes.svg", "overview-cityscapes.tex", "scenes-cityscapes-val.png"} <= names
+    assert {
+        "README.md",
+        "all-curves-cityscapes.svg",
+        "overview-cityscapes-val.tex",
+        "scenes-cityscapes-val.png",
+    } <= names
     assert f"{tmp_path / 'figures'}: " in capsys.readouterr().out
 
 
