@@ -41,7 +41,7 @@ def render(report: Report, pictures: Pictures, title: str, data: dict[str, Any] 
     environment.filters["percent"] = _percent
     scripts = [read_text(path) for path in (*_LIBRARIES, *_files("js"), _ASSETS / "start.js")]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
-    return environment.get_template("page.html").render(
+    page = environment.get_template("page.html").render(
         title=title,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:",
@@ -56,6 +56,7 @@ def render(report: Report, pictures: Pictures, title: str, data: dict[str, Any] 
         faults=faults(report, pictures),
         most_faults=_MOST_FAULTS,
     )
+    return page.encode(errors="backslashreplace").decode()  # half of a surrogate pair is no text that a file can hold
 
 
 def faults(report: Report, pictures: Pictures) -> list[Fault]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from engine.errors import printable
 from report.pictures.collect import Pictures
 from report.records import Agreement, AgreementRow, Report, Result, Submission, SubmissionState
 
@@ -37,7 +38,7 @@ def data(report: Report, pictures: Pictures) -> dict[str, Any]:
 
 def _archive(run: str, result: Result, submission: Submission) -> dict[str, Any]:
     kind, sign, badge = _BADGES[submission.state]
-    name = submission.path.name
+    name = printable(submission.path.name)
     return {
         "run": run,
         "result": result.key,

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.files.documents import read_json
 from report.records import NetworkProfile, StageProfile
-from report.sources.plain import MAX_JSON_BYTES, count, mapping, number, plain, text
+from report.sources.plain import MAX_JSON_BYTES, count, mapping, number, plain, short, text
 
 _TOTAL = "total"
 _TEXTS = ("network", "device", "engine", "precision")
@@ -42,7 +42,7 @@ def read_stages(path: Path) -> StageProfile:
 
 def _stages(content: Any) -> dict[str, dict[str, float]]:
     """Stage -> median and p95 in milliseconds, with the total last."""
-    found = {stage: _durations(of) for stage, of in mapping(content).items()}
+    found = {short(stage): _durations(of) for stage, of in mapping(content).items()}
     if _TOTAL not in found:
         raise ValueError("expected the total of the stages")
     return {**{stage: of for stage, of in found.items() if stage != _TOTAL}, _TOTAL: found[_TOTAL]}

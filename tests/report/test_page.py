@@ -143,3 +143,9 @@ def test_a_page_says_why_it_has_no_pictures() -> None:
     html = page.render(report(run("demo")), Pictures(), "Runs")
     assert "Pictures were switched off" not in html
     assert "No pictures: none of the results" in html
+
+
+def test_half_of_a_surrogate_pair_does_not_stop_the_page() -> None:
+    html = render(report(run("a"), faults=(Fault("saved/\udcff", "empty"),)))
+    assert "saved/\\udcff" in html
+    html.encode()

@@ -118,3 +118,9 @@ def test_the_folders_of_an_absolute_path_are_left_out() -> None:
 def test_nothing_was_packed_or_compared() -> None:
     assert section() == {"archives": [], "agreements": []}
     assert section(agreements=(Agreement(Path("agreement.csv"), ()),))["agreements"][0]["total"] is None
+
+
+def test_a_file_name_that_is_no_text_is_escaped() -> None:
+    (found,) = section(replace(CHECKED, path=Path("a/\udcff\u202e.zip"), state="unchecked"))["archives"]
+    assert found["name"] == "\\udcff\\u202e.zip"
+    assert found["name"] in found["advice"]

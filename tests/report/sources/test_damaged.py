@@ -228,3 +228,13 @@ def test_a_result_folder_that_cannot_be_listed_again_is_a_fault(tmp_path: Path) 
         (parts,) = results.read(folder, Names([tmp_path]))
     assert [fault.path for fault in parts.faults] == [f"{tmp_path.name}/val"]
     assert "Permission denied" in parts.faults[0].message
+
+
+def test_stages_of_any_name_are_texts(folder: Path) -> None:
+    path = folder / "outputs" / "fcn8s-00" / "val" / "profile.json"
+    content, duration = json.loads(path.read_text()), {"median": 1, "p95": 2}
+    content["milliseconds"] |= {"\udc80": duration, "x" * 5000: duration}
+    path.write_text(json.dumps(content))
+    stages = [list(result.profile.stages) for result in read(folder).results if result.profile is not None]
+    (names,) = [names for names in stages if "\\udc80" in names]
+    assert max(map(len, names)) < 1100
