@@ -41,7 +41,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     contents = page.contents(report, pictures)
     write_text(chosen.output, page.render(report, pictures, chosen.title, contents))
     print(f"{chosen.output}: {counted(len(report.runs), 'run')}, {counted(len(report.results), 'result')}")
-    _tell(page.faults(report, pictures))
+    faults = page.faults(report, pictures)
+    _tell(faults)
+    if not report.runs and not faults:
+        searched = ", ".join(map(str, chosen.folders))
+        expected = "expected runs of train_fcn.py, results of test_fcn.py, or JSON files of a scorer"
+        print(printable(f"note: no run or result in {searched}; {expected}"), file=sys.stderr)
     if chosen.figures is not None:
         from report.figures.write import write  # imported late, because Matplotlib and pandas take a second
 

@@ -54,6 +54,12 @@ def test_no_path_of_this_machine_is_in_the_page_or_printed(tmp_path: Path, capsy
     assert str(tmp_path) not in page + printed
 
 
+def test_folders_without_any_run_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command.main([str(tmp_path), "--output", str(tmp_path / "report.html"), "--workers", "1"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"note: no run or result in {tmp_path}; expected runs of train_fcn.py, ")
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
