@@ -40,7 +40,7 @@ function comparisonWords({a, b, kind, averages, classes, compared}) {
   const {level, resamples, sets} = DATA.comparison;
   const main = averages[0] ?? comparisonFigures("");
   const share = `${Math.round(100 * level)} %`;
-  const scores = `${kind.average}: ${percent(main.a)} for A, ${percent(main.b)} for B.`;
+  const scores = `${kind.average}: ${percent(main.a)} for A, ${a.key}; ${percent(main.b)} for B, ${b.key}.`;
   const basis = compared
     ? ` The interval holds ${share} of ${resamples} bootstrap resamples of ${comparisonImages(sets[b.images])}, the same ones for both.` +
       " It covers the choice of images, not another training with another seed."

@@ -59,6 +59,7 @@ function overviewConditions() {
   const ours = overviewCounts(measured.filter((point) => !point.published), overviewCondition);
   const theirs = overviewCounts(measured.filter((point) => point.published), overviewCondition);
   overviewOptions("overview-condition", [...ours, ...theirs]);
+  document.getElementById("overview-condition").parentElement.hidden = measured.length === 0;
 }
 
 /** Draw the chart of the chosen values, and say below it what it leaves out. */

@@ -80,6 +80,7 @@ def test_the_verdict_has_the_numbers_of_the_command(opened: "Page", drawn: Path)
     low, high = compared.difference(compared.first.images, compared.second.images)
     assert f" points, {100 * low:.2f} to {100 * high:.2f}: more than chance." in verdict(opened)
     assert verdict(opened).startswith("B is better by ")
+    assert "for A, low/val; " in opened.inner_text("#comparison-verdict .note")  # choosers are not printed
     assert "2000 bootstrap resamples of 12 images" in opened.inner_text("#comparison-verdict .note")
     assert "; about 1 of 20 does by chance." in opened.inner_text("#comparison-chance")
 

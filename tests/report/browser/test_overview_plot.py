@@ -104,6 +104,7 @@ def test_chart_without_a_latency_says_so(drawn: Path, open_page: OpenPage) -> No
     page.get_by_label("Score of").select_option("cityscapes, val, panoptic, PQ")
     assert "Nothing to draw" in page.locator("#overview-plot-note").inner_text()
     assert not page.locator("#overview-plot").is_visible()
+    assert not page.locator("#overview-condition").is_visible()
 
 
 def test_chart_leaves_out_filtered_runs(drawn: Path, open_page: OpenPage) -> None:
