@@ -60,8 +60,12 @@ class FigureFolder:
             raise InputError(*faults)
 
     def table(self, stem: str, about: str, table: Table, right: Collection[str] = ()) -> None:
-        """Write a table as LaTeX and Markdown; columns of numbers and those in `right` are aligned right."""
-        write_text(self.folder / f"{stem}.tex", to_latex(table, right))
+        """Write a table as LaTeX and Markdown; columns of numbers and those in `right` are aligned right.
+
+        The LaTeX file begins with `about` as a comment, because it is copied without the index.
+        """
+        comment = " ".join(about.split())
+        write_text(self.folder / f"{stem}.tex", f"% {latex(comment)}\n{to_latex(table, right)}")
         write_text(self.folder / f"{stem}.md", to_markdown(table, right))
         self.add((f"{stem}.tex", f"{stem}.md"), about)
 

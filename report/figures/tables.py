@@ -47,8 +47,7 @@ def _write_runs(report: Report, groups: Sequence[Group], folder: FigureFolder) -
     names = file_names(group.title for group in groups)
     for group in groups:
         table, right, conditions = _of_group(group)
-        where = f" Latency and memory: {conditions}." if conditions else ""
-        about = f"Results of {group.title} with their scores in percent and their cost, the best first.{where}"
+        about = f"Results of {group.title} with their scores in percent and their cost, the best first.{conditions}"
         folder.table(f"overview-{names[group.title]}", about, table, right)
     shown = [column for column in columns(report.runs) if column.key in _RECORD]
     right = [column.heading for column in shown if column.kind == "number"]
@@ -57,7 +56,7 @@ def _write_runs(report: Report, groups: Sequence[Group], folder: FigureFolder) -
 
 
 def _of_group(group: Group) -> tuple[Table, list[str], str]:
-    """Table of a group, the headings that are aligned right, and the conditions of all latencies if they are equal."""
+    """Table of a group, the headings that are aligned right, and sentences on what the cost was measured."""
     entries = group.entries
     averages = dict.fromkeys(name for entry in entries for name in entry.scores.averages)
     measured = [", ".join(filter(None, (cells.device(of.run).text, cells.latency(of.run).note))) for of in entries]
@@ -81,7 +80,10 @@ def _of_group(group: Group) -> tuple[Table, list[str], str]:
         **{heading: [cell(entry.run).text for entry in entries] for heading, cell in cost.items()},
         "Measured on": measured if len(timed) > 1 else ["-"],
     }
-    return _filled(found), [*scores, *cost], timed.pop() if len(timed) == 1 else ""
+    sizes = " or ".join(sorted({cells.macs(entry.run).note for entry in entries} - {""}))
+    conditions = f" MACs: of an image of {sizes}." if sizes else ""
+    conditions += f" Latency and memory: {timed.pop()}." if len(timed) == 1 else ""
+    return _filled(found), [*scores, *cost], conditions
 
 
 def _percent(score: float | None) -> str:
@@ -110,7 +112,7 @@ def _write_classes(groups: Sequence[Group], folder: FigureFolder) -> None:
         shown = alike[:_MOST_RESULTS]
         part = f" of the best {len(shown)} of {len(alike)} results" if len(shown) < len(alike) else " of all results"
         about = f"{group.figure} of each class{part} of {group.title} in percent."
-        folder.table(f"by-class-{of_group[group.title]}", about, of_group_classes(group.figure, shown))
+        folder.table(f"by-class-{of_group[group.title]}", about, of_group_classes(shown))
 
 
 def _class_names(entry: Entry) -> list[str]:
@@ -130,9 +132,9 @@ def of_classes(entry: Entry) -> Table:
     return Table(columns, dict.fromkeys(figures, percent))
 
 
-def of_group_classes(figure: str, entries: Sequence[Entry]) -> Table:
+def of_group_classes(entries: Sequence[Entry]) -> Table:
     """The first figure of each class of several results, and below it the main average."""
-    columns: dict[str, Sequence[Any]] = {"class": [*_class_names(entries[0]), figure]}
+    columns: dict[str, Sequence[Any]] = {"class": [*_class_names(entries[0]), "mean"]}
     for entry in entries:
         firsts = [next(iter(found.figures.values()), None) for found in entry.scores.classes]
         columns[entry.name] = [*firsts, entry.average]

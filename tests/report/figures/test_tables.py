@@ -61,3 +61,16 @@ def test_columns_without_a_value_are_left_out_and_the_best_result_is_first(folde
 def test_published_results_stand_only_next_to_scores_of_official_images(official: bool | None, shown: int) -> None:
     report: Report = drawn.report(scored("a", 1, "val", official=official))
     assert len(published_of(groups(report)[0], [drawn.PUBLISHED])) == shown
+
+
+def test_a_latex_file_says_what_it_shows_and_on_what_it_was_measured(tmp_path: Path) -> None:
+    runs = [drawn.run(name, seed, profiles=(drawn.network(),)) for seed, name in enumerate("ab")]
+    report: Report = drawn.report(*runs)
+    write(report, page.contents(report, Pictures()), tmp_path)
+    comment = (tmp_path / "overview-cityscapes-val.tex").read_text().splitlines()[0]
+    assert comment.startswith("% Results of cityscapes val with their scores in percent")
+    assert "MACs: of an image of 256x128." in comment
+    assert "Latency and memory: AMD EPYC, 256x128, 32-true." in comment
+    heading, *rows = table(tmp_path, "by-class-cityscapes-val")
+    assert sorted(heading) == ["a", "b", "class"]
+    assert rows[-1][0] == "mean"
