@@ -192,7 +192,7 @@ const runCode = (command) => element("code", {}, command);
 function runPoints(first, second) {
   if (first === null || first === undefined || second === null || second === undefined) return "-";
   const points = (100 * (first - second)).toFixed(1);
-  return Number(points) === 0 ? "0.0" : Number(points) > 0 ? `+${points}` : points;
+  return Number(points) === 0 ? "0.0" : Number(points) > 0 ? `+${points}` : points.replace("-", "\u2212");
 }
 
 /** An interval of shares in percent, or a dash. */

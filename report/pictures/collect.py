@@ -177,4 +177,4 @@ def _scores(known: ImageCounts | None, encoded: Encoded, index: int) -> dict[str
 
 
 def _rounded(score: float) -> float | None:
-    return None if math.isnan(score) else round(score, 4)
+    return None if math.isnan(score) else round(score, 8)

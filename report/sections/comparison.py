@@ -87,7 +87,7 @@ def _compare(
 
 
 def _short(interval: Interval | None) -> list[float] | None:
-    """An interval with four digits, so that its signs stay; None without a score.
+    """An interval with eight digits, so that its signs stay; None without a score.
 
     Also None for a class that occurs in one image: all resamples with this image have the same difference, which says
     nothing about others.
@@ -96,7 +96,7 @@ def _short(interval: Interval | None) -> list[float] | None:
         return None
     if interval[0] == interval[1] != 0:
         return None
-    return [float(f"{value:.4g}") for value in interval]
+    return [float(f"{value:.8g}") for value in interval]
 
 
 def _result(run: str, result: Result, scores: ResultScores, kind: int) -> dict[str, Any]:
@@ -116,7 +116,7 @@ def _result(run: str, result: Result, scores: ResultScores, kind: int) -> dict[s
 
 
 def _rounded(value: float | None) -> float | None:
-    return None if value is None or value != value else round(value, 6)  # noqa: PLR0124  # NaN
+    return None if value is None or value != value else round(value, 8)  # noqa: PLR0124  # NaN
 
 
 def _groups(results: Sequence[dict[str, Any]], pairs: dict[str, Any], tasks: Sequence[str]) -> list[dict[str, Any]]:

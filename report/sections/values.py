@@ -5,14 +5,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 
-_DIGITS = 5
-"""Significant digits of a number in the page; more are not visible in a chart or table."""
+_DIGITS = 8
+"""Significant digits of a number in the page: so many that rounding again for a table gives what the file gives."""
 _LONGEST = 300
 """Largest number of characters of a value that the page shows."""
 
 
 def number(value: object) -> float | None:
-    """A number with five significant digits; None for everything that is not a finite number."""
+    """A number with eight significant digits; None for everything that is not a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -23,7 +23,7 @@ def number(value: object) -> float | None:
 
 
 def numbers(values: Iterable[object]) -> list[float | None]:
-    """Numbers with five significant digits, see `number`."""
+    """Numbers with eight significant digits, see `number`."""
     return [number(value) for value in values]
 
 

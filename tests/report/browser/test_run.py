@@ -47,7 +47,8 @@ def test_another_run_is_compared(section: "Locator") -> None:
     averages = section.get_by_role("table", name="Averages in percent")
     assert averages.get_by_role("columnheader").all_inner_texts()[-2:] == ["unet-01", "difference"]
     first, second, difference = (
-        [float(text) for text in column(averages, heading)] for heading in ("fcn8s-00", "unet-01", "difference")
+        [float(text.replace("\u2212", "-")) for text in column(averages, heading)]
+        for heading in ("fcn8s-00", "unet-01", "difference")
     )
     assert len(first) == 4
     for one, other, written in zip(first, second, difference, strict=True):

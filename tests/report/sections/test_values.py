@@ -10,8 +10,8 @@ from report.sections.values import entries, number, text
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        (0.123456789, 0.12346),
-        (123456789, 123460000.0),
+        (0.123456789, 0.12345679),
+        (123456789, 123456790.0),
         (0, 0.0),
         (1e-12, 1e-12),
         (math.nan, None),
@@ -23,7 +23,7 @@ from report.sections.values import entries, number, text
         (None, None),
     ],
 )
-def test_a_number_has_five_digits_and_everything_else_is_missing(value: object, shown: float | None) -> None:
+def test_a_number_has_eight_digits_and_everything_else_is_missing(value: object, shown: float | None) -> None:
     assert number(value) == shown
 
 
@@ -61,3 +61,10 @@ def test_entries_are_those_that_are_known() -> None:
         ("first", 0),
     ]
     assert entries("damaged", {"a": "first"}) == []
+
+
+def test_rounding_again_gives_the_percent_of_the_result_file() -> None:
+    score = 0.3615046909737282  # with five digits it is 0.3615, whose percent is 36.1
+    shown = number(score)
+    assert shown is not None
+    assert f"{100 * shown:.1f}" == f"{100 * score:.1f}" == "36.2"

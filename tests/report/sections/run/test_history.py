@@ -22,8 +22,8 @@ def test_columns_are_those_that_have_values() -> None:
     content = history.content(run([row(1, 0.123456789), row(2, None), row(3, 0.3)]))
     assert content is not None
     assert content["epochs"] == [1, 2, 3]
-    assert content["val_miou"] == [0.12346, None, 0.3]
-    assert content["train_loss"] == [1, 0.5, 0.33333]
+    assert content["val_miou"] == [0.12345679, None, 0.3]
+    assert content["train_loss"] == [1, 0.5, 0.33333333]
     assert "train_miou" not in content
     assert "learning_rate" not in content
     assert content["best"] == 2

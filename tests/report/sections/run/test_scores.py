@@ -21,8 +21,8 @@ def test_scores_of_classes_are_in_the_order_of_the_figures() -> None:
     person = ClassScore("person", {"IoU": 0.5, "iIoU": 0.4})
     content = scores.content(result_scores(road, person, interval=Interval(0.1, 0.2)))
     assert content["figures"] == ["IoU", "iIoU"]
-    assert content["classes"] == [["road", [0.9, None], [0.88889, 0.91111]], ["person", [0.5, 0.4], None]]
-    assert content["averages"] == [["IoU", 0.12346], ["iIoU", None]]
+    assert content["classes"] == [["road", [0.9, None], [0.8888888, 0.9111111]], ["person", [0.5, 0.4], None]]
+    assert content["averages"] == [["IoU", 0.12345679], ["iIoU", None]]
     assert content["interval"] == [0.1, 0.2]
     assert content["official"] is False
     assert content["coverage"] == "12 images"
