@@ -12,13 +12,15 @@ if TYPE_CHECKING:
 _MISSING = "-"
 _WIDE, _WORD = 40, 24
 """Characters of the longest cell and the longest word for which a column has its lines broken."""
+_LONGEST = 200
+"""Largest number of characters of a cell or heading; a row of a few longer ones would be wider than TeX can count."""
 _PREAMBLE = "% \\usepackage{booktabs}"
 
 
 def to_latex(table: Table, right: Collection[str] = ()) -> str:
     """A `tabular` with the rules of booktabs; columns of numbers and those in `right` are aligned right."""
     frame = _texts(table, latex)
-    style = frame.style.hide(axis="index").format_index(lambda name: latex(str(name)), axis="columns")
+    style = frame.style.hide(axis="index").format_index(lambda name: latex(_cut(str(name))), axis="columns")
     columns = zip(frame, _is_right(table, right), strict=True)
     sides = "".join("r" if numeric else _left(frame[name]) for name, numeric in columns)
     return f"{_PREAMBLE}\n{style.to_latex(hrules=True, column_format=sides)}"
@@ -26,7 +28,7 @@ def to_latex(table: Table, right: Collection[str] = ()) -> str:
 
 def to_markdown(table: Table, right: Collection[str] = ()) -> str:
     """A table with pipes, as GitHub shows it; columns of numbers and those in `right` are aligned right."""
-    frame = _texts(table, markdown).rename(columns=markdown)
+    frame = _texts(table, markdown).rename(columns=lambda name: markdown(_cut(str(name))))
     sides = ["right" if numeric else "left" for numeric in _is_right(table, right)]
     text: str = frame.to_markdown(index=False, disable_numparse=True, colalign=sides)
     return f"{text}\n"
@@ -37,10 +39,14 @@ def _texts(table: Table, escape: Callable[[str], str]) -> "pd.DataFrame":
     import pandas as pd
 
     texts = {
-        name: [_MISSING if _is_missing(value) else escape(table.shown.get(name, str)(value)) for value in values]
+        name: [_MISSING if _is_missing(value) else escape(_cut(table.shown.get(name, str)(value))) for value in values]
         for name, values in table.columns.items()
     }
     return pd.DataFrame(texts, dtype=object)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _left(texts: "pd.Series[str]") -> str:

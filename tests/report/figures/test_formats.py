@@ -45,3 +45,10 @@ def test_long_texts_of_words_are_broken_into_lines() -> None:
     text = to_latex(Table({"protocol": [words], "name": [name], "IoU": [0.5]}))
     assert "\\begin{tabular}{p{4.5cm}lr}" in text
     require_valid(text)
+
+
+def test_a_cell_that_tex_could_not_measure_is_cut() -> None:
+    table = Table({"h" * 5000: ["x" * 5000, "&" * 200]})
+    assert "x" * 200 + "..." in to_latex(table)
+    assert max(map(len, to_markdown(table).split())) < 500
+    require_valid(to_latex(table))
