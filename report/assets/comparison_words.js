@@ -55,10 +55,10 @@ function comparisonWords({a, b, kind, averages, classes, compared}) {
 }
 
 /** The comparison of the main averages in words: `B is better by 1.31 points, 0.42 to 2.21: more than chance.` */
-function comparisonVerdict({difference, interval, certain}, reason) {
+function comparisonVerdict({difference, interval, certain}, reason, [a, b] = ["A", "B"]) {
   if (difference === null) return "One of the results has no average.";
-  const better = difference < 0 ? "A" : "B";
-  const by = difference === 0 ? "A and B are equal" : `${better} is better by ${Math.abs(100 * difference).toFixed(2)} points`;
+  const better = difference < 0 ? a : b;
+  const by = difference === 0 ? `${a} and ${b} are equal` : `${better} is better by ${Math.abs(100 * difference).toFixed(2)} points`;
   if (interval === null) return `${by}. No interval: ${reason}.`;
   const ends = (difference < 0 ? [-interval[1], -interval[0]] : interval).map((end) => (100 * end).toFixed(2).replace("-", "−"));
   return `${by}, ${ends[0]} to ${ends[1]}: ${certain ? "more than chance" : "may be chance"}.`;

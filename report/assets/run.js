@@ -142,7 +142,19 @@ function runAbout(view) {
     const link = url ? element("a", {href: url, rel: "noreferrer"}, source) : source;
     found.push(element("p", {class: "note"}, `${other.name}, ${split} split: ${protocol ? `${protocol}. ` : ""}Source: `, link));
   }
+  const verdict = runVerdict(view);
+  if (verdict) found.push(element("p", {class: "note"}, verdict, " ", element("a", {href: "#comparison"}, "Comparison by class")));
   document.getElementById("run-about").replaceChildren(...found);
+}
+
+/** The difference of the main averages with its interval, in words; null without two results that can be compared. */
+function runVerdict({name, result, other}) {
+  const {results} = DATA.comparison;
+  const [a, b] = [result, other?.result].map((one) => results.findIndex(({key}) => key === one?.key));
+  if (a < 0 || b < 0 || a === b || results[a].kind !== results[b].kind || results[a].benchmark !== results[b].benchmark) return null;
+  const average = DATA.comparison.kinds[results[a].kind].average;
+  const compared = comparisonFigures(average, results[a].averages[average], results[b].averages[average], comparisonIntervals(a, b)?.[0]);
+  return comparisonVerdict(compared, comparisonReason(results[a], results[b]), [name, other.name]);
 }
 
 /**
@@ -161,7 +173,7 @@ function runTable(caption, headings, rows) {
 }
 
 /** Whether a cell holds a number, two of them, or a dash. */
-const runIsNumber = (cell) => /^(-|[+-]?[\d,.]+( (to [\d.,]+|\([\d.,-]+\)))?)$/.test(cell);
+const runIsNumber = (cell) => /^(-|[+\u2212-]?[\d,.]+( (to [\d.,]+|\([\d.,-]+\)))?)$/.test(cell);
 
 /** Summaries of the parts that are open, which stay open when another run is chosen. */
 const runOpened = new Set();

@@ -44,6 +44,9 @@ def test_switches_run(page: "Page", section: "Locator") -> None:
 
 def test_another_run_is_compared(section: "Locator") -> None:
     section.get_by_role("combobox", name="Compare with").select_option("unet-01")
+    verdict = section.get_by_text("is better by").inner_text()
+    assert verdict.startswith("unet-01 is better by ")
+    assert verdict.endswith(": more than chance. Comparison by class")
     averages = section.get_by_role("table", name="Averages in percent")
     assert averages.get_by_role("columnheader").all_inner_texts()[-2:] == ["unet-01", "difference"]
     first, second, difference = (
