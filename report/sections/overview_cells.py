@@ -56,8 +56,8 @@ def recipe(environment: Mapping[str, Any]) -> str:
 
 
 def name(run: Run) -> Cell:
-    """Name of the run, with its progress."""
-    return Cell(run.name, note=run.progress)
+    """Name of the run, with its progress, unless that is its status."""
+    return Cell(run.name, note="" if run.progress == run.status else run.progress)
 
 
 def status(run: Run) -> Cell:

@@ -48,6 +48,10 @@ def test_row_of_a_run_of_which_nothing_is_known_has_dashes() -> None:
     assert {key for key, cell in cells.items() if cell != ("-", None, "")} == {"name", "status"}
 
 
+def test_progress_that_only_repeats_the_status_is_left_out() -> None:
+    assert row(run("scored", status="results only", progress="results only"))["name"] == ("scored", None, "")
+
+
 def test_a_run_without_its_own_profile_has_that_of_its_network() -> None:
     cells = row(run("demo", profiles=(network_profile("fcn8s", 80.0, classes=19),), classes=("road", "car")))
     assert cells["parameters"] == ("9.35", 9_354_329, "of 19 classes")
