@@ -56,7 +56,7 @@ def render(report: Report, pictures: Pictures, title: str, data: dict[str, Any] 
         faults=faults(report, pictures),
         most_faults=_MOST_FAULTS,
     )
-    return page.encode(errors="backslashreplace").decode()  # half of a surrogate pair is no text that a file can hold
+    return page.encode(errors="backslashreplace").decode()  # a file cannot hold half of a surrogate pair
 
 
 def faults(report: Report, pictures: Pictures) -> list[Fault]:
