@@ -20,6 +20,8 @@ _ASSETS = Path(__file__).parent / "assets"
 _LIBRARIES = (_ASSETS / "vendor/d3.min.js", _ASSETS / "vendor/plot.umd.min.js")
 _BASIS = ("base", "parts", "frame")
 """Scripts and style sheets that all sections build on."""
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+"""Content-Security-Policy, apart from the scripts."""
 _MOST_FAULTS = 200
 """Largest number of faults that are listed."""
 
@@ -44,7 +46,7 @@ def render(report: Report, pictures: Pictures, title: str, data: dict[str, Any] 
     page = environment.get_template("page.html").render(
         title=title,
         made=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        policy=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:",
+        policy=f"{_POLICY}; script-src {hashes}",
         styles=[Markup(read_text(path)) for path in _files("css")],
         scripts=[Markup(script) for script in scripts],
         licences=read_text(_ASSETS / "vendor/LICENSES.txt"),

@@ -72,7 +72,7 @@ def test_only_the_scripts_of_the_page_may_run(hostile: str) -> None:
     assert len(run_by_the_browser) >= 8
     hashes = {base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in run_by_the_browser}
     assert hashes == allowed
-    assert "default-src 'none'" in policy
+    assert {"default-src 'none'", "base-uri 'none'", "form-action 'none'"} <= set(policy.split("; "))
     assert "unsafe-eval" not in policy
     assert "'unsafe-inline'" not in policy.partition("script-src")[2].partition(";")[0]
 
