@@ -50,6 +50,7 @@ function picturesFollow(run) {
   if (set !== picturesState.set) picturesChooseSet(set, result);
   else {
     picturesState.a = result;
+    if (!picturesState.seen) picturesState.scene = null; // nobody chose the scene, so begin with the worst of this result
     picturesResults();
   }
 }
@@ -191,7 +192,7 @@ function picturesWords(set, scene, kind, result) {
   if (!scene.predictions[result]) return {title: `no ${words} of ${key}`, name: `no ${words} of ${key}`};
   const mean = scene.scores[result]?.mean ?? null;
   const score = mean === null ? "" : `: mean IoU ${percent(mean)} %`;
-  return {title: `${words}, ${key}${score}`, name: `${words} of ${scene.name} by ${key}${score}`};
+  return {title: `${words}${score}, ${key}`, name: `${words} of ${scene.name} by ${key}${score}`};
 }
 
 /** Name the classes at a pixel. */

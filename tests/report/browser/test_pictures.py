@@ -37,6 +37,7 @@ def test_the_first_scene_is_drawn_before_anyone_scrolls_to_it(full_page: Path, o
     page = open_page(full_page)
     _wait_for_paint(page)
     assert page.evaluate("scrollY") == 0
+    assert page.locator("#pictures-place").inner_text().startswith("1 of ")
 
 
 def test_worst_scenes_come_first(section: "Locator") -> None:
