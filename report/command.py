@@ -43,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"{chosen.output}: {counted(len(report.runs), 'run')}, {counted(len(report.results), 'result')}")
     faults = page.faults(report, pictures)
     _tell(faults)
-    if not report.runs and not faults:
+    if not (report.runs or report.agreements or report.profiles or faults):
         searched = ", ".join(map(str, chosen.folders))
         expected = "expected runs of train_fcn.py, results of test_fcn.py, or JSON files of a scorer"
         print(printable(f"note: no run or result in {searched}; {expected}"), file=sys.stderr)

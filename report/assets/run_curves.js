@@ -76,7 +76,7 @@ function runCurves(view) {
     runCurveKey(view, other),
     grid,
     ...(missing.length ? [runMissing(`Not recorded: ${missing.join(", ")}.`)] : []),
-    ...(history.left_out ? [runMissing(`${history.epochs.length} of ${history.left_out + history.epochs.length} epochs are drawn, evenly spread.`)] : []),
+    ...(history.left_out ? [runMissing(`${history.epochs.length} of ${history.left_out + history.epochs.length} epochs are drawn.`)] : []),
     ...(history.by_class ? [runClassCurve(view)] : []),
     runDetails("Curves as a table", () => runCurveTable(view)),
   );

@@ -6,6 +6,7 @@ import pytest
 from engine.files.atomic import write_json
 from engine.files.images import write_png
 from report import command
+from tests.report import drawn_records
 from tests.report.drawn_runs import Options, draw
 
 
@@ -58,6 +59,12 @@ def test_folders_without_any_run_are_named(tmp_path: Path, capsys: pytest.Captur
     assert command.main([str(tmp_path), "--output", str(tmp_path / "report.html"), "--workers", "1"]) == 0
     printed = capsys.readouterr()
     assert printed.err.startswith(f"note: no run or result in {tmp_path}; expected runs of train_fcn.py, ")
+
+
+def test_a_folder_of_an_agreement_alone_is_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    drawn_records.write_agreement(tmp_path / "agreement.csv", ["a", "b"])
+    assert command.main([str(tmp_path), "--output", str(tmp_path / "report.html"), "--workers", "1"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(

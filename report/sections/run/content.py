@@ -92,7 +92,7 @@ def _facts(run: Run) -> list[list[str]]:
         ["status", ", ".join(dict.fromkeys(part for part in (run.status, run.progress) if part))],
         ["network", text(config.get("network"))],
         ["benchmark", text(config.get("benchmark"))],
-        ["training duration", _duration(_sum(rows, "seconds"))],
+        ["training duration", _training_duration(rows)],
         ["training throughput", _with_unit(_median(rows, "images_per_second"), "images/s")],
         ["GPU memory in training", _with_unit(_most(rows, "gpu_memory_mib"), "MiB")],
         ["process memory in training", _with_unit(_most(rows, "process_memory_mib"), "MiB")],
@@ -112,9 +112,13 @@ def _values(rows: tuple[Mapping[str, Any], ...], column: str) -> list[float]:
     return [value for row in rows if (value := number(row.get(column))) is not None]
 
 
-def _sum(rows: tuple[Mapping[str, Any], ...], column: str) -> float | None:
-    values = _values(rows, column)
-    return sum(values) if values else None
+def _training_duration(rows: tuple[Mapping[str, Any], ...]) -> str:
+    """Duration of all epochs; estimated from the known ones if rows are missing or left out of a very long history."""
+    seconds = _values(rows, "seconds")
+    if not seconds:
+        return ""
+    trained = max(len(seconds), history.trained(rows))
+    return ("" if len(seconds) == trained else "about ") + _duration(sum(seconds) / len(seconds) * trained)
 
 
 def _median(rows: tuple[Mapping[str, Any], ...], column: str) -> float | None:
@@ -130,10 +134,8 @@ def _with_unit(value: float | None, unit: str) -> str:
     return "" if value is None else f"{value:,.0f} {unit}" if value >= 100 else f"{value:.1f} {unit}"
 
 
-def _duration(seconds: float | None) -> str:
+def _duration(seconds: float) -> str:
     """Seconds as text, for example `2 h 05 min`."""
-    if seconds is None:
-        return ""
     if seconds < 60:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)

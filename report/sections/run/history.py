@@ -29,9 +29,14 @@ def content(run: Run) -> dict[str, Any] | None:
         "epochs": [row["epoch"] for row in kept],
         **{name: values for name, values in columns.items() if any(value is not None for value in values)},
         "best": None if best is None else kept.index(best),
-        "left_out": len(rows) - len(kept),
+        "left_out": max(len(rows), trained(rows)) - len(kept),
         "by_class": _by_class(run.classes, rows, best),
     }
+
+
+def trained(rows: Sequence[Mapping[str, Any]]) -> int:
+    """Number of epochs that were trained, of which damaged and very long histories lack some."""
+    return max((row["epoch"] for row in rows if type(row.get("epoch")) is int), default=0)
 
 
 def _best(rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:

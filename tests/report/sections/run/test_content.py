@@ -61,6 +61,12 @@ def test_facts_of_a_training() -> None:
     assert "GPU memory in training" not in facts
 
 
+def test_the_duration_is_estimated_if_epochs_are_left_out() -> None:
+    rows = tuple({"epoch": epoch, "seconds": 36.0} for epoch in range(2, 3001, 2))
+    facts = dict(content(run("demo", history=rows))["runs"][0]["facts"])
+    assert facts["training duration"] == "about 30 h 00 min"
+
+
 def test_a_network_profile_that_several_runs_have_is_held_once() -> None:
     fcn, unet = (NetworkProfile(Path("profile.json"), name, {"network": name}) for name in ("fcn8s", "unet"))
     found = content(run("one", profiles=(fcn,)), run("two", profiles=(fcn,)), profiles=(unet,))

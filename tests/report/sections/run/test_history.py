@@ -87,3 +87,9 @@ def test_lists_of_another_number_of_classes_are_left_out() -> None:
     content = history.content(run([row(1, 0.25)], ("road", "sky", "car")))
     assert content is not None
     assert content["by_class"] is None
+
+
+def test_epochs_that_a_long_history_lacks_are_counted_as_left_out() -> None:
+    content = history.content(run([row(epoch, 0.5) for epoch in range(2, 3001, 2)]))
+    assert content is not None
+    assert len(content["epochs"]) + content["left_out"] == 3000
