@@ -30,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     chosen = _parser().parse_args(argv)
     if missing := [folder for folder in chosen.folders if not folder.exists()]:
         raise InputError(*(f"{folder}: no such folder; give folders of runs and results" for folder in missing))
+    if chosen.root is not None and not chosen.root.is_dir():
+        raise InputError(f"--root {chosen.root}: no such folder; give the folder of the data set")
     if chosen.scenes and chosen.figures is None:
         raise InputError("--scenes chooses scenes for figures; give --figures DIR too")
     require_output_file(chosen.output, "report.html")

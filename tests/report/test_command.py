@@ -71,6 +71,7 @@ def test_a_folder_of_an_agreement_alone_is_shown(tmp_path: Path, capsys: pytest.
     ("words", "message"),
     [
         (["nowhere"], "nowhere: no such folder"),
+        ([".", "--root", "nowhere"], "--root nowhere: no such folder"),
         ([".", "--pictures", "-1"], "--pictures"),
         ([".", "--scenes", "a"], "give --figures DIR too"),
         ([".", "--output", "."], "report.html"),
