@@ -24,7 +24,7 @@ _PANELS = {
     "learning_rate": "learning rate",
 }
 """Metric of the history -> label of its axis."""
-_SPLITS = {"train": "training", "val": "validation"}
+_SPLITS = {"val": "validation", "train": "training crops"}
 _SPARSE = 25
 """Largest number of epochs that get a marker each."""
 

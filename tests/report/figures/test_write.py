@@ -144,7 +144,7 @@ def test_values_that_are_not_finite_are_left_out_of_curves(tmp_path: Path) -> No
     rows[1] |= {"train_loss": float("inf"), "val_miou": float("nan"), "learning_rate": 10**400}
     rows[2] |= {"val_loss": None}
     figures(drawn.report(drawn.run("a", history=tuple(rows), results=())), tmp_path)
-    assert "training" in texts(tmp_path / "curves-a.svg")
+    assert "training crops" in texts(tmp_path / "curves-a.svg")
 
 
 def test_a_run_without_anything_is_left_out(tmp_path: Path) -> None:
