@@ -1,9 +1,8 @@
 "use strict";
 // Basis of all sections: the data of the page, the chosen run, elements and charts.
 //
-// Additions to the first version: `chosen.known`, charts that return elements, `series`, `legend`, `shade`,
-// `sortable` and the event `themechange` of the document (for canvases; SVG follows the colours of CSS by itself).
-// The last four are in parts.js.
+// parts.js has colours (`series`, `shade`), `legend` and `sortable`. When the theme changes, the document gets an event
+// `themechange` for canvases; SVG follows the colours of CSS by itself.
 
 /** Data of the page: section name -> content, see report/sections. */
 const DATA = JSON.parse(document.getElementById("data").textContent);
