@@ -53,6 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         from report.figures.write import write  # imported late, because Matplotlib and pandas take a second
 
         print(write(report, contents, chosen.figures, wanted=chosen.scenes, workers=chosen.workers))
+    print(f"next: open {chosen.output} in a browser")
     return 0
 
 
