@@ -120,12 +120,13 @@ def _class_names(entry: Entry) -> list[str]:
 
 
 def of_classes(entry: Entry) -> Table:
-    """Scores of each class of a result with the interval of the first, and below them the averages of these names."""
+    """Scores of each class of a result with the interval of the first, and below them the averages."""
     classes, averages = entry.scores.classes, entry.scores.averages
     figures = list(dict.fromkeys(name for found in classes for name in found.figures))
     columns: dict[str, Sequence[Any]] = {"class": [*(found.name for found in classes), "mean"]}
     for number, name in enumerate(figures):
-        columns[name] = [*(found.figures.get(name) for found in classes), averages.get(name)]
+        means = (averages[key] for key in (name, f"m{name}", f"mean {name}") if key in averages)
+        columns[name] = [*(found.figures.get(name) for found in classes), next(means, None)]
         if number == 0:
             intervals = [*(found.interval for found in classes), entry.scores.interval]
             columns["95 % interval"] = [_interval(found) for found in intervals]

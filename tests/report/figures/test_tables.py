@@ -7,6 +7,7 @@ import pytest
 
 from report import page
 from report.figures.groups import groups, published_of
+from report.figures.tables import of_classes
 from report.figures.write import write
 from report.pictures.collect import Pictures
 from report.records import Report, Result, Run
@@ -74,3 +75,14 @@ def test_a_latex_file_says_what_it_shows_and_on_what_it_was_measured(tmp_path: P
     heading, *rows = table(tmp_path, "by-class-cityscapes-val")
     assert sorted(heading) == ["a", "b", "class"]
     assert rows[-1][0] == "mean"
+
+
+@pytest.mark.parametrize("names", [("IoU", "iIoU"), ("mIoU", "mean iIoU")])
+def test_the_last_row_of_a_table_of_classes_has_the_averages(names: tuple[str, str]) -> None:
+    run = scored("a", 1, "val")
+    assert run.results[0].scores is not None
+    averages = dict(zip(names, (0.25, 0.5), strict=True))
+    result = replace(run.results[0], scores=replace(run.results[0].scores, averages=averages))
+    (group,) = groups(drawn.report(replace(run, results=(result,))))
+    columns = of_classes(group.entries[0]).columns
+    assert [columns[name][-1] for name in ("class", "IoU", "iIoU")] == ["mean", 0.25, 0.5]
