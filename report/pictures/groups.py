@@ -1,6 +1,7 @@
 """Groups of results that predict the same samples, and the scenes of each group that are shown."""
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from catalogue import BENCHMARKS
 from catalogue import benchmark as benchmark_of
 from engine.benchmark import Benchmark, Sample
 from engine.errors import InputError, printable
+from engine.files.folders import find
 from engine.image_counts import ImageCounts, mean_score
 from engine.inference.inputs import list_images
 from engine.parallel import parallel_map
@@ -124,15 +126,13 @@ def _group(name: str, root: Path, split: str, members: Sequence[PicturedResult],
     if not root.is_dir():
         raise InputError(f"{root}: no such folder of the data set; give it as --root")
     samples = list_images(root) if split == IMAGES else samples_of(benchmark, root, split)
-    scenes = []
-    for sample in samples:
-        paths = tuple(_file(member.predictions, sample, benchmark) for member in members)
-        if any(paths):
-            scenes.append(Scene(name, sample, paths))
+    files = [_files(member.predictions, samples, benchmark) for member in members]
+    rows = zip(samples, zip(*files, strict=True), strict=True)
+    scenes = [Scene(name, sample, paths) for sample, paths in rows if any(paths)]
     if not scenes:
         raise InputError(
             f"no prediction of the {len(samples)} images of {split}; expected for example "
-            f"{samples[0].name}{benchmark.prediction_suffix}"
+            f"{samples[0].name}{benchmark.prediction_suffix}, or other PNGs whose names begin with those of the images"
         )
     counts = tuple(_known(member.result, len(benchmark.classes)) for member in members)
     group = Group(benchmark, split, tuple(members), tuple(scenes), len(scenes), counts)
@@ -140,6 +140,22 @@ def _group(name: str, root: Path, split: str, members: Sequence[PicturedResult],
         return group
     chosen = worst(_rated(group, workers), most)
     return replace(group, scenes=tuple(scenes[index] for index in chosen))
+
+
+def _files(predictions: Predictions, samples: Sequence[Sample], benchmark: Benchmark) -> list[Path | None]:
+    """The prediction of each sample: at its place, otherwise the only PNG whose name begins with that of the sample.
+
+    So predictions of other programs are found, whose names the scorer accepts too.
+    """
+    found = [_file(predictions, sample, benchmark) for sample in samples]
+    if any(found):
+        return found
+    by_stem: dict[str, list[Path]] = defaultdict(list)
+    for path in find(predictions.folder, "*.png"):
+        for end in re.finditer(r"[._-]", path.name):
+            by_stem[path.name[: end.start()]].append(path)
+    listed = [by_stem.get(PurePath(sample.name).name, []) for sample in samples]
+    return [paths[0] if len(paths) == 1 else None for paths in listed]
 
 
 def _file(predictions: Predictions, sample: Sample, benchmark: Benchmark) -> Path | None:

@@ -34,6 +34,23 @@ def test_a_scene_needs_only_one_prediction(demo_root: Path, tmp_path: Path) -> N
     ]
 
 
+@pytest.mark.parametrize("end", [".png", "_leftImg8bit.png", "-pred.png"])
+def test_predictions_of_other_programs_are_found_by_the_beginning_of_their_names(
+    demo_root: Path, tmp_path: Path, end: str
+) -> None:
+    write_predictions(tmp_path / "a", demo_root)
+    for path in sorted((tmp_path / "a").rglob("*.png")):
+        path.rename(tmp_path / "a" / path.name.replace("_labelId_preds.png", end))
+    first = min((tmp_path / "a").glob("*.png"))
+    (tmp_path / "a" / "more").mkdir()
+    (tmp_path / "a" / "more" / first.name).write_bytes(first.read_bytes())
+    found, faults = groups(report(result(tmp_path / "a", demo_root)), 500, 1)
+    assert faults == []
+    shown = [scene.predictions[0] for scene in found[0].scenes]
+    assert len(shown) == 2, "the first has two files, so none is shown"
+    assert all(path is not None and path.name.endswith(end) for path in shown)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
