@@ -124,7 +124,9 @@ def test_a_failing_ffmpeg_leaves_the_gif_and_a_reason(
     assert ["code 3 (Unknown encoder)" in why for _, why in figures.left_out] == [True]
 
 
-def test_a_damaged_image_is_left_out_with_its_reason(tmp_path: Path) -> None:
+def test_a_damaged_image_is_left_out_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_ffmpeg(tmp_path / "bin", "exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     drawn = draw(tmp_path, Options(runs=1, images=2, pictured=1, submission=False))
     for image in find(drawn.data, "*_leftImg8bit.png"):
         content = image.read_bytes()
