@@ -52,7 +52,9 @@ def write(overview: Mapping[str, Any], folder: FigureFolder) -> None:
         about += _others(points)
         folder.chart(f"accuracy-latency-{names[' '.join(subject)]}", about, partial(of_latency, subject, points))
     if not charts:
-        why = "no scored run has a latency; measure it by test_fcn.py --profile or profile_fcn.py --output"
+        why = (
+            "no scored run has a latency; measure it by test_fcn.py --profile_images 10 or profile_fcn.py --output FILE"
+        )
         folder.leave_out("Accuracy against latency", why)
 
 

@@ -52,7 +52,7 @@ def write(report: Report, networks: Sequence[Mapping[str, Any]], folder: FigureF
         about = f"Median duration of the stages of a prediction on {conditions}."
         folder.chart(f"stages-{names[conditions]}", about, partial(of_stages, conditions, found))
     if not bars:
-        folder.leave_out("Stages of predictions", "no profile was found; make one by test_fcn.py --profile")
+        folder.leave_out("Stages of predictions", "no profile was found; make one by test_fcn.py --profile_images 10")
     points = _points(networks)
     names = file_names(points)
     for device, placed in points.items():

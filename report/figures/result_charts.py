@@ -36,7 +36,7 @@ def write(report: Report, groups: Sequence[Group], folder: FigureFolder) -> None
         else:
             folder.leave_out(what, "no pixel of any label differs")
     if not report.agreements:
-        folder.leave_out("Agreement by label", "no agreement.csv was found; generate_gt.py --agreement writes it")
+        folder.leave_out("Agreement by label", "no agreement.csv was found; generate_gt.py writes it")
 
 
 def of_intervals(group: Group, published: Sequence[Published]) -> Figure:
