@@ -90,7 +90,7 @@ def by_class(row: Row, classes: Sequence[str]) -> Table:
     return Table({"IoU": [*classes, "mean"], **figures}, dict.fromkeys(figures, percent_2))
 
 
-_PANELS = {
+PANELS = {
     "loss": "loss",
     "miou": "mIoU (%)",
     "mean_dice": "mean Dice (%)",
@@ -117,7 +117,7 @@ def plot(history: Sequence[dict[str, Any]], path: Path, title: str) -> None:
     figure = Figure(figsize=(12, 7.2), layout="constrained")
     FigureCanvasAgg(figure)
     figure.suptitle(title)
-    for axes, (name, label) in zip(figure.subplots(2, 3).flat, _PANELS.items(), strict=True):
+    for axes, (name, label) in zip(figure.subplots(2, 3).flat, PANELS.items(), strict=True):
         series = [name] if name == "learning_rate" else [f"train_{name}", f"val_{name}"]
         for key in series:
             scale = 100 if "%" in label else 1

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from engine.training.history import PANELS
 from report.figures import style
 from report.figures.folder import FigureFolder
 from report.figures.groups import by_benchmark
@@ -15,15 +16,6 @@ from report.figures.names import file_names
 from report.records import Report, Run
 from report.sections.values import number
 
-_PANELS = {
-    "loss": "loss",
-    "miou": "mIoU (%)",
-    "mean_dice": "mean Dice (%)",
-    "pixel_accuracy": "pixel accuracy (%)",
-    "mean_pixel_accuracy": "mean pixel accuracy (%)",
-    "learning_rate": "learning rate",
-}
-"""Metric of the history -> label of its axis."""
 _SPLITS = {"val": "validation", "train": "training crops"}
 _SPARSE = 25
 """Largest number of epochs that get a marker each."""
@@ -51,7 +43,7 @@ def of_run(run: Run) -> Figure:
     """All metrics of a run on training and validation images."""
     figure = style.figure(style.PAGE, 3.9)
     figure.suptitle(style.label(run.name, 90))
-    for axes, (metric, title) in zip(figure.subplots(2, 3).flat, _PANELS.items(), strict=True):
+    for axes, (metric, title) in zip(figure.subplots(2, 3).flat, PANELS.items(), strict=True):
         series = {"": metric} if metric == "learning_rate" else {_SPLITS[k]: f"{k}_{metric}" for k in _SPLITS}
         for position, (name, key) in enumerate(series.items()):
             _line(axes, run.history, key, title, style.series(position), name)
@@ -68,8 +60,8 @@ def of_all(runs: Sequence[Run]) -> Figure:
     for axes, metric in zip(figure.subplots(1, 2), ("loss", "miou"), strict=True):
         for position, run in enumerate(runs):
             name = style.label(run.name, 30)
-            _line(axes, run.history, f"val_{metric}", _PANELS[metric], style.series(position), name)
-        _finish(axes, f"validation {_PANELS[metric]}")
+            _line(axes, run.history, f"val_{metric}", PANELS[metric], style.series(position), name)
+        _finish(axes, f"validation {PANELS[metric]}")
     handles, labels = figure.axes[-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=3)
     return figure
