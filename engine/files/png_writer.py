@@ -16,12 +16,14 @@ import numpy.typing as npt
 from engine.arrays import UInt8Array, true_positions
 
 try:
-    from isal.isal_zlib import compress
+    from isal.isal_zlib import Z_SYNC_FLUSH, compressobj
 except ImportError:  # no wheel for this machine: the same pixels, in five times the time
-    from zlib import compress
+    from zlib import Z_SYNC_FLUSH, compressobj  # type: ignore[assignment]
 
 _UP = 2
 _LEVEL = 1
+_START = 8
+"""Bytes that are compressed before all others, see `compressed`."""
 _GREY, _RGB = 0, 2
 """Colour types of PNG: grey and RGB."""
 _END = 12
@@ -153,8 +155,15 @@ def _put(
 
 
 def compressed(lines: UInt8Array) -> bytes:
-    """The rows, compressed for a PNG."""
-    return compress(lines, _LEVEL)
+    """The rows, compressed for a PNG; the same rows give the same bytes.
+
+    The first bytes are a block of their own. When ISA-L (2.32) begins a stream with a long block, it uses a register
+    that it has not set, so that equal rows may give other bytes in another process or thread (docs/decisions/0004).
+    """
+    content = lines.reshape(-1).data
+    compressor = compressobj(_LEVEL)
+    start = compressor.compress(content[:_START]) + compressor.flush(Z_SYNC_FLUSH)
+    return start + compressor.compress(content[_START:]) + compressor.flush()
 
 
 def _file(width: int, height: int, bits: int, kind: int, lines: UInt8Array, notes: Mapping[str, str]) -> bytes:

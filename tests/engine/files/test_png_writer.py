@@ -1,4 +1,5 @@
 import io
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -57,3 +58,22 @@ def test_the_file_names_its_software(tmp_path: Path, note: str | None) -> None:
     path = tmp_path / "mask.png"
     path.write_bytes(png_writer.encode(blocks(3, 2, 2), {} if note is None else {"Software": note}))
     assert note_of(path, "Software") == note
+
+
+def test_the_same_image_gives_the_same_bytes_in_every_thread() -> None:
+    image = np.zeros((4, 6), np.uint8)
+    image[2:] = 7
+    results = []
+    done = threading.Event()
+
+    def encode() -> None:
+        results.append(png_writer.encode(image))
+        done.wait()  # threads that run at the same time have different stacks; ISA-L's fault depends on their addresses
+
+    threads = [threading.Thread(target=encode) for _ in range(300)]
+    for thread in threads:
+        thread.start()
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert results == [results[0]] * len(threads)
