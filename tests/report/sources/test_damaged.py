@@ -65,9 +65,16 @@ FILES = (
 )
 
 
+def truncated(content: bytes) -> bytes:
+    """The first half of the lines and the beginning of the next; cut elsewhere, YAML may be valid."""
+    lines = content.splitlines(keepends=True)
+    half = len(lines) // 2
+    return b"".join(lines[:half]) + lines[half][:3] + b"\n"
+
+
 DAMAGES: dict[str, Any] = {
     "empty": lambda content: b"",
-    "truncated": lambda content: content[: len(content) // 2] + b"\n",
+    "truncated": truncated,
     "binary": lambda content: bytes(range(256)) * 4,
     "zeros": lambda content: bytes(len(content)),
     "a number": lambda content: b"3\n",
