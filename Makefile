@@ -45,8 +45,8 @@ demo: setup  ## run the whole pipeline on a synthetic data set, on the CPU, in a
 	  'submission     outputs/demo/test/submission.zip'
 
 .PHONY: test
-test: setup  ## run the tests
-	$(BIN)/python -m pytest
+test: setup  ## run the tests, on up to four cores at once
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist worksteal
 
 .PHONY: torture
 torture: setup  ## test every command with disk faults, kills, hostile and random files, 20 minutes; TORTURE="--share 0.1"
