@@ -102,18 +102,23 @@ def _equip(work: Callable[[Any], Any], items: Sequence[Any]) -> None:
     _equipment.append((work, items))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends the workers
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
 
 
-def _end_with_parent() -> None:
-    """End this worker when its parent process has ended, even by SIGKILL.
+def end_with_parent() -> None:
+    """End this worker process as soon as its parent process has ended, even by SIGKILL; without a parent, do nothing.
 
-    Otherwise it would wait forever, because each worker also holds the writing end of its own queue.
+    Otherwise the worker may wait forever. A worker of a pool also holds the writing end of its own queue, and one of
+    PyTorch does not notice a parent that ended while the worker started.
     """
     parent = multiprocessing.parent_process()
     if parent is not None:
-        parent.join()
-        os._exit(1)
+        threading.Thread(target=_exit_after, args=(parent,), daemon=True).start()
+
+
+def _exit_after(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _work_on(number: int) -> Any:

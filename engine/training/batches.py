@@ -13,7 +13,7 @@ from engine.data.device_augmentation import DeviceAugmentation
 from engine.data.resident import ParameterRows, ResidentData, collate_rows
 from engine.data.sampler import EpochSampler, SampleRequest
 from engine.data.transforms import AUGMENTATIONS
-from engine.training.signals import ignore_signals_in_worker
+from engine.training.signals import set_up_worker
 
 
 class BatchSource(Protocol):
@@ -142,6 +142,6 @@ def _loader(
         batch_sampler=RemainingEpochs(sampler, epochs),
         collate_fn=collate_fn,
         num_workers=workers,
-        worker_init_fn=ignore_signals_in_worker,
+        worker_init_fn=set_up_worker,
         pin_memory=pinned,
     )

@@ -15,7 +15,7 @@ from engine.benchmark import Benchmark, Sample
 from engine.data.dataset import Batch, FileReader, GuardedDataset, SegmentationDataset, batches, collate
 from engine.devices.fabric import all_sum, progress_bar_disabled
 from engine.training.metrics import ConfusionMatrix, Metrics
-from engine.training.signals import ignore_signals_in_worker
+from engine.training.signals import set_up_worker
 
 SampleSource = Callable[[], Iterator[Batch]]
 """Source of this process's samples: yields (1, 3, H, W) images and (1, H, W) masks."""
@@ -141,7 +141,7 @@ def _files(benchmark: Benchmark, samples: Sequence[Sample], workers: int, *, pin
         num_workers=workers,
         persistent_workers=workers > 0,
         sampler=range(len(samples)),
-        worker_init_fn=ignore_signals_in_worker,
+        worker_init_fn=set_up_worker,
         pin_memory=pinned,
     )
     return lambda: batches(loader)

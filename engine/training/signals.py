@@ -8,6 +8,7 @@ import torch
 from lightning_fabric import Fabric
 
 from engine.devices.fabric import all_sum
+from engine.parallel import end_with_parent
 
 _SIGNALS = (signal.SIGTERM, signal.SIGUSR1)
 """Signals that stop a training; SLURM sends SIGUSR1 before its time limit with `#SBATCH --signal=USR1@120`."""
@@ -18,12 +19,14 @@ AGREE_EVERY_IMAGES = 4
 """Interval in images of a validation; an image may take as long as a step."""
 
 
-def ignore_signals_in_worker(worker: int) -> None:
-    """Ignore the signals in a data-loading process, because schedulers send them to all processes of a job.
+def set_up_worker(worker: int) -> None:
+    """Set up a data-loading process; this is its `worker_init_fn`.
 
-    The training ends its loading processes after it has saved. PyTorch may do so by a second SIGTERM, which therefore
-    ends the process as usual.
+    It ends with the training, and ignores signals, because schedulers send them to all processes of a job. The training
+    ends its loading processes after it has saved. PyTorch may do so by a second SIGTERM, which therefore ends the
+    process as usual.
     """
+    end_with_parent()
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, lambda number, _: signal.signal(number, signal.SIG_DFL))
 

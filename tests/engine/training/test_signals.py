@@ -16,6 +16,21 @@ import train_fcn
 from tests.networks import INTERRUPT
 
 REPOSITORY = Path(__file__).parents[3]
+KILLED_AT_THE_START = """
+import os, signal, time
+from torch.utils.data import DataLoader
+from engine.training.signals import set_up_worker
+
+training = os.getpid()
+
+def begin_late(worker):
+    while os.getppid() == training:
+        time.sleep(0.01)
+    set_up_worker(worker)
+
+loading = iter(DataLoader([1, 2, 3], num_workers=1, worker_init_fn=begin_late))
+os.kill(training, signal.SIGKILL)
+"""
 EVERYTHING = [
     *("--ema", "0.9", "--accumulate", "2", "--clip_norm", "1", "--batch_size", "1"),
     *("--class_uniform", "0.5", "--class_weights", "median_frequency"),
@@ -76,6 +91,13 @@ def test_a_killed_run_resumes_within_its_epoch(
     assert train_fcn.main([*settings, "--name", "killed"]) == 0
     assert "1 of 3 epochs and 1 steps are done, resuming" in capsys.readouterr().out
     assert_same(tmp_path / "killed", tmp_path / "whole")
+
+
+def test_a_loading_process_ends_if_the_training_is_killed_while_it_starts() -> None:
+    """PyTorch's own check needs a training that lives when the process begins to load."""
+    command = [sys.executable, "-c", KILLED_AT_THE_START]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, check=False, timeout=60)
+    assert done.returncode == -signal.SIGKILL, done.stderr  # and the loading process has closed its pipes
 
 
 def test_a_signal_saves_and_stops(settings: list[str], tmp_path: Path) -> None:
