@@ -22,6 +22,8 @@ INTERRUPTED = 130
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 """Error numbers of a stream that accepts no more output."""
+_MOMENT = 0.01
+"""Seconds until a dropped signal is repeated."""
 _REMEDIES = {
     errno.EMFILE: "raise the limit of open files (ulimit -n), or give fewer --workers",
     errno.ENFILE: "close other programs, or give fewer --workers",
@@ -91,10 +93,29 @@ def _stopped_in_order() -> Iterator[None]:
         yield
         return
     signal.signal(signal.SIGTERM, stop)
+    sys.unraisablehook, usual = _repeat_signals, sys.unraisablehook
     try:
         yield
     finally:
+        sys.unraisablehook = usual
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _repeat_signals(dropped: "sys.UnraisableHookArgs") -> None:
+    """Repeat the signal of an exception that Python drops because it was raised in a destructor or in a callback.
+
+    Otherwise the command would continue. The signal comes a moment later, when the destructor or callback has ended.
+    """
+    error = dropped.exc_value
+    if isinstance(error, Stopped):
+        number = error.number
+        signal.signal(number, stop)  # which has restored the default
+    elif isinstance(error, KeyboardInterrupt):
+        number = signal.SIGINT
+    else:
+        sys.__unraisablehook__(dropped)
+        return
+    threading.Timer(_MOMENT, os.kill, (os.getpid(), number)).start()
 
 
 def _of_the_system(error: BaseException) -> str | None:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -142,3 +143,40 @@ def test_no_except_clause_keeps_a_signal_from_stopping_a_command(capsys: pytest.
     assert main() == 128 + signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
     assert capsys.readouterr().err.startswith("stopped by SIGTERM; what was finished is kept")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_in_a_destructor_stops_a_command_too(
+    number: signal.Signals, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Python drops exceptions of destructors, with a message."""
+
+    class Figure:
+        def __del__(self) -> None:
+            signal.raise_signal(number)
+
+    @command
+    def main(argv: Sequence[str] | None = None) -> int:
+        figure = Figure()
+        del figure
+        time.sleep(10)
+        return 0
+
+    assert main() == 128 + number
+    assert "what was finished is kept" in (printed := capsys.readouterr().err)
+    assert "Exception" not in printed
+
+
+def test_other_exceptions_in_a_destructor_are_reported_as_usual(capsys: pytest.CaptureFixture[str]) -> None:
+    class Figure:
+        def __del__(self) -> None:
+            raise ValueError("a bug")
+
+    @command
+    def main(argv: Sequence[str] | None = None) -> int:
+        figure = Figure()
+        del figure
+        return 0
+
+    assert main() == 0
+    assert "ValueError: a bug" in capsys.readouterr().err
