@@ -8,10 +8,10 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from engine.cli import interrupts, streams
 from engine.cli.invocation import spelled
@@ -93,7 +93,8 @@ def _stopped_in_order() -> Iterator[None]:
         yield
         return
     signal.signal(signal.SIGTERM, stop)
-    sys.unraisablehook, usual = _repeat_signals, sys.unraisablehook
+    usual = sys.unraisablehook
+    sys.unraisablehook = functools.partial(_repeat_signals, usual)
     try:
         yield
     finally:
@@ -101,7 +102,7 @@ def _stopped_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _repeat_signals(dropped: "sys.UnraisableHookArgs") -> None:
+def _repeat_signals(usual: Callable[["sys.UnraisableHookArgs"], Any], dropped: "sys.UnraisableHookArgs") -> None:
     """Repeat the signal of an exception that Python drops because it was raised in a destructor or in a callback.
 
     Otherwise the command would continue. The signal comes a moment later, when the destructor or callback has ended.
@@ -113,7 +114,7 @@ def _repeat_signals(dropped: "sys.UnraisableHookArgs") -> None:
     elif isinstance(error, KeyboardInterrupt):
         number = signal.SIGINT
     else:
-        sys.__unraisablehook__(dropped)
+        usual(dropped)
         return
     threading.Timer(_MOMENT, os.kill, (os.getpid(), number)).start()
 
