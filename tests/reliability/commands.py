@@ -172,5 +172,8 @@ def load_modules(*, heavy: bool) -> None:
         if heavy or not command.heavy:
             importlib.import_module(command.line.split()[0])
     late = ["numpy", "yaml", "PIL.PngImagePlugin", "kornia_rs"]
-    for name in [*late, "openvino", "torch.utils.tensorboard", "torchvision"] if heavy else late:
+    for name in [*late, "torch.utils.tensorboard", "torchvision"] if heavy else late:
         importlib.import_module(name)
+    if heavy:
+        # Without its telemetry, like the commands: that starts a process, which waits for the network.
+        importlib.import_module("engine.inference.openvino")._library()
