@@ -41,6 +41,8 @@ _PROTOCOL = (
     "first frame with the table of runs, and to that with the first chart, to which the page is scrolled after the "
     "load event; medians after one opening to warm up"
 )
+_FOLDERS = ("saved", "outputs", "data")
+"""Folders of the drawn runs, which the page is made from."""
 _LONGEST = 60.0
 """Longest time in seconds that a page may take to open."""
 
@@ -98,9 +100,6 @@ def run(samples: Path, runs: int = RUNS, images: int = IMAGES, size: str = SIZE,
         },
         "slowest_milliseconds": {name: round(max(getattr(one, name) for one in opened)) for name in Opening._fields},
     }
-
-
-_FOLDERS = ("saved", "outputs", "data")
 
 
 def _open(chromium: "Browser", path: Path) -> Opening:

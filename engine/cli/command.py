@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from contextlib import contextmanager
-from typing import Any, NoReturn, Protocol
+from typing import NoReturn, Protocol
 
 from engine.cli import interrupts, streams
 from engine.cli.invocation import spelled
@@ -102,7 +102,7 @@ def _stopped_in_order() -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def _repeat_signals(usual: Callable[["sys.UnraisableHookArgs"], Any], dropped: "sys.UnraisableHookArgs") -> None:
+def _repeat_signals(usual: Callable[["sys.UnraisableHookArgs"], object], dropped: "sys.UnraisableHookArgs") -> None:
     """Repeat the signal of an exception that Python drops because it was raised in a destructor or in a callback.
 
     Otherwise the command would continue. The signal comes a moment later, when the destructor or callback has ended.
