@@ -106,6 +106,11 @@ function runSeries(view, key) {
     })));
 }
 
+/** Text of a value beside its axis, short enough for the margin: a chart of a single value has that value as its tick. */
+function runTick(value) {
+  return d3.format(value !== 0 && Math.abs(value) < 1e-4 ? ".3~e" : ".5~g")(value);
+}
+
 /** One chart with its title. */
 function runPanel(title, lines, share) {
   const container = element("div", {class: "chart"});
@@ -127,7 +132,7 @@ function runDrawCurves(container, title, lines, share) {
   chart(container, `${title} over epochs. At the end: ${last.join("; ")}`, (width) => ({
     height: 216, marginLeft: 52, marginRight: 16, marginBottom: 42, width,
     x: {label: "epoch", labelOffset: 38, ticks: Math.min(6, rows.length), tickFormat: (epoch) => (Number.isInteger(epoch) ? `${epoch}` : "")},
-    y: {label: null, grid: true, ticks: 5, tickFormat: share ? undefined : "~g", nice: true},
+    y: {label: null, grid: true, ticks: 5, tickFormat: runTick, nice: true},
     marks: [
       ...lines.map((of) => Plot.lineY(of.points, {
         x: "epoch", y: (point) => scale * point.value, stroke: RUN_COLORS[of.split],

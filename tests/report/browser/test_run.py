@@ -83,6 +83,11 @@ def test_all_metrics_have_curves(section: "Locator") -> None:
         assert chart.is_visible()
 
 
+def test_a_single_value_has_a_short_tick(page: "Page") -> None:
+    ticks = page.evaluate("[84.318736, 0.00001594, 0.0005, 0, 20, 1.205].map(runTick)")
+    assert ticks == ["84.319", "1.594e-5", "0.0005", "0", "20", "1.205"]
+
+
 def test_curves_of_both_runs_are_told_apart_without_colour(section: "Locator") -> None:
     section.get_by_role("combobox", name="Compare with").select_option("unet-01")
     chart = _chart(section, "Training curves", "loss over epochs")
