@@ -54,7 +54,7 @@ def computes_in_bf16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def _library() -> Any:
+def load_library() -> Any:
     """Import OpenVINO without its telemetry, which reports every conversion to Google Analytics by default."""
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # makes importing it fail
     import openvino
@@ -69,7 +69,7 @@ def _core() -> Any:
     It gives the main thread another stack for signal handlers, and frees that stack when it is destroyed. If another
     thread destroys it, for example as garbage, the next signal that Python handles ends the process.
     """
-    return _library().Core()
+    return load_library().Core()
 
 
 def default_cache() -> Path:
@@ -282,14 +282,14 @@ def _check(network: nn.Module, ready: nn.Module, image: torch.Tensor, precision:
 
 
 def _converted(part: nn.Module, example: torch.Tensor) -> Any:
-    openvino = _library()
+    openvino = load_library()
     shape = openvino.PartialShape([-1, example.shape[1], -1, -1])
     return openvino.convert_model(part, example_input=example, input=[(shape, openvino.Type.f32)])
 
 
 def _key(part: nn.Module, example: torch.Tensor, settings: dict[str, Any]) -> str:
     """Key of a compiled program: a hash of everything known that it depends on; the check finds other changes."""
-    openvino = _library()
+    openvino = load_library()
     processor = _core().get_property("CPU", "FULL_DEVICE_NAME")
     versions = openvino.get_version(), torch.__version__
     digest = hashlib.sha256(repr((part, example.shape, settings, processor, versions)).encode())

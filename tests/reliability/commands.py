@@ -176,4 +176,4 @@ def load_modules(*, heavy: bool) -> None:
         importlib.import_module(name)
     if heavy:
         # Without its telemetry, like the commands: that starts a process, which waits for the network.
-        importlib.import_module("engine.inference.openvino")._library()
+        importlib.import_module("engine.inference.openvino").load_library()
